@@ -3,13 +3,14 @@ use std::{
     fmt::Write,
     future::Future,
     pin::Pin,
+    sync::Arc,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use tokio::time::timeout;
 
-use super::{Law, Outcome, Subject, client::Client};
+use super::{Breakable, Law, Outcome, Subject, client::Client};
 use crate::{
     StoreError,
     circuit::CircuitName,
@@ -147,4 +148,9 @@ impl<'a> Trial<'a> {
     pub(super) fn circuit(&self) -> Verdict<RecordKey> {
         Ok(RecordKey::Circuit(CircuitName::new(self.name())?))
     }
+}
+
+/// The subject's breakable register.
+pub(super) fn breakable(trial: &Trial<'_>) -> Verdict<Arc<dyn Breakable>> {
+    trial.subject.faulty().ok_or_else(Shortfall::cannot_break)
 }

@@ -36,6 +36,12 @@ pub enum Fault {
     Hang,
     /// The request arrives; no answer ever comes.
     HangAfter,
+    /// The request is held up: a write arrives only after this many later operations, when its
+    /// caller has long been told that nobody knows.
+    Late {
+        /// How many operations lie between.
+        later: u32,
+    },
     /// It goes well, and a write arrives once more after this many later operations.
     Duplicate {
         /// How many operations lie between.
@@ -98,7 +104,7 @@ enum Afterwards {
     },
 }
 
-/// A write that will arrive once more.
+/// A write that will arrive later.
 struct Late {
     after: u32,
     write: Write,
@@ -137,7 +143,7 @@ impl<R: Register + ?Sized> Faulty<R> {
         self.state().afterwards = Afterwards::Random { chance: Chance::seeded(seed), rate };
     }
 
-    /// Lets nothing happen any more; late duplicates still arrive.
+    /// Lets nothing happen any more; what is late still arrives.
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
@@ -163,7 +169,7 @@ impl<R: Register + ?Sized> Faulty<R> {
     /// Lets what is late arrive, and holds the operation up for as long as its fault says.
     async fn on_the_way(&self, fault: Fault, due: Vec<Write>) -> Result<(), StoreError> {
         for Write { key, expected, id, body, keep_for } in due {
-            // Nobody waits for the answer to a duplicate.
+            // Nobody waits for the answer any more.
             let _ = self.store.swap(&key, expected, id, &body, keep_for).await;
         }
         match fault {
@@ -176,6 +182,7 @@ impl<R: Register + ?Sized> Faulty<R> {
             | Fault::LoseRequest
             | Fault::LoseReply
             | Fault::HangAfter
+            | Fault::Late { .. }
             | Fault::Duplicate { .. } => {}
         }
         Ok(())
@@ -188,7 +195,7 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
         let (fault, due) = self.state().next_read();
         self.on_the_way(fault, due).await?;
         match fault {
-            Fault::LoseRequest | Fault::LoseReply => {
+            Fault::LoseRequest | Fault::LoseReply | Fault::Late { .. } => {
                 Err(failed(StoreErrorKind::Unavailable, fault))
             }
             Fault::HangAfter => pending().await,
@@ -207,7 +214,7 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
         let write = Write { key: key.clone(), expected, id, body: body.clone(), keep_for };
         let (fault, due) = self.state().next_swap(write);
         self.on_the_way(fault, due).await?;
-        if fault == Fault::LoseRequest {
+        if matches!(fault, Fault::LoseRequest | Fault::Late { .. }) {
             return Err(failed(StoreErrorKind::Ambiguous, fault));
         }
         let swap = self.store.swap(key, expected, id, body, keep_for).await;
@@ -246,7 +253,7 @@ impl State {
     fn next_swap(&mut self, write: Write) -> (Fault, Vec<Write>) {
         self.swaps += 1;
         let (fault, due) = (self.next_fault(), self.due());
-        if let Fault::Duplicate { later } = fault {
+        if let Fault::Late { later } | Fault::Duplicate { later } = fault {
             self.late.push(Late { after: later, write });
         }
         (fault, due)
@@ -275,12 +282,13 @@ impl State {
 }
 
 fn draw(chance: &Chance) -> Fault {
-    match chance.bits() % 6 {
+    match chance.bits() % 7 {
         0 => Fault::LoseRequest,
         1 => Fault::LoseReply,
         2 => Fault::Refuse,
         3 => Fault::Throttle,
         4 => Fault::Delay(chance.up_to(Duration::from_millis(20))),
+        5 => Fault::Late { later: 1 + (chance.bits() % 5) as u32 },
         _ => Fault::Duplicate { later: 1 + (chance.bits() % 5) as u32 },
     }
 }

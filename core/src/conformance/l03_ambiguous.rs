@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Breakable, Fault, Faulty,
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    Fault, Faulty,
+    check::{Shortfall, Trial, Verdict, breakable, checks, ensure},
     client::{Write, body},
 };
 use crate::{
@@ -185,8 +185,4 @@ async fn kept_or_refused(trial: &Trial<'_>, next: &Body) -> Verdict {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn breakable(trial: &Trial<'_>) -> Verdict<Arc<dyn Breakable>> {
-    trial.subject.faulty().ok_or_else(Shortfall::cannot_break)
 }

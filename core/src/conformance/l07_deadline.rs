@@ -6,12 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     Fault, Faulty,
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::{Shortfall, Trial, Verdict, breakable, checks, ensure},
+    client::{Client, body},
 };
 use crate::{
     Deadline, StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-    register::{Register, WriteId},
+    register::{RecordKey, Register, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 
@@ -24,6 +25,8 @@ checks! { L7:
     a_refused_write_is_not_tried_past_the_invocation,
     a_read_that_hangs_ends_without_an_invocation_too,
     a_write_that_hangs_ends_without_an_invocation_too,
+    a_store_that_hangs_is_cut_at_the_deadline,
+    after_a_hang_the_store_goes_on,
 }
 
 /// What a busy machine may add to a deadline before a timer is seen to.
@@ -79,6 +82,40 @@ async fn a_write_that_hangs_ends_without_an_invocation_too(trial: &Trial<'_>) ->
     let record = TokenRecord::default();
     let error = ends_in(LONGEST, store.write(&key, None, WriteId::random(), &record)).await?;
     is_a(StoreErrorKind::Ambiguous, &error)
+}
+
+/// On the subject's own wire, where a client of its own might block, wait or retry.
+async fn a_store_that_hangs_is_cut_at_the_deadline(trial: &Trial<'_>) -> Verdict {
+    let broken = breakable(trial)?;
+    for fault in [Fault::Hang, Fault::HangAfter] {
+        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
+        if broken.arm(fault).await {
+            let record = TokenRecord::default();
+            let write = register.write(&key, None, WriteId::random(), &record);
+            ends_in(TIGHT, within(TIGHT, write)).await?;
+        }
+        if broken.arm(fault).await {
+            let read = TokenPersistenceProvider::read(&*register, &key);
+            ends_in(TIGHT, within(TIGHT, read)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn after_a_hang_the_store_goes_on(trial: &Trial<'_>) -> Verdict {
+    let broken = breakable(trial)?;
+    for fault in [Fault::Hang, Fault::HangAfter] {
+        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
+        if broken.arm(fault).await {
+            let record = TokenRecord::default();
+            let write = register.write(&key, None, WriteId::random(), &record);
+            ends_in(TIGHT, within(TIGHT, write)).await?;
+            // By the same client: it must not wait for the answer that never comes.
+            let same = Client { register, ..trial.client.clone() };
+            same.replace(&RecordKey::from(&key), &body("after")).await?;
+        }
+    }
+    Ok(())
 }
 
 /// An invocation with this little left is cut long before the operation's own deadline.
