@@ -101,7 +101,7 @@ make_client_keys() {
   say "making client keys in ${home#"$PWD/"}"
   (
     umask 077
-    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$home/rsa.pem"
-    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$home/ec.pem"
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$home/rsa.pem" &&
+      openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$home/ec.pem"
   ) >"$logs/keys.log" 2>&1 || { cat "$logs/keys.log" >&2; fail 'openssl could not make client keys'; }
 }

@@ -2,6 +2,7 @@
 # Child processes: each in a group of its own, each with a log, all of them ended when this script ends.
 
 groups=()
+declare -A group_of=()
 scratch=
 
 stop_everything_on_exit() {
@@ -49,6 +50,7 @@ serve() {
   local name=$1
   shift
   in_group "$@" >"$logs/$name.log" 2>&1
+  group_of[$name]=$last_group
 }
 
 # run_in_group COMMAND…: in the foreground, but in a group that a signal to this script ends too. Ends with its exit code.
@@ -59,14 +61,16 @@ run_in_group() {
   exit "$code"
 }
 
-# await NAME SECONDS PROBE…: until the probe succeeds; else says so and shows the end of the log.
+# await NAME SECONDS PROBE…: until the probe succeeds; else, or when the server has ended, shows the end of its log.
 await() {
-  local name=$1 seconds=$2 until=$((SECONDS + $2))
+  local name=$1 seconds=$2 until=$((SECONDS + $2)) why=
   shift 2
   until "$@" >/dev/null 2>&1; do
-    if ((SECONDS >= until)); then
+    if ! kill -0 -- "-${group_of[$name]}" 2>/dev/null; then why='ended before it was ready'; fi
+    if ((SECONDS >= until)); then why="was not ready within $seconds s"; fi
+    if [[ -n $why ]]; then
       tail -n 20 "$logs/$name.log" >&2
-      fail "$name was not ready within $seconds s; its log is target/test-servers/logs/$name.log"
+      fail "$name $why; its log is target/test-servers/logs/$name.log"
     fi
     sleep 0.05
   done

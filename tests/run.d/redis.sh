@@ -28,7 +28,7 @@ start_redis() {
 }
 
 await_redis() {
-  local port
+  local node
   if [[ -n ${redis_plain-} ]]; then
     await redis 15 pings -p "$redis_plain"
     say "redis on port $redis_plain"
@@ -39,10 +39,10 @@ await_redis() {
     say "redis with TLS on port $redis_tls"
   fi
   if [[ -n ${redis_cluster-} ]]; then
-    for port in "${redis_cluster[@]}"; do await "redis-cluster-$port" 15 pings -p "$port"; done
+    for node in 0 1 2; do await "redis-cluster-$node" 15 pings -p "${redis_cluster[node]}"; done
     redis-cli --cluster create "${redis_cluster[@]/#/127.0.0.1:}" --cluster-replicas 0 --cluster-yes \
-      >"$logs/redis-cluster.log" 2>&1 || { cat "$logs/redis-cluster.log" >&2; fail 'the Redis Cluster could not be made'; }
-    for port in "${redis_cluster[@]}"; do await "redis-cluster-$port" 30 is_whole "$port"; done
+      >"$logs/redis-cluster-create.log" 2>&1 || { cat "$logs/redis-cluster-create.log" >&2; fail 'the Redis Cluster could not be made'; }
+    for node in 0 1 2; do await "redis-cluster-$node" 30 is_whole "${redis_cluster[node]}"; done
     say "redis cluster on ports ${redis_cluster[*]}"
   fi
 }
@@ -61,14 +61,13 @@ start_tls_redis() {
   redis_conf redis-tls 'port 0' "tls-port $redis_tls" "tls-cert-file \"$tls/server.pem\"" \
     "tls-key-file \"$tls/server-key.pem\"" "tls-ca-cert-file \"$tls/ca.pem\"" 'tls-auth-clients no' \
     'user default off' \
-    "user funcify-test on >$redis_password ~funcify-test* resetchannels -@all +ping +hello +client|setinfo +client|setname +eval +evalsha +script|load +hgetall +hget +hmget +hexists +hset +hsetnx +hdel +type +exists +del +unlink +pexpire +pttl"
+    "user funcify-test on >$redis_password ~funcify-test* resetchannels -@all +ping +hello +client|setname +eval +evalsha +script|load +hgetall +hget +hmget +hexists +hset +hsetnx +hdel +type +exists +del +unlink +pexpire +pttl"
 }
 
 start_redis_cluster() {
-  local port
-  for port in "${redis_cluster[@]}"; do
-    redis_conf "redis-cluster-$port" "port $port" 'cluster-enabled yes' 'cluster-node-timeout 5000' \
-      "cluster-config-file nodes-$port.conf"
+  local node
+  for node in 0 1 2; do
+    redis_conf "redis-cluster-$node" "port ${redis_cluster[node]}" 'cluster-enabled yes' 'cluster-node-timeout 5000'
   done
 }
 
