@@ -1,0 +1,164 @@
+//! The one deadline of an invocation, kept to by everything that funcify starts.
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::Instant;
+
+tokio::task_local! {
+    static CURRENT: Deadline;
+}
+
+/// When the work of this invocation ends.
+///
+/// Lambda freezes or kills a function at its time-out; whatever is under way then has no result.
+/// Work therefore ends a margin earlier ([`ends`](Self::ends)), and a pending report may go on a
+/// little longer ([`report_ends`](Self::report_ends)). Nobody else subtracts anything.
+///
+/// The deadline travels as a task-local: [`scope`](Self::scope) sets it, [`current`](Self::current)
+/// reads it. A spawned task starts without one; hand it over with `scope`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify_core::Deadline;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let deadline = Deadline::within(Duration::from_secs(3));
+/// deadline
+///     .scope(async {
+///         let left = Deadline::current().map(|deadline| deadline.remaining());
+///         assert!(left <= Some(Duration::from_secs(3)));
+///     })
+///     .await;
+/// assert!(Deadline::current().is_none());
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    ends: Instant,
+    report_ends: Instant,
+    total: Duration,
+}
+
+impl Deadline {
+    /// What is left to Lambda at the end of work: 300 ms, enough to answer.
+    pub const WORK_MARGIN: Duration = Duration::from_millis(300);
+    /// What is left to Lambda when even a pending report is given up: 100 ms.
+    pub const REPORT_MARGIN: Duration = Duration::from_millis(100);
+    /// With less than this left, 50 ms, no store operation is started.
+    pub const LEAST: Duration = Duration::from_millis(50);
+
+    /// A deadline `total` from now, without margins: for work outside of Lambda.
+    #[must_use]
+    pub fn within(total: Duration) -> Self {
+        let ends = instant_after(total);
+        Self { ends, report_ends: ends, total }
+    }
+
+    /// The deadline of an invocation that Lambda ends `left` from now, with a margin for the answer.
+    ///
+    /// The total is what is left for work at this moment; zero is a deadline that has passed, not
+    /// the absence of one.
+    #[must_use]
+    pub fn of_invocation(left: Duration, work_margin: Duration) -> Self {
+        let total = left.saturating_sub(work_margin);
+        let report = left.saturating_sub(Self::REPORT_MARGIN.min(work_margin));
+        Self { ends: instant_after(total), report_ends: instant_after(report), total }
+    }
+
+    /// The deadline of the invocation that this task works for.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|deadline| *deadline).ok()
+    }
+
+    /// Runs `work` under this deadline: [`current`](Self::current) finds it there.
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// When work ends.
+    #[must_use]
+    pub fn ends(&self) -> Instant {
+        self.ends
+    }
+
+    /// When a pending report or the release of a lease is given up.
+    #[must_use]
+    pub fn report_ends(&self) -> Instant {
+        self.report_ends
+    }
+
+    /// The whole budget for work at the start of the invocation.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.total
+    }
+
+    /// What is left for work; zero once it has passed.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    /// The same deadline for the work that only reports: its end is [`report_ends`](Self::report_ends).
+    #[must_use]
+    pub fn for_report(self) -> Self {
+        Self { ends: self.report_ends, ..self }
+    }
+}
+
+/// About 30 years, as tokio takes "never".
+const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+fn instant_after(duration: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(duration.min(FAR)).unwrap_or(now)
+}
+
+/// The invocation's deadline passed before the work was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline of the invocation passed")]
+pub struct DeadlineExceeded;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_before_the_report_and_the_report_before_lambda() {
+        let left = Duration::from_secs(3);
+        let start = Instant::now();
+        let deadline = Deadline::of_invocation(left, Deadline::WORK_MARGIN);
+        assert_eq!(deadline.ends() - start, Duration::from_millis(2_700));
+        assert_eq!(deadline.report_ends() - start, Duration::from_millis(2_900));
+        assert_eq!(deadline.total(), Duration::from_millis(2_700));
+        assert_eq!(deadline.for_report().remaining(), Duration::from_millis(2_900));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_left_is_a_deadline_that_has_passed() {
+        let deadline = Deadline::of_invocation(Duration::ZERO, Deadline::WORK_MARGIN);
+        assert_eq!(deadline.remaining(), Duration::ZERO);
+        assert_eq!(deadline.total(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn an_endless_deadline_does_not_overflow() {
+        assert!(Deadline::within(Duration::MAX).remaining() > Duration::from_secs(86_400));
+    }
+
+    #[tokio::test]
+    async fn a_spawned_task_has_the_deadline_only_if_it_was_handed_over() {
+        let deadline = Deadline::within(Duration::from_secs(1));
+        let (bare, handed) = deadline
+            .scope(async move {
+                let bare = tokio::spawn(async { Deadline::current() });
+                let handed = tokio::spawn(deadline.scope(async { Deadline::current() }));
+                (bare.await.unwrap(), handed.await.unwrap())
+            })
+            .await;
+        assert_eq!((bare, handed), (None, Some(deadline)));
+    }
+}

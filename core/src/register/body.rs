@@ -1,0 +1,89 @@
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// The content of a record as a store sees it: one JSON object, opaque but for that.
+#[derive(Clone, Default, PartialEq)]
+pub struct Body(Map<String, Value>);
+
+impl Eq for Body {}
+
+/// Why a record could not be read. It is vacant then, and the next write replaces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// What is stored is no JSON object.
+    #[error("the stored record is not a JSON object")]
+    NotAnObject,
+    /// It is a JSON object, but not a record of this kind or of a form known here.
+    #[error("the stored record has a member that cannot be read")]
+    Unreadable,
+    /// The token in it cannot be opened with the keys at hand, or was moved here.
+    #[error("the stored token cannot be unsealed")]
+    Sealed,
+}
+
+impl Body {
+    /// A body with these members.
+    #[must_use]
+    pub const fn new(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+
+    /// Parses what a store held.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::NotAnObject`] for anything but one JSON object.
+    pub fn parse(text: &str) -> Result<Self, Damage> {
+        serde_json::from_str(text).map(Self).map_err(|_| Damage::NotAnObject)
+    }
+
+    /// The members of the object.
+    #[must_use]
+    pub const fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The members of the object, owned.
+    #[must_use]
+    pub fn into_members(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+impl fmt::Display for Body {
+    /// The object as compact JSON text: what a store writes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(&self.0).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Body {
+    /// The names of the members only: a body may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_json_object_is_a_body() {
+        assert!(Body::parse(r#"{"a":1}"#).is_ok());
+        for text in ["", "1", "[]", "null", "{", r#"{"a":1}{"b":2}"#, "{\"a\":1}\u{0}"] {
+            assert_eq!(Body::parse(text), Err(Damage::NotAnObject), "{text}");
+        }
+        let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(Body::parse(&deep), Err(Damage::NotAnObject));
+    }
+
+    #[test]
+    fn the_debug_form_shows_no_content() {
+        let body = Body::parse(r#"{"token":"canary"}"#).unwrap();
+        assert_eq!(format!("{body:?}"), r#"{"token"}"#);
+    }
+}

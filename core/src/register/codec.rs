@@ -1,0 +1,55 @@
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Body, Damage, Swap, Versioned};
+use crate::{StoreError, StoreErrorKind, Timestamp};
+
+/// A record that a register can hold. Its default is the vacant record: what an absent or damaged
+/// one stands for.
+pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync {
+    /// How long a store must keep the record, counted from `now`.
+    fn keep_for(&self, now: Timestamp) -> Duration;
+}
+
+/// Writes a record as a body.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Invalid`] if the record is no JSON object; records of this crate always are.
+pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(members)) => Ok(Body::new(members)),
+        Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Damage::NotAnObject)),
+        Err(error) => Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
+    }
+}
+
+/// Reads a body as a record. Total: what cannot be read is vacant, keeps its version, and says why.
+#[must_use]
+pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
+    let Versioned { value, version, damage } = body;
+    let (value, damage) = match (damage, value) {
+        (Some(damage), _) => (T::default(), Some(damage)),
+        (None, body) => match serde_json::from_value(Value::Object(body.into_members())) {
+            Ok(record) => (record, None),
+            Err(_) => (T::default(), Some(Damage::Unreadable)),
+        },
+    };
+    if let Some(damage) = damage {
+        tracing::warn!(write_id = %version.id(), %damage, "a stored record is damaged and counts as vacant");
+    }
+    Versioned { value, version, damage }
+}
+
+impl Swap<Body> {
+    /// The same answer with the record in it read.
+    #[must_use]
+    pub fn decode<T: Record>(self) -> Swap<T> {
+        match self {
+            Self::Done(version) => Swap::Done(version),
+            Self::Conflict(current) => Swap::Conflict(current.map(decode)),
+        }
+    }
+}

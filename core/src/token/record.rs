@@ -1,0 +1,178 @@
+use std::{fmt, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{
+    Timestamp,
+    register::{Record, WriteId},
+};
+
+/// An access token: redacted wherever it is shown, wiped when it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::token::AccessToken;
+///
+/// let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
+/// assert_eq!(format!("{token:?}"), "AccessToken(redacted)");
+/// assert_eq!(token.expose(), "2YotnFZFEjr1zCsicMWpAA");
+/// ```
+#[derive(Clone)]
+pub struct AccessToken(SecretString);
+
+impl AccessToken {
+    /// Wraps a token.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(SecretString::from(token.into()))
+    }
+
+    /// The token itself: for the `Authorization` header, never for a log.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(redacted)")
+    }
+}
+
+impl PartialEq for AccessToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for AccessToken {}
+
+impl Serialize for AccessToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for AccessToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// The shared token as it is stored.
+///
+/// The vacant record, the default, is what an absent one stands for: no token, no lease.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The first 32 hexadecimal digits of the SHA-256 over all that shapes the token: who uses the
+    /// key for another token is told so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// The token, sealed if the store is told to seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<AccessToken>,
+    /// Its type, `Bearer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+    /// The scope that was granted, if the provider said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// When it was asked for.
+    #[serde(default)]
+    pub minted_at: Timestamp,
+    /// From when on it may be renewed.
+    #[serde(default)]
+    pub refresh_at: Timestamp,
+    /// When it ends.
+    #[serde(default)]
+    pub expires_at: Timestamp,
+    /// Who is fetching the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// Why nobody should ask the provider for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<RememberedFailure>,
+    /// When the token was last renewed because an API had rejected it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced_at: Option<Timestamp>,
+    /// Members of a newer version, kept when this one writes.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Who holds a lease: random, one a getter.
+pub type Holder = WriteId;
+
+/// The right to ask the provider for the next token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who has it.
+    #[serde(with = "holder")]
+    pub holder: Holder,
+    /// When it is over.
+    pub until: Timestamp,
+}
+
+/// A failure of the provider, remembered for the whole fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedFailure {
+    /// Until when nobody asks again.
+    pub until: Timestamp,
+    /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
+    pub code: String,
+    /// How many failures in a row.
+    pub count: u32,
+    /// The keyed digest of the secret that failed, if the failure binds only its holders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cred: Option<String>,
+}
+
+impl Record for TokenRecord {
+    fn keep_for(&self, now: Timestamp) -> Duration {
+        let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
+        let needed = self.expires_at.max(failure).max(now).since(now);
+        // A damaged time must not make a store keep the record for ever.
+        needed.min(Duration::from_secs(86_400 * 366)) + Duration::from_secs(86_400)
+    }
+}
+
+mod holder {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::{Holder, WriteId};
+
+    pub(super) fn serialize<S: Serializer>(holder: &Holder, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(holder)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Holder, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        WriteId::parse(&text).ok_or_else(|| D::Error::custom("expected 32 hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::register::{Body, Version, Versioned, decode, encode};
+
+    #[test]
+    fn members_of_a_newer_version_survive_an_older_one() {
+        let body = Body::parse(r#"{"digest":"d","minted_at":1,"from_the_future":[1,{"a":2}]}"#);
+        let version = Version::new(WriteId::from_bits(1));
+        let record = decode::<TokenRecord>(Versioned::new(body.unwrap(), version));
+        assert_eq!(record.damage, None);
+        let written = encode(&record.value).unwrap();
+        assert_eq!(written.members()["from_the_future"], serde_json::json!([1, {"a": 2}]));
+    }
+
+    #[test]
+    fn a_record_never_shows_its_token() {
+        let record =
+            TokenRecord { token: Some(AccessToken::new("canary")), ..TokenRecord::default() };
+        assert!(!format!("{record:?}").contains("canary"));
+    }
+}
