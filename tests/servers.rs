@@ -35,7 +35,8 @@ fn redis_with_tls_lets_its_user_in_to_the_tests_prefix_only() {
     };
     let mut redis = tls(address(&url), Path::new(ca.as_ref()));
 
-    let password = percent_encoding::percent_decode_str(url.password().unwrap()).decode_utf8().unwrap();
+    let password =
+        percent_encoding::percent_decode_str(url.password().unwrap()).decode_utf8().unwrap();
     assert_eq!(say(&mut redis, &["AUTH", url.username(), &password]), "+OK");
     assert_eq!(say(&mut redis, &["PING"]), "+PONG");
     let script = "redis.call('HSET', KEYS[1], 'id', '1') redis.call('PEXPIRE', KEYS[1], 1000) return redis.call('TYPE', KEYS[1])";
@@ -89,12 +90,15 @@ async fn the_identity_provider_takes_a_client_that_signs_with_its_key() {
     let rsa = EncodingKey::from_rsa_pem(&fs::read(env::idp_rsa_key()).unwrap()).unwrap();
     let ec = EncodingKey::from_ec_pem(&fs::read(env::idp_ec_key()).unwrap()).unwrap();
 
-    for (client, algorithm, key) in [("rsa-servers", Algorithm::RS256, rsa), ("ec-servers", Algorithm::ES256, ec)] {
+    for (client, algorithm, key) in
+        [("rsa-servers", Algorithm::RS256, rsa), ("ec-servers", Algorithm::ES256, ec)]
+    {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let claims = json!({"iss": client, "sub": client, "aud": env::idp(), "iat": now, "exp": now + 60, "jti": client});
         let assertion = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        granted(&discovery, &[("client_assertion_type", kind), ("client_assertion", &assertion)]).await;
+        granted(&discovery, &[("client_assertion_type", kind), ("client_assertion", &assertion)])
+            .await;
     }
 }
 
@@ -117,7 +121,9 @@ fn tls(address: SocketAddr, ca: &Path) -> StreamOwned<ClientConnection, TcpStrea
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::IpAddress(address.ip().into());
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();

@@ -37,7 +37,9 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
+            .unwrap_or_else(|error| {
+                panic!("{} does not start: {error}", command.get_program().display())
+            });
         let stdout = Captured::read(child.stdout.take().unwrap());
         let stderr = Captured::read(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
@@ -127,7 +129,9 @@ impl Captured {
             let mut source = BufReader::new(source);
             let mut line = Vec::new();
             while matches!(source.read_until(b'\n', &mut line), Ok(read) if read > 0) {
-                into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+                into.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }
         });

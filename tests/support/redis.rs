@@ -97,7 +97,8 @@ pub(crate) async fn command(address: SocketAddr, words: &[&str]) -> io::Result<S
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let line = line.trim_end();
-    let Some(length) = line.strip_prefix('$').and_then(|length| length.parse::<usize>().ok()) else {
+    let Some(length) = line.strip_prefix('$').and_then(|length| length.parse::<usize>().ok())
+    else {
         return Ok(line.to_owned());
     };
     let mut bulk = vec![0; length];

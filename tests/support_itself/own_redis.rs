@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::support::redis::OwnRedis;
+use crate::support::proxy::{FaultProxy, Mode};
+use crate::support::redis::{OwnRedis, command};
 
 #[tokio::test]
 async fn a_restarted_redis_is_empty_and_on_the_same_port() {
@@ -36,4 +37,16 @@ async fn a_paused_redis_answers_once_it_is_resumed() {
 
     redis.resume();
     assert_eq!(redis.command(&["PING"]).await.unwrap(), "+PONG");
+}
+
+#[tokio::test]
+async fn a_write_whose_response_is_cut_has_been_applied() {
+    let redis = OwnRedis::start().await;
+    let proxy = FaultProxy::start(redis.address()).await;
+    proxy.once(Mode::CutResponse).await;
+
+    command(proxy.address(), &["SET", "key", "value"]).await.unwrap_err();
+
+    assert_eq!(command(proxy.address(), &["GET", "key"]).await.unwrap(), "value");
+    assert_eq!(proxy.faults(), 1);
 }

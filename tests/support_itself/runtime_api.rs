@@ -17,7 +17,10 @@ struct Function(String);
 
 impl Function {
     fn of(api: &RuntimeApi) -> Self {
-        Self(format!("http://{}/2018-06-01/runtime", api.endpoint()))
+        let environment = api.environment();
+        let (_, endpoint) =
+            environment.iter().find(|(name, _)| *name == "AWS_LAMBDA_RUNTIME_API").unwrap();
+        Self(format!("http://{endpoint}/2018-06-01/runtime"))
     }
 
     async fn next(&self) -> Response {
@@ -45,14 +48,18 @@ async fn an_event_goes_out_with_a_true_deadline_and_its_response_comes_back() {
     let (result, ()) = tokio::join!(api.invoke(r#"{"order":1}"#), async {
         let before = now_ms();
         let event = function.next().await;
-        let deadline: u128 = event.headers()["lambda-runtime-deadline-ms"].to_str().unwrap().parse().unwrap();
+        let deadline: u128 =
+            event.headers()["lambda-runtime-deadline-ms"].to_str().unwrap().parse().unwrap();
         assert!((before..=now_ms()).contains(&(deadline - LIMIT.as_millis())));
         for name in ["lambda-runtime-invoked-function-arn", "lambda-runtime-trace-id"] {
             assert!(event.headers().contains_key(name), "{name}");
         }
         let id = id(&event);
         let order: Value = event.json().await.unwrap();
-        assert_eq!(function.post(&format!("invocation/{id}/response"), order.to_string()).await, 202);
+        assert_eq!(
+            function.post(&format!("invocation/{id}/response"), order.to_string()).await,
+            202
+        );
     });
 
     assert_eq!(result.json(), json!({"order": 1}));
@@ -78,7 +85,10 @@ async fn errors_of_the_handler_and_of_the_start_reach_the_test() {
 
     let (result, ()) = tokio::join!(api.invoke("{}"), async {
         let event = function.next().await;
-        assert_eq!(function.post(&format!("invocation/{}/error", id(&event)), error.to_string()).await, 202);
+        assert_eq!(
+            function.post(&format!("invocation/{}/error", id(&event)), error.to_string()).await,
+            202
+        );
     });
     assert_eq!(result, InvocationResult::FunctionError(error.clone()));
 

@@ -68,7 +68,10 @@ impl FaultProxy {
     /// The next connection that the mode strikes is its only victim, then everything passes again. For the modes that end a
     /// connection; the others strike nobody in particular.
     pub(crate) async fn once(&self, mode: Mode) {
-        let ends = matches!(mode, Mode::ResetAfter(_) | Mode::HalfClose | Mode::CutResponse | Mode::CutRequest);
+        let ends = matches!(
+            mode,
+            Mode::ResetAfter(_) | Mode::HalfClose | Mode::CutResponse | Mode::CutRequest
+        );
         assert!(ends, "{mode:?} has no single victim");
         self.apply(mode, true).await;
     }
@@ -142,7 +145,11 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(self, first: TcpListener, mut settings: mpsc::Receiver<(Setting, oneshot::Sender<()>)>) {
+    async fn run(
+        self,
+        first: TcpListener,
+        mut settings: mpsc::Receiver<(Setting, oneshot::Sender<()>)>,
+    ) {
         let mut listener = Some(first);
         let mut relays = JoinSet::new();
         loop {

@@ -171,7 +171,8 @@ async fn unless_hanging(setting: &mut watch::Receiver<Setting>, traffic: &Traffi
         return mode;
     }
     traffic.strikes(mode);
-    let over = setting.wait_for(|setting| setting.mode != Mode::Hang).await.map(|setting| setting.mode);
+    let over =
+        setting.wait_for(|setting| setting.mode != Mode::Hang).await.map(|setting| setting.mode);
     over.unwrap_or(mode)
 }
 

@@ -33,7 +33,10 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let Some(path) = path.strip_prefix("/2018-06-01/runtime/") else {
         return Ok(refused(StatusCode::NOT_FOUND, "no such version"));
@@ -65,7 +68,10 @@ async fn next(shared: &Shared) -> Response<Full<Bytes>> {
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &invocation.id)
         .header("lambda-runtime-deadline-ms", (now + shared.limit).as_millis().to_string())
-        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:funcify-test")
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:123456789012:function:funcify-test",
+        )
         .header("lambda-runtime-trace-id", format!("{trace};Parent=53995c3f42cd8ad8;Sampled=1"))
         .body(Full::new(invocation.payload))
         .unwrap();
@@ -75,7 +81,8 @@ async fn next(shared: &Shared) -> Response<Full<Bytes>> {
 }
 
 async fn response(id: &str, request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
-    let streaming = header(request.headers(), "lambda-runtime-function-response-mode") == Some("streaming");
+    let streaming =
+        header(request.headers(), "lambda-runtime-function-response-mode") == Some("streaming");
     let Ok(body) = request.into_body().collect().await else {
         return refused(StatusCode::BAD_REQUEST, "the body was cut");
     };
@@ -84,7 +91,9 @@ async fn response(id: &str, request: Request<Incoming>, shared: &Shared) -> Resp
     if streaming {
         shared.streamed.fetch_add(1, Ordering::Relaxed);
     } else if body.len() > LARGEST_RESPONSE {
-        let message = format!("Response payload size exceeded maximum allowed payload size ({LARGEST_RESPONSE} bytes).");
+        let message = format!(
+            "Response payload size exceeded maximum allowed payload size ({LARGEST_RESPONSE} bytes)."
+        );
         let error = json!({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message});
         settle(id, InvocationResult::FunctionError(error), shared);
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "the response is too large");
@@ -105,12 +114,17 @@ fn settle(id: &str, result: InvocationResult, shared: &Shared) -> Response<Full<
             answer.send(result).ok();
             accepted()
         }
-        None => refused(StatusCode::BAD_REQUEST, "invalid request id: never given, timed out, or answered before"),
+        None => refused(
+            StatusCode::BAD_REQUEST,
+            "invalid request id: never given, timed out, or answered before",
+        ),
     }
 }
 
 async fn reported(request: Request<Incoming>) -> Value {
-    let kind = header(request.headers(), "lambda-runtime-function-error-type").unwrap_or("Unknown").to_owned();
+    let kind = header(request.headers(), "lambda-runtime-function-error-type")
+        .unwrap_or("Unknown")
+        .to_owned();
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     serde_json::from_slice(&body).unwrap_or_else(|_| json!({"errorType": kind}))
 }
