@@ -3,10 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use funcify_core::{Clock, SystemClock, Timestamp};
-use redis::{
-    AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
-    aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     net::TcpStream,
@@ -183,7 +180,7 @@ impl Node {
     }
 
     fn not_sent(&self, error: io::Error) -> Failure {
-        Failure::NotSent { address: self.address.clone(), source: Arc::new(error) }
+        Failure::NotSent { node: self.address.to_string(), source: Arc::new(error) }
     }
 }
 
@@ -194,9 +191,8 @@ impl Link {
     {
         // Bare: it sends nothing of its own, and its answers are timed here.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
             .map_err(io::Error::other)?;
@@ -210,9 +206,8 @@ impl Link {
         }
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
-        let answers = answer(async {
-            connection.send_packed_commands(&both, 0, 2).await.map(Value::Array)
-        });
+        let answers =
+            answer(async { connection.send_packed_commands(&both, 0, 2).await.map(Value::Array) });
         match answers.await? {
             Value::Array(mut answers) => answers.pop().ok_or(Failure::Garbled),
             _ => Err(Failure::Garbled),

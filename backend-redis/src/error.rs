@@ -5,16 +5,14 @@ use std::{io, sync::Arc};
 use funcify_core::{StoreError, StoreErrorKind};
 use redis::RedisError;
 
-use crate::config::Address;
-
 pub(crate) const BACKEND: &str = "redis";
 
 /// A command without a usable answer. What matters is whether the server can have seen it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// There was no connection to send it on.
-    #[error("no connection to {address}")]
-    NotSent { address: Address, source: Arc<io::Error> },
+    #[error("no connection to {node}")]
+    NotSent { node: String, source: Arc<io::Error> },
     /// The server said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -54,7 +52,7 @@ impl Failure {
             Some(refusal) => Self::Refused(refusal),
             // A connection of the user's own makes itself when it is used, and says so like this.
             None if error.is_connection_refusal() => Self::NotSent {
-                address: Address { host: "redis".to_owned(), port: 0 },
+                node: "the server".to_owned(),
                 source: Arc::new(io::Error::new(io::ErrorKind::ConnectionRefused, error)),
             },
             None => Self::Lost(error),
@@ -127,8 +125,10 @@ impl Refusal {
     fn kind(&self) -> StoreErrorKind {
         match self.code.as_str() {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreErrorKind::Denied,
-            "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK"
-            | "BUSY" | "OOM" | "NOSCRIPT" | "NOREPLICAS" | "MISCONF" => StoreErrorKind::Unavailable,
+            "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED"
+            | "ASK" | "BUSY" | "OOM" | "NOSCRIPT" | "NOREPLICAS" | "MISCONF" => {
+                StoreErrorKind::Unavailable
+            }
             "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
             "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
             _ => StoreErrorKind::Invalid,
@@ -164,8 +164,14 @@ mod tests {
             ("NOREPLICAS Not enough good replicas to write.", Unavailable),
             ("MISCONF Redis is configured to save RDB snapshots", Unavailable),
             ("ERR max number of clients reached", Unavailable),
-            ("ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't", Unavailable),
-            ("ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -NOPERM User", Denied),
+            (
+                "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't",
+                Unavailable,
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -NOPERM User",
+                Denied,
+            ),
             ("NOAUTH Authentication required.", Denied),
             ("WRONGPASS invalid username-password pair or user is disabled.", Denied),
             ("NOPERM this user has no permissions to run the 'evalsha' command", Denied),
@@ -186,10 +192,10 @@ mod tests {
     fn only_a_swap_that_may_have_been_sent_is_ambiguous() {
         use StoreErrorKind::{Ambiguous, Denied, Invalid, Timeout, Unavailable};
         let reset = || RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
-        let address = Address { host: "h".to_owned(), port: 1 };
+        let node = "h:1".to_owned();
         let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
         let table = [
-            (Failure::NotSent { address, source: refused }, Unavailable, Unavailable),
+            (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
             (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
             (Failure::Silent, Timeout, Ambiguous),
             (Failure::Lost(reset()), Unavailable, Ambiguous),
@@ -204,7 +210,8 @@ mod tests {
 
     #[test]
     fn an_error_does_not_repeat_the_arguments_that_a_server_quotes() {
-        let line = "ERR unknown command 'EVALSHA', with args beginning with: 'x' '{\"token\":\"canary";
+        let line =
+            "ERR unknown command 'EVALSHA', with args beginning with: 'x' '{\"token\":\"canary";
         let error = answered(line).into_error(Attempt::Swap);
         let source = error.source().unwrap();
         assert!(source.to_string().contains("unknown command"), "{source}");

@@ -133,7 +133,7 @@ impl fmt::Debug for RedisBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = match &self.client {
             Client::Ours(route) => {
-                let nodes: Vec<_> = route.config().nodes.iter().map(ToString::to_string).collect();
+                let nodes: Vec<_> = route.config().nodes().map(ToString::to_string).collect();
                 nodes.join(",")
             }
             Client::Given(_) => "a connection of the user's".to_owned(),

@@ -54,7 +54,7 @@ impl Route {
     /// first time. Whatever else fails is left to the caller, and the next attempt starts from the
     /// configuration again.
     pub(crate) async fn ask(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
-        let mut node = self.start(key).ok_or(Failure::Garbled)?;
+        let mut node = self.start(key);
         let mut asking = false;
         let mut redirections = 0;
         loop {
@@ -82,19 +82,21 @@ impl Route {
         }
     }
 
-    fn start(&self, key: &str) -> Option<Arc<Node>> {
+    /// The owner, if it is known, else one of the nodes that were given.
+    fn start(&self, key: &str) -> Arc<Node> {
         let learned = lock(&self.owners).get(key).cloned();
-        let address = learned.or_else(|| {
+        self.node(learned.unwrap_or_else(|| {
             let turn = self.turn.load(Ordering::Relaxed);
-            self.config.nodes.iter().cycle().nth(turn % self.config.nodes.len().max(1)).cloned()
-        })?;
-        Some(self.node(address))
+            self.config.node(turn).clone()
+        }))
     }
 
     fn node(&self, address: Address) -> Arc<Node> {
         let mut nodes = lock(&self.nodes);
-        let made = || Arc::new(Node::new(address.clone(), Arc::clone(&self.login)));
-        Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
+        let node = nodes.entry(address).or_insert_with_key(|address| {
+            Arc::new(Node::new(address.clone(), Arc::clone(&self.login)))
+        });
+        Arc::clone(node)
     }
 
     fn redirection(&self, failure: &Failure, from: &Address) -> Option<(Address, bool)> {

@@ -133,7 +133,11 @@ mod tests {
 
     fn parts(command: &Cmd) -> Vec<String> {
         let packed = String::from_utf8(command.get_packed_command()).unwrap();
-        packed.split("\r\n").filter(|part| !part.starts_with(['*', '$'])).map(str::to_owned).collect()
+        packed
+            .split("\r\n")
+            .filter(|part| !part.starts_with(['*', '$']))
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]

@@ -25,7 +25,8 @@ use secrecy::SecretString;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    pub(crate) nodes: Vec<Address>,
+    first: Address,
+    more: Vec<Address>,
     pub(crate) cluster: bool,
     pub(crate) tls: bool,
     pub(crate) user: Option<String>,
@@ -89,7 +90,8 @@ impl RedisConfig {
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
-            nodes: vec![Address { host: host.into(), port }],
+            first: Address { host: host.into(), port },
+            more: Vec::new(),
             cluster: false,
             tls: false,
             user: None,
@@ -132,7 +134,7 @@ impl RedisConfig {
     /// One node of a cluster is enough; more help when that one is down.
     #[must_use]
     pub fn with_cluster_node(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.nodes.push(Address { host: host.into(), port });
+        self.more.push(Address { host: host.into(), port });
         self.with_cluster()
     }
 
@@ -174,7 +176,7 @@ impl RedisConfig {
 
     /// What holds for a configuration however it was made.
     pub(crate) fn check(&self) -> Result<(), RedisConfigError> {
-        for (place, node) in (1..).zip(&self.nodes) {
+        for (place, node) in (1..).zip(self.nodes()) {
             node.check().map_err(|why| RedisConfigError::Host { place, why })?;
         }
         if self.cluster && self.database != 0 {
@@ -187,10 +189,20 @@ impl RedisConfig {
         if self.insecure && self.tls {
             return Err(option("insecure", "TLS (rediss) is never insecure"));
         }
-        match self.nodes.iter().find(|node| !self.may_reach(&node.host)) {
+        match self.nodes().find(|node| !self.may_reach(&node.host)) {
             Some(node) => Err(RedisConfigError::Insecure { host: node.host.clone() }),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// The node whose turn it is, round and round.
+    pub(crate) fn node(&self, turn: usize) -> &Address {
+        let place = turn % (self.more.len() + 1);
+        place.checked_sub(1).and_then(|place| self.more.get(place)).unwrap_or(&self.first)
     }
 
     /// Whether the password may be sent to `host`.

@@ -24,15 +24,16 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
         None => (None, authority),
     };
     let (user, password) = credentials.map_or(Ok((None, None)), credentials_of)?;
-    let nodes = hosts_of(hosts)?;
-    if nodes.len() > 1 && !cluster {
+    let (first, more) = hosts_of(hosts)?;
+    if !more.is_empty() && !cluster {
         return Err(RedisConfigError::Host {
             place: 2,
             why: "several hosts are a cluster (redis-cluster, rediss-cluster)",
         });
     }
     let config = RedisConfig {
-        nodes,
+        first,
+        more,
         cluster,
         tls,
         user,
@@ -53,15 +54,13 @@ fn scheme_of(scheme: &str) -> Result<(bool, bool), RedisConfigError> {
     }
 }
 
-fn credentials_of(
-    text: &str,
-) -> Result<(Option<String>, Option<SecretString>), RedisConfigError> {
+fn credentials_of(text: &str) -> Result<(Option<String>, Option<SecretString>), RedisConfigError> {
     if text.contains('@') {
         return Err(RedisConfigError::Credentials("`@` in user or password must be %40"));
     }
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let user = decoded(user)
-        .ok_or(RedisConfigError::Credentials("user is not percent-encoded UTF-8"))?;
+    let user =
+        decoded(user).ok_or(RedisConfigError::Credentials("user is not percent-encoded UTF-8"))?;
     let password = decoded(password)
         .ok_or(RedisConfigError::Credentials("password is not percent-encoded UTF-8"))?;
     match (user.is_empty(), password.is_empty()) {
@@ -71,45 +70,40 @@ fn credentials_of(
     }
 }
 
-fn hosts_of(text: &str) -> Result<Vec<Address>, RedisConfigError> {
-    let wrong = |place, why| RedisConfigError::Host { place, why };
-    let mut nodes = Vec::new();
-    for (place, text) in (1..).zip(text.split(',')) {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(text) => {
-                let (host, port) = text
-                    .split_once(']')
-                    .filter(|(host, _)| host.contains(':'))
-                    .ok_or_else(|| wrong(place, "expected an IPv6 address between [ and ]"))?;
-                let port = if port.is_empty() { None } else { Some(port.strip_prefix(':')) };
-                (host, port.map(|port| port.unwrap_or("")))
-            }
-            None => match text.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
-        };
-        let digits = |port: &&str| port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = match port {
-            Some(port) => Some(port)
-                .filter(digits)
-                .and_then(|port| port.parse().ok())
-                .ok_or_else(|| wrong(place, "expected a port from 1 to 65535"))?,
-            None => DEFAULT_PORT,
-        };
-        nodes.push(Address { host: host.to_owned(), port });
+fn hosts_of(text: &str) -> Result<(Address, Vec<Address>), RedisConfigError> {
+    let mut hosts = text
+        .split(',')
+        .zip(1..)
+        .map(|(host, place)| host_of(host).map_err(|why| RedisConfigError::Host { place, why }));
+    let first = hosts.next().unwrap_or(Err(RedisConfigError::Form("got no host")))?;
+    Ok((first, hosts.collect::<Result<_, _>>()?))
+}
+
+fn host_of(text: &str) -> Result<Address, &'static str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(text) => text
+            .split_once(']')
+            .filter(|(host, _)| host.contains(':'))
+            .ok_or("expected an IPv6 address between [ and ]")?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    if port.is_empty() {
+        return Ok(Address { host: host.to_owned(), port: DEFAULT_PORT });
     }
-    Ok(nodes)
+    let port = port.strip_prefix(':').and_then(number).ok_or("expected a port from 1 to 65535")?;
+    Ok(Address { host: host.to_owned(), port })
+}
+
+/// Digits only: `parse` alone would take a sign.
+fn number(text: &str) -> Option<u16> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn database_of(text: &str) -> Result<u16, RedisConfigError> {
     if text.is_empty() {
         return Ok(0);
     }
-    Some(text)
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .ok_or(RedisConfigError::Database("a number as the database"))
+    number(text).ok_or(RedisConfigError::Database("a number as the database"))
 }
 
 fn with_options(mut config: RedisConfig, text: &str) -> Result<RedisConfig, RedisConfigError> {
@@ -160,7 +154,7 @@ mod tests {
             Ok(config) => config,
             Err(error) => return format!("refused: {error}"),
         };
-        let mut said = format!("{:?}", config.nodes);
+        let mut said = format!("{:?}", config.nodes().collect::<Vec<_>>());
         let mut add = |part: String| said.push_str(&format!(" {part}"));
         if config.cluster {
             add("cluster".into());
@@ -284,7 +278,10 @@ mod tests {
             ("rediss://h?insecure=true", "option \"insecure\": TLS (rediss) is never insecure"),
             ("rediss://h?ca=", "option \"ca\": expected a path"),
             ("redis://h?ca=/etc/ca.pem", "option \"ca\": only TLS (rediss)"),
-            ("redis://:pw@h", "a password for \"h\" needs TLS (rediss) or the option insecure=true"),
+            (
+                "redis://:pw@h",
+                "a password for \"h\" needs TLS (rediss) or the option insecure=true",
+            ),
             ("redis://:pw@128.0.0.1", "a password for \"128.0.0.1\" needs TLS"),
             ("redis://:pw@localhost.example.com", "needs TLS (rediss)"),
             ("redis://:pw@h?insecure=false", "needs TLS (rediss)"),
@@ -299,11 +296,26 @@ mod tests {
     #[test]
     fn no_error_and_no_debug_form_shows_a_password() {
         let places = [
-            "redis://me:{}@h", "redis://me:{}", "redis://{}@h", "redis://me:{}@h:x", "redis://me:{}@",
-            "redis://me:a/{}@h", "redis://me:a?{}@h", "redis://me:a#{}@h", "redis://me:{}/x@h",
-            "redis://me:{}?x@h", "redis://me:%zz{}@h", "redis://me:{}@h?no=1", "redis://me:{}@h/x",
-            "redis://me:{}@a,b", "redis://me:@{}@h", "redis-cluster://me:{}@h/1",
-            "redis://me:a&{}=b@h", "redis://:{}@h", "rediss://me:{}@h", "redis://me:{}@localhost",
+            "redis://me:{}@h",
+            "redis://me:{}",
+            "redis://{}@h",
+            "redis://me:{}@h:x",
+            "redis://me:{}@",
+            "redis://me:a/{}@h",
+            "redis://me:a?{}@h",
+            "redis://me:a#{}@h",
+            "redis://me:{}/x@h",
+            "redis://me:{}?x@h",
+            "redis://me:%zz{}@h",
+            "redis://me:{}@h?no=1",
+            "redis://me:{}@h/x",
+            "redis://me:{}@a,b",
+            "redis://me:@{}@h",
+            "redis-cluster://me:{}@h/1",
+            "redis://me:a&{}=b@h",
+            "redis://:{}@h",
+            "rediss://me:{}@h",
+            "redis://me:{}@localhost",
         ];
         for place in places {
             let url = place.replace("{}", "canary-5up3r");
