@@ -6,6 +6,7 @@ declare -A group_of=()
 scratch=
 
 stop_everything_on_exit() {
+  find "$state" -maxdepth 1 -name 'run.*' -mmin +1440 -exec rm -rf {} + # of runs that were killed outright
   scratch=$(mktemp -d "$state/run.XXXXXX")
   trap stop_everything EXIT
   trap 'exit 129' HUP

@@ -2,7 +2,8 @@
 
 mod relay;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -158,7 +159,7 @@ impl Acceptor {
                 received = settings.recv() => {
                     let Some((setting, done)) = received else { return };
                     if setting.mode == Mode::Refuse {
-                        listener = None;
+                        listener.take().into_iter().for_each(close);
                         self.traffic.setting.send_replace(setting);
                         while relays.join_next().await.is_some() {}
                     } else if listener.is_none() {
@@ -174,6 +175,13 @@ impl Acceptor {
                 Some(_) = relays.join_next(), if !relays.is_empty() => {}
             }
         }
+    }
+}
+
+/// Shut down before it is dropped: a child process that another test is just starting may hold a copy of it for a moment.
+fn close(listener: TcpListener) {
+    if let Ok(listener) = listener.into_std() {
+        std::net::TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).ok();
     }
 }
 
