@@ -47,8 +47,9 @@ impl DynamoDbConfig {
         if url.scheme() != "dynamodb" {
             return Err(DynamoDbConfigError::Scheme { got: url.scheme().to_owned() });
         }
+        let table = url.host_str().ok_or(url::ParseError::EmptyHost)?;
         refuse_extra_parts(&url)?;
-        let mut config = Self::new(url.host_str().unwrap_or_default());
+        let mut config = Self::new(table);
         let mut seen = Vec::new();
         for (option, value) in url.query_pairs() {
             match &*option {
@@ -167,8 +168,9 @@ mod tests {
         let cases = [
             ("", "a URL"),
             ("fleet", "a URL"),
-            ("dynamodb:fleet", "table name"),
-            ("dynamodb://", "table name"),
+            ("dynamodb:fleet", "dynamodb://TABLE"),
+            ("dynamodb://", "dynamodb://TABLE"),
+            ("dynamodb:///fleet", "dynamodb://TABLE"),
             ("dynamodb://ab", "\"ab\""),
             ("dynamodb://a%20b", "table name"),
             ("dynamodb://t%C3%A4ble", "table name"),
