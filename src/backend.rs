@@ -240,3 +240,32 @@ impl Setting {
         })
     }
 }
+
+/// What the backends that are opened together share.
+#[derive(Default)]
+struct Opening {
+    #[cfg(any(feature = "dynamodb", feature = "ssm"))]
+    aws: Option<aws_config::SdkConfig>,
+}
+
+#[cfg(feature = "memory")]
+mod memory {
+    use super::{ConfigError, Stores};
+
+    #[expect(clippy::unnecessary_wraps, reason = "the same form as without the feature")]
+    pub(super) fn open() -> Result<Stores, ConfigError> {
+        Ok(Stores::new(funcify_backend_memory::MemoryBackend::default()))
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use funcify_backend_redis::{RedisBackend, RedisConfig};
+
+    use super::{ConfigError, Stores, refused};
+
+    pub(super) fn open(url: &str) -> Result<Stores, ConfigError> {
+        let config = RedisConfig::parse(url).map_err(refused("redis"))?;
+        Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
+    }
+}
