@@ -13,3 +13,4 @@ mod redis;
 mod servers;
 mod support;
 mod support_itself;
+mod token;

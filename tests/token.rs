@@ -1,0 +1,8 @@
+//! The self token: one grant for the whole fleet, whatever happens to it.
+
+mod cold;
+mod faults;
+mod fleet;
+mod provider_down;
+mod rejected;
+mod steady;
