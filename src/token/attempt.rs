@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify_core::{
     Timestamp,
+    circuit::{CircuitError, Outcome},
     token::{Minted, TokenPolicy},
 };
 use serde::Deserialize;
@@ -48,18 +49,33 @@ impl Inner {
         ends: Instant,
     ) -> Result<Minted, TokenError> {
         let asked_at = self.clock.now();
-        let granted = self.grant_until(known, ends.min(want.ends)).await;
-        let minted = granted.and_then(|granted| self.minted(granted, asked_at));
-        minted.map_err(|error| match error {
-            // The caller had no time; that says nothing about the provider.
-            GrantError::TimedOut if want.ends < ends => out_of_time(),
+        let is_cut = want.ends < ends;
+        let ends = ends.min(want.ends);
+        let request = async || {
+            let grant = self.grant.grant(&self.credentials, known.secret.as_deref());
+            timeout_at(ends, grant).await.unwrap_or(Err(GrantError::TimedOut))
+        };
+        let granted = match &self.circuit {
+            None => request().await,
+            Some(circuit) => {
+                let classify = |result: &Result<Granted, GrantError>| match result {
+                    Ok(_) => Outcome::Success,
+                    // The caller had no time; that says nothing about the provider.
+                    Err(GrantError::TimedOut) if is_cut => Outcome::Neutral,
+                    Err(error) => error.outcome(),
+                };
+                match circuit.call_classified(classify, request).await {
+                    Ok(granted) => Ok(granted),
+                    Err(CircuitError::Open(open)) => return Err(TokenError::Open(open)),
+                    Err(CircuitError::Failed(error)) => Err(error),
+                    Err(_) => Err(GrantError::TimedOut),
+                }
+            }
+        };
+        granted.and_then(|granted| self.minted(granted, asked_at)).map_err(|error| match error {
+            GrantError::TimedOut if is_cut => out_of_time(),
             error => TokenError::Grant(Arc::new(error)),
         })
-    }
-
-    async fn grant_until(&self, known: &Known, ends: Instant) -> Result<Granted, GrantError> {
-        let grant = self.grant.grant(&self.credentials, known.secret.as_deref());
-        timeout_at(ends, grant).await.unwrap_or(Err(GrantError::TimedOut))
     }
 
     fn minted(&self, granted: Granted, asked_at: Timestamp) -> Result<Minted, GrantError> {

@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::{
     Chance, Clock, SystemClock,
+    circuit::CircuitBreaker,
     register::WriteId,
     token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
 };
@@ -34,6 +35,7 @@ pub struct TokenGetterBuilder {
     store: Arc<dyn TokenPersistenceProvider>,
     key: TokenKey,
     policy: TokenPolicy,
+    circuit: Option<CircuitBreaker>,
     grant: Option<Arc<dyn Grant>>,
     http: Option<reqwest::Client>,
     clock: Arc<dyn Clock>,
@@ -53,6 +55,7 @@ impl TokenGetterBuilder {
             store,
             key: TokenKey::default(),
             policy: TokenPolicy::default(),
+            circuit: None,
             grant: None,
             http: None,
             clock: Arc::new(SystemClock),
@@ -72,6 +75,14 @@ impl TokenGetterBuilder {
     /// The lease, and from when on a token is renewed: the same in the whole fleet.
     pub fn policy(self, policy: TokenPolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// Asks the provider through this circuit;
+    /// [`CircuitPolicy::ancestor`](funcify_core::circuit::CircuitPolicy::ancestor) suits one.
+    ///
+    /// A refusal, of a wrong secret say, leaves the circuit as it is.
+    pub fn circuit(self, circuit: CircuitBreaker) -> Self {
+        Self { circuit: Some(circuit), ..self }
     }
 
     /// How long one request to the provider may take: 3 s unless given, less than the lease.
@@ -142,6 +153,7 @@ impl TokenGetterBuilder {
             key: self.key,
             holder: WriteId::random(),
             policy: self.policy,
+            circuit: self.circuit,
             grant,
             clock: self.clock,
             chance: self.chance,

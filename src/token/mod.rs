@@ -18,7 +18,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded,
-    token::{Holder, TokenKey, TokenPersistenceProvider, TokenPolicy},
+    circuit::CircuitBreaker,
+    token::{Holder, TokenPersistenceProvider},
 };
 use tokio::{
     sync::Mutex,
@@ -32,6 +33,7 @@ pub use credentials::{
     SecretSource, Signer,
 };
 pub use error::TokenError;
+pub use funcify_core::token::{TokenKey, TokenPolicy};
 pub use grant::{
     EndpointError, Grant, GrantError, Granted, HttpGrant, PrivateKey, PrivateKeyError, ReplyFault,
 };
@@ -102,6 +104,7 @@ struct Inner {
     key: TokenKey,
     holder: Holder,
     policy: TokenPolicy,
+    circuit: Option<CircuitBreaker>,
     grant: Arc<dyn Grant>,
     clock: Arc<dyn Clock>,
     chance: Chance,

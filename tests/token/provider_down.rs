@@ -1,8 +1,9 @@
 //! The identity provider fails, refuses, or is slow.
 
-use std::time::Duration;
+use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify::token::{GrantError, TokenError, TokenSource};
+use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, Mood, Vault, at_once, credentials};
@@ -110,4 +111,38 @@ async fn a_rotated_secret_is_asked_for_anew_once() {
     getter.token().await.unwrap_err();
     getter.token().await.unwrap_err();
     assert_eq!(vault.reads(), 3, "an unchanged secret is not tried twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_does_not_open_it() {
+    let fleet = Fleet::new();
+    let policy = CircuitPolicy::ancestor;
+    let circuit = CircuitBreaker::new("provider", policy(), Arc::clone(&fleet.store) as _).unwrap();
+    let vault = Vault::with("wrong");
+    let wrong = fleet.builder(credentials(vault), Duration::ZERO).circuit(circuit.clone());
+    let wrong = wrong.build().unwrap();
+    fleet.provider.takes_only("right");
+    for _ in 0..10 {
+        wrong.token().await.unwrap_err();
+        sleep(Duration::from_secs(61)).await;
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Closed);
+
+    fleet.provider.is_now(Mood::Unavailable);
+    let getter = fleet.builder(credentials(Vault::with("right")), Duration::ZERO);
+    let getter = getter.circuit(circuit).build().unwrap();
+    let asked = fleet.provider.asked().len();
+    let error = loop {
+        match getter.token().await.unwrap_err() {
+            error @ TokenError::Open(_) => break error,
+            _ => sleep(Duration::from_millis(500)).await,
+        }
+    };
+    assert!(error.retry_after().is_some());
+    assert_eq!(fleet.provider.asked().len() - asked, 3, "the ancestor's three");
+    let mut cause: Option<&dyn Error> = Some(&error);
+    while let Some(error) = cause.filter(|error| !error.is::<Open>()) {
+        cause = error.source();
+    }
+    assert!(cause.is_some(), "the refusal is found by walking the sources");
 }

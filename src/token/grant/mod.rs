@@ -9,7 +9,7 @@ mod reply;
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use funcify_core::token::AccessToken;
+use funcify_core::{circuit::Outcome, token::AccessToken};
 
 pub use assertion::{PrivateKey, PrivateKeyError};
 pub use endpoint::EndpointError;
@@ -120,5 +120,11 @@ impl GrantError {
     pub fn is_invalid_client(&self) -> bool {
         matches!(self, Self::Refused { status: 401, .. })
             || matches!(self, Self::Refused { code, .. } if code == "invalid_client")
+    }
+
+    /// What it means for the provider's circuit: a refusal says nothing about its health.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.is_refusal() { Outcome::Neutral } else { Outcome::Failure }
     }
 }
