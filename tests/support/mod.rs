@@ -2,6 +2,7 @@
 
 pub(crate) mod env;
 pub(crate) mod idp;
+pub(crate) mod linearize;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
