@@ -61,9 +61,9 @@ impl Client {
         for _ in 0..operations {
             let key = self.keys[self.up_to(self.keys.len())].clone();
             if self.up_to(3) == 0 {
-                self.read(key).await
+                self.read(key).await;
             } else {
-                self.swap(key).await
+                self.swap(key).await;
             }
             // Stores that answer at once would let each client run to its end.
             for _ in 0..self.up_to(3) {
