@@ -14,3 +14,4 @@ mod redis;
 mod servers;
 mod support;
 mod support_itself;
+mod token;
