@@ -101,7 +101,9 @@ impl HttpAnswer {
     ///
     /// Also answers the cause that a problem left for the log.
     pub(super) async fn of(response: Response, form: Form) -> (Self, Cause) {
-        let (mut parts, body) = problem_of_bare(response).await.into_parts();
+        let response =
+            if is_bare(&response) { Box::pin(problem_of(response)).await } else { response };
+        let (mut parts, body) = response.into_parts();
         let mut cause = parts.extensions.remove::<Cause>().unwrap_or_default();
         let answer = match Limited::new(body, MAX_ANSWER).collect().await {
             Ok(body) => {
@@ -187,22 +189,27 @@ impl std::io::Write for Count {
     }
 }
 
-/// Turns an error response without a type of its own into a problem.
+/// Whether this is an error response without a type of its own.
 ///
 /// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type
 /// stays as it is.
-async fn problem_of_bare(response: Response) -> Response {
+fn is_bare(response: &Response) -> bool {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_error = status.is_client_error() || status.is_server_error();
+    is_error
+        && match kind {
+            Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
+            None => response.body().size_hint().exact() == Some(0),
+        }
+}
+
+/// The problem that says what a bare response says.
+async fn problem_of(response: Response) -> Response {
     /// More is no message but a document.
     const MAX_DETAIL: usize = 4 * 1024;
 
     let status = response.status();
-    let is_error = status.is_client_error() || status.is_server_error();
-    let is_empty = response.body().size_hint().exact() == Some(0);
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_plain = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
-    if !is_error || !(is_plain || (is_empty && kind.is_none())) {
-        return response;
-    }
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
     // What a 5xx says may be meant for the log only.

@@ -180,7 +180,8 @@ impl Rules {
     ) -> Ended {
         let form = Form::of(invocation.event());
         let (deadline, seen) = (invocation.deadline(), invocation.clone());
-        let work = within(deadline, async {
+        // In a box, since each layer of futures around it would have room for it once more.
+        let work = Box::pin(async {
             let invocation = self.admit(invocation).await?;
             let response: Response = match router.call(request(parts, invocation)).await {
                 Ok(response) => response,
@@ -189,7 +190,8 @@ impl Rules {
             // Within the deadline as well: a body may take its time.
             Ok(HttpAnswer::of(response, form).await)
         });
-        let answer = work.await.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
+        let answer = within(deadline, work).await;
+        let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
         Ended::http(answer, seen.route().is_some())
     }
 }
