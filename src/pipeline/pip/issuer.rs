@@ -18,6 +18,7 @@ use super::{
 pub(super) struct TrustedIssuer {
     pub(super) keys: Arc<KeySet>,
     pub(super) issuer: Option<String>,
+    pub(super) audience_claim: String,
     pub(super) audiences: Vec<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
 }
@@ -35,7 +36,7 @@ impl TrustedIssuer {
     pub(super) async fn verify(
         &self,
         token: &str,
-        jwt: &Jwt<'_>,
+        jwt: Jwt<'_>,
         terms: &Terms<'_>,
     ) -> Result<Caller, Unauthenticated> {
         if !terms.algorithms.contains(&jwt.algorithm) {
@@ -51,11 +52,11 @@ impl TrustedIssuer {
             return Err(Unauthenticated::Signature);
         }
         let expires_at = jwt.timely(terms.clock.now())?;
-        jwt.meant_for(&self.audiences)?;
+        jwt.meant_for(&self.audience_claim, &self.audiences)?;
         let caller = Caller::new(jwt.subject()?)
             .with_issuer(jwt.issuer()?)
             .with_activities(claims::activities(&jwt.claims, terms.activities))
-            .with_claims(jwt.claims.clone());
+            .with_claims(jwt.claims);
         Ok(caller.with_question(self.userinfo.clone().map(|userinfo| Question {
             userinfo,
             fetch: terms.fetch.clone(),

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     Unauthenticated,
     algorithm::Algorithm,
+    builder::shown,
     fetch::{Fetch, FetchError, in_time},
     jwk::{Keys, NoKeys},
 };
@@ -202,7 +203,7 @@ impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.known.load();
         f.debug_struct("KeySet")
-            .field("url", &super::shown(&self.url))
+            .field("url", &shown(&self.url))
             .field("keys", &known.keys.len())
             .field("fetched_at", &known.fetched_at)
             .finish_non_exhaustive()
