@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use funcify_core::Clock;
+use funcify_core::{Clock, circuit::CircuitBreaker};
 use reqwest::Url;
 
 use super::{Pip, PipFault, algorithm::Algorithm, userinfo::Userinfo};
@@ -40,13 +40,26 @@ impl Pip {
         self
     }
 
-    /// Where [`Caller::userinfo`] asks. Said of the key set before it.
+    /// Where [`Caller::userinfo`](super::Caller::userinfo) asks. Said of the key set before it.
     #[must_use]
     pub fn userinfo(mut self, url: &str) -> Self {
         match (self.issuers.last_mut(), Url::parse(url)) {
             (Some(last), Ok(url)) => last.userinfo = Some(Arc::new(Userinfo::new(url))),
             (Some(_), Err(_)) => self.misplaced.push(not_a_url("userinfo endpoint", url)),
             (None, _) => self.misplaced.push(PipFault::NoKeySet { what: "a userinfo endpoint" }),
+        }
+        self
+    }
+
+    /// Fetches keys and userinfo in this circuit. Said of the key set before it.
+    ///
+    /// Refused by an open circuit, a caller whose key is not known is answered 503 with the time to
+    /// try again; one whose key is known notices nothing.
+    #[must_use]
+    pub fn circuit(mut self, circuit: CircuitBreaker) -> Self {
+        match self.issuers.last_mut() {
+            Some(last) => last.circuit = Some(circuit),
+            None => self.misplaced.push(PipFault::NoKeySet { what: "a circuit" }),
         }
         self
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use funcify_core::Clock;
+use funcify_core::{Clock, circuit::CircuitBreaker};
 
 use super::{
     Caller, Unauthenticated,
@@ -21,6 +21,7 @@ pub(super) struct TrustedIssuer {
     pub(super) audience_claim: String,
     pub(super) audiences: Vec<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
+    pub(super) circuit: Option<CircuitBreaker>,
 }
 
 /// What holds for the tokens of every issuer.
@@ -43,7 +44,8 @@ impl TrustedIssuer {
             return Err(Unauthenticated::Algorithm);
         }
         let kid = jwt.kid.as_deref();
-        let keys = self.keys.keys(kid, jwt.algorithm, terms.fetch, &**terms.clock).await?;
+        let fetch = terms.fetch.through(self.circuit.as_ref());
+        let keys = self.keys.keys(kid, jwt.algorithm, &fetch, &**terms.clock).await?;
         let fitting = keys.fitting(kid, jwt.algorithm);
         if fitting.is_empty() {
             return Err(Unauthenticated::Key);
@@ -59,7 +61,7 @@ impl TrustedIssuer {
             .with_claims(jwt.claims);
         Ok(caller.with_question(self.userinfo.clone().map(|userinfo| Question {
             userinfo,
-            fetch: terms.fetch.clone(),
+            fetch,
             clock: terms.clock.clone(),
             token: token.into(),
             expires_at,

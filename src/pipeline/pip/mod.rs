@@ -92,6 +92,7 @@ impl Pip {
                 audience_claim: "aud".to_owned(),
                 audiences: Vec::new(),
                 userinfo: None,
+                circuit: None,
             }),
             Err(_) => pip.misplaced.push(builder::not_a_url("key set", url)),
         }
@@ -168,11 +169,12 @@ impl Pip {
 
     /// Renews key sets that have grown old, if there are any: to be run beside a handler.
     ///
-    /// Dropped half-way it loses nothing: the next call goes on with the same fetch. Nothing waits for
-    /// it; without it, one call an hour waits for the keys for a second at most.
+    /// Dropped half-way it loses nothing: the next call goes on with the same fetch. Without it, keys
+    /// are renewed by a caller once an hour, who waits for that a second at most.
     pub async fn refresh(&self) {
         for issuer in &self.issuers {
-            issuer.keys.renew(&self.fetch, &*self.clock).await;
+            let fetch = self.fetch.through(issuer.circuit.as_ref());
+            issuer.keys.renew(&fetch, &*self.clock).await;
         }
     }
 

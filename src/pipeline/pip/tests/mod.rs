@@ -1,3 +1,4 @@
+mod circuit;
 mod configuration;
 mod hostile;
 mod keys;
