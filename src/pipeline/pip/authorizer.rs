@@ -29,7 +29,8 @@ pub(super) fn caller(
         None if found.contains_key("principalId") => found,
         None => return Ok(None),
     };
-    let name = |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name =
+        |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
     let subject = name("sub").or_else(|| name("principalId")).ok_or(UNREADABLE)?;
     let granted: Vec<&str> =
         claims::activities(&claims, activities).into_iter().map(unbracketed).collect();

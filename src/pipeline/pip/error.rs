@@ -146,7 +146,10 @@ mod tests {
         ];
         for refusal in refusals {
             let value = refusal.www_authenticate().unwrap();
-            assert!(value.starts_with("Bearer realm=\"api\", error=\"invalid_token\", "), "{value}");
+            assert!(
+                value.starts_with("Bearer realm=\"api\", error=\"invalid_token\", "),
+                "{value}"
+            );
             assert!(http::HeaderValue::from_str(value).is_ok(), "{value}");
             let description = value.split("error_description=\"").nth(1).unwrap();
             assert!(refusal.to_string().starts_with(description.trim_end_matches('"')), "{value}");

@@ -3,7 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use funcify_core::{Deadline, DeadlineExceeded};
+use funcify_core::{
+    Deadline, DeadlineExceeded,
+    circuit::{CircuitBreaker, CircuitError, Open, Outcome},
+};
 use http::{HeaderValue, StatusCode, header};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +31,10 @@ pub(super) enum FetchError {
     Read(#[from] ReadError),
     #[error("the reply is unusable: {0}")]
     Unusable(&'static str),
+    #[error("the circuit of the issuer is open")]
+    Open(#[source] Open),
+    #[error("the call took too long")]
+    TooLong,
     #[error("the time was up")]
     Deadline(#[from] DeadlineExceeded),
 }
@@ -37,9 +44,15 @@ pub(super) enum FetchError {
 pub(super) struct Fetch {
     pub(super) client: Option<reqwest::Client>,
     pub(super) loopback: bool,
+    pub(super) circuit: Option<CircuitBreaker>,
 }
 
 impl Fetch {
+    /// The same, in `circuit`.
+    pub(super) fn through(&self, circuit: Option<&CircuitBreaker>) -> Self {
+        Self { circuit: circuit.cloned(), ..self.clone() }
+    }
+
     /// Whether `url` may be fetched: https, without credentials in it; plain http where it does not
     /// leave the machine, if that was asked for.
     pub(super) fn may(&self, url: &Url) -> bool {
@@ -69,12 +82,39 @@ impl Fetch {
         if let Some(bearer) = bearer {
             request = request.header(header::AUTHORIZATION, authorization(bearer)?);
         }
-        let reply = request.send().await.map_err(|e| FetchError::Request(e.without_url()))?;
-        match reply.status() {
-            StatusCode::OK => Ok(Some(read_capped(reply, limit).await?)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if bearer.is_some() => Ok(None),
-            status => Err(FetchError::Status(status)),
+        let answered = async || answer(request, bearer.is_some(), limit).await;
+        let Some(circuit) = &self.circuit else { return answered().await };
+        circuit.call_classified(health, answered).await.map_err(|error| match error {
+            CircuitError::Failed(error) => error,
+            CircuitError::Open(open) => FetchError::Open(open),
+            _ => FetchError::TooLong,
+        })
+    }
+}
+
+async fn answer(
+    request: reqwest::RequestBuilder,
+    with_bearer: bool,
+    limit: usize,
+) -> Result<Option<Bytes>, FetchError> {
+    let reply = request.send().await.map_err(|error| FetchError::Request(error.without_url()))?;
+    match reply.status() {
+        StatusCode::OK => Ok(Some(read_capped(reply, limit).await?)),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if with_bearer => Ok(None),
+        status => Err(FetchError::Status(status)),
+    }
+}
+
+/// What an answer says of the issuer's health: one that refuses a request is there.
+fn health<T>(result: &Result<T, FetchError>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Success,
+        Err(FetchError::Status(status))
+            if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS =>
+        {
+            Outcome::Success
         }
+        Err(_) => Outcome::Failure,
     }
 }
 

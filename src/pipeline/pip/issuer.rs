@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use funcify_core::Clock;
+use funcify_core::{Clock, circuit::CircuitBreaker};
 
 use super::{
     Caller, Unauthenticated,
@@ -18,8 +18,10 @@ use super::{
 pub(super) struct TrustedIssuer {
     pub(super) keys: Arc<KeySet>,
     pub(super) issuer: Option<String>,
+    pub(super) audience_claim: String,
     pub(super) audiences: Vec<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
+    pub(super) circuit: Option<CircuitBreaker>,
 }
 
 /// What holds for the tokens of every issuer.
@@ -35,14 +37,15 @@ impl TrustedIssuer {
     pub(super) async fn verify(
         &self,
         token: &str,
-        jwt: &Jwt<'_>,
+        jwt: Jwt<'_>,
         terms: &Terms<'_>,
     ) -> Result<Caller, Unauthenticated> {
         if !terms.algorithms.contains(&jwt.algorithm) {
             return Err(Unauthenticated::Algorithm);
         }
         let kid = jwt.kid.as_deref();
-        let keys = self.keys.keys(kid, jwt.algorithm, terms.fetch, &**terms.clock).await?;
+        let fetch = terms.fetch.through(self.circuit.as_ref());
+        let keys = self.keys.keys(kid, jwt.algorithm, &fetch, &**terms.clock).await?;
         let fitting = keys.fitting(kid, jwt.algorithm);
         if fitting.is_empty() {
             return Err(Unauthenticated::Key);
@@ -51,14 +54,14 @@ impl TrustedIssuer {
             return Err(Unauthenticated::Signature);
         }
         let expires_at = jwt.timely(terms.clock.now())?;
-        jwt.meant_for(&self.audiences)?;
+        jwt.meant_for(&self.audience_claim, &self.audiences)?;
         let caller = Caller::new(jwt.subject()?)
             .with_issuer(jwt.issuer()?)
             .with_activities(claims::activities(&jwt.claims, terms.activities))
-            .with_claims(jwt.claims.clone());
+            .with_claims(jwt.claims);
         Ok(caller.with_question(self.userinfo.clone().map(|userinfo| Question {
             userinfo,
-            fetch: terms.fetch.clone(),
+            fetch,
             clock: terms.clock.clone(),
             token: token.into(),
             expires_at,

@@ -32,11 +32,17 @@ impl Keys {
     /// The keys that may verify a token whose header names `kid` and `algorithm`.
     ///
     /// A token that names no key is verified only where there is no choice.
-    pub(super) fn fitting<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> Vec<&'a Key> {
+    pub(super) fn fitting<'a>(
+        &'a self,
+        kid: Option<&'a str>,
+        algorithm: Algorithm,
+    ) -> Vec<&'a Key> {
         let verifying = self.0.iter().filter(|key| key.verifies(algorithm));
         match kid {
             Some(kid) => verifying.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
-            None => Some(verifying.collect()).filter(|all: &Vec<_>| all.len() == 1).unwrap_or_default(),
+            None => {
+                Some(verifying.collect()).filter(|all: &Vec<_>| all.len() == 1).unwrap_or_default()
+            }
         }
     }
 
@@ -106,13 +112,17 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kid", &self.kid).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
 fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
     let used = jwk.get("use").is_none_or(|used| used == "sig");
-    let verifies = |operations: &Vec<Value>| operations.iter().any(|operation| operation == "verify");
+    let verifies =
+        |operations: &Vec<Value>| operations.iter().any(|operation| operation == "verify");
     used && jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(verifies))
 }
 
@@ -162,17 +172,31 @@ mod tests {
 
     #[test]
     fn rsa_keys_that_are_too_weak_are_skipped() {
-        for (bits, usable) in [(512, 0), (1_024, 0), (2_047, 0), (2_048, 1), (4_096, 1), (8_192, 1), (8_193, 0)] {
+        for (bits, usable) in
+            [(512, 0), (1_024, 0), (2_047, 0), (2_048, 1), (4_096, 1), (8_192, 1), (8_193, 0)]
+        {
             assert_eq!(count(json!([rsa_key(bits, "AQAB")])), usable, "{bits}");
         }
         // 65537, 3; then 0, 1, 2, 4, an even and a huge one.
-        for (exponent, usable) in
-            [("AQAB", 1), ("Aw", 1), ("AA", 0), ("AQ", 0), ("Ag", 0), ("AAAB", 0), ("AQAA", 0), ("AQAAAAAB", 0), ("", 0)]
-        {
+        for (exponent, usable) in [
+            ("AQAB", 1),
+            ("Aw", 1),
+            ("AA", 0),
+            ("AQ", 0),
+            ("Ag", 0),
+            ("AAAB", 0),
+            ("AQAA", 0),
+            ("AQAAAAAB", 0),
+            ("", 0),
+        ] {
             assert_eq!(count(json!([rsa_key(2_048, exponent)])), usable, "{exponent}");
         }
         let padded = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xff; 128]].concat());
-        assert_eq!(count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])), 0, "zeros are no bits");
+        assert_eq!(
+            count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])),
+            0,
+            "zeros are no bits"
+        );
     }
 
     #[test]
@@ -223,7 +247,17 @@ mod tests {
 
     #[test]
     fn what_is_no_key_set_is_an_error() {
-        let none = ["", "null", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]}", "{\"keys\":[{}]}", "<html>", "{\"keys\":["];
+        let none = [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "{\"keys\":{}}",
+            "{\"keys\":[]}",
+            "{\"keys\":[{}]}",
+            "<html>",
+            "{\"keys\":[",
+        ];
         for text in none {
             assert_eq!(Keys::parse(text.as_bytes()).map(|keys| keys.len()), Err(NoKeys), "{text}");
         }
@@ -231,10 +265,18 @@ mod tests {
 
     #[test]
     fn a_key_verifies_its_own_algorithm_only() {
-        let keys = |key: Value| Keys::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        let keys =
+            |key: Value| Keys::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
         let all = [
-            Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps384,
-            Algorithm::Ps512, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa,
+            Algorithm::Rs256,
+            Algorithm::Rs384,
+            Algorithm::Rs512,
+            Algorithm::Ps256,
+            Algorithm::Ps384,
+            Algorithm::Ps512,
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::EdDsa,
         ];
         let verified = |key: Value| -> Vec<Algorithm> {
             let keys = keys(key);
@@ -247,7 +289,10 @@ mod tests {
         let curve = |name: &str, bits| json!({ "kty": "EC", "crv": name, "x": number(bits), "y": number(bits) });
         assert_eq!(verified(curve("P-256", 256)), [Algorithm::Es256]);
         assert_eq!(verified(curve("P-384", 384)), [Algorithm::Es384]);
-        assert_eq!(verified(json!({ "kty": "OKP", "crv": "Ed25519", "x": number(256) })), [Algorithm::EdDsa]);
+        assert_eq!(
+            verified(json!({ "kty": "OKP", "crv": "Ed25519", "x": number(256) })),
+            [Algorithm::EdDsa]
+        );
     }
 
     #[test]
@@ -256,6 +301,9 @@ mod tests {
         let two = json!({ "keys": [rsa_key(2_048, "AQAB"), rsa_key(3_072, "AQAB")] }).to_string();
         assert_eq!(Keys::parse(one.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 1);
         assert_eq!(Keys::parse(two.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 0);
-        assert_eq!(Keys::parse(one.as_bytes()).unwrap().fitting(Some("b"), Algorithm::Rs256).len(), 0);
+        assert_eq!(
+            Keys::parse(one.as_bytes()).unwrap().fitting(Some("b"), Algorithm::Rs256).len(),
+            0
+        );
     }
 }

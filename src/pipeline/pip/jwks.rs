@@ -5,11 +5,15 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use funcify_core::{Clock, Timestamp};
 use reqwest::Url;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 use super::{
     Unauthenticated,
     algorithm::Algorithm,
+    builder::shown,
     fetch::{Fetch, FetchError, in_time},
     jwk::{Keys, NoKeys},
 };
@@ -44,7 +48,10 @@ impl Pace {
 
 /// A fetch under way. It belongs to the key set and not to the caller that began it: when that one is
 /// dropped, the next to ask drives it on.
-type Flight = Pin<Box<dyn Future<Output = Result<Keys, FetchError>> + Send>>;
+struct Flight {
+    began_at: Timestamp,
+    reply: Pin<Box<dyn Future<Output = Result<Keys, FetchError>> + Send>>,
+}
 
 /// The cached key set of one issuer.
 pub(super) struct KeySet {
@@ -89,8 +96,7 @@ impl KeySet {
         let known = self.known.load_full();
         if fits(&known) {
             if known.is_older_than(self.pace.stale, clock.now()) {
-                let renewal = self.renew(fetch, clock);
-                let _ = in_time(tokio::time::timeout(self.pace.patience, renewal)).await;
+                let _ = in_time(self.wait_a_little(fetch, clock)).await;
             }
             return Ok(self.known.load().keys.clone());
         }
@@ -108,14 +114,23 @@ impl KeySet {
 
     /// Fetches the keys anew if they are old enough and nobody else is at it.
     pub(super) async fn renew(&self, fetch: &Fetch, clock: &dyn Clock) {
-        let known = self.known.load();
-        let now = clock.now();
-        if known.is_older_than(self.pace.fresh, now)
-            && known.may_try(self.pace, now)
-            && let Ok(flight) = self.flight.try_lock()
-        {
+        if let Some(flight) = self.due(clock.now()) {
             self.land(flight, fetch, clock).await;
         }
+    }
+
+    /// The same, for a short time, and for none where a caller before has waited for this fetch.
+    async fn wait_a_little(&self, fetch: &Fetch, clock: &dyn Clock) {
+        if let Some(flight) = self.due(clock.now()) {
+            let patience = if flight.is_some() { Duration::ZERO } else { self.pace.patience };
+            let _ = timeout(patience, self.land(flight, fetch, clock)).await;
+        }
+    }
+
+    fn due(&self, now: Timestamp) -> Option<MutexGuard<'_, Option<Flight>>> {
+        let known = self.known.load();
+        let due = known.is_older_than(self.pace.fresh, now) && known.may_try(self.pace, now);
+        if due { self.flight.try_lock().ok() } else { None }
     }
 
     /// What is known after a fetch: one's own, that of someone else under way, or the last one if it
@@ -135,25 +150,30 @@ impl KeySet {
         clock: &dyn Clock,
     ) {
         let resumed = flight.is_some();
-        let mut landed = flight.get_or_insert_with(|| self.start(fetch)).await;
+        let under_way = flight.get_or_insert_with(|| self.start(fetch, clock));
+        let mut landed = (&mut under_way.reply).await;
         if resumed && landed.is_err() {
             // What was left over from another invocation may have died in the freeze between.
-            landed = flight.insert(self.start(fetch)).await;
+            *under_way = self.start(fetch, clock);
+            landed = (&mut under_way.reply).await;
         }
+        let began_at = under_way.began_at;
         *flight = None;
         if let Err(error) = &landed {
             tracing::warn!(key_set = self.url.host_str(), error = %error, "keys not fetched");
         }
-        self.known.store(Arc::new(self.known.load().after(landed, clock.now())));
+        let known = self.known.load().after(landed, began_at, clock.now());
+        self.known.store(Arc::new(known));
     }
 
-    fn start(&self, fetch: &Fetch) -> Flight {
+    fn start(&self, fetch: &Fetch, clock: &dyn Clock) -> Flight {
         let (fetch, url) = (fetch.clone(), self.url.clone());
-        Box::pin(async move {
+        let reply = Box::pin(async move {
             let unusable = |NoKeys| FetchError::Unusable("no key set with a usable key");
             let reply = fetch.get(&url, None, LARGEST).await?.unwrap_or_default();
             Keys::parse(&reply).map_err(unusable)
-        })
+        });
+        Flight { began_at: clock.now(), reply }
     }
 }
 
@@ -173,11 +193,12 @@ impl Known {
     }
 
     /// The old keys stay where there are no new ones.
-    fn after(&self, landed: Result<Keys, FetchError>, now: Timestamp) -> Self {
+    fn after(&self, landed: Result<Keys, FetchError>, began_at: Timestamp, now: Timestamp) -> Self {
         match landed {
             Ok(keys) => Self {
                 keys: Arc::new(keys),
-                fetched_at: Some(now),
+                // A reply is as old as its question, however long it lay about.
+                fetched_at: Some(began_at),
                 tried_at: Some(now),
                 failures: 0,
                 failure: None,
@@ -202,7 +223,7 @@ impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.known.load();
         f.debug_struct("KeySet")
-            .field("url", &super::shown(&self.url))
+            .field("url", &shown(&self.url))
             .field("keys", &known.keys.len())
             .field("fetched_at", &known.fetched_at)
             .finish_non_exhaustive()

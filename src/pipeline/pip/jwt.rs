@@ -86,11 +86,15 @@ impl<'t> Jwt<'t> {
         Ok(expires)
     }
 
-    /// Checks that the token is meant for one of `audiences`.
-    pub(super) fn meant_for(&self, audiences: &[String]) -> Result<(), Unauthenticated> {
+    /// Checks that `claim` names one of `audiences`.
+    pub(super) fn meant_for(
+        &self,
+        claim: &str,
+        audiences: &[String],
+    ) -> Result<(), Unauthenticated> {
         const NO_AUDIENCE: Unauthenticated =
-            Unauthenticated::Malformed("`aud` is neither a string nor an array of strings");
-        let named: Vec<&str> = match self.claims.get("aud") {
+            Unauthenticated::Malformed("the audience is neither a string nor an array of strings");
+        let named: Vec<&str> = match self.claims.get(claim) {
             None => return Err(Unauthenticated::Audience),
             Some(Value::String(audience)) => vec![audience],
             Some(Value::Array(named)) => {

@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn a_member_stands_once_at_every_depth_however_it_is_written() {
-        for good in [r"{}", r#"{"a":1,"b":[{"a":2},{"a":3}],"c":null,"d":{"a":1.5,"b":-1,"c":true}}"#] {
+        for good in
+            [r"{}", r#"{"a":1,"b":[{"a":2},{"a":3}],"c":null,"d":{"a":1.5,"b":-1,"c":true}}"#]
+        {
             assert!(object(good.as_bytes()).is_some(), "{good}");
         }
         let twice = [
@@ -91,7 +93,18 @@ mod tests {
             r#"{"a":{"b":1,"b":2}}"#,
             r#"{"a":[{"b":1,"b":2}]}"#,
         ];
-        let no_object = ["", "null", "[]", "1", "\"a\"", "{", "{}{}", "{\"a\":1e999}", "\u{feff}{}", "{\"a\":\"\\ud800\"}"];
+        let no_object = [
+            "",
+            "null",
+            "[]",
+            "1",
+            "\"a\"",
+            "{",
+            "{}{}",
+            "{\"a\":1e999}",
+            "\u{feff}{}",
+            "{\"a\":\"\\ud800\"}",
+        ];
         for bad in twice.into_iter().chain(no_object) {
             assert!(object(bad.as_bytes()).is_none(), "{bad}");
         }

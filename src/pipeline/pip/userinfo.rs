@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Unauthenticated,
+    builder::shown,
     fetch::{Fetch, FetchError, in_time},
     members,
 };
@@ -50,7 +51,10 @@ pub(super) struct Question {
 
 impl Question {
     /// The claims, of `subject` and of nobody else.
-    pub(super) async fn ask(&self, subject: &str) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
+    pub(super) async fn ask(
+        &self,
+        subject: &str,
+    ) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
         let key = sha256(&self.token);
         if let Some(claims) = self.userinfo.kept(&key, self.clock.now()) {
             return Ok(claims);
@@ -103,7 +107,8 @@ impl Userinfo {
             replies.retain(|_, reply| now < reply.until);
         }
         if replies.len() >= MOST
-            && let Some(first) = replies.iter().min_by_key(|(_, reply)| reply.until).map(|(key, _)| *key)
+            && let Some(first) =
+                replies.iter().min_by_key(|(_, reply)| reply.until).map(|(key, _)| *key)
         {
             replies.remove(&first);
         }
@@ -122,6 +127,6 @@ fn sha256(token: &SecretString) -> [u8; 32] {
 
 impl fmt::Debug for Userinfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Userinfo").field("url", &super::shown(&self.url)).finish_non_exhaustive()
+        f.debug_struct("Userinfo").field("url", &shown(&self.url)).finish_non_exhaustive()
     }
 }

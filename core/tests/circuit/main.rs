@@ -1,0 +1,8 @@
+//! The circuit's journeys, through the public API only, on a small store of our own and on virtual
+//! time.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
+
+mod closing;
+mod opening;
+mod support;
