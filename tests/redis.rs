@@ -7,6 +7,7 @@ mod raw;
 mod refusals;
 mod rights;
 mod server;
+mod speed;
 mod storm;
 mod twins;
 

@@ -131,6 +131,10 @@ impl Refusal {
             }
             "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
             "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
+            // What 7.0 says in a script where 7.2 says NOPERM.
+            "ERR" if self.detail.contains("user executing the script can't") => {
+                StoreErrorKind::Denied
+            }
             _ => StoreErrorKind::Invalid,
         }
     }
@@ -176,6 +180,7 @@ mod tests {
             ("WRONGPASS invalid username-password pair or user is disabled.", Denied),
             ("NOPERM this user has no permissions to run the 'evalsha' command", Denied),
             ("ERR AUTH <password> called without any password configured", Denied),
+            ("ERR The user executing the script can't run this command or subcommand", Denied),
             ("ERR DB index is out of range", Invalid),
             ("ERR unknown command 'EVALSHA', with args beginning with: 'x'", Invalid),
             ("CROSSSLOT Keys in request don't hash to the same slot", Invalid),

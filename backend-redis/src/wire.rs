@@ -5,29 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use funcify_core::register::{Body, Damage, RecordKey, Version, Versioned, WriteId};
 use redis::{Cmd, Script, Value};
 
-/// The swap, on its one key.
-///
-/// A record counts as there only as a hash with a write id; anything else under the key is foreign,
-/// reads as absent, and is replaced whole.
-///
-/// Nothing may fail once something is written, for an error means "not applied". So the expiry comes
-/// before the content: whoever may not set it, or has no memory left, is refused while the old
-/// record stands. It is relative, because a clock that is ahead would delete by an absolute one.
-const SWAP: &str = "\
-local key, expected, id, keep, rec = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local kind = redis.call('TYPE', key).ok
-local held = kind == 'hash' and redis.call('HMGET', key, 'id', 'rec')
-if held and not (held[1] and #held[1] == 32 and not string.find(held[1], '[^0-9a-f]')) then
-  held = false
-end
-if held and held[1] == id then return 1 end
-if (held and held[1] or '') ~= expected then return held end
-if kind ~= 'none' and not held then redis.call('DEL', key) end
-local was_there = redis.call('PEXPIRE', key, keep)
-redis.call('HSET', key, 'id', id, 'rec', rec, 'keep', keep)
-if was_there == 0 then redis.call('PEXPIRE', key, keep) end
-return 1
-";
+const SWAP: &str = include_str!("swap.lua");
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SWAP));
 

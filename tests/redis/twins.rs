@@ -78,6 +78,7 @@ impl Register for Twin {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let expected = expected.map(|version| version.id().to_string()).unwrap_or_default();
+        let keep_for = keep_for.clamp(Duration::from_secs(1), Duration::from_secs(86_400 * 3_660));
         let keep = match self.behind {
             Duration::ZERO => keep_for,
             behind => UNIX_EPOCH.elapsed().unwrap() + keep_for - behind,
@@ -183,4 +184,77 @@ async fn twin_a_foreign_hash_that_is_never_replaced_is_caught() {
     );
     let failures = failures(wedged, Duration::ZERO, false).await;
     assert!(failures.iter().any(|check| check.starts_with("L9")), "{failures:?}");
+}
+
+#[tokio::test]
+async fn twin_an_expiry_that_is_set_last_is_denied_after_the_record_was_written() {
+    let redis = OwnRedis::start().await;
+    let user = ["ACL", "SETUSER", "default", "-pexpire"];
+    assert_eq!(redis.command(&user).await.unwrap(), "+OK");
+
+    let id = WriteId::random().to_string();
+    let words = ["EVAL", RIGHT, "1", "twin:denied", "", &id, "1000", "{}"];
+    assert!(redis.command(&words).await.unwrap().starts_with('-'));
+
+    assert_eq!(
+        redis.command(&["HGET", "twin:denied", "id"]).await.unwrap(),
+        id,
+        "an error, yet written"
+    );
+}
+
+/// A connection that loses the answer to a swap and sends it again by itself, after someone else has
+/// written: what a client with retries of its own does.
+#[derive(Clone)]
+struct Repeating {
+    connection: redis::aio::MultiplexedConnection,
+    between: Vec<String>,
+}
+
+impl redis::aio::ConnectionLike for Repeating {
+    fn req_packed_command<'a>(
+        &'a mut self,
+        command: &'a redis::Cmd,
+    ) -> redis::RedisFuture<'a, redis::Value> {
+        Box::pin(async move {
+            self.connection.req_packed_command(command).await?;
+            let mut other = redis::cmd(&self.between[0]);
+            other.arg(&self.between[1..]);
+            self.connection.req_packed_command(&other).await?;
+            self.connection.req_packed_command(command).await
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a redis::Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> redis::RedisFuture<'a, Vec<redis::Value>> {
+        self.connection.req_packed_commands(pipeline, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+}
+
+#[tokio::test]
+async fn twin_a_connection_that_repeats_commands_calls_its_own_write_a_conflict() {
+    let redis = OwnRedis::start().await;
+    let key = super::circuit("repeating");
+    super::write(&super::register(&redis.url()), &super::circuit("script"), None, 1).await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let other = WriteId::random().to_string();
+    let between = ["HSET", &format!("funcify:{key}"), "id", &other].map(str::to_owned).to_vec();
+    let repeating = Repeating { connection, between };
+    let register = funcify_backend_redis::RedisBackend::with_client(repeating, "funcify").unwrap();
+
+    let swap = super::attempt(&register, &key, None, 7).await;
+
+    assert!(
+        matches!(swap, Ok(Swap::Conflict(Some(found))) if super::n_of(&found) == 7),
+        "applied, yet refused"
+    );
 }
