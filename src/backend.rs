@@ -269,3 +269,10 @@ mod redis {
         Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
     }
 }
+
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+fn refused<E: Error + Send + Sync + 'static>(
+    backend: &'static str,
+) -> impl FnOnce(E) -> ConfigError {
+    move |source| ConfigError::Refused { backend, source: Box::new(source) }
+}

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod linearizability;
 mod redis;
 mod servers;
 mod support;

@@ -1,11 +1,15 @@
 //! The register in Redis, on real servers: one node, TLS with a user of few rights, a cluster.
 
 mod cluster;
+mod contract;
 mod faults;
+mod raw;
 mod refusals;
 mod rights;
 mod server;
+mod speed;
 mod storm;
+mod twins;
 
 use std::time::Duration;
 

@@ -64,17 +64,26 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Silent | Self::Lost(_) | Self::Garbled => true,
-            Self::Refused(refusal) => refusal.is_demotion(),
+            Self::Refused(refusal) => refusal.is_one_of(&["READONLY", "MASTERDOWN"]),
             Self::NotSent { .. } | Self::Exposed { .. } => false,
         }
     }
 
+    /// Whether the next command had better ask another node who owns the key.
+    pub(crate) fn doubts_the_node(&self) -> bool {
+        match self {
+            Self::NotSent { .. } => true,
+            Self::Refused(refusal) if refusal.is_one_of(&["MOVED", "CLUSTERDOWN"]) => true,
+            other => other.ends_connection(),
+        }
+    }
+
     pub(crate) fn is_unknown_script(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.code == "NOSCRIPT")
+        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["NOSCRIPT"]))
     }
 
     pub(crate) fn is_wrong_type(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.code == "WRONGTYPE")
+        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["WRONGTYPE"]))
     }
 
     pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {
@@ -116,12 +125,11 @@ impl Refusal {
         self.detail.split(' ').nth(1).map(|address| (address, once))
     }
 
-    /// Whether the server is no longer, or not yet again, the one that answers for the key.
-    pub(crate) fn is_demotion(&self) -> bool {
-        matches!(self.code.as_str(), "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "MOVED")
+    fn is_one_of(&self, codes: &[&str]) -> bool {
+        codes.contains(&self.code.as_str())
     }
 
-    /// None of these is ambiguous: a refusal comes before the script's only write of content.
+    /// None of these is ambiguous: a refusal comes before the script writes the content.
     fn kind(&self) -> StoreErrorKind {
         match self.code.as_str() {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreErrorKind::Denied,
@@ -131,6 +139,10 @@ impl Refusal {
             }
             "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
             "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
+            // What 7.0 says in a script where 7.2 says NOPERM.
+            "ERR" if self.detail.contains("user executing the script can't") => {
+                StoreErrorKind::Denied
+            }
             _ => StoreErrorKind::Invalid,
         }
     }
@@ -176,6 +188,7 @@ mod tests {
             ("WRONGPASS invalid username-password pair or user is disabled.", Denied),
             ("NOPERM this user has no permissions to run the 'evalsha' command", Denied),
             ("ERR AUTH <password> called without any password configured", Denied),
+            ("ERR The user executing the script can't run this command or subcommand", Denied),
             ("ERR DB index is out of range", Invalid),
             ("ERR unknown command 'EVALSHA', with args beginning with: 'x'", Invalid),
             ("CROSSSLOT Keys in request don't hash to the same slot", Invalid),

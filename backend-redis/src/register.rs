@@ -17,7 +17,7 @@ use crate::{
     connect::{Login, answer},
     error::{Attempt, Failure},
     route::Route,
-    wire::{self, SwapCommand, Swapped},
+    wire::{self, SwapCommand},
 };
 
 /// The register in Redis.
@@ -100,7 +100,7 @@ impl Register for RedisBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
         match self.ask(&key, wire::read(&key)).await {
-            Ok(answer) => wire::read_answer(&answer).ok_or(Failure::Garbled),
+            Ok(answer) => wire::read_answer(&answer),
             Err(failure) if failure.is_wrong_type() => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -121,11 +121,9 @@ impl Register for RedisBackend {
             Err(failure) if failure.is_unknown_script() => self.ask(&key, swap.whole()).await,
             answer => answer,
         };
-        match answer.and_then(|answer| wire::swap_answer(&answer).ok_or(Failure::Garbled)) {
-            Ok(Swapped::Done) => Ok(Swap::Done(Version::new(id))),
-            Ok(Swapped::Conflict(current)) => Ok(Swap::Conflict(current)),
-            Err(failure) => Err(failure.into_error(Attempt::Swap)),
-        }
+        answer
+            .and_then(|answer| wire::swap_answer(&answer, id))
+            .map_err(|failure| failure.into_error(Attempt::Swap))
     }
 }
 

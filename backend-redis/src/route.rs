@@ -51,44 +51,65 @@ impl Route {
     /// Sends a command about `key`, on to where the cluster says.
     ///
     /// A redirection is a refusal: nothing was applied, so the next node gets the command for the
-    /// first time. Whatever else fails is left to the caller, and the next attempt starts from the
-    /// configuration again.
+    /// first time. Whatever else fails is left to the caller. Nothing is remembered of a node before
+    /// it has answered, so that one that never does is not asked for ever by callers that give up.
     pub(crate) async fn ask(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
-        let mut node = self.start(key);
+        let (mut node, turn) = self.start(key);
         let mut asking = false;
         let mut redirections = 0;
         loop {
-            let failure = match node.ask(command, asking).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            match self.redirection(&failure, node.address()) {
+            let answer = node.ask(command, asking).await;
+            let failure = answer.as_ref().err();
+            match failure.and_then(|failure| self.redirection(failure, node.address())) {
                 Some((address, once)) if redirections < REDIRECTIONS => {
-                    redirections += 1;
-                    asking = once;
+                    self.keep_turn(turn);
                     if !self.config.may_reach(&address.host) {
                         return Err(Failure::Exposed { host: address.host });
                     }
-                    if !once {
-                        lock(&self.owners).insert(key.to_owned(), address.clone());
-                    }
+                    redirections += 1;
+                    asking = once;
                     node = self.node(address);
                 }
                 _ => {
-                    self.forget(key, &failure);
-                    return Err(failure);
+                    if failure.is_some_and(Failure::doubts_the_node) {
+                        lock(&self.owners).remove(key);
+                    } else {
+                        self.keep_turn(turn);
+                        self.learn(key, node.address(), asking);
+                    }
+                    return answer;
                 }
             }
         }
     }
 
-    /// The owner, if it is known, else one of the nodes that were given.
-    fn start(&self, key: &str) -> Arc<Node> {
-        let learned = lock(&self.owners).get(key).cloned();
-        self.node(learned.unwrap_or_else(|| {
-            let turn = self.turn.load(Ordering::Relaxed);
-            self.config.node(turn).clone()
-        }))
+    /// The owner, if it is known, else the one of the given nodes whose turn it is, with that turn.
+    fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
+        let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };
+        match owner {
+            Some(owner) => (self.node(owner), None),
+            None => {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                (self.node(self.config.node(turn).clone()), Some(turn))
+            }
+        }
+    }
+
+    /// The node has answered: it keeps its turn.
+    fn keep_turn(&self, turn: Option<usize>) {
+        if let Some(turn) = turn {
+            self.turn.store(turn, Ordering::Relaxed);
+        }
+    }
+
+    fn learn(&self, key: &str, address: &Address, once: bool) {
+        if !self.config.cluster || once {
+            return;
+        }
+        let mut owners = lock(&self.owners);
+        if owners.get(key) != Some(address) {
+            owners.insert(key.to_owned(), address.clone());
+        }
     }
 
     fn node(&self, address: Address) -> Arc<Node> {
@@ -106,15 +127,6 @@ impl Route {
         // Without a host it is another port of the one that was asked.
         let host = if host.is_empty() { &from.host } else { host };
         Some((Address { host: host.to_owned(), port: port.parse().ok()? }, once))
-    }
-
-    /// After a failure that may mean that the node is gone, the cluster is asked anew, through the
-    /// next of the nodes that were given.
-    fn forget(&self, key: &str, failure: &Failure) {
-        if matches!(failure, Failure::NotSent { .. }) || failure.ends_connection() {
-            lock(&self.owners).remove(key);
-            self.turn.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

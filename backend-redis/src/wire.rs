@@ -2,32 +2,12 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use funcify_core::register::{Body, Damage, RecordKey, Version, Versioned, WriteId};
+use funcify_core::register::{Body, Damage, RecordKey, Swap, Version, Versioned, WriteId};
 use redis::{Cmd, Script, Value};
 
-/// The swap, on its one key.
-///
-/// A record counts as there only as a hash with a write id; anything else under the key is foreign,
-/// reads as absent, and is replaced whole.
-///
-/// Nothing may fail once something is written, for an error means "not applied". So the expiry comes
-/// before the content: whoever may not set it, or has no memory left, is refused while the old
-/// record stands. It is relative, because a clock that is ahead would delete by an absolute one.
-const SWAP: &str = "\
-local key, expected, id, keep, rec = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local kind = redis.call('TYPE', key).ok
-local held = kind == 'hash' and redis.call('HMGET', key, 'id', 'rec')
-if held and not (held[1] and #held[1] == 32 and not string.find(held[1], '[^0-9a-f]')) then
-  held = false
-end
-if held and held[1] == id then return 1 end
-if (held and held[1] or '') ~= expected then return held end
-if kind ~= 'none' and not held then redis.call('DEL', key) end
-local was_there = redis.call('PEXPIRE', key, keep)
-redis.call('HSET', key, 'id', id, 'rec', rec, 'keep', keep)
-if was_there == 0 then redis.call('PEXPIRE', key, keep) end
-return 1
-";
+use crate::error::Failure;
+
+const SWAP: &str = include_str!("swap.lua");
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SWAP));
 
@@ -81,26 +61,19 @@ impl SwapCommand<'_> {
     }
 }
 
-/// What a swap was answered.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Swapped {
-    Done,
-    Conflict(Option<Versioned<Body>>),
+/// Reads the answer to a read. Any form but the one that Redis gives is garbled.
+pub(crate) fn read_answer(answer: &Value) -> Result<Option<Versioned<Body>>, Failure> {
+    let Value::Array(fields) = answer else { return Err(Failure::Garbled) };
+    let [id, rec] = fields.as_slice() else { return Err(Failure::Garbled) };
+    Ok(record(id, rec))
 }
 
-/// Reads the answer to a read; the outer `None` if it has a form that no Redis gives.
-pub(crate) fn read_answer(answer: &Value) -> Option<Option<Versioned<Body>>> {
-    let Value::Array(fields) = answer else { return None };
-    let [id, rec] = fields.as_slice() else { return None };
-    Some(record(id, rec))
-}
-
-/// Reads the answer to a swap; `None` if it has a form that the script does not give.
-pub(crate) fn swap_answer(answer: &Value) -> Option<Swapped> {
+/// Reads the answer to the swap `id`.
+pub(crate) fn swap_answer(answer: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
     match answer {
-        Value::Int(1) => Some(Swapped::Done),
-        Value::Nil => Some(Swapped::Conflict(None)),
-        current => read_answer(current).map(Swapped::Conflict),
+        Value::Int(1) => Ok(Swap::Done(Version::new(id))),
+        Value::Nil => Ok(Swap::Conflict(None)),
+        current => read_answer(current).map(Swap::Conflict),
     }
 }
 
@@ -177,7 +150,10 @@ mod tests {
         let read = read_answer(&answer).unwrap().unwrap();
         assert_eq!(read.value, Body::parse(r#"{"a":1}"#).unwrap());
         assert_eq!(read.version, Version::new(WriteId::parse(ID).unwrap()));
-        assert_eq!(swap_answer(&answer), Some(Swapped::Conflict(Some(read))));
+        let other = WriteId::from_bits(7);
+        assert_eq!(swap_answer(&answer, other).unwrap(), Swap::Conflict(Some(read)));
+        assert_eq!(swap_answer(&Value::Nil, other).unwrap(), Swap::Conflict(None));
+        assert_eq!(swap_answer(&Value::Int(1), other).unwrap(), Swap::Done(Version::new(other)));
     }
 
     #[test]
@@ -193,15 +169,15 @@ mod tests {
     #[test]
     fn without_a_write_id_nothing_of_ours_is_there() {
         for id in [Value::Nil, bulk(""), bulk("7"), bulk(&ID.to_uppercase()), Value::Int(7)] {
-            assert_eq!(read_answer(&Value::Array(vec![id, bulk("{}")])), Some(None));
+            assert_eq!(read_answer(&Value::Array(vec![id, bulk("{}")])).unwrap(), None);
         }
     }
 
     #[test]
     fn an_answer_of_another_form_is_no_answer() {
         for odd in [Value::Int(2), Value::Okay, Value::Array(vec![]), bulk("1")] {
-            assert_eq!(swap_answer(&odd), None);
-            assert_eq!(read_answer(&odd), None);
+            assert!(matches!(swap_answer(&odd, WriteId::from_bits(1)), Err(Failure::Garbled)));
+            assert!(matches!(read_answer(&odd), Err(Failure::Garbled)));
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use funcify_core::StoreErrorKind::{Denied, Unavailable};
 use funcify_core::register::Register;
 
 use super::server::SpokenFor;
 use super::{attempt, circuit, n_of, register, write};
+use crate::support::proxy::FaultProxy;
 use crate::support::{env, redis};
 
 /// The nodes of the tests' own cluster; none if it is the user's, by name or with a password.
@@ -30,6 +32,30 @@ async fn records_of_every_slot_are_found_from_any_node() {
             assert_eq!(n_of(&other.read(&key).await.unwrap().unwrap()), n + 100);
         }
     }
+}
+
+#[tokio::test]
+async fn a_node_that_redirects_is_asked_on_one_connection_and_once_a_key() {
+    let Some(node) = nodes().first().copied() else {
+        return println!("a cluster of your own: not looked at");
+    };
+    let proxy = FaultProxy::start(node).await;
+    let register = register(&format!("redis-cluster://{}", proxy.address()));
+    let keys: Vec<_> = (0..20).map(|_| circuit("redirected")).collect();
+    for key in &keys {
+        register.read(key).await.unwrap();
+    }
+    let asked = proxy.request_bytes();
+
+    let mut redirected = 0;
+    for key in &keys {
+        let before = proxy.request_bytes();
+        register.read(key).await.unwrap();
+        redirected += usize::from(proxy.request_bytes() == before);
+    }
+
+    assert_eq!(proxy.connections(), 1);
+    assert!(asked > 0 && redirected > 5, "{redirected} of 20 go straight to their owners");
 }
 
 #[tokio::test]
@@ -121,4 +147,20 @@ async fn with_its_first_node_down_the_cluster_is_found_through_the_next() {
 
     assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
     write(&register, &key, None, 1).await;
+}
+
+#[tokio::test]
+async fn a_first_node_that_never_answers_is_passed_over_even_by_callers_that_give_up() {
+    // Its port is open, so that the TLS handshake waits for ever.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("@{},", silent.local_addr().unwrap());
+    let url =
+        env::redis_tls().replacen("rediss://", "rediss-cluster://", 1).replacen('@', &first, 1);
+    let (register, key) = (register(&format!("{url}&prefix=funcify-test")), circuit("silent"));
+
+    let given_up = tokio::time::timeout(Duration::from_millis(100), register.read(&key)).await;
+    assert!(given_up.is_err());
+
+    write(&register, &key, None, 1).await;
+    write(&register, &circuit("silent"), None, 1).await;
 }

@@ -144,7 +144,7 @@ async fn a_record_expires_when_the_store_may_clean_up_and_each_write_starts_that
         .unwrap()
     {
         Swap::Done(version) => version,
-        conflict => panic!("{conflict:?}"),
+        Swap::Conflict(found) => panic!("{found:?}"),
     };
 
     let version = swap(None, HOUR).await;

@@ -3,6 +3,7 @@
 pub(crate) mod env;
 pub(crate) mod http;
 pub(crate) mod idp;
+pub(crate) mod linearize;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -1,13 +1,16 @@
 //! Ways to settle that are wrong, and the one question that tells them from ours: is what was
 //! answered true of the store, also when everything late has arrived?
 
-use funcify_core::{
-    StoreError, StoreErrorKind,
-    conformance::Fault,
-    register::{Body, Register, Swap, Version},
-};
+use std::time::Duration;
 
-use crate::wire::{Bench, KEPT, body, id, version};
+use funcify_core::{
+    Deadline, StoreError, StoreErrorKind,
+    conformance::Fault,
+    register::{Body, OPERATION, Register, Swap, Version},
+};
+use tokio::time::timeout;
+
+use crate::wire::{Bench, KEPT, body, id, kind, version};
 
 /// A way to carry a swap to its end.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,8 @@ enum Way {
     ByReading,
     /// The twin: every attempt has an id of its own.
     WithNewIds,
+    /// The twin: it waits for the store as long as it takes, and begins however late it is.
+    WithoutADeadline,
 }
 
 impl Way {
@@ -30,7 +35,8 @@ impl Way {
             bench.wire.swap(&bench.key, expected, id(write), &body(write), KEPT).await
         };
         match self {
-            Self::Settle => bench.swap(expected, 1).await,
+            Self::Settle => bench.settled()?.swap(expected, id(1), &body(1), KEPT).await,
+            Self::WithoutADeadline => swap(1).await,
             Self::ByReading => {
                 let error = match swap(1).await {
                     Err(error) if error.kind() == StoreErrorKind::Ambiguous => error,
@@ -102,4 +108,33 @@ async fn a_settle_that_believes_a_second_look_is_caught() {
 async fn a_settle_that_draws_a_new_id_for_each_attempt_is_caught() {
     let caught = answers_truthfully(Way::WithNewIds, Fault::LoseReply).await.unwrap_err();
     assert_eq!(caught, "a conflict with its own write");
+}
+
+/// A store that hangs holds nobody up, and whoever has no time left does not begin.
+async fn keeps_to_the_deadline(way: Way) -> Result<(), String> {
+    let bench = Bench::new();
+    bench.wire.script([Fault::Hang]);
+    if timeout(OPERATION + Duration::from_millis(1), way.swap(&bench, None)).await.is_err() {
+        return Err("it is still waiting".to_owned());
+    }
+    for left in [0, 1, 49] {
+        let bench = Bench::new();
+        let left = Deadline::within(Duration::from_millis(left));
+        let answer = left.scope(way.swap(&bench, None)).await;
+        if bench.wire.swaps() > 0 || kind(answer) != Some(StoreErrorKind::Timeout) {
+            return Err(format!("it begins with {left:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn settle_keeps_to_the_deadline() {
+    keeps_to_the_deadline(Way::Settle).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settle_without_a_deadline_is_caught() {
+    let caught = keeps_to_the_deadline(Way::WithoutADeadline).await.unwrap_err();
+    assert_eq!(caught, "it is still waiting");
 }

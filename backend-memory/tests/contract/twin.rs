@@ -23,6 +23,8 @@ pub(crate) enum Flaw {
     // L1
     BlindWrite,
     LooksThenWrites,
+    OnlyUpdates,
+    NothingIsARecord,
     LosesWrites,
     OneNameSpace,
     FoldsCase,
@@ -42,6 +44,7 @@ pub(crate) enum Flaw {
     // L4
     CounterForVersion,
     DigestForVersion,
+    ReadsWhatWasDeleted,
     // L5
     SwapsOnACache,
     ReadsAReplica,
@@ -58,6 +61,7 @@ pub(crate) enum Flaw {
     DamageIsNothing,
     DamageIsARecord,
     ForeignWedges,
+    ForeignIsARecord,
     DropsUnknownMembers,
     // L10
     NoIdempotency,
@@ -128,7 +132,13 @@ impl Twin {
 
     /// What the item reads as.
     fn record(&self, item: Item) -> Option<Versioned<Body>> {
-        let version = item.version?;
+        let version = match item.version {
+            Some(version) => version,
+            None if self.is(Flaw::ForeignIsARecord) => {
+                return Some(Versioned::new(Body::default(), Version::new(item.id)));
+            }
+            None => return None,
+        };
         match item.body {
             Ok(body) => Some(Versioned::new(body, version)),
             Err(_) if self.is(Flaw::DamageIsNothing) => None,
@@ -212,6 +222,9 @@ impl Twin {
         let mut version = current.as_ref().and_then(|item| item.version);
         if self.is(Flaw::SwapsOnACache) {
             version = *self.cache.lock().unwrap().entry(key.to_owned()).or_insert(version);
+        }
+        if self.is(Flaw::OnlyUpdates) && current.is_none() {
+            return Ok(Swap::Conflict(None));
         }
         if self.is(Flaw::ForeignWedges) && current.is_some() && version.is_none() {
             return Ok(Swap::Conflict(None));
@@ -302,6 +315,7 @@ impl Register for Twin {
         let store = self.store();
         let items = match self.flaw {
             Flaw::ReadsAReplica if store.replica.contains_key(&key) => &store.replica,
+            Flaw::ReadsWhatWasDeleted if !store.items.contains_key(&key) => &store.replica,
             _ => &store.items,
         };
         let item = self.current(items, &key);
@@ -311,7 +325,11 @@ impl Register for Twin {
         {
             return Err(failed(StoreErrorKind::Invalid));
         }
-        let record = item.and_then(|item| self.record(item));
+        let mut record = item.and_then(|item| self.record(item));
+        if self.is(Flaw::NothingIsARecord) {
+            let nothing = Versioned::new(Body::default(), Version::new(WriteId::from_bits(0)));
+            record.get_or_insert(nothing);
+        }
         let version = record.as_ref().map(|record| record.version);
         self.cache.lock().unwrap().insert(key, version);
         Ok(record)
@@ -392,8 +410,11 @@ impl Subject for Twin {
             Raw::Damaged { id, text } => (Some(Version::new(id)), id, text),
             Raw::Foreign(text) => (None, WriteId::random(), text),
             Raw::Deleted => {
-                self.store().items.remove(&key);
+                let deleted = self.store().items.remove(&key);
                 self.store().replica.remove(&key);
+                if let Some(deleted) = deleted.filter(|_| self.is(Flaw::ReadsWhatWasDeleted)) {
+                    self.store().replica.insert(key, deleted);
+                }
                 return Ok(true);
             }
         };

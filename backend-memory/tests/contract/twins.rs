@@ -39,6 +39,11 @@ twins! {
         "of concurrent first writes exactly one is done",
         "of concurrent replacements exactly one is done",
         "concurrent increments are exact";
+    a_register_that_only_updates_is_caught: OnlyUpdates by
+        "a first write on nothing is done",
+        "a first write to a circuit is done";
+    taking_nothing_for_a_record_is_caught: NothingIsARecord by
+        "nothing is read where nothing was written";
     a_lost_write_is_caught: LosesWrites by
         "what was written is read back with its version";
     one_name_space_for_both_kinds_is_caught: OneNameSpace by
@@ -78,6 +83,8 @@ twins! {
     a_digest_for_the_version_is_caught: DigestForVersion by
         "the same body written twice has two versions",
         "an old version stays old when its content comes back";
+    reading_what_was_deleted_is_caught: ReadsWhatWasDeleted by
+        "a deleted record reads as nothing";
     a_swap_judged_on_a_cache_is_caught: SwapsOnACache by
         "a write on a version that another client just replaced conflicts",
         "a first write after another clients first write conflicts";
@@ -105,6 +112,8 @@ twins! {
         "a damaged record conflicts with a first write";
     a_foreign_item_that_wedges_is_caught: ForeignWedges by
         "a foreign item can be replaced";
+    taking_a_foreign_item_for_a_record_is_caught: ForeignIsARecord by
+        "a foreign item is vacant";
     dropping_the_members_of_a_newer_version_is_caught: DropsUnknownMembers by
         "members of a newer token are kept",
         "members of a newer circuit are kept";

@@ -27,7 +27,12 @@ impl Bench {
     }
 
     pub(crate) fn settle(&self) -> Settle<'_, Faulty<MemoryBackend>> {
-        Settle::within(&self.wire, &self.key, OPERATION, Chance::seeded(7)).unwrap()
+        self.settled().unwrap()
+    }
+
+    /// The same; an error where there is no time left.
+    pub(crate) fn settled(&self) -> Result<Settle<'_, Faulty<MemoryBackend>>, StoreError> {
+        Settle::within(&self.wire, &self.key, OPERATION, Chance::seeded(7))
     }
 
     /// Through the wire, settled.

@@ -5,4 +5,9 @@
 
 mod closing;
 mod opening;
+mod operator;
+mod outage;
+mod overtime;
+mod storms;
 mod support;
+mod through_tower;

@@ -124,7 +124,7 @@ impl CircuitBreaker {
     fn take_spare(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
         let probe = lock(&self.shared.spare).take()?;
         let stands = Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now);
-        if !stands {
+        if probe.until <= now {
             self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
         }
         let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());

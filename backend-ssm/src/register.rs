@@ -1,0 +1,310 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_ssm::{
+    Client,
+    config::{StalledStreamProtectionConfig, http::HttpResponse},
+    error::SdkError,
+    operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
+    types::{ParameterTier, ParameterType},
+};
+use funcify_core::{
+    StoreError, StoreErrorKind,
+    register::{Body, Damage, RecordKey, Register, Swap, Version, Versioned, WriteId},
+};
+use futures_util::future::try_join_all;
+use tokio::time::timeout;
+
+use crate::{
+    SsmConfig, SsmConfigError, SsmError, Tier,
+    error::{Request, store_error},
+    wire::{self, Claim, Content, Entry, KEPT, Log, NOBODY},
+};
+
+/// How long a connection may take to stand.
+const CONNECT: Duration = Duration::from_millis(250);
+
+/// Records as SecureString parameters under one path of SSM Parameter Store.
+///
+/// A read is one `GetParameter` where nothing has changed, two where something has. A swap is one
+/// `PutParameter` and one `GetParameter`. No retries: the deadline and the retries are the engines'.
+/// Needs the rights `ssm:GetParameter` and `ssm:PutParameter` under the path, and of the key
+/// `kms:Decrypt` and `kms:Encrypt` (`kms:GenerateDataKey` for the advanced tier).
+///
+/// # Examples
+///
+/// ```
+/// use aws_config::{BehaviorVersion, Region, SdkConfig};
+/// use funcify_backend_ssm::{SsmBackend, SsmConfig};
+///
+/// let aws = SdkConfig::builder()
+///     .behavior_version(BehaviorVersion::latest())
+///     .region(Region::new("eu-central-1"))
+///     .build();
+/// let backend = SsmBackend::new(SsmConfig::parse("ssm:///fleet")?, &aws)?;
+/// assert_eq!(format!("{backend:?}"), r#"SsmBackend { path: "/fleet", .. }"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SsmBackend {
+    client: Client,
+    config: SsmConfig,
+    /// Whether the last request was answered, so that a connection stands.
+    connected: AtomicBool,
+    /// What was found valid last: when it is read again, it need not be proven again.
+    proven: Mutex<HashMap<RecordKey, Version>>,
+}
+
+impl SsmBackend {
+    /// A client for the path, from the AWS configuration of the process; does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`SsmConfigError`] names what is wrong with `config`.
+    pub fn new(config: SsmConfig, aws: &SdkConfig) -> Result<Self, SsmConfigError> {
+        Self::build(aws_sdk_ssm::config::Builder::from(aws), config)
+    }
+
+    /// The same with a client that there is already: its HTTP client, credentials and endpoint stay,
+    /// its own retries and timeouts are switched off.
+    ///
+    /// # Errors
+    ///
+    /// [`SsmConfigError`] names what is wrong with `config`.
+    pub fn with_client(client: &Client, config: SsmConfig) -> Result<Self, SsmConfigError> {
+        Self::build(client.config().to_builder(), config)
+    }
+
+    fn build(
+        mut builder: aws_sdk_ssm::config::Builder,
+        config: SsmConfig,
+    ) -> Result<Self, SsmConfigError> {
+        config.check()?;
+        if let Some(region) = &config.region {
+            builder = builder.region(Region::new(region.clone()));
+        }
+        // A write that the SDK repeats by itself is sent again without anybody knowing.
+        let service = builder
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Ok(Self {
+            client: Client::from_conf(service),
+            config,
+            connected: AtomicBool::new(false),
+            proven: Mutex::default(),
+        })
+    }
+
+    fn name(&self, key: &RecordKey) -> String {
+        format!("{}/{}/{}", self.config.path, key.kind(), key.name())
+    }
+
+    /// Waits for one answer: as long as an attempt may take, and for a connection where there is none.
+    async fn answer<T, E>(
+        &self,
+        request: Request,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
+        let connecting =
+            if self.connected.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
+        let patience = self.config.attempt + connecting;
+        let answer = timeout(patience, send).await;
+        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
+        self.connected.store(answered, Ordering::Relaxed);
+        answer.map_err(|_| request.timed_out(patience))
+    }
+
+    /// One `GetParameter`, of the latest version or of `name:version`; `None` if it is not there.
+    async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
+        let send = self.client.get_parameter().name(name).with_decryption(true).send();
+        match self.answer(Request::Read, send).await? {
+            Ok(found) => Ok(found.parameter.map(|parameter| {
+                let (entry, content) = wire::decode(parameter.value().unwrap_or_default());
+                (u64::try_from(parameter.version()).unwrap_or_default(), entry, content)
+            })),
+            Err(error) => match error.as_service_error() {
+                Some(
+                    GetParameterError::ParameterNotFound(_)
+                    | GetParameterError::ParameterVersionNotFound(_),
+                ) => Ok(None),
+                _ => Err(Request::Read.failed(error)),
+            },
+        }
+    }
+
+    /// One `PutParameter`: the version that it made, `None` if there is one and none was wanted.
+    async fn put(
+        &self,
+        name: &str,
+        value: &str,
+        overwrite: bool,
+    ) -> Result<Option<u64>, StoreError> {
+        let tier = self.config.tier.map(|tier| match tier {
+            Tier::Standard => ParameterTier::Standard,
+            Tier::Advanced => ParameterTier::Advanced,
+        });
+        let send = self
+            .client
+            .put_parameter()
+            .name(name)
+            .value(value)
+            .r#type(ParameterType::SecureString)
+            .set_key_id(self.config.kms_key.clone())
+            .set_tier(tier)
+            .overwrite(overwrite)
+            .send();
+        match self.answer(Request::Write, send).await? {
+            Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),
+                _ => Err(Request::Write.failed(error)),
+            },
+        }
+    }
+
+    /// Reads the log up to `latest`, fetching what it asks for.
+    async fn look(
+        &self,
+        key: &RecordKey,
+        name: &str,
+        latest: (u64, Entry, Content),
+        mine: Option<WriteId>,
+    ) -> Result<Found, StoreError> {
+        let mut log = Log::new(latest.0, KEPT);
+        let mut contents = BTreeMap::new();
+        let mut known = vec![latest];
+        let proven = if mine.is_none() { self.proven(key) } else { None };
+        let reading = loop {
+            for (pos, entry, content) in known {
+                log.insert(pos, entry);
+                contents.insert(pos, content);
+            }
+            match log.reading(mine, proven) {
+                Ok(reading) => break reading,
+                Err(unknown) => {
+                    known = try_join_all(unknown.0.into_iter().map(|pos| self.version(name, pos)))
+                        .await?;
+                }
+            }
+        };
+        self.prove(key, reading.current);
+        let current = reading.current.map(|version| {
+            let content = contents.remove(&version.pos()).filter(|_| version.id() != NOBODY);
+            let vacant = Content { body: Body::default(), damage: Some(Damage::Unreadable) };
+            let Content { body, damage } = content.unwrap_or(vacant);
+            Versioned { value: body, version, damage }
+        });
+        Ok(Found { current, made: reading.made })
+    }
+
+    /// One version of the history, which must be there: if it is not, it is only late.
+    async fn version(&self, name: &str, version: u64) -> Result<(u64, Entry, Content), StoreError> {
+        match self.get(format!("{name}:{version}")).await? {
+            Some((_, entry, content)) => Ok((version, entry, content)),
+            None => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
+        }
+    }
+
+    fn proven(&self, key: &RecordKey) -> Option<Version> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    }
+
+    fn prove(&self, key: &RecordKey, version: Option<Version>) {
+        if let Some(version) = version.filter(|version| version.id() != NOBODY) {
+            let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+            proven.insert(key.clone(), version);
+        }
+    }
+}
+
+/// What was found in the log.
+struct Found {
+    current: Option<Versioned<Body>>,
+    made: Option<Version>,
+}
+
+impl Found {
+    fn swap(self) -> Swap<Body> {
+        self.made.map_or(Swap::Conflict(self.current), Swap::Done)
+    }
+}
+
+#[async_trait]
+impl Register for SsmBackend {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        let name = self.name(key);
+        match self.get(name.clone()).await? {
+            Some(latest) => Ok(self.look(key, &name, latest, None).await?.current),
+            None => Ok(None),
+        }
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        _keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let name = self.name(key);
+        let value = wire::encode(expected, id, body).map_err(|error| {
+            store_error(StoreErrorKind::Invalid, SsmError::NotSent(error.into()))
+        })?;
+        let (size, largest) = (value.len(), self.config.largest());
+        if size > largest {
+            let source = SsmError::TooLarge { size, largest };
+            return Err(store_error(StoreErrorKind::Invalid, source));
+        }
+
+        // Sent again on top of itself: there is nothing to write, only to look.
+        let again = expected.is_some_and(|expected| expected.id() == id);
+        let overwrite = expected.is_some();
+        let made = if again { None } else { self.put(&name, &value, overwrite).await? };
+        let version = match made {
+            Some(version) => version,
+            None => {
+                let Some(latest) = self.get(name.clone()).await? else {
+                    if again {
+                        return Ok(Swap::Conflict(None));
+                    }
+                    let source = SsmError::Missing { version: 1 };
+                    return Err(store_error(StoreErrorKind::Unavailable, source));
+                };
+                let found = self.look(key, &name, latest, Some(id)).await?;
+                if again || found.made.is_some() || found.current.is_some() {
+                    return Ok(found.swap());
+                }
+                // There are versions, and none of them counts.
+                self.put(&name, &value, true).await?.unwrap_or_default()
+            }
+        };
+        let content = Content { body: body.clone(), damage: None };
+        let entry = Entry { id, claim: expected.map_or(Claim::First, Claim::On) };
+        match self.look(key, &name, (version, entry, content), Some(id)).await {
+            Ok(found) => Ok(found.swap()),
+            Err(source) => {
+                let source = SsmError::Unjudged { version, source };
+                Err(store_error(StoreErrorKind::Ambiguous, source))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SsmBackend {
+    /// The path only: a client knows credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SsmBackend").field("path", &self.config.path).finish_non_exhaustive()
+    }
+}
