@@ -8,3 +8,5 @@ pub mod pipeline;
 pub mod sealed;
 pub mod testing;
 pub mod token;
+
+pub use pipeline::run;

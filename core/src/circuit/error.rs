@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::CircuitName;
+use super::{Cause, CircuitName, PolicyFault};
+use crate::name::NameError;
 
 /// A call was refused because the circuit is open.
 ///
@@ -8,11 +9,22 @@ use super::CircuitName;
 /// without an allocation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit `{circuit}` is open, try again in {} ms", retry_after.as_millis())]
+#[non_exhaustive]
 pub struct Open {
     /// The circuit that refused.
     pub circuit: CircuitName,
     /// When a call may be admitted again.
     pub retry_after: Duration,
+    /// Why it refused.
+    pub cause: Cause,
+}
+
+impl Open {
+    /// The refusal of `circuit`: for tests, and for whoever refuses in its name.
+    #[must_use]
+    pub fn new(circuit: CircuitName, retry_after: Duration, cause: Cause) -> Self {
+        Self { circuit, retry_after, cause }
+    }
 }
 
 /// What a call through a circuit can fail with.
@@ -32,4 +44,26 @@ pub enum CircuitError<E> {
     /// The call was admitted and failed by itself.
     #[error(transparent)]
     Failed(E),
+}
+
+impl<E> From<Open> for CircuitError<E> {
+    fn from(open: Open) -> Self {
+        Self::Open(open)
+    }
+}
+
+/// A breaker cannot be made: everything that is wrong, at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the circuit cannot be configured: {}", list(name.as_ref(), policy))]
+#[non_exhaustive]
+pub struct CircuitConfigError {
+    /// What is wrong with the name.
+    pub name: Option<NameError>,
+    /// What is wrong with the policy.
+    pub policy: Vec<PolicyFault>,
+}
+
+fn list(name: Option<&NameError>, policy: &[PolicyFault]) -> String {
+    let faults = policy.iter().map(PolicyFault::to_string);
+    name.map(NameError::to_string).into_iter().chain(faults).collect::<Vec<_>>().join("; ")
 }

@@ -3,7 +3,52 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Timestamp, register::Record};
+use super::{Bucket, Instance, bucket};
+use crate::{
+    Timestamp,
+    register::{Record, WriteId},
+};
+
+/// A circuit as it is stored: one record for the whole fleet, under 1 KB full.
+///
+/// The default, Closed in epoch 0 and changed at 0, is what an absent record stands for. Members
+/// that are missing have their default; a `state` that is not known here makes the record damaged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CircuitRecord {
+    /// The state.
+    pub state: CircuitState,
+    /// One more with every change of state.
+    pub epoch: u64,
+    /// When the state changed last: with the epoch, what a report is fenced by.
+    pub changed_at: Timestamp,
+    /// Why the circuit is not closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Until when calls are refused.
+    pub open_until: Timestamp,
+    /// How often it opened without a long rest in between: the exponent of the stand-down.
+    pub openings: u32,
+    /// The failures that the count rule looks at, at most 16; of a rate rule with a quorum the last
+    /// failure of some instances.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+    /// What the rate rule looks at, newest last.
+    #[serde(with = "bucket::list", skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<Bucket>,
+    /// The probes under way in this half-open round, at most 4.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+    /// How many probes of this half-open round succeeded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub round_successes: u32,
+    /// What an operator ordered.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
+    /// Members of a newer version, kept when this one writes.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
 
 /// The state of a circuit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,25 +63,128 @@ pub enum CircuitState {
     HalfOpen,
 }
 
-/// A circuit as it is stored. The default, Closed in epoch 0, is what an absent record stands for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CircuitRecord {
-    /// The state.
-    pub state: CircuitState,
-    /// One more with every change of state.
-    pub epoch: u64,
-    /// Until when calls are refused.
+/// Why calls are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// As many failures in the window as the count rule allows.
+    Failures,
+    /// Too large a part of the calls failed.
+    FailureRate,
+    /// Too large a part of the calls was slow.
+    SlowCalls,
+    /// A probe failed.
+    ProbeFailed,
+    /// The probes that are under way decide first.
+    Probing,
+    /// Only this instance fails: it is open for itself.
+    ThisInstance,
+    /// An operator forced the circuit open.
+    Override,
+    /// The store is down, and the policy says to refuse then.
+    StoreDown,
+    /// A cause of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One failure that was counted; stored as `[at, instance]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Timestamp, Instance)", into = "(Timestamp, Instance)")]
+pub struct Failure {
+    /// When it was counted.
+    pub at: Timestamp,
+    /// Who had it.
+    pub instance: Instance,
+}
+
+/// The lease of one probe; stored as `[id, until]`, the id in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(String, Timestamp)", into = "(String, Timestamp)")]
+pub struct Probe {
+    /// Which probe it is: random.
+    pub id: WriteId,
+    /// When the lease is over.
+    pub until: Timestamp,
+}
+
+/// An operator's order, in force until it expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// What was ordered.
+    pub mode: OverrideMode,
+    /// When the order ends.
+    pub until: Timestamp,
+    /// Who gave it, at most 64 bytes.
     #[serde(default)]
-    pub open_until: Timestamp,
-    /// Members of a newer version, kept when this one writes.
-    #[serde(flatten)]
-    pub unknown: Map<String, Value>,
+    pub by: String,
+}
+
+/// What an operator can order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideMode {
+    /// Every call is refused.
+    ForceOpen,
+    /// Every call is admitted, nothing is counted.
+    Disabled,
+}
+
+impl CircuitRecord {
+    /// The override that is in force at `now`.
+    #[must_use]
+    pub fn override_at(&self, now: Timestamp) -> Option<&Override> {
+        self.overridden.as_ref().filter(|order| order.until > now)
+    }
+}
+
+impl Override {
+    /// An order of `by`, of whose name 64 bytes are kept.
+    pub fn new(mode: OverrideMode, until: Timestamp, by: impl Into<String>) -> Self {
+        let mut by = by.into();
+        by.truncate(by.floor_char_boundary(64));
+        Self { mode, until, by }
+    }
 }
 
 impl Record for CircuitRecord {
     fn keep_for(&self, now: Timestamp) -> Duration {
-        let needed = self.open_until.max(now).since(now);
+        let order = self.overridden.as_ref().map_or(Timestamp::EPOCH, |order| order.until);
+        let needed = self.open_until.max(order).since(now);
         // A damaged time must not make a store keep the record for ever.
         needed.min(Duration::from_secs(86_400 * 366)) + Duration::from_secs(86_400)
     }
+}
+
+impl From<(Timestamp, Instance)> for Failure {
+    fn from((at, instance): (Timestamp, Instance)) -> Self {
+        Self { at, instance }
+    }
+}
+
+impl From<Failure> for (Timestamp, Instance) {
+    fn from(Failure { at, instance }: Failure) -> Self {
+        (at, instance)
+    }
+}
+
+impl TryFrom<(String, Timestamp)> for Probe {
+    type Error = &'static str;
+
+    fn try_from((id, until): (String, Timestamp)) -> Result<Self, Self::Error> {
+        let id = WriteId::parse(&id).ok_or("expected 32 hexadecimal digits")?;
+        Ok(Self { id, until })
+    }
+}
+
+impl From<Probe> for (String, Timestamp) {
+    fn from(Probe { id, until }: Probe) -> Self {
+        (id.to_string(), until)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -1,0 +1,164 @@
+//! Admitting a call: from the snapshot while it is fresh, else after a look at the store, and as a
+//! probe with a lease.
+
+use std::time::Duration;
+
+use super::{CircuitBreaker, Guard, lock, snapshot::Snapshot};
+use crate::{
+    Deadline, StoreErrorKind, Timestamp,
+    circuit::{
+        Cause, CircuitEvent, Open, Probe,
+        rules::{self, Admission, Permit},
+    },
+    register::{Swap, Versioned, WriteId},
+};
+
+impl CircuitBreaker {
+    /// Asks to pass, for a call that does not fit into [`call`](Self::call).
+    ///
+    /// Tell the guard how it went: [`success`](Guard::success), [`failure`](Guard::failure) or
+    /// [`neutral`](Guard::neutral); dropped it is neutral. Only `call` ends a call that hangs.
+    ///
+    /// # Errors
+    ///
+    /// [`Open`] if the circuit refuses.
+    pub async fn acquire(&self) -> Result<Guard<'_>, Open> {
+        let now = self.now();
+        let snapshot = self.shared.snapshot.load();
+        if snapshot.is_fresh(now) {
+            match snapshot.admission {
+                Admission::Admitted => return Ok(Guard::new(self, &snapshot, None, now)),
+                Admission::Refused { until, cause } => return Err(self.open(until, cause, now)),
+                Admission::IfLeased => {}
+            }
+        }
+        drop(snapshot);
+        Box::pin(self.acquire_slowly()).await
+    }
+
+    /// The way of a call that finds the snapshot stale, or could be a probe.
+    async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
+        let one_at_a_time = self.shared.looking.lock().await;
+        if !self.is_fresh() {
+            self.look().await;
+        }
+        let mut tries_store = self.claims_try();
+        if tries_store && self.refuses() {
+            // No call to run the try beside.
+            self.try_store().await;
+            tries_store = false;
+        }
+        let mut guard = self.pass_or_probe().await?;
+        drop(one_at_a_time);
+        guard.tries_store = tries_store;
+        Ok(guard)
+    }
+
+    /// Brings the snapshot up to date if the store is up and there is time.
+    pub(super) async fn look(&self) {
+        if self.shared.snapshot.load().outage.is_none() && self.has_time() {
+            self.try_store().await;
+        }
+    }
+
+    /// Decides by the snapshot as it is now, whatever its age.
+    async fn pass_or_probe(&self) -> Result<Guard<'_>, Open> {
+        let now = self.now();
+        let snapshot = self.shared.snapshot.load_full();
+        if let Some(probe) = self.take_spare(&snapshot, now) {
+            return Ok(Guard::new(self, &snapshot, Some(probe), now));
+        }
+        match snapshot.admission_at(self.policy(), now) {
+            Admission::Admitted => Ok(Guard::new(self, &snapshot, None, now)),
+            Admission::Refused { until, cause } => Err(self.open(until, cause, now)),
+            Admission::IfLeased => self.probe(&snapshot, now).await,
+        }
+    }
+
+    /// Tries to become a probe.
+    async fn probe(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Guard<'_>, Open> {
+        let Some(until) = self.lease_until(now) else { return Err(self.busy(now)) };
+        let probe = Probe { id: WriteId::random(), until };
+        match &snapshot.outage {
+            Some(_) => self.change_private(|r, now| rules::lease(r, self.policy(), probe, now)),
+            None => self.lease(snapshot, probe, now).await,
+        }
+        // Looked at again: the swap took its time, or somebody else was faster.
+        let now = self.now();
+        let snapshot = self.shared.snapshot.load_full();
+        if Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now)
+            && now + self.least_time() <= until
+        {
+            self.tell(&CircuitEvent::ProbeGranted { id: probe.id });
+            return Ok(Guard::new(self, &snapshot, Some(probe), now));
+        }
+        self.tell(&CircuitEvent::ProbeRefused);
+        match snapshot.admission_at(self.policy(), now) {
+            Admission::Admitted => Ok(Guard::new(self, &snapshot, None, now)),
+            Admission::Refused { until, cause } => Err(self.open(until, cause, now)),
+            Admission::IfLeased => Err(self.busy(now)),
+        }
+    }
+
+    /// Writes the lease. Whether it is held, the snapshot tells afterwards.
+    async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
+        let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
+        match self.swap(snapshot.version, WriteId::random(), &next).await {
+            Ok(Swap::Done(version)) => self.adopt(Some(Versioned::new(next, version)), now),
+            Ok(Swap::Conflict(current)) => self.adopt(current, now),
+            // A probe is settled by its id: it is in the record, or it is not.
+            Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    /// The end of a lease that is taken now; none if there is too little time for a call that could
+    /// prove anything.
+    fn lease_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());
+        let time = self.effective_timeout().min(left);
+        (left >= self.least_time()).then(|| now + time + rules::REPORTING)
+    }
+
+    /// The lease that an earlier call of this instance did not use up.
+    fn take_spare(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
+        let probe = lock(&self.shared.spare).take()?;
+        let stands = Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now);
+        if probe.until <= now {
+            self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
+        }
+        let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());
+        let least = self.least_time();
+        (stands && left >= least && now + least <= probe.until).then_some(probe)
+    }
+
+    /// How long a call may take at most in this invocation: of a function that lives for three
+    /// seconds no call takes ten. The margin is the time in which such a function gets to its call.
+    pub(super) fn effective_timeout(&self) -> Duration {
+        let whole = Deadline::current().map_or(Duration::MAX, |deadline| deadline.total());
+        let usable = whole.saturating_sub(Deadline::WORK_MARGIN).max(whole / 2);
+        self.policy().call_timeout.min(usable)
+    }
+
+    /// A call that was given less than this proves nothing by being cut off.
+    pub(super) fn least_time(&self) -> Duration {
+        self.effective_timeout() / 2
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.shared.snapshot.load().is_fresh(self.now())
+    }
+
+    fn refuses(&self) -> bool {
+        let admission = self.shared.snapshot.load().admission_at(self.policy(), self.now());
+        matches!(admission, Admission::Refused { .. })
+    }
+
+    fn busy(&self, now: Timestamp) -> Open {
+        self.open(now + self.policy().suspect, Cause::Probing, now)
+    }
+
+    fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> Open {
+        Open::new(self.name().clone(), until.since(now), cause)
+    }
+}

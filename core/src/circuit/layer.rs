@@ -1,0 +1,113 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tower::{Layer, Service};
+
+use super::{CircuitBreaker, CircuitError, Outcome, breaker::by_result};
+
+/// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
+///
+/// `C` says what a result tells about the dependency; unless given, an error is a failure.
+#[derive(Clone)]
+pub struct CircuitLayer<C> {
+    breaker: CircuitBreaker,
+    classify: C,
+}
+
+impl CircuitLayer<()> {
+    /// A layer in which an error is a failure.
+    #[must_use]
+    pub fn new(breaker: CircuitBreaker) -> Self {
+        Self { breaker, classify: () }
+    }
+
+    /// Classifies results by `classify`, a `Fn(&Result<Response, Error>) -> Outcome`.
+    #[must_use]
+    pub fn classify<C>(self, classify: C) -> CircuitLayer<C> {
+        CircuitLayer { breaker: self.breaker, classify }
+    }
+}
+
+impl<S, C: Clone> Layer<S> for CircuitLayer<C> {
+    type Service = CircuitService<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let Self { breaker, classify } = self.clone();
+        CircuitService { inner, breaker, classify }
+    }
+}
+
+/// The service that a [`CircuitLayer`] makes.
+#[derive(Clone)]
+pub struct CircuitService<S, C> {
+    inner: S,
+    breaker: CircuitBreaker,
+    classify: C,
+}
+
+/// Says what a result tells about the dependency: a function, or `()` for "an error is a failure".
+pub trait Classify<T, E> {
+    /// The outcome of a call with this result.
+    fn outcome(&self, result: &Result<T, E>) -> Outcome;
+}
+
+impl<T, E> Classify<T, E> for () {
+    fn outcome(&self, result: &Result<T, E>) -> Outcome {
+        by_result(result)
+    }
+}
+
+impl<T, E, F: Fn(&Result<T, E>) -> Outcome> Classify<T, E> for F {
+    fn outcome(&self, result: &Result<T, E>) -> Outcome {
+        self(result)
+    }
+}
+
+impl<S, C, Request> Service<Request> for CircuitService<S, C>
+where
+    S: Service<Request> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Response: Send,
+    S::Error: Send,
+    C: Classify<S::Response, S::Error> + Clone + Send + 'static,
+    Request: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = CircuitError<S::Error>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(CircuitError::Failed)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The service that was polled ready is the one to call; the clone is not ready yet.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let (breaker, classify) = (self.breaker.clone(), self.classify.clone());
+        Box::pin(async move {
+            breaker
+                .call_classified(
+                    move |result: &Result<S::Response, S::Error>| classify.outcome(result),
+                    async || inner.call(request).await,
+                )
+                .await
+        })
+    }
+}
+
+impl<C> fmt::Debug for CircuitLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CircuitLayer").field(&self.breaker).finish()
+    }
+}
+
+impl<S, C> fmt::Debug for CircuitService<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CircuitService").field(&self.breaker).finish()
+    }
+}

@@ -1,0 +1,291 @@
+//! The rate rule: a sample of the calls, from which the writer judges the rate.
+//!
+//! An outcome is reported with probability 1/w and stands for w calls. The weight is read off the
+//! record, so that all of the fleet together writes about once a second, more while the rate is
+//! near the threshold. Nothing is kept between calls.
+
+use std::time::Duration;
+
+use crate::{
+    Timestamp,
+    circuit::{
+        Bucket, Cause, CircuitPolicy, CircuitRecord, Failure, Rule, SlowCalls,
+        rules::{Outcome, Report, change, count},
+    },
+};
+
+/// How sure the writer must be that the rate is over three quarters of the threshold, in standard
+/// deviations (the score interval: Wilson, *JASA* 22, 1927).
+const SURELY: f64 = 5.0;
+
+/// Windows that are looked at besides the policy's own, with the part of the calls that must fail:
+/// an outage shows there long before it fills a minute.
+const SHORT: [(Duration, f64); 2] =
+    [(Duration::from_secs(8), 0.30), (Duration::from_secs(2), 0.45)];
+
+/// Reports a second that the fleet makes: of good and of bad calls, while calm and while suspect;
+/// and the most that it would make if from now on every call failed.
+const CALM: (f64, f64) = (0.7, 0.5);
+const SUSPECT: (f64, f64) = (6.0, 6.0);
+const OUTAGE: f64 = 40.0;
+
+/// For how many calls a report stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// The report of a call that succeeded in time.
+    pub good: u32,
+    /// The report of one that failed or was slow.
+    pub bad: u32,
+}
+
+/// Reads the weights of reports off the record: a vacant one asks for every call.
+#[must_use]
+pub fn sampling(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> Sampling {
+    let Rule::Rate { window, .. } = policy.rule else { return Sampling { good: 1, bad: 1 } };
+    let seconds = covered(&record.buckets, window, now).as_secs_f64();
+    let [failed, slow] = KINDS.map(|kind| Sample::of(&record.buckets, kind, now, window));
+    let calls = failed.calls / seconds;
+    let bad = (failed.bad + slow.bad).min(failed.calls) / seconds;
+    let (goods, bads) = if suspect(record, policy, now) { SUSPECT } else { CALM };
+    Sampling {
+        good: whole(((calls - bad) / goods).ceil()),
+        bad: whole((bad / bads).max(calls / OUTAGE).ceil()),
+    }
+}
+
+/// Whether the rate is half way to the threshold.
+pub(super) fn suspect(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> bool {
+    let Rule::Rate { window, .. } = policy.rule else { return false };
+    thresholds(policy).any(|(kind, threshold)| {
+        let sample = Sample::of(&record.buckets, kind, now, window);
+        sample.bad > 0.0 && sample.rate() >= threshold / 2.0
+    })
+}
+
+/// Counts a report; the circuit opens when a rate is over its threshold.
+pub(super) fn apply(
+    record: &CircuitRecord,
+    policy: &CircuitPolicy,
+    report: &Report,
+    now: Timestamp,
+    chance: f64,
+) -> CircuitRecord {
+    let Rule::Rate { window, minimum_calls, .. } = policy.rule else { return record.clone() };
+    let buckets = aged(&record.buckets, counted(report, now), window, now);
+    let failures = seen_failing(&record.failures, policy, report, window, now);
+    let over = thresholds(policy)
+        .find(|(kind, threshold)| over(&buckets, *kind, *threshold, (window, minimum_calls), now));
+    match over {
+        Some((kind, _))
+            if policy.quorum <= 1 || count::instances(&failures) >= count::size(policy.quorum) =>
+        {
+            change::opened(record, policy, kind.cause(), now, chance)
+        }
+        _ => CircuitRecord { buckets, failures, ..record.clone() },
+    }
+}
+
+/// Failures or slow calls: the same rule, on other numbers of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Slow,
+}
+
+const KINDS: [Kind; 2] = [Kind::Failed, Kind::Slow];
+
+impl Kind {
+    fn cause(self) -> Cause {
+        match self {
+            Self::Failed => Cause::FailureRate,
+            Self::Slow => Cause::SlowCalls,
+        }
+    }
+
+    /// The calls and the reports of this kind in a bucket.
+    fn of(self, bucket: &Bucket) -> (f64, f64) {
+        let (calls, reports) = match self {
+            Self::Failed => (bucket.failures, bucket.failed_reports),
+            Self::Slow => (bucket.slow, bucket.slow_reports),
+        };
+        (f64::from(calls), f64::from(reports))
+    }
+}
+
+/// The kinds that the policy looks at, with their thresholds.
+fn thresholds(policy: &CircuitPolicy) -> impl Iterator<Item = (Kind, f64)> {
+    let failed = match policy.rule {
+        Rule::Rate { failures, .. } => Some((Kind::Failed, failures)),
+        Rule::Count { .. } => None,
+    };
+    let slow = policy.slow_calls().map(|SlowCalls { rate, .. }| (Kind::Slow, rate));
+    failed.into_iter().chain(slow)
+}
+
+/// Whether the rate of one kind is over its threshold.
+fn over(
+    buckets: &[Bucket],
+    kind: Kind,
+    threshold: f64,
+    (window, minimum_calls): (Duration, u32),
+    now: Timestamp,
+) -> bool {
+    let whole = Sample::of(buckets, kind, now, window);
+    if whole.calls < f64::from(minimum_calls) {
+        return false;
+    }
+    let floor = threshold * 0.75;
+    if whole.rate() >= threshold && (whole.is_exact() || whole.is_surely_over(floor)) {
+        return true;
+    }
+    let pace = whole.calls / covered(buckets, window, now).as_secs_f64();
+    SHORT.iter().filter(|(span, _)| *span * 4 <= window).any(|(span, least)| {
+        let recent = Sample::of(buckets, kind, now, *span);
+        // Against the calls that the last minute promises: in two seconds the good ones are sampled
+        // too thinly to be counted.
+        let promised = pace * now.since(start_of(*span, now)).as_secs_f64();
+        let expected = promised.max(recent.calls);
+        let doubt = (floor * expected * recent.weight_of_bad()).sqrt();
+        recent.bad >= expected * threshold.max(*least)
+            && recent.bad >= floor * expected + SURELY * doubt
+    })
+}
+
+/// What the reports of a span of time say about one kind of call.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    calls: f64,
+    bad: f64,
+    reports: f64,
+    /// Sums of squared weights: what the doubt is made of.
+    bad_squares: f64,
+    good_squares: f64,
+}
+
+impl Sample {
+    fn of(buckets: &[Bucket], kind: Kind, now: Timestamp, span: Duration) -> Self {
+        let start = start_of(span, now);
+        let mut sample = Self::default();
+        for bucket in buckets.iter().filter(|bucket| bucket.at >= start) {
+            let (calls, reports) = (f64::from(bucket.calls), f64::from(bucket.reports));
+            let (bad, bad_reports) = kind.of(bucket);
+            sample.calls += calls;
+            sample.bad += bad;
+            sample.reports += reports;
+            sample.bad_squares += bad * bad / bad_reports.max(1.0);
+            sample.good_squares +=
+                (calls - bad).max(0.0).powi(2) / (reports - bad_reports).max(1.0);
+        }
+        sample
+    }
+
+    fn rate(&self) -> f64 {
+        if self.calls > 0.0 { self.bad / self.calls } else { 0.0 }
+    }
+
+    /// Whether every call was reported: there is nothing to estimate then.
+    fn is_exact(&self) -> bool {
+        self.calls <= self.reports
+    }
+
+    fn weight_of_bad(&self) -> f64 {
+        if self.bad > 0.0 { (self.bad_squares / self.bad).max(1.0) } else { 1.0 }
+    }
+
+    fn weight_of_good(&self) -> f64 {
+        let good = self.calls - self.bad;
+        if good > 0.0 { (self.good_squares / good).max(1.0) } else { 1.0 }
+    }
+
+    /// Whether the true rate is over `floor` by all but the rarest chance, for the number of reports
+    /// that this sample is worth.
+    fn is_surely_over(&self, floor: f64) -> bool {
+        let weight = (1.0 - floor) * self.weight_of_bad() + floor * self.weight_of_good();
+        let worth = self.calls / weight;
+        self.rate() - floor >= SURELY * (floor * (1.0 - floor) / worth).sqrt()
+    }
+}
+
+/// The report as a bucket of its own.
+fn counted(report: &Report, now: Timestamp) -> Bucket {
+    let weight = report.weight.max(1);
+    let failed = u32::from(report.outcome == Outcome::Failure);
+    let slow = u32::from(report.slow);
+    Bucket {
+        at: now,
+        calls: weight,
+        failures: weight * failed,
+        slow: weight * slow,
+        reports: 1,
+        failed_reports: failed,
+        slow_reports: slow,
+    }
+}
+
+/// The buckets with one more report, in cells that are coarser the older they are: a second, two
+/// from four seconds on, an eighth of the window from twelve on.
+fn aged(buckets: &[Bucket], report: Bucket, window: Duration, now: Timestamp) -> Vec<Bucket> {
+    let coarse = (window.as_secs() / 8).max(8);
+    let oldest = now - window - Duration::from_secs(coarse);
+    let mut cells: Vec<Bucket> = Vec::with_capacity(buckets.len() + 1);
+    for bucket in buckets.iter().filter(|bucket| bucket.at >= oldest).chain([&report]) {
+        let width = match now.since(bucket.at).as_secs() {
+            0..4 => 1,
+            4..12 => 2,
+            _ => coarse,
+        };
+        let at = floored(bucket.at, width);
+        match cells.iter_mut().find(|cell| cell.at == at) {
+            Some(cell) => cell.absorb(bucket),
+            None => cells.push(Bucket { at, ..*bucket }),
+        }
+    }
+    cells
+}
+
+/// How long the buckets within the window reach back, at least a second.
+fn covered(buckets: &[Bucket], window: Duration, now: Timestamp) -> Duration {
+    let start = start_of(window, now);
+    let first = buckets.iter().map(|bucket| bucket.at).filter(|at| *at >= start).min();
+    first.map_or(Duration::ZERO, |first| now.since(first)).max(Duration::from_secs(1))
+}
+
+/// With a quorum, the last failure of so many instances as it asks for.
+fn seen_failing(
+    failures: &[Failure],
+    policy: &CircuitPolicy,
+    report: &Report,
+    window: Duration,
+    now: Timestamp,
+) -> Vec<Failure> {
+    let bad = report.outcome == Outcome::Failure || report.slow;
+    let stays = |failure: &&Failure| {
+        now.since(failure.at) < window && !(bad && failure.instance == report.instance)
+    };
+    let mut failures: Vec<Failure> = failures.iter().filter(stays).copied().collect();
+    if bad {
+        failures.push(Failure { at: now, instance: report.instance });
+    }
+    let kept = if policy.quorum > 1 { count::size(policy.quorum) } else { 0 };
+    failures.drain(..failures.len().saturating_sub(kept));
+    failures
+}
+
+/// Where a span of time begins, on a whole second as the buckets do.
+fn start_of(span: Duration, now: Timestamp) -> Timestamp {
+    floored(now - span, 1)
+}
+
+fn floored(at: Timestamp, seconds: u64) -> Timestamp {
+    let width = i64::try_from(seconds.max(1)).unwrap_or(1).saturating_mul(1_000);
+    Timestamp::from_millis(at.as_millis().saturating_sub(at.as_millis().rem_euclid(width)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a weight is clamped to what a u32 holds; the cast saturates"
+)]
+fn whole(weight: f64) -> u32 {
+    weight.clamp(1.0, 1_000_000.0) as u32
+}

@@ -1,0 +1,258 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use funcify_core::{
+    Timestamp,
+    circuit::{Cause, CircuitError, CircuitRecord, CircuitState, Override, OverrideMode, Probe},
+    register::WriteId,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    START, Store, VirtualClock, breaker, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+};
+
+#[tokio::test(start_paused = true)]
+async fn two_successful_probes_of_anyone_close_it() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 3);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    succeed(&fleet[1]).await.unwrap();
+    assert_eq!(store.record().state, CircuitState::HalfOpen);
+    succeed(&fleet[2]).await.unwrap();
+    let states: Vec<_> = store.states.lock().unwrap().clone();
+    let way = [(CircuitState::Open, 1), (CircuitState::HalfOpen, 2), (CircuitState::Closed, 3)];
+    assert_eq!(states, way);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_probe_opens_it_again_for_twice_as_long() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 1);
+    let mut spans = Vec::new();
+    for _ in 0..5 {
+        fail(&fleet[0]).await.unwrap_err();
+        let record = store.record();
+        assert_eq!(record.state, CircuitState::Open);
+        spans.push(record.open_until.since(record.changed_at).as_millis() / 9);
+        sleep(seconds(40)).await;
+    }
+    // Times 0.9 to 1: 10 s, 20 s, 40 s, then the cap.
+    for (span, most) in spans.iter().zip([10_000, 20_000, 40_000, 40_000, 40_000_u128]) {
+        assert!((most / 10..=most / 9).contains(span), "{spans:?}");
+    }
+    assert_eq!(store.record().cause, Some(Cause::ProbeFailed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_rest_makes_the_stand_down_short_again() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 1);
+    for rest in [0, 79, 81] {
+        sleep(seconds(rest)).await;
+        fail(&fleet[0]).await.unwrap_err();
+        let openings = store.record().openings;
+        assert_eq!(openings, if rest == 79 { 2 } else { 1 }, "after {rest} s");
+        sleep(seconds(20)).await;
+        succeed(&fleet[0]).await.unwrap();
+        succeed(&fleet[0]).await.unwrap();
+        assert_eq!(store.record().state, CircuitState::Closed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_probe_before_the_stand_down_is_over() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 1);
+    fail(&fleet[0]).await.unwrap_err();
+    let left = store.record().open_until.since(store.record().changed_at);
+    let opened = Instant::now();
+    while is_refused(&succeed(&fleet[0]).await) {
+        assert!(opened.elapsed() < left + millis(20));
+        sleep(millis(10)).await;
+    }
+    assert!(opened.elapsed() >= left - millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn probe_herd_200() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 200);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let calls: Vec<_> = fleet
+        .into_iter()
+        .map(|circuit| {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            tokio::spawn(async move {
+                let probing = async || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    sleep(millis(300)).await;
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    Ok::<_, &str>(())
+                };
+                circuit.call(probing).await.is_ok()
+            })
+        })
+        .collect();
+    let mut passed = 0;
+    for call in calls {
+        passed += usize::from(call.await.unwrap());
+    }
+    assert_eq!((passed, most.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaked_lease_wedges() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_call_timeout(seconds(5)), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    // The prober is killed: its guard is never dropped, its instance never comes back.
+    let _killed = std::mem::ManuallyDrop::new(fleet[0].acquire().await.unwrap());
+    let killed = Instant::now();
+    while is_refused(&succeed(&fleet[1]).await) {
+        sleep(millis(100)).await;
+    }
+    assert!(killed.elapsed() <= seconds(8), "{:?}", killed.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_probe_leaves_its_lease_to_the_next_call_of_its_instance() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let dropped = tokio::time::timeout(
+        seconds(1),
+        fleet[0].call(async || std::future::pending::<Result<(), &str>>().await),
+    );
+    assert!(dropped.await.is_err());
+    assert_eq!(store.record().probes.len(), 1);
+    assert!(is_refused(&succeed(&fleet[1]).await));
+    succeed(&fleet[0]).await.unwrap();
+    assert_eq!((store.record().probes.len(), store.record().round_successes), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_success_closes() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    let early = fleet[0].acquire().await.unwrap();
+    fail(&fleet[1]).await.unwrap_err();
+    early.success().await;
+    assert_eq!(store.record().state, CircuitState::Open);
+    sleep(seconds(10)).await;
+    // Nor does the success of a probe whose lease is over.
+    let probe = fleet[0].acquire().await.unwrap();
+    sleep(seconds(13)).await;
+    probe.success().await;
+    assert_eq!((store.record().state, store.record().round_successes), (CircuitState::HalfOpen, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_failure_reopens() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    let early = fleet[0].acquire().await.unwrap();
+    let other = fleet[0].acquire().await.unwrap();
+    fail(&fleet[1]).await.unwrap_err();
+    let until = store.record().open_until;
+    early.failure().await;
+    assert_eq!((store.record().open_until, store.record().epoch), (until, 1));
+    sleep(seconds(10)).await;
+    succeed(&fleet[1]).await.unwrap();
+    other.failure().await;
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Closed, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_does_not_bring_an_old_epoch_back() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let probe = fleet[0].acquire().await.unwrap();
+    assert_eq!(store.record().epoch, 2);
+    store.flush();
+    sleep(seconds(6)).await;
+    // The same epochs again, by another round.
+    fail(&fleet[1]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let other = fleet[1].acquire().await.unwrap();
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::HalfOpen, 2));
+    probe.success().await;
+    assert_eq!(store.record().state, CircuitState::HalfOpen);
+    other.success().await;
+    assert_eq!(store.record().state, CircuitState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_clock_makes_anything_immortal() {
+    let far = Timestamp::from_millis(i64::MAX);
+    let records = [
+        CircuitRecord { state: CircuitState::Open, open_until: far, ..CircuitRecord::default() },
+        CircuitRecord {
+            state: CircuitState::Open,
+            open_until: far,
+            changed_at: far,
+            ..CircuitRecord::default()
+        },
+        CircuitRecord {
+            state: CircuitState::HalfOpen,
+            probes: vec![Probe { id: WriteId::from_bits(1), until: far }],
+            ..CircuitRecord::default()
+        },
+        CircuitRecord {
+            overridden: Some(Override::new(OverrideMode::ForceOpen, far, "nobody")),
+            ..CircuitRecord::default()
+        },
+    ];
+    for record in records {
+        let store = Store::new();
+        store.plant(record.clone());
+        let fleet = fleet(&store, &touchy(), 1);
+        let began = Instant::now();
+        while is_refused(&succeed(&fleet[0]).await) {
+            sleep(seconds(20)).await;
+            assert!(began.elapsed() <= seconds(7 * 86_400 + 60), "{record:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_clock_five_minutes_ahead_or_behind_wedges_nobody() {
+    for skew in [-300_000, 300_000] {
+        let store = Store::new();
+        let skewed = VirtualClock::at(Timestamp::from_millis(START.as_millis() + skew));
+        let odd = breaker(&store, touchy(), skewed);
+        let even = breaker(&store, touchy(), VirtualClock::new());
+        fail(&odd).await.unwrap_err();
+        let opened = Instant::now();
+        while is_refused(&succeed(&even).await) {
+            sleep(millis(500)).await;
+        }
+        assert!(opened.elapsed() <= seconds(41), "{skew}: {:?}", opened.elapsed());
+        while store.record().state != CircuitState::Closed {
+            let _ = succeed(&even).await;
+            sleep(millis(500)).await;
+        }
+        assert!(opened.elapsed() <= seconds(42), "{skew}: {:?}", opened.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_probe_is_under_way_the_others_learn_why() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let probe = fleet[0].acquire().await.unwrap();
+    let Err(CircuitError::Open(open)) = succeed(&fleet[1]).await else { panic!("admitted") };
+    assert_eq!((open.cause, open.retry_after), (Cause::Probing, seconds(1)));
+    probe.success().await;
+}

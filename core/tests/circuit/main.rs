@@ -1,0 +1,13 @@
+//! The circuit's journeys, through the public API only, on a small store of our own and on virtual
+//! time.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
+
+mod closing;
+mod opening;
+mod operator;
+mod outage;
+mod overtime;
+mod storms;
+mod support;
+mod through_tower;

@@ -1,0 +1,185 @@
+use std::sync::atomic::Ordering;
+
+use funcify_core::circuit::{Cause, CircuitError, CircuitPolicy, CircuitState};
+
+use crate::support::{
+    Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
+};
+
+#[tokio::test(start_paused = true)]
+async fn the_fifth_failure_of_the_fleet_opens_it() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 5);
+    for circuit in &fleet[..4] {
+        assert!(matches!(fail(circuit).await, Err(CircuitError::Failed(_))));
+    }
+    assert_eq!(store.record().state, CircuitState::Closed);
+    fail(&fleet[4]).await.unwrap_err();
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
+    assert_eq!(store.record().cause, Some(Cause::Failures));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
+    let store = Store::new();
+    let fleet = fleet(&store, &CircuitPolicy::ancestor(), 1);
+    for _ in 0..3 {
+        assert!(!is_refused(&fail(&fleet[0]).await));
+    }
+    let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
+    assert!(open.retry_after > seconds(269) && open.retry_after <= seconds(300), "{open:?}");
+    assert_eq!(open.circuit.as_str(), "auth0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_circuit_refuses_without_a_store_operation() {
+    let store = Store::new();
+    let policy =
+        five_a_minute().with_count(1, seconds(60)).with_stand_down(seconds(25), seconds(25));
+    let fleet = fleet(&store, &policy, 1);
+    fail(&fleet[0]).await.unwrap_err();
+    let before = store.operations();
+    for _ in 0..1_000 {
+        assert!(is_refused(&succeed(&fleet[0]).await));
+        tokio::time::sleep(millis(20)).await;
+    }
+    assert_eq!(store.operations(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_stand_down_is_looked_at_every_thirty_seconds() {
+    let store = Store::new();
+    let fleet = fleet(&store, &CircuitPolicy::ancestor().with_count(1, seconds(60)), 1);
+    fail(&fleet[0]).await.unwrap_err();
+    let before = store.operations();
+    for _ in 0..240 {
+        assert!(is_refused(&succeed(&fleet[0]).await));
+        tokio::time::sleep(seconds(1)).await;
+    }
+    assert!((7..=8).contains(&(store.operations() - before)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn healthy_calls_read_every_five_seconds_and_never_write() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 1);
+    for _ in 0..1_000 {
+        succeed(&fleet[0]).await.unwrap();
+        tokio::time::sleep(millis(100)).await;
+    }
+    assert_eq!(store.writes.load(Ordering::SeqCst), 0);
+    assert!((19..=21).contains(&store.reads.load(Ordering::SeqCst)), "{store:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_reason_to_look_every_second() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 2);
+    succeed(&fleet[1]).await.unwrap();
+    fail(&fleet[0]).await.unwrap_err();
+    tokio::time::sleep(seconds(5)).await;
+    let before = store.operations();
+    for _ in 0..100 {
+        succeed(&fleet[1]).await.unwrap();
+        tokio::time::sleep(millis(100)).await;
+    }
+    assert!((9..=11).contains(&(store.operations() - before)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_instances_refuse_within_one_snapshot_age() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 2);
+    succeed(&fleet[1]).await.unwrap();
+    for _ in 0..5 {
+        fail(&fleet[0]).await.unwrap_err();
+    }
+    assert!(succeed(&fleet[1]).await.is_ok());
+    tokio::time::sleep(seconds(5)).await;
+    assert!(is_refused(&succeed(&fleet[1]).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn window_slides_after_10k() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 1);
+    // Four a minute, ten thousand of them: never five within one.
+    for _ in 0..10_000 {
+        assert!(!is_refused(&fail(&fleet[0]).await));
+        tokio::time::sleep(seconds(15)).await;
+    }
+    assert_eq!(store.record().epoch, 0);
+    for _ in 0..5 {
+        fail(&fleet[0]).await.unwrap_err();
+    }
+    assert!(is_refused(&succeed(&fleet[0]).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_poisoned_instance_opens_for_itself_only() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute().with_quorum(3), 3);
+    for _ in 0..3 {
+        assert!(!is_refused(&fail(&fleet[0]).await));
+    }
+    fail(&fleet[0]).await.unwrap_err();
+    let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
+    assert_eq!(open.cause, Cause::ThisInstance);
+    assert_eq!(store.record().state, CircuitState::Closed);
+    // The dependency fails for others too: now it is the fleet's.
+    for circuit in &fleet[1..] {
+        assert!(!is_refused(&fail(circuit).await));
+    }
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neutral_outcome_moves_nothing() {
+    use funcify_core::circuit::Outcome;
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
+    for _ in 0..10 {
+        let result = fleet[0]
+            .call_classified(|_| Outcome::Neutral, async || Err::<(), _>("a bad secret"))
+            .await;
+        assert!(matches!(result, Err(CircuitError::Failed("a bad secret"))));
+    }
+    assert_eq!(store.writes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_may_be_fine_for_the_caller_and_a_failure_for_the_circuit() {
+    use funcify_core::circuit::Outcome;
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
+    let by_status = |result: &Result<u16, &str>| match result {
+        Ok(500..) | Err(_) => Outcome::Failure,
+        Ok(400..500) => Outcome::Neutral,
+        Ok(_) => Outcome::Success,
+    };
+    assert_eq!(fleet[0].call_classified(by_status, async || Ok(503)).await.unwrap(), 503);
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_is_wrong_is_said_at_once() {
+    use funcify_core::circuit::CircuitBreaker;
+    let policy = CircuitPolicy::default()
+        .with_count(17, seconds(0))
+        .with_probes(5, 0)
+        .with_stand_down(seconds(60), seconds(30));
+    let error = CircuitBreaker::new("not a name", policy, Store::new()).unwrap_err();
+    assert!(error.name.is_some());
+    assert_eq!(error.policy.len(), 5, "{error}");
+    assert!(error.to_string().contains("expected 1 to 16 as `rule.count.failures`, got 17"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clones_are_one_breaker() {
+    let store = Store::new();
+    let clock = crate::support::VirtualClock::new();
+    let one = breaker(&store, five_a_minute().with_count(1, seconds(60)), clock);
+    let other = one.clone();
+    fail(&one).await.unwrap_err();
+    assert!(is_refused(&succeed(&other).await));
+}

@@ -1,0 +1,214 @@
+//! A store on virtual time, a clock that moves with it, and breakers on both.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use funcify_core::{
+    Chance, Clock, StoreError, StoreErrorKind, Timestamp,
+    circuit::{
+        CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
+        CircuitStateProvider, Instance,
+    },
+    register::{Swap, Version, Versioned, WriteId, decode, encode},
+};
+use tokio::time::Instant;
+
+/// What time it is when a test begins.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+pub(crate) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Wall-clock time that moves with tokio's, at a fixed distance.
+#[derive(Debug)]
+pub(crate) struct VirtualClock {
+    began: Instant,
+    at: Timestamp,
+}
+
+impl VirtualClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Self::at(START)
+    }
+
+    pub(crate) fn at(at: Timestamp) -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), at })
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.at + self.began.elapsed()
+    }
+}
+
+/// How the store behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Up,
+    /// Every operation is refused at once.
+    Down,
+    /// No operation ever ends.
+    Hung,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    held: Mutex<Option<Versioned<CircuitRecord>>>,
+    mood: Mutex<Mood>,
+    latency: Duration,
+    pub(crate) reads: AtomicUsize,
+    pub(crate) writes: AtomicUsize,
+    pub(crate) conflicts: AtomicUsize,
+    /// The states that were written, in order, each with its epoch.
+    pub(crate) states: Mutex<Vec<(CircuitState, u64)>>,
+}
+
+impl Store {
+    pub(crate) fn new() -> Arc<Self> {
+        Self::with_latency(millis(5))
+    }
+
+    pub(crate) fn with_latency(latency: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            held: Mutex::default(),
+            mood: Mutex::new(Mood::Up),
+            latency,
+            reads: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+            conflicts: AtomicUsize::new(0),
+            states: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn operations(&self) -> usize {
+        [&self.reads, &self.writes, &self.conflicts].iter().map(|n| n.load(Ordering::SeqCst)).sum()
+    }
+
+    pub(crate) fn record(&self) -> CircuitRecord {
+        self.held.lock().unwrap().clone().map(|held| held.value).unwrap_or_default()
+    }
+
+    /// Puts a record there as a foreign hand would.
+    pub(crate) fn plant(&self, record: CircuitRecord) {
+        *self.held.lock().unwrap() = Some(Versioned::new(record, Version::new(WriteId::random())));
+    }
+
+    pub(crate) fn flush(&self) {
+        *self.held.lock().unwrap() = None;
+    }
+
+    async fn behave(&self) -> Result<(), StoreError> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Up => {
+                tokio::time::sleep(self.latency).await;
+                Ok(())
+            }
+            Mood::Down => Err(StoreError::new("test", StoreErrorKind::Unavailable, "down")),
+            Mood::Hung => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl CircuitStateProvider for Store {
+    async fn circuit_state(
+        &self,
+        _: &CircuitName,
+    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.behave().await?;
+        Ok(self.held.lock().unwrap().clone())
+    }
+
+    async fn update_state(
+        &self,
+        _: &CircuitName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &CircuitRecord,
+    ) -> Result<Swap<CircuitRecord>, StoreError> {
+        self.behave().await?;
+        let mut held = self.held.lock().unwrap();
+        if held.as_ref().map(|held| held.version) != expected {
+            self.conflicts.fetch_add(1, Ordering::SeqCst);
+            return Ok(Swap::Conflict(held.clone()));
+        }
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        let mut states = self.states.lock().unwrap();
+        if states.last() != Some(&(next.state, next.epoch)) {
+            states.push((next.state, next.epoch));
+        }
+        // As a real store would have it: through the wire form.
+        let version = Version::new(id);
+        *held = Some(decode(Versioned::new(encode(next).unwrap(), version)));
+        Ok(Swap::Done(version))
+    }
+}
+
+/// A breaker on `store` with time that moves with tokio's and a seed of its own.
+pub(crate) fn breaker(
+    store: &Arc<Store>,
+    policy: CircuitPolicy,
+    clock: Arc<dyn Clock>,
+) -> CircuitBreaker {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let seed = SEED.fetch_add(1, Ordering::Relaxed);
+    let store: Arc<dyn CircuitStateProvider> = Arc::clone(store) as _;
+    CircuitBreaker::new("auth0", policy, store)
+        .unwrap()
+        .with_clock(clock)
+        .with_chance(Chance::seeded(seed))
+        .with_instance(Instance::new(format!("i{seed}")))
+}
+
+/// A fleet of breakers on one store and one clock.
+pub(crate) fn fleet(
+    store: &Arc<Store>,
+    policy: &CircuitPolicy,
+    size: usize,
+) -> Vec<CircuitBreaker> {
+    let clock = VirtualClock::new();
+    (0..size).map(|_| breaker(store, policy.clone(), Arc::clone(&clock) as _)).collect()
+}
+
+pub(crate) async fn fail(circuit: &CircuitBreaker) -> Result<(), CircuitError<&'static str>> {
+    circuit.call(async || Err("refused")).await
+}
+
+pub(crate) async fn succeed(circuit: &CircuitBreaker) -> Result<(), CircuitError<&'static str>> {
+    circuit.call(async || Ok(())).await
+}
+
+pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
+    matches!(result, Err(CircuitError::Open(_)))
+}
+
+/// Counts five failures a minute, stands down for ten seconds.
+pub(crate) fn five_a_minute() -> CircuitPolicy {
+    CircuitPolicy::default()
+        .with_count(5, seconds(60))
+        .with_stand_down(seconds(10), seconds(40))
+        .with_probes(1, 2)
+}
+
+/// The same, opened on the first failure: to get quickly to what comes after.
+pub(crate) fn touchy() -> CircuitPolicy {
+    five_a_minute().with_count(1, seconds(60))
+}

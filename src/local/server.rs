@@ -1,0 +1,143 @@
+use std::{convert::Infallible, io, net::SocketAddr};
+
+use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use lambda_runtime::LambdaEvent;
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
+use tokio::net::TcpListener;
+
+use super::context;
+use crate::pipeline::{Answer, Pipeline};
+
+/// What an HTTP API takes: more is answered 413, as there.
+const MAX_BODY: usize = 6 * 1024 * 1024;
+
+/// Serves the pipeline's HTTP routes, as if through an HTTP API: each request becomes its event.
+///
+/// Bind `listener` to the loopback address: nothing stands before this server.
+///
+/// # Errors
+///
+/// If a connection cannot be accepted; it ends for no other reason.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use funcify::{local, pipeline::Pipeline};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let router = Router::new().route("/hello", get(async || "hello"));
+/// let pipeline = Pipeline::builder(()).http(router).build()?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let url = format!("http://{}/hello", listener.local_addr()?);
+/// tokio::spawn(local::serve(pipeline, listener));
+/// assert_eq!(funcify::http::client()?.get(url).send().await?.text().await?, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let pipeline = pipeline.clone();
+        tokio::spawn(async move {
+            let answer = service_fn(|request| {
+                let pipeline = pipeline.clone();
+                async move { Ok::<_, Infallible>(answer(&pipeline, request, peer).await) }
+            });
+            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+}
+
+async fn answer(
+    pipeline: &Pipeline,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let event = event(&parts, &body.to_bytes(), peer);
+    match pipeline.process(LambdaEvent::new(event, context("local"))).await.result {
+        Ok(Answer::Http(answer)) => {
+            let mut response = Response::new(Full::new(answer.body().clone()));
+            *response.status_mut() = answer.status();
+            *response.headers_mut() = answer.headers().clone();
+            response
+        }
+        // What API Gateway makes of a function that fails or answers something else.
+        _ => plain(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response =
+        Response::new(Full::from(json!({ "message": status.canonical_reason() }).to_string()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// The event of an HTTP API, payload 2.0.
+fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<RawValue> {
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let (body, is_base64) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(body), true),
+    };
+    let cookies: Vec<String> = values(&parts.headers, header::COOKIE.as_str())
+        .flat_map(|cookies| cookies.split("; ").map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers(&parts.headers),
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": "localhost",
+            "http": {
+                "method": parts.method.as_str(),
+                "path": path,
+                "protocol": format!("{:?}", parts.version),
+                "sourceIp": peer.ip().to_string(),
+            },
+            "routeKey": "$default",
+            "stage": "$default",
+        },
+        "body": if body.is_empty() { Value::Null } else { body.into() },
+        "isBase64Encoded": is_base64,
+    });
+    if let (false, Some(event)) = (cookies.is_empty(), event.as_object_mut()) {
+        event.insert("cookies".to_owned(), json!(cookies));
+    }
+    // A `Value` is JSON: this cannot fail.
+    to_raw_value(&event).unwrap_or_default()
+}
+
+/// Headers as an HTTP API hands them over: one text a name, cookies apart.
+fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    let names = headers.keys().filter(|name| **name != header::COOKIE).map(|name| name.as_str());
+    let joined = |name| values(headers, name).collect::<Vec<_>>().join(",");
+    names.map(|name| (name.to_owned(), joined(name).into())).collect()
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = String> + 'a {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.get_all(name).iter().map(text)
+}

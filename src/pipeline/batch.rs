@@ -1,0 +1,246 @@
+//! Records of a batch, one by one: in order, no further than the deadline, each failure its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use funcify_core::{Deadline, DeadlineExceeded};
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+
+use super::{
+    Problem,
+    records::Record,
+    routes::{Route, Routes},
+};
+
+/// How the records of a source are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// All are tried, as many at once as the route says; those of a group up to its first failure.
+    Groups {
+        /// How many at once.
+        concurrency: usize,
+    },
+    /// None is tried after a failure: a stream is read again from there.
+    UpToFailure,
+}
+
+/// What became of one record.
+pub(super) struct Verdict {
+    pub(super) id: String,
+    pub(super) problem: Option<Problem>,
+    pub(super) matched: bool,
+}
+
+/// What a record's turn needs: everything but the record.
+pub(super) trait Turns<S>: Sync {
+    fn take(&self, index: usize, record: S) -> impl Future<Output = Turn> + Send;
+}
+
+/// What became of a record that had its turn.
+pub(super) struct Turn {
+    pub(super) result: Result<(), Problem>,
+    pub(super) matched: bool,
+}
+
+/// Runs a batch. The verdicts are in the records' order.
+pub(super) async fn run<S: Record>(
+    records: Vec<S>,
+    order: Order,
+    deadline: Deadline,
+    turns: &impl Turns<S>,
+) -> Vec<Verdict> {
+    let (concurrency, stop) = match order {
+        Order::Groups { concurrency } => (concurrency, false),
+        Order::UpToFailure => (1, true),
+    };
+    let lanes = lanes(records, concurrency);
+    let run = lanes.into_iter().map(|lane| run_lane(lane, stop, deadline, turns));
+    let mut verdicts: Vec<_> = stream::iter(run)
+        .buffer_unordered(concurrency.max(1))
+        .flat_map(stream::iter)
+        .collect()
+        .await;
+    verdicts.sort_unstable_by_key(|(index, _)| *index);
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+type Lane<S> = Vec<(usize, S)>;
+
+/// Records that must wait for each other stand in one lane; without concurrency all do.
+fn lanes<S: Record>(records: Vec<S>, concurrency: usize) -> Vec<Lane<S>> {
+    let records = records.into_iter().enumerate();
+    if concurrency <= 1 {
+        return vec![records.collect()];
+    }
+    let mut lanes: Vec<Lane<S>> = Vec::new();
+    let mut of_group: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, record) in records {
+        let known = record.group().and_then(|group| of_group.get(group).copied());
+        match known.and_then(|lane| lanes.get_mut(lane)) {
+            Some(lane) => lane.push((index, record)),
+            None => {
+                if let Some(group) = record.group() {
+                    of_group.insert(group.to_owned(), lanes.len());
+                }
+                lanes.push(vec![(index, record)]);
+            }
+        }
+    }
+    lanes
+}
+
+async fn run_lane<S: Record>(
+    lane: Lane<S>,
+    stop: bool,
+    deadline: Deadline,
+    turns: &impl Turns<S>,
+) -> Vec<(usize, Verdict)> {
+    let mut verdicts = Vec::with_capacity(lane.len());
+    let mut stopped = BTreeSet::new();
+    let mut failed = false;
+    for (index, record) in lane {
+        let (id, group) = (record.id().to_owned(), record.group().map(str::to_owned));
+        let waits = (stop && failed) || group.as_ref().is_some_and(|group| stopped.contains(group));
+        let turn = if waits {
+            // Not a fault of its own: it would overtake the one that failed.
+            Turn { result: Err(Problem::new(StatusCode::CONFLICT)), matched: true }
+        } else if deadline.remaining() < Deadline::LEAST {
+            Turn { result: Err(DeadlineExceeded.into()), matched: true }
+        } else {
+            turns.take(index, record).await
+        };
+        if turn.result.is_err() {
+            failed = true;
+            stopped.extend(group);
+        }
+        let problem = turn.result.err();
+        verdicts.push((index, Verdict { id, problem, matched: turn.matched }));
+    }
+    verdicts
+}
+
+impl<S> Routes<S> {
+    /// The route that a batch takes, by its first record: the others come from the same place.
+    pub(super) fn of_batch(&self, records: &[S]) -> Option<&Route<S>>
+    where
+        S: Record,
+    {
+        self.find(records.first()?.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::Duration};
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Clone, Deserialize)]
+    struct Letter {
+        id: &'static str,
+        group: Option<&'static str>,
+    }
+
+    impl Record for Letter {
+        fn name(&self) -> &str {
+            "letters"
+        }
+        fn id(&self) -> &str {
+            self.id
+        }
+        fn arn(&self) -> &str {
+            ""
+        }
+        fn group(&self) -> Option<&str> {
+            self.group
+        }
+    }
+
+    /// Takes 10 ms a letter and fails those in capitals.
+    #[derive(Default)]
+    struct Slow(Mutex<(usize, usize, Vec<&'static str>)>);
+
+    impl Turns<Letter> for Slow {
+        async fn take(&self, _index: usize, letter: Letter) -> Turn {
+            {
+                let mut seen = self.0.lock().unwrap();
+                seen.0 += 1;
+                seen.1 = seen.1.max(seen.0);
+                seen.2.push(letter.id);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            self.0.lock().unwrap().0 -= 1;
+            let fails = letter.id.chars().any(char::is_uppercase);
+            let result =
+                if fails { Err(Problem::new(StatusCode::BAD_GATEWAY)) } else { Ok(()) };
+            Turn { result, matched: true }
+        }
+    }
+
+    fn letters(ids: &[(&'static str, Option<&'static str>)]) -> Vec<Letter> {
+        ids.iter().map(|(id, group)| Letter { id, group: *group }).collect()
+    }
+
+    fn failed(verdicts: &[Verdict]) -> Vec<&str> {
+        let failed = verdicts.iter().filter(|verdict| verdict.problem.is_some());
+        failed.map(|verdict| verdict.id.as_str()).collect()
+    }
+
+    async fn batch(
+        ids: &[(&'static str, Option<&'static str>)],
+        order: Order,
+        time: Duration,
+    ) -> (Vec<String>, usize, Vec<&'static str>) {
+        let slow = Slow::default();
+        let verdicts = run(letters(ids), order, Deadline::within(time), &slow).await;
+        let failed = failed(&verdicts).into_iter().map(str::to_owned).collect();
+        let (_, at_once, tried) = slow.0.into_inner().unwrap();
+        (failed, at_once, tried)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_without_order_are_all_tried_one_at_a_time() {
+        let ids = [("a", None), ("B", None), ("c", None)];
+        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 1 }, LONG).await;
+        assert_eq!((failed, at_once, tried), (vec!["B".into()], 1, vec!["a", "B", "c"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_stops_at_its_first_failure_and_others_go_on() {
+        let ids = [("a1", Some("a")), ("A2", Some("a")), ("b1", Some("b")), ("a3", Some("a"))];
+        for concurrency in [1, 4] {
+            let (failed, _, tried) = batch(&ids, Order::Groups { concurrency }, LONG).await;
+            assert_eq!(failed, ["A2", "a3"], "{concurrency} at once");
+            assert!(!tried.contains(&"a3") && tried.contains(&"b1"), "{concurrency} at once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_as_asked_for_run_at_once_and_no_more() {
+        let ids: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].map(|id| (id, None)).to_vec();
+        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 3 }, LONG).await;
+        assert_eq!((failed.len(), at_once, tried.len()), (0, 3, 7));
+        let ordered: Vec<_> = ["a", "b", "c"].map(|id| (id, Some("one"))).to_vec();
+        let (_, at_once, tried) = batch(&ordered, Order::Groups { concurrency: 3 }, LONG).await;
+        assert_eq!((at_once, tried), (1, vec!["a", "b", "c"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_stops_at_its_first_failure() {
+        let ids = [("a", None), ("B", None), ("c", None)];
+        let (failed, _, tried) = batch(&ids, Order::UpToFailure, LONG).await;
+        assert_eq!((failed, tried), (vec!["B".into(), "c".into()], vec!["a", "B"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_deadline_leaves_no_time_for_is_reported_as_failed() {
+        let ids = [("a", None), ("b", None), ("c", None)];
+        let time = Deadline::LEAST + Duration::from_millis(15);
+        let (failed, _, tried) = batch(&ids, Order::Groups { concurrency: 1 }, time).await;
+        assert_eq!((failed, tried), (vec!["c".into()], vec!["a", "b"]));
+    }
+}

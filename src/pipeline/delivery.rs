@@ -1,0 +1,239 @@
+//! Events that are delivered rather than asked: to the routes of their source.
+
+use std::{any::Any, borrow::Cow, fmt, sync::Arc};
+
+use http::StatusCode;
+
+use super::{
+    Answer, Event, EventBridgeEvent, Failure, FailureKind, Invocation, Kind, Outcome, Problem, S3Object,
+    Unmatched,
+    batch::{Order, Turn, Turns, Verdict, run},
+    records::Record,
+    routes::Routes,
+    service::{Ended, Rules},
+    within::within,
+};
+
+/// How a source learns what failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    /// The messages that failed.
+    Failures,
+    /// The first record that failed.
+    Lowest,
+    /// All or nothing.
+    Whole,
+}
+
+impl Rules {
+    /// Runs an event that no router takes.
+    pub(super) async fn delivery(&self, invocation: Invocation) -> Ended {
+        let admitted = within(invocation.deadline(), self.admit(invocation)).await;
+        let invocation = match admitted {
+            Ok(invocation) => invocation,
+            Err(problem) => return Ended::problem(&problem),
+        };
+        let routes = &self.routes;
+        match invocation.kind() {
+            // S3 says that it may send: nothing to do.
+            Kind::S3TestEvent => Ended::handled(Answer::Nothing),
+            Kind::S3 if !routes.s3.is_empty() => {
+                self.records(invocation, &routes.s3, Report::Whole).await
+            }
+            Kind::Sqs | Kind::SqsS3 | Kind::SqsSns | Kind::SqsSnsS3 | Kind::SqsEventBridge
+                if !routes.sqs.is_empty() =>
+            {
+                self.records(invocation, &routes.sqs, Report::Failures).await
+            }
+            Kind::Sns | Kind::SnsS3 if !routes.sns.is_empty() => {
+                self.records(invocation, &routes.sns, Report::Whole).await
+            }
+            Kind::DynamoDbStream if !routes.dynamodb.is_empty() => {
+                self.records(invocation, &routes.dynamodb, Report::Lowest).await
+            }
+            Kind::Kinesis if !routes.kinesis.is_empty() => {
+                self.records(invocation, &routes.kinesis, Report::Lowest).await
+            }
+            Kind::EventBridge | Kind::EventBridgeS3 if !routes.eventbridge.is_empty() => {
+                match serde_json::from_str::<EventBridgeEvent>(invocation.event().text()) {
+                    Ok(event) => {
+                        let routes = &routes.eventbridge;
+                        self.batch(invocation, routes, vec![event], Report::Whole).await
+                    }
+                    Err(error) => bad_event(&error),
+                }
+            }
+            _ => self.event(invocation).await,
+        }
+    }
+
+    async fn records<S: Record>(
+        &self,
+        invocation: Invocation,
+        routes: &Routes<S>,
+        report: Report,
+    ) -> Ended {
+        let event = invocation.event();
+        let records = event.recognised().records(event.text()).unwrap_or("[]");
+        match serde_json::from_str(records) {
+            Ok(records) => self.batch(invocation, routes, records, report).await,
+            Err(error) => bad_event(&error),
+        }
+    }
+
+    async fn batch<S: Record>(
+        &self,
+        invocation: Invocation,
+        routes: &Routes<S>,
+        records: Vec<S>,
+        report: Report,
+    ) -> Ended {
+        let route = routes.of_batch(&records);
+        let concurrency = route.map_or(1, |route| route.concurrency);
+        let order = match report {
+            Report::Lowest => Order::UpToFailure,
+            Report::Failures | Report::Whole => Order::Groups { concurrency },
+        };
+        let whole = route.is_some_and(|route| route.whole_batch);
+        let report = if whole { Report::Whole } else { report };
+        let deadline = invocation.deadline();
+        let source = Source { rules: self, invocation, routes };
+        report.of(run(records, order, deadline, &source).await)
+    }
+
+    /// An event that only a predicate can take.
+    async fn event(&self, invocation: Invocation) -> Ended {
+        let event = invocation.event().clone();
+        let deadline = invocation.deadline();
+        let found = within(deadline, async {
+            Ok(self.events.iter().find(|route| (route.takes)(&event)))
+        });
+        match found.await {
+            Ok(Some(route)) => {
+                invocation.took(&route.name);
+                match within(deadline, (route.call)(invocation, event)).await {
+                    Ok(answer) => Ended::handled(Answer::Value(answer)),
+                    Err(problem) => Ended::problem(&problem),
+                }
+            }
+            Ok(None) => self.whole_unmatched(invocation, &event).await,
+            Err(problem) => Ended::problem(&problem),
+        }
+    }
+
+    async fn whole_unmatched(&self, invocation: Invocation, event: &Event) -> Ended {
+        let Some(unmatched) = &self.unmatched else {
+            let kind = event.kind();
+            return Ended::failed(no_route(format_args!("an event of the kind {kind}")), None);
+        };
+        let raw = event.raw().to_owned();
+        let record = Unmatched { kind: event.kind(), name: None, raw };
+        let deadline = invocation.deadline();
+        match within(deadline, unmatched(invocation, record)).await {
+            Ok(()) => Ended { outcome: Outcome::Unmatched, ..Ended::handled(Answer::Nothing) },
+            Err(problem) => Ended::problem(&problem),
+        }
+    }
+}
+
+fn no_route(what: impl fmt::Display) -> Failure {
+    Failure::new(FailureKind::NoMatchingRoute, format!("no route takes {what}"))
+}
+
+fn bad_event(error: &serde_json::Error) -> Ended {
+    let message = format!("expected the records of this source: {error}");
+    Ended::failed(Failure::new(FailureKind::BadEvent, message), Some(error.to_string().into()))
+}
+
+/// The routes of one source, for the records of one batch.
+struct Source<'a, S> {
+    rules: &'a Rules,
+    invocation: Invocation,
+    routes: &'a Routes<S>,
+}
+
+impl<S: Record> Turns<S> for Source<'_, S> {
+    async fn take(&self, index: usize, record: S) -> Turn {
+        let (invocation, deadline) = (self.invocation.clone(), self.invocation.deadline());
+        let name = self.name(&record);
+        let Some(route) = self.routes.find(&name) else {
+            let name = name.into_owned();
+            return Turn { result: self.unmatched(index, &name).await, matched: false };
+        };
+        invocation.took(&route.name);
+        let policy = self.rules.policy.as_ref();
+        if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
+            let problem = Problem::new(StatusCode::FORBIDDEN)
+                .detailed(format!("the policy does not let {} take this", route.name));
+            return Turn { result: Err(problem.refused()), matched: true };
+        }
+        Turn { result: within(deadline, (route.call)(invocation, record)).await, matched: true }
+    }
+}
+
+impl<S: Record> Source<'_, S> {
+    fn name<'r>(&self, record: &'r S) -> Cow<'r, str> {
+        let object = (record as &dyn Any).downcast_ref::<S3Object>();
+        match (&self.rules.s3_token, object) {
+            (Some(token), Some(object)) => token(object).into(),
+            _ => record.name().into(),
+        }
+    }
+
+    async fn unmatched(&self, index: usize, name: &str) -> Result<(), Problem> {
+        let Some(unmatched) = &self.rules.unmatched else {
+            return Err(no_route(format_args!("`{name}`")).into());
+        };
+        let event = self.invocation.event();
+        let records = event.records();
+        let raw = records.get(index).copied().unwrap_or(event.raw()).to_owned();
+        let record = Unmatched { kind: event.kind(), name: Some(name.to_owned()), raw };
+        let deadline = self.invocation.deadline();
+        within(deadline, unmatched(self.invocation.clone(), record)).await
+    }
+}
+
+impl Report {
+    fn of(self, verdicts: Vec<Verdict>) -> Ended {
+        let total = verdicts.len();
+        let unmatched = verdicts.iter().any(|verdict| !verdict.matched);
+        let failed: Vec<_> = verdicts
+            .into_iter()
+            .filter_map(|Verdict { id, problem, matched }| Some((id, problem?, matched)))
+            .collect();
+        let Some((lowest, problem, _)) = failed.first() else {
+            let answer = match self {
+                Self::Whole => Answer::Nothing,
+                Self::Failures | Self::Lowest => Answer::Batch { failures: Vec::new() },
+            };
+            let outcome =
+                if unmatched { Outcome::Unmatched } else { Outcome::Handled };
+            return Ended { outcome, ..Ended::handled(answer) };
+        };
+        let no_route = failed.iter().all(|(_, _, matched)| !matched);
+        let refused = failed.iter().all(|(_, problem, _)| problem.is_refusal());
+        let outcome = match (no_route, refused) {
+            (true, _) => Outcome::Unmatched,
+            (_, true) => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        let cause: Arc<str> =
+            format!("{} of {total} records failed, the first: {problem}", failed.len()).into();
+        let result = match self {
+            Self::Lowest => Ok(Answer::Batch { failures: vec![lowest.clone()] }),
+            Self::Failures => {
+                Ok(Answer::Batch { failures: failed.into_iter().map(|(id, ..)| id).collect() })
+            }
+            Self::Whole => {
+                let kind = match outcome {
+                    Outcome::Unmatched => FailureKind::NoMatchingRoute,
+                    Outcome::Refused => FailureKind::Refused,
+                    _ => FailureKind::RecordsFailed,
+                };
+                let message = format!("{} of {total} records failed", failed.len());
+                Err(Failure::new(kind, message))
+            }
+        };
+        Ended { outcome, result, cause: Some(cause) }
+    }
+}

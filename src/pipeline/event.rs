@@ -1,0 +1,202 @@
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use axum::Json;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::{
+    FromRecord, Kind, Problem,
+    recognise::{Recognised, recognise},
+    request::{BadRequest, Parts},
+    text::{is_bearable, string},
+};
+
+/// What Lambda handed over: its text, recognised once.
+///
+/// Cheap to clone. Everything in it is read from the text when it is asked for, so that nothing of
+/// the event is lost: [`text`](Self::text) is the event as it came.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{pipeline::Kind, testing};
+///
+/// let event = testing::rest_get("/orders/a%20b").query("page", "2").event();
+/// assert_eq!(event.kind(), Kind::RestV1);
+/// assert_eq!(event.path().as_deref(), Some("/orders/a b"));
+/// assert_eq!(event.raw_path().as_deref(), Some("/orders/a%20b"));
+/// assert_eq!(event.query(), Some("page=2"));
+/// ```
+#[derive(Clone)]
+pub struct Event(Arc<Inner>);
+
+struct Inner {
+    text: Box<RawValue>,
+    recognised: Recognised,
+    parts: OnceLock<Option<Parts>>,
+}
+
+/// Why an event was refused before it had a kind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// It is no JSON, or a member that funcify reads stands there twice.
+    #[error("expected a JSON event")]
+    Json(#[source] serde_json::Error),
+    /// It is deeper than 32 levels or has more than 10,000 values.
+    #[error("expected an event of at most 32 levels and 10,000 values")]
+    TooLarge,
+}
+
+impl Event {
+    /// Recognises an event by its top-level members.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] if it is too deep or too large, or contradicts itself. An event of an
+    /// unheard-of shape is no error but [`Kind::Unknown`].
+    pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
+        if !is_bearable(text.get()) {
+            return Err(EventError::TooLarge);
+        }
+        let recognised = recognise(text.get()).map_err(EventError::Json)?;
+        Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
+    }
+
+    /// Recognises an event given as text.
+    ///
+    /// # Errors
+    ///
+    /// As [`recognise`](Self::recognise), or if it is no JSON.
+    pub fn parse(text: &str) -> Result<Self, EventError> {
+        Self::recognise(serde_json::from_str(text).map_err(EventError::Json)?)
+    }
+
+    /// What sent it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.recognised.kind
+    }
+
+    /// The event as it came.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.text.get()
+    }
+
+    pub(super) fn raw(&self) -> &RawValue {
+        &self.0.text
+    }
+
+    /// The request's method; `None` if it is no HTTP event, or not one that makes a request.
+    #[must_use]
+    pub fn method(&self) -> Option<&Method> {
+        self.parts().map(|parts| &parts.method)
+    }
+
+    /// The request's path, decoded once, without the stage.
+    #[must_use]
+    pub fn path(&self) -> Option<Cow<'_, str>> {
+        let path = self.parts()?.uri.path();
+        percent_encoding::percent_decode_str(path).decode_utf8().ok()
+    }
+
+    /// The request's path as the source wrote it.
+    #[must_use]
+    pub fn raw_path(&self) -> Option<Cow<'_, str>> {
+        string(self.0.recognised.path_member(self.text())?)
+    }
+
+    /// The request's query, encoded, without the question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.parts()?.uri.query()
+    }
+
+    /// The request's headers, cookies included.
+    #[must_use]
+    pub fn headers(&self) -> Option<&HeaderMap> {
+        self.parts().map(|parts| &parts.headers)
+    }
+
+    /// The request's body, decoded if it came as base64.
+    #[must_use]
+    pub fn body(&self) -> Option<&Bytes> {
+        self.parts().map(|parts| &parts.body)
+    }
+
+    /// The records of a batch, as they came; empty if it is none.
+    #[must_use]
+    pub fn records(&self) -> Vec<&RawValue> {
+        let records = self.0.recognised.records(self.text()).unwrap_or("[]");
+        serde_json::from_str(records).unwrap_or_default()
+    }
+
+    /// What API Gateway's own authorizer said about the caller; of no other source.
+    #[must_use]
+    pub fn authorizer(&self) -> Option<&RawValue> {
+        let gateway = [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::WebSocket];
+        if !gateway.contains(&self.kind()) {
+            return None;
+        }
+        serde_json::from_str(self.0.recognised.authorizer(self.text())?).ok()
+    }
+
+    /// The request that this event makes.
+    pub(super) fn request(&self) -> Result<Parts, BadRequest> {
+        Parts::of(self)
+    }
+
+    pub(super) fn recognised(&self) -> &Recognised {
+        &self.0.recognised
+    }
+
+    /// The whole text, to cut shared slices from.
+    pub(super) fn shared(&self) -> Bytes {
+        Bytes::from_owner(self.clone())
+    }
+
+    /// Read a second time only for those who look at the event itself: the router has its own.
+    fn parts(&self) -> Option<&Parts> {
+        let parts = self.0.parts.get_or_init(|| {
+            // The parts' slices hold on to the text. Held by the event itself they must have a
+            // text of their own, or neither would ever be dropped.
+            let own = Self::recognise(self.0.text.clone()).ok()?;
+            own.request().ok()
+        });
+        parts.as_ref()
+    }
+}
+
+impl FromRecord<Self> for Event {
+    fn from_record(event: Self) -> Result<Self, Problem> {
+        Ok(event)
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
+    fn from_record(event: Event) -> Result<Self, Problem> {
+        let parsed = serde_json::from_str(event.text());
+        let expected = || Problem::bad_request("expected another event");
+        parsed.map(Json).map_err(|error| expected().caused_by(&error))
+    }
+}
+
+impl AsRef<[u8]> for Event {
+    fn as_ref(&self) -> &[u8] {
+        self.text().as_bytes()
+    }
+}
+
+impl fmt::Debug for Event {
+    /// The kind alone: the text may hold what nobody should read in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
+    }
+}

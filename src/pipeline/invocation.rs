@@ -1,0 +1,212 @@
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use axum::extract::FromRequestParts;
+use funcify_core::Deadline;
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request};
+use lambda_runtime::Context;
+use tokio::sync::OnceCell;
+
+use super::{
+    Event, Kind, Problem,
+    pip::{Caller, Credentials, Pip, Unauthenticated},
+    trace::Trace,
+};
+use crate::backend::Stores;
+
+/// One invocation of the function: its event and everything known about it.
+///
+/// Cheap to clone; an axum extractor, and an argument of record handlers. Guard and params may
+/// [`attach`](Self::attach) values of their own, which handlers find with [`attached`](Self::attached).
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use funcify::{pipeline::{Invocation, Pipeline, Problem}, testing};
+///
+/// #[derive(Clone)]
+/// struct Tenant(String);
+///
+/// async fn tenant(invocation: Invocation) -> Result<Invocation, Problem> {
+///     let headers = invocation.event().headers();
+///     let tenant = headers.and_then(|headers| headers.get("x-tenant")?.to_str().ok());
+///     let tenant = tenant.ok_or_else(|| Problem::bad_request("expected the header x-tenant"))?;
+///     let tenant = Tenant(tenant.to_owned());
+///     Ok(invocation.attach(tenant))
+/// }
+///
+/// async fn hello(invocation: Invocation) -> String {
+///     invocation.attached::<Tenant>().map_or_else(String::new, |tenant| tenant.0.clone())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let router = Router::new().route("/hello", get(hello));
+/// let pipeline = Pipeline::builder(()).http(router).params(tenant).build()?;
+/// let answer = testing::http_get("/hello").header("x-tenant", "acme").send(&pipeline).await?;
+/// assert_eq!(answer.http().unwrap().body(), "acme");
+/// let answer = testing::http_get("/hello").send(&pipeline).await?;
+/// assert_eq!(answer.status().unwrap(), 400);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Invocation {
+    shared: Arc<Shared>,
+    attached: Extensions,
+}
+
+struct Shared {
+    event: Event,
+    context: Context,
+    deadline: Deadline,
+    trace: Trace,
+    stores: Option<Stores>,
+    pip: Option<Pip>,
+    authorization: Authorization,
+    caller: OnceCell<Result<Caller, Unauthenticated>>,
+    route: OnceLock<Arc<str>>,
+}
+
+/// The credentials that a request carries.
+pub(super) enum Authorization {
+    None,
+    One(HeaderValue),
+    /// Two headers: which of them counts, nobody can say.
+    Many,
+}
+
+impl Authorization {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::None,
+            (Some(value), None) => Self::One(value.clone()),
+            (Some(_), Some(_)) => Self::Many,
+        }
+    }
+}
+
+impl Invocation {
+    pub(super) fn new(
+        event: Event,
+        context: Context,
+        deadline: Deadline,
+        trace: Trace,
+        authorization: Authorization,
+        (stores, pip): (Option<Stores>, Option<Pip>),
+    ) -> Self {
+        let (caller, route) = (OnceCell::new(), OnceLock::new());
+        let shared =
+            Shared { event, context, deadline, trace, stores, pip, authorization, caller, route };
+        Self { shared: Arc::new(shared), attached: Extensions::new() }
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.shared.event
+    }
+
+    /// What sent the event.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.shared.event.kind()
+    }
+
+    /// What Lambda says about this invocation.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.shared.context
+    }
+
+    /// When its work ends. Tasks of their own do not know it: hand it over with
+    /// [`Deadline::scope`].
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        self.shared.deadline
+    }
+
+    /// The trace that it belongs to.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
+    }
+
+    /// The backend that was configured.
+    #[must_use]
+    pub fn stores(&self) -> Option<&Stores> {
+        self.shared.stores.as_ref()
+    }
+
+    /// Who is calling, found out once and only if it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// 401 without valid credentials, 503 if that cannot be found out now, 500 if the pipeline has
+    /// no [`pip`](super::PipelineBuilder::pip).
+    pub async fn caller(&self) -> Result<&Caller, Problem> {
+        let shared = &*self.shared;
+        let Some(pip) = &shared.pip else {
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
+        };
+        let authorization = match &shared.authorization {
+            Authorization::None => None,
+            Authorization::One(value) => Some(value.to_str().unwrap_or_default()),
+            Authorization::Many => {
+                return Err(Problem::bad_request("expected one authorization header").refused());
+            }
+        };
+        let identify = async {
+            let authorizer = shared.event.authorizer();
+            pip.identify(&Credentials { authorization, authorizer }).await
+        };
+        shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
+    }
+
+    /// Attaches a value, one a type, for the steps that follow.
+    #[must_use]
+    pub fn attach<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.attached.insert(value);
+        self
+    }
+
+    /// The value of type `T` that an earlier step attached.
+    #[must_use]
+    pub fn attached<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.attached.get()
+    }
+
+    /// Notes the route that was taken, for the log.
+    pub(super) fn took(&self, route: &str) {
+        self.shared.route.get_or_init(|| route.into());
+    }
+
+    pub(super) fn route(&self) -> Option<Arc<str>> {
+        self.shared.route.get().cloned()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Invocation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut request::Parts,
+        _state: &S,
+    ) -> Result<Self, Self::Rejection> {
+        let invocation = parts.extensions.get::<Self>().cloned();
+        // Only where the router is served by something else than a pipeline.
+        invocation.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+}
+
+impl fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation")
+            .field("kind", &self.kind())
+            .field("request_id", &self.shared.context.request_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+use std::fmt;
+
+/// What sent an event, and what it is wrapped in.
+///
+/// Recognised from the event's shape; never from a guess at the content of a request. Envelopes
+/// (`sqs<s3`: a message that holds an S3 notification) are named here, but opened only by a route
+/// that says so.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::pipeline::{Event, Kind};
+///
+/// let event = Event::parse(r#"{"detail-type":"Order Placed","source":"shop","detail":{}}"#)?;
+/// assert_eq!(event.kind(), Kind::EventBridge);
+/// assert_eq!(event.kind().to_string(), "eventbridge");
+/// # Ok::<(), funcify::pipeline::EventError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An API Gateway REST API.
+    RestV1,
+    /// An API Gateway HTTP API with the payload format 1.0.
+    HttpV1Payload,
+    /// An API Gateway HTTP API with the payload format 2.0.
+    HttpV2,
+    /// A Lambda function URL.
+    FunctionUrl,
+    /// An API Gateway WebSocket API.
+    WebSocket,
+    /// An Application Load Balancer.
+    Alb,
+    /// VPC Lattice, event structure version 1.
+    VpcLatticeV1,
+    /// VPC Lattice, event structure version 2.
+    VpcLatticeV2,
+    /// A request to decide about a request: never routed as one.
+    Authorizer,
+    /// Notifications of S3.
+    S3,
+    /// The message that S3 sends when notifications are set up.
+    S3TestEvent,
+    /// Messages of an SQS queue.
+    Sqs,
+    /// SQS messages that hold S3 notifications.
+    SqsS3,
+    /// SQS messages that hold SNS notifications.
+    SqsSns,
+    /// SQS messages that hold SNS notifications that hold S3 notifications.
+    SqsSnsS3,
+    /// SQS messages that hold EventBridge events.
+    SqsEventBridge,
+    /// Notifications of an SNS topic.
+    Sns,
+    /// SNS notifications that hold S3 notifications.
+    SnsS3,
+    /// An event of an EventBridge bus or schedule.
+    EventBridge,
+    /// What S3 tells through EventBridge.
+    EventBridgeS3,
+    /// Records of a DynamoDB stream.
+    DynamoDbStream,
+    /// Records of a Kinesis stream.
+    Kinesis,
+    /// Anything else: a direct invocation, Cognito, Kafka.
+    Unknown,
+}
+
+impl Kind {
+    /// The name that logs and commands show.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RestV1 => "apigw-rest-v1",
+            Self::HttpV1Payload => "apigw-http-v1-payload",
+            Self::HttpV2 => "apigw-http-v2",
+            Self::FunctionUrl => "function-url",
+            Self::WebSocket => "websocket",
+            Self::Alb => "alb",
+            Self::VpcLatticeV1 => "vpc-lattice-v1",
+            Self::VpcLatticeV2 => "vpc-lattice-v2",
+            Self::Authorizer => "authorizer",
+            Self::S3 => "s3",
+            Self::S3TestEvent => "s3-test-event",
+            Self::Sqs => "sqs",
+            Self::SqsS3 => "sqs<s3",
+            Self::SqsSns => "sqs<sns",
+            Self::SqsSnsS3 => "sqs<sns<s3",
+            Self::SqsEventBridge => "sqs<eventbridge",
+            Self::Sns => "sns",
+            Self::SnsS3 => "sns<s3",
+            Self::EventBridge => "eventbridge",
+            Self::EventBridgeS3 => "eventbridge<s3",
+            Self::DynamoDbStream => "dynamodb-stream",
+            Self::Kinesis => "kinesis",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether an HTTP router answers it.
+    #[must_use]
+    pub const fn is_http(self) -> bool {
+        matches!(
+            self,
+            Self::RestV1
+                | Self::HttpV1Payload
+                | Self::HttpV2
+                | Self::FunctionUrl
+                | Self::WebSocket
+                | Self::Alb
+                | Self::VpcLatticeV1
+                | Self::VpcLatticeV2
+        )
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

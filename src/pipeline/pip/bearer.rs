@@ -1,0 +1,19 @@
+//! The bearer token in an `Authorization` header (RFC 6750, section 2.1).
+
+use super::Unauthenticated;
+
+/// The one token in `authorization`; `None` where the scheme is another or nothing was sent.
+pub(super) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated> {
+    let authorization = authorization.trim_matches([' ', '\t']);
+    let (scheme, token) = authorization.split_once([' ', '\t']).unwrap_or((authorization, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    let token = token.trim_start_matches([' ', '\t']);
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if !token.is_empty() && token.bytes().all(legal) {
+        Ok(Some(token))
+    } else {
+        Err(Unauthenticated::Malformed("not one bearer token"))
+    }
+}

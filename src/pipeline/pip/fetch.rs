@@ -1,0 +1,136 @@
+//! One careful GET from an issuer: keys, or what it says of a user.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use funcify_core::{
+    Deadline, DeadlineExceeded,
+    circuit::{CircuitBreaker, CircuitError, Open, Outcome},
+};
+use http::{HeaderValue, StatusCode, header};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::http::{ReadError, read_capped};
+
+/// A reply that is not complete by then is given up: 3 s.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the address is not one that may be fetched from")]
+    Address,
+    #[error("there is no HTTP client")]
+    Client,
+    #[error("the issuer did not answer")]
+    Request(#[source] reqwest::Error),
+    #[error("expected status 200, got {0}")]
+    Status(StatusCode),
+    #[error("the reply was not read")]
+    Read(#[from] ReadError),
+    #[error("the reply is unusable: {0}")]
+    Unusable(&'static str),
+    #[error("the circuit of the issuer is open")]
+    Open(#[source] Open),
+    #[error("the call took too long")]
+    TooLong,
+    #[error("the time was up")]
+    Deadline(#[from] DeadlineExceeded),
+}
+
+/// How issuers are reached.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fetch {
+    pub(super) client: Option<reqwest::Client>,
+    pub(super) loopback: bool,
+    pub(super) circuit: Option<CircuitBreaker>,
+}
+
+impl Fetch {
+    /// The same, in `circuit`.
+    pub(super) fn through(&self, circuit: Option<&CircuitBreaker>) -> Self {
+        Self { circuit: circuit.cloned(), ..self.clone() }
+    }
+
+    /// Whether `url` may be fetched: https, without credentials in it; plain http where it does not
+    /// leave the machine, if that was asked for.
+    pub(super) fn may(&self, url: &Url) -> bool {
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback && self.loopback);
+        safe && url.username().is_empty() && url.password().is_none()
+    }
+
+    /// Gets `url`, up to `limit` bytes; `None` where the issuer refuses the bearer.
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        bearer: Option<&SecretString>,
+        limit: usize,
+    ) -> Result<Option<Bytes>, FetchError> {
+        if !self.may(url) {
+            return Err(FetchError::Address);
+        }
+        let client = self.client.as_ref().ok_or(FetchError::Client)?;
+        let mut request =
+            client.get(url.clone()).timeout(TIMEOUT).header(header::ACCEPT, "application/json");
+        if let Some(bearer) = bearer {
+            request = request.header(header::AUTHORIZATION, authorization(bearer)?);
+        }
+        let answered = async || answer(request, bearer.is_some(), limit).await;
+        let Some(circuit) = &self.circuit else { return answered().await };
+        circuit.call_classified(health, answered).await.map_err(|error| match error {
+            CircuitError::Failed(error) => error,
+            CircuitError::Open(open) => FetchError::Open(open),
+            _ => FetchError::TooLong,
+        })
+    }
+}
+
+async fn answer(
+    request: reqwest::RequestBuilder,
+    with_bearer: bool,
+    limit: usize,
+) -> Result<Option<Bytes>, FetchError> {
+    let reply = request.send().await.map_err(|error| FetchError::Request(error.without_url()))?;
+    match reply.status() {
+        StatusCode::OK => Ok(Some(read_capped(reply, limit).await?)),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if with_bearer => Ok(None),
+        status => Err(FetchError::Status(status)),
+    }
+}
+
+/// What an answer says of the issuer's health: one that refuses a request is there.
+fn health<T>(result: &Result<T, FetchError>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Success,
+        Err(FetchError::Status(status))
+            if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS =>
+        {
+            Outcome::Success
+        }
+        Err(_) => Outcome::Failure,
+    }
+}
+
+fn authorization(bearer: &SecretString) -> Result<HeaderValue, FetchError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))
+        .map_err(|_| FetchError::Unusable("the token is no header value"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Waits for `work` as long as the invocation lasts; with too little time left it is not started.
+pub(super) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Arc<FetchError>> {
+    let Some(deadline) = Deadline::current() else { return Ok(work.await) };
+    let late = || Arc::new(FetchError::Deadline(DeadlineExceeded));
+    if deadline.remaining() < Deadline::LEAST {
+        return Err(late());
+    }
+    tokio::time::timeout_at(deadline.ends(), work).await.map_err(|_| late())
+}

@@ -1,0 +1,367 @@
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use funcify_core::{
+    DeadlineExceeded,
+    circuit::{CircuitError, Open},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+use super::{pip::Unauthenticated, request::BadRequest};
+
+/// What went wrong, as an answer: problem details after RFC 9457.
+///
+/// A handler returns it, or gets it from any error with `?`: an open circuit and a passed deadline
+/// become 503, also deep in the causes of an error; everything else is a 500, whose cause goes into
+/// the log and not to the caller. It is not an [`Error`] itself: it is what becomes of one.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::pipeline::Problem;
+/// use http::StatusCode;
+///
+/// fn quantity(text: &str) -> Result<u32, Problem> {
+///     let quantity = text.parse().map_err(|_| Problem::bad_request("expected a quantity"))?;
+///     if quantity > 100 {
+///         return Err(Problem::new(StatusCode::CONFLICT)
+///             .titled("Out of stock")
+///             .with("available", 100));
+///     }
+///     Ok(quantity)
+/// }
+/// assert_eq!(quantity("a few").unwrap_err().status(), StatusCode::BAD_REQUEST);
+/// assert_eq!(
+///     serde_json::to_string(&quantity("101").unwrap_err()).unwrap(),
+///     r#"{"type":"about:blank","title":"Out of stock","status":409,"available":100}"#
+/// );
+///
+/// fn read() -> Result<String, Problem> {
+///     Ok(std::fs::read_to_string("/no/such/file")?)
+/// }
+/// assert_eq!(read().unwrap_err().status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// ```
+pub struct Problem(Box<Parts>);
+
+struct Parts {
+    status: StatusCode,
+    kind: Option<String>,
+    title: Option<String>,
+    detail: Option<String>,
+    instance: Option<String>,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+    cause: Cause,
+}
+
+/// Why there is a problem, for the log. Travels with the response.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cause {
+    /// The causes of the error, one after the other.
+    pub(super) text: Option<Arc<str>>,
+    /// Whether nothing was tried: a guard, a missing right, an open circuit.
+    pub(super) refused: bool,
+}
+
+impl Problem {
+    /// A problem that says no more than its status.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        Self(Box::new(Parts {
+            status,
+            kind: None,
+            title: None,
+            detail: None,
+            instance: None,
+            members: Map::new(),
+            headers: HeaderMap::new(),
+            cause: Cause::default(),
+        }))
+    }
+
+    /// A 400 that says what was expected.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST).detailed(detail)
+    }
+
+    /// A 503 that says when to come again.
+    #[must_use]
+    pub fn unavailable(retry_after: Duration) -> Self {
+        // Rounded up: a caller that comes a moment too early is refused once more.
+        let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE).header(header::RETRY_AFTER, seconds.into())
+    }
+
+    /// The problem of an error in a box.
+    #[must_use]
+    pub fn from_boxed(error: Box<dyn Error + Send + Sync>) -> Self {
+        Self::of(&*error)
+    }
+
+    /// Names the type of the problem by a URI; `about:blank` otherwise.
+    #[must_use]
+    pub fn typed(mut self, uri: impl Into<String>) -> Self {
+        self.0.kind = Some(uri.into());
+        self
+    }
+
+    /// Sets the title; the status' own otherwise.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.0.title = Some(title.into());
+        self
+    }
+
+    /// Says what is wrong with this very request. Shown to the caller, with 5xx too.
+    #[must_use]
+    pub fn detailed(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Names the occurrence by a URI.
+    #[must_use]
+    pub fn instance(mut self, uri: impl Into<String>) -> Self {
+        self.0.instance = Some(uri.into());
+        self
+    }
+
+    /// Adds a member of your own. The names of RFC 9457 are taken and left as they are.
+    #[must_use]
+    pub fn with(mut self, member: impl Into<String>, value: impl Into<Value>) -> Self {
+        let member = member.into();
+        if !["type", "title", "status", "detail", "instance"].contains(&member.as_str()) {
+            self.0.members.insert(member, value.into());
+        }
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.append(name, value);
+        self
+    }
+
+    /// Notes a cause for the log; callers do not see it.
+    #[must_use]
+    pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
+        self.0.cause.text = Some(causes(error).into());
+        self
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What is wrong with this very request.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// Marks that nothing was tried.
+    pub(super) fn refused(mut self) -> Self {
+        self.0.cause.refused = true;
+        self
+    }
+
+    /// All of it in one line, for the log.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        Some(self.to_string().into())
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        self.0.cause.refused
+    }
+
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            if let Some(open) = cause.downcast_ref::<Open>() {
+                return Self::unavailable(open.retry_after).refused().caused_by(error);
+            }
+            if cause.is::<DeadlineExceeded>() {
+                return Self::unavailable(Duration::from_secs(1)).caused_by(error);
+            }
+            if let Some(unknown) = cause.downcast_ref::<Unauthenticated>() {
+                return Self::unauthenticated(unknown).refused().caused_by(error);
+            }
+            if let Some(refused) = cause.downcast_ref::<BadRequest>() {
+                return Self::bad_request(causes(refused)).caused_by(error);
+            }
+            next = cause.source();
+        }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)
+    }
+}
+
+impl Problem {
+    /// 401 as RFC 6750 has it; 503 where nobody can tell for now who is calling.
+    fn unauthenticated(unknown: &Unauthenticated) -> Self {
+        match unknown.www_authenticate() {
+            Some(challenge) => Self::new(StatusCode::UNAUTHORIZED)
+                .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
+            None => Self::unavailable(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// An error and its causes, in one line.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
+}
+
+impl<E: Error + 'static> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// The problem of a call through a circuit, where `?` cannot tell how it ended.
+pub trait IntoProblem {
+    /// 503 if the circuit refused, 504 if the breaker ended the call, else the error's own problem.
+    fn into_problem(self) -> Problem;
+}
+
+impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Open(open) => open.into(),
+            Self::Failed(error) => error.into(),
+            // The rest has no cause of its own: the call was ended.
+            _ => Problem::new(StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let Parts { status, headers, cause, .. } = *self.0;
+        let mut response = (status, headers, body).into_response();
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response.extensions_mut().insert(cause);
+        response
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parts = &self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", parts.kind.as_deref().unwrap_or("about:blank"))?;
+        let title = parts.title.as_deref().or(parts.status.canonical_reason());
+        if let Some(title) = title {
+            map.serialize_entry("title", title)?;
+        }
+        map.serialize_entry("status", &parts.status.as_u16())?;
+        if let Some(detail) = &parts.detail {
+            map.serialize_entry("detail", detail)?;
+        }
+        if let Some(instance) = &parts.instance {
+            map.serialize_entry("instance", instance)?;
+        }
+        for (member, value) in &parts.members {
+            map.serialize_entry(member, value)?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Display for Problem {
+    /// For the log: status, detail and cause.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = &self.0;
+        write!(f, "{}", parts.title.as_deref().unwrap_or(parts.status.as_str()))?;
+        for more in [parts.detail.as_deref(), parts.cause.text.as_deref()].into_iter().flatten() {
+            write!(f, ": {more}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problem")
+            .field("status", &self.0.status)
+            .field("title", &self.0.title)
+            .field("detail", &self.0.detail)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use funcify_core::circuit::CircuitName;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the order was not placed")]
+    struct Outer(#[source] Box<dyn Error + Send + Sync>);
+
+    fn open() -> Open {
+        let circuit = CircuitName::new("warehouse").unwrap();
+        Open { circuit, retry_after: Duration::from_millis(2_100) }
+    }
+
+    #[test]
+    fn an_open_circuit_anywhere_among_the_causes_is_a_503_with_retry_after() {
+        let buried = Outer(Outer(Box::new(open())).into());
+        for problem in [Problem::from(open()), Problem::from(buried), refused().unwrap_err()] {
+            assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(problem.is_refusal());
+            let response = problem.into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], "3");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
+
+    fn refused() -> Result<(), Problem> {
+        Err(CircuitError::<std::io::Error>::Open(open()))?
+    }
+
+    #[test]
+    fn a_passed_deadline_is_a_503_that_is_no_refusal() {
+        let problem = Problem::from(Outer(Box::new(DeadlineExceeded)));
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!problem.is_refusal());
+    }
+
+    #[test]
+    fn the_cause_of_a_500_is_logged_and_not_shown() {
+        let problem = Problem::from(Outer("password hunter2 refused".into()));
+        assert!(problem.to_string().contains("the order was not placed: password"));
+        let shown = serde_json::to_string(&problem).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#
+        );
+        assert!(!format!("{problem:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_members_of_the_rfc_cannot_be_taken() {
+        let problem = Problem::bad_request("no").with("status", 200).with("balance", 3);
+        let shown = serde_json::to_string(&problem).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"no","balance":3}"#
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! Which source an event comes from, decided once, from its top-level members.
+
+use super::{
+    Kind,
+    text::{Span, first, members, string},
+};
+
+/// The kind of an event, and where its parts stand in its text.
+pub(super) struct Recognised {
+    pub(super) kind: Kind,
+    top: [Option<Span>; Top::COUNT],
+    context: [Option<Span>; Context::COUNT],
+}
+
+macro_rules! places {
+    ($(#[$doc:meta])* $name:ident { $($place:ident = $member:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) enum $name { $($place,)* }
+
+        impl $name {
+            const COUNT: usize = [$(Self::$place,)*].len();
+
+            fn place(member: &str) -> Option<usize> {
+                match member {
+                    $($member => Some(Self::$place as usize),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+places! {
+    /// The top-level members that matter.
+    Top {
+        AuthorizationToken = "authorizationToken",
+        Body = "body",
+        Cookies = "cookies",
+        Detail = "detail",
+        DetailType = "detail-type",
+        Event = "Event",
+        Headers = "headers",
+        HttpMethod = "httpMethod",
+        IsBase64 = "isBase64Encoded",
+        IsBase64Snake = "is_base64_encoded",
+        Message = "Message",
+        Method = "method",
+        MethodArn = "methodArn",
+        MultiValueHeaders = "multiValueHeaders",
+        MultiValueQuery = "multiValueQueryStringParameters",
+        Path = "path",
+        Query = "queryStringParameters",
+        QuerySnake = "query_string_parameters",
+        RawPath = "rawPath",
+        RawPathSnake = "raw_path",
+        RawQuery = "rawQueryString",
+        Records = "Records",
+        RequestContext = "requestContext",
+        Resource = "resource",
+        RouteArn = "routeArn",
+        RouteKey = "routeKey",
+        Source = "source",
+        TopicArn = "TopicArn",
+        Type = "Type",
+        Version = "version",
+    }
+}
+
+places! {
+    /// The members of `requestContext` that matter.
+    Context {
+        Authorizer = "authorizer",
+        ConnectionId = "connectionId",
+        DomainName = "domainName",
+        Elb = "elb",
+        Http = "http",
+        RouteKey = "routeKey",
+        ServiceArn = "serviceArn",
+        ServiceNetworkArn = "serviceNetworkArn",
+        Stage = "stage",
+        TargetGroupArn = "targetGroupArn",
+    }
+}
+
+type Found<'a, const N: usize> = [Option<&'a str>; N];
+
+/// Recognises `json`, whose syntax was checked before.
+pub(super) fn recognise(json: &str) -> Result<Recognised, serde_json::Error> {
+    if !json.starts_with('{') {
+        return Ok(Recognised {
+            kind: Kind::Unknown,
+            top: [None; Top::COUNT],
+            context: [None; Context::COUNT],
+        });
+    }
+    let top: Found<'_, { Top::COUNT }> = members(json, Top::place)?;
+    let context = match at(&top, Top::RequestContext) {
+        Some(context) if context.starts_with('{') => members(context, Context::place)?,
+        _ => [None; Context::COUNT],
+    };
+    let kind = kind(&top, &context);
+    let span = |part: Option<&str>| part.map(|part| Span::of(part, json));
+    Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
+}
+
+impl Recognised {
+    pub(super) fn top<'a>(&self, text: &'a str, member: Top) -> Option<&'a str> {
+        self.top.get(member as usize).copied().flatten().map(|span| span.in_text(text))
+    }
+
+    pub(super) fn context<'a>(&self, text: &'a str, member: Context) -> Option<&'a str> {
+        self.context.get(member as usize).copied().flatten().map(|span| span.in_text(text))
+    }
+
+    pub(super) fn records<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.top(text, Top::Records)
+    }
+
+    pub(super) fn authorizer<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.context(text, Context::Authorizer)
+    }
+
+    /// The member that holds the request's path.
+    pub(super) fn path_member<'a>(&self, text: &'a str) -> Option<&'a str> {
+        match self.kind {
+            Kind::HttpV2 | Kind::FunctionUrl => self.top(text, Top::RawPath),
+            Kind::VpcLatticeV1 => self.top(text, Top::RawPathSnake),
+            Kind::WebSocket => self.context(text, Context::RouteKey),
+            _ => self.top(text, Top::Path),
+        }
+    }
+}
+
+fn at<'a>(top: &Found<'a, { Top::COUNT }>, member: Top) -> Option<&'a str> {
+    top.get(member as usize).copied().flatten()
+}
+
+fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>) -> Kind {
+    let has = |member| at(top, member).is_some();
+    let is = |member, text: &str| at(top, member).and_then(string).as_deref() == Some(text);
+    let context_at = |member: Context| context.get(member as usize).copied().flatten();
+    let context_has = |member| context_at(member).is_some();
+
+    // An authorizer's event has everything a request has: it must be told apart first.
+    if has(Top::MethodArn) || has(Top::RouteArn) || has(Top::AuthorizationToken) {
+        return Kind::Authorizer;
+    }
+    if let Some(kind) = delivery(top) {
+        return kind;
+    }
+    // A WebSocket's connect event looks like a REST API's but for its connection.
+    if context_has(Context::ConnectionId) {
+        return Kind::WebSocket;
+    }
+    if context_has(Context::Elb) {
+        return Kind::Alb;
+    }
+    if is(Top::Version, "2.0") {
+        if context_has(Context::Http) {
+            let domain = context_at(Context::DomainName).and_then(string);
+            let is_url = domain.is_some_and(|domain| domain.contains(".lambda-url."));
+            return if is_url { Kind::FunctionUrl } else { Kind::HttpV2 };
+        }
+        let lattice = [Context::ServiceNetworkArn, Context::ServiceArn, Context::TargetGroupArn];
+        if has(Top::Method) && lattice.into_iter().any(context_has) {
+            return Kind::VpcLatticeV2;
+        }
+    }
+    if has(Top::RawPathSnake) && has(Top::Method) {
+        return Kind::VpcLatticeV1;
+    }
+    if has(Top::HttpMethod) && has(Top::Path) && has(Top::RequestContext) {
+        return if is(Top::Version, "1.0") { Kind::HttpV1Payload } else { Kind::RestV1 };
+    }
+    Kind::Unknown
+}
+
+/// The kind of what is delivered rather than asked: records, notifications, events of a bus.
+fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
+    if let Some(record) = at(top, Top::Records).and_then(first) {
+        return records(record);
+    }
+    if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
+        return Some(Kind::S3TestEvent);
+    }
+    let source = at(top, Top::Source)?;
+    at(top, Top::DetailType)?;
+    let from_s3 = string(source).as_deref() == Some("aws.s3")
+        && at(top, Top::Detail).is_some_and(|detail| detail.starts_with('{'));
+    Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
+}
+
+places! {
+    /// The members of a record that matter.
+    RecordMember {
+        Body = "body",
+        EventSource = "eventSource",
+        EventSourceSns = "EventSource",
+        Sns = "Sns",
+    }
+}
+
+/// The kind of a batch, by its first record.
+fn records(record: &str) -> Option<Kind> {
+    let found: Found<'_, { RecordMember::COUNT }> = members(record, RecordMember::place).ok()?;
+    let at = |member: RecordMember| found.get(member as usize).copied().flatten();
+    let source = at(RecordMember::EventSource).or(at(RecordMember::EventSourceSns));
+    match &*source.and_then(string)? {
+        "aws:s3" => Some(Kind::S3),
+        "aws:dynamodb" => Some(Kind::DynamoDbStream),
+        "aws:kinesis" => Some(Kind::Kinesis),
+        "aws:sqs" => Some(match at(RecordMember::Body).and_then(content) {
+            Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
+            Some(Kind::Sns) => Kind::SqsSns,
+            Some(Kind::SnsS3) => Kind::SqsSnsS3,
+            Some(Kind::EventBridge | Kind::EventBridgeS3) => Kind::SqsEventBridge,
+            _ => Kind::Sqs,
+        }),
+        "aws:sns" => {
+            let message = at(RecordMember::Sns).and_then(|sns| {
+                let sns: Found<'_, { Top::COUNT }> = members(sns, Top::place).ok()?;
+                self::at(&sns, Top::Message).and_then(content)
+            });
+            Some(match message {
+                Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
+                _ => Kind::Sns,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What a text inside of a record is, if it is one of the envelopes that are known.
+fn content(text: &str) -> Option<Kind> {
+    let text = string(text)?;
+    if !text.starts_with('{') {
+        return None;
+    }
+    let top: Found<'_, { Top::COUNT }> = members(&text, Top::place).ok()?;
+    if at(&top, Top::Type).and_then(string).as_deref() == Some("Notification") {
+        at(&top, Top::TopicArn)?;
+        return Some(match at(&top, Top::Message).and_then(content) {
+            Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
+            _ => Kind::Sns,
+        });
+    }
+    delivery(&top)
+}

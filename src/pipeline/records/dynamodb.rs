@@ -1,0 +1,78 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Record;
+use crate::pipeline::{FromRecord, Problem};
+
+/// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
+/// `{"pk":{"S":"…"}}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Wire")]
+#[non_exhaustive]
+pub struct DynamoDbRecord {
+    /// `INSERT`, `MODIFY` or `REMOVE`.
+    pub event_name: String,
+    /// The record's place in its shard.
+    pub sequence_number: String,
+    /// The key of the item.
+    pub keys: Option<Box<RawValue>>,
+    /// The item afterwards, where the stream carries it.
+    pub new_image: Option<Box<RawValue>>,
+    /// The item before, where the stream carries it.
+    pub old_image: Option<Box<RawValue>>,
+    /// The stream.
+    pub stream_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    event_name: String,
+    dynamodb: Change,
+    #[serde(rename = "eventSourceARN")]
+    arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    sequence_number: String,
+    keys: Option<Box<RawValue>>,
+    new_image: Option<Box<RawValue>>,
+    old_image: Option<Box<RawValue>>,
+}
+
+impl From<Wire> for DynamoDbRecord {
+    fn from(Wire { event_name, dynamodb, arn }: Wire) -> Self {
+        Self {
+            event_name,
+            sequence_number: dynamodb.sequence_number,
+            keys: dynamodb.keys,
+            new_image: dynamodb.new_image,
+            old_image: dynamodb.old_image,
+            stream_arn: arn,
+        }
+    }
+}
+
+impl Record for DynamoDbRecord {
+    /// The table's name: `…:table/NAME/stream/…`.
+    fn name(&self) -> &str {
+        let table = self.stream_arn.split(":table/").nth(1).unwrap_or_default();
+        table.split('/').next().unwrap_or_default()
+    }
+
+    fn id(&self) -> &str {
+        &self.sequence_number
+    }
+
+    fn arn(&self) -> &str {
+        &self.stream_arn
+    }
+}
+
+impl FromRecord<Self> for DynamoDbRecord {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}

@@ -1,0 +1,55 @@
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{Payload, Record, or_default};
+use crate::pipeline::{FromRecord, Problem};
+
+/// An event of an EventBridge bus; `T` is its detail.
+///
+/// Routes go by the detail type, which is what says how to read the detail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct EventBridgeEvent<T = Box<RawValue>> {
+    /// The event's identifier.
+    #[serde(default, deserialize_with = "or_default")]
+    pub id: String,
+    /// Who put it on the bus.
+    pub source: String,
+    /// What kind of event it is.
+    pub detail_type: String,
+    /// When it happened, as EventBridge writes it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub time: String,
+    /// The resources that it is about; for a schedule, its rule.
+    #[serde(default, deserialize_with = "or_default")]
+    pub resources: Vec<String>,
+    /// What happened.
+    pub detail: T,
+}
+
+impl Record for EventBridgeEvent {
+    fn name(&self) -> &str {
+        &self.detail_type
+    }
+
+    fn arn(&self) -> &str {
+        self.resources.first().map_or("", String::as_str)
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<EventBridgeEvent> for EventBridgeEvent<T> {
+    fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
+        let detail = serde_json::from_str(event.detail.get())
+            .map_err(|error| Problem::bad_request("expected another detail").caused_by(&error))?;
+        let EventBridgeEvent { id, source, detail_type, time, resources, .. } = event;
+        Ok(Self { id, source, detail_type, time, resources, detail })
+    }
+}
+
+impl FromRecord<EventBridgeEvent> for Payload {
+    /// A notification of S3, in the form in which EventBridge carries it.
+    fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
+        Ok(Self(Box::<str>::from(event.detail).into()))
+    }
+}

@@ -1,0 +1,81 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::{Record, resource};
+use crate::pipeline::{FromRecord, Problem, text::Text};
+
+/// A record of a Kinesis stream.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Wire")]
+#[non_exhaustive]
+pub struct KinesisRecord {
+    /// The record's place in its shard.
+    pub sequence_number: String,
+    /// The key that chose its shard.
+    pub partition_key: String,
+    /// The record, decoded.
+    pub data: Vec<u8>,
+    /// When it arrived, in seconds since the Unix epoch.
+    pub arrived_at: Option<f64>,
+    /// The stream, or the consumer of a stream.
+    pub stream_arn: String,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    kinesis: Inner,
+    #[serde(rename = "eventSourceARN")]
+    arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Inner {
+    sequence_number: String,
+    partition_key: String,
+    #[serde(deserialize_with = "base64")]
+    data: Vec<u8>,
+    approximate_arrival_timestamp: Option<f64>,
+}
+
+fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    STANDARD.decode(&*text).map_err(D::Error::custom)
+}
+
+impl From<Wire> for KinesisRecord {
+    fn from(Wire { kinesis, arn }: Wire) -> Self {
+        Self {
+            sequence_number: kinesis.sequence_number,
+            partition_key: kinesis.partition_key,
+            data: kinesis.data,
+            arrived_at: kinesis.approximate_arrival_timestamp,
+            stream_arn: arn,
+        }
+    }
+}
+
+impl Record for KinesisRecord {
+    /// `stream/orders`, or `stream/orders/consumer/…`.
+    fn name(&self) -> &str {
+        let path = match self.stream_arn.find(":stream/") {
+            Some(_) => self.stream_arn.split(":stream/").nth(1).unwrap_or_default(),
+            None => resource(&self.stream_arn),
+        };
+        path.split('/').next().unwrap_or_default()
+    }
+
+    fn id(&self) -> &str {
+        &self.sequence_number
+    }
+
+    fn arn(&self) -> &str {
+        &self.stream_arn
+    }
+}
+
+impl FromRecord<Self> for KinesisRecord {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}

@@ -1,0 +1,88 @@
+use serde::de::DeserializeOwned;
+
+use super::{KinesisRecord, Payload, SnsRecord, SqsRecord};
+use crate::pipeline::{FromRecord, Problem};
+
+/// A message whose body is JSON of the type `T`.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{pipeline::{Message, Pipeline, Problem}, testing};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order {
+///     quantity: u32,
+/// }
+///
+/// async fn on_order(order: Message<Order>) -> Result<(), Problem> {
+///     match order.body.quantity {
+///         0 => Err(Problem::bad_request("expected a quantity")),
+///         _ => Ok(()),
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let pipeline = Pipeline::builder(()).sqs("orders", on_order).build()?;
+/// let batch = testing::sqs("orders")
+///     .message("first", r#"{"quantity":2}"#)
+///     .message("second", r#"{"quantity":0}"#)
+///     .message("third", "no JSON");
+/// assert_eq!(batch.send(&pipeline).await?.failures(), ["second", "third"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Message<T> {
+    /// The identifier that the source gave it.
+    pub id: String,
+    /// Its body.
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> Message<T> {
+    fn parse(id: String, body: &[u8]) -> Result<Self, Problem> {
+        let body = serde_json::from_slice(body)
+            .map_err(|error| Problem::bad_request("expected a JSON message").caused_by(&error))?;
+        Ok(Self { id, body })
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<SqsRecord> for Message<T> {
+    fn from_record(record: SqsRecord) -> Result<Self, Problem> {
+        Self::parse(record.id, record.body.as_bytes())
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<SnsRecord> for Message<T> {
+    fn from_record(record: SnsRecord) -> Result<Self, Problem> {
+        Self::parse(record.id, record.message.as_bytes())
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<KinesisRecord> for Message<T> {
+    fn from_record(record: KinesisRecord) -> Result<Self, Problem> {
+        Self::parse(record.sequence_number, &record.data)
+    }
+}
+
+impl FromRecord<SqsRecord> for Payload {
+    fn from_record(record: SqsRecord) -> Result<Self, Problem> {
+        Ok(Self(record.body))
+    }
+}
+
+impl FromRecord<SnsRecord> for Payload {
+    fn from_record(record: SnsRecord) -> Result<Self, Problem> {
+        Ok(Self(record.message))
+    }
+}
+
+impl FromRecord<KinesisRecord> for Payload {
+    fn from_record(record: KinesisRecord) -> Result<Self, Problem> {
+        let text = String::from_utf8(record.data)
+            .map_err(|error| Problem::bad_request("expected a record of text").caused_by(&error))?;
+        Ok(Self(text))
+    }
+}

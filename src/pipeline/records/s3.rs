@@ -1,0 +1,205 @@
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::Record;
+use crate::pipeline::{FromRecord, Problem, text::Text};
+
+/// An object that S3 tells about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct S3Object {
+    /// What happened: `ObjectCreated:Put`, …
+    pub event_name: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key, decoded: what other calls to S3 take.
+    ///
+    /// A name, not a path: `..` has no meaning in it, and it is not to be joined to one.
+    pub key: String,
+    /// The key as the event has it.
+    pub raw_key: String,
+    /// The object's size in bytes, unless it was removed.
+    pub size: Option<u64>,
+    /// The object's entity tag, unless it was removed.
+    pub e_tag: Option<String>,
+    /// The object's version, if the bucket keeps versions.
+    pub version_id: Option<String>,
+    /// Orders the events of one key: compare as text of equal length, filled up with zeros.
+    pub sequencer: Option<String>,
+    /// When it happened, as S3 writes it.
+    pub event_time: Option<String>,
+    /// The bucket's resource name.
+    pub bucket_arn: String,
+}
+
+impl S3Object {
+    /// The name that routes go by unless they are told otherwise: the bucket's up to its first dot.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.bucket.split('.').next().unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    event_name: String,
+    event_time: Option<String>,
+    #[serde(borrow)]
+    s3: Entity<'a>,
+}
+
+#[derive(Deserialize)]
+struct Entity<'a> {
+    bucket: Bucket,
+    #[serde(borrow)]
+    object: Object<'a>,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+    arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
+    size: Option<u64>,
+    e_tag: Option<String>,
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for S3Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Wire { event_name, event_time, s3 } = Wire::deserialize(deserializer)?;
+        let Entity { bucket, object } = s3;
+        let key = decode(&object.key).ok_or_else(|| D::Error::custom("expected a key of UTF-8"))?;
+        let bucket_arn = bucket.arn.unwrap_or_else(|| format!("arn:aws:s3:::{}", bucket.name));
+        Ok(Self {
+            event_name,
+            bucket: bucket.name,
+            key,
+            raw_key: object.key.0.into_owned(),
+            size: object.size,
+            e_tag: object.e_tag,
+            version_id: object.version_id,
+            sequencer: object.sequencer,
+            event_time,
+            bucket_arn,
+        })
+    }
+}
+
+/// Decodes a key: S3 writes keys as a form would, a space as `+`, other characters as `%XX`.
+fn decode(raw: &str) -> Option<String> {
+    let spaced = if raw.contains('+') { raw.replace('+', " ").into() } else { Cow::Borrowed(raw) };
+    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
+}
+
+/// The detail of S3's events on EventBridge, where keys are not encoded.
+#[derive(Deserialize)]
+struct Detail {
+    bucket: DetailBucket,
+    object: DetailObject,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DetailBucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct DetailObject {
+    key: String,
+    size: Option<u64>,
+    etag: Option<String>,
+    #[serde(rename = "version-id")]
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+impl From<Detail> for S3Object {
+    fn from(Detail { bucket, object, reason }: Detail) -> Self {
+        Self {
+            event_name: reason.unwrap_or_default(),
+            bucket_arn: format!("arn:aws:s3:::{}", bucket.name),
+            bucket: bucket.name,
+            raw_key: object.key.clone(),
+            key: object.key,
+            size: object.size,
+            e_tag: object.etag,
+            version_id: object.version_id,
+            sequencer: object.sequencer,
+            event_time: None,
+        }
+    }
+}
+
+/// The objects in a notification of S3 that came by another way; none if it is S3's test event.
+pub(super) fn notified(text: &str) -> Result<Vec<S3Object>, Problem> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Notification {
+        Records {
+            #[serde(rename = "Records")]
+            records: Vec<S3Object>,
+        },
+        Detail(Detail),
+        Test {
+            #[serde(rename = "Event")]
+            event: String,
+        },
+    }
+    let expected = || Problem::bad_request("expected a notification of S3");
+    match serde_json::from_str(text).map_err(|error| expected().caused_by(&error))? {
+        Notification::Records { records } => Ok(records),
+        Notification::Detail(detail) => Ok(vec![detail.into()]),
+        Notification::Test { event } if event == "s3:TestEvent" => Ok(Vec::new()),
+        Notification::Test { .. } => Err(expected()),
+    }
+}
+
+impl Record for S3Object {
+    fn name(&self) -> &str {
+        self.token()
+    }
+
+    fn arn(&self) -> &str {
+        &self.bucket_arn
+    }
+}
+
+impl FromRecord<Self> for S3Object {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_decoded_once() {
+        for (raw, key) in [
+            ("plain.txt", "plain.txt"),
+            ("a+b.txt", "a b.txt"),
+            ("a%2Bb.txt", "a+b.txt"),
+            ("a%20b", "a b"),
+            ("in/gr%C3%BC%C3%9Fe.csv", "in/grüße.csv"),
+            ("a%2520b", "a%20b"),
+            ("100%25", "100%"),
+            ("../..%2Fetc/passwd", "../../etc/passwd"),
+        ] {
+            assert_eq!(decode(raw).as_deref(), Some(key), "{raw}");
+        }
+        assert_eq!(decode("%ff"), None);
+    }
+}

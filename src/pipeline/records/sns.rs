@@ -1,0 +1,78 @@
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Record, resource};
+use crate::pipeline::{FromRecord, Problem};
+
+/// A notification of an SNS topic.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Wire")]
+#[non_exhaustive]
+pub struct SnsRecord {
+    /// The notification's identifier.
+    pub id: String,
+    /// The topic.
+    pub topic_arn: String,
+    /// The subject, if it has one.
+    pub subject: Option<String>,
+    /// The message.
+    pub message: String,
+    /// When it was published, as SNS writes it.
+    pub timestamp: Option<String>,
+    /// The sender's attributes of it, as they came.
+    pub message_attributes: Option<Box<RawValue>>,
+}
+
+/// As a function is invoked with it: the notification within a record.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(rename = "Sns")]
+    sns: Notification,
+}
+
+/// A notification, as SNS writes it, also into a queue.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Notification {
+    message_id: String,
+    topic_arn: String,
+    subject: Option<String>,
+    message: String,
+    timestamp: Option<String>,
+    message_attributes: Option<Box<RawValue>>,
+}
+
+impl From<Wire> for SnsRecord {
+    fn from(wire: Wire) -> Self {
+        wire.sns.into()
+    }
+}
+
+impl From<Notification> for SnsRecord {
+    fn from(sns: Notification) -> Self {
+        Self {
+            id: sns.message_id,
+            topic_arn: sns.topic_arn,
+            subject: sns.subject,
+            message: sns.message,
+            timestamp: sns.timestamp,
+            message_attributes: sns.message_attributes,
+        }
+    }
+}
+
+impl Record for SnsRecord {
+    fn name(&self) -> &str {
+        resource(&self.topic_arn)
+    }
+
+    fn arn(&self) -> &str {
+        &self.topic_arn
+    }
+}
+
+impl FromRecord<Self> for SnsRecord {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}

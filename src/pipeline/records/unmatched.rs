@@ -1,0 +1,21 @@
+use serde_json::value::RawValue;
+
+use crate::pipeline::{FromRecord, Kind, Problem};
+
+/// An event, or a record of a batch, that no route takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unmatched {
+    /// What sent it.
+    pub kind: Kind,
+    /// The name that no route has: a bucket's token, a queue's name. None for a whole event.
+    pub name: Option<String>,
+    /// What came.
+    pub raw: Box<RawValue>,
+}
+
+impl FromRecord<Self> for Unmatched {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}

@@ -1,0 +1,105 @@
+//! Which handler takes a record, by the name of where it comes from.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::{FromRecord, Invocation, Problem, RecordHandler};
+
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A handler with its state, ready for records of the source `S`.
+pub(super) type Call<S, T = ()> =
+    Arc<dyn Fn(Invocation, S) -> BoxFuture<Result<T, Problem>> + Send + Sync>;
+
+/// Closes a handler over its state.
+pub(super) fn call<App, S, R, Args, H>(app: App, handler: H) -> Call<S, H::Output>
+where
+    App: Clone + Send + Sync + 'static,
+    S: Send + 'static,
+    R: FromRecord<S>,
+    H: RecordHandler<App, R, Args>,
+{
+    Arc::new(move |invocation, record| {
+        let (app, handler) = (app.clone(), handler.clone());
+        Box::pin(async move { handler.handle(app, invocation, R::from_record(record)?).await })
+    })
+}
+
+/// The routes of one source.
+pub(super) struct Routes<S>(Vec<Route<S>>);
+
+/// A name, or the beginning of names where it ends in `*`, and who takes the records.
+pub(super) struct Route<S> {
+    pub(super) name: Arc<str>,
+    pub(super) call: Call<S>,
+    /// How many records are handled at once.
+    pub(super) concurrency: usize,
+    /// Whether one failure fails all.
+    pub(super) whole_batch: bool,
+}
+
+impl<S> Default for Routes<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S> Routes<S> {
+    pub(super) fn push(&mut self, name: &str, call: Call<S>) {
+        self.0.push(Route { name: name.into(), call, concurrency: 1, whole_batch: false });
+    }
+
+    pub(super) fn last(&mut self) -> Option<&mut Route<S>> {
+        self.0.last_mut()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names that stand there twice.
+    pub(super) fn repeated(&self) -> impl Iterator<Item = &Arc<str>> {
+        let before = |index: usize| self.0.iter().take(index);
+        self.0.iter().enumerate().filter_map(move |(index, route)| {
+            before(index).any(|other| other.name == route.name).then_some(&route.name)
+        })
+    }
+
+    /// The route with the longest literal that fits; the whole name is longer than any beginning.
+    pub(super) fn find(&self, name: &str) -> Option<&Route<S>> {
+        let fits = |route: &&Route<S>| match route.name.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => *route.name == *name,
+        };
+        let literal = |route: &&Route<S>| match route.name.strip_suffix('*') {
+            Some(beginning) => (false, beginning.len()),
+            None => (true, route.name.len()),
+        };
+        self.0.iter().filter(fits).max_by_key(literal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_literal_wins() {
+        let mut routes = Routes::<()>::default();
+        for name in ["*", "orders*", "orders-eu*", "orders-eu"] {
+            routes.push(name, Arc::new(|_, ()| Box::pin(async { Ok(()) })));
+        }
+        for (name, route) in [
+            ("orders-eu", "orders-eu"),
+            ("orders-eu-1", "orders-eu*"),
+            ("orders-us", "orders*"),
+            ("orders", "orders*"),
+            ("order", "*"),
+            ("", "*"),
+        ] {
+            assert_eq!(&*routes.find(name).unwrap().name, route, "{name}");
+        }
+        assert_eq!(routes.repeated().count(), 0);
+        routes.push("*", Arc::new(|_, ()| Box::pin(async { Ok(()) })));
+        assert_eq!(routes.repeated().map(|name| &**name).collect::<Vec<_>>(), ["*"]);
+    }
+}

@@ -1,0 +1,61 @@
+use std::{env, panic};
+
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::{Pipeline, json_lines::JsonLines};
+
+/// Why a function does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// This process was not started by Lambda.
+    #[error(
+        "AWS_LAMBDA_RUNTIME_API is not set: this process does not run on Lambda; \
+         `funcify::local` runs a pipeline elsewhere"
+    )]
+    NotOnLambda,
+    /// The runtime ended.
+    #[error("the Lambda runtime ended")]
+    Runtime(#[source] lambda_runtime::Error),
+}
+
+/// Runs the pipeline as a Lambda function, until Lambda ends the process.
+///
+/// Installs a `tracing` subscriber that writes JSON lines to the standard output, unless the
+/// process has one; `RUST_LOG` filters, `info` unless given. A panic is logged with its place and
+/// without its payload.
+///
+/// # Errors
+///
+/// [`RunError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::pipeline::{Pipeline, RunError};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let pipeline = Pipeline::builder(()).build()?;
+/// let result = funcify::run(pipeline).await;
+/// assert!(matches!(result, Err(RunError::NotOnLambda)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub async fn run(pipeline: Pipeline) -> Result<(), RunError> {
+    if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return Err(RunError::NotOnLambda);
+    }
+    log_as_json_lines();
+    lambda_runtime::run_concurrent(pipeline).await.map_err(RunError::Runtime)
+}
+
+fn log_as_json_lines() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // The process may have a subscriber of its own: then it is that one's affair.
+    if tracing_subscriber::registry().with(filter).with(JsonLines).try_init().is_ok() {
+        panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string);
+            tracing::error!(target: "funcify", place, "panic");
+        }));
+    }
+}

@@ -1,0 +1,279 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
+    response::Response,
+    routing::RouterIntoService,
+};
+use funcify_core::Deadline;
+use lambda_runtime::LambdaEvent;
+use serde_json::value::RawValue;
+use tower::Service;
+use tracing::Instrument;
+
+use super::{
+    Answer, Event, Failure, FailureKind, HttpAnswer, Invocation, Kind, Outcome, PipelineBuilder,
+    Problem, Processed, Unmatched,
+    builder::{EventRoute, RecordRoutes, S3Token},
+    invocation::Authorization,
+    log::{self, Line},
+    pip::Pip,
+    policy::Policy,
+    problem::Cause,
+    request::Parts,
+    response::Form,
+    routes::{BoxFuture, Call},
+    trace::Trace,
+    within::within,
+};
+use crate::backend::Stores;
+
+/// From the event of whatever source to a handler, and back to the right answer.
+///
+/// A [`tower::Service`] for `lambda_runtime`, always ready, cheap to clone, and one at a time or
+/// many at once are the same to it. [`crate::run`] runs it on Lambda, [`crate::local`] on
+/// a developer's machine.
+///
+/// An event passes, outermost first: trace, errors to responses, deadline, panics caught, guard,
+/// params, route, policy, handler.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, extract::State, routing::get};
+/// use funcify::{pipeline::Pipeline, testing};
+///
+/// async fn greet(State(greeting): State<&'static str>) -> &'static str {
+///     greeting
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let router = Router::new().route("/hello", get(greet));
+/// let pipeline = Pipeline::builder("good morning").http(router).build()?;
+/// let answer = testing::rest_get("/hello").send(&pipeline).await?;
+/// assert_eq!(answer.http().unwrap().body(), "good morning");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Pipeline(Arc<Inner>);
+
+struct Inner {
+    rules: Rules,
+    is_cold: AtomicBool,
+}
+
+/// Guard and params.
+pub(super) type Step =
+    Box<dyn Fn(Invocation) -> BoxFuture<Result<Invocation, Problem>> + Send + Sync>;
+
+/// Everything that was configured.
+pub(super) struct Rules {
+    pub(super) router: Option<RouterIntoService<Body>>,
+    pub(super) routes: RecordRoutes,
+    pub(super) events: Vec<EventRoute>,
+    pub(super) s3_token: Option<S3Token>,
+    pub(super) unmatched: Option<Call<Unmatched>>,
+    pub(super) guard: Option<Step>,
+    pub(super) params: Option<Step>,
+    pub(super) stores: Option<Stores>,
+    pub(super) pip: Option<Pip>,
+    pub(super) policy: Option<Arc<Policy>>,
+    pub(super) margin: Duration,
+}
+
+impl Pipeline {
+    /// Begins a pipeline whose handlers share `app`, as axum's state.
+    pub fn builder<App: Clone + Send + Sync + 'static>(app: App) -> PipelineBuilder<App> {
+        PipelineBuilder::new(app)
+    }
+
+    pub(super) fn new(rules: Rules) -> Self {
+        Self(Arc::new(Inner { rules, is_cold: AtomicBool::new(true) }))
+    }
+
+    /// Runs one event and tells what became of it.
+    pub async fn process(&self, event: LambdaEvent<Box<RawValue>>) -> Processed {
+        let (text, context) = event.into_parts();
+        let line = Line::begin(self.0.is_cold.swap(false, Ordering::Relaxed));
+        let span = log::span(&context);
+        let work = async {
+            let processed = self.recognised(text, context, &line).await;
+            line.end(&processed);
+            processed
+        };
+        work.instrument(span).await
+    }
+
+    async fn recognised(
+        &self,
+        text: Box<RawValue>,
+        context: lambda_runtime::Context,
+        line: &Line,
+    ) -> Processed {
+        let deadline = Deadline::of_invocation(left(context.deadline), self.0.rules.margin);
+        let event = match Event::recognise(text) {
+            Ok(event) => event,
+            Err(error) => {
+                line.start(Kind::Unknown);
+                let failure = Failure::new(FailureKind::BadEvent, error.to_string());
+                return Ended::failed(failure, Problem::from(error).cause()).of(Kind::Unknown, None);
+            }
+        };
+        let kind = event.kind();
+        line.start(kind);
+        let rules = &self.0.rules;
+        let parts = match &rules.router {
+            Some(router) if kind.is_http() => match event.request() {
+                Ok(parts) => Some((router, parts)),
+                Err(refused) => {
+                    let form = Form::of(&event);
+                    return Ended::http(HttpAnswer::problem(refused.into(), form), true)
+                        .of(kind, None);
+                }
+            },
+            _ => None,
+        };
+        let headers = parts.as_ref().map(|(_, parts)| &parts.headers);
+        let trace = Trace::of(context.xray_trace_id.as_deref(), headers);
+        let authorization = headers.map_or(Authorization::None, Authorization::of);
+        let provided = (rules.stores.clone(), rules.pip.clone());
+        let invocation =
+            Invocation::new(event, context, deadline, trace.clone(), authorization, provided);
+        let seen = invocation.clone();
+        let work = async {
+            match parts {
+                Some((router, parts)) => rules.http(router.clone(), parts, invocation).await,
+                // Apart, so that a request does not carry the room that batches need.
+                None => Box::pin(rules.delivery(invocation)).await,
+            }
+        };
+        let ended = deadline.scope(trace.scope(work)).await;
+        ended.of(kind, seen.route())
+    }
+}
+
+impl Rules {
+    /// What comes before any handler.
+    pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
+        for step in [&self.guard, &self.params].into_iter().flatten() {
+            invocation = step(invocation).await.map_err(Problem::refused)?;
+        }
+        Ok(invocation)
+    }
+
+    /// An HTTP event, from request to response.
+    async fn http(
+        &self,
+        mut router: RouterIntoService<Body>,
+        parts: Parts,
+        invocation: Invocation,
+    ) -> Ended {
+        let form = Form::of(invocation.event());
+        let (deadline, seen) = (invocation.deadline(), invocation.clone());
+        // In a box, since each layer of futures around it would have room for it once more.
+        let work = Box::pin(async {
+            let invocation = self.admit(invocation).await?;
+            let response: Response = match router.call(request(parts, invocation)).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            // Within the deadline as well: a body may take its time.
+            Ok(HttpAnswer::of(response, form).await)
+        });
+        let answer = within(deadline, work).await;
+        let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
+        Ended::http(answer, seen.route().is_some())
+    }
+}
+
+fn request(parts: Parts, invocation: Invocation) -> Request {
+    let mut request = Request::new(Body::from(parts.body));
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    // Lambda has a limit of its own.
+    DefaultBodyLimit::disable().apply(&mut request);
+    request.extensions_mut().insert(invocation);
+    request
+}
+
+/// How long Lambda lets this invocation run on; `deadline` is in milliseconds since the Unix epoch.
+fn left(deadline: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(deadline).saturating_sub(now)
+}
+
+/// How the work ended, before it is told to Lambda and the log.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) result: Result<Answer, Failure>,
+    pub(super) cause: Option<Arc<str>>,
+}
+
+impl Ended {
+    pub(super) fn handled(answer: Answer) -> Self {
+        Self { outcome: Outcome::Handled, result: Ok(answer), cause: None }
+    }
+
+    pub(super) fn failed(failure: Failure, cause: Option<Arc<str>>) -> Self {
+        let outcome = match failure.kind() {
+            FailureKind::NoMatchingRoute => Outcome::Unmatched,
+            FailureKind::Refused => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        Self { outcome, result: Err(failure), cause }
+    }
+
+    pub(super) fn problem(problem: &Problem) -> Self {
+        Self::failed(Failure::of(problem), problem.cause())
+    }
+
+    fn http((answer, cause): (HttpAnswer, Cause), routed: bool) -> Self {
+        let status = answer.status();
+        let outcome = match status.as_u16() {
+            _ if cause.refused => Outcome::Refused,
+            401 | 403 => Outcome::Refused,
+            404 if !routed => Outcome::Unmatched,
+            _ if status.is_server_error() => Outcome::Failed,
+            _ => Outcome::Handled,
+        };
+        Self { outcome, result: Ok(Answer::Http(answer)), cause: cause.text }
+    }
+
+    fn of(self, kind: Kind, route: Option<Arc<str>>) -> Processed {
+        let Self { outcome, result, cause } = self;
+        Processed { kind, route, outcome, result, cause }
+    }
+}
+
+impl Service<LambdaEvent<Box<RawValue>>> for Pipeline {
+    type Response = Answer;
+    type Error = Failure;
+    type Future = BoxFuture<Result<Answer, Failure>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        // Anything else would end the process.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, event: LambdaEvent<Box<RawValue>>) -> Self::Future {
+        let pipeline = self.clone();
+        Box::pin(async move { pipeline.process(event).await.result })
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! JSON text that is known to be valid, read without copying.
+
+use std::{borrow::Cow, fmt, ops::Deref};
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A string that borrows from the event unless it is escaped there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Borrow)
+    }
+}
+
+/// Where a member's value stands in the text of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// The span of `part`, which is a slice of `whole`.
+    pub(super) fn of(part: &str, whole: &str) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        Self { start, end: start.saturating_add(part.len()) }
+    }
+
+    pub(super) fn in_text(self, whole: &str) -> &str {
+        whole.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// Finds members of a JSON object in one pass, all values left as text.
+///
+/// `place` says where a name goes; what has no place is skipped, `null` is as good as absent.
+///
+/// # Errors
+///
+/// If `json` is no object, or a member with a place stands there twice: two readers could each
+/// believe another one.
+pub(super) fn members<const N: usize>(
+    json: &str,
+    place: fn(&str) -> Option<usize>,
+) -> Result<[Option<&str>; N], serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(Members { place })
+}
+
+struct Members<const N: usize> {
+    place: fn(&str) -> Option<usize>,
+}
+
+impl<'de, const N: usize> Visitor<'de> for Members<N> {
+    type Value = [Option<&'de str>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            let value = map.next_value::<&'de RawValue>()?.get();
+            let Some(slot) = (self.place)(&name).and_then(|place| found.get_mut(place)) else {
+                continue;
+            };
+            if slot.is_some() {
+                return Err(A::Error::custom(format_args!("two members `{}`", &*name)));
+            }
+            // A repeated `null` is no contradiction, but neither is it worth a rule of its own.
+            *slot = (value != "null").then_some(value);
+        }
+        Ok(found)
+    }
+}
+
+/// The content of a JSON string, borrowed unless it is escaped; `None` if it is no string.
+pub(super) fn string(json: &str) -> Option<Cow<'_, str>> {
+    if json.contains('\\') {
+        return serde_json::from_str::<String>(json).ok().map(Cow::Owned);
+    }
+    json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+}
+
+/// The first value of a JSON array, without reading the others.
+pub(super) fn first(array: &str) -> Option<&str> {
+    let inside = array.strip_prefix('[')?;
+    let first = serde_json::Deserializer::from_str(inside).into_iter::<&RawValue>().next()?;
+    first.ok().map(RawValue::get)
+}
+
+/// How large an event may be, as a tree.
+const MAX_DEPTH: usize = 32;
+const MAX_NODES: usize = 10_000;
+
+/// Whether a JSON text is a tree of bearable size: at most 32 deep, at most 10,000 values.
+///
+/// One pass over the bytes of a text whose syntax was checked before.
+pub(super) fn is_bearable(json: &str) -> bool {
+    let (mut depth, mut nodes, mut quoted, mut escaped) = (0_usize, 1_usize, false, false);
+    for byte in json.bytes() {
+        if quoted {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => {
+                depth += 1;
+                nodes += 1;
+                if depth > MAX_DEPTH {
+                    return false;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' => nodes += 1,
+            _ => {}
+        }
+    }
+    nodes <= MAX_NODES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_and_size_are_counted_outside_of_strings_only() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_bearable(&nested(32)));
+        assert!(!is_bearable(&nested(33)));
+        assert!(is_bearable(&format!("\"{}\"", "[".repeat(100))));
+        assert!(is_bearable(&format!("\"\\\"{}\"", "[".repeat(100))));
+        let wide = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
+        assert!(is_bearable(&wide(9_999)));
+        assert!(!is_bearable(&wide(10_000)));
+    }
+
+    #[test]
+    fn the_first_of_an_array_is_read_alone() {
+        assert_eq!(first(r#"[{"a":[1]},{"b":2}]"#), Some(r#"{"a":[1]}"#));
+        assert_eq!(first(r#" ["#), None);
+        assert_eq!(first("[]"), None);
+        assert_eq!(first("{}"), None);
+    }
+
+    #[test]
+    fn a_string_is_borrowed_unless_escaped() {
+        assert!(matches!(string(r#""plain""#), Some(Cow::Borrowed("plain"))));
+        assert_eq!(string(r#""a\n""#).as_deref(), Some("a\n"));
+        for odd in ["1", "null", "{}", r#""\ud800""#] {
+            assert_eq!(string(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Work that ends with the invocation's deadline and whose panics end with it.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use funcify_core::{Deadline, DeadlineExceeded};
+use http::StatusCode;
+
+use super::Problem;
+
+/// A handler panicked. The payload is not repeated: it may hold anything.
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked")]
+struct Panicked;
+
+/// Runs `work` until the deadline; nothing is started once it has passed.
+pub(super) async fn within<T>(
+    deadline: Deadline,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    if deadline.remaining().is_zero() {
+        return Err(DeadlineExceeded.into());
+    }
+    match tokio::time::timeout_at(deadline.ends(), caught(work)).await {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)),
+        Err(_) => Err(DeadlineExceeded.into()),
+    }
+}
+
+/// `None` if `work` panicked.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    // What the panic left half-done is dropped with the work, and never polled again.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+        Err(_payload) => Poll::Ready(None),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_at_the_deadline_and_nothing_starts_after_it() {
+        let soon = Deadline::within(Duration::from_secs(1));
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        };
+        let problem = within(soon, slow).await.unwrap_err();
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+
+        let mut started = false;
+        let work = async {
+            started = true;
+            Ok(())
+        };
+        assert!(within(soon, work).await.is_err());
+        assert!(!started);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_without_its_payload() {
+        async fn broken() -> Result<(), Problem> {
+            panic!("hunter2");
+        }
+        let deadline = Deadline::within(Duration::from_secs(1));
+        let problem = within(deadline, broken()).await.unwrap_err();
+        assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("hunter2"));
+    }
+}

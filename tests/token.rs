@@ -1,0 +1,10 @@
+//! The self token: one grant for the whole fleet, whatever happens to it.
+
+mod certified;
+mod cold;
+mod faults;
+mod fleet;
+mod hostile;
+mod provider_down;
+mod rejected;
+mod steady;
