@@ -9,6 +9,7 @@ pub mod sealed;
 pub mod testing;
 pub mod token;
 
+pub use api::Api;
 pub use backend::{Backend, ConfigError, Stores};
 pub use funcify_core::{
     Deadline,
