@@ -159,7 +159,7 @@ fn tier(name: &str) -> Result<Tier, SsmConfigError> {
 
 fn is_path(path: &str) -> bool {
     let segment = |segment: &str| {
-        !segment.is_empty()
+        !matches!(segment, "" | "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     };
     let Some(segments) = path.strip_prefix('/') else { return false };

@@ -20,7 +20,7 @@ use aws_sdk_ssm::{
 };
 use funcify_core::{
     StoreError, StoreErrorKind,
-    register::{Body, Damage, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
     error::{Request, store_error},
-    wire::{self, Claim, Content, Entry, KEPT, Log, NOBODY},
+    wire::{self, Claim, Content, Entry, KEPT, Log},
 };
 
 /// How long a connection may take to stand.
@@ -198,14 +198,33 @@ impl SsmBackend {
                 }
             }
         };
-        self.prove(key, reading.current);
+        self.prove(key, reading.current.filter(|_| !reading.lost));
         let current = reading.current.map(|version| {
-            let content = contents.remove(&version.pos()).filter(|_| version.id() != NOBODY);
-            let vacant = Content { body: Body::default(), damage: Some(Damage::Unreadable) };
-            let Content { body, damage } = content.unwrap_or(vacant);
+            let content = contents.remove(&version.pos()).filter(|_| !reading.lost);
+            let Content { body, damage } = content.unwrap_or_else(Content::lost);
             Versioned { value: body, version, damage }
         });
         Ok(Found { current, made: reading.made })
+    }
+
+    /// Finds out whether the version that a swap has just made came to count.
+    async fn judge(
+        &self,
+        key: &RecordKey,
+        name: &str,
+        expected: Option<Version>,
+        own: (u64, Entry, Content),
+    ) -> Result<Swap<Body>, StoreError> {
+        let (version, id) = (own.0, own.1.id);
+        let at_once = expected.map_or(0, Version::pos) + 1 == version;
+        let found = self.look(key, name, own, Some(id)).await?;
+        // Deleted since? Then what came before us is gone too, and only our own version can tell.
+        let is_sure =
+            (at_once && found.made.is_some()) || self.version(name, version).await?.1.id == id;
+        match is_sure {
+            true => Ok(found.swap()),
+            false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
+        }
     }
 
     /// One version of the history, which must be there: if it is not, it is only late.
@@ -221,7 +240,7 @@ impl SsmBackend {
     }
 
     fn prove(&self, key: &RecordKey, version: Option<Version>) {
-        if let Some(version) = version.filter(|version| version.id() != NOBODY) {
+        if let Some(version) = version {
             let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
             proven.insert(key.clone(), version);
         }
@@ -292,13 +311,11 @@ impl Register for SsmBackend {
         };
         let content = Content { body: body.clone(), damage: None };
         let entry = Entry { id, claim: expected.map_or(Claim::First, Claim::On) };
-        match self.look(key, &name, (version, entry, content), Some(id)).await {
-            Ok(found) => Ok(found.swap()),
-            Err(source) => {
-                let source = SsmError::Unjudged { version, source };
-                Err(store_error(StoreErrorKind::Ambiguous, source))
-            }
-        }
+        let judged = self.judge(key, &name, expected, (version, entry, content)).await;
+        judged.map_err(|source| {
+            let source = SsmError::Unjudged { version, source };
+            store_error(StoreErrorKind::Ambiguous, source)
+        })
     }
 }
 

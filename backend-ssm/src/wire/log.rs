@@ -19,8 +19,8 @@ use funcify_core::register::{Version, WriteId};
 /// How many versions Parameter Store keeps.
 pub(crate) const KEPT: u64 = 100;
 
-/// Stands for the write id of a version that nobody of us has made, or that is not known.
-pub(crate) const NOBODY: WriteId = WriteId::from_bits(0);
+/// Stands for the write id of a version that none of us has made.
+pub(super) const NOBODY: WriteId = WriteId::from_bits(0);
 
 /// So many versions are asked for at once at most.
 const AT_ONCE: usize = 16;
@@ -58,8 +58,10 @@ pub(crate) struct Log {
 /// What a log says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reading {
-    /// The version that counts; with the id [`NOBODY`] it is vacant.
+    /// The version that counts, vacant if it is foreign or `lost`.
     pub(crate) current: Option<Version>,
+    /// Whether what counted is no longer kept, after too many losers.
+    pub(crate) lost: bool,
     /// The version that the write in question made, if it came to count.
     pub(crate) made: Option<Version>,
 }
@@ -95,10 +97,10 @@ impl Log {
         let mut last = match self.anchor(proven)? {
             Anchor::At(version) => Some(version),
             Anchor::Beginning => None,
-            // Whoever takes over from here must be the very next version: see `takes_over`.
             Anchor::Lost => {
-                let vacant = Version::at(NOBODY, self.latest);
-                return Ok(Reading { current: Some(vacant), made: None });
+                let latest = self.entry(self.latest, self.latest..=self.latest)?;
+                let current = Some(vacancy(latest.id, self.latest));
+                return Ok(Reading { current, lost: true, made: None });
             }
         };
         let mut made = last.filter(|version| Some(version.id()) == mine);
@@ -107,7 +109,7 @@ impl Log {
         for (&pos, entry) in self.entries.range((Excluded(start), Included(self.latest))) {
             let valid = match entry.claim {
                 Claim::First => last.is_none(),
-                Claim::On(base) => last == Some(base) || takes_over(base, pos),
+                Claim::On(base) => last == Some(base) || self.takes_over(base, pos),
                 Claim::Foreign => true,
             };
             if valid {
@@ -115,7 +117,7 @@ impl Log {
                 made = made.or(last.filter(|version| Some(version.id()) == mine));
             }
         }
-        Ok(Reading { current: last, made })
+        Ok(Reading { current: last, lost: false, made })
     }
 
     fn anchor(&self, proven: Option<Version>) -> Result<Anchor, Unknown> {
@@ -134,7 +136,7 @@ impl Log {
                     if self.entry(base.pos(), base.pos()..=pos)?.id == base.id() {
                         return Ok(Anchor::At(base));
                     }
-                    if takes_over(base, pos) {
+                    if self.takes_over(base, pos) {
                         return Ok(Anchor::At(version));
                     }
                 }
@@ -157,11 +159,17 @@ impl Log {
         let unknown: Vec<u64> = unknown.take(AT_ONCE).collect();
         if unknown.is_empty() { Ok(()) } else { Err(Unknown(unknown)) }
     }
+
+    /// Whether the version at `pos` takes over where what counted was lost. It must be the very next
+    /// one: after another loser two could take over without knowing of each other.
+    fn takes_over(&self, base: Version, pos: u64) -> bool {
+        let before = self.entries.get(&base.pos());
+        base.pos() + 1 == pos && before.is_some_and(|entry| vacancy(entry.id, base.pos()) == base)
+    }
 }
 
-/// Whether the version at `pos` takes over where what was valid is no longer kept. It was written
-/// by somebody who had found nothing valid up to `base`; it must be the next one, for after another
-/// loser two could take over without knowing of each other.
-fn takes_over(base: Version, pos: u64) -> bool {
-    base.id() == NOBODY && base.pos() + 1 == pos
+/// The version of a record that was lost: it names the loser that was read last, turned over, so
+/// that it can be told from a version on top of that loser.
+pub(super) fn vacancy(id: WriteId, pos: u64) -> Version {
+    Version::at(WriteId::from_bits(!id.bits()), pos)
 }

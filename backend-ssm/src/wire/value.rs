@@ -4,7 +4,7 @@ use funcify_core::register::{Body, Damage, Version, WriteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Serializer, Value, ser::Formatter};
 
-use super::{Claim, Entry, NOBODY};
+use super::{Claim, Entry, log::NOBODY};
 
 /// The form that this version of funcify writes and reads.
 const FORM: u64 = 1;
@@ -56,7 +56,14 @@ pub(crate) fn decode(value: &str) -> (Entry, Content) {
     }
 }
 
-pub(crate) fn vacant(damage: Damage) -> Content {
+impl Content {
+    /// Stands for what is no longer kept.
+    pub(crate) fn lost() -> Self {
+        vacant(Damage::Unreadable)
+    }
+}
+
+fn vacant(damage: Damage) -> Content {
     Content { body: Body::default(), damage: Some(damage) }
 }
 
