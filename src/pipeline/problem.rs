@@ -307,7 +307,7 @@ impl fmt::Debug for Problem {
 
 #[cfg(test)]
 mod tests {
-    use funcify_core::circuit::CircuitName;
+    use funcify_core::circuit::{Cause as OpenCause, CircuitName};
 
     use super::*;
 
@@ -317,7 +317,7 @@ mod tests {
 
     fn open() -> Open {
         let circuit = CircuitName::new("warehouse").unwrap();
-        Open { circuit, retry_after: Duration::from_millis(2_100) }
+        Open::new(circuit, Duration::from_millis(2_100), OpenCause::Failures)
     }
 
     #[test]
@@ -348,10 +348,7 @@ mod tests {
         let problem = Problem::from(Outer("password hunter2 refused".into()));
         assert!(problem.to_string().contains("the order was not placed: password"));
         let shown = serde_json::to_string(&problem).unwrap();
-        assert_eq!(
-            shown,
-            r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#
-        );
+        assert_eq!(shown, r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#);
         assert!(!format!("{problem:?}").contains("hunter2"));
     }
 
