@@ -53,25 +53,22 @@ pub(super) async fn run<S: Record>(
         Order::Groups { concurrency } => (concurrency, false),
         Order::UpToFailure => (1, true),
     };
-    let lanes = lanes(records, concurrency);
-    let run = lanes.into_iter().map(|lane| run_lane(lane, stop, deadline, turns));
-    let mut verdicts: Vec<_> = stream::iter(run)
-        .buffer_unordered(concurrency.max(1))
-        .flat_map(stream::iter)
-        .collect()
-        .await;
+    let records = records.into_iter().enumerate();
+    if concurrency <= 1 {
+        let verdicts = run_lane(records, stop, deadline, turns).await;
+        return verdicts.into_iter().map(|(_, verdict)| verdict).collect();
+    }
+    let run = lanes(records).into_iter().map(|lane| run_lane(lane, stop, deadline, turns));
+    let mut verdicts: Vec<_> =
+        stream::iter(run).buffer_unordered(concurrency).flat_map(stream::iter).collect().await;
     verdicts.sort_unstable_by_key(|(index, _)| *index);
     verdicts.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
 type Lane<S> = Vec<(usize, S)>;
 
-/// Records that must wait for each other stand in one lane; without concurrency all do.
-fn lanes<S: Record>(records: Vec<S>, concurrency: usize) -> Vec<Lane<S>> {
-    let records = records.into_iter().enumerate();
-    if concurrency <= 1 {
-        return vec![records.collect()];
-    }
+/// Records that must wait for each other stand in one lane.
+fn lanes<S: Record>(records: impl Iterator<Item = (usize, S)>) -> Vec<Lane<S>> {
     let mut lanes: Vec<Lane<S>> = Vec::new();
     let mut of_group: BTreeMap<String, usize> = BTreeMap::new();
     for (index, record) in records {
@@ -90,12 +87,12 @@ fn lanes<S: Record>(records: Vec<S>, concurrency: usize) -> Vec<Lane<S>> {
 }
 
 async fn run_lane<S: Record>(
-    lane: Lane<S>,
+    lane: impl IntoIterator<Item = (usize, S)>,
     stop: bool,
     deadline: Deadline,
     turns: &impl Turns<S>,
 ) -> Vec<(usize, Verdict)> {
-    let mut verdicts = Vec::with_capacity(lane.len());
+    let mut verdicts = Vec::new();
     let mut stopped = BTreeSet::new();
     let mut failed = false;
     for (index, record) in lane {

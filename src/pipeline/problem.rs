@@ -287,7 +287,8 @@ impl fmt::Display for Problem {
     /// For the log: status, detail and cause.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = &self.0;
-        write!(f, "{}", parts.title.as_deref().unwrap_or(parts.status.as_str()))?;
+        let title = parts.title.as_deref().or(parts.status.canonical_reason());
+        write!(f, "{}", title.unwrap_or(parts.status.as_str()))?;
         for more in [parts.detail.as_deref(), parts.cause.text.as_deref()].into_iter().flatten() {
             write!(f, ": {more}")?;
         }

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use axum::{Router, routing::any};
 use funcify::{
     local,
@@ -14,6 +16,8 @@ use proptest::prelude::{
 use serde_json::{Map, Value, json};
 
 /// A pipeline with a route for everything, that looks at everything.
+static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(everything);
+
 fn everything() -> Pipeline {
     async fn look(invocation: Invocation) -> Result<Invocation, Problem> {
         let event = invocation.event();
@@ -196,7 +200,7 @@ proptest! {
 
     #[test]
     fn no_json_makes_the_pipeline_panic(event in json()) {
-        survives(&everything(), &event);
+        survives(&EVERYTHING, &event);
     }
 
     #[test]
@@ -207,17 +211,17 @@ proptest! {
     ) {
         let mut event = seed;
         spoil(&mut event, &steps, new);
-        survives(&everything(), &event);
+        survives(&EVERYTHING, &event);
     }
 }
 
 #[test]
 fn whole_events_are_handled_before_they_are_spoilt() {
-    let pipeline = everything();
+    let pipeline = &*EVERYTHING;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for seed in seeds() {
         let text = serde_json::value::to_raw_value(&seed).unwrap();
-        let processed = runtime.block_on(local::event(&pipeline, text));
+        let processed = runtime.block_on(local::event(pipeline, text));
         assert!(processed.result.is_ok(), "{} of {seed}: {processed:?}", processed.kind);
     }
 }
