@@ -9,4 +9,4 @@ pub mod sealed;
 pub mod testing;
 pub mod token;
 
-pub use pipeline::run;
+pub use pipeline::{run, run_streaming};

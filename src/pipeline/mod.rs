@@ -36,6 +36,7 @@ mod response;
 mod routes;
 mod run;
 mod service;
+mod streaming;
 mod text;
 mod trace;
 mod within;
@@ -54,6 +55,7 @@ pub use records::{
 };
 pub use request::BadRequest;
 pub use response::{Answer, HttpAnswer};
-pub use run::{RunError, run};
+pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
+pub use streaming::{ByteStream, Streaming};
 pub use trace::Trace;

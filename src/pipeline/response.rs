@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
@@ -60,7 +63,18 @@ pub struct HttpAnswer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// What is still to come, where the answer is streamed.
+    rest: Option<Body>,
     form: Form,
+}
+
+/// What becomes of the body of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyTo {
+    /// It is read to its end.
+    Memory,
+    /// It is sent as it comes.
+    Stream,
 }
 
 /// The forms in which a source takes an HTTP response.
@@ -100,15 +114,19 @@ impl HttpAnswer {
     /// Reads `response` to its end and keeps it for a source that takes `form`.
     ///
     /// Also answers the cause that a problem left for the log.
-    pub(super) async fn of(response: Response, form: Form) -> (Self, Cause) {
+    pub(super) async fn of(response: Response, form: Form, body_to: BodyTo) -> (Self, Cause) {
         let response =
             if is_bare(&response) { Box::pin(problem_of(response)).await } else { response };
         let (mut parts, body) = response.into_parts();
         let mut cause = parts.extensions.remove::<Cause>().unwrap_or_default();
+        if body_to == BodyTo::Stream {
+            let (status, headers) = (parts.status, parts.headers);
+            return (Self { status, headers, body: Bytes::new(), rest: Some(body), form }, cause);
+        }
         let answer = match Limited::new(body, MAX_ANSWER).collect().await {
             Ok(body) => {
                 let body = body.to_bytes();
-                Self { status: parts.status, headers: parts.headers, body, form }
+                Self { status: parts.status, headers: parts.headers, body, rest: None, form }
             }
             Err(error) => return Self::instead(form, &*error),
         };
@@ -126,12 +144,18 @@ impl HttpAnswer {
         let body = serde_json::to_vec(&problem).unwrap_or_default().into();
         let (mut parts, _) = problem.into_response().into_parts();
         let cause = parts.extensions.remove::<Cause>().unwrap_or_default();
-        (Self { status: parts.status, headers: parts.headers, body, form }, cause)
+        (Self { status: parts.status, headers: parts.headers, body, rest: None, form }, cause)
     }
 
     fn instead(form: Form, error: &(dyn std::error::Error + 'static)) -> (Self, Cause) {
         let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error);
         Self::problem(problem, form)
+    }
+
+    /// Status, headers and what is still to come of the body.
+    pub(super) fn into_stream(self) -> (StatusCode, HeaderMap, Body) {
+        let body = self.rest.unwrap_or_else(|| Body::from(self.body));
+        (self.status, self.headers, body)
     }
 
     /// The status.

@@ -30,7 +30,7 @@ use super::{
     policy::Policy,
     problem::Cause,
     request::Parts,
-    response::Form,
+    response::{BodyTo, Form},
     routes::{BoxFuture, Call},
     trace::Trace,
     within::within,
@@ -103,15 +103,28 @@ impl Pipeline {
 
     /// Runs one event and tells what became of it.
     pub async fn process(&self, event: LambdaEvent<Box<RawValue>>) -> Processed {
+        self.process_to(event, BodyTo::Memory).await
+    }
+
+    /// The same, and says what becomes of the body of an HTTP response.
+    pub(super) async fn process_to(
+        &self,
+        event: LambdaEvent<Box<RawValue>>,
+        body_to: BodyTo,
+    ) -> Processed {
         let (text, context) = event.into_parts();
         let line = Line::begin(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&context);
         let work = async {
-            let processed = self.recognised(text, context, &line).await;
+            let processed = self.recognised(text, context, &line, body_to).await;
             line.end(&processed);
             processed
         };
         work.instrument(span).await
+    }
+
+    pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
+        Deadline::of_invocation(left(context.deadline), self.0.rules.margin)
     }
 
     async fn recognised(
@@ -119,8 +132,9 @@ impl Pipeline {
         text: Box<RawValue>,
         context: lambda_runtime::Context,
         line: &Line,
+        body_to: BodyTo,
     ) -> Processed {
-        let deadline = Deadline::of_invocation(left(context.deadline), self.0.rules.margin);
+        let deadline = self.deadline(&context);
         let event = match Event::recognise(text) {
             Ok(event) => event,
             Err(error) => {
@@ -132,6 +146,7 @@ impl Pipeline {
         };
         let kind = event.kind();
         line.start(kind);
+        let body_to = if kind == Kind::FunctionUrl { body_to } else { BodyTo::Memory };
         let rules = &self.0.rules;
         let parts = match &rules.router {
             Some(router) if kind.is_http() => match event.request() {
@@ -153,7 +168,9 @@ impl Pipeline {
         let seen = invocation.clone();
         let work = async {
             match parts {
-                Some((router, parts)) => rules.http(router.clone(), parts, invocation).await,
+                Some((router, parts)) => {
+                    rules.http(router.clone(), parts, invocation, body_to).await
+                }
                 // Apart, so that a request does not carry the room that batches need.
                 None => Box::pin(rules.delivery(invocation)).await,
             }
@@ -178,6 +195,7 @@ impl Rules {
         mut router: RouterIntoService<Body>,
         parts: Parts,
         invocation: Invocation,
+        body_to: BodyTo,
     ) -> Ended {
         let form = Form::of(invocation.event());
         let (deadline, seen) = (invocation.deadline(), invocation.clone());
@@ -189,7 +207,7 @@ impl Rules {
                 Err(never) => match never {},
             };
             // Within the deadline as well: a body may take its time.
-            Ok(HttpAnswer::of(response, form).await)
+            Ok(HttpAnswer::of(response, form, body_to).await)
         });
         let answer = within(deadline, work).await;
         let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
