@@ -23,15 +23,15 @@ use tracing::Instrument;
 use super::{
     Answer, Event, Failure, FailureKind, HttpAnswer, Invocation, Kind, Outcome, PipelineBuilder,
     Problem, Processed, Unmatched,
-    builder::{EventRoute, RecordRoutes, S3Token},
+    form::Form,
     invocation::Authorization,
     log::{self, Line},
     pip::Pip,
     policy::Policy,
     problem::Cause,
     request::Parts,
-    response::{BodyTo, Form},
-    routes::{BoxFuture, Call},
+    response::BodyTo,
+    routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3Token},
     trace::Trace,
     within::within,
 };
