@@ -1,5 +1,8 @@
 //! The choice of a backend: by URL, from the environment or in code.
 
+#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+mod aws;
+
 use std::{env, error::Error, fmt, str::FromStr, sync::Arc};
 
 use funcify_core::{
@@ -124,10 +127,10 @@ impl Backend {
 
     async fn open_with(&self, opening: &mut Opening) -> Result<Stores, ConfigError> {
         match self {
-            Self::Memory => memory::open(),
-            Self::Redis(url) => redis::open(url),
-            Self::DynamoDb(url) => dynamodb::open(url, opening).await,
-            Self::Ssm(url) => ssm::open(url, opening).await,
+            Self::Memory => open_memory(),
+            Self::Redis(url) => open_redis(url),
+            Self::DynamoDb(url) => open_dynamodb(url, opening).await,
+            Self::Ssm(url) => open_ssm(url, opening).await,
         }
     }
 }
@@ -248,25 +251,14 @@ struct Opening {
     aws: Option<aws_config::SdkConfig>,
 }
 
-#[cfg(feature = "memory")]
-mod memory {
-    use super::{ConfigError, Stores};
-
-    #[expect(clippy::unnecessary_wraps, reason = "the same form as without the feature")]
-    pub(super) fn open() -> Result<Stores, ConfigError> {
-        Ok(Stores::new(funcify_backend_memory::MemoryBackend::default()))
-    }
-}
-
-#[cfg(feature = "redis")]
-mod redis {
-    use funcify_backend_redis::{RedisBackend, RedisConfig};
-
-    use super::{ConfigError, Stores, refused};
-
-    pub(super) fn open(url: &str) -> Result<Stores, ConfigError> {
-        let config = RedisConfig::parse(url).map_err(refused("redis"))?;
-        Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
+#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+impl Opening {
+    async fn aws(&mut self, backend: &'static str) -> Result<&aws_config::SdkConfig, ConfigError> {
+        let config = match self.aws.take() {
+            Some(config) => config,
+            None => aws::sdk_config().await.map_err(refused(backend))?,
+        };
+        Ok(self.aws.insert(config))
     }
 }
 
@@ -275,4 +267,57 @@ fn refused<E: Error + Send + Sync + 'static>(
     backend: &'static str,
 ) -> impl FnOnce(E) -> ConfigError {
     move |source| ConfigError::Refused { backend, source: Box::new(source) }
+}
+
+#[cfg(not(all(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")))]
+fn disabled(feature: &'static str) -> Result<Stores, ConfigError> {
+    Err(ConfigError::FeatureDisabled { feature })
+}
+
+fn open_memory() -> Result<Stores, ConfigError> {
+    #[cfg(feature = "memory")]
+    return Ok(Stores::new(funcify_backend_memory::MemoryBackend::default()));
+    #[cfg(not(feature = "memory"))]
+    disabled("memory")
+}
+
+#[cfg(feature = "redis")]
+fn open_redis(url: &str) -> Result<Stores, ConfigError> {
+    use funcify_backend_redis::{RedisBackend, RedisConfig};
+
+    let config = RedisConfig::parse(url).map_err(refused("redis"))?;
+    Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
+}
+
+#[cfg(not(feature = "redis"))]
+fn open_redis(_url: &str) -> Result<Stores, ConfigError> {
+    disabled("redis")
+}
+
+#[cfg(feature = "dynamodb")]
+async fn open_dynamodb(url: &str, opening: &mut Opening) -> Result<Stores, ConfigError> {
+    use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
+
+    let config = DynamoDbConfig::parse(url).map_err(refused("dynamodb"))?;
+    let aws = opening.aws("dynamodb").await?;
+    Ok(Stores::new(DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
+}
+
+#[cfg(not(feature = "dynamodb"))]
+async fn open_dynamodb(_url: &str, _opening: &mut Opening) -> Result<Stores, ConfigError> {
+    disabled("dynamodb")
+}
+
+#[cfg(feature = "ssm")]
+async fn open_ssm(url: &str, opening: &mut Opening) -> Result<Stores, ConfigError> {
+    use funcify_backend_ssm::{SsmBackend, SsmConfig};
+
+    let config = SsmConfig::parse(url).map_err(refused("ssm"))?;
+    let aws = opening.aws("ssm").await?;
+    Ok(Stores::new(SsmBackend::new(config, aws).map_err(refused("ssm"))?))
+}
+
+#[cfg(not(feature = "ssm"))]
+async fn open_ssm(_url: &str, _opening: &mut Opening) -> Result<Stores, ConfigError> {
+    disabled("ssm")
 }

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and what it prints is shown with its failure"
 )]
 
+mod api;
 mod linearizability;
 mod redis;
 mod servers;

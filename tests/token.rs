@@ -3,8 +3,10 @@
 mod certified;
 mod cold;
 mod faults;
-mod fleet;
+pub(crate) mod fleet;
 mod hostile;
 mod provider_down;
 mod rejected;
+mod sealed;
 mod steady;
+mod twins;

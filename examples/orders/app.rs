@@ -34,7 +34,8 @@ struct Order {
 impl App {
     pub fn new(warehouse: Api) -> Self {
         let stocked = [(7, "kettle", 1), (8, "lamp", 2), (9, "kettle", 3)];
-        let orders = stocked.map(|(id, item, quantity)| (id, Order { item: item.to_owned(), quantity }));
+        let orders =
+            stocked.map(|(id, item, quantity)| (id, Order { item: item.to_owned(), quantity }));
         Self { warehouse, orders: Arc::new(Mutex::new(orders.into())) }
     }
 
@@ -113,7 +114,8 @@ async fn read(
     // Carries the fleet's token, runs in the fleet's circuit; refused, it is a 503 with Retry-After.
     let stock: Value = app.warehouse.get(&format!("/stock/{}", order.item)).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
-    let cookies = AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);
+    let cookies =
+        AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
 }
 
@@ -133,7 +135,9 @@ async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(),
 impl App {
     async fn place(&self, order: Order) -> Result<u32, Problem> {
         if order.quantity == 0 {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail("a quantity of 0"));
+            return Err(
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail("a quantity of 0")
+            );
         }
         let _: Value = self.warehouse.post("/reservations", &order).await?;
         let mut orders = self.orders();

@@ -36,8 +36,9 @@ fn shipped() -> Result<Vec<PathBuf>, EventFileError> {
     let unreadable = |error| EventFileError::Unreadable(folder.clone(), error);
     let entries = fs::read_dir(&folder).map_err(unreadable)?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<_> =
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    let mut files: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
     files.sort();
     if files.is_empty() { Err(EventFileError::None(folder)) } else { Ok(files) }
 }

@@ -37,12 +37,12 @@ impl Function {
         warehouse: &str,
         pip: Pip,
     ) -> Result<Self, Box<dyn Error>> {
-        let circuit = |name| CircuitBreaker::new(name, CircuitPolicy::ancestor(), stores.circuits.clone());
+        let circuit =
+            |name| CircuitBreaker::new(name, CircuitPolicy::ancestor(), stores.circuits.clone());
         let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
         let [provider, reservations] = circuits.clone();
-        let token = TokenGetter::builder(credentials, stores.tokens.clone())
-            .circuit(provider)
-            .build()?;
+        let token =
+            TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider).build()?;
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
         let pipeline = app::pipeline(App::new(warehouse), stores.clone(), pip)?;
@@ -91,7 +91,9 @@ impl Bench {
         let callers = IdentityProvider::start().await?;
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
         let (issuer, client, secret) = match issuer {
-            Some(issuer) => (issuer, variable("FUNCIFY_CLIENT_ID")?, variable("FUNCIFY_CLIENT_SECRET")?),
+            Some(issuer) => {
+                (issuer, variable("FUNCIFY_CLIENT_ID")?, variable("FUNCIFY_CLIENT_SECRET")?)
+            }
             None => (callers.issuer.as_str(), "orders-function".to_owned(), "stand-in".to_owned()),
         };
         let stand_in = if issuer == callers.issuer { "stand-in at " } else { "" };
@@ -100,8 +102,9 @@ impl Bench {
         notes.push(format!("warehouse           stand-in at {}", warehouse.url));
 
         let secret = ClientAuthentication::basic(ClientSecret::new(secret));
-        let credentials = ClientCredentials::new(Endpoint::Issuer(issuer.to_owned()), client, secret)
-            .with_plain_http_on_loopback();
+        let credentials =
+            ClientCredentials::new(Endpoint::Issuer(issuer.to_owned()), client, secret)
+                .with_plain_http_on_loopback();
         let pip = Pip::jwks(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
             .audience(AUDIENCE)

@@ -70,9 +70,8 @@ impl Warehouse {
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", SocketAddr::from(listener.local_addr()?));
-        let routes = Router::new()
-            .route("/stock/{item}", get(stock))
-            .route("/reservations", post(reserve));
+        let routes =
+            Router::new().route("/stock/{item}", get(stock)).route("/reservations", post(reserve));
         serve(listener, routes);
         Ok(Self { url })
     }
@@ -161,7 +160,8 @@ async fn reserve(
     Json(order): Json<Value>,
 ) -> Result<(StatusCode, Json<Value>), StatusCode> {
     authorised(&headers)?;
-    let reserved = json!({"reservation": "r-1", "item": order.get("item"), "quantity": order.get("quantity")});
+    let reserved =
+        json!({"reservation": "r-1", "item": order.get("item"), "quantity": order.get("quantity")});
     Ok((StatusCode::CREATED, Json(reserved)))
 }
 

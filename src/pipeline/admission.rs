@@ -101,6 +101,7 @@ async fn allowed(invocation: Option<Invocation>, activity: &Activity) -> Result<
         return Ok(());
     }
     let insufficient = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
-    let problem = Problem::new(StatusCode::FORBIDDEN).header(header::WWW_AUTHENTICATE, insufficient);
+    let problem =
+        Problem::new(StatusCode::FORBIDDEN).header(header::WWW_AUTHENTICATE, insufficient);
     Err(problem.refused())
 }

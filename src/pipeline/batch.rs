@@ -173,8 +173,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
             self.0.lock().unwrap().0 -= 1;
             let fails = letter.id.chars().any(char::is_uppercase);
-            let result =
-                if fails { Err(Problem::new(StatusCode::BAD_GATEWAY)) } else { Ok(()) };
+            let result = if fails { Err(Problem::new(StatusCode::BAD_GATEWAY)) } else { Ok(()) };
             Turn { result, matched: true }
         }
     }

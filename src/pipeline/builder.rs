@@ -200,10 +200,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     }
 
     /// Names objects of S3 for their routes in another way than by their bucket.
-    pub fn s3_token(
-        mut self,
-        token: impl Fn(&S3Object) -> String + Send + Sync + 'static,
-    ) -> Self {
+    pub fn s3_token(mut self, token: impl Fn(&S3Object) -> String + Send + Sync + 'static) -> Self {
         self.s3_token = Some(Box::new(token));
         self
     }
@@ -411,9 +408,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         let policy = self.policy.map(Arc::new);
         let app = self.app;
         let layer = AdmissionLayer(policy.clone());
-        let router = self.router.map(|router| {
-            router.with_state::<()>(app).layer(layer).into_service::<Body>()
-        });
+        let router = self
+            .router
+            .map(|router| router.with_state::<()>(app).layer(layer).into_service::<Body>());
         Ok(Pipeline::new(Rules {
             router,
             routes: self.routes,

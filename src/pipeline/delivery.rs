@@ -5,8 +5,8 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 use http::StatusCode;
 
 use super::{
-    Answer, Event, EventBridgeEvent, Failure, FailureKind, Invocation, Kind, Outcome, Problem, S3Object,
-    Unmatched,
+    Answer, Event, EventBridgeEvent, Failure, FailureKind, Invocation, Kind, Outcome, Problem,
+    S3Object, Unmatched,
     batch::{Order, Turn, Turns, Verdict, run},
     records::Record,
     routes::Routes,
@@ -105,9 +105,8 @@ impl Rules {
     async fn event(&self, invocation: Invocation) -> Ended {
         let event = invocation.event().clone();
         let deadline = invocation.deadline();
-        let found = within(deadline, async {
-            Ok(self.events.iter().find(|route| (route.takes)(&event)))
-        });
+        let found =
+            within(deadline, async { Ok(self.events.iter().find(|route| (route.takes)(&event))) });
         match found.await {
             Ok(Some(route)) => {
                 invocation.took(&route.name);
@@ -206,8 +205,7 @@ impl Report {
                 Self::Whole => Answer::Nothing,
                 Self::Failures | Self::Lowest => Answer::Batch { failures: Vec::new() },
             };
-            let outcome =
-                if unmatched { Outcome::Unmatched } else { Outcome::Handled };
+            let outcome = if unmatched { Outcome::Unmatched } else { Outcome::Handled };
             return Ended { outcome, ..Ended::handled(answer) };
         };
         let no_route = failed.iter().all(|(_, _, matched)| !matched);

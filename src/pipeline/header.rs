@@ -51,7 +51,11 @@ impl<'de> Visitor<'de> for Fill<'_> {
             }
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| A::Error::custom("expected the name of a header"))?;
-            map.next_value_seed(Values { headers: self.headers, shared: self.shared, name: &name })?;
+            map.next_value_seed(Values {
+                headers: self.headers,
+                shared: self.shared,
+                name: &name,
+            })?;
         }
         Ok(())
     }

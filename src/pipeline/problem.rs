@@ -348,10 +348,7 @@ mod tests {
         let problem = Problem::from(Outer("password hunter2 refused".into()));
         assert!(problem.to_string().contains("the order was not placed: password"));
         let shown = serde_json::to_string(&problem).unwrap();
-        assert_eq!(
-            shown,
-            r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#
-        );
+        assert_eq!(shown, r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#);
         assert!(!format!("{problem:?}").contains("hunter2"));
     }
 

@@ -126,7 +126,8 @@ impl Pipeline {
             Err(error) => {
                 line.start(Kind::Unknown);
                 let failure = Failure::new(FailureKind::BadEvent, error.to_string());
-                return Ended::failed(failure, Problem::from(error).cause()).of(Kind::Unknown, None);
+                return Ended::failed(failure, Problem::from(error).cause())
+                    .of(Kind::Unknown, None);
             }
         };
         let kind = event.kind();

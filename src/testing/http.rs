@@ -299,7 +299,8 @@ impl HttpEvent {
     }
 
     fn encoded_query(&self) -> String {
-        let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+        let pair =
+            |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
         self.query.iter().map(pair).collect::<Vec<_>>().join("&")
     }
 
@@ -325,7 +326,12 @@ fn object(value: Value) -> Map<String, Value> {
 
 /// Of pairs with one name, the last.
 fn last(pairs: &[(String, String)]) -> Value {
-    pairs.iter().cloned().map(|(name, value)| (name, Value::from(value))).collect::<Map<_, _>>().into()
+    pairs
+        .iter()
+        .cloned()
+        .map(|(name, value)| (name, Value::from(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Of pairs with one name, all, joined by commas.

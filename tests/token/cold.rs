@@ -10,7 +10,7 @@ use super::fleet::{Fleet, LATENCY, Mood, at_once};
 
 #[tokio::test(start_paused = true)]
 async fn f22_500_cold_processes_need_one_grant() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(500);
     let begun = Instant::now();
 
@@ -24,7 +24,7 @@ async fn f22_500_cold_processes_need_one_grant() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_burst_over_two_seconds_costs_few_store_operations() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let mut tasks = Vec::new();
     for getter in fleet.getters(1_000) {
         tasks.push(tokio::spawn(async move { getter.token().await.unwrap() }));

@@ -16,7 +16,7 @@ use funcify::token::{
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Chance, Clock, Timestamp,
-    conformance::Faulty,
+    conformance::{Fault, Faulty},
     token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::{Instant, sleep};
@@ -25,6 +25,9 @@ const MORNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// How long the provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(270);
+
+/// How long a request takes to the store.
+pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
 pub(crate) type Store = Faulty<MemoryBackend>;
 
@@ -160,6 +163,13 @@ impl Fleet {
             started: Instant::now(),
             seeds: AtomicU64::new(crate::support::env::seed()),
         }
+    }
+
+    /// A fleet whose store takes its time, so that everybody reads before anybody writes.
+    pub(crate) fn far_from_its_store() -> Self {
+        let fleet = Self::new();
+        fleet.store.always(Fault::Delay(TRAVEL));
+        fleet
     }
 
     /// One more process of the fleet.

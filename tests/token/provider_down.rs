@@ -24,7 +24,7 @@ async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_backs_off_together_and_comes_back_soon() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(100);
     fleet.provider.is_now(Mood::Unavailable);
     let begun = Instant::now();

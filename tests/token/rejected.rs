@@ -9,7 +9,7 @@ use super::fleet::{Fleet, at_once};
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_renewed_once_for_the_whole_fleet() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(300);
     at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
 

@@ -9,7 +9,7 @@ use super::fleet::{Fleet, at_once};
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_renews_its_token_once_an_interval_and_nobody_waits() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(50);
     at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
 
@@ -55,7 +55,7 @@ async fn nobody_waits_for_the_one_who_renews() {
 
 #[tokio::test(start_paused = true)]
 async fn f13_one_clock_that_is_five_minutes_off_costs_at_most_one_grant() {
-    let fleet = Fleet::new();
+    let fleet = Fleet::far_from_its_store();
     let mut getters = fleet.getters(49);
     getters.push(fleet.getter_ahead(Duration::from_secs(300)));
     at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;

@@ -1,3 +1,5 @@
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::{fmt, net::IpAddr, path::PathBuf};
