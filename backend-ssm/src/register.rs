@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
     error::{Request, store_error},
-    wire::{self, Claim, Content, Entry, KEPT, Log},
+    wire::{self, Claim, Content, Entry, KEPT, Log, Reading, Unknown},
 };
 
 /// How long a connection may take to stand.
@@ -179,32 +179,30 @@ impl SsmBackend {
         key: &RecordKey,
         name: &str,
         latest: (u64, Entry, Content),
-        mine: Option<WriteId>,
-    ) -> Result<Found, StoreError> {
+        proven: Option<Version>,
+    ) -> Result<Option<Versioned<Body>>, StoreError> {
         let mut log = Log::new(latest.0, KEPT);
         let mut contents = BTreeMap::new();
         let mut known = vec![latest];
-        let proven = if mine.is_none() { self.proven(key) } else { None };
-        let reading = loop {
+        let Reading { current, lost } = loop {
             for (pos, entry, content) in known {
                 log.insert(pos, entry);
                 contents.insert(pos, content);
             }
-            match log.reading(mine, proven) {
+            match log.reading(proven) {
                 Ok(reading) => break reading,
-                Err(unknown) => {
-                    known = try_join_all(unknown.0.into_iter().map(|pos| self.version(name, pos)))
-                        .await?;
+                Err(Unknown(versions)) => {
+                    let versions = versions.into_iter().map(|version| self.version(name, version));
+                    known = try_join_all(versions).await?;
                 }
             }
         };
-        self.prove(key, reading.current.filter(|_| !reading.lost));
-        let current = reading.current.map(|version| {
-            let content = contents.remove(&version.pos()).filter(|_| !reading.lost);
+        self.prove(key, current.filter(|_| !lost));
+        Ok(current.map(|version| {
+            let content = contents.remove(&version.pos()).filter(|_| !lost);
             let Content { body, damage } = content.unwrap_or_else(Content::lost);
             Versioned { value: body, version, damage }
-        });
-        Ok(Found { current, made: reading.made })
+        }))
     }
 
     /// Finds out whether the version that a swap has just made came to count.
@@ -216,13 +214,14 @@ impl SsmBackend {
         own: (u64, Entry, Content),
     ) -> Result<Swap<Body>, StoreError> {
         let (version, id) = (own.0, own.1.id);
-        let at_once = expected.map_or(0, Version::pos) + 1 == version;
-        let found = self.look(key, name, own, Some(id)).await?;
-        // Deleted since? Then what came before us is gone too, and only our own version can tell.
-        let is_sure =
-            (at_once && found.made.is_some()) || self.version(name, version).await?.1.id == id;
-        match is_sure {
-            true => Ok(found.swap()),
+        let right_on_top = expected.map_or(0, Version::pos) + 1 == version;
+        let answer = answer(id, self.look(key, name, own, None).await?);
+        if right_on_top && matches!(answer, Swap::Done(_)) {
+            return Ok(answer);
+        }
+        // Was it deleted since? Then what came before us is gone too, and only our own version tells.
+        match self.version(name, version).await?.1.id == id {
+            true => Ok(answer),
             false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
         }
     }
@@ -247,15 +246,11 @@ impl SsmBackend {
     }
 }
 
-/// What was found in the log.
-struct Found {
-    current: Option<Versioned<Body>>,
-    made: Option<Version>,
-}
-
-impl Found {
-    fn swap(self) -> Swap<Body> {
-        self.made.map_or(Swap::Conflict(self.current), Swap::Done)
+/// Done if what counts is the write `id`: sent again, it is done again.
+fn answer(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
+    match current {
+        Some(current) if current.version.id() == id => Swap::Done(current.version),
+        current => Swap::Conflict(current),
     }
 }
 
@@ -264,7 +259,7 @@ impl Register for SsmBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let name = self.name(key);
         match self.get(name.clone()).await? {
-            Some(latest) => Ok(self.look(key, &name, latest, None).await?.current),
+            Some(latest) => self.look(key, &name, latest, self.proven(key)).await,
             None => Ok(None),
         }
     }
@@ -287,23 +282,24 @@ impl Register for SsmBackend {
             return Err(store_error(StoreErrorKind::Invalid, source));
         }
 
-        // Sent again on top of itself: there is nothing to write, only to look.
-        let again = expected.is_some_and(|expected| expected.id() == id);
-        let overwrite = expected.is_some();
-        let made = if again { None } else { self.put(&name, &value, overwrite).await? };
+        let made = match expected {
+            // Sent again on top of itself: there is nothing to write, only to look.
+            Some(expected) if expected.id() == id => {
+                return Ok(answer(id, self.read(key).await?));
+            }
+            Some(_) => self.put(&name, &value, true).await?,
+            None => self.put(&name, &value, false).await?,
+        };
         let version = match made {
             Some(version) => version,
             None => {
-                let Some(latest) = self.get(name.clone()).await? else {
-                    if again {
-                        return Ok(Swap::Conflict(None));
-                    }
-                    let source = SsmError::Missing { version: 1 };
-                    return Err(store_error(StoreErrorKind::Unavailable, source));
-                };
-                let found = self.look(key, &name, latest, Some(id)).await?;
-                if again || found.made.is_some() || found.current.is_some() {
-                    return Ok(found.swap());
+                let missing = SsmError::Missing { version: 1 };
+                let latest = self.get(name.clone()).await?;
+                let latest =
+                    latest.ok_or_else(|| store_error(StoreErrorKind::Unavailable, missing))?;
+                let current = self.look(key, &name, latest, None).await?;
+                if current.is_some() {
+                    return Ok(answer(id, current));
                 }
                 // There are versions, and none of them counts.
                 self.put(&name, &value, true).await?.unwrap_or_default()
