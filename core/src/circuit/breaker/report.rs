@@ -15,7 +15,7 @@ use crate::{
         CircuitEvent, CircuitRecord, Rule,
         rules::{self, Outcome, Report},
     },
-    register::{Swap, Versioned, WriteId},
+    register::{Swap, WriteId},
 };
 
 /// What a report adds to its call at most.
@@ -94,7 +94,7 @@ impl CircuitBreaker {
             let Some(next) = self.fold(&snapshot.record, &mut mine, now) else { return };
             match self.swap(snapshot.version, WriteId::random(), &next).await {
                 Ok(Swap::Done(version)) => {
-                    self.adopt(Some(Versioned::new(next, version)), now);
+                    self.adopt_written(next, version, now);
                     mine.clear();
                     if self.is_moot(&mine) {
                         return;
