@@ -13,6 +13,12 @@
 //!
 //! Under `AWS_LAMBDA_RUNTIME_API` the same binary is the Lambda function.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: what it prints is what it is for"
+)]
+
 mod app;
 mod arguments;
 mod events;

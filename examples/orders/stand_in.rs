@@ -2,7 +2,6 @@
 //! an identity provider and the warehouse. Not for deployment.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -66,7 +65,7 @@ const CALLER_SCOPE: &str = "orders:order:read orders:order:list orders:order:pla
 impl Warehouse {
     pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", SocketAddr::from(listener.local_addr()?));
+        let url = format!("http://{}", listener.local_addr()?);
         let routes =
             Router::new().route("/stock/{sku}", get(stock)).route("/reservations", post(reserve));
         serve(listener, routes);
