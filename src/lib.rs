@@ -9,4 +9,13 @@ pub mod sealed;
 pub mod testing;
 pub mod token;
 
-pub use pipeline::{run, run_streaming};
+pub use api::Api;
+pub use backend::{Backend, ConfigError, Stores};
+pub use funcify_core::{
+    Deadline,
+    circuit::{self, CircuitBreaker, CircuitPolicy},
+};
+pub use pipeline::{
+    Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run, run_streaming,
+};
+pub use token::{ClientCredentials, TokenGetter};

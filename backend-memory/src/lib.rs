@@ -1,1 +1,5 @@
-//! stub
+#![doc = include_str!("../README.md")]
+
+mod register;
+
+pub use register::MemoryBackend;

@@ -9,6 +9,8 @@
 pub mod chance;
 pub mod circuit;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod deadline;
 pub mod error;
 pub mod name;

@@ -41,7 +41,6 @@ mod run;
 mod service;
 mod streaming;
 mod text;
-mod trace;
 mod within;
 
 pub use answer::Answer;
@@ -63,4 +62,3 @@ pub use response::HttpAnswer;
 pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
 pub use streaming::{ByteStream, Streaming};
-pub use trace::Trace;

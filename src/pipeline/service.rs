@@ -32,10 +32,9 @@ use super::{
     request::Parts,
     response::BodyTo,
     routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3Token},
-    trace::Trace,
     within::within,
 };
-use crate::backend::Stores;
+use crate::{api::TraceContext, backend::Stores};
 
 /// From the event of whatever source to a handler, and back to the right answer.
 ///
@@ -160,7 +159,11 @@ impl Pipeline {
             _ => None,
         };
         let headers = parts.as_ref().map(|(_, parts)| &parts.headers);
-        let trace = Trace::of(context.xray_trace_id.as_deref(), headers);
+        let trace = headers.map(TraceContext::from_headers).unwrap_or_default();
+        let trace = match &context.xray_trace_id {
+            Some(id) => trace.with_xray(id),
+            None => trace,
+        };
         let authorization = headers.map_or(Authorization::None, Authorization::of);
         let provided = (rules.stores.clone(), rules.pip.clone());
         let invocation =

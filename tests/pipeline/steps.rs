@@ -5,8 +5,9 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
+    api::TraceContext,
     pipeline::{
-        FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord, Trace,
+        FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},
         policy::Policy,
     },
@@ -246,7 +247,9 @@ async fn the_handler_finds_deadline_and_trace_of_its_invocation() {
     let handler = async |invocation: Invocation| {
         assert_eq!(Deadline::current(), Some(invocation.deadline()));
         assert!(invocation.deadline().remaining() > Duration::from_secs(20));
-        Trace::current().unwrap().traceparent.unwrap().to_str().unwrap().to_owned()
+        let mut outgoing = http::HeaderMap::new();
+        TraceContext::current().unwrap().apply(&mut outgoing);
+        outgoing["traceparent"].to_str().unwrap().to_owned()
     };
     let pipeline =
         Pipeline::builder(()).http(Router::new().route("/", get(handler))).build().unwrap();

@@ -145,6 +145,10 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
             {
                 return Ok(Swap::Conflict(current));
             }
+            // The look may have taken all the time there was.
+            if Instant::now() + Deadline::LEAST > self.ends {
+                return Err(refused);
+            }
         }
     }
 

@@ -3,6 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
 
+mod broken;
 mod closing;
+mod golden;
 mod opening;
+mod operator;
+mod outage;
+mod overtime;
+mod properties;
+mod rate;
+mod sampled;
+mod storms;
 mod support;
+mod through_tower;
+mod twins;

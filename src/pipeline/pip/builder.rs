@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use funcify_core::{Clock, circuit::CircuitBreaker};
+use funcify_core::{
+    Clock,
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitStateProvider},
+};
 use reqwest::Url;
 
 use super::{Pip, PipFault, algorithm::Algorithm, userinfo::Userinfo};
@@ -60,6 +63,18 @@ impl Pip {
         match self.issuers.last_mut() {
             Some(last) => last.circuit = Some(circuit),
             None => self.misplaced.push(PipFault::NoKeySet { what: "a circuit" }),
+        }
+        self
+    }
+
+    /// Fetches from each issuer that has no [`circuit`](Self::circuit) in one of its own: named `pip-`
+    /// and the issuer's host, with the default policy, shared by the fleet through `store`.
+    #[must_use]
+    pub fn circuits(mut self, store: &Arc<dyn CircuitStateProvider>) -> Self {
+        for issuer in self.issuers.iter_mut().filter(|issuer| issuer.circuit.is_none()) {
+            let name = circuit_name(issuer.keys.url());
+            let circuit = CircuitBreaker::new(name, CircuitPolicy::default(), Arc::clone(store));
+            issuer.circuit = circuit.ok();
         }
         self
     }
@@ -167,6 +182,14 @@ impl Pip {
         }
         faults
     }
+}
+
+/// Legal whatever the host: at most 64 letters, of which none is a colon or a bracket.
+fn circuit_name(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    let host = host.chars().map(|letter| if legal(letter) { letter } else { '-' });
+    "pip-".chars().chain(host).take(64).collect()
 }
 
 /// An address as it may be shown: without user, password and query.

@@ -130,3 +130,22 @@ impl fmt::Debug for Userinfo {
         f.debug_struct("Userinfo").field("url", &shown(&self.url)).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_bounded_and_the_first_to_end_goes_first() {
+        let userinfo = Userinfo::new("https://login.example.com/userinfo".parse().unwrap());
+        let now = Timestamp::from_millis(1_000_000);
+        let key = |number: usize| sha256(&SecretString::from(number.to_string()));
+        for number in 0..MOST + 10 {
+            let until = now + Duration::from_millis(1_000 + u64::try_from(number).unwrap());
+            userinfo.keep(key(number), Reply { claims: Arc::default(), until }, now);
+        }
+        assert_eq!(userinfo.replies.lock().unwrap().len(), MOST);
+        assert!(userinfo.kept(&key(9), now).is_none());
+        assert!(userinfo.kept(&key(10), now).is_some());
+    }
+}

@@ -1,8 +1,12 @@
-use super::{CircuitBreaker, lock, snapshot::Snapshot};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{CircuitBreaker, lock, outage::GRACE, snapshot::Snapshot};
 use crate::{
-    Timestamp,
+    Chance, Timestamp,
     circuit::{
-        Rule,
+        Probe, Rule,
         rules::{self, Outcome, Permit, Report, Sampling},
     },
 };
@@ -14,7 +18,7 @@ pub struct Guard<'a> {
     pub(super) breaker: &'a CircuitBreaker,
     permit: Permit,
     sampling: Sampling,
-    /// Whether the permit comes from the private record of an outage.
+    /// Whether the permit is from the private record of an outage.
     private: bool,
     admitted_at: Timestamp,
     /// Whether this call is the one that tries the store again.
@@ -25,7 +29,7 @@ impl<'a> Guard<'a> {
     pub(super) fn new(
         breaker: &'a CircuitBreaker,
         snapshot: &Snapshot,
-        probe: Option<crate::circuit::Probe>,
+        probe: Option<Probe>,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -59,12 +63,12 @@ impl<'a> Guard<'a> {
         }
         if self.tries_store {
             self.tries_store = false;
-            let _ = tokio::time::timeout(super::outage::GRACE, Box::pin(breaker.try_store())).await;
+            let _ = timeout(GRACE, Box::pin(breaker.try_store())).await;
         }
     }
 
     /// What there is to tell the store: nothing, for nearly every call that is well.
-    fn report(&mut self, outcome: Outcome) -> Option<Report> {
+    fn report(&self, outcome: Outcome) -> Option<Report> {
         let policy = self.breaker.policy();
         if outcome == Outcome::Neutral {
             return None;
@@ -88,10 +92,12 @@ impl<'a> Guard<'a> {
                 weight
             }
         };
+        // Under an operator's order nothing counts.
+        if self.breaker.shared.snapshot.load().record.override_at(self.breaker.now()).is_some() {
+            return None;
+        }
         let instance = self.breaker.settings().instance;
         let report = Report { permit: self.permit, outcome, slow, weight, instance };
-        // From here on the lease is used up, whatever becomes of the report.
-        self.permit.probe = None;
         if self.private {
             let chance = self.breaker.settings().chance.draw();
             self.breaker.change_private(|r, now| rules::apply(r, policy, &report, now, chance));
@@ -102,16 +108,20 @@ impl<'a> Guard<'a> {
 }
 
 impl Drop for Guard<'_> {
-    /// A probe that says nothing leaves its lease to the next call of this instance.
+    /// A probe that said nothing, or whose report did not arrive, leaves its lease to the next call
+    /// of this instance.
     fn drop(&mut self) {
-        if let Some(probe) = self.permit.probe.take() {
+        let Some(probe) = self.permit.probe else { return };
+        let snapshot = self.breaker.shared.snapshot.load();
+        if self.permit.stands(&snapshot.record, self.breaker.now()) {
             *lock(&self.breaker.shared.spare) = Some(probe);
-            self.breaker.look_sooner(std::time::Duration::ZERO);
+            drop(snapshot);
+            self.breaker.look_sooner(Duration::ZERO);
         }
     }
 }
 
 /// One of `weight`, by chance.
-fn drawn(chance: &crate::Chance, weight: u32) -> bool {
+fn drawn(chance: &Chance, weight: u32) -> bool {
     weight <= 1 || (u128::from(chance.bits()) * u128::from(weight)) >> 64 == 0
 }

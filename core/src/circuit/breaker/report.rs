@@ -15,7 +15,7 @@ use crate::{
         CircuitEvent, CircuitRecord, Rule,
         rules::{self, Outcome, Report},
     },
-    register::{Swap, Versioned, WriteId},
+    register::{Swap, Version, Versioned, WriteId},
 };
 
 /// What a report adds to its call at most.
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const HASTY_WAIT: Duration = Duration::from_millis(20);
 /// The bound that the wait after a conflict is doubled to at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
-/// A sample is not worth more attempts than this.
+/// A sample is not worth more conflicts than this.
 const SAMPLE_ATTEMPTS: u32 = 4;
 
 /// The reports of one instance that are not on their way yet.
@@ -46,14 +46,16 @@ impl CircuitBreaker {
         }
         let _lead = Lead(self);
         let ends = Instant::now() + left;
-        let first = match report {
-            // There are few of these, and they do not come in bursts.
-            Report { permit, .. } if permit.probe.is_some() => Duration::ZERO,
-            Report { outcome: Outcome::Success, .. } => Duration::ZERO,
-            _ if left < REPORT => HASTY_WAIT,
-            _ => FIRST_WAIT,
+        // The results of probes and the samples of good calls are few and do not come in bursts.
+        let probe = report.permit.probe.is_some();
+        let first = match report.outcome {
+            _ if probe => Duration::ZERO,
+            Outcome::Failure if left < REPORT => HASTY_WAIT,
+            Outcome::Failure => FIRST_WAIT,
+            Outcome::Success | Outcome::Neutral => Duration::ZERO,
         };
-        let lead = self.lead(first);
+        // A probe knows the record: it wrote its lease there. A read may even be older.
+        let lead = self.lead(first, !probe, ends);
         let _ = match deadline {
             Some(deadline) => deadline.scope(timeout_at(ends, lead)).await,
             None => timeout_at(ends, lead).await,
@@ -67,19 +69,26 @@ impl CircuitBreaker {
         !std::mem::replace(&mut reports.under_way, true)
     }
 
-    async fn lead(&self, first: Duration) {
+    async fn lead(&self, first: Duration, mut reads: bool, ends: Instant) {
         let mut bound = first;
         let mut mine = Vec::new();
-        let mut attempts = 0;
+        let mut conflicts = 0;
+        let mut beaten = None;
         loop {
-            sleep(self.settings().chance.up_to(bound)).await;
+            // Never so long that no attempt would follow.
+            let left = ends.saturating_duration_since(Instant::now());
+            sleep(self.settings().chance.up_to(bound.min(left / 2))).await;
             let began = self.now();
-            match self.read().await {
-                Ok(found) => self.adopt(found, began),
-                Err(error) => {
-                    self.store_failed(&error);
-                    mine.append(&mut lock(&self.shared.reports).waiting);
-                    return self.count_privately(&mine);
+            if std::mem::replace(&mut reads, true) {
+                match self.read().await {
+                    // A stale read of what was replaced already: the conflict told more.
+                    Ok(found) if conflicts > 0 && version(found.as_ref()) == beaten => {}
+                    Ok(found) => self.adopt(found, began),
+                    Err(error) => {
+                        self.store_failed(&error);
+                        mine.append(&mut lock(&self.shared.reports).waiting);
+                        return self.count_privately(&mine);
+                    }
                 }
             }
             mine.append(&mut lock(&self.shared.reports).waiting);
@@ -88,30 +97,42 @@ impl CircuitBreaker {
             let Some(next) = self.fold(&snapshot.record, &mut mine, now) else { return };
             match self.swap(snapshot.version, WriteId::random(), &next).await {
                 Ok(Swap::Done(version)) => {
-                    self.adopt(Some(Versioned::new(next, version)), now);
+                    self.adopt_written(next, version, now);
                     mine.clear();
-                    if lock(&self.shared.reports).waiting.is_empty() {
+                    if self.is_moot(&mine) {
                         return;
                     }
                     bound = FIRST_WAIT;
                 }
                 Ok(Swap::Conflict(current)) => {
+                    beaten = snapshot.version;
                     self.adopt(current, now);
+                    let record = &self.shared.snapshot.load_full().record;
+                    mine.retain(|report| report.permit.stands(record, now));
                     bound = (bound * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-                    attempts += 1;
+                    conflicts += 1;
                     let sample = matches!(self.policy().rule, Rule::Rate { .. });
-                    if sample && attempts == SAMPLE_ATTEMPTS {
+                    if self.is_moot(&mine) || (sample && conflicts == SAMPLE_ATTEMPTS) {
                         return;
                     }
                 }
-                // It may have been counted: counting it again would be worse than not at all.
-                Err(error) if error.kind() == StoreErrorKind::Ambiguous => return,
+                Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
+                    // A probe's result is settled by its id: it counts while that is there. Anything
+                    // else may have been counted: twice would be worse than not at all.
+                    mine.retain(|report| report.permit.probe.is_some());
+                    bound = FIRST_WAIT;
+                }
                 Err(error) => {
                     self.store_failed(&error);
                     return self.count_privately(&mine);
                 }
             }
         }
+    }
+
+    /// Whether nothing is left to report.
+    fn is_moot(&self, mine: &[Report]) -> bool {
+        mine.is_empty() && lock(&self.shared.reports).waiting.is_empty()
     }
 
     /// The record with all of `reports` counted; `None` if none of them counts any more.
@@ -132,8 +153,7 @@ impl CircuitBreaker {
             {
                 self.stand_alone();
             }
-            let expired = report.permit.probe.filter(|_| !report.permit.stands(record, now));
-            if let Some(probe) = expired {
+            if let Some(probe) = report.permit.probe.filter(|probe| probe.until <= now) {
                 self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
             }
             if let Some(counted) = rules::apply(record, policy, report, now, chance.draw()) {
@@ -171,6 +191,10 @@ impl CircuitBreaker {
             });
         }
     }
+}
+
+fn version(found: Option<&Versioned<CircuitRecord>>) -> Option<Version> {
+    found.map(|found| found.version)
 }
 
 /// Who leads. However its future ends, the next report finds the way free.

@@ -21,11 +21,11 @@ const SURELY: f64 = 5.0;
 /// Windows that are looked at besides the policy's own, with the part of the calls that must fail:
 /// an outage shows there long before it fills a minute.
 const SHORT: [(Duration, f64); 2] =
-    [(Duration::from_secs(8), 0.30), (Duration::from_secs(2), 0.45)];
+    [(Duration::from_secs(8), 0.30), (Duration::from_secs(2), 0.40)];
 
 /// Reports a second that the fleet makes: of good and of bad calls, while calm and while suspect;
 /// and the most that it would make if from now on every call failed.
-const CALM: (f64, f64) = (0.7, 0.5);
+const CALM: (f64, f64) = (1.1, 0.6);
 const SUSPECT: (f64, f64) = (6.0, 6.0);
 const OUTAGE: f64 = 40.0;
 

@@ -11,7 +11,7 @@ use funcify_core::{
 };
 use serde_json::json;
 
-use super::{Provider, clock, identify, pip, provider::Reply, token_of, token_with, verdict};
+use super::{Pip, Provider, clock, identify, pip, provider::Reply, token_of, token_with, verdict};
 
 /// A store that is down, so that the breaker keeps to itself.
 #[derive(Debug)]
@@ -79,6 +79,23 @@ async fn an_open_circuit_stops_no_caller_whose_key_is_known() {
     }
     assert_eq!(verdict(&identify(&pip, &token_of("rsa")).await), "allowed");
     assert_eq!(provider.requests("/jwks").len(), 3);
+}
+
+#[test]
+fn each_issuer_has_a_circuit_of_its_own_under_a_legal_name() {
+    let long = format!("https://{}.example.com/jwks", "long".repeat(15));
+    let at = |url: &str| Pip::jwks(url).issuer(url).audience("orders");
+    let pip = at("https://login.example.com/jwks")
+        .and(at("https://[2001:db8::1]:8443/jwks"))
+        .and(at(&long))
+        .and(at("https://staff.example.com/jwks").circuit(breaker()));
+    let store: Arc<dyn CircuitStateProvider> = Arc::new(Down);
+    let pip = pip.circuits(&store);
+    let names =
+        pip.issuers.iter().map(|issuer| issuer.circuit.as_ref().unwrap().name().to_string());
+    let names: Vec<String> = names.collect();
+    assert_eq!(names[..2], ["pip-login.example.com", "pip--2001-db8--1-"]);
+    assert_eq!((names[2].len(), names[3].as_str()), (64, "issuer"));
 }
 
 #[tokio::test]

@@ -102,12 +102,16 @@ impl Row {
     }
 }
 
+/// The rows whose header was sent, with it.
+fn sent() -> Vec<(Row, String)> {
+    let with_header = |row: Row| row.authorization().map(|authorization| (row, authorization));
+    rows().into_iter().filter_map(with_header).collect()
+}
+
 /// The rows on which `judge` is wrong.
-fn wrong(rows: &[Row], judge: impl Fn(&str) -> String) -> Vec<&str> {
-    let wrong = rows.iter().filter(|row| {
-        row.authorization().is_some_and(|authorization| judge(&authorization) != row.verdict)
-    });
-    wrong.map(|row| row.name.as_str()).collect()
+fn wrong(sent: &[(Row, String)], judge: impl Fn(&str) -> String) -> Vec<&str> {
+    let wrong = sent.iter().filter(|(row, authorization)| judge(authorization) != row.verdict);
+    wrong.map(|(row, _)| row.name.as_str()).collect()
 }
 
 #[tokio::test]
@@ -178,8 +182,8 @@ fn the_rows_catch_a_verifier_that_leaves_a_check_out() {
             verdict(&result)
         }
     };
-    let rows = rows();
-    assert_eq!(wrong(&rows, judge(LeftOut::Nothing)), [""; 0]);
+    let sent = sent();
+    assert_eq!(wrong(&sent, judge(LeftOut::Nothing)), [""; 0]);
     for (left_out, row) in [
         (LeftOut::Audience, "aud another"),
         (LeftOut::Issuer, "iss another"),
@@ -188,7 +192,7 @@ fn the_rows_catch_a_verifier_that_leaves_a_check_out() {
         (LeftOut::AllowList, "alg known but not allowed, RS512"),
         (LeftOut::Signature, "signature by another key"),
     ] {
-        assert!(wrong(&rows, judge(left_out)).contains(&row), "{row}");
+        assert!(wrong(&sent, judge(left_out)).contains(&row), "{row}");
     }
 }
 
@@ -210,8 +214,8 @@ fn the_rows_catch_a_verifier_whose_keys_are_not_bound_to_an_algorithm() {
             Err(_) => "Signature".to_owned(),
         }
     };
-    let rows = rows();
-    let wrong: Vec<&str> = wrong(&rows, naive);
+    let sent = sent();
+    let wrong: Vec<&str> = wrong(&sent, naive);
     for row in [
         "HS256 with the public key as the secret",
         "key bound to RS256, signed PS256",
@@ -233,7 +237,7 @@ fn the_rows_catch_a_parser_that_takes_the_last_of_two_members() {
             Err(_) => "Malformed: the claims are no JSON object".to_owned(),
         }
     };
-    assert!(wrong(&rows(), last_wins).contains(&"sub twice"));
+    assert!(wrong(&sent(), last_wins).contains(&"sub twice"));
 }
 
 #[test]

@@ -188,6 +188,26 @@ async fn a_fetch_whose_caller_went_away_is_driven_on_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_died_while_nobody_looked_is_begun_anew() {
+    let (provider, _, pip) = started().await;
+    provider.reply("/jwks", Reply::Cut(Duration::from_millis(300)));
+    let asked = async {
+        while provider.requests("/jwks").is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = asked => {}
+        _ = verdict_of(&pip, "rsa") => panic!("the caller goes away first"),
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    provider.reply("/jwks", Reply::Json(KEYS.jwks()));
+    assert_eq!(verdict_of(&pip, "rsa").await, "allowed");
+    assert_eq!(provider.requests("/jwks").len(), 2);
+}
+
+#[tokio::test]
 async fn the_deadline_of_the_invocation_bounds_the_wait() {
     let (provider, _, pip) = started().await;
     provider.reply("/jwks", Reply::Never);

@@ -120,6 +120,8 @@ pub(super) enum Reply {
     Status(u16),
     Redirect(String),
     Late(Duration, Value),
+    /// The connection ends without a reply.
+    Cut(Duration),
     Never,
 }
 
@@ -190,6 +192,7 @@ impl Provider {
                 tokio::time::sleep(after).await;
                 (200, String::new(), json.to_string())
             }
+            Reply::Cut(after) => return tokio::time::sleep(after).await,
             Reply::Never => std::future::pending().await,
         };
         let reply = format!(

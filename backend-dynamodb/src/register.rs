@@ -1,0 +1,215 @@
+use std::{
+    fmt,
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{
+    Client,
+    config::{StalledStreamProtectionConfig, http::HttpResponse},
+    error::SdkError,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use funcify_core::{
+    Clock, StoreError, StoreErrorKind, SystemClock,
+    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+};
+use tokio::time::timeout;
+
+use crate::{
+    DynamoDbConfig, DynamoDbConfigError,
+    error::{Request, store_error},
+    wire::{self, Item},
+};
+
+/// How long a connection may take to stand.
+const CONNECT: Duration = Duration::from_millis(250);
+
+/// Records as items of a DynamoDB table.
+///
+/// One conditional `PutItem` a write, one `GetItem` a read, no retries: the deadline and the retries
+/// are the engines'. Needs the rights `dynamodb:GetItem` and `dynamodb:PutItem` on the one table.
+///
+/// # Examples
+///
+/// ```
+/// use aws_config::{BehaviorVersion, Region, SdkConfig};
+/// use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
+///
+/// let aws = SdkConfig::builder()
+///     .behavior_version(BehaviorVersion::latest())
+///     .region(Region::new("eu-central-1"))
+///     .build();
+/// let backend = DynamoDbBackend::new(DynamoDbConfig::parse("dynamodb://fleet")?, &aws)?;
+/// assert_eq!(format!("{backend:?}"), r#"DynamoDbBackend { table: "fleet", prefix: "funcify", .. }"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct DynamoDbBackend {
+    client: Client,
+    config: DynamoDbConfig,
+    /// Whether the last request was answered, so that a connection stands.
+    connected: AtomicBool,
+}
+
+impl DynamoDbBackend {
+    /// A client for the table, from the AWS configuration of the process; does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamoDbConfigError`] names what is wrong with `config`.
+    pub fn new(config: DynamoDbConfig, aws: &SdkConfig) -> Result<Self, DynamoDbConfigError> {
+        Self::build(aws_sdk_dynamodb::config::Builder::from(aws), config)
+    }
+
+    /// The same with a client that there is already: its HTTP client, credentials and endpoint stay,
+    /// its own retries and timeouts are switched off.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamoDbConfigError`] names what is wrong with `config`.
+    pub fn with_client(
+        client: &Client,
+        config: DynamoDbConfig,
+    ) -> Result<Self, DynamoDbConfigError> {
+        Self::build(client.config().to_builder(), config)
+    }
+
+    fn build(
+        mut builder: aws_sdk_dynamodb::config::Builder,
+        config: DynamoDbConfig,
+    ) -> Result<Self, DynamoDbConfigError> {
+        config.check()?;
+        if let Some(region) = &config.region {
+            builder = builder.region(Region::new(region.clone()));
+        }
+        // A write that the SDK repeats by itself is sent again without anybody knowing.
+        let service = builder
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Ok(Self { client: Client::from_conf(service), config, connected: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        &self.config.table
+    }
+
+    fn key(&self, key: &RecordKey) -> String {
+        format!("{}:{key}", self.config.prefix)
+    }
+
+    /// Waits for one answer: as long as an attempt may take, and for a connection where there is none.
+    async fn answer<T, E>(
+        &self,
+        request: Request,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
+        let connecting =
+            if self.connected.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
+        let patience = self.config.attempt + connecting;
+        let answer = timeout(patience, send).await;
+        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
+        self.connected.store(answered, Ordering::Relaxed);
+        answer.map_err(|_| request.timed_out(patience))
+    }
+
+    /// One conditional `PutItem`: `Err(item)` with what was there instead if the condition failed.
+    async fn put(
+        &self,
+        item: Item,
+        expected: Option<AttributeValue>,
+    ) -> Result<Result<(), Option<Item>>, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.table())
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match expected {
+            Some(write_id) => put
+                .condition_expression("write_id = :expected")
+                .expression_attribute_values(":expected", write_id),
+            None => put.condition_expression("attribute_not_exists(write_id)"),
+        };
+        match self.answer(Request::Write, put.send()).await? {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Err(failed.item.clone()))
+                }
+                _ => Err(Request::Write.failed(error, self.table())),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Register for DynamoDbBackend {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        // A circuit's snapshot is seconds old anyway; a token read late would be fetched twice.
+        let consistent = matches!(key, RecordKey::Token(_));
+        let send = self
+            .client
+            .get_item()
+            .table_name(self.table())
+            .key(wire::KEY, AttributeValue::S(self.key(key)))
+            .consistent_read(consistent)
+            .send();
+        match self.answer(Request::Read, send).await? {
+            Ok(found) => Ok(found.item.and_then(wire::decode)),
+            Err(error) => Err(Request::Read.failed(error, self.table())),
+        }
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let ttl = (SystemClock.now() + keep_for).as_millis() / 1_000 + 1;
+        let item = wire::encode(self.key(key), id, ttl, body)
+            .map_err(|error| store_error(StoreErrorKind::Invalid, error))?;
+        let write_id = expected.map(|version| AttributeValue::S(version.id().to_string()));
+        let mut found = match self.put(item.clone(), write_id).await? {
+            Ok(()) => return Ok(Swap::Done(Version::new(id))),
+            Err(found) => found,
+        };
+        // A `write_id` that is none of ours is a foreign item as well: replace exactly that one.
+        if let (None, Some(there)) = (expected, &found)
+            && wire::write_id(there).is_none()
+            && let Some(foreign) = there.get(wire::WRITE_ID)
+        {
+            found = match self.put(item, Some(foreign.clone())).await? {
+                Ok(()) => return Ok(Swap::Done(Version::new(id))),
+                Err(found) => found,
+            };
+        }
+        let current = found.and_then(wire::decode);
+        match &current {
+            Some(current) if current.version.id() == id => Ok(Swap::Done(current.version)),
+            _ => Ok(Swap::Conflict(current)),
+        }
+    }
+}
+
+impl fmt::Debug for DynamoDbBackend {
+    /// Table and prefix only: a client knows credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDbBackend")
+            .field("table", &self.config.table)
+            .field("prefix", &self.config.prefix)
+            .finish_non_exhaustive()
+    }
+}

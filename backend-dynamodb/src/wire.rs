@@ -1,0 +1,267 @@
+//! The item: each member of a record an attribute of its own.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use funcify_core::register::{Body, Damage, Version, Versioned, WriteId};
+use serde_json::{Map, Number, Value};
+
+use crate::DynamoDbError;
+
+pub(crate) const KEY: &str = "pk";
+pub(crate) const WRITE_ID: &str = "write_id";
+pub(crate) const TTL: &str = "ttl";
+
+/// DynamoDB's limit of an item, 400 KB.
+pub(crate) const LARGEST: usize = 400 * 1024;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The item of a record. `ttl` is in Unix seconds.
+pub(crate) fn encode(
+    key: String,
+    id: WriteId,
+    ttl: i64,
+    body: &Body,
+) -> Result<Item, DynamoDbError> {
+    let mut item = Item::with_capacity(body.members().len() + 3);
+    let mut size = key.len() + 64;
+    for (name, value) in body.members() {
+        if [KEY, WRITE_ID, TTL].contains(&name.as_str()) {
+            return Err(DynamoDbError::Member { name: name.clone() });
+        }
+        size += name.len() + size_of_value(value);
+        item.insert(name.clone(), attribute(value));
+    }
+    if size > LARGEST {
+        return Err(DynamoDbError::TooLarge { size });
+    }
+    item.insert(KEY.to_owned(), AttributeValue::S(key));
+    item.insert(WRITE_ID.to_owned(), AttributeValue::S(id.to_string()));
+    item.insert(TTL.to_owned(), AttributeValue::N(ttl.to_string()));
+    Ok(item)
+}
+
+/// The record of an item; `None` if the item is not ours.
+pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
+    let version = Version::new(write_id(&item)?);
+    for ours in [KEY, WRITE_ID, TTL] {
+        item.remove(ours);
+    }
+    let members = item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?)));
+    Some(match members.collect::<Option<Map<_, _>>>() {
+        Some(members) => Versioned::new(Body::new(members), version),
+        None => Versioned { value: Body::default(), version, damage: Some(Damage::Unreadable) },
+    })
+}
+
+/// The write that made the item, if it is one of ours.
+pub(crate) fn write_id(item: &Item) -> Option<WriteId> {
+    WriteId::parse(item.get(WRITE_ID)?.as_s().ok()?)
+}
+
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(*flag),
+        Value::Number(number) if survives_as_a_number(number) => {
+            AttributeValue::N(number.to_string())
+        }
+        Value::Number(number) => AttributeValue::Ss(vec![number.to_string()]),
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Array(values) => AttributeValue::L(values.iter().map(attribute).collect()),
+        Value::Object(members) => AttributeValue::M(
+            members.iter().map(|(name, value)| (name.clone(), attribute(value))).collect(),
+        ),
+    }
+}
+
+/// DynamoDB keeps 38 digits and 1e-130 to 1e126, and writes `1.0` as `1`, which is another number in
+/// JSON.
+fn survives_as_a_number(number: &Number) -> bool {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => {
+            float.fract() != 0.0 && (1e-130..1e126).contains(&float.abs())
+        }
+        _ => true,
+    }
+}
+
+fn value(attribute: AttributeValue) -> Option<Value> {
+    match attribute {
+        AttributeValue::Null(_) => Some(Value::Null),
+        AttributeValue::Bool(flag) => Some(Value::Bool(flag)),
+        AttributeValue::N(text) => number(&text),
+        AttributeValue::Ss(texts) => match texts.as_slice() {
+            [text] => number(text),
+            _ => None,
+        },
+        AttributeValue::S(text) => Some(Value::String(text)),
+        AttributeValue::L(values) => {
+            values.into_iter().map(value).collect::<Option<_>>().map(Value::Array)
+        }
+        AttributeValue::M(members) => {
+            let members = members.into_iter().map(|(name, member)| Some((name, value(member)?)));
+            members.collect::<Option<_>>().map(Value::Object)
+        }
+        _ => None,
+    }
+}
+
+/// By the standard library's parsers: serde_json's own is a bit off in the last digit of a float.
+fn number(text: &str) -> Option<Value> {
+    let whole =
+        || text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from));
+    whole().ok().or_else(|| Number::from_f64(text.parse().ok()?)).map(Value::Number)
+}
+
+/// As DynamoDB counts, rounded up.
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 1,
+        Value::Number(_) => 21,
+        Value::String(text) => text.len(),
+        Value::Array(values) => {
+            values.iter().map(|value| 1 + size_of_value(value)).sum::<usize>() + 3
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum::<usize>()
+                + 3
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{
+        Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: WriteId = WriteId::from_bits(7);
+
+    fn body(value: Value) -> Body {
+        let Value::Object(members) = value else { panic!("not an object") };
+        Body::new(members)
+    }
+
+    #[test]
+    fn the_console_shows_the_members_of_a_record() {
+        let record = body(json!({
+            "state": "open", "epoch": 3, "open_until": 1_700_000_000_000_i64, "rate": 0.25,
+            "failures": [[1, "a"], [2, "b"]], "override": {"mode": "disabled"}, "none": null, "ok": true
+        }));
+        let item = encode("funcify:circuit:auth0".to_owned(), ID, 1_700_000_100, &record).unwrap();
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        assert_eq!(item["pk"], text("funcify:circuit:auth0"));
+        assert_eq!(item["write_id"], text("00000000000000000000000000000007"));
+        assert_eq!(item["ttl"], number("1700000100"));
+        assert_eq!(item["state"], text("open"));
+        assert_eq!(item["epoch"], number("3"));
+        assert_eq!(item["open_until"], number("1700000000000"));
+        assert_eq!(item["rate"], number("0.25"));
+        let failure = |at, by| AttributeValue::L(vec![number(at), text(by)]);
+        assert_eq!(item["failures"], AttributeValue::L(vec![failure("1", "a"), failure("2", "b")]));
+        assert_eq!(item["none"], AttributeValue::Null(true));
+        assert_eq!(item["ok"], AttributeValue::Bool(true));
+        assert_eq!(decode(item), Some(Versioned::new(record, Version::new(ID))));
+    }
+
+    #[test]
+    fn a_number_that_dynamodb_would_change_is_kept_as_its_text() {
+        for number in [json!(1.0), json!(-0.0), json!(1e300), json!(5e-324), json!(1e20)] {
+            let AttributeValue::Ss(texts) = attribute(&number) else { panic!("{number}") };
+            assert_eq!(texts, [number.to_string()]);
+        }
+        for number in [json!(0), json!(u64::MAX), json!(i64::MIN), json!(0.1), json!(-1.5e-7)] {
+            assert_eq!(attribute(&number), AttributeValue::N(number.to_string()));
+        }
+    }
+
+    #[test]
+    fn an_item_without_a_write_id_of_ours_is_foreign() {
+        let foreign = [
+            vec![],
+            vec![("write_id", AttributeValue::S("not ours".to_owned()))],
+            vec![("write_id", AttributeValue::N("7".to_owned()))],
+            vec![("write_id", AttributeValue::S("A".repeat(32)))],
+        ];
+        for attributes in foreign {
+            let mut item = Item::from([("pk".to_owned(), AttributeValue::S("k".to_owned()))]);
+            item.extend(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            assert_eq!(decode(item), None);
+        }
+    }
+
+    #[test]
+    fn an_attribute_that_is_no_json_damages_the_record_and_keeps_its_version() {
+        let strange = [
+            AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new("bytes")),
+            AttributeValue::Ns(vec!["1".to_owned()]),
+            AttributeValue::Ss(vec!["1".to_owned(), "2".to_owned()]),
+            AttributeValue::Ss(vec!["one".to_owned()]),
+            AttributeValue::N("NaN".to_owned()),
+            AttributeValue::L(vec![AttributeValue::Bs(vec![])]),
+        ];
+        for attribute in strange {
+            let mut item = encode("k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
+            item.insert("epoch".to_owned(), attribute);
+            let read = decode(item).unwrap();
+            assert_eq!(read.version, Version::new(ID));
+            assert_eq!((read.value, read.damage), (Body::default(), Some(Damage::Unreadable)));
+        }
+    }
+
+    #[test]
+    fn a_member_that_the_item_needs_for_itself_is_refused() {
+        for name in ["pk", "write_id", "ttl"] {
+            let refused = encode("k".to_owned(), ID, 0, &body(json!({ name: 1 }))).unwrap_err();
+            assert!(refused.to_string().contains(name), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_record_larger_than_an_item_is_refused() {
+        let token = "t".repeat(LARGEST);
+        let refused = encode("k".to_owned(), ID, 0, &body(json!({ "token": token }))).unwrap_err();
+        assert!(refused.to_string().contains("409600"), "{refused}");
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i32>().prop_map(|whole| Value::from(f64::from(whole))),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let name = any::<String>();
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                proptest::collection::btree_map(name, inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_record_is_read_back_as_it_was_written(
+            members in proptest::collection::btree_map("[a-z]{5,9}", any_value(), 0..6),
+            id in any::<u128>(),
+        ) {
+            let id = WriteId::from_bits(id);
+            let record = Body::new(members.into_iter().collect());
+            let item = encode("k".to_owned(), id, 0, &record).unwrap();
+            prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::new(id))));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use funcify_core::{
+    StoreError,
+    register::{Body, Damage, RecordKey, Register, Swap, Version, Versioned, WriteId},
+};
+
+/// A store in the memory of this process: the executable specification of [`Register`].
+///
+/// Clones share one store, as clients of one server do.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_backend_memory::MemoryBackend;
+/// use funcify_core::{
+///     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
+///     register::{Swap, Version, WriteId},
+/// };
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let store = MemoryBackend::default();
+/// let circuit = CircuitName::new("auth0").unwrap();
+/// assert_eq!(store.circuit_state(&circuit).await.unwrap(), None);
+///
+/// let id = WriteId::random();
+/// let closed = CircuitRecord::default();
+/// let swap = store.update_state(&circuit, None, id, &closed).await.unwrap();
+/// assert_eq!(swap, Swap::Done(Version::new(id)));
+///
+/// let late = store.clone().update_state(&circuit, None, WriteId::random(), &closed).await.unwrap();
+/// assert!(matches!(late, Swap::Conflict(Some(current)) if current.version.id() == id));
+/// # });
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryBackend {
+    items: Arc<Mutex<HashMap<RecordKey, Item>>>,
+}
+
+/// What stands under a key; without an id it is not ours.
+struct Item {
+    id: Option<WriteId>,
+    body: Result<Body, Damage>,
+}
+
+impl MemoryBackend {
+    /// A store that holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts `text` under `key` as another program would have left it: as the body of a record of
+    /// `id`, or without an id as something that is not ours. For tests.
+    pub fn plant(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
+        self.items().insert(key.clone(), Item { id, body: Body::parse(text) });
+    }
+
+    /// Removes what stands under `key`, as an operator would. For tests.
+    pub fn remove(&self, key: &RecordKey) {
+        self.items().remove(key);
+    }
+
+    /// A panic elsewhere cannot leave half an item behind: poison is ignored.
+    fn items(&self) -> MutexGuard<'_, HashMap<RecordKey, Item>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Register for MemoryBackend {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        Ok(self.items().get(key).and_then(Item::record))
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        // Memory is cleaned up with its process.
+        _keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let mut items = self.items();
+        let current = items.get(key).and_then(Item::version);
+        if current == Some(Version::new(id)) {
+            return Ok(Swap::Done(Version::new(id)));
+        }
+        if current != expected {
+            return Ok(Swap::Conflict(items.get(key).and_then(Item::record)));
+        }
+        items.insert(key.clone(), Item { id: Some(id), body: Ok(body.clone()) });
+        Ok(Swap::Done(Version::new(id)))
+    }
+}
+
+impl Item {
+    fn version(&self) -> Option<Version> {
+        self.id.map(Version::new)
+    }
+
+    fn record(&self) -> Option<Versioned<Body>> {
+        let version = self.version()?;
+        Some(match &self.body {
+            Ok(body) => Versioned::new(body.clone(), version),
+            Err(damage) => Versioned { value: Body::default(), version, damage: Some(*damage) },
+        })
+    }
+}
+
+impl fmt::Debug for MemoryBackend {
+    /// How many items there are: a body may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBackend").field("items", &self.items().len()).finish()
+    }
+}

@@ -1,0 +1,10 @@
+//! The memory backend keeps the contract, `settle` keeps its promises on a wire that fails, and
+//! registers that break the contract are caught.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod settle;
+mod settle_twins;
+mod twin;
+mod twins;
+mod wire;

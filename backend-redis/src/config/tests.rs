@@ -1,0 +1,199 @@
+//! Good and bad configurations, in a table each.
+
+use secrecy::ExposeSecret;
+
+use super::RedisConfig;
+
+/// What a good URL says, in one line: nodes, then what differs from a plain one.
+fn said(url: &str) -> String {
+    let config = match RedisConfig::parse(url) {
+        Ok(config) => config,
+        Err(error) => return format!("refused: {error}"),
+    };
+    let mut said = format!("{:?}", config.nodes().collect::<Vec<_>>());
+    let mut add = |part: String| said.push_str(&format!(" {part}"));
+    if config.cluster {
+        add("cluster".into());
+    }
+    if config.tls {
+        add("tls".into());
+    }
+    if let Some(user) = config.user {
+        add(format!("user={user}"));
+    }
+    if let Some(password) = config.password {
+        add(format!("password={}", password.expose_secret()));
+    }
+    if config.database != 0 {
+        add(format!("db={}", config.database));
+    }
+    if config.prefix != "funcify" {
+        add(format!("prefix={}", config.prefix));
+    }
+    if config.insecure {
+        add("insecure".into());
+    }
+    if let Some(ca) = config.ca {
+        add(format!("ca={}", ca.display()));
+    }
+    said
+}
+
+#[test]
+fn every_form_of_the_url_is_read() {
+    let cases = [
+        ("redis://localhost", "[localhost:6379]"),
+        ("redis://localhost/", "[localhost:6379]"),
+        ("REDIS://localhost", "[localhost:6379]"),
+        ("redis://cache.example.com:6380", "[cache.example.com:6380]"),
+        ("redis://10.0.0.7:6380/3", "[10.0.0.7:6380] db=3"),
+        ("redis://[::1]", "[[::1]:6379]"),
+        ("redis://[fd00::7]:7000/1", "[[fd00::7]:7000] db=1"),
+        ("redis://localhost/0", "[localhost:6379]"),
+        ("redis://localhost/65535", "[localhost:6379] db=65535"),
+        ("redis://:pw@localhost", "[localhost:6379] password=pw"),
+        ("redis://me:pw@127.0.0.1", "[127.0.0.1:6379] user=me password=pw"),
+        ("redis://me:pw@[::1]", "[[::1]:6379] user=me password=pw"),
+        ("redis://me:pw@127.8.8.8", "[127.8.8.8:6379] user=me password=pw"),
+        ("redis://me:a:b@localhost", "[localhost:6379] user=me password=a:b"),
+        ("redis://@localhost", "[localhost:6379]"),
+        ("redis://m%40e:p%2F%3a%25@localhost", "[localhost:6379] user=m@e password=p/:%"),
+        ("redis://me:%C3%A9@localhost", "[localhost:6379] user=me password=é"),
+        ("redis://h?prefix=shop:eu", "[h:6379] prefix=shop:eu"),
+        ("redis://h/?prefix=a%2Eb", "[h:6379] prefix=a.b"),
+        ("redis://h?", "[h:6379]"),
+        ("redis://h?insecure", "[h:6379] insecure"),
+        ("redis://h?insecure=false", "[h:6379]"),
+        ("redis://me:pw@h?insecure=true", "[h:6379] user=me password=pw insecure"),
+        ("rediss://me:pw@h", "[h:6379] tls user=me password=pw"),
+        ("rediss://h/2?prefix=p&ca=/etc/ca.pem", "[h:6379] tls db=2 prefix=p ca=/etc/ca.pem"),
+        ("rediss://h?ca=/tmp/a%20b.pem", "[h:6379] tls ca=/tmp/a b.pem"),
+        ("redis-cluster://h", "[h:6379] cluster"),
+        ("redis-cluster://h/0", "[h:6379] cluster"),
+        ("redis-cluster://a:1,b,[::1]:3", "[a:1, b:6379, [::1]:3] cluster"),
+        ("rediss-cluster://:pw@a,b", "[a:6379, b:6379] cluster tls password=pw"),
+    ];
+    for (url, expected) in cases {
+        assert_eq!(said(url), expected, "{url}");
+    }
+}
+
+#[test]
+fn every_wrong_url_is_refused_with_what_is_wrong() {
+    let cases = [
+        ("", "got no scheme"),
+        ("localhost:6379", "got no scheme"),
+        ("redis:localhost", "got no scheme"),
+        ("http://localhost", "as the scheme, got \"http\""),
+        ("redis+unix://localhost", "as the scheme, got \"redis+unix\""),
+        ("://localhost", "as the scheme, got \"\""),
+        ("redis://", "a host is missing in place 1"),
+        ("redis://:6379", "a host is missing in place 1"),
+        ("redis://:pw@", "a host is missing in place 1"),
+        ("redis:///3", "a host is missing in place 1"),
+        ("redis-cluster://a,,c", "a host is missing in place 2"),
+        ("redis-cluster://a,", "a host is missing in place 2"),
+        ("redis://a,b", "several hosts are a cluster"),
+        ("rediss://a,b", "several hosts are a cluster"),
+        ("redis://h:0", "a port from 1 to 65535 in place 1"),
+        ("redis://h:65536", "a port from 1 to 65535 in place 1"),
+        ("redis://h:+6379", "a port from 1 to 65535 in place 1"),
+        ("redis://h:", "a port from 1 to 65535 in place 1"),
+        ("redis-cluster://a,b:x", "a port from 1 to 65535 in place 2"),
+        ("redis://::1", "a port from 1 to 65535 in place 1"),
+        ("redis://[::1", "an IPv6 address between [ and ]"),
+        ("redis://[h]", "an IPv6 address between [ and ]"),
+        ("redis://[::1]6379", "a port from 1 to 65535"),
+        ("redis://h%20h", "a host name or an IP address"),
+        ("redis://h h", "a host name or an IP address"),
+        ("redis://h\u{0}", "a host name or an IP address"),
+        ("redis://h/one", "a number as the database"),
+        ("redis://h/-1", "a number as the database"),
+        ("redis://h/1/2", "a number as the database"),
+        ("redis://h/65536", "a number as the database"),
+        ("redis-cluster://h/1", "no database but 0 in a cluster"),
+        ("redis://me@localhost", "user has no password"),
+        ("redis://me:@localhost", "user has no password"),
+        ("redis://me:%zz@localhost", "password is not percent-encoded UTF-8"),
+        ("redis://me:%f@localhost", "password is not percent-encoded UTF-8"),
+        ("redis://me:%ff@localhost", "password is not percent-encoded UTF-8"),
+        ("redis://%ff:pw@localhost", "user is not percent-encoded UTF-8"),
+        ("redis://me:p@w@localhost", "must be %40"),
+        ("redis://me:p/w@localhost", "an `@` after the host"),
+        ("redis://me:p?w@localhost", "an `@` after the host"),
+        ("redis://me:p#w@localhost", "got a `#`"),
+        ("redis://h#fragment", "got a `#`"),
+        ("redis://h?timeout=1", "option \"timeout\": expected prefix, insecure or ca"),
+        ("redis://h?Prefix=a", "option \"Prefix\": expected prefix, insecure or ca"),
+        ("redis://h?prefix", "option \"prefix\": expected 1 to 64"),
+        ("redis://h?prefix=a%20b", "option \"prefix\": expected 1 to 64"),
+        ("redis://h?prefix=%7Ba%7D", "option \"prefix\": expected 1 to 64"),
+        ("redis://h?prefix=%", "option \"prefix\": expected percent-encoded UTF-8"),
+        ("redis://h?prefix=a&prefix=b", "option \"prefix\": given twice"),
+        ("redis://h?insecure=yes", "option \"insecure\": expected true or false"),
+        ("rediss://h?insecure=true", "option \"insecure\": TLS (rediss) is never insecure"),
+        ("rediss://h?ca=", "option \"ca\": expected a path"),
+        ("redis://h?ca=/etc/ca.pem", "option \"ca\": only TLS (rediss)"),
+        ("redis://:pw@h", "a password for \"h\" needs TLS (rediss) or the option insecure=true"),
+        ("redis://:pw@128.0.0.1", "a password for \"128.0.0.1\" needs TLS"),
+        ("redis://:pw@localhost.example.com", "needs TLS (rediss)"),
+        ("redis://:pw@h?insecure=false", "needs TLS (rediss)"),
+        ("redis-cluster://:pw@localhost,h", "a password for \"h\" needs TLS"),
+    ];
+    for (url, expected) in cases {
+        let said = said(url);
+        assert!(said.starts_with("refused: ") && said.contains(expected), "{url}: {said}");
+    }
+}
+
+#[test]
+fn no_error_and_no_debug_form_shows_a_password() {
+    let places = [
+        "redis://me:{}@h",
+        "redis://me:{}",
+        "redis://{}@h",
+        "redis://me:{}@h:x",
+        "redis://me:{}@",
+        "redis://me:a/{}@h",
+        "redis://me:a?{}@h",
+        "redis://me:a#{}@h",
+        "redis://me:{}/x@h",
+        "redis://me:{}?x@h",
+        "redis://me:%zz{}@h",
+        "redis://me:{}@h?no=1",
+        "redis://me:{}@h/x",
+        "redis://me:{}@a,b",
+        "redis://me:@{}@h",
+        "redis-cluster://me:{}@h/1",
+        "redis://me:a&{}=b@h",
+        "redis://:{}@h",
+        "rediss://me:{}@h",
+        "redis://me:{}@localhost",
+    ];
+    for place in places {
+        let url = place.replace("{}", "canary-5up3r");
+        let shown = match RedisConfig::parse(&url) {
+            Ok(config) => format!("{config:?}"),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!shown.contains("canary"), "{place}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_built_in_code_is_checked_as_well() {
+    let built = [
+        RedisConfig::new("", 1),
+        RedisConfig::new("h", 0),
+        RedisConfig::new("h", 1).with_password("pw"),
+        RedisConfig::new("h", 1).with_cluster().with_database(1),
+        RedisConfig::new("h", 1).with_prefix(""),
+        RedisConfig::new("h", 1).with_ca("/ca.pem"),
+        RedisConfig::new("h", 1).with_tls().with_insecure(),
+        RedisConfig::new("localhost", 1).with_cluster_node("h", 1).with_password("pw"),
+    ];
+    for config in built {
+        assert!(config.check().is_err(), "{config:?}");
+    }
+    assert!(RedisConfig::new("h", 1).with_password("pw").with_tls().check().is_ok());
+}

@@ -1,0 +1,248 @@
+//! What went wrong with a command, and what may be done about it.
+
+use std::{io, sync::Arc};
+
+use funcify_core::{StoreError, StoreErrorKind};
+use redis::RedisError;
+
+pub(crate) const BACKEND: &str = "redis";
+
+/// A command without a usable answer. What matters is whether the server can have seen it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// There was no connection to send it on.
+    #[error("no connection to {node}")]
+    NotSent { node: String, source: Arc<io::Error> },
+    /// The server said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A redirection leads where the password must not go.
+    #[error("the cluster redirects to `{host}`, and the password needs TLS or insecure=true there")]
+    Exposed { host: String },
+    /// It was sent, and no answer came in time.
+    #[error("no answer in time")]
+    Silent,
+    /// It was sent, or may have been, and the connection ended.
+    #[error("the connection ended before the answer")]
+    Lost(#[source] RedisError),
+    /// The answer is none that this command has.
+    #[error("the answer has an unexpected form")]
+    Garbled,
+}
+
+/// The server's own words for "no".
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the server answered {code}: {detail}")]
+pub(crate) struct Refusal {
+    code: String,
+    detail: String,
+}
+
+/// The attempt, which decides what its failure leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    Read,
+    Swap,
+}
+
+impl Failure {
+    /// The failure of `command` on a connection that had been there.
+    pub(crate) fn of(error: RedisError) -> Self {
+        match Refusal::of(&error) {
+            Some(refusal) => Self::Refused(refusal),
+            // A connection of the user's own makes itself when it is used, and says so like this.
+            None if error.is_connection_refusal() => Self::NotSent {
+                node: "the server".to_owned(),
+                source: Arc::new(io::Error::new(io::ErrorKind::ConnectionRefused, error)),
+            },
+            None => Self::Lost(error),
+        }
+    }
+
+    /// Whether the next command had better take a new connection: this one is dead, stuck, or leads
+    /// to a node that has lost its place.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Self::Silent | Self::Lost(_) | Self::Garbled => true,
+            Self::Refused(refusal) => refusal.is_one_of(&["READONLY", "MASTERDOWN"]),
+            Self::NotSent { .. } | Self::Exposed { .. } => false,
+        }
+    }
+
+    /// Whether the next command had better ask another node who owns the key.
+    pub(crate) fn doubts_the_node(&self) -> bool {
+        match self {
+            Self::NotSent { .. } => true,
+            Self::Refused(refusal) if refusal.is_one_of(&["MOVED", "CLUSTERDOWN"]) => true,
+            other => other.ends_connection(),
+        }
+    }
+
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["NOSCRIPT"]))
+    }
+
+    pub(crate) fn is_wrong_type(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["WRONGTYPE"]))
+    }
+
+    pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {
+        let kind = match (&self, attempt) {
+            (Self::NotSent { .. }, _) => StoreErrorKind::Unavailable,
+            (Self::Refused(refusal), _) => refusal.kind(),
+            (Self::Exposed { .. }, _) => StoreErrorKind::Denied,
+            (_, Attempt::Swap) => StoreErrorKind::Ambiguous,
+            (Self::Silent, Attempt::Read) => StoreErrorKind::Timeout,
+            (Self::Lost(_), Attempt::Read) => StoreErrorKind::Unavailable,
+            (Self::Garbled, Attempt::Read) => StoreErrorKind::Invalid,
+        };
+        StoreError::new(BACKEND, kind, self)
+    }
+}
+
+impl Refusal {
+    fn of(error: &RedisError) -> Option<Self> {
+        let code = error.code()?;
+        let detail = error.detail().unwrap_or_default();
+        // Before 7.0 an error inside a script is wrapped: "Error running script (…): … -OOM …".
+        let inner = detail
+            .starts_with("Error running script")
+            .then(|| detail.split(' ').find_map(|word| word.strip_prefix('-')))
+            .flatten();
+        let code = inner.unwrap_or(code).to_owned();
+        // A server that does not know a command quotes its arguments, and they may hold a token.
+        let quoted = detail.find("with args beginning with").unwrap_or(detail.len());
+        Some(Self { code, detail: detail.get(..quoted).unwrap_or_default().to_owned() })
+    }
+
+    /// Where the cluster says the key is: the address, and whether only for this once.
+    pub(crate) fn redirection(&self) -> Option<(&str, bool)> {
+        let once = match self.code.as_str() {
+            "MOVED" => false,
+            "ASK" => true,
+            _ => return None,
+        };
+        self.detail.split(' ').nth(1).map(|address| (address, once))
+    }
+
+    fn is_one_of(&self, codes: &[&str]) -> bool {
+        codes.contains(&self.code.as_str())
+    }
+
+    /// None of these is ambiguous: a refusal comes before the script writes the content.
+    fn kind(&self) -> StoreErrorKind {
+        match self.code.as_str() {
+            "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreErrorKind::Denied,
+            "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED"
+            | "ASK" | "BUSY" | "OOM" | "NOSCRIPT" | "NOREPLICAS" | "MISCONF" => {
+                StoreErrorKind::Unavailable
+            }
+            "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
+            "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
+            // What 7.0 says in a script where 7.2 says NOPERM.
+            "ERR" if self.detail.contains("user executing the script can't") => {
+                StoreErrorKind::Denied
+            }
+            _ => StoreErrorKind::Invalid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn answered(line: &str) -> Failure {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        Failure::of(value.extract_error().unwrap_err())
+    }
+
+    #[test]
+    fn a_refusal_is_never_ambiguous() {
+        use StoreErrorKind::{Denied, Invalid, Unavailable};
+        let table = [
+            ("READONLY You can't write against a read only replica.", Unavailable),
+            ("LOADING Redis is loading the dataset in memory", Unavailable),
+            ("MOVED 3999 127.0.0.1:6381", Unavailable),
+            ("ASK 3999 127.0.0.1:6381", Unavailable),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Unavailable),
+            ("CLUSTERDOWN The cluster is down", Unavailable),
+            ("MASTERDOWN Link with MASTER is down", Unavailable),
+            ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
+            ("BUSY Redis is busy running a script.", Unavailable),
+            ("NOSCRIPT No matching script.", Unavailable),
+            ("NOREPLICAS Not enough good replicas to write.", Unavailable),
+            ("MISCONF Redis is configured to save RDB snapshots", Unavailable),
+            ("ERR max number of clients reached", Unavailable),
+            (
+                "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't",
+                Unavailable,
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -NOPERM User",
+                Denied,
+            ),
+            ("NOAUTH Authentication required.", Denied),
+            ("WRONGPASS invalid username-password pair or user is disabled.", Denied),
+            ("NOPERM this user has no permissions to run the 'evalsha' command", Denied),
+            ("ERR AUTH <password> called without any password configured", Denied),
+            ("ERR The user executing the script can't run this command or subcommand", Denied),
+            ("ERR DB index is out of range", Invalid),
+            ("ERR unknown command 'EVALSHA', with args beginning with: 'x'", Invalid),
+            ("CROSSSLOT Keys in request don't hash to the same slot", Invalid),
+            ("SOMETHING new", Invalid),
+        ];
+        for (line, kind) in table {
+            for attempt in [Attempt::Read, Attempt::Swap] {
+                assert_eq!(answered(line).into_error(attempt).kind(), kind, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_swap_that_may_have_been_sent_is_ambiguous() {
+        use StoreErrorKind::{Ambiguous, Denied, Invalid, Timeout, Unavailable};
+        let reset = || RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        let node = "h:1".to_owned();
+        let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let table = [
+            (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
+            (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
+            (Failure::Silent, Timeout, Ambiguous),
+            (Failure::Lost(reset()), Unavailable, Ambiguous),
+            (Failure::Garbled, Invalid, Ambiguous),
+            (Failure::of(reset()), Unavailable, Ambiguous),
+        ];
+        for (failure, read, swap) in table {
+            assert_eq!(failure.clone().into_error(Attempt::Read).kind(), read, "{failure}");
+            assert_eq!(failure.clone().into_error(Attempt::Swap).kind(), swap, "{failure}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_arguments_that_a_server_quotes() {
+        let line =
+            "ERR unknown command 'EVALSHA', with args beginning with: 'x' '{\"token\":\"canary";
+        let error = answered(line).into_error(Attempt::Swap);
+        let source = error.source().unwrap();
+        assert!(source.to_string().contains("unknown command"), "{source}");
+        assert!(!format!("{error:?} {source}").contains("canary"));
+    }
+
+    #[test]
+    fn a_redirection_names_its_node() {
+        let node = |line| match answered(line) {
+            Failure::Refused(refusal) => {
+                refusal.redirection().map(|(node, once)| (node.to_owned(), once))
+            }
+            _ => None,
+        };
+        assert_eq!(node("MOVED 1 h:7"), Some(("h:7".to_owned(), false)));
+        assert_eq!(node("ASK 1 ::1:7"), Some(("::1:7".to_owned(), true)));
+        assert_eq!(node("MOVED 1 :7"), Some((":7".to_owned(), false)));
+        assert_eq!(node("MOVED"), None);
+        assert_eq!(node("READONLY h:7 x"), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! Which node a command goes to: the one of the configuration or, in a cluster, the one that the
+//! cluster itself names.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use redis::{Cmd, Value};
+
+use crate::{
+    config::{Address, RedisConfig},
+    connect::{Login, Node},
+    error::Failure,
+};
+
+/// How many redirections are followed, 5: a slot that is being moved takes two.
+const REDIRECTIONS: usize = 5;
+
+/// The way to the nodes.
+///
+/// The owner of a key is learned from the cluster's redirection, at the price of one round trip a
+/// key and process. A map of all slots would cost a function a connection to every node of the
+/// cluster before its first operation, for the one or two keys that it has.
+pub(crate) struct Route {
+    config: RedisConfig,
+    login: Arc<Login>,
+    nodes: Mutex<HashMap<Address, Arc<Node>>>,
+    owners: Mutex<HashMap<String, Address>>,
+    turn: AtomicUsize,
+}
+
+impl Route {
+    pub(crate) fn new(config: RedisConfig, login: Login) -> Self {
+        Self {
+            config,
+            login: Arc::new(login),
+            nodes: Mutex::default(),
+            owners: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &RedisConfig {
+        &self.config
+    }
+
+    /// Sends a command about `key`, on to where the cluster says.
+    ///
+    /// A redirection is a refusal: nothing was applied, so the next node gets the command for the
+    /// first time. Whatever else fails is left to the caller. Nothing is remembered of a node before
+    /// it has answered, so that one that never does is not asked for ever by callers that give up.
+    pub(crate) async fn ask(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
+        let (mut node, turn) = self.start(key);
+        let mut asking = false;
+        let mut redirections = 0;
+        loop {
+            let answer = node.ask(command, asking).await;
+            let failure = answer.as_ref().err();
+            match failure.and_then(|failure| self.redirection(failure, node.address())) {
+                Some((address, once)) if redirections < REDIRECTIONS => {
+                    self.keep_turn(turn);
+                    if !self.config.may_reach(&address.host) {
+                        return Err(Failure::Exposed { host: address.host });
+                    }
+                    redirections += 1;
+                    asking = once;
+                    node = self.node(address);
+                }
+                _ => {
+                    if failure.is_some_and(Failure::doubts_the_node) {
+                        lock(&self.owners).remove(key);
+                    } else {
+                        self.keep_turn(turn);
+                        self.learn(key, node.address(), asking);
+                    }
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// The owner, if it is known, else the one of the given nodes whose turn it is, with that turn.
+    fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
+        let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };
+        match owner {
+            Some(owner) => (self.node(owner), None),
+            None => {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                (self.node(self.config.node(turn).clone()), Some(turn))
+            }
+        }
+    }
+
+    /// The node has answered: it keeps its turn.
+    fn keep_turn(&self, turn: Option<usize>) {
+        if let Some(turn) = turn {
+            self.turn.store(turn, Ordering::Relaxed);
+        }
+    }
+
+    fn learn(&self, key: &str, address: &Address, once: bool) {
+        if !self.config.cluster || once {
+            return;
+        }
+        let mut owners = lock(&self.owners);
+        if owners.get(key) != Some(address) {
+            owners.insert(key.to_owned(), address.clone());
+        }
+    }
+
+    fn node(&self, address: Address) -> Arc<Node> {
+        let mut nodes = lock(&self.nodes);
+        let node = nodes.entry(address).or_insert_with_key(|address| {
+            Arc::new(Node::new(address.clone(), Arc::clone(&self.login)))
+        });
+        Arc::clone(node)
+    }
+
+    fn redirection(&self, failure: &Failure, from: &Address) -> Option<(Address, bool)> {
+        let Failure::Refused(refusal) = failure else { return None };
+        let (address, once) = refusal.redirection().filter(|_| self.config.cluster)?;
+        let (host, port) = address.rsplit_once(':')?;
+        // Without a host it is another port of the one that was asked.
+        let host = if host.is_empty() { &from.host } else { host };
+        Some((Address { host: host.to_owned(), port: port.parse().ok()? }, once))
+    }
+}
+
+/// A panic while one of these maps was held left it whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

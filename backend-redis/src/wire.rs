@@ -1,0 +1,183 @@
+//! What stands in Redis and how it is exchanged: one hash a record, one script a swap.
+
+use std::{sync::LazyLock, time::Duration};
+
+use funcify_core::register::{Body, Damage, RecordKey, Swap, Version, Versioned, WriteId};
+use redis::{Cmd, Script, Value};
+
+use crate::error::Failure;
+
+const SWAP: &str = include_str!("swap.lua");
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SWAP));
+
+/// A record is never kept shorter: an expiry of zero would delete it.
+const LEAST_KEEP: Duration = Duration::from_secs(1);
+
+/// Nor longer, about ten years: the expiry must not overflow in Redis.
+const LONGEST_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
+
+/// The key in Redis: `funcify:circuit:auth0`.
+pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
+    format!("{prefix}:{key}")
+}
+
+/// One round trip, whatever the record's size.
+pub(crate) fn read(key: &str) -> Cmd {
+    let mut command = redis::cmd("HMGET");
+    command.arg(key).arg("id").arg("rec");
+    command
+}
+
+/// A swap, as the command that names the script and the one that brings it along.
+#[derive(Debug)]
+pub(crate) struct SwapCommand<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) expected: Option<Version>,
+    pub(crate) id: WriteId,
+    pub(crate) body: &'a Body,
+    pub(crate) keep_for: Duration,
+}
+
+impl SwapCommand<'_> {
+    pub(crate) fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", SCRIPT.get_hash())
+    }
+
+    pub(crate) fn whole(&self) -> Cmd {
+        self.command("EVAL", SWAP)
+    }
+
+    fn command(&self, name: &'static str, script: &str) -> Cmd {
+        let expected = self.expected.map(|version| version.id().to_string()).unwrap_or_default();
+        let keep = self.keep_for.clamp(LEAST_KEEP, LONGEST_KEEP).as_millis();
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(1).arg(self.key);
+        // The record comes last: a server that quotes the arguments of a command in an error quotes
+        // the first ones.
+        command.arg(expected).arg(self.id.to_string()).arg(keep.to_string());
+        command.arg(self.body.to_string());
+        command
+    }
+}
+
+/// Reads the answer to a read. Any form but the one that Redis gives is garbled.
+pub(crate) fn read_answer(answer: &Value) -> Result<Option<Versioned<Body>>, Failure> {
+    let Value::Array(fields) = answer else { return Err(Failure::Garbled) };
+    let [id, rec] = fields.as_slice() else { return Err(Failure::Garbled) };
+    Ok(record(id, rec))
+}
+
+/// Reads the answer to the swap `id`.
+pub(crate) fn swap_answer(answer: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
+    match answer {
+        Value::Int(1) => Ok(Swap::Done(Version::new(id))),
+        Value::Nil => Ok(Swap::Conflict(None)),
+        current => read_answer(current).map(Swap::Conflict),
+    }
+}
+
+/// The same rule as in the script: without a write id nothing of ours is there.
+fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
+    let version = Version::new(WriteId::parse(text(id)?)?);
+    Some(match text(rec).map_or(Err(Damage::NotAnObject), Body::parse) {
+        Ok(body) => Versioned::new(body, version),
+        Err(damage) => Versioned { value: Body::default(), version, damage: Some(damage) },
+    })
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "000102030405060708090a0b0c0d0e0f";
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn parts(command: &Cmd) -> Vec<String> {
+        let packed = String::from_utf8(command.get_packed_command()).unwrap();
+        packed
+            .split("\r\n")
+            .filter(|part| !part.starts_with(['*', '$']))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn a_swap_is_one_command_on_one_key_with_the_record_last() {
+        let body = Body::parse(r#"{"state":"open"}"#).unwrap();
+        let swap = SwapCommand {
+            key: "funcify:circuit:auth0",
+            expected: Some(Version::new(WriteId::from_bits(1))),
+            id: WriteId::from_bits(2),
+            body: &body,
+            keep_for: Duration::from_secs(60),
+        };
+        let [one, two] = [1, 2].map(|bits| WriteId::from_bits(bits).to_string());
+        let arguments = ["1", swap.key, &one, &two, "60000", r#"{"state":"open"}"#, ""];
+        assert_eq!(parts(&swap.by_hash())[..2], ["EVALSHA", SCRIPT.get_hash()]);
+        assert_eq!(parts(&swap.by_hash())[2..], arguments);
+        assert_eq!(parts(&swap.whole())[0], "EVAL");
+        assert!(parts(&swap.whole()).ends_with(&arguments.map(str::to_owned)));
+    }
+
+    #[test]
+    fn no_duration_deletes_or_overflows() {
+        let body = Body::default();
+        for (keep_for, expected) in
+            [(Duration::ZERO, "1000"), (Duration::MAX, "316224000000"), (LEAST_KEEP * 2, "2000")]
+        {
+            let id = WriteId::from_bits(2);
+            let swap = SwapCommand { key: "k", expected: None, id, body: &body, keep_for };
+            assert_eq!(parts(&swap.by_hash())[6], expected);
+            assert_eq!(parts(&swap.by_hash())[4], "", "nothing expected");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_read_as_the_record_it_holds() {
+        let answer = Value::Array(vec![bulk(ID), bulk(r#"{"a":1}"#)]);
+        let read = read_answer(&answer).unwrap().unwrap();
+        assert_eq!(read.value, Body::parse(r#"{"a":1}"#).unwrap());
+        assert_eq!(read.version, Version::new(WriteId::parse(ID).unwrap()));
+        let other = WriteId::from_bits(7);
+        assert_eq!(swap_answer(&answer, other).unwrap(), Swap::Conflict(Some(read)));
+        assert_eq!(swap_answer(&Value::Nil, other).unwrap(), Swap::Conflict(None));
+        assert_eq!(swap_answer(&Value::Int(1), other).unwrap(), Swap::Done(Version::new(other)));
+    }
+
+    #[test]
+    fn damaged_content_is_vacant_and_keeps_its_version() {
+        let broken = Value::BulkString(vec![b'{', 0xff, b'}']);
+        for rec in [Value::Nil, bulk(""), bulk("[]"), bulk("{"), broken, Value::Int(7)] {
+            let read = read_answer(&Value::Array(vec![bulk(ID), rec])).unwrap().unwrap();
+            assert_eq!((read.value, read.damage), (Body::default(), Some(Damage::NotAnObject)));
+            assert_eq!(read.version.id().to_string(), ID);
+        }
+    }
+
+    #[test]
+    fn without_a_write_id_nothing_of_ours_is_there() {
+        for id in [Value::Nil, bulk(""), bulk("7"), bulk(&ID.to_uppercase()), Value::Int(7)] {
+            assert_eq!(read_answer(&Value::Array(vec![id, bulk("{}")])).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_no_answer() {
+        for odd in [Value::Int(2), Value::Okay, Value::Array(vec![]), bulk("1")] {
+            assert!(matches!(swap_answer(&odd, WriteId::from_bits(1)), Err(Failure::Garbled)));
+            assert!(matches!(read_answer(&odd), Err(Failure::Garbled)));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The value of a parameter, and the log that its versions are.
+
+mod log;
+#[cfg(test)]
+mod model;
+mod value;
+
+pub(crate) use log::{Claim, Entry, KEPT, Log, Reading, Unknown};
+pub(crate) use value::{Content, decode, encode};

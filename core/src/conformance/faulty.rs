@@ -1,0 +1,304 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::sleep;
+
+use super::Breakable;
+use crate::{
+    Chance, StoreError, StoreErrorKind,
+    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+};
+
+/// What can happen to one operation on its way to the store and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: it goes well.
+    Pass,
+    /// The request is lost after it was sent: nothing is applied, and the caller cannot know it.
+    LoseRequest,
+    /// The reply is lost: a write is applied, and the caller cannot know it.
+    LoseReply,
+    /// The store cannot be reached: nothing is applied, and the caller knows.
+    Refuse,
+    /// The store asks for fewer requests: nothing is applied, and the caller knows.
+    Throttle,
+    /// The store refuses the caller's rights: nothing is applied, and the caller knows.
+    Deny,
+    /// The request arrives only after this time.
+    Delay(Duration),
+    /// The request never arrives and no answer ever comes.
+    Hang,
+    /// The request arrives; no answer ever comes.
+    HangAfter,
+    /// The request is held up: a write arrives only after this many later operations, when its
+    /// caller has long been told that nobody knows.
+    Late {
+        /// How many operations lie between.
+        later: u32,
+    },
+    /// It goes well, and a write arrives once more after this many later operations.
+    Duplicate {
+        /// How many operations lie between.
+        later: u32,
+    },
+}
+
+/// Any register, with a store that fails on request.
+///
+/// What is to happen is said operation by operation ([`script`](Self::script)), for all that follow
+/// ([`always`](Self::always)), or drawn from a seed ([`random`](Self::random)). Clones share all of
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use funcify_backend_memory::MemoryBackend;
+/// use funcify_core::{
+///     StoreErrorKind,
+///     circuit::{CircuitName, CircuitStateProvider},
+///     conformance::{Fault, Faulty},
+/// };
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let store = Faulty::new(Arc::new(MemoryBackend::default()));
+/// let circuit = CircuitName::new("auth0").unwrap();
+///
+/// store.script([Fault::Throttle, Fault::Refuse]);
+/// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
+/// assert_eq!(store.reads(), 3);
+///
+/// store.always(Fault::Deny);
+/// let error = store.circuit_state(&circuit).await.unwrap_err();
+/// assert_eq!(error.kind(), StoreErrorKind::Denied);
+/// # });
+/// ```
+pub struct Faulty<R: ?Sized> {
+    state: Arc<Mutex<State>>,
+    store: Arc<R>,
+}
+
+#[derive(Default)]
+struct State {
+    script: VecDeque<Fault>,
+    afterwards: Afterwards,
+    late: Vec<Late>,
+    reads: u64,
+    swaps: u64,
+}
+
+#[derive(Default)]
+enum Afterwards {
+    #[default]
+    Pass,
+    Always(Fault),
+    Random {
+        chance: Chance,
+        rate: f64,
+    },
+}
+
+/// A write that will arrive later.
+struct Late {
+    after: u32,
+    write: Write,
+}
+
+#[derive(Clone)]
+struct Write {
+    key: RecordKey,
+    expected: Option<Version>,
+    id: WriteId,
+    body: Body,
+    keep_for: Duration,
+}
+
+impl<R: Register + ?Sized> Faulty<R> {
+    /// Wraps a register; nothing fails until it is asked to.
+    #[must_use]
+    pub fn new(store: Arc<R>) -> Self {
+        Self { state: Arc::default(), store }
+    }
+
+    /// Lets these happen to the next operations, in this order, after those that were scripted
+    /// before.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().script.extend(faults);
+    }
+
+    /// Lets this happen to every operation after the script.
+    pub fn always(&self, fault: Fault) {
+        self.state().afterwards = Afterwards::Always(fault);
+    }
+
+    /// Lets a fault happen to this part of the operations after the script, drawn from `seed`.
+    /// Drawn are all that end by themselves and can happen to the rightful.
+    pub fn random(&self, seed: u64, rate: f64) {
+        self.state().afterwards = Afterwards::Random { chance: Chance::seeded(seed), rate };
+    }
+
+    /// Lets nothing happen any more; what is late still arrives.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.script.clear();
+        state.afterwards = Afterwards::Pass;
+    }
+
+    /// How many reads were asked for.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
+    /// How many swaps were asked for.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        self.state().swaps
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what is late arrive, and holds the operation up for as long as its fault says.
+    async fn on_the_way(&self, fault: Fault, due: Vec<Write>) -> Result<(), StoreError> {
+        for Write { key, expected, id, body, keep_for } in due {
+            // Nobody waits for the answer any more.
+            let _ = self.store.swap(&key, expected, id, &body, keep_for).await;
+        }
+        match fault {
+            Fault::Delay(time) => sleep(time).await,
+            Fault::Hang => pending().await,
+            Fault::Refuse => return Err(failed(StoreErrorKind::Unavailable, fault)),
+            Fault::Throttle => return Err(failed(StoreErrorKind::Throttled, fault)),
+            Fault::Deny => return Err(failed(StoreErrorKind::Denied, fault)),
+            Fault::Pass
+            | Fault::LoseRequest
+            | Fault::LoseReply
+            | Fault::HangAfter
+            | Fault::Late { .. }
+            | Fault::Duplicate { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<R: Register + ?Sized> Register for Faulty<R> {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        let (fault, due) = self.state().next_read();
+        self.on_the_way(fault, due).await?;
+        match fault {
+            Fault::LoseRequest | Fault::LoseReply | Fault::Late { .. } => {
+                Err(failed(StoreErrorKind::Unavailable, fault))
+            }
+            Fault::HangAfter => pending().await,
+            _ => self.store.read(key).await,
+        }
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let write = Write { key: key.clone(), expected, id, body: body.clone(), keep_for };
+        let (fault, due) = self.state().next_swap(write);
+        self.on_the_way(fault, due).await?;
+        if matches!(fault, Fault::LoseRequest | Fault::Late { .. }) {
+            return Err(failed(StoreErrorKind::Ambiguous, fault));
+        }
+        let swap = self.store.swap(key, expected, id, body, keep_for).await;
+        match fault {
+            Fault::LoseReply => Err(failed(StoreErrorKind::Ambiguous, fault)),
+            Fault::HangAfter => pending().await,
+            _ => swap,
+        }
+    }
+}
+
+#[async_trait]
+impl<R: Register + ?Sized> Breakable for Faulty<R> {
+    fn register(&self) -> Arc<dyn Register> {
+        Arc::new(self.clone())
+    }
+
+    async fn arm(&self, fault: Fault) -> bool {
+        self.script([fault]);
+        true
+    }
+}
+
+impl<R: ?Sized> Clone for Faulty<R> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), store: Arc::clone(&self.store) }
+    }
+}
+
+impl State {
+    fn next_read(&mut self) -> (Fault, Vec<Write>) {
+        self.reads += 1;
+        (self.next_fault(), self.due())
+    }
+
+    fn next_swap(&mut self, write: Write) -> (Fault, Vec<Write>) {
+        self.swaps += 1;
+        let (fault, due) = (self.next_fault(), self.due());
+        if let Fault::Late { later } | Fault::Duplicate { later } = fault {
+            self.late.push(Late { after: later, write });
+        }
+        (fault, due)
+    }
+
+    fn next_fault(&mut self) -> Fault {
+        self.script.pop_front().unwrap_or_else(|| match &self.afterwards {
+            Afterwards::Pass => Fault::Pass,
+            Afterwards::Always(fault) => *fault,
+            Afterwards::Random { chance, rate } if chance.draw() < *rate => draw(chance),
+            Afterwards::Random { .. } => Fault::Pass,
+        })
+    }
+
+    /// The duplicates that arrive before this operation.
+    fn due(&mut self) -> Vec<Write> {
+        let (due, late) =
+            std::mem::take(&mut self.late).into_iter().partition(|late| late.after == 0);
+        self.late = late;
+        for late in &mut self.late {
+            late.after -= 1;
+        }
+        let due: Vec<Late> = due;
+        due.into_iter().map(|late| late.write).collect()
+    }
+}
+
+fn draw(chance: &Chance) -> Fault {
+    match chance.bits() % 7 {
+        0 => Fault::LoseRequest,
+        1 => Fault::LoseReply,
+        2 => Fault::Refuse,
+        3 => Fault::Throttle,
+        4 => Fault::Delay(chance.up_to(Duration::from_millis(20))),
+        5 => Fault::Late { later: 1 + (chance.bits() % 5) as u32 },
+        _ => Fault::Duplicate { later: 1 + (chance.bits() % 5) as u32 },
+    }
+}
+
+fn failed(kind: StoreErrorKind, fault: Fault) -> StoreError {
+    StoreError::new("faulty", kind, format!("{fault:?} was asked for"))
+}
+
+impl<R: fmt::Debug + ?Sized> fmt::Debug for Faulty<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faulty").field("store", &&*self.store).finish_non_exhaustive()
+    }
+}

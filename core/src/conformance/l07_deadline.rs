@@ -1,0 +1,176 @@
+//! L7: no call outlives its deadline, and with less than 50 ms left nothing is started.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Fault, Faulty,
+    check::{Shortfall, Trial, Verdict, breakable, checks, ensure},
+    client::{Client, body},
+};
+use crate::{
+    Deadline, StoreError, StoreErrorKind,
+    circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
+    register::{RecordKey, Register, WriteId},
+    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+};
+
+checks! { L7:
+    with_no_time_left_nothing_is_started,
+    with_one_millisecond_left_nothing_is_started,
+    with_49_milliseconds_left_nothing_is_started,
+    a_read_that_hangs_ends_with_the_invocation,
+    a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous,
+    a_refused_write_is_not_tried_past_the_invocation,
+    a_read_that_hangs_ends_without_an_invocation_too,
+    a_write_that_hangs_ends_without_an_invocation_too,
+    a_store_that_hangs_is_cut_at_the_deadline,
+    after_a_hang_the_store_goes_on,
+}
+
+/// What a busy machine may add to a deadline before a timer is seen to.
+const LATENESS: Duration = Duration::from_millis(300);
+
+/// The longest deadline of an operation: that of the first of a process.
+const LONGEST: Duration = Duration::from_secs(2);
+
+async fn with_no_time_left_nothing_is_started(trial: &Trial<'_>) -> Verdict {
+    nothing_is_started(trial, Duration::ZERO).await
+}
+
+async fn with_one_millisecond_left_nothing_is_started(trial: &Trial<'_>) -> Verdict {
+    nothing_is_started(trial, Duration::from_millis(1)).await
+}
+
+async fn with_49_milliseconds_left_nothing_is_started(trial: &Trial<'_>) -> Verdict {
+    nothing_is_started(trial, Duration::from_millis(49)).await
+}
+
+async fn a_read_that_hangs_ends_with_the_invocation(trial: &Trial<'_>) -> Verdict {
+    let (store, key) = (that(trial, Fault::Hang), TokenKey::new(trial.name())?);
+    let error = ends_in(TIGHT, within(TIGHT, TokenPersistenceProvider::read(&store, &key))).await?;
+    is_a(StoreErrorKind::Timeout, &error)
+}
+
+async fn a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous(
+    trial: &Trial<'_>,
+) -> Verdict {
+    let (store, key) = (that(trial, Fault::HangAfter), TokenKey::new(trial.name())?);
+    let record = TokenRecord::default();
+    let write = store.write(&key, None, WriteId::random(), &record);
+    let error = ends_in(TIGHT, within(TIGHT, write)).await?;
+    is_a(StoreErrorKind::Ambiguous, &error)
+}
+
+async fn a_refused_write_is_not_tried_past_the_invocation(trial: &Trial<'_>) -> Verdict {
+    let (store, name) = (that(trial, Fault::Refuse), CircuitName::new(trial.name())?);
+    let record = CircuitRecord::default();
+    let write = store.update_state(&name, None, WriteId::random(), &record);
+    let error = ends_in(TIGHT, within(TIGHT, write)).await?;
+    is_a(StoreErrorKind::Unavailable, &error)
+}
+
+async fn a_read_that_hangs_ends_without_an_invocation_too(trial: &Trial<'_>) -> Verdict {
+    let (store, name) = (that(trial, Fault::Hang), CircuitName::new(trial.name())?);
+    let error = ends_in(LONGEST, store.circuit_state(&name)).await?;
+    is_a(StoreErrorKind::Timeout, &error)
+}
+
+async fn a_write_that_hangs_ends_without_an_invocation_too(trial: &Trial<'_>) -> Verdict {
+    let (store, key) = (that(trial, Fault::Hang), TokenKey::new(trial.name())?);
+    let record = TokenRecord::default();
+    let error = ends_in(LONGEST, store.write(&key, None, WriteId::random(), &record)).await?;
+    is_a(StoreErrorKind::Ambiguous, &error)
+}
+
+/// On the subject's own wire, where a client of its own might block, wait or retry.
+async fn a_store_that_hangs_is_cut_at_the_deadline(trial: &Trial<'_>) -> Verdict {
+    let broken = breakable(trial)?;
+    for fault in [Fault::Hang, Fault::HangAfter] {
+        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
+        if broken.arm(fault).await {
+            let record = TokenRecord::default();
+            let write = register.write(&key, None, WriteId::random(), &record);
+            ends_in(TIGHT, within(TIGHT, write)).await?;
+        }
+        if broken.arm(fault).await {
+            let read = TokenPersistenceProvider::read(&*register, &key);
+            ends_in(TIGHT, within(TIGHT, read)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn after_a_hang_the_store_goes_on(trial: &Trial<'_>) -> Verdict {
+    let broken = breakable(trial)?;
+    for fault in [Fault::Hang, Fault::HangAfter] {
+        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
+        if broken.arm(fault).await {
+            let record = TokenRecord::default();
+            let write = register.write(&key, None, WriteId::random(), &record);
+            ends_in(TIGHT, within(TIGHT, write)).await?;
+            // By the same client: it must not wait for the answer that never comes.
+            let same = Client { register, ..trial.client.clone() };
+            same.replace(&RecordKey::from(&key), &body("after")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An invocation with this little left is cut long before the operation's own deadline.
+const TIGHT: Duration = Duration::from_millis(150);
+
+async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
+    let store = that(trial, Fault::Pass);
+    let (key, name) = (TokenKey::new(trial.name())?, CircuitName::new(trial.name())?);
+    let (token, circuit) = (TokenRecord::default(), CircuitRecord::default());
+    let id = WriteId::random();
+    for error in [
+        within(left, TokenPersistenceProvider::read(&store, &key)).await.err(),
+        within(left, store.circuit_state(&name)).await.err(),
+        within(left, store.write(&key, None, id, &token)).await.err(),
+        within(left, store.update_state(&name, None, id, &circuit)).await.err(),
+    ] {
+        let Some(error) = error else {
+            return Err(Shortfall::Broken(format!("an answer with {left:?} left")));
+        };
+        is_a(StoreErrorKind::Timeout, &error)?;
+    }
+    let started = store.reads() + store.swaps();
+    ensure!(started == 0, "{started} operations were started");
+    Ok(())
+}
+
+/// The subject's register, on a wire that always does `fault`.
+fn that(trial: &Trial<'_>, fault: Fault) -> Faulty<dyn Register> {
+    let store = Faulty::new(Arc::clone(&trial.client.register));
+    store.always(fault);
+    store
+}
+
+async fn within<T>(
+    left: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    Deadline::within(left).scope(call).await
+}
+
+async fn ends_in<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Verdict<StoreError> {
+    let start = Instant::now();
+    let answer = call.await;
+    let took = start.elapsed();
+    ensure!(took <= limit + LATENESS, "it took {took:?}, {limit:?} were left");
+    match answer {
+        Err(error) => Ok(error),
+        Ok(_) => Err(Shortfall::Broken("an answer from a store that gives none".to_owned())),
+    }
+}
+
+fn is_a(kind: StoreErrorKind, error: &StoreError) -> Verdict {
+    ensure!(error.kind() == kind, "expected {kind:?}, got {:?}", error.kind());
+    Ok(())
+}

@@ -1,0 +1,59 @@
+use std::sync::atomic::Ordering;
+
+use funcify_core::circuit::{Cause, CircuitError, CircuitState};
+use tokio::time::sleep;
+
+use crate::support::{Mood, START, Store, fail, fleet, is_refused, seconds, succeed, touchy};
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_open_circuit_refuses_the_fleet_until_the_order_ends() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    succeed(&fleet[1]).await.unwrap();
+    fleet[0].force_open(START + seconds(600), "ann@example.org").await.unwrap();
+    sleep(seconds(5)).await;
+    let Err(CircuitError::Open(open)) = succeed(&fleet[1]).await else { panic!("admitted") };
+    assert_eq!(open.cause, Cause::Override);
+    assert_eq!(store.record().state, CircuitState::Closed, "the state below stays");
+    assert_eq!(store.record().overridden.unwrap().by, "ann@example.org");
+    sleep(seconds(600)).await;
+    succeed(&fleet[1]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_circuit_admits_all_and_counts_nothing() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    fleet[1].disable(START + seconds(3_600), "ann").await.unwrap();
+    let writes = store.writes.load(Ordering::SeqCst);
+    sleep(seconds(30)).await;
+    for _ in 0..100 {
+        assert!(!is_refused(&fail(&fleet[0]).await));
+    }
+    assert_eq!(store.writes.load(Ordering::SeqCst), writes);
+    fleet[1].clear_override().await.unwrap();
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
+    assert_eq!(store.record().overridden, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_ends_within_a_week_and_a_long_name_is_cut() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    circuit.force_open(START + seconds(86_400 * 365), &"é".repeat(60)).await.unwrap();
+    assert_eq!(store.record().overridden.unwrap().by, "é".repeat(32));
+    sleep(seconds(7 * 86_400 + 60)).await;
+    succeed(&circuit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_was_not_written_is_an_error() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    store.is(Mood::Down);
+    circuit.force_open(START + seconds(60), "ann").await.unwrap_err();
+    store.is(Mood::Up);
+    sleep(seconds(1)).await;
+    succeed(&circuit).await.unwrap();
+}

@@ -1,0 +1,172 @@
+use std::sync::{Arc, Mutex, atomic::Ordering};
+
+use funcify_core::circuit::{Cause, CircuitError, CircuitEvent, CircuitState, StoreDown};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{
+    Mood, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+};
+
+#[tokio::test(start_paused = true)]
+async fn f06_one_caller_pays_one_timeout_later_tries_run_beside_the_call() {
+    let store = Store::new();
+    let circuit = fleet(&store, &five_a_minute(), 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Hung);
+    sleep(seconds(5)).await;
+    let mut paid = Vec::new();
+    let began = Instant::now();
+    while began.elapsed() < seconds(60) {
+        let call = Instant::now();
+        circuit
+            .call(async || {
+                sleep(millis(300)).await;
+                Ok::<_, &str>(())
+            })
+            .await
+            .unwrap();
+        if call.elapsed() > millis(310) {
+            paid.push(call.elapsed() - millis(300));
+        }
+    }
+    assert_eq!(paid.remove(0), millis(500), "the first pays the timeout");
+    assert!(paid.iter().all(|late| *late <= millis(250)), "{paid:?}");
+    assert!((3..=12).contains(&paid.len()), "1 to 30 s apart: {paid:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_back_is_found_beside_a_call_and_its_record_counts() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    let circuit = &fleet[0];
+    succeed(circuit).await.unwrap();
+    store.is(Mood::Down);
+    sleep(seconds(5)).await;
+    succeed(circuit).await.unwrap();
+    // Opens by itself, for itself.
+    fail(circuit).await.unwrap_err();
+    assert!(is_refused(&succeed(circuit).await));
+    assert_eq!(store.record().state, CircuitState::Closed);
+    store.is(Mood::Up);
+    let back = Instant::now();
+    while is_refused(&succeed(circuit).await) {
+        sleep(millis(100)).await;
+    }
+    assert!(back.elapsed() <= seconds(31), "{:?}", back.elapsed());
+    // The private epoch is nobody's: reports count on the fleet's record.
+    fail(circuit).await.unwrap_err();
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_of_the_outage_does_not_count_on_the_fleets_record() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    store.is(Mood::Down);
+    let private = circuit.acquire().await.unwrap();
+    store.is(Mood::Up);
+    sleep(seconds(2)).await;
+    succeed(&circuit).await.unwrap();
+    private.failure().await;
+    assert_eq!(store.writes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_cannot_be_reported_counts_privately() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Hung);
+    let began = Instant::now();
+    fail(&circuit).await.unwrap_err();
+    assert!(began.elapsed() <= millis(500));
+    // A report that is cut off by its own half second leaves the look at the store to the next call.
+    sleep(seconds(5)).await;
+    store.is(Mood::Down);
+    fail(&circuit).await.unwrap_err();
+    assert!(is_refused(&succeed(&circuit).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_stand_down_ends_at_another_moment_on_each_instance() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 50);
+    store.is(Mood::Down);
+    let mut ends = Vec::new();
+    for circuit in &fleet {
+        fail(circuit).await.unwrap_err();
+        let record = circuit.record().await;
+        ends.push(record.open_until.since(record.changed_at).as_secs());
+    }
+    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
+    assert!(*first >= 9 && *last < 20 && last - first > 7, "{ends:?}");
+    // And it closes again by private probes.
+    sleep(seconds(20)).await;
+    for circuit in &fleet {
+        succeed(circuit).await.unwrap();
+        succeed(circuit).await.unwrap();
+        assert_eq!(circuit.record().await.state, CircuitState::Closed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_admit_it_admits_every_call() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Admit), 1).remove(0);
+    store.is(Mood::Down);
+    for _ in 0..20 {
+        assert!(!is_refused(&fail(&circuit).await));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn told_to_refuse_it_refuses_until_the_store_is_back() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Refuse), 1).remove(0);
+    store.is(Mood::Down);
+    let Err(CircuitError::Open(open)) = succeed(&circuit).await else { panic!("admitted") };
+    assert_eq!(open.cause, Cause::StoreDown);
+    let before = store.operations();
+    for _ in 0..50 {
+        assert!(is_refused(&succeed(&circuit).await));
+    }
+    assert_eq!(store.operations(), before);
+    store.is(Mood::Up);
+    sleep(seconds(1)).await;
+    succeed(&circuit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_never_saw_the_store_admits() {
+    let store = Store::new();
+    store.is(Mood::Hung);
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let began = Instant::now();
+    succeed(&circuit).await.unwrap();
+    assert_eq!(began.elapsed(), seconds(2), "the first operation may also connect");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_is_told_once() {
+    let store = Store::new();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0).with_listener(
+        move |circuit, event| {
+            assert_eq!(circuit.as_str(), "auth0");
+            listener.lock().unwrap().push(event.to_string().split(' ').next().unwrap().to_owned());
+            assert!(!matches!(event, CircuitEvent::Override(_)));
+        },
+    );
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    succeed(&circuit).await.unwrap();
+    sleep(seconds(5)).await;
+    store.is(Mood::Down);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Up);
+    sleep(seconds(1)).await;
+    succeed(&circuit).await.unwrap();
+    let told = told.lock().unwrap().join(" ");
+    assert_eq!(told, "opened half-opened probe closed store store");
+}

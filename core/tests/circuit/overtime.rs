@@ -1,0 +1,166 @@
+use std::future::pending;
+
+use funcify_core::{
+    Deadline,
+    circuit::{CircuitError, CircuitPolicy, CircuitState},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::{Mood, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy};
+
+async fn hang() -> Result<(), &'static str> {
+    pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_that_hangs_opens_the_circuit() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let result = circuit.call(hang).await;
+    assert!(matches!(result, Err(CircuitError::TimedOut { after }) if after == seconds(10)));
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_a_function_of_three_seconds_opens_on_a_hang_and_closes_again() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_count(3, seconds(60));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    let invocation = || Deadline::of_invocation(seconds(3), Deadline::WORK_MARGIN);
+    for _ in 0..3 {
+        invocation()
+            .scope(async {
+                let began = Instant::now();
+                // It has other work first.
+                sleep(millis(200)).await;
+                let result = circuit.call(hang).await;
+                assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
+                assert!(began.elapsed() <= millis(2_900));
+            })
+            .await;
+    }
+    assert_eq!(store.record().state, CircuitState::Open);
+    sleep(seconds(30)).await;
+    for _ in 0..2 {
+        invocation()
+            .scope(async {
+                sleep(millis(200)).await;
+                succeed(&circuit).await.unwrap();
+            })
+            .await;
+    }
+    assert_eq!(store.record().state, CircuitState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_cut_off_early_is_neutral() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let late = Deadline::within(seconds(30));
+    late.scope(async {
+        sleep(seconds(26)).await;
+        let result = circuit.call(hang).await;
+        assert!(matches!(result, Err(CircuitError::TimedOut { after }) if after <= seconds(4)));
+    })
+    .await;
+    assert_eq!(store.record().state, CircuitState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_with_no_time_left_nothing_is_started() {
+    for left in [0, 1, 299] {
+        let store = Store::new();
+        let circuit = fleet(&store, &touchy(), 1).remove(0);
+        Deadline::of_invocation(millis(left), Deadline::WORK_MARGIN)
+            .scope(async {
+                let result = circuit.call(async || -> Result<(), &str> { panic!("started") }).await;
+                assert!(matches!(result, Err(CircuitError::TimedOut { after }) if after.is_zero()));
+            })
+            .await;
+        assert_eq!(store.operations(), 0, "{left} ms left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_probe_that_could_prove_nothing() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    Deadline::within(seconds(30))
+        .scope(async {
+            sleep(seconds(26)).await;
+            assert!(is_refused(&succeed(&circuit).await));
+        })
+        .await;
+    assert_eq!(store.record().state, CircuitState::Open);
+    succeed(&circuit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_by_its_caller_is_neutral() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    for after in 0..30 {
+        assert!(timeout(millis(after), circuit.call(hang)).await.is_err());
+    }
+    assert_eq!((store.record().state, circuit.record().await.epoch), (CircuitState::Closed, 0));
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_dropped_at_any_moment_it_leaves_the_way_free() {
+    for after in 0..150 {
+        let store = Store::new();
+        let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
+        // In the read, in the wait of the report, in its read and swap.
+        let _ = timeout(millis(after), fail(&circuit)).await;
+        let _ = fail(&circuit).await;
+        assert_eq!(store.record().state, CircuitState::Open, "{after} ms");
+        sleep(seconds(10)).await;
+        // In the read, the lease, the call, the report.
+        let probe = async || {
+            sleep(millis(50)).await;
+            Ok::<_, &str>(())
+        };
+        let _ = timeout(millis(after), circuit.call(probe)).await;
+        let _ = succeed(&circuit).await;
+        assert_eq!(store.record().state, CircuitState::Closed, "{after} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_adds_half_a_second_at_most_and_ends_before_lambda_does() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Hung);
+    let began = Instant::now();
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(began.elapsed(), millis(500));
+
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Hung);
+    Deadline::of_invocation(millis(700), Deadline::WORK_MARGIN)
+        .scope(async {
+            let began = Instant::now();
+            sleep(millis(350)).await;
+            fail(&circuit).await.unwrap_err();
+            assert_eq!(began.elapsed(), millis(600));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_ready_at_once_needs_no_timer() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let began = Instant::now();
+    succeed(&circuit).await.unwrap();
+    assert_eq!(began.elapsed(), millis(5), "one read");
+    succeed(&circuit).await.unwrap();
+    assert_eq!(began.elapsed(), millis(5), "nothing");
+}

@@ -1,0 +1,120 @@
+use std::sync::atomic::Ordering;
+
+use funcify_core::circuit::{CircuitPolicy, CircuitState};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::support::{
+    Mood, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+};
+
+#[tokio::test(start_paused = true)]
+async fn lost_update_20() {
+    for round in 0..20 {
+        let store = Store::new();
+        let policy = CircuitPolicy::default().with_count(16, seconds(60));
+        let mut calls: JoinSet<_> = fleet(&store, &policy, 15)
+            .into_iter()
+            .map(|circuit| async move { fail(&circuit).await.unwrap_err() })
+            .collect();
+        while calls.join_next().await.is_some() {}
+        assert_eq!(store.record().failures.len(), 15, "round {round}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_failures_at_once_open_a_circuit_of_sixteen() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let mut calls: JoinSet<_> = fleet(&store, &policy, 20)
+        .into_iter()
+        .map(|circuit| async move { fail(&circuit).await.unwrap_err() })
+        .collect();
+    while calls.join_next().await.is_some() {}
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_failures_at_once_cost_800_operations_and_open_within_a_third_of_a_second() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 500);
+    for circuit in &fleet {
+        succeed(circuit).await.unwrap();
+        // All of them fresh, none of them old.
+        assert!(circuit.record().await.failures.is_empty());
+    }
+    let before = store.operations();
+    let began = Instant::now();
+    let mut calls: JoinSet<_> =
+        fleet.into_iter().map(|circuit| async move { fail(&circuit).await.is_err() }).collect();
+    while store.record().state != CircuitState::Open {
+        sleep(millis(1)).await;
+    }
+    assert!(began.elapsed() <= millis(300), "{:?}", began.elapsed());
+    while calls.join_next().await.is_some() {}
+    let cost = store.operations() - before;
+    assert!(cost <= 800, "{cost}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_on_one_instance_share_one_report() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    let mut calls: JoinSet<_> = (0..10)
+        .map(|_| {
+            let circuit = circuit.clone();
+            async move { fail(&circuit).await.unwrap_err() }
+        })
+        .collect();
+    while calls.join_next().await.is_some() {}
+    assert_eq!(store.record().failures.len(), 10);
+    assert!(store.writes.load(Ordering::SeqCst) <= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
+    for size in [50, 500, 1_000] {
+        let store = Store::new();
+        let policy = touchy().with_stand_down(seconds(30), seconds(300));
+        let fleet = fleet(&store, &policy, size);
+        fail(&fleet[0]).await.unwrap_err();
+        let opened = Instant::now();
+        let mut refused = 0;
+        // Ten calls a second in all, spread over the instances.
+        for call in 0.. {
+            refused += usize::from(is_refused(&succeed(&fleet[call * 7 % size]).await));
+            if store.record().state == CircuitState::Closed {
+                break;
+            }
+            sleep(millis(95)).await;
+        }
+        assert!(opened.elapsed() <= seconds(33), "{size}: {:?}", opened.elapsed());
+        assert!(refused <= 350, "{size}: {refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f19_a_stale_read_costs_a_conflict_and_loses_nothing() {
+    let store = Store::new();
+    store.is(Mood::Stale);
+    let fleet = fleet(&store, &five_a_minute(), 5);
+    for circuit in &fleet[..4] {
+        fail(circuit).await.unwrap_err();
+    }
+    assert_eq!(store.record().failures.len(), 4);
+    assert!(store.conflicts.load(Ordering::SeqCst) <= 4);
+    fail(&fleet[4]).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+    // Nor does it keep the circuit from closing.
+    let mut seconds_to_close = 0;
+    while store.record().state != CircuitState::Closed {
+        let _ = succeed(&fleet[0]).await;
+        sleep(seconds(1)).await;
+        seconds_to_close += 1;
+        assert!(seconds_to_close < 20);
+    }
+}

@@ -1,0 +1,50 @@
+use funcify_core::circuit::{CircuitError, CircuitLayer, CircuitState, Outcome};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::support::{Store, fleet, succeed, touchy};
+
+#[tokio::test(start_paused = true)]
+async fn a_service_behind_the_layer_is_protected() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let mut service = CircuitLayer::new(circuit)
+        .layer(service_fn(async |fails: bool| if fails { Err("refused") } else { Ok("done") }));
+    assert_eq!(service.ready().await.unwrap().call(false).await.unwrap(), "done");
+    let failed = service.ready().await.unwrap().call(true).await;
+    assert!(matches!(failed, Err(CircuitError::Failed("refused"))));
+    let refused = service.ready().await.unwrap().call(false).await;
+    assert!(matches!(refused, Err(CircuitError::Open(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layer_takes_a_classifier_and_runs_on_any_thread() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let by_status = |status: &Result<u16, &str>| match status {
+        Ok(..500) => Outcome::Success,
+        _ => Outcome::Failure,
+    };
+    let service = CircuitLayer::new(circuit)
+        .classify(by_status)
+        .layer(service_fn(async |status: u16| Ok::<_, &str>(status)));
+    let answer = tokio::spawn(service.oneshot(503)).await.unwrap().unwrap();
+    assert_eq!((answer, store.record().state), (503, CircuitState::Open));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_call_may_be_spawned() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    tokio::spawn(async move { succeed(&circuit).await }).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_found_by_walking_the_sources() {
+    use std::error::Error;
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let failing = async || Err::<(), _>(std::io::Error::other("reset"));
+    circuit.call(failing).await.unwrap_err();
+    let refused = circuit.call(failing).await.unwrap_err();
+    assert!(refused.source().unwrap().is::<funcify_core::circuit::Open>());
+}

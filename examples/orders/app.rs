@@ -1,0 +1,157 @@
+//! The function itself: what one would deploy.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{HeaderName, Method, StatusCode, header::SET_COOKIE},
+    response::{AppendHeaders, IntoResponse},
+    routing::get,
+};
+use funcify::{
+    Api, Invocation, Message, Pip, Pipeline, Policy, Problem, S3Object, Stores,
+    pipeline::BuildError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    warehouse: Api,
+    orders: Arc<Mutex<BTreeMap<u32, Order>>>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Order {
+    sku: String,
+    quantity: u32,
+}
+
+impl App {
+    pub(crate) fn new(warehouse: Api) -> Self {
+        let stocked = [(7, "kettle", 1), (8, "lamp", 2), (9, "kettle", 3)];
+        let orders =
+            stocked.map(|(id, sku, quantity)| (id, Order { sku: sku.to_owned(), quantity }));
+        Self { warehouse, orders: Arc::new(Mutex::new(orders.into())) }
+    }
+
+    fn orders(&self) -> MutexGuard<'_, BTreeMap<u32, Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The whole function in one place: where events go, who may come in, who may do what.
+pub(crate) fn pipeline(app: App, stores: Stores, pip: Pip) -> Result<Pipeline, BuildError> {
+    let router = Router::new()
+        .route("/health", get(async || "ok"))
+        .route("/orders", get(list).post(place))
+        .route("/orders/{id}", get(read));
+    let policy = Policy::new()
+        .public(Method::GET, "/health")
+        .allow(Method::GET, "/orders", "orders:order:list")
+        .allow(Method::POST, "/orders", "orders:order:place")
+        .allow(Method::GET, "/orders/{id}", "orders:order:read");
+
+    Pipeline::builder(app)
+        .backend(stores)
+        .http(router)
+        .s3("uploads", on_upload)
+        .s3("archive", on_archive)
+        .sqs("orders", on_message)
+        .guard(refuse_blocked)
+        .params(currency)
+        .pip(pip)
+        .policy(policy)
+        .build()
+}
+
+/// A guard looks at the whole event before anything else does.
+async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
+    let blocked = HeaderName::from_static("x-block");
+    match invocation.event().headers() {
+        Some(headers) if headers.contains_key(blocked) => {
+            Err(Problem::new(StatusCode::FORBIDDEN).detailed("this caller is blocked"))
+        }
+        _ => Ok(invocation),
+    }
+}
+
+/// The currency in which a caller wants prices.
+#[derive(Clone)]
+struct Currency(String);
+
+/// Params parse what every handler needs, once, and may refuse.
+async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
+    let headers = invocation.event().headers();
+    let wanted = headers.and_then(|headers| headers.get("x-currency")?.to_str().ok());
+    let currency = Currency(wanted.unwrap_or("EUR").to_owned());
+    Ok(invocation.attach(currency))
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    sku: Option<String>,
+}
+
+async fn list(State(app): State<App>, Query(filter): Query<Filter>) -> Json<Value> {
+    let orders = app.orders();
+    let wanted = |order: &Order| filter.sku.as_ref().is_none_or(|sku| *sku == order.sku);
+    let found: Vec<_> = orders.iter().filter(|(_, order)| wanted(order)).collect();
+    Json(json!(found))
+}
+
+async fn read(
+    State(app): State<App>,
+    invocation: Invocation,
+    Path(id): Path<u32>,
+) -> Result<impl IntoResponse, Problem> {
+    let found = app.orders().get(&id).cloned();
+    let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
+    // Carries the fleet's token, runs in the fleet's circuit; refused, it is a 503 with Retry-After.
+    let stock: Value = app.warehouse.get(&format!("/stock/{}", order.sku)).await?;
+    let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
+    let cookies =
+        AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);
+    Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
+}
+
+async fn place(
+    State(app): State<App>,
+    Json(order): Json<Order>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let id = app.place(order).await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": id}))))
+}
+
+/// A message of the queue is an order: one that cannot be placed goes back, alone.
+async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(), Problem> {
+    app.place(order.body).await.map(drop)
+}
+
+impl App {
+    async fn place(&self, order: Order) -> Result<u32, Problem> {
+        if order.quantity == 0 {
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detailed("a quantity of 0"));
+        }
+        let _: Value = self.warehouse.post("/reservations", &order).await?;
+        let mut orders = self.orders();
+        let id = orders.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
+        orders.insert(id, order);
+        Ok(id)
+    }
+}
+
+async fn on_upload(upload: S3Object) -> Result<(), Problem> {
+    tracing::info!(bucket = upload.bucket, key = upload.key, size = upload.size, "uploaded");
+    Ok(())
+}
+
+async fn on_archive(upload: S3Object) -> Result<(), Problem> {
+    tracing::info!(bucket = upload.bucket, key = upload.key, "archived");
+    Ok(())
+}

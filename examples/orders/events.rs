@@ -1,0 +1,64 @@
+//! Event files, read and checked before the first of them runs.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use funcify::local::{self, LocalError};
+use serde_json::value::RawValue;
+
+use crate::stand_in::IdentityProvider;
+
+/// One event file.
+pub(crate) struct EventFile {
+    pub(crate) name: String,
+    text: Box<RawValue>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventFileError {
+    #[error(transparent)]
+    Event(#[from] LocalError),
+    #[error("the shipped events in {} cannot be listed", .0.display())]
+    Folder(PathBuf, #[source] io::Error),
+    #[error("{} holds no event files (*.json)", .0.display())]
+    None(PathBuf),
+}
+
+/// Reads these files, or the shipped ones.
+pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<EventFile>, EventFileError> {
+    let shipped = if files.is_empty() { shipped()? } else { Vec::new() };
+    files.iter().chain(&shipped).map(|path| EventFile::read(path)).collect()
+}
+
+fn shipped() -> Result<Vec<PathBuf>, EventFileError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/events");
+    let entries =
+        fs::read_dir(&folder).map_err(|error| EventFileError::Folder(folder.clone(), error))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_event = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let mut files: Vec<_> = paths.filter(is_event).collect();
+    files.sort();
+    if files.is_empty() { Err(EventFileError::None(folder)) } else { Ok(files) }
+}
+
+impl EventFile {
+    fn read(path: &Path) -> Result<Self, EventFileError> {
+        let text = local::read(path)?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, text })
+    }
+
+    /// The event, with tokens in the places that are marked for them: a token that is shipped in a
+    /// file would have expired long ago.
+    pub(crate) fn event(&self, callers: &IdentityProvider) -> Box<RawValue> {
+        let text = self
+            .text
+            .get()
+            .replace("{{token}}", &callers.token())
+            .replace("{{expired_token}}", &callers.expired_token());
+        // It was JSON before, and a token needs no escaping.
+        RawValue::from_string(text).unwrap_or_else(|_| self.text.clone())
+    }
+}

@@ -1,0 +1,101 @@
+//! The main job: a function that one would really deploy.
+//!
+//! Uploads land in S3, orders are read and placed over HTTP and come in by a queue, and the call to
+//! the warehouse carries the fleet's own token in the fleet's circuit.
+//!
+//! ```sh
+//! cargo run --example orders                     # the shipped events
+//! cargo run --example orders -- event.json …     # events of your own
+//! cargo run --example orders -- --json           # for scripts
+//! cargo run --example orders -- --idp URL        # the fleet's token from a real provider
+//! cargo run --example orders -- --serve          # over HTTP on localhost, for curl and browser
+//! ```
+//!
+//! Under `AWS_LAMBDA_RUNTIME_API` the same binary is the Lambda function.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: what it prints is what it is for"
+)]
+
+mod app;
+mod arguments;
+mod events;
+mod report;
+mod set_up;
+mod stand_in;
+
+use std::{error::Error, process::ExitCode, time::Instant};
+
+use arguments::Arguments;
+use funcify::local;
+use report::Report;
+use set_up::{Bench, Function};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match std::env::var_os("AWS_LAMBDA_RUNTIME_API") {
+        Some(_) => on_lambda().await,
+        None => here().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("orders: {}", explain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// As a Lambda function: everything comes from the environment. `ORDERS_STAND_INS=1` tries it out
+/// without a provider and a warehouse.
+async fn on_lambda() -> Result<(), Box<dyn Error>> {
+    let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
+        Ok("1") => Bench::set_up(None).await?.function,
+        _ => Function::from_env().await?,
+    };
+    Ok(funcify::run(function.pipeline).await?)
+}
+
+/// On this machine: event files, or HTTP on localhost.
+async fn here() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    if arguments.help {
+        print!("{}", arguments::USAGE);
+        return Ok(());
+    }
+    // Whatever is wrong is found before the first event runs.
+    let files = events::read(&arguments.files)?;
+    let Bench { function, callers, notes } = Bench::set_up(arguments.idp.as_deref()).await?;
+    let report = Report::begin(arguments.json, &notes);
+
+    if let Some(address) = arguments.serve {
+        let listener = TcpListener::bind(address).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        println!("a caller's token:\n{}", callers.token());
+        local::log();
+        match local::serve(function.pipeline, listener).await? {}
+    }
+    let started = Instant::now();
+    for file in files {
+        let event = file.event(&callers);
+        let processed = local::event(&function.pipeline, event).await;
+        report.event(&file.name, &processed);
+    }
+    report.end(&function, started.elapsed()).await;
+    Ok(())
+}
+
+/// An error with everything that led to it.
+fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! What the function is made of: the environment's, or stand-ins on this machine.
+
+use std::{env, error::Error};
+
+use funcify::{
+    Api, CircuitBreaker, CircuitPolicy, ClientCredentials, Pip, Pipeline, Stores, TokenGetter,
+    circuit::CircuitState,
+    token::{ClientAuthentication, ClientSecret, Endpoint},
+};
+
+use crate::{
+    app::{self, App},
+    stand_in::{AUDIENCE, IdentityProvider, Warehouse},
+};
+
+/// The function, with what the summary asks for.
+pub(crate) struct Function {
+    pub(crate) pipeline: Pipeline,
+    token: TokenGetter,
+    circuits: [CircuitBreaker; 2],
+}
+
+impl Function {
+    /// As it is deployed: everything comes from the environment.
+    pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
+        let stores = Stores::from_env().await?;
+        let credentials = ClientCredentials::from_env()?;
+        let pip = Pip::jwks(&variable("ORDERS_JWKS_URL")?)
+            .issuer(variable("ORDERS_ISSUER")?)
+            .audience(variable("ORDERS_AUDIENCE")?);
+        Self::new(stores, credentials, &variable("ORDERS_WAREHOUSE_URL")?, pip)
+    }
+
+    fn new(
+        stores: Stores,
+        credentials: ClientCredentials,
+        warehouse: &str,
+        pip: Pip,
+    ) -> Result<Self, Box<dyn Error>> {
+        let circuit =
+            |name| CircuitBreaker::new(name, CircuitPolicy::ancestor(), stores.circuits.clone());
+        let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
+        let [provider, reservations] = circuits.clone();
+        let token =
+            TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider).build()?;
+        let warehouse =
+            Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
+        let pipeline = app::pipeline(App::new(warehouse), stores.clone(), pip)?;
+        Ok(Self { pipeline, token, circuits })
+    }
+
+    /// How many tokens were asked for.
+    pub(crate) fn grants(&self) -> u64 {
+        self.token.counts().grants
+    }
+
+    /// The state of each circuit.
+    pub(crate) async fn circuits(&self) -> Vec<(String, &'static str)> {
+        let mut states = Vec::new();
+        for circuit in &self.circuits {
+            let state = match circuit.record().await.state {
+                CircuitState::Closed => "closed",
+                CircuitState::Open => "open",
+                CircuitState::HalfOpen => "half_open",
+            };
+            states.push((circuit.name().to_string(), state));
+        }
+        states
+    }
+}
+
+/// The function on this machine, with stand-ins for what it talks to.
+pub(crate) struct Bench {
+    pub(crate) function: Function,
+    /// Issues the tokens of the callers in the shipped events.
+    pub(crate) callers: IdentityProvider,
+    /// What is real and what is not.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Bench {
+    /// With the backend of the environment, and the fleet's token from `issuer` if there is one.
+    pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
+        let mut notes = Vec::new();
+        let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
+            Stores::from_env().await?
+        } else {
+            notes.push("backend             memory: (FUNCIFY_BACKEND is not set; nothing is shared with other processes)".to_owned());
+            Stores::from_url("memory:").await?
+        };
+        let callers = IdentityProvider::start().await?;
+        notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
+        let (issuer, client, secret) = match issuer {
+            Some(issuer) => {
+                (issuer, variable("FUNCIFY_CLIENT_ID")?, variable("FUNCIFY_CLIENT_SECRET")?)
+            }
+            None => (callers.issuer.as_str(), "orders-function".to_owned(), "stand-in".to_owned()),
+        };
+        let stand_in = if issuer == callers.issuer { "stand-in at " } else { "" };
+        notes.push(format!("the fleet's token   {stand_in}{issuer}"));
+        let warehouse = Warehouse::start().await?;
+        notes.push(format!("warehouse           stand-in at {}", warehouse.url));
+
+        let secret = ClientAuthentication::basic(ClientSecret::new(secret));
+        let credentials =
+            ClientCredentials::new(Endpoint::Issuer(issuer.to_owned()), client, secret)
+                .with_plain_http_on_loopback();
+        let pip = Pip::jwks(&format!("{}/jwks", callers.issuer))
+            .issuer(&callers.issuer)
+            .audience(AUDIENCE)
+            .plain_http_on_loopback();
+        let function = Function::new(stores, credentials, &warehouse.url, pip)?;
+        Ok(Self { function, callers, notes })
+    }
+}
+
+fn any_is_set<const N: usize>(names: [&str; N]) -> bool {
+    names.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not set")]
+pub(crate) struct Missing(&'static str);
+
+fn variable(name: &'static str) -> Result<String, Missing> {
+    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(Missing(name))
+}

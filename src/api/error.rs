@@ -1,0 +1,77 @@
+use std::error::Error;
+
+use funcify_core::{DeadlineExceeded, circuit::Open};
+
+use super::ApiResponse;
+use crate::{http::ClientError, token::TokenError};
+
+/// Why a URL cannot be the base of an [`Api`](super::Api).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiConfigError {
+    /// It is no URL.
+    #[error("expected a URL as the base of an API")]
+    NotAUrl(#[source] url::ParseError),
+    /// It is not https.
+    #[error("expected an https URL, or http on this machine, as the base of an API")]
+    NotHttps,
+    /// It has a user name or password in it.
+    #[error("expected a URL without user name and password as the base of an API")]
+    UserInfo,
+    /// It has a query or a fragment.
+    #[error("expected a URL without query and fragment as the base of an API")]
+    QueryOrFragment,
+    /// The HTTP client cannot be made.
+    #[error("no HTTP client for the API")]
+    Client(#[source] ClientError),
+}
+
+/// Why a call to a service brought no answer that can be used.
+///
+/// [`Open`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source), from
+/// whatever depth.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The request cannot be made: its path leaves the base URL, or its body cannot be written.
+    /// Nothing was sent.
+    #[error("the request cannot be made")]
+    Request(#[source] Box<dyn Error + Send + Sync>),
+    /// There is no token. Nothing was sent.
+    #[error("no token for the call")]
+    Token(#[source] TokenError),
+    /// The circuit refused. Nothing was sent.
+    #[error("the call was refused")]
+    Open(#[source] Open),
+    /// The invocation has no time left.
+    #[error("the call did not end in time")]
+    Deadline(#[source] DeadlineExceeded),
+    /// The service did not answer in time.
+    #[error("the service did not answer in time")]
+    TimedOut,
+    /// The service could not be reached, or the connection broke.
+    #[error("the service could not be reached")]
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    /// The service answered with a status that is no success.
+    #[error("the service answered {}", .0.status().as_u16())]
+    Status(Box<ApiResponse>),
+    /// The service's answer is too large, or not the JSON that was expected.
+    #[error("the service's answer cannot be used")]
+    Reply(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl ApiError {
+    /// The status that the service answered with, if that is what went wrong.
+    #[must_use]
+    pub fn status(&self) -> Option<http::StatusCode> {
+        match self {
+            Self::Status(response) => Some(response.status()),
+            _ => None,
+        }
+    }
+}
+
+/// A path that leaves the base URL of its API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a path below the base URL of the API")]
+pub(super) struct PathFault;

@@ -1,0 +1,259 @@
+use std::fmt;
+
+use funcify_core::{
+    Deadline, DeadlineExceeded,
+    circuit::{CircuitError, Outcome},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{Api, ApiError, ApiResponse, TraceContext, error::PathFault};
+use crate::{
+    http::{ReadError, read_capped},
+    token::Token,
+};
+
+/// The largest answer that is read: 16 MB, more than a function could pass on.
+const ANSWER_LIMIT: usize = 16 * 1_048_576;
+
+/// A request to a service, to be sent.
+#[must_use = "nothing is sent until `send`"]
+pub struct ApiRequest<'a> {
+    api: &'a Api,
+    method: Method,
+    url: Result<Url, ApiError>,
+    headers: HeaderMap,
+    body: Option<reqwest::Body>,
+    fault: Option<ApiError>,
+}
+
+impl<'a> ApiRequest<'a> {
+    pub(super) fn new(api: &'a Api, method: Method, path: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let url = below(&api.base, path).ok_or(ApiError::Request(PathFault.into()));
+        Self { api, method, url, headers, body: None, fault: None }
+    }
+
+    /// Sets a header. `Authorization` is the token's, if there is one.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Adds a member to the query, encoded.
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        if let Ok(url) = &mut self.url {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        self
+    }
+
+    /// Sends `body` as JSON.
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => {
+                self.headers
+                    .entry(CONTENT_TYPE)
+                    .or_insert(HeaderValue::from_static("application/json"));
+                self.body = Some(body.into());
+            }
+            Err(error) => self.fault = Some(ApiError::Request(error.into())),
+        }
+        self
+    }
+
+    /// Sends this body. A stream cannot be sent twice: its request is not repeated with a new token.
+    pub fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Sends the request and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]; an answer that is no success is [`ApiError::Status`] and can be read there.
+    pub async fn send(self) -> Result<ApiResponse, ApiError> {
+        let api = self.api;
+        let request = self.build()?;
+        let Some(getter) = &api.token else { return Box::pin(api.call(request)).await };
+
+        let token = getter.token().await.map_err(ApiError::Token)?;
+        let again = request.try_clone();
+        let answer = Box::pin(api.call(authorized(request, &token))).await;
+        let (Some(again), true) = (again, is_token_rejected(&answer)) else { return answer };
+
+        // Renewed or not, it is the service's own answer that counts if there is no other token.
+        match getter.rejected(&token).await {
+            Ok(other) => Box::pin(api.call(authorized(again, &other))).await,
+            Err(error) => {
+                tracing::warn!(api = %api.name, %error, "the token was rejected and not renewed");
+                answer
+            }
+        }
+    }
+
+    fn build(self) -> Result<reqwest::Request, ApiError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let mut request = reqwest::Request::new(self.method, self.url?);
+        *request.headers_mut() = self.headers;
+        *request.body_mut() = self.body;
+        if let Some(trace) = TraceContext::current() {
+            trace.apply(request.headers_mut());
+        }
+        Ok(request)
+    }
+}
+
+impl fmt::Debug for ApiRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiRequest")
+            .field("api", &self.api.name)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// One call, in the circuit if there is one.
+    async fn call(&self, request: reqwest::Request) -> Result<ApiResponse, ApiError> {
+        if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
+            return Err(ApiError::Deadline(DeadlineExceeded));
+        }
+        let exchange = async || self.exchange(request).await;
+        let answer = match &self.circuit {
+            None => exchange().await,
+            Some(circuit) => match circuit.call_classified(outcome, exchange).await {
+                Ok(answer) => Ok(answer),
+                Err(CircuitError::Open(open)) => Err(ApiError::Open(open)),
+                Err(CircuitError::Failed(error)) => Err(error),
+                Err(_) => Err(out_of_time()),
+            },
+        }?;
+        if answer.status().is_success() { Ok(answer) } else { Err(ApiError::Status(answer.into())) }
+    }
+
+    /// Sends the request and reads the answer, whatever its status.
+    async fn exchange(&self, request: reqwest::Request) -> Result<ApiResponse, ApiError> {
+        let unreachable = |error: reqwest::Error| ApiError::Unreachable(error.without_url().into());
+        let exchange = async {
+            let answer = self.http.execute(request).await.map_err(unreachable)?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            match read_capped(answer, ANSWER_LIMIT).await {
+                Ok(body) => Ok(ApiResponse::new(status, headers, body)),
+                Err(ReadError::Cut(error)) => Err(unreachable(error)),
+                Err(error) => Err(ApiError::Reply(error.into())),
+            }
+        };
+        let ends = Instant::now() + self.timeout;
+        let ends = Deadline::current().map_or(ends, |deadline| deadline.ends().min(ends));
+        timeout_at(ends, exchange).await.unwrap_or_else(|_| Err(out_of_time()))
+    }
+}
+
+/// What an exchange says about the service's health.
+fn outcome(exchange: &Result<ApiResponse, ApiError>) -> Outcome {
+    match exchange {
+        Ok(answer) => match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS => Outcome::Failure,
+            status if status.is_server_error() => Outcome::Failure,
+            status if status.is_client_error() => Outcome::Neutral,
+            _ => Outcome::Success,
+        },
+        Err(ApiError::Unreachable(_) | ApiError::TimedOut) => Outcome::Failure,
+        Err(_) => Outcome::Neutral,
+    }
+}
+
+fn out_of_time() -> ApiError {
+    match Deadline::current() {
+        Some(deadline) if deadline.remaining().is_zero() => ApiError::Deadline(DeadlineExceeded),
+        _ => ApiError::TimedOut,
+    }
+}
+
+fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request {
+    request.headers_mut().insert(AUTHORIZATION, token.authorization().clone());
+    request
+}
+
+/// A 401 that is about the token (RFC 6750 §3.1), or says nothing about its reason.
+fn is_token_rejected(answer: &Result<ApiResponse, ApiError>) -> bool {
+    let Err(ApiError::Status(answer)) = answer else { return false };
+    if answer.status() != StatusCode::UNAUTHORIZED {
+        return false;
+    }
+    let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
+    let texts: Vec<_> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
+    let says = |what: &str| texts.iter().any(|text| text.to_ascii_lowercase().contains(what));
+    says("invalid_token") || !says("error=")
+}
+
+/// The URL of `path` below `base`; `None` if it leads elsewhere.
+fn below(base: &Url, path: &str) -> Option<Url> {
+    let root = base.path().trim_end_matches('/');
+    let (path, query) =
+        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut url = base.clone();
+    url.set_path(&format!("{root}/{}", path.strip_prefix('/').unwrap_or(path)));
+    url.set_query(query);
+    let is_below = url.path() == root
+        || url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+    // What a URL's rules read as "up one" must not leave the base; nor may it be hidden there.
+    let climbs = path.split(['/', '\\']).any(|segment| {
+        matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), ".." | ".")
+    });
+    (is_below && !climbs && url.origin() == base.origin()).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_below_its_base() {
+        let base = Url::parse("https://warehouse.example:8443/v1/").unwrap();
+        let url = |path| below(&base, path).map(|url| url.to_string());
+        let expected = |rest: &str| Some(format!("https://warehouse.example:8443/v1/{rest}"));
+        assert_eq!(url("/orders/7"), expected("orders/7"));
+        assert_eq!(url("orders?a=b%20c&d"), expected("orders?a=b%20c&d"));
+        assert_eq!(url(""), expected(""));
+        assert_eq!(url("//thief.example/x"), expected("/thief.example/x"));
+        assert_eq!(url("https://thief.example"), expected("https://thief.example"));
+        assert_eq!(url("@thief.example"), expected("@thief.example"));
+        for escape in ["..", "/../admin", "a/../../b", "%2e%2e/admin", "/.%2E/x", "..\\admin"] {
+            assert_eq!(url(escape), None, "{escape}");
+        }
+    }
+
+    #[test]
+    fn only_a_service_that_fails_counts_against_it() {
+        let status = |status| {
+            let status = StatusCode::from_u16(status).unwrap();
+            outcome(&Ok(ApiResponse::new(status, HeaderMap::new(), bytes::Bytes::new())))
+        };
+        for (code, expected) in [
+            (200, Outcome::Success),
+            (204, Outcome::Success),
+            (302, Outcome::Success),
+            (400, Outcome::Neutral),
+            (401, Outcome::Neutral),
+            (404, Outcome::Neutral),
+            (429, Outcome::Failure),
+            (500, Outcome::Failure),
+            (503, Outcome::Failure),
+        ] {
+            assert_eq!(status(code), expected, "{code}");
+        }
+        assert_eq!(outcome(&Err(ApiError::TimedOut)), Outcome::Failure);
+        assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), Outcome::Neutral);
+    }
+}

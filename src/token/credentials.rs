@@ -1,0 +1,360 @@
+//! Who asks for a token, and for which one.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use async_trait::async_trait;
+use aws_lc_rs::{digest, hmac};
+use secrecy::{ExposeSecret, SecretString};
+
+/// The cause of an error that user code returned.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A client's secret: redacted wherever it is shown, wiped when it is dropped.
+#[derive(Clone)]
+pub struct ClientSecret(SecretString);
+
+impl ClientSecret {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(SecretString::from(secret.into()))
+    }
+
+    /// The secret itself: for the request to the provider, never for a log.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(redacted)")
+    }
+}
+
+/// Where the client's secret comes from: a [`ClientSecret`] itself, or a secret store.
+///
+/// Asked when the first token is fetched, and anew once whenever the provider refuses the secret:
+/// it may have been rotated.
+#[async_trait]
+pub trait SecretSource: fmt::Debug + Send + Sync + 'static {
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the secret store failed with.
+    async fn secret(&self) -> Result<ClientSecret, BoxError>;
+}
+
+#[async_trait]
+impl SecretSource for ClientSecret {
+    async fn secret(&self) -> Result<ClientSecret, BoxError> {
+        Ok(self.clone())
+    }
+}
+
+/// Signs the client's assertions: a private key at hand ([`PrivateKey`](super::PrivateKey)), or one
+/// that never leaves its store, such as a key in AWS KMS.
+#[async_trait]
+pub trait Signer: fmt::Debug + Send + Sync + 'static {
+    /// The algorithm as JWS names it (RFC 7518 §3.1): `RS256`, `PS256`, `ES256`, `EdDSA`, ….
+    fn algorithm(&self) -> &str;
+
+    /// The key's id, if the provider knows several.
+    fn key_id(&self) -> Option<&str>;
+
+    /// The raw signature of `message`, in the form that JWS wants (R‖S for ECDSA).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the signing failed with.
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
+}
+
+/// How the client proves to the provider who it is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: id and secret in the `Authorization` header (RFC 6749 §2.3.1).
+    Basic(Arc<dyn SecretSource>),
+    /// `client_secret_post`: id and secret in the body.
+    Post(Arc<dyn SecretSource>),
+    /// `private_key_jwt`: a signed assertion, the secret stays at home (RFC 7523 §2.2).
+    PrivateKeyJwt(Arc<dyn Signer>),
+}
+
+impl ClientAuthentication {
+    /// `client_secret_basic`.
+    pub fn basic(secret: impl SecretSource) -> Self {
+        Self::Basic(Arc::new(secret))
+    }
+
+    /// `client_secret_post`.
+    pub fn post(secret: impl SecretSource) -> Self {
+        Self::Post(Arc::new(secret))
+    }
+
+    /// `private_key_jwt`.
+    pub fn private_key_jwt(signer: impl Signer) -> Self {
+        Self::PrivateKeyJwt(Arc::new(signer))
+    }
+
+    /// The name of the method, as providers register it (OpenID Connect Core §9).
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Basic(_) => "client_secret_basic",
+            Self::Post(_) => "client_secret_post",
+            Self::PrivateKeyJwt(_) => "private_key_jwt",
+        }
+    }
+
+    /// The secret, where there is one.
+    pub(super) async fn secret(&self) -> Result<Option<ClientSecret>, BoxError> {
+        match self {
+            Self::Basic(source) | Self::Post(source) => source.secret().await.map(Some),
+            Self::PrivateKeyJwt(_) => Ok(None),
+        }
+    }
+}
+
+/// Where tokens are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The token endpoint itself.
+    TokenUrl(String),
+    /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
+    Issuer(String),
+}
+
+/// Who asks for a token, and for which one: the client-credentials grant (RFC 6749 §4.4).
+///
+/// # Examples
+///
+/// ```
+/// use funcify::token::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint};
+///
+/// let credentials = ClientCredentials::new(
+///     Endpoint::TokenUrl("https://login.example/oauth/token".to_owned()),
+///     "warehouse",
+///     ClientAuthentication::basic(ClientSecret::new("canary")),
+/// )
+/// .with_scope("orders:read orders:write")
+/// .with_audience("https://api.example");
+/// assert!(!format!("{credentials:?}").contains("canary"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    pub(super) endpoint: Endpoint,
+    pub(super) client_id: String,
+    pub(super) authentication: ClientAuthentication,
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) plain_http_on_loopback: bool,
+}
+
+impl ClientCredentials {
+    /// The credentials of `client_id` at `endpoint`.
+    pub fn new(
+        endpoint: Endpoint,
+        client_id: impl Into<String>,
+        authentication: ClientAuthentication,
+    ) -> Self {
+        Self {
+            endpoint,
+            client_id: client_id.into(),
+            authentication,
+            scope: None,
+            audience: None,
+            resources: Vec::new(),
+            parameters: Vec::new(),
+            plain_http_on_loopback: false,
+        }
+    }
+
+    /// Reads `FUNCIFY_TOKEN_URL` or `FUNCIFY_ISSUER`, `FUNCIFY_CLIENT_ID`, `FUNCIFY_CLIENT_SECRET`
+    /// (sent as `client_secret_basic`), `FUNCIFY_SCOPE` and `FUNCIFY_AUDIENCE`.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`] with every variable that is missing.
+    pub fn from_env() -> Result<Self, CredentialsError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// The same from a function that looks variables up.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`] with every variable that is missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::token::ClientCredentials;
+    ///
+    /// let error = ClientCredentials::from_variables(|name| {
+    ///     (name == "FUNCIFY_CLIENT_ID").then(|| "warehouse".to_owned())
+    /// })
+    /// .unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "expected the variables FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER, FUNCIFY_CLIENT_SECRET"
+    /// );
+    /// ```
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, CredentialsError> {
+        let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let endpoint = given("FUNCIFY_TOKEN_URL")
+            .map(Endpoint::TokenUrl)
+            .or_else(|| given("FUNCIFY_ISSUER").map(Endpoint::Issuer));
+        let (client_id, secret) = (given("FUNCIFY_CLIENT_ID"), given("FUNCIFY_CLIENT_SECRET"));
+        let (Some(endpoint), Some(client_id), Some(secret)) = (&endpoint, &client_id, &secret)
+        else {
+            let missing = [
+                ("FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER", endpoint.is_none()),
+                ("FUNCIFY_CLIENT_ID", client_id.is_none()),
+                ("FUNCIFY_CLIENT_SECRET", secret.is_none()),
+            ];
+            let missing = missing.into_iter().filter_map(|(name, is)| is.then_some(name)).collect();
+            return Err(CredentialsError { missing });
+        };
+        let authentication = ClientAuthentication::basic(ClientSecret::new(secret));
+        let mut credentials = Self::new(endpoint.clone(), client_id, authentication);
+        credentials.scope = given("FUNCIFY_SCOPE");
+        credentials.audience = given("FUNCIFY_AUDIENCE");
+        Ok(credentials)
+    }
+
+    /// Asks for these scopes, separated by spaces.
+    #[must_use]
+    pub fn with_scope(self, scope: impl Into<String>) -> Self {
+        Self { scope: Some(scope.into()), ..self }
+    }
+
+    /// Asks for a token for this audience (`audience`, as Auth0 and others name it).
+    #[must_use]
+    pub fn with_audience(self, audience: impl Into<String>) -> Self {
+        Self { audience: Some(audience.into()), ..self }
+    }
+
+    /// Asks for a token for this resource; may be repeated (RFC 8707).
+    #[must_use]
+    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
+    /// Sends another parameter that this provider wants.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Allows `http:` to a provider on this machine: for tests and local runs.
+    #[must_use]
+    pub fn with_plain_http_on_loopback(self) -> Self {
+        Self { plain_http_on_loopback: true, ..self }
+    }
+
+    /// The form that asks for the token, without what proves who asks.
+    pub(super) fn form(&self) -> Vec<(&str, &str)> {
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
+        form.extend(self.audience.as_deref().map(|audience| ("audience", audience)));
+        form.extend(self.resources.iter().map(|resource| ("resource", resource.as_str())));
+        form.extend(self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        form
+    }
+
+    /// The first 32 hexadecimal digits of the SHA-256 over all that shapes the token.
+    pub(super) fn digest(&self) -> String {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut member = |text: &str| {
+            // With its length, so that no two different lists run together into one text.
+            hash.update(&(text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        match &self.endpoint {
+            Endpoint::TokenUrl(url) => member(url),
+            Endpoint::Issuer(issuer) => member(issuer),
+        }
+        member(&self.client_id);
+        member(self.authentication.method());
+        for (name, value) in self.form() {
+            member(name);
+            member(value);
+        }
+        hex(hash.finish().as_ref(), 16)
+    }
+
+    /// A 4-byte keyed digest of the secret at hand: which failures bind this client.
+    pub(super) fn fingerprint(&self, secret: Option<&ClientSecret>) -> String {
+        let key = match (&self.authentication, secret) {
+            (ClientAuthentication::PrivateKeyJwt(signer), _) => signer.key_id().unwrap_or(""),
+            (_, Some(secret)) => secret.expose(),
+            (_, None) => "",
+        };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        hex(hmac::sign(&key, self.digest().as_bytes()).as_ref(), 4)
+    }
+}
+
+fn hex(bytes: &[u8], take: usize) -> String {
+    bytes.iter().take(take).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Variables are missing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the variables {}", missing.join(", "))]
+pub struct CredentialsError {
+    missing: Vec<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(secret: &str) -> ClientCredentials {
+        ClientCredentials::new(
+            Endpoint::TokenUrl("https://login.example/token".to_owned()),
+            "warehouse",
+            ClientAuthentication::basic(ClientSecret::new(secret)),
+        )
+    }
+
+    #[test]
+    fn whatever_shapes_the_token_changes_the_digest_and_the_secret_does_not() {
+        let plain = credentials("one").digest();
+        assert_eq!(plain.len(), 32);
+        assert_eq!(plain, credentials("two").digest());
+        let others = [
+            credentials("one").with_scope("a"),
+            credentials("one").with_audience("a"),
+            credentials("one").with_resource("a"),
+            credentials("one").with_parameter("a", "b"),
+            credentials("one").with_parameter("ab", ""),
+        ];
+        let mut digests: Vec<_> = others.iter().map(ClientCredentials::digest).collect();
+        digests.push(plain);
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), 6);
+    }
+
+    #[test]
+    fn two_secrets_have_two_fingerprints_and_neither_is_shown() {
+        let print = |secret: &str| {
+            let secret = ClientSecret::new(secret);
+            credentials("any").fingerprint(Some(&secret))
+        };
+        assert_eq!(print("one").len(), 8);
+        assert_eq!(print("one"), print("one"));
+        assert_ne!(print("one"), print("two"));
+        assert!(!format!("{:?}", credentials("canary")).contains("canary"));
+    }
+}

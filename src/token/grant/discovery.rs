@@ -1,0 +1,89 @@
+use serde::Deserialize;
+use url::Url;
+
+use super::{GrantError, endpoint};
+use crate::http::read_capped;
+
+/// A provider's metadata is a few kilobytes.
+const METADATA_LIMIT: usize = 65_536;
+
+/// What of a provider's metadata is needed here.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+}
+
+/// Why a provider's metadata cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum MetadataFault {
+    #[error("expected the metadata of an issuer, got status {status}")]
+    Status { status: u16 },
+    #[error("expected JSON with `issuer` and `token_endpoint`")]
+    NotMetadata,
+    #[error("the metadata is of another issuer")]
+    OtherIssuer,
+}
+
+/// Finds an issuer's token endpoint: OpenID Connect Discovery §4 first, then RFC 8414 §3.
+pub(super) async fn token_endpoint(
+    http: &reqwest::Client,
+    issuer: &str,
+    plain_http_on_loopback: bool,
+) -> Result<Url, GrantError> {
+    let base = endpoint::parse(issuer, plain_http_on_loopback)
+        .map_err(|error| GrantError::Discovery(error.into()))?;
+    let openid = well_known(&base, |path| format!("{path}/.well-known/openid-configuration"));
+    let metadata = match metadata(http, openid).await {
+        Ok(metadata) => metadata,
+        Err(GrantError::Discovery(_)) => {
+            let oauth =
+                well_known(&base, |path| format!("/.well-known/oauth-authorization-server{path}"));
+            self::metadata(http, oauth).await?
+        }
+        Err(error) => return Err(error),
+    };
+    if metadata.issuer.trim_end_matches('/') != issuer.trim().trim_end_matches('/') {
+        return Err(GrantError::Discovery(MetadataFault::OtherIssuer.into()));
+    }
+    endpoint::parse(&metadata.token_endpoint, plain_http_on_loopback)
+        .map_err(|error| GrantError::Discovery(error.into()))
+}
+
+fn well_known(base: &Url, path: impl Fn(&str) -> String) -> Url {
+    let mut url = base.clone();
+    url.set_path(&path(base.path().trim_end_matches('/')));
+    url
+}
+
+async fn metadata(http: &reqwest::Client, url: Url) -> Result<Metadata, GrantError> {
+    let reply = http.get(url).send().await;
+    let reply = reply.map_err(|error| GrantError::Unreachable(error.without_url().into()))?;
+    let status = reply.status();
+    if status.is_server_error() || status.as_u16() == 429 {
+        return Err(GrantError::Unavailable { status: status.as_u16(), retry_after: None });
+    }
+    if !status.is_success() {
+        let fault = MetadataFault::Status { status: status.as_u16() };
+        return Err(GrantError::Discovery(fault.into()));
+    }
+    let body = read_capped(reply, METADATA_LIMIT).await;
+    let body = body.map_err(|error| GrantError::Discovery(error.into()))?;
+    serde_json::from_slice(&body)
+        .map_err(|_| GrantError::Discovery(MetadataFault::NotMetadata.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_path_goes_where_each_standard_wants_it() {
+        let base = Url::parse("https://login.example/tenant/").unwrap();
+        let openid = well_known(&base, |path| format!("{path}/.well-known/openid-configuration"));
+        assert_eq!(openid.path(), "/tenant/.well-known/openid-configuration");
+        let oauth =
+            well_known(&base, |path| format!("/.well-known/oauth-authorization-server{path}"));
+        assert_eq!(oauth.path(), "/.well-known/oauth-authorization-server/tenant");
+    }
+}

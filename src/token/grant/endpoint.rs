@@ -1,0 +1,82 @@
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// Why a URL of the identity provider is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// It is no URL.
+    #[error("expected a URL")]
+    NotAUrl(#[source] url::ParseError),
+    /// It would send a secret in the clear, or to something that is not a web server.
+    #[error("expected an https URL, got scheme `{scheme}`")]
+    NotHttps {
+        /// The scheme it has.
+        scheme: String,
+    },
+    /// It has a user name or password in it.
+    #[error("expected a URL without user name and password")]
+    UserInfo,
+    /// It has a fragment (RFC 6749 §3.2).
+    #[error("expected a URL without fragment")]
+    Fragment,
+}
+
+/// Parses the URL of an endpoint: https, or plain http on this machine where that is allowed.
+pub(in crate::token) fn parse(
+    text: &str,
+    plain_http_on_loopback: bool,
+) -> Result<Url, EndpointError> {
+    let url = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
+    let is_plain_and_allowed =
+        plain_http_on_loopback && url.scheme() == "http" && is_loopback(&url);
+    if url.scheme() != "https" && !is_plain_and_allowed {
+        return Err(EndpointError::NotHttps { scheme: url.scheme().to_owned() });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::UserInfo);
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_sent_over_https_only_but_for_this_machine() {
+        let https = "https://login.example/token";
+        assert!(parse(https, false).is_ok());
+        for loopback in ["http://127.0.0.1:8080/t", "http://localhost/t", "http://[::1]/t"] {
+            assert!(parse(loopback, true).is_ok(), "{loopback}");
+            assert!(parse(loopback, false).is_err(), "{loopback}");
+        }
+        for url in [
+            "http://login.example/token",
+            "http://localhost.example/token",
+            "http://127.0.0.1.example/token",
+            "ftp://127.0.0.1/token",
+            "file:///etc/passwd",
+            "https://user@login.example/token",
+            "https://:secret@login.example/token",
+            "https://login.example/token#fragment",
+            "login.example/token",
+            "",
+        ] {
+            assert!(parse(url, true).is_err(), "{url}");
+        }
+    }
+}

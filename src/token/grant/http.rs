@@ -1,0 +1,148 @@
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use funcify_core::{Clock, SystemClock};
+use http::{
+    HeaderValue,
+    header::{ACCEPT, AUTHORIZATION},
+};
+use std::sync::Arc;
+use url::{Url, form_urlencoded};
+
+use super::{
+    Grant, GrantError, Granted, ReplyFault, assertion::assertion, discovery, endpoint, reply,
+};
+use crate::{
+    http::{ReadError, read_capped},
+    token::credentials::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint},
+};
+
+/// The largest answer that is read: 64 KB.
+const REPLY_LIMIT: usize = 65_536;
+
+/// The grant over HTTP: one `POST` to the token endpoint (RFC 6749 §4.4.2).
+///
+/// No redirect is followed, for the secret would go along; no more than 64 KB are read.
+#[derive(Debug)]
+pub struct HttpGrant {
+    http: reqwest::Client,
+    /// The token endpoint that the issuer's metadata named.
+    discovered: ArcSwapOption<Url>,
+}
+
+impl HttpGrant {
+    /// A grant over this client, which must follow no redirects
+    /// ([`http::client`](crate::http::client) does not).
+    #[must_use]
+    pub fn new(http: reqwest::Client) -> Self {
+        Self { http, discovered: ArcSwapOption::empty() }
+    }
+
+    async fn token_endpoint(&self, credentials: &ClientCredentials) -> Result<Url, GrantError> {
+        let plain = credentials.plain_http_on_loopback;
+        let issuer = match &credentials.endpoint {
+            Endpoint::TokenUrl(url) => {
+                return endpoint::parse(url, plain)
+                    .map_err(|error| GrantError::Discovery(error.into()));
+            }
+            Endpoint::Issuer(issuer) => issuer,
+        };
+        if let Some(url) = self.discovered.load_full() {
+            return Ok(Url::clone(&url));
+        }
+        let url = discovery::token_endpoint(&self.http, issuer, plain).await?;
+        self.discovered.store(Some(Arc::new(url.clone())));
+        Ok(url)
+    }
+}
+
+#[async_trait]
+impl Grant for HttpGrant {
+    async fn grant(
+        &self,
+        credentials: &ClientCredentials,
+        secret: Option<&ClientSecret>,
+    ) -> Result<Granted, GrantError> {
+        let url = self.token_endpoint(credentials).await?;
+        let (header, proof) = proof(credentials, secret, &url).await?;
+        let mut form = credentials.form();
+        form.extend(proof.iter().map(|(name, value)| (*name, value.as_str())));
+
+        let mut request = self.http.post(url).header(ACCEPT, "application/json").form(&form);
+        if let Some(header) = header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        // Neither the URL nor a header stands in what reqwest says then.
+        let unreachable =
+            |error: reqwest::Error| GrantError::Unreachable(error.without_url().into());
+        let answer = request.send().await.map_err(unreachable)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = match read_capped(answer, REPLY_LIMIT).await {
+            Ok(body) => body,
+            Err(ReadError::Cut(error)) => return Err(unreachable(error)),
+            Err(ReadError::TooLarge { limit }) => {
+                return Err(GrantError::Reply(ReplyFault::TooLarge { limit }));
+            }
+        };
+        reply::parse(status, &headers, &body)
+    }
+}
+
+type Proof = (Option<HeaderValue>, Vec<(&'static str, String)>);
+
+/// What proves who asks: a header, or members of the form.
+async fn proof(
+    credentials: &ClientCredentials,
+    secret: Option<&ClientSecret>,
+    url: &Url,
+) -> Result<Proof, GrantError> {
+    let client_id = credentials.client_id.as_str();
+    let secret = secret.map_or("", ClientSecret::expose);
+    match &credentials.authentication {
+        ClientAuthentication::Basic(_) => Ok((Some(basic(client_id, secret)?), Vec::new())),
+        ClientAuthentication::Post(_) => Ok((
+            None,
+            vec![("client_id", client_id.to_owned()), ("client_secret", secret.to_owned())],
+        )),
+        ClientAuthentication::PrivateKeyJwt(signer) => {
+            let audience = match &credentials.endpoint {
+                Endpoint::TokenUrl(_) => url.as_str(),
+                Endpoint::Issuer(issuer) => issuer,
+            };
+            let assertion = assertion(&**signer, client_id, audience, SystemClock.now()).await;
+            let assertion = assertion.map_err(GrantError::Signature)?;
+            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            Ok((
+                None,
+                vec![
+                    ("client_id", client_id.to_owned()),
+                    ("client_assertion_type", kind.to_owned()),
+                    ("client_assertion", assertion),
+                ],
+            ))
+        }
+    }
+}
+
+/// Both parts form-encoded, then joined (RFC 6749 §2.3.1): a `:` or a space in a secret survives.
+fn basic(client_id: &str, secret: &str) -> Result<HeaderValue, GrantError> {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)));
+    let mut header = HeaderValue::from_str(&format!("Basic {pair}"))
+        .map_err(|error| GrantError::Signature(error.into()))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_and_secret_are_form_encoded_before_they_are_joined() {
+        let header = basic("a:b", "p w+ä%").unwrap();
+        let pair = STANDARD.decode(&header.as_bytes()[6..]).unwrap();
+        assert_eq!(pair, b"a%3Ab:p+w%2B%C3%A4%25");
+        assert!(header.is_sensitive());
+    }
+}

@@ -1,0 +1,233 @@
+//! Calls to another service: the token, the circuit, the deadline, the trace.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get, post},
+};
+use funcify::api::{Api, ApiError, TokenLayer, TraceContext};
+use funcify_backend_memory::MemoryBackend;
+use funcify_core::{
+    Deadline, DeadlineExceeded,
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
+};
+use http::{HeaderValue, Method, Request};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::{
+    support::http::serve,
+    token::fleet::{Fleet, Mood},
+};
+
+fn breaker() -> CircuitBreaker {
+    let store = Arc::new(MemoryBackend::default());
+    CircuitBreaker::new("warehouse", CircuitPolicy::ancestor(), store).unwrap()
+}
+
+/// A service that takes the token with this number only, and counts what it is asked.
+async fn taking(number: u64, challenge: &'static str) -> (String, Arc<AtomicU64>) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let answer = move |headers: HeaderMap, body: Bytes| async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        let token = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
+        if token == Some(&format!("Bearer token-{number}")) {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            Json(json!({ "got": body })).into_response()
+        } else {
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response()
+        }
+    };
+    (serve(Router::new().fallback(any(answer))).await, asked)
+}
+
+#[tokio::test]
+async fn one_line_posts_json_with_the_token_and_reads_json() {
+    let fleet = Fleet::new();
+    let (base, _) = taking(1, "Bearer").await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter()).circuit(breaker());
+    let answer: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
+    assert_eq!(answer, json!({"got": {"item": "tea"}}));
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_renewed_once_and_the_request_sent_again() {
+    let fleet = Fleet::new();
+    let (base, asked) = taking(2, r#"Bearer error="invalid_token""#).await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    let answer: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
+    assert_eq!(answer, json!({"got": {"item": "tea"}}));
+    assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (2, 2));
+
+    let (base, asked) = taking(99, "Bearer").await;
+    let stubborn = Api::new("stubborn", &base).unwrap().token(fleet.getter());
+    let error = stubborn.get::<Value>("/").await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+    assert!(asked.load(Ordering::SeqCst) <= 2);
+    assert_eq!(fleet.provider.grants(), 2, "it was renewed only just now");
+}
+
+#[tokio::test]
+async fn a_401_about_something_else_renews_nothing() {
+    let fleet = Fleet::new();
+    let (base, asked) = taking(2, r#"Bearer error="insufficient_scope""#).await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    api.get::<Value>("/").await.unwrap_err();
+    assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_streamed_body_is_not_sent_twice() {
+    let fleet = Fleet::new();
+    let (base, asked) = taking(2, "Bearer").await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    let body = reqwest::Body::wrap(http_body_util::Full::new(Bytes::from_static(b"7")));
+    let error = api.request(Method::PUT, "/file").body(body).send().await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+    assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (1, 1));
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_sent() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Unavailable);
+    let (base, asked) = taking(1, "Bearer").await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    assert!(matches!(api.get::<Value>("/").await, Err(ApiError::Token(_))));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_token_does_not_follow_a_redirect() {
+    let fleet = Fleet::new();
+    let (thief, stolen) = taking(1, "Bearer").await;
+    let router = Router::new().route("/", get(move || async move { Redirect::permanent(&thief) }));
+    let api = Api::new("warehouse", &serve(router).await).unwrap().token(fleet.getter());
+    let error = api.get::<Value>("/").await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::PERMANENT_REDIRECT));
+    assert_eq!(stolen.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let answer = move |status: axum::extract::Path<u16>| async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        StatusCode::from_u16(*status).unwrap()
+    };
+    let base = serve(Router::new().route("/{status}", any(answer))).await;
+    let circuit = breaker();
+    let api = Api::new("warehouse", &base).unwrap().circuit(circuit.clone());
+    for path in ["/404", "/400", "/401", "/403", "/409", "/422"] {
+        api.get::<()>(path).await.unwrap_err();
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Closed);
+    api.delete::<()>("/204").await.unwrap();
+    for path in ["/500", "/503", "/429"] {
+        api.get::<()>(path).await.unwrap_err();
+    }
+    let sent = asked.load(Ordering::SeqCst);
+    let error = api.get::<()>("/204").await.unwrap_err();
+    assert!(is_caused_by::<Open>(&error), "{error:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_call_ends_with_the_invocation() {
+    let hanging = post(|| async { tokio::time::sleep(Duration::from_secs(60)).await });
+    let base = serve(Router::new().route("/", hanging)).await;
+    for api in [
+        Api::new("warehouse", &base).unwrap(),
+        Api::new("warehouse", &base).unwrap().circuit(breaker()),
+    ] {
+        let deadline = Deadline::within(Duration::from_millis(200));
+        let error = deadline.scope(api.post::<()>("/", &1)).await.unwrap_err();
+        assert!(is_caused_by::<DeadlineExceeded>(&error), "{error:?}");
+        let slow = api.timeout(Duration::from_millis(100));
+        assert!(matches!(slow.post::<()>("/", &1).await, Err(ApiError::TimedOut)));
+    }
+    let nowhere = Api::new("nowhere", "http://127.0.0.1:9").unwrap();
+    assert!(matches!(nowhere.get::<()>("/").await, Err(ApiError::Unreachable(_))));
+}
+
+#[tokio::test]
+async fn the_trace_is_handed_on() {
+    let echo = |headers: HeaderMap| async move {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        Json(json!([text("traceparent"), text("x-amzn-trace-id")]))
+    };
+    let base = serve(Router::new().route("/", get(echo))).await;
+    let api = Api::new("warehouse", &base).unwrap();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut headers = HeaderMap::new();
+    headers.insert("traceparent", HeaderValue::from_static(parent));
+    let trace = TraceContext::from_headers(&headers).with_xray("Root=1-5759e988");
+    let seen: Value = trace.scope(api.get("/")).await.unwrap();
+    assert_eq!(seen, json!([parent, "Root=1-5759e988"]));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_what_was_expected_is_told_from_a_failure() {
+    let base = serve(Router::new().route("/", get(|| async { "<html>" }))).await;
+    let api = Api::new("warehouse", &base).unwrap();
+    assert!(matches!(api.get::<Value>("/").await, Err(ApiError::Reply(_))));
+    assert!(matches!(api.get::<Value>("/../etc").await, Err(ApiError::Request(_))));
+}
+
+#[test]
+fn a_base_that_would_leak_the_token_is_refused() {
+    for base in [
+        "http://warehouse.example",
+        "ftp://warehouse.example",
+        "https://user:pw@warehouse.example",
+        "https://warehouse.example?x=1",
+        "warehouse.example",
+    ] {
+        assert!(Api::new("warehouse", base).is_err(), "{base}");
+    }
+    assert!(Api::over_plain_http("warehouse", "http://warehouse.internal").is_ok());
+}
+
+#[tokio::test]
+async fn the_layer_gives_the_token_to_the_named_hosts_only() {
+    let fleet = Fleet::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let saw = Arc::clone(&seen);
+    let client = service_fn(move |request: Request<()>| {
+        let token = request.headers().get(header::AUTHORIZATION).cloned();
+        saw.lock().unwrap().push(token.map(|token| token.to_str().unwrap().to_owned()));
+        async { Ok::<_, std::convert::Infallible>(Response::new(())) }
+    });
+    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).layer(client);
+    let send = |uri: &str| client.clone().oneshot(Request::get(uri).body(()).unwrap());
+
+    send("https://Warehouse.example:8443/orders").await.unwrap();
+    send("https://other.example/").await.unwrap();
+    send("https://warehouse.example.thief.example/").await.unwrap();
+    send("http://warehouse.example/").await.unwrap_err();
+    assert_eq!(*seen.lock().unwrap(), [Some("Bearer token-1".to_owned()), None, None]);
+
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Unavailable);
+    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).layer(client);
+    let request = Request::get("https://warehouse.example/").body(()).unwrap();
+    client.oneshot(request).await.unwrap_err();
+    assert_eq!(seen.lock().unwrap().len(), 3, "nothing was sent");
+}
+
+fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
+}

@@ -1,0 +1,19 @@
+//! The journeys of funcify, through its public API, on real servers: `tests/run` starts them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and what it prints is shown with its failure"
+)]
+
+mod api;
+mod linearizability;
+mod pipeline;
+mod redis;
+mod servers;
+mod support;
+mod support_itself;
+mod token;

@@ -1,0 +1,166 @@
+//! A cluster: redirections are followed, and nothing more.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use funcify_core::StoreErrorKind::{Denied, Unavailable};
+use funcify_core::register::Register;
+
+use super::server::SpokenFor;
+use super::{attempt, circuit, n_of, register, write};
+use crate::support::proxy::FaultProxy;
+use crate::support::{env, redis};
+
+/// The nodes of the tests' own cluster; none if it is the user's, by name or with a password.
+fn nodes() -> Vec<SocketAddr> {
+    let url = env::redis_cluster();
+    let nodes = url.split_once("://").unwrap().1;
+    nodes.split(',').map_while(|node| node.parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn records_of_every_slot_are_found_from_any_node() {
+    let register = register(&env::redis_cluster());
+    for n in 0..30 {
+        let key = circuit("slot");
+        let version = write(&register, &key, None, n).await;
+        write(&register, &key, Some(version), n + 100).await;
+        for node in nodes() {
+            let other = super::register(&format!("redis-cluster://{node}"));
+            assert_eq!(n_of(&other.read(&key).await.unwrap().unwrap()), n + 100);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_redirects_is_asked_on_one_connection_and_once_a_key() {
+    let Some(node) = nodes().first().copied() else {
+        return println!("a cluster of your own: not looked at");
+    };
+    let proxy = FaultProxy::start(node).await;
+    let register = register(&format!("redis-cluster://{}", proxy.address()));
+    let keys: Vec<_> = (0..20).map(|_| circuit("redirected")).collect();
+    for key in &keys {
+        register.read(key).await.unwrap();
+    }
+    let asked = proxy.request_bytes();
+
+    let mut redirected = 0;
+    for key in &keys {
+        let before = proxy.request_bytes();
+        register.read(key).await.unwrap();
+        redirected += usize::from(proxy.request_bytes() == before);
+    }
+
+    assert_eq!(proxy.connections(), 1);
+    assert!(asked > 0 && redirected > 5, "{redirected} of 20 go straight to their owners");
+}
+
+#[tokio::test]
+async fn without_the_cluster_in_its_url_a_redirection_is_a_refusal() {
+    for node in nodes() {
+        let register = register(&format!("redis://{node}"));
+        let mut refused = 0;
+        for _ in 0..20 {
+            match attempt(&register, &circuit("alone"), None, 1).await {
+                Ok(_) => {}
+                Err(Unavailable) => refused += 1,
+                Err(kind) => panic!("{kind:?}"),
+            }
+        }
+        assert!(refused > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_followed_while_its_slot_is_being_moved() {
+    let Ok([from, to]) =
+        <[SocketAddr; 2]>::try_from(nodes().into_iter().take(2).collect::<Vec<_>>())
+    else {
+        return println!("a cluster of your own: its slots are not moved");
+    };
+    let ask = async |node, words: &[&str]| redis::command(node, words).await.unwrap();
+    let (from_id, to_id) =
+        (ask(from, &["CLUSTER", "MYID"]).await, ask(to, &["CLUSTER", "MYID"]).await);
+    let (key, slot) = loop {
+        let key = circuit("moving");
+        let slot = ask(from, &["CLUSTER", "KEYSLOT", &format!("funcify:{key}")]).await;
+        if ask(from, &["EXISTS", &format!("funcify:{key}")]).await == ":0" {
+            break (key, slot.trim_start_matches(':').to_owned());
+        }
+    };
+    ask(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
+    ask(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
+
+    let register = register(&env::redis_cluster());
+    let version = write(&register, &key, None, 1).await;
+    let version = write(&register, &key, Some(version), 2).await;
+    assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 2);
+    for node in nodes() {
+        ask(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
+    }
+    write(&register, &key, Some(version), 3).await;
+    assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 3);
+}
+
+#[tokio::test]
+async fn redirections_in_a_circle_end() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = SpokenFor::start(move |_, address| {
+        count.fetch_add(1, Ordering::SeqCst);
+        format!("-MOVED 1 :{}", address.port())
+    })
+    .await;
+    let register = register(&format!("redis-cluster://{}", server.address));
+
+    assert_eq!(attempt(&register, &circuit("circle"), None, 1).await, Err(Unavailable));
+    assert_eq!(asked.load(Ordering::SeqCst), 6, "the first node and five redirections");
+}
+
+#[tokio::test]
+async fn a_redirection_does_not_take_the_password_where_the_url_may_not() {
+    let server = SpokenFor::start(|words, _| match words[0].as_str() {
+        "AUTH" => "+OK".to_owned(),
+        _ => "-MOVED 1 192.0.2.1:6379".to_owned(),
+    })
+    .await;
+    let register = register(&format!("redis-cluster://:canary@{}", server.address));
+
+    let error = register.read(&circuit("exposed")).await.unwrap_err();
+
+    assert_eq!(error.kind(), Denied);
+    assert!(format!("{error:?}").contains("192.0.2.1"), "{error:?}");
+}
+
+#[tokio::test]
+async fn with_its_first_node_down_the_cluster_is_found_through_the_next() {
+    let Some(node) = nodes().first().copied() else {
+        return println!("a cluster of your own: not looked at");
+    };
+    let down = redis::OwnRedis::start().await;
+    let register = register(&format!("redis-cluster://{},{node}", down.address()));
+    drop(down);
+    let key = circuit("down");
+
+    assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
+    write(&register, &key, None, 1).await;
+}
+
+#[tokio::test]
+async fn a_first_node_that_never_answers_is_passed_over_even_by_callers_that_give_up() {
+    // Its port is open, so that the TLS handshake waits for ever.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("@{},", silent.local_addr().unwrap());
+    let url =
+        env::redis_tls().replacen("rediss://", "rediss-cluster://", 1).replacen('@', &first, 1);
+    let (register, key) = (register(&format!("{url}&prefix=funcify-test")), circuit("silent"));
+
+    let given_up = tokio::time::timeout(Duration::from_millis(100), register.read(&key)).await;
+    assert!(given_up.is_err());
+
+    write(&register, &key, None, 1).await;
+    write(&register, &circuit("silent"), None, 1).await;
+}

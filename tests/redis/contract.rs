@@ -1,0 +1,146 @@
+//! The whole contract, on each kind of server.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use funcify_backend_redis::{RedisBackend, RedisConfig};
+use funcify_core::conformance::{self, Breakable, Fault, Faulty, Raw, Report, Subject};
+use funcify_core::register::{RecordKey, Register};
+use funcify_core::{StoreError, StoreErrorKind};
+use tokio::sync::Mutex;
+
+use super::raw::Wire;
+use crate::support::env;
+use crate::support::proxy::{FaultProxy, Mode};
+
+const PREFIX: &str = "funcify-test";
+
+/// A kind of Redis under test, with a wire of its own for what is planted behind our back.
+#[derive(Debug)]
+struct Kind {
+    config: RedisConfig,
+    wire: Mutex<Wire>,
+    faulty: Arc<dyn Breakable>,
+}
+
+impl Kind {
+    async fn new(url: &str, faulty: Option<Arc<dyn Breakable>>) -> Self {
+        let config = RedisConfig::parse(url).unwrap().with_prefix(PREFIX);
+        let register = RedisBackend::new(config.clone()).unwrap();
+        let faulty = faulty.unwrap_or_else(|| Arc::new(Faulty::new(Arc::new(register))));
+        Self { config, wire: Mutex::new(Wire::to(url).await), faulty }
+    }
+}
+
+#[async_trait]
+impl Subject for Kind {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        RedisBackend::new(self.config.clone())
+            .map(|register| Arc::new(register) as Arc<dyn Register>)
+            .map_err(|error| StoreError::new("redis", StoreErrorKind::Invalid, error))
+    }
+
+    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+        let key = format!("{PREFIX}:{key}");
+        let mut wire = self.wire.lock().await;
+        wire.say(&["DEL", &key]).await;
+        match raw {
+            Raw::Damaged { id, text } => {
+                wire.say(&["HSET", &key, "id", &id.to_string(), "rec", text]).await;
+            }
+            Raw::Foreign(text) => {
+                wire.say(&["HSET", &key, "rec", text]).await;
+            }
+            Raw::Deleted => {}
+        }
+        Ok(true)
+    }
+
+    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
+        Some(Arc::clone(&self.faulty))
+    }
+}
+
+/// The real client behind a wire that breaks.
+#[derive(Debug)]
+struct Broken {
+    proxy: FaultProxy,
+    register: RedisBackend,
+}
+
+impl Broken {
+    async fn before(url: &str) -> Arc<dyn Breakable> {
+        let server = url.trim_start_matches("redis://").parse().unwrap();
+        let proxy = FaultProxy::start(server).await;
+        let config = RedisConfig::new("127.0.0.1", proxy.address().port()).with_prefix(PREFIX);
+        Arc::new(Self { proxy, register: RedisBackend::new(config).unwrap() })
+    }
+}
+
+#[async_trait]
+impl Breakable for Broken {
+    fn register(&self) -> Arc<dyn Register> {
+        Arc::new(self.register.clone())
+    }
+
+    async fn arm(&self, fault: Fault) -> bool {
+        match fault {
+            Fault::Pass => self.proxy.set(Mode::Pass).await,
+            Fault::LoseRequest => self.proxy.once(Mode::CutRequest).await,
+            Fault::LoseReply => self.proxy.once(Mode::CutResponse).await,
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn judge(kind: &str, report: &Report) {
+    println!("{kind}\n{report}");
+    report.assert_passed();
+    assert!(report.passed() >= 60, "{} checks", report.passed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_one_node() {
+    let url = env::redis();
+    judge("one node", &conformance::run(&Kind::new(&url, None).await).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_over_tls_for_a_user_of_few_rights() {
+    judge("TLS", &conformance::run(&Kind::new(&env::redis_tls(), None).await).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_a_cluster() {
+    judge("cluster", &conformance::run(&Kind::new(&env::redis_cluster(), None).await).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_behind_a_wire_that_breaks() {
+    let redis = crate::support::redis::OwnRedis::start().await;
+    let broken = Broken::before(&redis.url()).await;
+    judge("broken wire", &conformance::run(&Kind::new(&redis.url(), Some(broken)).await).await);
+}
+
+/// A connection that the user has made and shares.
+#[derive(Debug)]
+struct Given(redis::aio::MultiplexedConnection);
+
+#[async_trait]
+impl Subject for Given {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        RedisBackend::with_client(self.0.clone(), PREFIX)
+            .map(|register| Arc::new(register) as Arc<dyn Register>)
+            .map_err(|error| StoreError::new("redis", StoreErrorKind::Invalid, error))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_a_connection_of_the_users_own() {
+    let client = redis::Client::open(env::redis()).unwrap();
+    let subject = Given(client.get_multiplexed_async_connection().await.unwrap());
+    let report = conformance::run(&subject).await;
+    println!("{report}");
+    report.assert_passed();
+}

@@ -1,0 +1,193 @@
+//! FAULTS 1, 2, 6, 7, 10, 15, 16: a wire that breaks, a server that dies, forgets or fails over.
+
+use std::time::{Duration, Instant};
+
+use funcify_backend_redis::RedisBackend;
+use funcify_core::StoreErrorKind::{Ambiguous, Timeout, Unavailable};
+use funcify_core::circuit::{CircuitName, CircuitRecord, CircuitStateProvider};
+use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use tokio::time::sleep;
+
+use super::{HOUR, attempt, body, circuit, n_of, register, write};
+use crate::support::proxy::{FaultProxy, Mode};
+use crate::support::redis::OwnRedis;
+
+/// A server, a way to it that can be broken, and a register on that way.
+async fn behind_a_proxy() -> (OwnRedis, FaultProxy, RedisBackend) {
+    let redis = OwnRedis::start().await;
+    let proxy = FaultProxy::start(redis.address()).await;
+    let register = register(&format!("redis://{}", proxy.address()));
+    (redis, proxy, register)
+}
+
+/// A write as the engines do it: with its retries, until its deadline.
+async fn update(
+    register: &RedisBackend,
+    key: &RecordKey,
+) -> Result<bool, funcify_core::StoreError> {
+    let name: CircuitName = key.name().parse().unwrap();
+    let found = register.circuit_state(&name).await?;
+    let expected = found.map(|found| found.version);
+    let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
+    let swap = register.update_state(&name, expected, WriteId::random(), &next).await?;
+    Ok(matches!(swap, Swap::Done(_)))
+}
+
+#[tokio::test]
+async fn f01_a_swap_whose_answer_was_lost_is_ambiguous_and_done_when_it_is_sent_again() {
+    let (_redis, proxy, register) = behind_a_proxy().await;
+    let key = circuit("answer");
+    let version = write(&register, &key, None, 1).await;
+    let (id, next) = (WriteId::random(), body(2));
+    let send = || register.swap(&key, Some(version), id, &next, HOUR);
+
+    proxy.once(Mode::CutResponse).await;
+    assert_eq!(send().await.unwrap_err().kind(), Ambiguous);
+
+    assert!(matches!(send().await, Ok(Swap::Done(done)) if done.id() == id));
+    assert_eq!(register.read(&key).await.unwrap().unwrap().version.id(), id);
+    assert_eq!(proxy.faults(), 1);
+}
+
+#[tokio::test]
+async fn f01_f02_no_write_of_an_engine_notices_a_lost_answer_or_a_lost_request() {
+    let (_redis, proxy, register) = behind_a_proxy().await;
+    let key = circuit("engine");
+    assert!(update(&register, &key).await.unwrap());
+    for mode in [Mode::CutResponse, Mode::CutRequest, Mode::ResetAfter(3), Mode::HalfClose] {
+        proxy.once(mode).await;
+        assert!(update(&register, &key).await.unwrap(), "{mode:?}");
+    }
+    assert_eq!(proxy.faults(), 4);
+}
+
+#[tokio::test]
+async fn f06_a_server_that_is_down_is_unavailable_at_once_and_never_ambiguous() {
+    let (mut redis, key) = (OwnRedis::start().await, circuit("down"));
+    let register = register(&redis.url());
+    write(&register, &key, None, 1).await;
+    redis.kill();
+    // The dead connection may still be found out by the first one.
+    let _ = attempt(&register, &key, None, 1).await;
+
+    let began = Instant::now();
+    assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
+    assert_eq!(register.read(&key).await.unwrap_err().kind(), Unavailable);
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn f07_a_server_that_hangs_or_trickles_is_cut_off() {
+    for mode in [Mode::Hang, Mode::Trickle(1), Mode::Delay(Duration::from_secs(30))] {
+        let (_redis, proxy, register) = behind_a_proxy().await;
+        let key = circuit("slow");
+        let version = write(&register, &key, None, 1).await;
+        proxy.set(mode).await;
+
+        let began = Instant::now();
+        assert_eq!(register.read(&key).await.unwrap_err().kind(), Timeout, "{mode:?}");
+        assert!(began.elapsed() < Duration::from_millis(300), "{mode:?} {:?}", began.elapsed());
+        let swap = attempt(&register, &key, Some(version), 2).await;
+        assert!(matches!(swap, Err(Ambiguous)), "{mode:?} {swap:?}");
+
+        assert!(update(&register, &key).await.is_err());
+        let began = Instant::now();
+        assert!(update(&register, &key).await.is_err());
+        assert!(began.elapsed() < Duration::from_millis(600), "{mode:?} {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn f10_a_connection_that_died_in_the_freeze_costs_one_reconnection_and_no_error() {
+    for mode in [Mode::Refuse, Mode::HalfClose] {
+        let (_redis, proxy, register) = behind_a_proxy().await;
+        let key = circuit("thaw");
+        let version = write(&register, &key, None, 1).await;
+        assert_eq!(proxy.connections(), 1);
+
+        // All that the process does while it is frozen: nothing. Its runtime sees no socket.
+        let before_the_thaw = async {
+            proxy.set(mode).await;
+            proxy.set(Mode::Pass).await;
+        };
+        before_the_thaw.await;
+        std::thread::sleep(Duration::from_millis(1_200));
+
+        write(&register, &key, Some(version), 2).await;
+        assert_eq!(proxy.connections(), 2, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn f10_a_connection_that_vanished_without_a_word_is_replaced_within_the_operation() {
+    let (redis, proxy, register) = behind_a_proxy().await;
+    let key = circuit("vanished");
+    assert!(update(&register, &key).await.unwrap());
+    // The server stops for as long as the connection is thought alive; then a new one works.
+    redis.pause();
+    let (updated, ()) = tokio::join!(update(&register, &key), async {
+        sleep(Duration::from_millis(230)).await;
+        redis.resume();
+    });
+
+    assert!(updated.unwrap());
+    assert!(proxy.connections() >= 2);
+}
+
+#[tokio::test]
+async fn f15_after_a_restart_without_data_old_versions_conflict_and_writing_goes_on() {
+    let mut redis = OwnRedis::start().await;
+    let (register, key) = (register(&redis.url()), circuit("empty"));
+    let mut old = vec![write(&register, &key, None, 1).await];
+    old.push(write(&register, &key, Some(old[0]), 2).await);
+
+    redis.restart().await;
+    sleep(Duration::from_millis(20)).await;
+
+    for version in &old {
+        assert_eq!(attempt(&register, &key, Some(*version), 3).await, Ok(Swap::Conflict(None)));
+    }
+    let new = write(&register, &key, None, 4).await;
+    for version in &old {
+        let swap = attempt(&register, &key, Some(*version), 5).await;
+        assert!(matches!(swap, Ok(Swap::Conflict(Some(current))) if current.version == new));
+    }
+}
+
+#[tokio::test]
+async fn f16_a_failover_that_loses_the_tail_swaps_nothing_that_was_not_read() {
+    let mut master = OwnRedis::start().await;
+    let port = master.address().port().to_string();
+    let replica = OwnRedis::start_with(&["--replicaof", "127.0.0.1", &port]).await;
+    let (before, after) = (register(&master.url()), register(&replica.url()));
+    let key = circuit("failover");
+    let kept = write(&before, &key, None, 1).await;
+    until_seen(&after, &key, kept).await;
+
+    // Promoted before the master's last write arrived; the master dies with it.
+    replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    let lost = write(&before, &key, Some(kept), 2).await;
+    master.kill();
+
+    let swap = attempt(&after, &key, Some(lost), 3).await;
+    assert!(matches!(swap, Ok(Swap::Conflict(Some(current))) if current.version == kept));
+    write(&after, &key, Some(kept), 4).await;
+    assert_eq!(n_of(&after.read(&key).await.unwrap().unwrap()), 4);
+    let swap = attempt(&after, &key, Some(lost), 5).await;
+    assert!(matches!(swap, Ok(Swap::Conflict(Some(_)))), "nor later: {swap:?}");
+}
+
+async fn until_seen(
+    register: &RedisBackend,
+    key: &RecordKey,
+    version: funcify_core::register::Version,
+) {
+    for _ in 0..500 {
+        let found = register.read(key).await.ok().flatten();
+        if found.is_some_and(|found| found.version == version) {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the replica has not got the record in 10 s");
+}

@@ -1,0 +1,109 @@
+//! Who may do what: passwords, users of few rights, TLS.
+
+use funcify_core::StoreErrorKind::{self, Denied, Unavailable};
+use funcify_core::register::Register;
+
+use super::{attempt, circuit, n_of, register, write};
+use crate::support::env;
+use crate::support::redis::OwnRedis;
+
+const ACL: &str = include_str!("../../deploy/redis.acl");
+
+/// The words of `deploy/redis.acl` from the user's name on, without the rights in `missing`.
+async fn with_user(redis: &OwnRedis, missing: &[&str]) {
+    let words = ACL.split_whitespace().skip(2).filter(|word| !missing.contains(word));
+    let command: Vec<_> = ["ACL", "SETUSER", "funcify", "reset"].into_iter().chain(words).collect();
+    assert_eq!(redis.command(&command).await.unwrap(), "+OK");
+}
+
+#[tokio::test]
+async fn the_user_that_is_shipped_may_do_all_that_a_register_does_and_nothing_else() {
+    let redis = OwnRedis::start().await;
+    with_user(&redis, &[]).await;
+    let url = |prefix| format!("redis://funcify:PASSWORD@{}?prefix={prefix}", redis.address());
+    let (ours, key) = (register(&url("funcify")), circuit("shipped"));
+    redis.command(&["SET", &format!("funcify:{key}"), "foreign"]).await.unwrap();
+
+    let version = write(&ours, &key, None, 1).await;
+    write(&ours, &key, Some(version), 2).await;
+    assert_eq!(n_of(&ours.read(&key).await.unwrap().unwrap()), 2);
+
+    let theirs = register(&url("another"));
+    assert_eq!(attempt(&theirs, &key, None, 1).await, Err(Denied));
+    assert_eq!(theirs.read(&key).await.unwrap_err().kind(), Denied);
+}
+
+#[tokio::test]
+async fn without_any_one_of_its_rights_a_swap_is_denied_and_nothing_is_written() {
+    let redis = OwnRedis::start().await;
+    let (admin, key, fresh) = (register(&redis.url()), circuit("denied"), circuit("fresh"));
+    let version = write(&admin, &key, None, 1).await;
+
+    for right in ["+evalsha", "+hmget", "+hset", "+pexpire", "+type"] {
+        with_user(&redis, &[right]).await;
+        let register = register(&format!("redis://funcify:PASSWORD@{}", redis.address()));
+
+        assert_eq!(attempt(&register, &key, Some(version), 2).await, Err(Denied), "{right}");
+        assert_eq!(admin.read(&key).await.unwrap().unwrap().version, version, "{right}");
+
+        // Where nothing is, nothing has to be looked at.
+        if right != "+hmget" {
+            assert_eq!(attempt(&register, &fresh, None, 1).await, Err(Denied), "{right}");
+            assert!(admin.read(&fresh).await.unwrap().is_none(), "{right}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_denied_and_in_no_error() {
+    let redis = OwnRedis::start().await;
+    with_user(&redis, &[]).await;
+    for (url, kind) in [
+        (format!("redis://funcify:canary@{}", redis.address()), Denied),
+        (format!("redis://nobody:canary@{}", redis.address()), Denied),
+        (format!("redis://:canary@{}", redis.address()), Denied),
+        (format!("redis://{}/99", redis.address()), StoreErrorKind::Invalid),
+    ] {
+        let register = register(&url);
+        let error = register.read(&circuit("denied")).await.unwrap_err();
+        let shown = format!("{error:?} {error} {register:?}");
+        assert_eq!(error.kind(), kind, "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+        assert_eq!(attempt(&register, &circuit("denied"), None, 1).await, Err(kind));
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_its_own_store() {
+    let redis = OwnRedis::start().await;
+    let key = circuit("database");
+    let (zero, three) = (register(&redis.url()), register(&format!("{}/3", redis.url())));
+
+    write(&three, &key, None, 1).await;
+
+    assert!(zero.read(&key).await.unwrap().is_none());
+    assert!(three.read(&key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn one_endpoint_that_never_redirects_is_a_cluster_too() {
+    // As ElastiCache Serverless is: TLS, cluster mode, one name.
+    let url = env::redis_tls().replacen("rediss://", "rediss-cluster://", 1);
+    let (register, key) = (register(&format!("{url}&prefix=funcify-test")), circuit("endpoint"));
+
+    let version = write(&register, &key, None, 1).await;
+    write(&register, &key, Some(version), 2).await;
+}
+
+#[tokio::test]
+async fn a_server_that_no_authority_vouches_for_gets_nothing() {
+    let tls = env::redis_tls();
+    let Some((url, _)) = tls.split_once("?ca=") else {
+        return println!("a server of your own, without ca=PATH: not looked at");
+    };
+    let register = register(&format!("{url}?prefix=funcify-test"));
+
+    assert_eq!(attempt(&register, &circuit("tls"), None, 1).await, Err(Unavailable));
+    let error = register.read(&circuit("tls")).await.unwrap_err();
+    assert!(format!("{error:?}").contains("Certificate"), "{error:?}");
+}

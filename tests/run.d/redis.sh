@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# Three kinds of Redis: plain; TLS with a user who may do only what a register does; a cluster of three masters.
+# One that the caller has named is the caller's, and ours is not started.
+
+start_redis() {
+  local ports
+  read -r -a ports < <(free_ports 5)
+  if [[ -z ${FUNCIFY_TEST_REDIS-} ]]; then
+    redis_plain=${ports[0]}
+    start_plain_redis
+    export FUNCIFY_TEST_REDIS=redis://127.0.0.1:$redis_plain
+  fi
+  if [[ -z ${FUNCIFY_TEST_REDIS_TLS-} ]]; then
+    redis_tls=${ports[1]}
+    redis_password=$(openssl rand -hex 16)
+    start_tls_redis
+    local ca
+    ca=$(python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1]))' "$state/tls/ca.pem")
+    export FUNCIFY_TEST_REDIS_TLS="rediss://funcify-test:$redis_password@127.0.0.1:$redis_tls?ca=$ca"
+  fi
+  if [[ -z ${FUNCIFY_TEST_REDIS_CLUSTER-} ]]; then
+    redis_cluster=("${ports[@]:2:3}")
+    start_redis_cluster
+    local nodes=("${redis_cluster[@]/#/127.0.0.1:}")
+    FUNCIFY_TEST_REDIS_CLUSTER=redis-cluster://$(IFS=,; echo "${nodes[*]}")
+    export FUNCIFY_TEST_REDIS_CLUSTER
+  fi
+}
+
+await_redis() {
+  local node
+  if [[ -n ${redis_plain-} ]]; then
+    await redis 15 pings -p "$redis_plain"
+    say "redis on port $redis_plain"
+  fi
+  if [[ -n ${redis_tls-} ]]; then
+    REDISCLI_AUTH=$redis_password await redis-tls 15 \
+      pings -p "$redis_tls" --tls --cacert "$state/tls/ca.pem" --user funcify-test
+    say "redis with TLS on port $redis_tls"
+  fi
+  if [[ -n ${redis_cluster-} ]]; then
+    for node in 0 1 2; do await "redis-cluster-$node" 15 pings -p "${redis_cluster[node]}"; done
+    redis-cli --cluster create "${redis_cluster[@]/#/127.0.0.1:}" --cluster-replicas 0 --cluster-yes \
+      >"$logs/redis-cluster-create.log" 2>&1 || { cat "$logs/redis-cluster-create.log" >&2; fail 'the Redis Cluster could not be made'; }
+    for node in 0 1 2; do await "redis-cluster-$node" 30 is_whole "${redis_cluster[node]}"; done
+    say "redis cluster on ports ${redis_cluster[*]}"
+  fi
+}
+
+pings() { [[ $(redis-cli -h 127.0.0.1 --no-auth-warning "$@" ping) == PONG ]]; }
+
+is_whole() { redis-cli -h 127.0.0.1 -p "$1" cluster info | grep -q 'cluster_state:ok'; }
+
+start_plain_redis() {
+  redis_conf redis "port $redis_plain"
+}
+
+# The rights are those of deploy/, on the tests' prefix.
+start_tls_redis() {
+  local tls=$state/tls
+  redis_conf redis-tls 'port 0' "tls-port $redis_tls" "tls-cert-file \"$tls/server.pem\"" \
+    "tls-key-file \"$tls/server-key.pem\"" "tls-ca-cert-file \"$tls/ca.pem\"" 'tls-auth-clients no' \
+    'user default off' \
+    "user funcify-test on >$redis_password ~funcify-test* resetchannels -@all +ping +hello +client|setname +eval +evalsha +script|load +hgetall +hget +hmget +hexists +hset +hsetnx +hdel +type +exists +del +unlink +pexpire +pttl"
+}
+
+start_redis_cluster() {
+  local node
+  for node in 0 1 2; do
+    redis_conf "redis-cluster-$node" "port ${redis_cluster[node]}" 'cluster-enabled yes' 'cluster-node-timeout 5000'
+  done
+}
+
+# redis_conf NAME LINE…: a server with a configuration of these lines, in memory only.
+redis_conf() {
+  local name=$1 home=$scratch/$1
+  shift
+  mkdir -p "$home"
+  (umask 077 && printf '%s\n' 'bind 127.0.0.1' 'save ""' 'appendonly no' "dir \"$home\"" "$@" >"$home/redis.conf")
+  serve "$name" redis-server "$home/redis.conf"
+}

@@ -1,0 +1,83 @@
+//! What `tests/run` tells the tests: where the servers are, how much to do, and from which seed.
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// `redis://…`, a server of its own kind; also [`redis_tls`] and [`redis_cluster`].
+pub(crate) fn redis() -> String {
+    required("FUNCIFY_TEST_REDIS")
+}
+
+/// `rediss://user:password@…?ca=PATH`: the user may touch keys that begin with `funcify-test`, and only as a register does.
+pub(crate) fn redis_tls() -> String {
+    required("FUNCIFY_TEST_REDIS_TLS")
+}
+
+/// `redis-cluster://h1:p1,h2:p2,h3:p3`.
+pub(crate) fn redis_cluster() -> String {
+    required("FUNCIFY_TEST_REDIS_CLUSTER")
+}
+
+/// `dynamodb://TABLE…`; the table need not exist.
+pub(crate) fn dynamodb() -> String {
+    required("FUNCIFY_TEST_DYNAMODB")
+}
+
+/// `ssm:///path…`.
+pub(crate) fn ssm() -> String {
+    required("FUNCIFY_TEST_SSM")
+}
+
+/// The local AWS server for this service (`DYNAMODB`, `SSM`, `KMS`); `None` when the tests run against the user's own AWS.
+pub(crate) fn aws_endpoint(service: &str) -> Option<String> {
+    env::var(format!("AWS_ENDPOINT_URL_{service}")).ok()
+}
+
+/// The issuer's URL. Its clients are described in [`super::idp`].
+pub(crate) fn idp() -> String {
+    required("FUNCIFY_TEST_IDP")
+}
+
+/// The secret of the clients `basic…` and `post…`.
+pub(crate) fn idp_secret() -> String {
+    required("FUNCIFY_TEST_IDP_SECRET")
+}
+
+/// The private key (PEM) of the clients `rsa…`, which sign with RS256.
+pub(crate) fn idp_rsa_key() -> PathBuf {
+    required("FUNCIFY_TEST_IDP_RSA_KEY").into()
+}
+
+/// The private key (PEM) of the clients `ec…`, which sign with ES256.
+pub(crate) fn idp_ec_key() -> PathBuf {
+    required("FUNCIFY_TEST_IDP_EC_KEY").into()
+}
+
+/// The seed of this run: `FUNCIFY_TEST_SEED`, or a fresh one. Printed once.
+pub(crate) fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let seed = match env::var("FUNCIFY_TEST_SEED") {
+            Ok(given) => given.parse().expect("FUNCIFY_TEST_SEED is a whole number"),
+            Err(_) => RandomState::new().hash_one("seed"),
+        };
+        println!("seed: FUNCIFY_TEST_SEED={seed}");
+        seed
+    })
+}
+
+/// Whether the full counts were asked for: `tests/run --long`.
+pub(crate) fn long() -> bool {
+    env::var("FUNCIFY_TEST_LONG").is_ok_and(|value| value == "1")
+}
+
+/// The full count under `--long`, else a tenth of it, but at least one.
+pub(crate) fn scaled(count: usize) -> usize {
+    if long() { count } else { (count / 10).max(1) }
+}
+
+fn required(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set; start the servers: run tests/run"))
+}

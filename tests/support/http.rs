@@ -1,0 +1,31 @@
+//! A server on loopback for a router of the test's own.
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::net::TcpListener;
+
+/// A port to listen on, and the address of what will answer there.
+pub(crate) async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    (listener, base)
+}
+
+/// Serves `router` until the test ends.
+pub(crate) fn serve_on(listener: TcpListener, router: Router) {
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(router.clone());
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move { drop(connection.await) });
+        }
+    });
+}
+
+/// Serves `router` on a port of its own until the test ends; its address.
+pub(crate) async fn serve(router: Router) -> String {
+    let (listener, base) = listen().await;
+    serve_on(listener, router);
+    base
+}

@@ -1,0 +1,193 @@
+//! A TCP proxy that misbehaves as the test tells it to, between a client of ours and a real server.
+
+mod relay;
+
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::ports;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Pass,
+    /// Nobody listens: connecting is refused, and connections there are are reset.
+    Refuse,
+    /// Connections are accepted and stay, nothing moves in either direction.
+    Hang,
+    /// Each piece of a response comes this much later.
+    Delay(Duration),
+    /// Responses come at this many bytes a second.
+    Trickle(u32),
+    /// The connection is reset when this many bytes of responses have passed on it since the mode was set.
+    ResetAfter(u64),
+    /// The client reads the end of the stream, while what it sends still arrives.
+    HalfClose,
+    /// The request arrives; instead of its response the client reads the end of the stream.
+    CutResponse,
+    /// The request does not arrive; the client reads the end of the stream.
+    CutRequest,
+}
+
+/// Stops, and closes all its connections, when it is dropped.
+///
+/// Where the upstream itself does not answer, a client is accepted and then reset; [`Mode::Refuse`] is a true refusal.
+#[derive(Debug)]
+pub(crate) struct FaultProxy {
+    address: SocketAddr,
+    traffic: Arc<Traffic>,
+    settings: mpsc::Sender<(Setting, oneshot::Sender<()>)>,
+    acceptor: JoinHandle<()>,
+}
+
+impl FaultProxy {
+    pub(crate) async fn start(upstream: SocketAddr) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
+        let listener = TcpListener::bind(address).await.unwrap();
+        let traffic = Arc::new(Traffic::default());
+        let (settings, received) = mpsc::channel(1);
+        let acceptor = Acceptor { address, upstream, traffic: Arc::clone(&traffic) };
+        let acceptor = tokio::spawn(acceptor.run(listener, received));
+        Self { address, traffic, settings, acceptor }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From when this returns on, every connection, old or new, is treated so.
+    pub(crate) async fn set(&self, mode: Mode) {
+        self.apply(mode, false).await;
+    }
+
+    /// The next connection that the mode strikes is its only victim, then everything passes again. For the modes that end a
+    /// connection; the others strike nobody in particular.
+    pub(crate) async fn once(&self, mode: Mode) {
+        let ends = matches!(
+            mode,
+            Mode::ResetAfter(_) | Mode::HalfClose | Mode::CutResponse | Mode::CutRequest
+        );
+        assert!(ends, "{mode:?} has no single victim");
+        self.apply(mode, true).await;
+    }
+
+    /// Connections accepted until now.
+    pub(crate) fn connections(&self) -> u64 {
+        self.traffic.connections.load(Ordering::SeqCst)
+    }
+
+    /// Bytes passed on to the upstream.
+    pub(crate) fn request_bytes(&self) -> u64 {
+        self.traffic.requests.load(Ordering::SeqCst)
+    }
+
+    /// Bytes passed on to clients.
+    pub(crate) fn response_bytes(&self) -> u64 {
+        self.traffic.responses.load(Ordering::SeqCst)
+    }
+
+    /// How often a mode has struck: connections ended, pieces held, delayed or slowed. A test that saw none tested nothing.
+    pub(crate) fn faults(&self) -> u64 {
+        self.traffic.faults.load(Ordering::SeqCst)
+    }
+
+    async fn apply(&self, mode: Mode, once: bool) {
+        let number = self.traffic.settings.fetch_add(1, Ordering::SeqCst) + 1;
+        let setting = Setting { mode, once, number };
+        let (done, applied) = oneshot::channel();
+        self.settings.send((setting, done)).await.unwrap();
+        applied.await.unwrap();
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    mode: Mode,
+    once: bool,
+    /// Tells one setting of a mode from another of the same.
+    number: u64,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Traffic {
+    setting: watch::Sender<Setting>,
+    settings: AtomicU64,
+    connections: AtomicU64,
+    requests: AtomicU64,
+    responses: AtomicU64,
+    faults: AtomicU64,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        let setting = watch::Sender::new(Setting { mode: Mode::Pass, once: false, number: 0 });
+        let [settings, connections, requests, responses, faults] = Default::default();
+        Self { setting, settings, connections, requests, responses, faults }
+    }
+}
+
+struct Acceptor {
+    address: SocketAddr,
+    upstream: SocketAddr,
+    traffic: Arc<Traffic>,
+}
+
+impl Acceptor {
+    async fn run(
+        self,
+        first: TcpListener,
+        mut settings: mpsc::Receiver<(Setting, oneshot::Sender<()>)>,
+    ) {
+        let mut listener = Some(first);
+        let mut relays = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                received = settings.recv() => {
+                    let Some((setting, done)) = received else { return };
+                    if setting.mode == Mode::Refuse {
+                        listener.take().into_iter().for_each(close);
+                        self.traffic.setting.send_replace(setting);
+                        while relays.join_next().await.is_some() {}
+                    } else if listener.is_none() {
+                        listener = Some(TcpListener::bind(self.address).await.unwrap());
+                    }
+                    self.traffic.setting.send_replace(setting);
+                    done.send(()).ok();
+                }
+                client = accept(listener.as_ref()) => {
+                    self.traffic.connections.fetch_add(1, Ordering::SeqCst);
+                    relays.spawn(relay::relay(client, self.upstream, Arc::clone(&self.traffic)));
+                }
+                Some(_) = relays.join_next(), if !relays.is_empty() => {}
+            }
+        }
+    }
+}
+
+/// Shut down before it is dropped: a child process that another test is just starting may hold a copy of it for a moment.
+fn close(listener: TcpListener) {
+    if let Ok(listener) = listener.into_std() {
+        std::net::TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).ok();
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    match listener {
+        Some(listener) => listener.accept().await.unwrap().0,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,14 @@
+use crate::support::env;
+
+#[test]
+fn a_short_run_does_a_tenth_and_a_long_one_everything() {
+    let share = if env::long() { 1 } else { 10 };
+
+    assert_eq!(env::scaled(2_000), 2_000 / share);
+    assert_eq!(env::scaled(5), if env::long() { 5 } else { 1 });
+}
+
+#[test]
+fn the_seed_is_the_same_all_through_a_run() {
+    assert_eq!(env::seed(), env::seed());
+}

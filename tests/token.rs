@@ -1,0 +1,13 @@
+//! The self token: one grant for the whole fleet, whatever happens to it.
+
+mod certified;
+mod cold;
+mod faults;
+pub(crate) mod fleet;
+mod hostile;
+mod provider_down;
+mod rejected;
+mod sealed;
+mod steady;
+mod stores;
+mod twins;

@@ -1,0 +1,121 @@
+//! Nobody has a token yet.
+
+use std::time::Duration;
+
+use funcify::token::{TokenError, TokenSource};
+use funcify_core::Deadline;
+use tokio::time::Instant;
+
+use super::fleet::{Fleet, LATENCY, Mood, at_once};
+
+#[tokio::test(start_paused = true)]
+async fn f22_500_cold_processes_need_one_grant() {
+    let fleet = Fleet::far_from_its_store();
+    let getters = fleet.getters(500);
+    let begun = Instant::now();
+
+    let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+
+    assert_eq!(fleet.provider.grants(), 1);
+    assert!(tokens.iter().all(|token| token.expose() == "token-1"));
+    assert!(begun.elapsed() < Duration::from_millis(1_200), "{:?}", begun.elapsed());
+    assert!(fleet.operations() <= 500 * 9 / 2, "{} store operations", fleet.operations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_burst_over_two_seconds_costs_few_store_operations() {
+    let fleet = Fleet::far_from_its_store();
+    let mut tasks = Vec::new();
+    for getter in fleet.getters(1_000) {
+        tasks.push(tokio::spawn(async move { getter.token().await.unwrap() }));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(fleet.provider.grants(), 1);
+    assert!(fleet.operations() <= 1_300, "{} store operations", fleet.operations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_in_one_process_share_one_renewal() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    let callers = vec![getter.clone(); 200];
+
+    let tokens = at_once(&callers, async |getter| getter.token().await.unwrap()).await;
+
+    assert_eq!(fleet.provider.grants(), 1);
+    assert_eq!(fleet.operations(), 3, "one read, one lease, one token");
+    let minted = tokens.iter().filter(|token| token.source() == TokenSource::Minted).count();
+    assert_eq!(minted, 1);
+    assert_eq!(getter.counts().grants, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_in_memory_needs_no_store() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    getter.warm_up().await.unwrap();
+    let before = fleet.operations();
+    for _ in 0..1_000 {
+        assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory);
+    }
+    assert_eq!(fleet.operations(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_process_takes_the_token_from_the_store() {
+    let fleet = Fleet::new();
+    fleet.getter().warm_up().await.unwrap();
+    let second = fleet.getter();
+    let token = second.token().await.unwrap();
+    assert_eq!(token.source(), TokenSource::Store);
+    assert_eq!((second.counts().adopted, second.counts().grants), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_without_time_nothing_is_started() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    for left in [0, 1, 299] {
+        let deadline = Deadline::of_invocation(Duration::from_millis(left), Deadline::WORK_MARGIN);
+        let error = deadline.scope(getter.token()).await.unwrap_err();
+        assert!(matches!(error, TokenError::Deadline(_)), "{left} ms: {error}");
+    }
+    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (0, 0));
+    assert_eq!(getter.counts().store_errors, 0, "the store is not to blame");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let (impatient, next) = (fleet.getter(), fleet.getter());
+    let begun = Instant::now();
+    let deadline = Deadline::of_invocation(Duration::from_secs(1), Deadline::WORK_MARGIN);
+
+    let error = deadline.scope(impatient.token()).await.unwrap_err();
+
+    assert!(matches!(error, TokenError::Deadline(_)), "{error}");
+    assert!(begun.elapsed() <= Duration::from_millis(750), "{:?}", begun.elapsed());
+    fleet.provider.is_now(Mood::Grants);
+    let begun = Instant::now();
+    next.token().await.unwrap();
+    assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_holds_another_token_is_neither_read_nor_overwritten() {
+    let fleet = Fleet::new();
+    fleet.getter().warm_up().await.unwrap();
+    let secret = funcify::token::ClientSecret::new("secret");
+    let other = super::fleet::credentials(secret).with_scope("other");
+    let other = fleet.builder(other, Duration::ZERO).build().unwrap();
+
+    let error = other.token().await.unwrap_err();
+
+    assert!(matches!(error, TokenError::KeyInUse { .. }), "{error}");
+    assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1");
+    assert_eq!(fleet.provider.grants(), 1);
+}

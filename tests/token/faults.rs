@@ -1,0 +1,195 @@
+//! The store fails, processes freeze and die, callers go away.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use funcify::token::TokenSource;
+use funcify_core::{
+    conformance::Fault,
+    register::{Body, RecordKey, Register, WriteId},
+    token::TokenKey,
+};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{Fleet, at_once};
+
+#[tokio::test(start_paused = true)]
+async fn f01_a_lost_reply_costs_no_second_grant() {
+    let fleet = Fleet::new();
+    // The read; the lease, written but not answered; then all goes well.
+    fleet.store.script([Fault::Pass, Fault::LoseReply]);
+    assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
+    assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Store);
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f05_a_valid_token_is_served_while_the_store_throttles() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    getter.warm_up().await.unwrap();
+    sleep(Duration::from_secs(2_710)).await;
+    fleet.store.always(Fault::Throttle);
+    for _ in 0..500 {
+        assert_eq!(getter.token().await.unwrap().expose(), "token-1");
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_without_a_store_each_process_has_a_token_of_its_own() {
+    let fleet = Fleet::new();
+    fleet.store.always(Fault::Refuse);
+    let getters = fleet.getters(10);
+    let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert!(tokens.iter().all(|token| token.source() == TokenSource::Minted));
+    assert_eq!(fleet.provider.grants(), 10);
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert_eq!(fleet.provider.grants(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_without_a_store_renewals_are_spread_over_the_window() {
+    let fleet = Fleet::new();
+    let getters = fleet.getters(150);
+    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    sleep(Duration::from_secs(2_600)).await;
+    fleet.store.always(Fault::Refuse);
+    at_once(&getters, async |getter| {
+        for _ in 0..1_100 {
+            getter.token().await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
+    let mut asked = fleet.provider.asked();
+    asked.sort();
+    assert!((151..=158).contains(&asked.len()), "{} requests", asked.len());
+    let busiest = asked.iter().map(|from| {
+        asked.iter().filter(|at| (*from..*from + Duration::from_secs(1)).contains(*at)).count()
+    });
+    assert!(busiest.max().unwrap() <= 6, "in the busiest second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_published_is_used_all_the_same() {
+    for fault in [Fault::Deny, Fault::Refuse, Fault::LoseRequest] {
+        let fleet = Fleet::new();
+        let getter = fleet.getter();
+        fleet.store.script([Fault::Pass, Fault::Pass]);
+        fleet.store.always(fault);
+        assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted, "{fault:?}");
+        assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory, "{fault:?}");
+        assert_eq!(getter.counts().store_errors, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f09_a_frozen_lease_holder_loses() {
+    let fleet = Fleet::new();
+    let (frozen, other) = (fleet.getter(), fleet.getter());
+    let mut freezing = Box::pin(frozen.token());
+    while fleet.provider.asked().is_empty() {
+        assert!(poll_once(freezing.as_mut()).await.is_pending());
+    }
+    let begun = Instant::now();
+    let served = other.token().await.unwrap();
+    assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Minted));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    sleep(Duration::from_secs(600)).await;
+
+    let thawed = freezing.await.unwrap();
+
+    assert_eq!(thawed.expose(), "token-2", "good enough for itself");
+    assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1", "but it is too late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f24_a_damaged_record_is_replaced_once() {
+    let fleet = Fleet::new();
+    let key = RecordKey::from(&TokenKey::default());
+    for damage in
+        [r#"{"token":7}"#, r#"{"minted_at":"soon"}"#, r#"{"lease":{"holder":"x","until":1}}"#]
+    {
+        let current = fleet.store.read(&key).await.unwrap().map(|current| current.version);
+        let body = Body::parse(damage).unwrap();
+        let keep = Duration::from_secs(60);
+        fleet.store.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
+        let before = fleet.provider.grants();
+        let getters = fleet.getters(20);
+        at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+        assert_eq!(fleet.provider.grants(), before + 1, "{damage}");
+        assert!(getters.iter().any(|getter| getter.counts().damaged > 0), "{damage}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f25_members_of_a_newer_version_outlive_a_renewal() {
+    let fleet = Fleet::new();
+    let key = RecordKey::from(&TokenKey::default());
+    let newer = Body::parse(r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#).unwrap();
+    fleet.store.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
+    let getters = fleet.getters(2);
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    let stored = fleet.store.read(&key).await.unwrap().unwrap().value;
+    assert_eq!(stored.members()["from_the_future"], serde_json::json!({"a": [1]}));
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
+    let mut stops = 0;
+    loop {
+        let fleet = Fleet::new();
+        let (getter, other) = (fleet.getter(), fleet.getter());
+        let mut leaving = Box::pin(getter.token());
+        let mut has_ended = false;
+        for _ in 0..stops {
+            if poll_once(leaving.as_mut()).await.is_ready() {
+                has_ended = true;
+                break;
+            }
+        }
+        drop(leaving);
+
+        let begun = Instant::now();
+        getter.token().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(1), "own lease, after {stops} polls");
+        other.token().await.unwrap();
+        assert!(fleet.provider.grants() <= 2, "after {stops} polls");
+        if has_ended {
+            break;
+        }
+        stops += 1;
+    }
+    assert!(stops > 2, "there was something to leave");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_behind_a_store_that_fails_at_random_is_always_served() {
+    let fleet = Fleet::new();
+    fleet.store.random(crate::support::env::seed(), 0.2);
+    let getters = fleet.getters(50);
+    for _ in 0..20 {
+        at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+        sleep(Duration::from_secs(600)).await;
+    }
+}
+
+/// Polls a future once, and lets time go on where it waits for that.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    let polled = poll_fn(|_| {
+        let mut context = Context::from_waker(Waker::noop());
+        Poll::Ready(future.as_mut().poll(&mut context))
+    })
+    .await;
+    if polled.is_pending() {
+        sleep(Duration::from_millis(100)).await;
+    }
+    polled
+}

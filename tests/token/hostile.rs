@@ -1,0 +1,233 @@
+//! An identity provider that does what it should not, over real HTTP.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Form, Json, Router,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use funcify::token::{
+    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, ReplyFault,
+    TokenError, TokenGetter, TokenPolicy,
+};
+use funcify_backend_memory::MemoryBackend;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::support::http::{listen, serve, serve_on};
+
+const SECRET: &str = "canary s3cr3t:+%";
+
+/// A provider whose token endpoint always answers this.
+async fn answering<R>(answer: impl Fn() -> R + Clone + Send + Sync + 'static) -> String
+where
+    R: IntoResponse + Send + 'static,
+{
+    serve(Router::new().route("/token", post(move || async move { answer() }))).await
+}
+
+fn at(endpoint: Endpoint) -> TokenGetter {
+    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
+    let credentials =
+        ClientCredentials::new(endpoint, "ware:house", secret).with_plain_http_on_loopback();
+    TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
+        .request_timeout(Duration::from_millis(500))
+        .policy(TokenPolicy::default().with_lease(Duration::from_secs(2)))
+        .build()
+        .unwrap()
+}
+
+fn token_url(base: &str) -> Endpoint {
+    Endpoint::TokenUrl(format!("{base}/token"))
+}
+
+/// The error of a provider that answers so, and that it tells nothing it should not.
+async fn refusal(base: &str) -> Arc<GrantError> {
+    let error = at(token_url(base)).token().await.unwrap_err();
+    let mut told = format!("{error:?}");
+    let mut cause: Option<&dyn Error> = Some(&error);
+    while let Some(error) = cause {
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    for canary in ["canary", "s3cr3t", "Y2FuYXJ5", "pretty"] {
+        assert!(!told.contains(canary), "{told}");
+    }
+    let TokenError::Grant(error) = error else { panic!("{error}") };
+    error
+}
+
+#[tokio::test]
+async fn f23_no_odd_answer_is_taken_for_a_token() {
+    let odd: [(&str, Value); 6] = [
+        ("another type", json!({"access_token": "pretty", "token_type": "mac", "expires_in": 60})),
+        (
+            "no lifetime left",
+            json!({"access_token": "pretty", "token_type": "Bearer", "expires_in": 0}),
+        ),
+        (
+            "a negative lifetime",
+            json!({"access_token": "pretty", "token_type": "Bearer", "expires_in": -1}),
+        ),
+        (
+            "an endless lifetime",
+            json!({"access_token": "pretty", "token_type": "Bearer", "expires_in": 1e18}),
+        ),
+        (
+            "a header in the token",
+            json!({"access_token": "pretty\r\nX: y", "token_type": "Bearer"}),
+        ),
+        ("no token", json!({"token_type": "Bearer"})),
+    ];
+    for (name, body) in odd {
+        let base = answering(move || Json(body.clone())).await;
+        assert!(matches!(*refusal(&base).await, GrantError::Reply(_)), "{name}");
+    }
+    let page = answering(|| "<html>Sign in with pretty canary</html>").await;
+    assert!(matches!(*refusal(&page).await, GrantError::Reply(_)));
+}
+
+#[tokio::test]
+async fn f23_ten_megabytes_are_not_read() {
+    let base = answering(|| " ".repeat(10 * 1_048_576)).await;
+    assert!(matches!(*refusal(&base).await, GrantError::Reply(ReplyFault::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn f23_a_redirect_does_not_get_the_secret() {
+    let caught = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&caught);
+    let thief = serve(Router::new().fallback(move || async move {
+        count.fetch_add(1, Ordering::SeqCst);
+    }))
+    .await;
+    for status in ["temporary", "permanent"] {
+        let to = thief.clone();
+        let base = answering(move || match status {
+            "temporary" => Redirect::temporary(&to),
+            _ => Redirect::permanent(&to),
+        })
+        .await;
+        assert!(matches!(*refusal(&base).await, GrantError::Reply(_)));
+    }
+    assert_eq!(caught.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn f23_failures_and_refusals_are_told_apart() {
+    let base = answering(|| (StatusCode::INTERNAL_SERVER_ERROR, "canary")).await;
+    assert!(matches!(*refusal(&base).await, GrantError::Unavailable { status: 500, .. }));
+
+    let busy = || (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")], "");
+    let error = refusal(&answering(busy).await).await;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+
+    let echo = || (StatusCode::UNAUTHORIZED, Json(json!({"error": format!("no {SECRET}")})));
+    let error = refusal(&answering(echo).await).await;
+    assert!(matches!(&*error, GrantError::Refused { code, .. } if code == "http_401"));
+
+    let unreachable = refusal("http://127.0.0.1:9").await;
+    assert!(matches!(*unreachable, GrantError::Unreachable(_)));
+}
+
+#[tokio::test]
+async fn f23_a_slow_provider_is_left_at_the_timeout() {
+    let base = serve(
+        Router::new()
+            .route("/token", post(|| async { tokio::time::sleep(Duration::from_secs(30)).await })),
+    )
+    .await;
+    let begun = Instant::now();
+    assert!(matches!(*refusal(&base).await, GrantError::TimedOut));
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn the_request_says_what_the_standard_says() {
+    let router = Router::new().route("/token", post(token_endpoint));
+    let base = serve(router).await;
+    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
+    let credentials = ClientCredentials::new(token_url(&base), "ware:house", secret)
+        .with_plain_http_on_loopback()
+        .with_scope("a b")
+        .with_audience("https://api.example")
+        .with_resource("urn:one")
+        .with_resource("urn:two")
+        .with_parameter("tenant", "acme");
+    let store = Arc::new(MemoryBackend::default());
+    let getter = TokenGetter::builder(credentials, store).build().unwrap();
+    assert_eq!(getter.token().await.unwrap().expose(), "pretty");
+}
+
+async fn token_endpoint(headers: HeaderMap, Form(form): Form<Vec<(String, String)>>) -> Response {
+    let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("grant_type", "client_credentials"),
+        ("scope", "a b"),
+        ("audience", "https://api.example"),
+        ("resource", "urn:one"),
+        ("resource", "urn:two"),
+        ("tenant", "acme"),
+    ];
+    // `ware%3Ahouse:canary+s3cr3t%3A%2B%25`
+    let basic = "Basic d2FyZSUzQWhvdXNlOmNhbmFyeStzM2NyM3QlM0ElMkIlMjU=";
+    if form != expected || headers[header::AUTHORIZATION] != basic {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    Json(json!({"access_token": "pretty", "token_type": "bearer", "expires_in": "3600"}))
+        .into_response()
+}
+
+#[tokio::test]
+async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
+    let (listener, base) = listen().await;
+    let reads = Arc::new(AtomicU64::new(0));
+    let metadata = |issuer: String| {
+        let (base, reads) = (base.clone(), Arc::clone(&reads));
+        get(move || async move {
+            reads.fetch_add(1, Ordering::SeqCst);
+            Json(json!({"issuer": issuer, "token_endpoint": format!("{base}/token")}))
+        })
+    };
+    let token = json!({"access_token": "pretty", "token_type": "Bearer", "expires_in": 1});
+    let router = Router::new()
+        .route("/good/.well-known/openid-configuration", metadata(format!("{base}/good")))
+        .route("/.well-known/oauth-authorization-server/old", metadata(format!("{base}/old")))
+        .route("/bad/.well-known/openid-configuration", metadata(format!("{base}/good")))
+        .route("/token", post(move || async move { Json(token) }));
+    serve_on(listener, router);
+
+    let good = at(Endpoint::Issuer(format!("{base}/good")));
+    good.token().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    good.token().await.unwrap();
+    assert_eq!((reads.load(Ordering::SeqCst), good.counts().grants), (1, 2));
+
+    at(Endpoint::Issuer(format!("{base}/old"))).token().await.unwrap();
+    let error = at(Endpoint::Issuer(format!("{base}/bad"))).token().await.unwrap_err();
+    assert!(
+        matches!(error, TokenError::Grant(error) if matches!(*error, GrantError::Discovery(_)))
+    );
+}
+
+#[test]
+fn a_getter_that_would_send_its_secret_in_the_clear_is_not_built() {
+    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
+    let url = Endpoint::TokenUrl("http://login.example/token".to_owned());
+    let credentials = ClientCredentials::new(url, " ", secret).with_plain_http_on_loopback();
+    let error = TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
+        .request_timeout(Duration::from_secs(10))
+        .build()
+        .unwrap_err();
+    assert_eq!(error.faults().len(), 3, "{error}");
+    assert!(!error.to_string().contains("canary"));
+}

@@ -1,0 +1,148 @@
+//! The identity provider fails, refuses, or is slow.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use funcify::token::{GrantError, TokenError, TokenSource};
+use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open};
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{Fleet, Mood, Vault, at_once, credentials};
+
+#[tokio::test(start_paused = true)]
+async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    getter.warm_up().await.unwrap();
+    fleet.provider.is_now(Mood::Unavailable);
+    sleep(Duration::from_secs(3_599)).await;
+    let token = getter.token().await.unwrap();
+    assert_eq!((token.expose(), token.source()), ("token-1", TokenSource::Stale));
+    assert!(getter.counts().stale_served > 0);
+    sleep(Duration::from_secs(2)).await;
+    getter.token().await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_backs_off_together_and_comes_back_soon() {
+    let fleet = Fleet::far_from_its_store();
+    let getters = fleet.getters(100);
+    fleet.provider.is_now(Mood::Unavailable);
+    let begun = Instant::now();
+    let provider = fleet.provider.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(30)).await;
+        provider.is_now(Mood::Grants);
+    });
+    let served = at_once(&getters, move |getter| async move {
+        while getter.token().await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+        begun.elapsed()
+    })
+    .await;
+    assert!(fleet.provider.asked().len() <= 12, "{} requests", fleet.provider.asked().len());
+    let last = served.into_iter().max().unwrap();
+    assert!(last < Duration::from_secs(36), "{last:?}");
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f23_retry_after_binds_the_whole_fleet() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::RetryAfter(20));
+    let (one, other) = (fleet.getter(), fleet.getter());
+    let error = one.token().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
+    let error = other.token().await.unwrap_err();
+    assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
+    assert!(error.retry_after() > Some(Duration::from_secs(19)));
+    sleep(Duration::from_secs(19)).await;
+    one.token().await.unwrap_err();
+    assert_eq!(fleet.provider.asked().len(), 1);
+    fleet.provider.is_now(Mood::Grants);
+    sleep(Duration::from_secs(2)).await;
+    other.token().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_is_left_at_the_timeout() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let begun = Instant::now();
+    let error = fleet.getter().token().await.unwrap_err();
+    let TokenError::Grant(cause) = error else { panic!("{error}") };
+    assert!(matches!(*cause, GrantError::TimedOut));
+    assert_eq!(begun.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_with_an_old_secret_does_not_stop_the_others() {
+    let fleet = Fleet::new();
+    fleet.provider.takes_only("new");
+    let (old, also_old) = (fleet.getter_with("old"), fleet.getter_with("old"));
+    let new = fleet.getter_with("new");
+
+    let error = old.token().await.unwrap_err();
+    assert!(matches!(error, TokenError::Grant(_)), "{error}");
+    let error = also_old.token().await.unwrap_err();
+    assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
+    assert_eq!(fleet.provider.asked().len(), 1, "the same secret is not tried twice");
+
+    assert_eq!(new.token().await.unwrap().source(), TokenSource::Minted);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(old.token().await.unwrap().source(), TokenSource::Store, "the fleet's token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_secret_is_asked_for_anew_once() {
+    let fleet = Fleet::new();
+    fleet.provider.takes_only("first");
+    let vault = Vault::with("first");
+    let getter = fleet.builder(credentials(vault.clone()), Duration::ZERO).build().unwrap();
+    getter.warm_up().await.unwrap();
+    fleet.provider.takes_only("second");
+    vault.rotate("second");
+    sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted);
+    assert_eq!(vault.reads(), 2);
+
+    fleet.provider.takes_only("third");
+    sleep(Duration::from_secs(3_600)).await;
+    getter.token().await.unwrap_err();
+    getter.token().await.unwrap_err();
+    assert_eq!(vault.reads(), 3, "an unchanged secret is not tried twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_does_not_open_it() {
+    let fleet = Fleet::new();
+    let policy = CircuitPolicy::ancestor;
+    let circuit = CircuitBreaker::new("provider", policy(), Arc::clone(&fleet.store) as _).unwrap();
+    let vault = Vault::with("wrong");
+    let wrong = fleet.builder(credentials(vault), Duration::ZERO).circuit(circuit.clone());
+    let wrong = wrong.build().unwrap();
+    fleet.provider.takes_only("right");
+    for _ in 0..10 {
+        wrong.token().await.unwrap_err();
+        sleep(Duration::from_secs(61)).await;
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Closed);
+
+    fleet.provider.is_now(Mood::Unavailable);
+    let getter = fleet.builder(credentials(Vault::with("right")), Duration::ZERO);
+    let getter = getter.circuit(circuit).build().unwrap();
+    let asked = fleet.provider.asked().len();
+    let error = loop {
+        match getter.token().await.unwrap_err() {
+            error @ TokenError::Open(_) => break error,
+            _ => sleep(Duration::from_millis(500)).await,
+        }
+    };
+    assert!(error.retry_after().is_some());
+    assert_eq!(fleet.provider.asked().len() - asked, 3, "the ancestor's three");
+    let mut cause: Option<&dyn Error> = Some(&error);
+    while let Some(error) = cause.filter(|error| !error.is::<Open>()) {
+        cause = error.source();
+    }
+    assert!(cause.is_some(), "the refusal is found by walking the sources");
+}

@@ -1,0 +1,74 @@
+//! A fleet that seals its token.
+
+use std::sync::Arc;
+
+use funcify::{
+    sealed::{SealKeys, Sealed},
+    token::{ClientSecret, TokenGetter, TokenSource},
+};
+use funcify_core::{
+    register::WriteId,
+    token::{TokenKey, TokenPersistenceProvider},
+};
+
+use super::fleet::{Fleet, Store, at_once, credentials};
+
+const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const OTHER: &str = "other:HxwdHhkaGxgVFhcUERITEA0ODwwJCgsIBQYHBAECAwA=";
+
+fn sealing(fleet: &Fleet, keys: &str) -> Sealed<Store> {
+    Sealed::new(Arc::clone(&fleet.store), SealKeys::parse(keys).unwrap())
+}
+
+fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {
+    let credentials = credentials(ClientSecret::new("secret"));
+    let store = Arc::new(sealing(fleet, keys));
+    TokenGetter::builder(credentials, store).grant(fleet.provider.clone()).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sealed_token_is_shared_and_never_stored_in_the_clear() {
+    let fleet = Fleet::new();
+    let getters: Vec<_> = (0..50).map(|_| getter(&fleet, ONE)).collect();
+    let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert!(tokens.iter().all(|token| token.expose() == "token-1"));
+    assert_eq!(fleet.provider.grants(), 1);
+    assert!(fleet.stored().await.token.unwrap().expose().starts_with("sealed:v1:one:"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f24_a_token_sealed_for_another_key_is_never_served_and_is_replaced_once_each() {
+    let fleet = Fleet::new();
+    getter(&fleet, ONE).warm_up().await.unwrap();
+    let stranger = getter(&fleet, OTHER);
+    let token = stranger.token().await.unwrap();
+    assert_eq!((token.expose(), token.source()), ("token-2", TokenSource::Minted));
+    assert!(stranger.counts().damaged > 0);
+
+    let keyless = fleet.getter();
+    assert_eq!(keyless.token().await.unwrap().expose(), "token-3");
+    for _ in 0..100 {
+        stranger.token().await.unwrap();
+        keyless.token().await.unwrap();
+    }
+    assert_eq!(fleet.provider.grants(), 3, "no ping-pong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f24_a_token_moved_from_another_record_is_not_served() {
+    let fleet = Fleet::new();
+    getter(&fleet, ONE).warm_up().await.unwrap();
+    let moved = fleet.stored().await;
+    let key = TokenKey::new("ANOTHER").unwrap();
+    let store = Arc::clone(&fleet.store);
+    TokenPersistenceProvider::write(&*store, &key, None, WriteId::random(), &moved).await.unwrap();
+
+    let read = sealing(&fleet, ONE).read(&key).await.unwrap().unwrap();
+    assert_eq!(read.value.token, None);
+    assert!(read.damage.is_some());
+
+    let credentials = credentials(ClientSecret::new("secret"));
+    let builder = TokenGetter::builder(credentials, Arc::new(sealing(&fleet, ONE)));
+    let other = builder.key(key).grant(fleet.provider.clone()).build().unwrap();
+    assert_eq!(other.token().await.unwrap().source(), TokenSource::Minted);
+}
