@@ -132,8 +132,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Says who may do what. What it does not list is refused, by HTTP and from other sources;
-    /// without a policy everything is allowed.
+    /// Says who may do what: HTTP routes that it does not list are refused, and routes for which it
+    /// names sources take from no others. Without a policy everything is allowed.
     ///
     /// The router's fallback cannot be listed: under a policy, what no route takes is answered 404
     /// without it.

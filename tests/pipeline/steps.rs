@@ -115,12 +115,14 @@ fn guarded() -> PipelineBuilder<()> {
         .public(Method::GET, "/me")
         .allow(Method::GET, "/orders/{id}", "orders:order:read")
         .allow(Method::POST, "/orders", "orders:order:create")
-        .allow_source("orders", "arn:aws:sqs:eu-west-1:123456789012:orders");
+        .allow_source("orders", "arn:aws:sqs:eu-west-1:123456789012:orders")
+        .allow_source("others", "arn:aws:sqs:eu-west-1:999999999999:others");
     let on_order = async |_: SqsRecord| Ok::<_, Problem>(());
     Pipeline::builder(())
         .http(router)
         .sqs("orders", on_order)
         .sqs("others", on_order)
+        .sqs("free", on_order)
         .pip(pip())
         .policy(policy)
 }
@@ -208,8 +210,10 @@ async fn a_cors_preflight_goes_to_the_router() {
 #[tokio::test]
 async fn the_policy_lets_a_queue_take_only_from_its_own_sources() {
     let pipeline = guarded().build().unwrap();
-    let listed = testing::sqs("orders").message("1", "order").process(&pipeline).await;
-    assert_eq!(listed.outcome, Outcome::Handled);
+    for queue in ["orders", "free"] {
+        let batch = testing::sqs(queue).message("1", "order").process(&pipeline).await;
+        assert_eq!(batch.outcome, Outcome::Handled, "{queue}");
+    }
     let other = testing::sqs("others").message("1", "order").process(&pipeline).await;
     assert_eq!(other.outcome, Outcome::Refused);
     assert_eq!(other.result.unwrap().failures(), ["1"]);
