@@ -10,9 +10,11 @@
 )]
 
 mod api;
+mod dynamodb;
 mod linearizability;
 mod redis;
 mod servers;
+mod ssm;
 mod support;
 mod support_itself;
 mod token;
