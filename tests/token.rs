@@ -9,4 +9,5 @@ mod provider_down;
 mod rejected;
 mod sealed;
 mod steady;
+mod stores;
 mod twins;

@@ -180,7 +180,7 @@ impl Invocation {
     }
 
     /// Notes the route that was taken, for the log.
-    pub(super) fn took(&self, route: &str) {
+    pub(super) fn took(&self, route: impl Into<Arc<str>>) {
         self.shared.route.get_or_init(|| route.into());
     }
 

@@ -1,4 +1,4 @@
-use std::{env, panic};
+use std::{env, io, panic};
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -52,7 +52,7 @@ pub async fn run(pipeline: Pipeline) -> Result<(), RunError> {
 fn log_as_json_lines() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // The process may have a subscriber of its own: then it is that one's affair.
-    if tracing_subscriber::registry().with(filter).with(JsonLines).try_init().is_ok() {
+    if tracing_subscriber::registry().with(filter).with(JsonLines(io::stdout)).try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
             tracing::error!(target: "funcify", place, "panic");

@@ -176,6 +176,13 @@ impl HttpEvent {
     fn value(&self) -> Map<String, Value> {
         let (method, body) = (self.method.as_str(), self.body.clone());
         let headers = self.with_cookie_header();
+        let query: Vec<_> = match self.kind {
+            // These hand over a query as it came.
+            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
+                self.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect()
+            }
+            _ => self.query.clone(),
+        };
         let value = match self.kind {
             Kind::HttpV2 | Kind::FunctionUrl => return self.payload_2(),
             Kind::Alb => json!({
@@ -189,7 +196,7 @@ impl HttpEvent {
                     "raw_path": self.path_and_query(),
                     "method": method,
                     "headers": joined(&headers),
-                    "query_string_parameters": joined(&self.query),
+                    "query_string_parameters": joined(&query),
                     "body": body.unwrap_or_default(),
                     "is_base64_encoded": self.is_base64,
                 }));
@@ -197,10 +204,10 @@ impl HttpEvent {
             Kind::VpcLatticeV2 => {
                 return object(json!({
                     "version": "2.0",
-                    "path": self.path_and_query(),
+                    "path": self.path,
                     "method": method,
                     "headers": listed(&headers),
-                    "queryStringParameters": listed(&self.query),
+                    "queryStringParameters": listed(&query),
                     "body": body,
                     "isBase64Encoded": self.is_base64,
                     "requestContext": { "serviceNetworkArn":
@@ -233,11 +240,6 @@ impl HttpEvent {
         };
         let mut value = object(value);
         value.insert("headers".to_owned(), last(&headers));
-        // A load balancer hands over a query as it came.
-        let query: Vec<_> = match self.kind {
-            Kind::Alb => self.query.iter().map(|(n, v)| (encoded(n), encoded(v))).collect(),
-            _ => self.query.clone(),
-        };
         value.insert("queryStringParameters".to_owned(), last(&query));
         if self.multi_value {
             value.insert("multiValueHeaders".to_owned(), listed(&headers));

@@ -76,6 +76,13 @@ impl Flight {
     /// The failure that still stands.
     pub(super) fn standing(remembered: &Option<(Instant, TokenError)>) -> Option<TokenError> {
         let (until, error) = remembered.as_ref()?;
-        (Instant::now() < *until).then(|| error.clone())
+        let left = until.saturating_duration_since(Instant::now());
+        let error = match error {
+            TokenError::Remembered { code, .. } => {
+                TokenError::Remembered { code: code.clone(), retry_after: left }
+            }
+            error => error.clone(),
+        };
+        (!left.is_zero()).then_some(error)
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct Want<'a> {
 }
 
 /// What the store answered.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 enum Found {
     Record(Option<Versioned<TokenRecord>>),
     /// It did not answer.
@@ -229,6 +230,7 @@ impl Inner {
             }
             Ok(Swap::Conflict(mut current)) => {
                 self.counters.leases_lost.increment();
+                tracing::debug!(key = %self.key, "lease lost");
                 if let Some(current) = &mut current {
                     self.check(current);
                 }

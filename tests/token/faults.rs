@@ -129,6 +129,19 @@ async fn f24_a_damaged_record_is_replaced_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f25_members_of_a_newer_version_outlive_a_renewal() {
+    let fleet = Fleet::new();
+    let key = RecordKey::from(&TokenKey::default());
+    let newer = Body::parse(r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#).unwrap();
+    fleet.store.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
+    let getters = fleet.getters(2);
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    let stored = fleet.store.read(&key).await.unwrap().unwrap().value;
+    assert_eq!(stored.members()["from_the_future"], serde_json::json!({"a": [1]}));
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
     let mut stops = 0;
     loop {
