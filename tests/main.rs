@@ -10,10 +10,12 @@
 )]
 
 mod api;
+mod dynamodb;
 mod linearizability;
 mod redis;
 mod servers;
 mod sharing;
+mod ssm;
 mod support;
 mod support_itself;
 mod token;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fleet::{self, Member};
+use crate::support::attempt::unique;
 
 /// How old a member's picture of the circuit may be.
 const SNAPSHOT: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ async fn one_opens(store: &str, members: usize, patience: Duration) -> Others {
 
 /// `None` if a member could not reach the store for a moment and decided by itself.
 async fn undisturbed(store: &str, members: usize, patience: Duration) -> Option<Others> {
-    let name = fleet::unique("circuit");
+    let name = unique("circuit");
     let steps = format!("call watch {}", patience.as_millis());
     let others: Vec<_> = (1..members).map(|_| Member::start(store, &name, &steps)).collect();
     for other in &others {

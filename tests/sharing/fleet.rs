@@ -3,7 +3,6 @@
 use std::process::Command;
 use std::time::Duration;
 
-use funcify_core::register::WriteId;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -31,12 +30,6 @@ pub(crate) async fn dynamodb() -> String {
 
 pub(crate) async fn ssm() -> String {
     env::ssm()
-}
-
-/// A name that no other fleet has.
-pub(crate) fn unique(name: &str) -> String {
-    let id = WriteId::random().to_string();
-    format!("{name}-{}", &id[..12])
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::fleet::{self, Member};
+use crate::support::attempt::unique;
 
 /// What a fleet of cold processes got.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ async fn at_once(store: &str, name: &str, members: usize) -> Served {
 async fn one_mints_and_the_others_adopt(store: &str) {
     let _alone = fleet::alone().await;
     for members in [2, 8] {
-        let name = fleet::unique("token");
+        let name = unique("token");
         let served = at_once(store, &name, members).await;
         assert_eq!((served.grants, served.minted), (1, 1), "{served:?}");
         assert_eq!(served.fingerprints.len(), 1, "{served:?}");
@@ -59,7 +60,7 @@ async fn on_ssm_one_process_mints_the_token_and_all_have_it() {
 async fn on_memory_each_process_mints_a_token_of_its_own() {
     let _alone = fleet::alone().await;
     for members in [2, 8] {
-        let served = at_once("memory:", &fleet::unique("token"), members).await;
+        let served = at_once("memory:", &unique("token"), members).await;
         assert_eq!((served.grants, served.minted), (members as u64, members), "{served:?}");
         assert_eq!(served.fingerprints.len(), members, "{served:?}");
     }

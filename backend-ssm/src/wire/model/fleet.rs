@@ -64,7 +64,9 @@ impl Model for Fleet {
             }
         }
         for (place, put) in state.network.iter().enumerate() {
-            actions.push(Action::Land(place));
+            if !state.is_early(put) {
+                actions.push(Action::Land(place));
+            }
             if state.left.copies > 0 && !put.copy {
                 actions.push(Action::Copy(place));
             }
@@ -94,7 +96,8 @@ impl Model for Fleet {
             }
             Action::Copy(place) => {
                 state.left.copies -= 1;
-                let copy = Put { copy: true, ..state.network[place].clone() };
+                let copy =
+                    Put { copy: true, made_by_the_network: true, ..state.network[place].clone() };
                 state.network.push(copy);
             }
             // The answer is late, or was lost.
@@ -276,5 +279,5 @@ impl Fleet {
 
 fn put(writer: usize, id: WriteId, base: Option<Version>) -> Put {
     let entry = Entry { id, claim: base.map_or(Claim::First, Claim::On) };
-    Put { writer, entry, overwrite: base.is_some(), copy: false }
+    Put { writer, entry, overwrite: base.is_some(), copy: false, made_by_the_network: false }
 }
