@@ -10,12 +10,14 @@
 )]
 
 mod api;
+mod config;
 mod dynamodb;
 mod linearizability;
 mod redis;
 mod servers;
 mod sharing;
 mod ssm;
+mod stores;
 mod support;
 mod support_itself;
 mod token;

@@ -41,6 +41,10 @@ impl Member {
     pub(crate) fn start(store: &str, name: &str, steps: &str) -> Self {
         let mut command = command(name, steps);
         command.env("FUNCIFY_BACKEND", store);
+        Self::run(command)
+    }
+
+    pub(crate) fn run(command: Command) -> Self {
         Self { process: Process::start(command) }
     }
 
