@@ -61,7 +61,13 @@ fn no_credentials() -> aws_sdk_dynamodb::config::SharedCredentialsProvider {
 
 #[tokio::test]
 async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
-    let canary = Credentials::from_keys("AKIDCANARY", "canary-secret", Some("canary-session".into()));
+    let canary = Credentials::new(
+        "AKIDCANARY",
+        "canary-secret",
+        Some("canary-session".to_owned()),
+        None,
+        "canary",
+    );
     let aws = aws::config(Some("http://127.0.0.1:9")).await.into_builder();
     let aws = aws
         .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(canary))

@@ -69,7 +69,10 @@ async fn a_table_with_another_key_is_named_with_the_key_it_must_have() {
             backend.create_table().await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), StoreErrorKind::Invalid, "{error:?}");
-            assert!(source(&error).contains("must have the string partition key `pk`"), "{error:?}");
+            assert!(
+                source(&error).contains("must have the string partition key `pk`"),
+                "{error:?}"
+            );
         }
     }
 }

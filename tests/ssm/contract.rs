@@ -50,7 +50,8 @@ impl Subject for Path {
             // A log that begins with a version of ours whose record is text.
             Raw::Damaged { id, text } => {
                 drop(self.client.delete_parameter().name(&name).send().await);
-                let value = serde_json::json!({"f": 1, "base": null, "id": id.to_string(), "rec": text});
+                let value =
+                    serde_json::json!({"f": 1, "base": null, "id": id.to_string(), "rec": text});
                 self.put(&name, &value.to_string()).await;
             }
             Raw::Foreign(text) => self.put(&name, text).await,

@@ -73,9 +73,9 @@ impl Shelf {
         self.gets += 1;
         assert_eq!(request["WithDecryption"], json!(true));
         let asked = request["Name"].as_str().unwrap();
-        let (name, version) = asked.split_once(':').map_or((asked, None), |(name, version)| {
-            (name, Some(version.parse::<u64>().unwrap()))
-        });
+        let (name, version) = asked
+            .split_once(':')
+            .map_or((asked, None), |(name, version)| (name, Some(version.parse::<u64>().unwrap())));
         let Some((latest, versions)) = self.parameters.get(name) else {
             return error(400, "ParameterNotFound");
         };
