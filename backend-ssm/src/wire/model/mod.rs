@@ -7,6 +7,8 @@
 //! again in the next one (any store would create the record again, and here a copy could come to
 //! stand at the very place of the first).
 
+#![expect(clippy::print_stdout, reason = "how much was explored is shown beside the verdict")]
+
 mod fleet;
 mod state;
 
