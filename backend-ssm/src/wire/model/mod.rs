@@ -7,6 +7,8 @@
 //! again in the next one (any store would create the record again, and here a copy could come to
 //! stand at the very place of the first).
 
+#![expect(clippy::print_stdout, reason = "how much was explored is shown beside the verdict")]
+
 mod fleet;
 mod state;
 
@@ -33,7 +35,7 @@ const DISTURBED: Bounds =
 
 /// So many losers that what counts is lost.
 const CROWDED: Bounds =
-    Bounds { writers: 3, writes: 5, kept: 2, sent_again: 0, copies: 0, deletions: 0, foreign: 0 };
+    Bounds { writers: 2, writes: 4, kept: 3, sent_again: 0, copies: 2, deletions: 0, foreign: 0 };
 
 /// Three at once on a history that holds them, and a late copy.
 const CONTENDED: Bounds =
@@ -46,7 +48,7 @@ fn the_log_keeps_the_laws_of_a_register() {
         all.extend([
             Bounds { writes: 4, ..DISTURBED },
             Bounds { writes: 4, ..CONTENDED },
-            Bounds { writes: 6, ..CROWDED },
+            Bounds { writers: 3, writes: 5, ..CROWDED },
         ]);
     }
     let mut seen = BTreeSet::new();
