@@ -10,10 +10,15 @@
 )]
 
 mod api;
+mod config;
+mod dynamodb;
 mod linearizability;
 mod pipeline;
 mod redis;
 mod servers;
+mod sharing;
+mod ssm;
+mod stores;
 mod support;
 mod support_itself;
 mod token;

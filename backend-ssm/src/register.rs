@@ -1,20 +1,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    future::Future,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_ssm::{
     Client,
-    config::{StalledStreamProtectionConfig, http::HttpResponse},
-    error::SdkError,
     operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
     types::{ParameterTier, ParameterType},
 };
@@ -23,16 +17,13 @@ use funcify_core::{
     register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use futures_util::future::try_join_all;
-use tokio::time::timeout;
 
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
+    connect::Connection,
     error::{Request, store_error},
     wire::{self, Claim, Content, Entry, KEPT, Log, Reading, Unknown},
 };
-
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_millis(250);
 
 /// Records as SecureString parameters under one path of SSM Parameter Store.
 ///
@@ -56,10 +47,8 @@ const CONNECT: Duration = Duration::from_millis(250);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SsmBackend {
-    client: Client,
+    connection: Connection,
     config: SsmConfig,
-    /// Whether the last request was answered, so that a connection stands.
-    connected: AtomicBool,
     /// What was found valid last: when it is read again, it need not be proven again.
     proven: Mutex<HashMap<RecordKey, Version>>,
 }
@@ -85,50 +74,21 @@ impl SsmBackend {
     }
 
     fn build(
-        mut builder: aws_sdk_ssm::config::Builder,
+        builder: aws_sdk_ssm::config::Builder,
         config: SsmConfig,
     ) -> Result<Self, SsmConfigError> {
-        config.check()?;
-        if let Some(region) = &config.region {
-            builder = builder.region(Region::new(region.clone()));
-        }
-        // A write that the SDK repeats by itself is sent again without anybody knowing.
-        let service = builder
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Ok(Self {
-            client: Client::from_conf(service),
-            config,
-            connected: AtomicBool::new(false),
-            proven: Mutex::default(),
-        })
+        let connection = Connection::new(builder, &config)?;
+        Ok(Self { connection, config, proven: Mutex::default() })
     }
 
     fn name(&self, key: &RecordKey) -> String {
         format!("{}/{}/{}", self.config.path, key.kind(), key.name())
     }
 
-    /// Waits for one answer: as long as an attempt may take, and for a connection where there is none.
-    async fn answer<T, E>(
-        &self,
-        request: Request,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
-        let connecting =
-            if self.connected.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
-        let patience = self.config.attempt + connecting;
-        let answer = timeout(patience, send).await;
-        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
-        self.connected.store(answered, Ordering::Relaxed);
-        answer.map_err(|_| request.timed_out(patience))
-    }
-
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it is not there.
     async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
-        let send = self.client.get_parameter().name(name).with_decryption(true).send();
-        match self.answer(Request::Read, send).await? {
+        let send = self.connection.client().get_parameter().name(name).with_decryption(true).send();
+        match self.connection.answer(Request::Read, send).await? {
             Ok(found) => Ok(found.parameter.map(|parameter| {
                 let (entry, content) = wire::decode(parameter.value().unwrap_or_default());
                 (u64::try_from(parameter.version()).unwrap_or_default(), entry, content)
@@ -155,7 +115,8 @@ impl SsmBackend {
             Tier::Advanced => ParameterTier::Advanced,
         });
         let send = self
-            .client
+            .connection
+            .client()
             .put_parameter()
             .name(name)
             .value(value)
@@ -164,7 +125,7 @@ impl SsmBackend {
             .set_tier(tier)
             .overwrite(overwrite)
             .send();
-        match self.answer(Request::Write, send).await? {
+        match self.connection.answer(Request::Write, send).await? {
             Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),

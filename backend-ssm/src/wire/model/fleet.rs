@@ -64,7 +64,9 @@ impl Model for Fleet {
             }
         }
         for (place, put) in state.network.iter().enumerate() {
-            actions.push(Action::Land(place));
+            if !state.is_early(put) {
+                actions.push(Action::Land(place));
+            }
             if state.left.copies > 0 && !put.copy {
                 actions.push(Action::Copy(place));
             }
@@ -94,7 +96,8 @@ impl Model for Fleet {
             }
             Action::Copy(place) => {
                 state.left.copies -= 1;
-                let copy = Put { copy: true, ..state.network[place].clone() };
+                let copy =
+                    Put { copy: true, made_by_the_network: true, ..state.network[place].clone() };
                 state.network.push(copy);
             }
             // The answer is late, or was lost.
@@ -113,7 +116,7 @@ impl Model for Fleet {
                         self.look_why(&mut state, writer, id, unsure)?
                     }
                     Writer::Landed { id, base, unsure, pos } => {
-                        if let Some(current) = self.judge(&state, id, base, pos) {
+                        if let Ok(current) = self.judge(&state, id, base, pos) {
                             state.tell(id, unsure, current);
                         }
                         Writer::Idle
@@ -197,7 +200,7 @@ impl Fleet {
     ) -> Option<Writer> {
         // Deleted in the meantime: not applied, and the writer is told so.
         let Some(latest) = state.latest() else { return Some(Writer::Idle) };
-        let current = self.look(state, latest)?;
+        let current = self.look(state, latest).ok()?;
         if current.is_some() {
             state.tell(id, unsure, current);
             return Some(Writer::Idle);
@@ -206,29 +209,29 @@ impl Fleet {
         Some(Writer::Waiting { id, base: None, unsure })
     }
 
-    /// What a writer finds whose write made version `pos`; `None`: it cannot be known.
+    /// What a writer finds whose write made version `pos`.
     fn judge(
         &self,
         state: &State,
         id: WriteId,
         base: Option<Version>,
         pos: u64,
-    ) -> Option<Option<Version>> {
+    ) -> Result<Option<Version>, Gone> {
         let own = put(0, id, base).entry;
         let (made, base_pos) = (Some(Version::at(id, pos)), base.map_or(0, Version::pos));
         match self.protocol {
-            Protocol::DoneOnDeleted if base.is_some() && pos <= base_pos => return Some(made),
-            Protocol::CompareTheNumber => return Some(made.filter(|_| base_pos + 1 == pos)),
+            Protocol::DoneOnDeleted if base.is_some() && pos <= base_pos => return Ok(made),
+            Protocol::CompareTheNumber => return Ok(made.filter(|_| base_pos + 1 == pos)),
             _ => {}
         }
         let current = self.look(state, (pos, own))?;
         let sure = base_pos + 1 == pos && current.is_some_and(|current| current.id() == id);
         let still_there = state.at(pos) == Some(&own) || self.protocol == Protocol::NeverLookBack;
-        (sure || still_there).then_some(current)
+        if sure || still_there { Ok(current) } else { Err(Gone) }
     }
 
-    /// What counts up to `latest`; `None` if a version that is needed is not there.
-    fn look(&self, state: &State, latest: (u64, Entry)) -> Option<Option<Version>> {
+    /// What counts up to `latest`.
+    fn look(&self, state: &State, latest: (u64, Entry)) -> Result<Option<Version>, Gone> {
         let at_once = match latest.1.claim {
             Claim::On(base) => match self.protocol {
                 Protocol::CompareTheNumber => true,
@@ -239,16 +242,17 @@ impl Fleet {
             Claim::First | Claim::Foreign => self.protocol == Protocol::CompareTheNumber,
         };
         if at_once {
-            return Some(Some(Version::at(latest.1.id, latest.0)));
+            return Ok(Some(Version::at(latest.1.id, latest.0)));
         }
         let mut log = Log::new(latest.0, self.bounds.kept);
         log.insert(latest.0, latest.1);
         loop {
             match log.reading(None) {
-                Ok(reading) => return Some(reading.current),
+                Ok(reading) => return Ok(reading.current),
                 Err(unknown) => {
                     for pos in unknown.0 {
-                        log.insert(pos, *self.kept(state).find(|(at, _)| *at == pos)?.1);
+                        let found = self.kept(state).find(|(at, _)| *at == pos);
+                        log.insert(pos, *found.ok_or(Gone)?.1);
                     }
                 }
             }
@@ -256,7 +260,7 @@ impl Fleet {
     }
 
     fn fresh(&self, state: &State) -> Option<Version> {
-        self.look(state, state.latest()?).expect("a fresh log is all there")
+        self.look(state, state.latest()?).unwrap()
     }
 
     /// The versions that are still there.
@@ -274,7 +278,11 @@ impl Fleet {
     }
 }
 
+/// A version that is needed is not there: nothing can be known.
+#[derive(Debug)]
+struct Gone;
+
 fn put(writer: usize, id: WriteId, base: Option<Version>) -> Put {
     let entry = Entry { id, claim: base.map_or(Claim::First, Claim::On) };
-    Put { writer, entry, overwrite: base.is_some(), copy: false }
+    Put { writer, entry, overwrite: base.is_some(), copy: false, made_by_the_network: false }
 }

@@ -7,6 +7,8 @@
 //! again in the next one (any store would create the record again, and here a copy could come to
 //! stand at the very place of the first).
 
+#![expect(clippy::print_stdout, reason = "how much was explored is shown beside the verdict")]
+
 mod fleet;
 mod state;
 
@@ -33,11 +35,11 @@ const DISTURBED: Bounds =
 
 /// So many losers that what counts is lost.
 const CROWDED: Bounds =
-    Bounds { writers: 2, writes: 4, kept: 2, sent_again: 0, copies: 1, deletions: 0, foreign: 0 };
+    Bounds { writers: 2, writes: 4, kept: 3, sent_again: 0, copies: 2, deletions: 0, foreign: 0 };
 
-/// Three at once on a history that holds them.
+/// Three at once on a history that holds them, and a late copy.
 const CONTENDED: Bounds =
-    Bounds { writers: 3, writes: 3, kept: 3, sent_again: 0, copies: 0, deletions: 1, foreign: 0 };
+    Bounds { writers: 3, writes: 3, kept: 3, sent_again: 0, copies: 1, deletions: 1, foreign: 0 };
 
 #[test]
 fn the_log_keeps_the_laws_of_a_register() {
@@ -45,8 +47,8 @@ fn the_log_keeps_the_laws_of_a_register() {
     if std::env::var("FUNCIFY_TEST_LONG").is_ok_and(|long| long == "1") {
         all.extend([
             Bounds { writes: 4, ..DISTURBED },
-            Bounds { writes: 4, foreign: 1, ..CONTENDED },
-            Bounds { deletions: 1, sent_again: 1, ..CROWDED },
+            Bounds { writes: 4, ..CONTENDED },
+            Bounds { writers: 3, writes: 5, ..CROWDED },
         ]);
     }
     let mut seen = BTreeSet::new();

@@ -57,6 +57,7 @@ pub(super) struct Put {
     pub(super) overwrite: bool,
     /// Nobody waits for its answer.
     pub(super) copy: bool,
+    pub(super) made_by_the_network: bool,
 }
 
 /// What was answered at least once: it must be reached.
@@ -101,6 +102,12 @@ impl State {
 
     pub(super) fn is_vacancy(&self, version: Version) -> bool {
         self.at(version.pos()).is_some_and(|entry| vacancy(entry.id, version.pos()) == version)
+    }
+
+    /// A copy comes after what it is a copy of: no store could tell it from the original before.
+    pub(super) fn is_early(&self, copy: &Put) -> bool {
+        let is_original = |put: &Put| put.entry.id == copy.entry.id && !put.copy;
+        copy.made_by_the_network && self.network.iter().any(is_original)
     }
 
     /// The whole rule of the log, one write at a time: the place of the new version.
