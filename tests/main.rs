@@ -13,6 +13,7 @@ mod api;
 mod linearizability;
 mod redis;
 mod servers;
+mod simulator;
 mod support;
 mod support_itself;
 mod token;

@@ -85,7 +85,10 @@ impl Arguments {
                     arguments.instances = Some(count.get());
                 }
                 "--seed" => arguments.seed = Some(value("--seed", "a number", given.next())?),
-                "--hours" => arguments.hours = Some(value("--hours", "a number", given.next())?),
+                "--hours" => {
+                    let hours: u32 = value("--hours", "a whole number", given.next())?;
+                    arguments.hours = Some(f64::from(hours));
+                }
                 "--policy" => arguments.policy = Some(value("--policy", "a file", given.next())?),
                 "--svg" => arguments.svg = Some(value("--svg", "a file", given.next())?),
                 _ => return Err(ArgumentError::Unknown(argument)),

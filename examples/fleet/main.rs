@@ -63,10 +63,8 @@ fn simulate() -> Result<(), Box<dyn Error>> {
 
 /// Each scenario has a time of its own, so that it comes out the same alone and among others.
 fn on_virtual_time(scenario: Scenario, settings: &Settings) -> Result<Report, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let report: Result<Report, SimulatorError> = runtime.block_on(run(scenario, settings));
     Ok(report?)
 }

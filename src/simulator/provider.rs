@@ -36,7 +36,11 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    pub(super) fn new(world: &Arc<World>, recorder: &Arc<Recorder>, lifetime: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        world: &Arc<World>,
+        recorder: &Arc<Recorder>,
+        lifetime: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),

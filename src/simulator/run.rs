@@ -126,7 +126,7 @@ impl Run {
     /// How long to watch: as asked, else the full or the quick count.
     pub(super) fn watching(&self, quick: Duration, full: Duration) -> Duration {
         match self.settings.hours {
-            Some(hours) => Duration::from_secs_f64((hours * 3_600.0).clamp(0.0, 1e9)),
+            Some(hours) => Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(quick),
             None if self.settings.long => full,
             None => quick,
         }

@@ -109,12 +109,15 @@ impl Recorder {
         lock(&self.timeline).count(self.world.elapsed(), what);
     }
 
-    /// The states of the circuit that the picture shows.
+    /// The states of one fleet's circuit, and that the next fleet begins with a closed one.
     pub(super) fn states(&self, changes: &[Change]) {
-        lock(&self.timeline).states = changes.iter().map(|c| (c.at, c.state)).collect();
+        let states = &mut lock(&self.timeline).states;
+        states.extend(changes.iter().map(|change| (change.at, change.state)));
+        if states.last().is_some_and(|(_, state)| *state != CircuitState::Closed) {
+            states.push((self.world.elapsed(), CircuitState::Closed));
+        }
     }
 
-    /// What was passed, failed, refused since `since`.
     pub(super) fn timeline(&self) -> Timeline {
         lock(&self.timeline).clone()
     }

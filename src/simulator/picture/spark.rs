@@ -45,7 +45,8 @@ pub fn sparkline(timeline: &Timeline, columns: usize) -> String {
     }
     if !timeline.states.is_empty() {
         let end = |cell: usize| ((cell + 1) * each).min(timeline.slots.len()).saturating_sub(1);
-        let states: String = (0..cells.len()).map(|cell| letter(timeline.state(end(cell)))).collect();
+        let states: String =
+            (0..cells.len()).map(|cell| letter(timeline.state(end(cell)))).collect();
         drawn.push_str(&format!("  {:<8}{states}  · closed, O open, h half-open\n", "state"));
     }
     drawn

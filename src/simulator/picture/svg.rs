@@ -71,21 +71,27 @@ fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
         let (x, end) = (x(timeline, *from), x(timeline, until));
         // A round of a few milliseconds has to be seen, too.
         let width = (end - x).max(2.0);
-        draw(image, format_args!(
-            "<rect x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.0}\" fill=\"{fill}\"/>\n",
-            bottom - TOP - GAP,
-        ));
+        draw(
+            image,
+            format_args!(
+                "<rect x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.0}\" fill=\"{fill}\"/>\n",
+                bottom - TOP - GAP,
+            ),
+        );
     }
     if !timeline.states.is_empty() {
-        draw(image, format_args!(
-            "<rect x=\"{LEFT}\" y=\"36\" width=\"12\" height=\"12\" fill=\"#ffe3e3\"/>\
+        draw(
+            image,
+            format_args!(
+                "<rect x=\"{LEFT}\" y=\"36\" width=\"12\" height=\"12\" fill=\"#ffe3e3\"/>\
              <text x=\"{:.0}\" y=\"46\">open</text>\
              <rect x=\"{:.0}\" y=\"36\" width=\"12\" height=\"12\" fill=\"#d0ebff\"/>\
              <text x=\"{:.0}\" y=\"46\">half-open</text>\n",
-            LEFT + 18.0,
-            LEFT + 64.0,
-            LEFT + 82.0,
-        ));
+                LEFT + 18.0,
+                LEFT + 64.0,
+                LEFT + 82.0,
+            ),
+        );
     }
 }
 
@@ -99,16 +105,19 @@ fn bars(
     let most = timeline.slots.iter().map(of).max().unwrap_or_default();
     let base = top + ROW;
     let rate = f64::from(most) / timeline.width.as_secs_f64().max(1e-9);
-    draw(image, format_args!(
-        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{name}</text>\
+    draw(
+        image,
+        format_args!(
+            "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{name}</text>\
          <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\" fill=\"#868e96\">{rate:.0}/s</text>\
          <line x1=\"{LEFT}\" y1=\"{base}\" x2=\"{:.0}\" y2=\"{base}\" stroke=\"#ced4da\"/>\n",
-        LEFT - 8.0,
-        base - 4.0,
-        LEFT - 8.0,
-        top + 10.0,
-        WIDTH - RIGHT,
-    ));
+            LEFT - 8.0,
+            base - 4.0,
+            LEFT - 8.0,
+            top + 10.0,
+            WIDTH - RIGHT,
+        ),
+    );
     let wide = (WIDTH - LEFT - RIGHT) / timeline.slots.len().max(1) as f64;
     let mut path = String::new();
     for (place, slot) in timeline.slots.iter().enumerate() {
@@ -135,10 +144,13 @@ fn axis(image: &mut String, timeline: &Timeline, bottom: f64) {
     let mut at = 0.0;
     while at <= whole {
         let x = x(timeline, Duration::from_secs_f64(at));
-        draw(image, format_args!(
-            "<text x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{at:.0} s</text>\n",
-            bottom + 8.0,
-        ));
+        draw(
+            image,
+            format_args!(
+                "<text x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{at:.0} s</text>\n",
+                bottom + 8.0,
+            ),
+        );
         at += step;
     }
 }

@@ -122,7 +122,9 @@ impl Scenario {
         match self {
             Self::Outage => "the dependency is dead for a minute; 100 calls/s",
             Self::SimultaneousFailures => "every instance fails at the same moment",
-            Self::PartialOutage => "all, a half, a quarter, 15 % of 100 calls/s fail; threshold 20 %",
+            Self::PartialOutage => {
+                "all, a half, a quarter, 15 % of 100 calls/s fail; threshold 20 %"
+            }
             Self::Flapping => "dead for 5 s, well for 5 s, for five minutes; 100 calls/s",
             Self::Recovery => "well again as soon as the circuit has opened; 10 calls/s",
             Self::StoreOutage => "the store is down for a minute, the dependency for 40 s of it",

@@ -62,9 +62,11 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
     fleet.all_call().await;
     fleet.settle().await;
     let operations = fleet.operations() - before;
+    let to_open = fleet.seconds_to(CircuitState::Open, died);
+    drop(fleet);
     Ok(vec![
         Figure::at_most("store_ops", operations as f64, 800.0),
-        Figure::at_most("seconds_to_open", fleet.seconds_to(CircuitState::Open, died), 0.3),
+        Figure::at_most("seconds_to_open", to_open, 0.3),
         Figure::exactly("failures_lost", failures_lost(run).await?, 0.0),
     ])
 }

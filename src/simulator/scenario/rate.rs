@@ -228,7 +228,8 @@ impl Well {
 }
 
 fn counts(fleet: &Fleet) -> (u64, u64) {
-    fleet.stores.iter().fold((0, 0), |(reads, swaps), store| {
-        (reads + store.reads(), swaps + store.swaps())
-    })
+    fleet
+        .stores
+        .iter()
+        .fold((0, 0), |(reads, swaps), store| (reads + store.reads(), swaps + store.swaps()))
 }

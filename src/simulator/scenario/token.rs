@@ -1,12 +1,6 @@
 //! One token for the whole fleet.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -154,11 +148,8 @@ impl Cold {
         let fetch = |getter: TokenGetter| async move { getter.token().await };
         let answers = fleet.all(spread, fetch).await?;
         let grants = fleet.provider.grants_since(began);
-        let longest = if not_served(&answers) > 0 {
-            f64::INFINITY
-        } else {
-            longest(&answers).as_secs_f64()
-        };
+        let longest =
+            if not_served(&answers) > 0 { f64::INFINITY } else { longest(&answers).as_secs_f64() };
         Ok(Self { grants, longest, operations: operations(&fleet) })
     }
 }
@@ -281,7 +272,8 @@ impl Instance {
                 (getter, way) = (None, Way::to(&self.provider, self.dying));
             }
             let new = || self::getter(&self.run, &self.store, way.clone(), self.poll).ok();
-            let Some(getter) = getter.clone().or_else(new).inspect(|new| getter = Some(new.clone()))
+            let Some(getter) =
+                getter.clone().or_else(new).inspect(|new| getter = Some(new.clone()))
             else {
                 return (not_served + 1, longest);
             };

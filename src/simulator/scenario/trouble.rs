@@ -61,7 +61,8 @@ pub(super) async fn poisoned_instance(run: &Run) -> Result<Vec<Figure>, Simulato
 
 pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let policy = run.policy(five_a_minute());
-    let (mut fleet, probe) = with_a_probe_under_way(run, Health::WELL.taking(seconds(3_600))).await?;
+    let (mut fleet, probe) =
+        with_a_probe_under_way(run, Health::WELL.taking(seconds(3_600))).await?;
     let granted = fleet.now();
     fleet.rest(seconds(1)).await;
     // The process is gone, and with it all it knew.
@@ -96,11 +97,7 @@ pub(super) async fn freeze_and_thaw(run: &Run) -> Result<Vec<Figure>, SimulatorE
     let reopened = fleet.seconds_to(CircuitState::Open, thawed).is_finite();
     Ok(vec![
         Figure::exactly("reopened_by_late_results", f64::from(u8::from(reopened)), 0.0),
-        Figure::at_most(
-            "seconds_to_closed",
-            back.seconds,
-            policy.call_timeout.as_secs_f64() + 5.0,
-        ),
+        Figure::at_most("seconds_to_closed", back.seconds, policy.call_timeout.as_secs_f64() + 5.0),
     ])
 }
 
@@ -153,7 +150,10 @@ pub(super) async fn skewed_clock(run: &Run) -> Result<Vec<Figure>, SimulatorErro
 
 /// A half-open circuit, and the probe of the last instance, which does not go on unless polled. The
 /// dependency is `health` for this call.
-async fn with_a_probe_under_way(run: &Run, health: Health) -> Result<(Fleet, Call), SimulatorError> {
+async fn with_a_probe_under_way(
+    run: &Run,
+    health: Health,
+) -> Result<(Fleet, Call), SimulatorError> {
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.calls(10.0, seconds(20)).await;
