@@ -6,6 +6,7 @@ pub mod http;
 pub mod local;
 pub mod pipeline;
 pub mod sealed;
+pub mod simulator;
 pub mod testing;
 pub mod token;
 

@@ -17,6 +17,7 @@ mod pipeline;
 mod redis;
 mod servers;
 mod sharing;
+mod simulator;
 mod ssm;
 mod stores;
 mod support;
