@@ -10,9 +10,16 @@
 )]
 
 mod api;
+mod config;
+mod dynamodb;
 mod linearizability;
+mod pipeline;
 mod redis;
 mod servers;
+mod sharing;
+mod simulator;
+mod ssm;
+mod stores;
 mod support;
 mod support_itself;
 mod token;

@@ -55,10 +55,10 @@ impl DynamoDbConfig {
             match &*option {
                 "region" => config.region = Some(value.into_owned()),
                 "prefix" => config.prefix = value.into_owned(),
-                _ => return Err(DynamoDbConfigError::UnknownOption { option: short(&option) }),
+                _ => return Err(DynamoDbConfigError::Option { option: short(&option) }),
             }
             if seen.contains(&option) {
-                return Err(DynamoDbConfigError::Repeated { option: option.into_owned() });
+                return Err(DynamoDbConfigError::Option { option: option.into_owned() });
             }
             seen.push(option);
         }

@@ -31,20 +31,16 @@ pub enum DynamoDbConfigError {
         /// The part.
         part: &'static str,
     },
-    /// The option is not known.
-    #[error("unknown option `{option}`, expected `region` or `prefix`")]
-    UnknownOption {
+    /// The option is not known, or is there twice.
+    #[error("unknown or repeated option `{option}`, expected `region` or `prefix`, each once")]
+    Option {
         /// The option.
         option: String,
     },
-    /// The option is there twice.
-    #[error("the option `{option}` is given twice")]
-    Repeated {
-        /// The option.
-        option: String,
-    },
-    /// No region has this name.
-    #[error("expected a region like eu-central-1, got {got:?}")]
+    /// No region has this name, or none was given.
+    #[error(
+        "expected a region like eu-central-1, as the option `region` or in AWS_REGION, got {got:?}"
+    )]
     Region {
         /// The region that came.
         got: String,

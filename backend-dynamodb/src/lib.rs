@@ -22,6 +22,7 @@
 //! set (SS) of its one text: JSON has no sets, so nothing else can be meant.
 
 mod config;
+mod connect;
 mod error;
 mod register;
 mod table;

@@ -1,16 +1,9 @@
-use std::{
-    fmt,
-    future::Future,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    config::{StalledStreamProtectionConfig, http::HttpResponse},
-    error::SdkError,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -18,16 +11,13 @@ use funcify_core::{
     Clock, StoreError, StoreErrorKind, SystemClock,
     register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
-use tokio::time::timeout;
 
 use crate::{
     DynamoDbConfig, DynamoDbConfigError,
+    connect::Connection,
     error::{Request, store_error},
     wire::{self, Item},
 };
-
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_millis(250);
 
 /// Records as items of a DynamoDB table.
 ///
@@ -49,10 +39,8 @@ const CONNECT: Duration = Duration::from_millis(250);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DynamoDbBackend {
-    client: Client,
+    connection: Connection,
     config: DynamoDbConfig,
-    /// Whether the last request was answered, so that a connection stands.
-    connected: AtomicBool,
 }
 
 impl DynamoDbBackend {
@@ -79,24 +67,15 @@ impl DynamoDbBackend {
     }
 
     fn build(
-        mut builder: aws_sdk_dynamodb::config::Builder,
+        builder: aws_sdk_dynamodb::config::Builder,
         config: DynamoDbConfig,
     ) -> Result<Self, DynamoDbConfigError> {
-        config.check()?;
-        if let Some(region) = &config.region {
-            builder = builder.region(Region::new(region.clone()));
-        }
-        // A write that the SDK repeats by itself is sent again without anybody knowing.
-        let service = builder
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Ok(Self { client: Client::from_conf(service), config, connected: AtomicBool::new(false) })
+        let connection = Connection::new(builder, &config)?;
+        Ok(Self { connection, config })
     }
 
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        self.connection.client()
     }
 
     pub(crate) fn table(&self) -> &str {
@@ -107,21 +86,6 @@ impl DynamoDbBackend {
         format!("{}:{key}", self.config.prefix)
     }
 
-    /// Waits for one answer: as long as an attempt may take, and for a connection where there is none.
-    async fn answer<T, E>(
-        &self,
-        request: Request,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
-        let connecting =
-            if self.connected.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
-        let patience = self.config.attempt + connecting;
-        let answer = timeout(patience, send).await;
-        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
-        self.connected.store(answered, Ordering::Relaxed);
-        answer.map_err(|_| request.timed_out(patience))
-    }
-
     /// One conditional `PutItem`: `Err(item)` with what was there instead if the condition failed.
     async fn put(
         &self,
@@ -129,7 +93,8 @@ impl DynamoDbBackend {
         expected: Option<AttributeValue>,
     ) -> Result<Result<(), Option<Item>>, StoreError> {
         let put = self
-            .client
+            .connection
+            .client()
             .put_item()
             .table_name(self.table())
             .set_item(Some(item))
@@ -140,7 +105,7 @@ impl DynamoDbBackend {
                 .expression_attribute_values(":expected", write_id),
             None => put.condition_expression("attribute_not_exists(write_id)"),
         };
-        match self.answer(Request::Write, put.send()).await? {
+        match self.connection.answer(Request::Write, put.send()).await? {
             Ok(_) => Ok(Ok(())),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
@@ -158,13 +123,14 @@ impl Register for DynamoDbBackend {
         // A circuit's snapshot is seconds old anyway; a token read late would be fetched twice.
         let consistent = matches!(key, RecordKey::Token(_));
         let send = self
-            .client
+            .connection
+            .client()
             .get_item()
             .table_name(self.table())
             .key(wire::KEY, AttributeValue::S(self.key(key)))
             .consistent_read(consistent)
             .send();
-        match self.answer(Request::Read, send).await? {
+        match self.connection.answer(Request::Read, send).await? {
             Ok(found) => Ok(found.item.and_then(wire::decode)),
             Err(error) => Err(Request::Read.failed(error, self.table())),
         }

@@ -48,8 +48,10 @@ pub enum SsmConfigError {
         /// The tier that came.
         got: String,
     },
-    /// No region has this name.
-    #[error("expected a region like eu-central-1, got {got:?}")]
+    /// No region has this name, or none was given.
+    #[error(
+        "expected a region like eu-central-1, as the option `region` or in AWS_REGION, got {got:?}"
+    )]
     Region {
         /// The region that came.
         got: String,

@@ -30,6 +30,7 @@
 //!   that see much trouble.
 
 mod config;
+mod connect;
 mod error;
 mod register;
 mod wire;

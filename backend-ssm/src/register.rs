@@ -1,20 +1,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    future::Future,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_ssm::{
     Client,
-    config::{StalledStreamProtectionConfig, http::HttpResponse},
-    error::SdkError,
     operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
     types::{ParameterTier, ParameterType},
 };
@@ -23,16 +17,13 @@ use funcify_core::{
     register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use futures_util::future::try_join_all;
-use tokio::time::timeout;
 
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
+    connect::Connection,
     error::{Request, store_error},
-    wire::{self, Claim, Content, Entry, KEPT, Log},
+    wire::{self, Claim, Content, Entry, KEPT, Log, Reading, Unknown},
 };
-
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_millis(250);
 
 /// Records as SecureString parameters under one path of SSM Parameter Store.
 ///
@@ -56,10 +47,8 @@ const CONNECT: Duration = Duration::from_millis(250);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SsmBackend {
-    client: Client,
+    connection: Connection,
     config: SsmConfig,
-    /// Whether the last request was answered, so that a connection stands.
-    connected: AtomicBool,
     /// What was found valid last: when it is read again, it need not be proven again.
     proven: Mutex<HashMap<RecordKey, Version>>,
 }
@@ -85,50 +74,21 @@ impl SsmBackend {
     }
 
     fn build(
-        mut builder: aws_sdk_ssm::config::Builder,
+        builder: aws_sdk_ssm::config::Builder,
         config: SsmConfig,
     ) -> Result<Self, SsmConfigError> {
-        config.check()?;
-        if let Some(region) = &config.region {
-            builder = builder.region(Region::new(region.clone()));
-        }
-        // A write that the SDK repeats by itself is sent again without anybody knowing.
-        let service = builder
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Ok(Self {
-            client: Client::from_conf(service),
-            config,
-            connected: AtomicBool::new(false),
-            proven: Mutex::default(),
-        })
+        let connection = Connection::new(builder, &config)?;
+        Ok(Self { connection, config, proven: Mutex::default() })
     }
 
     fn name(&self, key: &RecordKey) -> String {
         format!("{}/{}/{}", self.config.path, key.kind(), key.name())
     }
 
-    /// Waits for one answer: as long as an attempt may take, and for a connection where there is none.
-    async fn answer<T, E>(
-        &self,
-        request: Request,
-        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
-        let connecting =
-            if self.connected.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
-        let patience = self.config.attempt + connecting;
-        let answer = timeout(patience, send).await;
-        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
-        self.connected.store(answered, Ordering::Relaxed);
-        answer.map_err(|_| request.timed_out(patience))
-    }
-
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it is not there.
     async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
-        let send = self.client.get_parameter().name(name).with_decryption(true).send();
-        match self.answer(Request::Read, send).await? {
+        let send = self.connection.client().get_parameter().name(name).with_decryption(true).send();
+        match self.connection.answer(Request::Read, send).await? {
             Ok(found) => Ok(found.parameter.map(|parameter| {
                 let (entry, content) = wire::decode(parameter.value().unwrap_or_default());
                 (u64::try_from(parameter.version()).unwrap_or_default(), entry, content)
@@ -155,7 +115,8 @@ impl SsmBackend {
             Tier::Advanced => ParameterTier::Advanced,
         });
         let send = self
-            .client
+            .connection
+            .client()
             .put_parameter()
             .name(name)
             .value(value)
@@ -164,7 +125,7 @@ impl SsmBackend {
             .set_tier(tier)
             .overwrite(overwrite)
             .send();
-        match self.answer(Request::Write, send).await? {
+        match self.connection.answer(Request::Write, send).await? {
             Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),
@@ -179,32 +140,30 @@ impl SsmBackend {
         key: &RecordKey,
         name: &str,
         latest: (u64, Entry, Content),
-        mine: Option<WriteId>,
-    ) -> Result<Found, StoreError> {
+        proven: Option<Version>,
+    ) -> Result<Option<Versioned<Body>>, StoreError> {
         let mut log = Log::new(latest.0, KEPT);
         let mut contents = BTreeMap::new();
         let mut known = vec![latest];
-        let proven = if mine.is_none() { self.proven(key) } else { None };
-        let reading = loop {
+        let Reading { current, lost } = loop {
             for (pos, entry, content) in known {
                 log.insert(pos, entry);
                 contents.insert(pos, content);
             }
-            match log.reading(mine, proven) {
+            match log.reading(proven) {
                 Ok(reading) => break reading,
-                Err(unknown) => {
-                    known = try_join_all(unknown.0.into_iter().map(|pos| self.version(name, pos)))
-                        .await?;
+                Err(Unknown(versions)) => {
+                    let versions = versions.into_iter().map(|version| self.version(name, version));
+                    known = try_join_all(versions).await?;
                 }
             }
         };
-        self.prove(key, reading.current.filter(|_| !reading.lost));
-        let current = reading.current.map(|version| {
-            let content = contents.remove(&version.pos()).filter(|_| !reading.lost);
+        self.prove(key, current.filter(|_| !lost));
+        Ok(current.map(|version| {
+            let content = contents.remove(&version.pos()).filter(|_| !lost);
             let Content { body, damage } = content.unwrap_or_else(Content::lost);
             Versioned { value: body, version, damage }
-        });
-        Ok(Found { current, made: reading.made })
+        }))
     }
 
     /// Finds out whether the version that a swap has just made came to count.
@@ -216,13 +175,14 @@ impl SsmBackend {
         own: (u64, Entry, Content),
     ) -> Result<Swap<Body>, StoreError> {
         let (version, id) = (own.0, own.1.id);
-        let at_once = expected.map_or(0, Version::pos) + 1 == version;
-        let found = self.look(key, name, own, Some(id)).await?;
-        // Deleted since? Then what came before us is gone too, and only our own version can tell.
-        let is_sure =
-            (at_once && found.made.is_some()) || self.version(name, version).await?.1.id == id;
-        match is_sure {
-            true => Ok(found.swap()),
+        let right_on_top = expected.map_or(0, Version::pos) + 1 == version;
+        let answer = answer(id, self.look(key, name, own, None).await?);
+        if right_on_top && matches!(answer, Swap::Done(_)) {
+            return Ok(answer);
+        }
+        // Was it deleted since? Then what came before us is gone too, and only our own version tells.
+        match self.version(name, version).await?.1.id == id {
+            true => Ok(answer),
             false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
         }
     }
@@ -247,15 +207,11 @@ impl SsmBackend {
     }
 }
 
-/// What was found in the log.
-struct Found {
-    current: Option<Versioned<Body>>,
-    made: Option<Version>,
-}
-
-impl Found {
-    fn swap(self) -> Swap<Body> {
-        self.made.map_or(Swap::Conflict(self.current), Swap::Done)
+/// Done if what counts is the write `id`: sent again, it is done again.
+fn answer(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
+    match current {
+        Some(current) if current.version.id() == id => Swap::Done(current.version),
+        current => Swap::Conflict(current),
     }
 }
 
@@ -264,7 +220,7 @@ impl Register for SsmBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let name = self.name(key);
         match self.get(name.clone()).await? {
-            Some(latest) => Ok(self.look(key, &name, latest, None).await?.current),
+            Some(latest) => self.look(key, &name, latest, self.proven(key)).await,
             None => Ok(None),
         }
     }
@@ -287,23 +243,24 @@ impl Register for SsmBackend {
             return Err(store_error(StoreErrorKind::Invalid, source));
         }
 
-        // Sent again on top of itself: there is nothing to write, only to look.
-        let again = expected.is_some_and(|expected| expected.id() == id);
-        let overwrite = expected.is_some();
-        let made = if again { None } else { self.put(&name, &value, overwrite).await? };
+        let made = match expected {
+            // Sent again on top of itself: there is nothing to write, only to look.
+            Some(expected) if expected.id() == id => {
+                return Ok(answer(id, self.read(key).await?));
+            }
+            Some(_) => self.put(&name, &value, true).await?,
+            None => self.put(&name, &value, false).await?,
+        };
         let version = match made {
             Some(version) => version,
             None => {
-                let Some(latest) = self.get(name.clone()).await? else {
-                    if again {
-                        return Ok(Swap::Conflict(None));
-                    }
-                    let source = SsmError::Missing { version: 1 };
-                    return Err(store_error(StoreErrorKind::Unavailable, source));
-                };
-                let found = self.look(key, &name, latest, Some(id)).await?;
-                if again || found.made.is_some() || found.current.is_some() {
-                    return Ok(found.swap());
+                let missing = SsmError::Missing { version: 1 };
+                let latest = self.get(name.clone()).await?;
+                let latest =
+                    latest.ok_or_else(|| store_error(StoreErrorKind::Unavailable, missing))?;
+                let current = self.look(key, &name, latest, None).await?;
+                if current.is_some() {
+                    return Ok(answer(id, current));
                 }
                 // There are versions, and none of them counts.
                 self.put(&name, &value, true).await?.unwrap_or_default()

@@ -13,29 +13,30 @@ use axum::{
     routing::get,
 };
 use funcify::{
-    Api, Invocation, Message, Pip, Pipeline, PipelineError, Policy, Problem, S3Object, Stores,
+    Api, Invocation, Message, Pip, Pipeline, Policy, Problem, S3Object, Stores,
+    pipeline::BuildError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What handlers share.
 #[derive(Clone)]
-pub struct App {
+pub(crate) struct App {
     warehouse: Api,
     orders: Arc<Mutex<BTreeMap<u32, Order>>>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Order {
-    item: String,
+    sku: String,
     quantity: u32,
 }
 
 impl App {
-    pub fn new(warehouse: Api) -> Self {
+    pub(crate) fn new(warehouse: Api) -> Self {
         let stocked = [(7, "kettle", 1), (8, "lamp", 2), (9, "kettle", 3)];
         let orders =
-            stocked.map(|(id, item, quantity)| (id, Order { item: item.to_owned(), quantity }));
+            stocked.map(|(id, sku, quantity)| (id, Order { sku: sku.to_owned(), quantity }));
         Self { warehouse, orders: Arc::new(Mutex::new(orders.into())) }
     }
 
@@ -45,7 +46,7 @@ impl App {
 }
 
 /// The whole function in one place: where events go, who may come in, who may do what.
-pub fn pipeline(app: App, stores: Stores, pip: Pip) -> Result<Pipeline, PipelineError> {
+pub(crate) fn pipeline(app: App, stores: Stores, pip: Pip) -> Result<Pipeline, BuildError> {
     let router = Router::new()
         .route("/health", get(async || "ok"))
         .route("/orders", get(list).post(place))
@@ -74,7 +75,7 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
     let blocked = HeaderName::from_static("x-block");
     match invocation.event().headers() {
         Some(headers) if headers.contains_key(blocked) => {
-            Err(Problem::new(StatusCode::FORBIDDEN).with_detail("this caller is blocked"))
+            Err(Problem::new(StatusCode::FORBIDDEN).detailed("this caller is blocked"))
         }
         _ => Ok(invocation),
     }
@@ -94,12 +95,12 @@ async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
 
 #[derive(Deserialize)]
 struct Filter {
-    item: Option<String>,
+    sku: Option<String>,
 }
 
 async fn list(State(app): State<App>, Query(filter): Query<Filter>) -> Json<Value> {
     let orders = app.orders();
-    let wanted = |order: &Order| filter.item.as_ref().is_none_or(|item| *item == order.item);
+    let wanted = |order: &Order| filter.sku.as_ref().is_none_or(|sku| *sku == order.sku);
     let found: Vec<_> = orders.iter().filter(|(_, order)| wanted(order)).collect();
     Json(json!(found))
 }
@@ -112,7 +113,7 @@ async fn read(
     let found = app.orders().get(&id).cloned();
     let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
     // Carries the fleet's token, runs in the fleet's circuit; refused, it is a 503 with Retry-After.
-    let stock: Value = app.warehouse.get(&format!("/stock/{}", order.item)).await?;
+    let stock: Value = app.warehouse.get(&format!("/stock/{}", order.sku)).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
     let cookies =
         AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);
@@ -135,9 +136,7 @@ async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(),
 impl App {
     async fn place(&self, order: Order) -> Result<u32, Problem> {
         if order.quantity == 0 {
-            return Err(
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail("a quantity of 0")
-            );
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detailed("a quantity of 0"));
         }
         let _: Value = self.warehouse.post("/reservations", &order).await?;
         let mut orders = self.orders();

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 orders [--json] [--idp URL] [--serve [ADDRESS]] [FILE…]
 
 Takes event files (unless given: the shipped examples/events) through the function.
@@ -16,16 +16,16 @@ FUNCIFY_BACKEND names the backend; memory: is chosen when it is unset.
 ";
 
 #[derive(Debug, Default, PartialEq)]
-pub struct Arguments {
-    pub help: bool,
-    pub json: bool,
-    pub idp: Option<String>,
-    pub serve: Option<SocketAddr>,
-    pub files: Vec<PathBuf>,
+pub(crate) struct Arguments {
+    pub(crate) help: bool,
+    pub(crate) json: bool,
+    pub(crate) idp: Option<String>,
+    pub(crate) serve: Option<SocketAddr>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ArgumentError {
+pub(crate) enum ArgumentError {
     #[error("--idp needs the URL of an issuer")]
     NoIssuer,
     #[error("unknown option {0}, try --help")]
@@ -33,7 +33,7 @@ pub enum ArgumentError {
 }
 
 impl Arguments {
-    pub fn parse(given: impl Iterator<Item = String>) -> Result<Self, ArgumentError> {
+    pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Self, ArgumentError> {
         let mut arguments = Self::default();
         let mut given = given.peekable();
         while let Some(argument) = given.next() {

@@ -13,6 +13,12 @@
 //!
 //! Under `AWS_LAMBDA_RUNTIME_API` the same binary is the Lambda function.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: what it prints is what it is for"
+)]
+
 mod app;
 mod arguments;
 mod events;
@@ -23,8 +29,10 @@ mod stand_in;
 use std::{error::Error, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
+use funcify::local;
 use report::Report;
 use set_up::{Bench, Function};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -64,12 +72,16 @@ async fn here() -> Result<(), Box<dyn Error>> {
     let report = Report::begin(arguments.json, &notes);
 
     if let Some(address) = arguments.serve {
-        return Ok(funcify::local::serve(function.pipeline, address).await?);
+        let listener = TcpListener::bind(address).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        println!("a caller's token:\n{}", callers.token());
+        local::log();
+        match local::serve(function.pipeline, listener).await? {}
     }
     let started = Instant::now();
     for file in files {
         let event = file.event(&callers);
-        let processed = funcify::local::process(&function.pipeline, event).await;
+        let processed = local::event(&function.pipeline, event).await;
         report.event(&file.name, &processed);
     }
     report.end(&function, started.elapsed()).await;

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::set_up::Function;
 
-pub struct Report {
+pub(crate) struct Report {
     json: bool,
 }
 
 impl Report {
     /// Says what is real and what is not.
-    pub fn begin(json: bool, notes: &[String]) -> Self {
+    pub(crate) fn begin(json: bool, notes: &[String]) -> Self {
         if json {
             return Self { json };
         }
@@ -28,7 +28,7 @@ impl Report {
         Self { json }
     }
 
-    pub fn event(&self, file: &str, processed: &Processed) {
+    pub(crate) fn event(&self, file: &str, processed: &Processed) {
         let response = response(processed);
         let status = processed.status().map(|status| status.as_u16());
         if self.json {
@@ -54,7 +54,7 @@ impl Report {
         );
     }
 
-    pub async fn end(&self, function: &Function, took: Duration) {
+    pub(crate) async fn end(&self, function: &Function, took: Duration) {
         let grants = function.grants();
         let circuits = function.circuits().await;
         if self.json {

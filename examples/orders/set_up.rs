@@ -14,15 +14,15 @@ use crate::{
 };
 
 /// The function, with what the summary asks for.
-pub struct Function {
-    pub pipeline: Pipeline,
+pub(crate) struct Function {
+    pub(crate) pipeline: Pipeline,
     token: TokenGetter,
     circuits: [CircuitBreaker; 2],
 }
 
 impl Function {
     /// As it is deployed: everything comes from the environment.
-    pub async fn from_env() -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
         let pip = Pip::jwks(&variable("ORDERS_JWKS_URL")?)
@@ -50,12 +50,12 @@ impl Function {
     }
 
     /// How many tokens were asked for.
-    pub fn grants(&self) -> u64 {
+    pub(crate) fn grants(&self) -> u64 {
         self.token.counts().grants
     }
 
     /// The state of each circuit.
-    pub async fn circuits(&self) -> Vec<(String, &'static str)> {
+    pub(crate) async fn circuits(&self) -> Vec<(String, &'static str)> {
         let mut states = Vec::new();
         for circuit in &self.circuits {
             let state = match circuit.record().await.state {
@@ -70,17 +70,17 @@ impl Function {
 }
 
 /// The function on this machine, with stand-ins for what it talks to.
-pub struct Bench {
-    pub function: Function,
+pub(crate) struct Bench {
+    pub(crate) function: Function,
     /// Issues the tokens of the callers in the shipped events.
-    pub callers: IdentityProvider,
+    pub(crate) callers: IdentityProvider,
     /// What is real and what is not.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Bench {
     /// With the backend of the environment, and the fleet's token from `issuer` if there is one.
-    pub async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
         let mut notes = Vec::new();
         let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
             Stores::from_env().await?
@@ -120,7 +120,7 @@ fn any_is_set<const N: usize>(names: [&str; N]) -> bool {
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not set")]
-pub struct Missing(&'static str);
+pub(crate) struct Missing(&'static str);
 
 fn variable(name: &'static str) -> Result<String, Missing> {
     env::var(name).ok().filter(|value| !value.is_empty()).ok_or(Missing(name))

@@ -2,7 +2,6 @@
 //! an identity provider and the warehouse. Not for deployment.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -10,10 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use aws_lc_rs::{
-    encoding::AsDer,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::{
     Form, Json, Router,
     extract::{Path, State},
@@ -26,21 +22,21 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// The audience of every token that the provider issues.
-pub const AUDIENCE: &str = "orders";
+pub(crate) const AUDIENCE: &str = "orders";
 
 /// A warehouse that takes reservations from whoever has a token of the provider.
-pub struct Warehouse {
-    pub url: String,
+pub(crate) struct Warehouse {
+    pub(crate) url: String,
 }
 
 /// An identity provider for machines (RFC 6749 §4.4) with a key set.
-pub struct IdentityProvider {
-    pub issuer: String,
+pub(crate) struct IdentityProvider {
+    pub(crate) issuer: String,
     signer: Arc<Signer>,
 }
 
 impl IdentityProvider {
-    pub async fn start() -> std::io::Result<Self> {
+    pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let issuer = format!("http://{}", listener.local_addr()?);
         let signer = Arc::new(Signer::new(issuer.clone()).map_err(std::io::Error::other)?);
@@ -54,12 +50,12 @@ impl IdentityProvider {
     }
 
     /// A caller's token, valid for five minutes.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.signer.sign("customer-7", CALLER_SCOPE, Duration::ZERO)
     }
 
     /// The same, expired an hour ago.
-    pub fn expired_token(&self) -> String {
+    pub(crate) fn expired_token(&self) -> String {
         self.signer.sign("customer-7", CALLER_SCOPE, Duration::from_secs(3_900))
     }
 }
@@ -67,11 +63,11 @@ impl IdentityProvider {
 const CALLER_SCOPE: &str = "orders:order:read orders:order:list orders:order:place";
 
 impl Warehouse {
-    pub async fn start() -> std::io::Result<Self> {
+    pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", SocketAddr::from(listener.local_addr()?));
+        let url = format!("http://{}", listener.local_addr()?);
         let routes =
-            Router::new().route("/stock/{item}", get(stock)).route("/reservations", post(reserve));
+            Router::new().route("/stock/{sku}", get(stock)).route("/reservations", post(reserve));
         serve(listener, routes);
         Ok(Self { url })
     }
@@ -150,9 +146,9 @@ async fn token(
     Ok(Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 300})))
 }
 
-async fn stock(headers: HeaderMap, Path(item): Path<String>) -> Result<Json<Value>, StatusCode> {
+async fn stock(headers: HeaderMap, Path(sku): Path<String>) -> Result<Json<Value>, StatusCode> {
     authorised(&headers)?;
-    Ok(Json(json!({"item": item, "in_stock": item.len()})))
+    Ok(Json(json!({"sku": sku, "in_stock": 42})))
 }
 
 async fn reserve(
@@ -161,7 +157,7 @@ async fn reserve(
 ) -> Result<(StatusCode, Json<Value>), StatusCode> {
     authorised(&headers)?;
     let reserved =
-        json!({"reservation": "r-1", "item": order.get("item"), "quantity": order.get("quantity")});
+        json!({"reservation": "r-1", "sku": order.get("sku"), "quantity": order.get("quantity")});
     Ok((StatusCode::CREATED, Json(reserved)))
 }
 

@@ -109,7 +109,7 @@ impl Rules {
             within(deadline, async { Ok(self.events.iter().find(|route| (route.takes)(&event))) });
         match found.await {
             Ok(Some(route)) => {
-                invocation.took(&route.name);
+                invocation.took(Arc::clone(&route.name));
                 match within(deadline, (route.call)(invocation, event)).await {
                     Ok(answer) => Ended::handled(Answer::Value(answer)),
                     Err(problem) => Ended::problem(&problem),
@@ -159,7 +159,7 @@ impl<S: Record> Turns<S> for Source<'_, S> {
             let name = name.into_owned();
             return Turn { result: self.unmatched(index, &name).await, matched: false };
         };
-        invocation.took(&route.name);
+        invocation.took(Arc::clone(&route.name));
         let policy = self.rules.policy.as_ref();
         if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
             let problem = Problem::new(StatusCode::FORBIDDEN)

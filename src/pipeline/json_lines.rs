@@ -1,9 +1,6 @@
 //! Log lines as JSON: `{ts, level, event, request_id, …}`.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::{fmt, io::Write};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -14,6 +11,7 @@ use tracing::{
 use tracing_subscriber::{
     Layer,
     fmt::{
+        MakeWriter,
         format::Writer,
         time::{FormatTime, SystemTime},
     },
@@ -23,12 +21,16 @@ use tracing_subscriber::{
 
 /// Writes every event as one line of JSON, with the fields of the spans around it.
 #[derive(Debug)]
-pub(super) struct JsonLines;
+pub(super) struct JsonLines<W>(pub(super) W);
 
 /// The fields of a span.
 struct Fields(Map<String, Value>);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
+impl<S, W> Layer<S> for JsonLines<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Map::new();
         attributes.record(&mut Collect(&mut fields));
@@ -63,7 +65,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
         if let Ok(mut line) = serde_json::to_vec(&line) {
             line.push(b'\n');
             // A log that cannot be written is no reason to fail.
-            let _ = io::stdout().lock().write_all(&line);
+            let _ = self.0.make_writer().write_all(&line);
         }
     }
 }
@@ -101,5 +103,95 @@ impl Visit for Collect<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.insert(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::{
+        pipeline::{Pipeline, Problem, SqsRecord},
+        testing,
+    };
+
+    #[derive(Clone, Default)]
+    struct Out(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Out {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
+        let out = Out::default();
+        let written = out.clone();
+        let layer = JsonLines(move || written.clone());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        tracing::subscriber::with_default(subscriber, || runtime.block_on(work));
+        let lines = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn without_times(mut line: Value) -> Value {
+        let members = line.as_object_mut().unwrap();
+        assert!(members.remove("ts").is_some_and(|ts| ts.as_str().unwrap().ends_with('Z')));
+        assert!(members.remove("target").is_some());
+        assert_eq!(members.remove("duration_ms").is_some(), members["event"] == "end");
+        line
+    }
+
+    #[test]
+    fn an_event_is_one_line_at_its_start_and_one_at_its_end() {
+        let lines = logged(async {
+            let hello = async || {
+                tracing::info!(order = 7, "looked up");
+                "hello"
+            };
+            let router = axum::Router::new().route("/hello/{id}", axum::routing::get(hello));
+            let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+            testing::rest_get("/hello/1").send(&pipeline).await.unwrap();
+        });
+        let request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+        assert_eq!(
+            lines.into_iter().map(without_times).collect::<Vec<_>>(),
+            [
+                json!({ "level": "INFO", "event": "start", "request_id": request_id,
+                    "kind": "apigw-rest-v1", "cold_start": true }),
+                json!({ "level": "INFO", "event": "looked up", "request_id": request_id,
+                    "order": 7 }),
+                json!({ "level": "INFO", "event": "end", "request_id": request_id,
+                    "kind": "apigw-rest-v1", "route": "/hello/{id}", "outcome": "handled",
+                    "status": 200, "cold_start": true }),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_cause_of_a_failure_is_in_the_line_of_its_end() {
+        let lines = logged(async {
+            let fails =
+                async |_: SqsRecord| Err::<(), Problem>(std::io::Error::other("disk full").into());
+            let pipeline = Pipeline::builder(()).sqs("orders", fails).build().unwrap();
+            let batch = testing::sqs("orders").message("1", "a").message("2", "b");
+            batch.send(&pipeline).await.unwrap();
+        });
+        let end = lines.last().unwrap();
+        assert_eq!((&end["level"], &end["outcome"]), (&json!("ERROR"), &json!("failed")));
+        assert_eq!(
+            end["error"],
+            "2 of 2 records failed, the first: Internal Server Error: disk full"
+        );
     }
 }

@@ -287,7 +287,8 @@ impl fmt::Display for Problem {
     /// For the log: status, detail and cause.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = &self.0;
-        write!(f, "{}", parts.title.as_deref().unwrap_or(parts.status.as_str()))?;
+        let title = parts.title.as_deref().or(parts.status.canonical_reason());
+        write!(f, "{}", title.unwrap_or(parts.status.as_str()))?;
         for more in [parts.detail.as_deref(), parts.cause.text.as_deref()].into_iter().flatten() {
             write!(f, ": {more}")?;
         }
@@ -307,7 +308,7 @@ impl fmt::Debug for Problem {
 
 #[cfg(test)]
 mod tests {
-    use funcify_core::circuit::CircuitName;
+    use funcify_core::circuit::{Cause as OpenCause, CircuitName};
 
     use super::*;
 
@@ -317,7 +318,7 @@ mod tests {
 
     fn open() -> Open {
         let circuit = CircuitName::new("warehouse").unwrap();
-        Open { circuit, retry_after: Duration::from_millis(2_100) }
+        Open::new(circuit, Duration::from_millis(2_100), OpenCause::Failures)
     }
 
     #[test]

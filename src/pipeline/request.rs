@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
         let mut uri = String::with_capacity(path.len().saturating_mul(2).saturating_add(64));
         match self.kind() {
             Kind::WebSocket => canonical(&format!("/{path}"), &mut uri)?,
-            // VPC Lattice leaves the query where it was.
+            // VPC Lattice may leave the query where it was.
             Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
                 let (path, query) = path.split_once('?').unwrap_or((&path, ""));
                 canonical(path, &mut uri)?;
@@ -150,8 +150,11 @@ impl<'a> Source<'a> {
             query::push_raw(uri, &raw);
             return Ok(());
         }
-        // A load balancer hands over names and values as the client encoded them.
-        let given = if self.kind() == Kind::Alb { Given::Encoded } else { Given::Decoded };
+        let given = match self.kind() {
+            // These hand over names and values as the client encoded them.
+            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Given::Encoded,
+            _ => Given::Decoded,
+        };
         let multi = self.top(Top::MultiValueQuery);
         if let Some(multi) = multi {
             query::push(uri, multi, given, None).map_err(BadRequest::Query)?;

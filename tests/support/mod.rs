@@ -1,5 +1,7 @@
 //! What the journeys stand on: the servers that `tests/run` starts, and stand-ins that a test owns and may ill-treat.
 
+pub(crate) mod attempt;
+pub(crate) mod aws;
 pub(crate) mod env;
 pub(crate) mod http;
 pub(crate) mod idp;

@@ -62,8 +62,6 @@ pub(crate) struct Reading {
     pub(crate) current: Option<Version>,
     /// Whether what counted is no longer kept, after too many losers.
     pub(crate) lost: bool,
-    /// The version that the write in question made, if it came to count.
-    pub(crate) made: Option<Version>,
 }
 
 /// The versions that must be known first.
@@ -88,22 +86,17 @@ impl Log {
         self.entries.insert(pos, entry);
     }
 
-    /// Reads the log, and looks in it for the write `mine`. `proven` was found to be valid before.
-    pub(crate) fn reading(
-        &self,
-        mine: Option<WriteId>,
-        proven: Option<Version>,
-    ) -> Result<Reading, Unknown> {
+    /// Reads the log. `proven` was found to be valid before.
+    pub(crate) fn reading(&self, proven: Option<Version>) -> Result<Reading, Unknown> {
         let mut last = match self.anchor(proven)? {
             Anchor::At(version) => Some(version),
             Anchor::Beginning => None,
             Anchor::Lost => {
                 let latest = self.entry(self.latest, self.latest..=self.latest)?;
                 let current = Some(vacancy(latest.id, self.latest));
-                return Ok(Reading { current, lost: true, made: None });
+                return Ok(Reading { current, lost: true });
             }
         };
-        let mut made = last.filter(|version| Some(version.id()) == mine);
         let start = last.map_or(0, Version::pos);
         self.need(start + 1..=self.latest)?;
         for (&pos, entry) in self.entries.range((Excluded(start), Included(self.latest))) {
@@ -114,10 +107,9 @@ impl Log {
             };
             if valid {
                 last = Some(Version::at(entry.id, pos));
-                made = made.or(last.filter(|version| Some(version.id()) == mine));
             }
         }
-        Ok(Reading { current: last, lost: false, made })
+        Ok(Reading { current: last, lost: false })
     }
 
     fn anchor(&self, proven: Option<Version>) -> Result<Anchor, Unknown> {

@@ -5,5 +5,5 @@ mod log;
 mod model;
 mod value;
 
-pub(crate) use log::{Claim, Entry, KEPT, Log};
+pub(crate) use log::{Claim, Entry, KEPT, Log, Reading, Unknown};
 pub(crate) use value::{Content, decode, encode};

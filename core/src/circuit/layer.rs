@@ -12,6 +12,24 @@ use super::{CircuitBreaker, CircuitError, Outcome, breaker::by_result};
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
 /// `C` says what a result tells about the dependency; unless given, an error is a failure.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::circuit::{CircuitBreaker, CircuitLayer, Outcome};
+/// use tower::{Layer, service_fn};
+///
+/// # fn protect(circuit: CircuitBreaker) {
+/// let warehouse = service_fn(async |_order: u32| Ok::<u16, std::io::Error>(503));
+/// let by_status = |status: &Result<u16, std::io::Error>| match status {
+///     Ok(400..500) => Outcome::Neutral,
+///     Ok(500..) | Err(_) => Outcome::Failure,
+///     Ok(_) => Outcome::Success,
+/// };
+/// let protected = CircuitLayer::new(circuit).classify(by_status).layer(warehouse);
+/// # let _ = protected;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct CircuitLayer<C> {
     breaker: CircuitBreaker,

@@ -71,7 +71,9 @@ fn probing() -> CircuitRecord {
     }
 }
 
-const GOLDEN: [(&str, fn() -> CircuitRecord); 4] = [
+type Golden = (&'static str, fn() -> CircuitRecord);
+
+const GOLDEN: [Golden; 4] = [
     (include_str!("../records/circuit-vacant.json"), CircuitRecord::default),
     (include_str!("../records/circuit-counting.json"), counting),
     (include_str!("../records/circuit-sampling.json"), sampling),

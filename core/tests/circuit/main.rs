@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
 
+mod broken;
 mod closing;
 mod golden;
 mod opening;
@@ -11,6 +12,7 @@ mod outage;
 mod overtime;
 mod properties;
 mod rate;
+mod sampled;
 mod storms;
 mod support;
 mod through_tower;

@@ -7,7 +7,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    Mood, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
 };
 
 #[tokio::test(start_paused = true)]
@@ -94,5 +94,27 @@ async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
         }
         assert!(opened.elapsed() <= seconds(33), "{size}: {:?}", opened.elapsed());
         assert!(refused <= 350, "{size}: {refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f19_a_stale_read_costs_a_conflict_and_loses_nothing() {
+    let store = Store::new();
+    store.is(Mood::Stale);
+    let fleet = fleet(&store, &five_a_minute(), 5);
+    for circuit in &fleet[..4] {
+        fail(circuit).await.unwrap_err();
+    }
+    assert_eq!(store.record().failures.len(), 4);
+    assert!(store.conflicts.load(Ordering::SeqCst) <= 4);
+    fail(&fleet[4]).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+    // Nor does it keep the circuit from closing.
+    let mut seconds_to_close = 0;
+    while store.record().state != CircuitState::Closed {
+        let _ = succeed(&fleet[0]).await;
+        sleep(seconds(1)).await;
+        seconds_to_close += 1;
+        assert!(seconds_to_close < 20);
     }
 }

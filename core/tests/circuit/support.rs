@@ -57,6 +57,8 @@ impl Clock for VirtualClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Up,
+    /// For half a second reads show what was there before a write.
+    Stale,
     /// Every operation is refused at once.
     Down,
     /// No operation ever ends.
@@ -66,6 +68,8 @@ pub(crate) enum Mood {
 #[derive(Debug)]
 pub(crate) struct Store {
     held: Mutex<Option<Versioned<CircuitRecord>>>,
+    before: Mutex<Option<Versioned<CircuitRecord>>>,
+    written: Mutex<Option<Instant>>,
     mood: Mutex<Mood>,
     latency: Duration,
     pub(crate) reads: AtomicUsize,
@@ -83,6 +87,8 @@ impl Store {
     pub(crate) fn with_latency(latency: Duration) -> Arc<Self> {
         Arc::new(Self {
             held: Mutex::default(),
+            before: Mutex::default(),
+            written: Mutex::default(),
             mood: Mutex::new(Mood::Up),
             latency,
             reads: AtomicUsize::new(0),
@@ -116,7 +122,7 @@ impl Store {
     async fn behave(&self) -> Result<(), StoreError> {
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Up => {
+            Mood::Up | Mood::Stale => {
                 tokio::time::sleep(self.latency).await;
                 Ok(())
             }
@@ -134,7 +140,10 @@ impl CircuitStateProvider for Store {
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.behave().await?;
-        Ok(self.held.lock().unwrap().clone())
+        let young = self.written.lock().unwrap().is_some_and(|at| at.elapsed() < millis(500));
+        let stale = young && *self.mood.lock().unwrap() == Mood::Stale;
+        let shown = if stale { &self.before } else { &self.held };
+        Ok(shown.lock().unwrap().clone())
     }
 
     async fn update_state(
@@ -157,6 +166,8 @@ impl CircuitStateProvider for Store {
         }
         // As a real store would have it: through the wire form.
         let version = Version::new(id);
+        self.before.lock().unwrap().clone_from(&held);
+        *self.written.lock().unwrap() = Some(Instant::now());
         *held = Some(decode(Versioned::new(encode(next).unwrap(), version)));
         Ok(Swap::Done(version))
     }

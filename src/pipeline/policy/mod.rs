@@ -120,7 +120,9 @@ impl Policy {
         self
     }
 
-    /// Lets the route (of a queue, a bucket, a topic, …) take events from the sources that match.
+    /// Lets the route (of a queue, a bucket, a topic, …) take events from no other sources than those
+    /// that match; without an entry of its own a route takes them from wherever its name fits, as the
+    /// rights of the function's role and of the source have it.
     ///
     /// Every part of the ARN is compared with its counterpart. `*` stands for any characters within
     /// one part.
@@ -152,7 +154,8 @@ impl Policy {
     /// Whether the route may take an event from `arn`.
     #[must_use]
     pub fn source_allowed(&self, route: &str, arn: &str) -> bool {
-        self.sources.iter().any(|(name, pattern)| **name == *route && pattern.matches(arn))
+        let mut named = self.sources.iter().filter(|(name, _)| **name == *route).peekable();
+        named.peek().is_none() || named.any(|(_, pattern)| pattern.matches(arn))
     }
 
     /// Everything that is wrong with the table, at once; an entry that is wrong permits nothing.
@@ -213,13 +216,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_policy_permits_nothing() {
+    fn an_empty_policy_permits_no_request() {
         let policy = Policy::new();
         for path in ["", "/", "/orders", "/health", "{*rest}"] {
             assert_eq!(policy.rule(&Method::GET, path), Rule::Unlisted, "{path}");
         }
-        assert!(!policy.source_allowed("orders", "arn:aws:sqs:eu-west-1:123456789012:orders"));
-        assert!(!policy.source_allowed("", ""));
     }
 
     #[test]
@@ -301,11 +302,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_allowed_for_its_own_route_only() {
+    fn a_route_with_sources_takes_from_no_others() {
         let policy = Policy::new().allow_source("orders", "arn:aws:sqs:*:123456789012:orders*");
         let arn = "arn:aws:sqs:eu-west-1:123456789012:orders";
         assert!(policy.source_allowed("orders", arn));
-        assert!(!policy.source_allowed("stock", arn));
         assert!(!policy.source_allowed("orders", "arn:aws:sqs:eu-west-1:999999999999:orders"));
+        assert!(!policy.source_allowed("orders", ""));
+        assert!(policy.source_allowed("stock", arn), "a route without sources is not restricted");
     }
 }

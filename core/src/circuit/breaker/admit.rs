@@ -10,7 +10,7 @@ use crate::{
         Cause, CircuitEvent, Open, Probe,
         rules::{self, Admission, Permit},
     },
-    register::{Swap, Versioned, WriteId},
+    register::{Swap, WriteId},
 };
 
 impl CircuitBreaker {
@@ -104,7 +104,7 @@ impl CircuitBreaker {
     async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
         let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
         match self.swap(snapshot.version, WriteId::random(), &next).await {
-            Ok(Swap::Done(version)) => self.adopt(Some(Versioned::new(next, version)), now),
+            Ok(Swap::Done(version)) => self.adopt_written(next, version, now),
             Ok(Swap::Conflict(current)) => self.adopt(current, now),
             // A probe is settled by its id: it is in the record, or it is not.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,

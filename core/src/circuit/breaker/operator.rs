@@ -8,7 +8,7 @@ use super::CircuitBreaker;
 use crate::{
     StoreError, StoreErrorKind, Timestamp,
     circuit::{Override, OverrideMode, rules},
-    register::{Swap, Versioned, WriteId},
+    register::{Swap, WriteId},
 };
 
 /// How often an order is tried while the record keeps changing under it.
@@ -56,7 +56,7 @@ impl CircuitBreaker {
             let next = rules::order(&snapshot.record, order.clone());
             match self.swap(snapshot.version, WriteId::random(), &next).await? {
                 Swap::Done(version) => {
-                    self.adopt(Some(Versioned::new(next, version)), began);
+                    self.adopt_written(next, version, began);
                     return Ok(());
                 }
                 Swap::Conflict(_) => sleep(self.settings().chance.up_to(PAUSE)).await,

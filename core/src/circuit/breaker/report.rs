@@ -15,7 +15,7 @@ use crate::{
         CircuitEvent, CircuitRecord, Rule,
         rules::{self, Outcome, Report},
     },
-    register::{Swap, Versioned, WriteId},
+    register::{Swap, Version, Versioned, WriteId},
 };
 
 /// What a report adds to its call at most.
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const HASTY_WAIT: Duration = Duration::from_millis(20);
 /// The bound that the wait after a conflict is doubled to at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
-/// A sample is not worth more attempts than this.
+/// A sample is not worth more conflicts than this.
 const SAMPLE_ATTEMPTS: u32 = 4;
 
 /// The reports of one instance that are not on their way yet.
@@ -72,7 +72,8 @@ impl CircuitBreaker {
     async fn lead(&self, first: Duration, mut reads: bool, ends: Instant) {
         let mut bound = first;
         let mut mine = Vec::new();
-        let mut attempts = 0;
+        let mut conflicts = 0;
+        let mut beaten = None;
         loop {
             // Never so long that no attempt would follow.
             let left = ends.saturating_duration_since(Instant::now());
@@ -80,6 +81,8 @@ impl CircuitBreaker {
             let began = self.now();
             if std::mem::replace(&mut reads, true) {
                 match self.read().await {
+                    // A stale read of what was replaced already: the conflict told more.
+                    Ok(found) if conflicts > 0 && version(found.as_ref()) == beaten => {}
                     Ok(found) => self.adopt(found, began),
                     Err(error) => {
                         self.store_failed(&error);
@@ -94,7 +97,7 @@ impl CircuitBreaker {
             let Some(next) = self.fold(&snapshot.record, &mut mine, now) else { return };
             match self.swap(snapshot.version, WriteId::random(), &next).await {
                 Ok(Swap::Done(version)) => {
-                    self.adopt(Some(Versioned::new(next, version)), now);
+                    self.adopt_written(next, version, now);
                     mine.clear();
                     if self.is_moot(&mine) {
                         return;
@@ -102,13 +105,14 @@ impl CircuitBreaker {
                     bound = FIRST_WAIT;
                 }
                 Ok(Swap::Conflict(current)) => {
+                    beaten = snapshot.version;
                     self.adopt(current, now);
                     let record = &self.shared.snapshot.load_full().record;
                     mine.retain(|report| report.permit.stands(record, now));
                     bound = (bound * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-                    attempts += 1;
+                    conflicts += 1;
                     let sample = matches!(self.policy().rule, Rule::Rate { .. });
-                    if self.is_moot(&mine) || (sample && attempts == SAMPLE_ATTEMPTS) {
+                    if self.is_moot(&mine) || (sample && conflicts == SAMPLE_ATTEMPTS) {
                         return;
                     }
                 }
@@ -187,6 +191,10 @@ impl CircuitBreaker {
             });
         }
     }
+}
+
+fn version(found: Option<&Versioned<CircuitRecord>>) -> Option<Version> {
+    found.map(|found| found.version)
 }
 
 /// Who leads. However its future ends, the next report finds the way free.

@@ -78,6 +78,25 @@ impl Snapshot {
         }
     }
 
+    /// The snapshot of a record that the store holds.
+    fn followed_by(
+        &self,
+        record: CircuitRecord,
+        version: Option<Version>,
+        policy: &CircuitPolicy,
+        began: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        // The same version keeps its first clamp: clamped anew, its times would recede.
+        let record = if version.is_some() && self.version == version {
+            Arc::clone(self.outage.as_ref().map_or(&self.record, |outage| &outage.shared))
+        } else {
+            Arc::new(rules::clamp(record, policy, now))
+        };
+        let next = Self { record, version, outage: None, ..self.clone() };
+        next.judged(policy, began, now)
+    }
+
     /// Works out what follows from the record at `taken_at`.
     fn judged(mut self, policy: &CircuitPolicy, taken_at: Timestamp, now: Timestamp) -> Self {
         self.taken_at = taken_at;
@@ -110,26 +129,23 @@ impl Snapshot {
 }
 
 impl CircuitBreaker {
-    /// Takes over what the store holds, unless something read later is known already.
+    /// Takes over what was read, unless something read later is known already.
     pub(super) fn adopt(&self, found: Option<Versioned<CircuitRecord>>, began: Timestamp) {
-        let (raw, version) = match found {
+        let (record, version) = match found {
             Some(found) => (found.value, Some(found.version)),
             None => (CircuitRecord::default(), None),
         };
-        let policy = self.policy();
         self.change(|current, now| {
             let later = current.taken_at > began && current.taken_at <= now;
-            if later && current.outage.is_none() {
-                return None;
-            }
-            // The same version keeps its first clamp: clamped anew, its times would recede.
-            let record = if version.is_some() && current.version == version {
-                current.outage.as_ref().map_or(&current.record, |outage| &outage.shared).clone()
-            } else {
-                Arc::new(rules::clamp(raw, policy, now))
-            };
-            let next = Snapshot { record, version, outage: None, ..current.clone() };
-            Some(next.judged(policy, began, now))
+            let skips = later && current.outage.is_none();
+            (!skips).then(|| current.followed_by(record, version, self.policy(), began, now))
+        });
+    }
+
+    /// Takes over what was written: whatever was read meanwhile, this is known to be there.
+    pub(super) fn adopt_written(&self, next: CircuitRecord, version: Version, began: Timestamp) {
+        self.change(|current, now| {
+            Some(current.followed_by(next, Some(version), self.policy(), began, now))
         });
     }
 

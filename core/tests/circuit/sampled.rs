@@ -1,0 +1,97 @@
+//! The rate rule through the breaker: a fleet on one store.
+
+use std::sync::atomic::Ordering;
+
+use funcify_core::circuit::{Cause, CircuitBreaker, CircuitPolicy, CircuitState};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::support::{Store, fail, fleet, is_refused, millis, seconds, succeed};
+
+/// A hundred calls a second, spread over the fleet, for so many seconds.
+async fn calls(fleet: &[CircuitBreaker], lasting: usize, fails: impl Fn(usize) -> bool) {
+    let mut under_way = JoinSet::new();
+    for call in 0..lasting * 100 {
+        let (circuit, fails) = (fleet[call * 7 % fleet.len()].clone(), fails(call));
+        under_way.spawn(async move {
+            let result = if fails { fail(&circuit).await } else { succeed(&circuit).await };
+            is_refused(&result)
+        });
+        sleep(millis(9)).await;
+        while under_way.try_join_next().is_some() {}
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_writes_twice_a_second_while_well_and_opens_within_three_in_an_outage() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_rate(0.2, seconds(60), 20);
+    let fleet = fleet(&store, &policy, 50);
+    // A vacant record asks for every call, and learns.
+    calls(&fleet, 30, |call| call % 100 == 0).await;
+    let writes = store.writes.load(Ordering::SeqCst);
+    calls(&fleet, 60, |call| call % 100 == 0).await;
+    let writes = store.writes.load(Ordering::SeqCst) - writes;
+    assert!((30..=132).contains(&writes), "{writes} in a minute");
+    assert_eq!(store.record().state, CircuitState::Closed);
+
+    let (writes, down) = (store.writes.load(Ordering::SeqCst), Instant::now());
+    let outage = calls(&fleet, 6, |_| true);
+    let opened = async {
+        while store.record().state != CircuitState::Open {
+            sleep(millis(10)).await;
+        }
+        down.elapsed()
+    };
+    let ((), opened) = tokio::join!(outage, opened);
+    assert!(opened <= seconds(3), "{opened:?}");
+    assert_eq!(store.record().cause, Some(Cause::FailureRate));
+    let writes = store.writes.load(Ordering::SeqCst) - writes;
+    assert!(writes <= 130, "{writes} in the storm");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_cold_instances_do_not_storm_the_store() {
+    let store = Store::new();
+    let fleet = fleet(&store, &CircuitPolicy::default(), 1_000);
+    calls(&fleet, 10, |_| false).await;
+    // Each looks once; what it would report is sampled again by what it reads.
+    let reads = store.reads.load(Ordering::SeqCst);
+    let writes = store.writes.load(Ordering::SeqCst);
+    assert!(reads <= 2_500 && writes <= 100, "{reads} reads, {writes} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_take_too_long_open_it() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_slow_calls(0.5, millis(500));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    let slow = async || {
+        sleep(millis(600)).await;
+        Ok::<_, &str>(())
+    };
+    while !is_refused(&circuit.call(slow).await) {
+        sleep(seconds(1)).await;
+    }
+    assert_eq!(store.record().cause, Some(Cause::SlowCalls));
+    // A probe that is slow says the same.
+    sleep(seconds(30)).await;
+    circuit.call(slow).await.unwrap();
+    assert_eq!(
+        (store.record().state, store.record().cause),
+        (CircuitState::Open, Some(Cause::ProbeFailed))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broken_instance_of_two_hundred_does_not_open_the_fleets_circuit() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_rate(0.2, seconds(60), 20);
+    let fleet = fleet(&store, &policy, 200);
+    let broken = |call: usize| (call * 7).is_multiple_of(200);
+    calls(&fleet, 90, broken).await;
+    assert_eq!(store.record().epoch, 0);
+}

@@ -1,0 +1,7 @@
+//! The register in DynamoDB, through the real SDK.
+
+mod contract;
+mod faults;
+mod refusals;
+mod storm;
+mod table;

@@ -1,0 +1,108 @@
+//! The whole contract, and whether histories are linearizable.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use funcify_backend_dynamodb::DynamoDbBackend;
+use funcify_core::conformance::{self, Breakable, Faulty, Raw, Subject};
+use funcify_core::register::{RecordKey, Register};
+use funcify_core::{Chance, StoreError, StoreErrorKind};
+
+use crate::support::linearize::{HistoryPlan, Verdict, check};
+use crate::support::{aws, env};
+
+/// The table under test, with a client of its own for what is planted behind our back.
+#[derive(Debug)]
+struct Table {
+    client: Client,
+    name: String,
+    faulty: Arc<dyn Breakable>,
+}
+
+impl Table {
+    async fn new() -> Self {
+        let register = aws::dynamodb().await;
+        let client = Client::new(&aws::config(None).await);
+        let url = env::dynamodb();
+        let name = url.trim_start_matches("dynamodb://").split('?').next().unwrap().to_owned();
+        Self { client, name, faulty: Arc::new(Faulty::new(Arc::new(register))) }
+    }
+}
+
+#[async_trait]
+impl Subject for Table {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        DynamoDbBackend::with_client(&self.client, aws::dynamodb_config())
+            .map(|register| Arc::new(register) as Arc<dyn Register>)
+            .map_err(|error| StoreError::new("dynamodb", StoreErrorKind::Invalid, error))
+    }
+
+    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let pk = text(&format!("funcify:{key}"));
+        let put = self.client.put_item().table_name(&self.name).item("pk", pk.clone());
+        let put = match raw {
+            // A member that is no JSON: DynamoDB has no other way to hold a body that is none.
+            Raw::Damaged { id, text: body } => put
+                .item("write_id", text(&id.to_string()))
+                .item("rec", AttributeValue::B(Blob::new(body))),
+            Raw::Foreign(body) => put.item("rec", text(body)),
+            Raw::Deleted => {
+                let delete = self.client.delete_item().table_name(&self.name).key("pk", pk);
+                delete.send().await.unwrap();
+                return Ok(true);
+            }
+        };
+        put.send().await.unwrap();
+        Ok(true)
+    }
+
+    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
+        Some(Arc::clone(&self.faulty))
+    }
+
+    fn reads_may_be_stale(&self, key: &RecordKey) -> bool {
+        matches!(key, RecordKey::Circuit(_))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_dynamodb() {
+    let report = conformance::run(&Table::new().await).await;
+    println!("dynamodb\n{report}");
+    report.assert_passed();
+    assert!(report.passed() >= 60, "{} checks", report.passed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_on_dynamodb_are_linearizable() {
+    let register: Arc<dyn Register> = Arc::new(aws::dynamodb().await);
+    let (wanted, start, chance) = (env::scaled(500), Instant::now(), Chance::seeded(env::seed()));
+    let (mut counted, mut done) = (0, 0);
+    for _ in 0..2 * wanted {
+        let plan = HistoryPlan {
+            clients: 4,
+            operations: 10,
+            keys: 1,
+            seed: chance.bits(),
+            stale_reads: true,
+        };
+        match check(&[Arc::clone(&register)], plan).await {
+            Verdict::Linearizable(counts) => {
+                counted += 1;
+                done += counts.done;
+            }
+            Verdict::DoesNotCount(why) => println!("does not count: {why}"),
+            Verdict::NotLinearizable(key, stuck) => panic!("{plan:?} on {key}: {stuck}"),
+        }
+        if counted == wanted {
+            break;
+        }
+    }
+    println!("{counted} histories, {done} writes done in {:?}", start.elapsed());
+    assert_eq!(counted, wanted);
+}

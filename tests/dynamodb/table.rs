@@ -1,0 +1,78 @@
+//! The table: made on request, and named in one sentence when it is not as it must be.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig, DynamoDbError};
+use funcify_core::register::Register;
+use funcify_core::{StoreError, StoreErrorKind};
+
+use crate::support::attempt::{attempt, circuit, unique, write};
+use crate::support::{aws, env};
+
+async fn on_table(name: &str) -> DynamoDbBackend {
+    DynamoDbBackend::new(DynamoDbConfig::new(name), &aws::config(None).await).unwrap()
+}
+
+async fn table_with(name: &str, key: &str, kind: ScalarAttributeType) {
+    let client = Client::new(&aws::config(None).await);
+    let definition = AttributeDefinition::builder().attribute_name(key).attribute_type(kind);
+    let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash);
+    let create = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(definition.build().unwrap())
+        .key_schema(schema.build().unwrap());
+    create.send().await.unwrap();
+}
+
+fn source(error: &StoreError) -> String {
+    let source = std::error::Error::source(error).unwrap();
+    assert!(source.is::<DynamoDbError>(), "{source:?}");
+    source.to_string()
+}
+
+#[tokio::test]
+async fn a_table_is_made_on_request_and_again_without_harm() {
+    if env::aws_endpoint("DYNAMODB").is_none() {
+        return println!("not on the user's own AWS: it would leave a table behind");
+    }
+    let backend = on_table(&unique("made")).await;
+    backend.create_table().await.unwrap();
+    write(&backend, &circuit("first"), None, 1).await;
+    backend.create_table().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_named() {
+    let name = unique("missing");
+    let (backend, key) = (on_table(&name).await, circuit("any"));
+    let error = backend.read(&key).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Invalid);
+    assert!(source(&error).contains(&name), "{error:?}");
+    assert_eq!(attempt(&backend, &key, None, 1).await.unwrap_err(), StoreErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_table_with_another_key_is_named_with_the_key_it_must_have() {
+    if env::aws_endpoint("DYNAMODB").is_none() {
+        return println!("not on the user's own AWS: it would leave a table behind");
+    }
+    for (key, kind) in [("id", ScalarAttributeType::S), ("pk", ScalarAttributeType::N)] {
+        let name = unique("other-key");
+        table_with(&name, key, kind).await;
+        let backend = on_table(&name).await;
+        for error in [
+            backend.read(&circuit("any")).await.unwrap_err(),
+            backend.create_table().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), StoreErrorKind::Invalid, "{error:?}");
+            assert!(
+                source(&error).contains("must have the string partition key `pk`"),
+                "{error:?}"
+            );
+        }
+    }
+}

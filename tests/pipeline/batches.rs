@@ -1,0 +1,311 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::extract::State;
+use funcify::{
+    pipeline::{
+        DynamoDbRecord, EventBridgeEvent, FailureKind, Fault, KinesisRecord, Message, Outcome,
+        Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, via_eventbridge, via_s3,
+        via_sns,
+    },
+    testing,
+};
+use serde_json::{Value, json};
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn noted(log: &Log) -> Vec<String> {
+    std::mem::take(&mut *log.lock().unwrap())
+}
+
+/// Notes what came, fails at what begins with "bad" and panics at "panic".
+fn note(log: &Log, what: &str) -> Result<(), Problem> {
+    log.lock().unwrap().push(what.to_owned());
+    assert_ne!(what, "panic");
+    if what.starts_with("bad") { Err(Problem::bad_request("bad")) } else { Ok(()) }
+}
+
+async fn on_object(State(log): State<Log>, object: S3Object) -> Result<(), Problem> {
+    note(&log, &object.key)
+}
+
+async fn on_message(State(log): State<Log>, message: SqsRecord) -> Result<(), Problem> {
+    note(&log, &message.body)
+}
+
+async fn on_unmatched(State(log): State<Log>, unmatched: Unmatched) -> Result<(), Problem> {
+    let name = unmatched.name.unwrap_or_default();
+    note(&log, &format!("unmatched {} {name}", unmatched.kind))
+}
+
+#[tokio::test]
+async fn s3_calls_the_handler_an_object_and_fails_if_any_failed() {
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .s3("uploads", on_object)
+        .s3("archive*", on_object)
+        .build()
+        .unwrap();
+    let event = testing::s3(&[("uploads.eu-west-1.example", "a+b"), ("archive-2", "%C3%BC")]);
+    let processed = event.process(&pipeline).await;
+    assert_eq!(
+        (processed.outcome, noted(&log)),
+        (Outcome::Handled, vec!["a b".into(), "ü".into()])
+    );
+    assert_eq!(serde_json::to_value(processed.result.unwrap()).unwrap(), Value::Null);
+
+    let event = testing::s3(&[("uploads", "bad"), ("uploads", "good"), ("uploads", "panic")]);
+    let processed = event.process(&pipeline).await;
+    assert_eq!((processed.outcome, noted(&log).len()), (Outcome::Failed, 3));
+    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::RecordsFailed);
+}
+
+#[tokio::test]
+async fn a_token_of_ones_own_names_the_route() {
+    let log = Log::default();
+    let prefix = |object: &S3Object| object.key.split('/').next().unwrap_or_default().to_owned();
+    let pipeline =
+        Pipeline::builder(Arc::clone(&log)).s3("in", on_object).s3_token(prefix).build().unwrap();
+    assert!(testing::s3_put("any", "in/1").send(&pipeline).await.is_ok());
+    assert!(testing::s3_put("in", "out/1").send(&pipeline).await.is_err());
+    assert_eq!(noted(&log), ["in/1"]);
+}
+
+#[tokio::test]
+async fn s3_test_events_are_a_quiet_success_however_they_come() {
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .s3("uploads", on_object)
+        .sqs("uploads", via_s3(on_object))
+        .build()
+        .unwrap();
+    assert!(testing::s3_test_event("uploads").send(&pipeline).await.is_ok());
+    let wrapped = testing::sqs("uploads").message("1", testing::s3_test_event("uploads").json());
+    assert!(wrapped.send(&pipeline).await.unwrap().failures().is_empty());
+    assert!(noted(&log).is_empty());
+}
+
+#[tokio::test]
+async fn sqs_reports_the_messages_that_failed_and_no_others() {
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log)).sqs("orders", on_message).build().unwrap();
+    let batch = testing::sqs("orders")
+        .message("1", "good")
+        .message("2", "bad")
+        .message("3", "panic")
+        .message("4", "good");
+    let processed = batch.process(&pipeline).await;
+    assert_eq!(processed.outcome, Outcome::Failed);
+    assert_eq!(
+        serde_json::to_value(processed.result.unwrap()).unwrap(),
+        json!({ "batchItemFailures": [{ "itemIdentifier": "2" }, { "itemIdentifier": "3" }] })
+    );
+    assert_eq!(noted(&log).len(), 4);
+    let good = testing::sqs("orders").message("1", "good").process(&pipeline).await;
+    assert_eq!(
+        serde_json::to_value(good.result.unwrap()).unwrap(),
+        json!({ "batchItemFailures": [] })
+    );
+}
+
+#[tokio::test]
+async fn a_fifo_queue_stops_the_group_that_failed() {
+    let log = Log::default();
+    let builder = || Pipeline::builder(Arc::clone(&log)).sqs("orders.fifo", on_message);
+    for pipeline in [builder().build().unwrap(), builder().concurrency(8).build().unwrap()] {
+        let batch = testing::sqs("orders.fifo")
+            .grouped("a1", "a", "bad")
+            .grouped("b1", "b", "b1")
+            .grouped("a2", "a", "a2")
+            .grouped("b2", "b", "b2");
+        assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["a1", "a2"]);
+        assert_eq!(noted(&log), ["bad", "b1", "b2"]);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_batch_fails_where_the_source_takes_no_report() {
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .sqs("orders", on_message)
+        .whole_batch()
+        .build()
+        .unwrap();
+    let batch = testing::sqs("orders").message("1", "good").message("2", "bad");
+    let failure = batch.send(&pipeline).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::RecordsFailed);
+    assert!(testing::sqs("orders").message("1", "good").send(&pipeline).await.is_ok());
+}
+
+#[tokio::test]
+async fn streams_report_the_lowest_record_that_failed() {
+    async fn on_record(State(log): State<Log>, record: KinesisRecord) -> Result<(), Problem> {
+        note(&log, std::str::from_utf8(&record.data)?)
+    }
+    async fn on_change(State(log): State<Log>, record: DynamoDbRecord) -> Result<(), Problem> {
+        let image: Value = serde_json::from_str(record.new_image.unwrap().get())?;
+        note(&log, image["value"]["S"].as_str().unwrap())
+    }
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .kinesis("clicks", on_record)
+        .dynamodb_stream("orders", on_change)
+        .build()
+        .unwrap();
+    for stream in [testing::kinesis("clicks"), testing::dynamodb_stream("orders")] {
+        let batch = stream.record("11", "good").record("12", "bad").record("13", "after");
+        assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["12"]);
+        assert_eq!(noted(&log), ["good", "bad"]);
+    }
+}
+
+#[tokio::test]
+async fn notifications_and_bus_events_reach_their_handlers_typed() {
+    #[derive(serde::Deserialize)]
+    struct Placed {
+        order: String,
+    }
+    async fn on_notice(State(log): State<Log>, notice: SnsRecord) -> Result<(), Problem> {
+        note(&log, &notice.message)
+    }
+    async fn on_typed(State(log): State<Log>, notice: Message<Placed>) -> Result<(), Problem> {
+        note(&log, &notice.body.order)
+    }
+    async fn on_placed(
+        State(log): State<Log>,
+        event: EventBridgeEvent<Placed>,
+    ) -> Result<(), Problem> {
+        note(&log, &event.detail.order)
+    }
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .sns("notices", on_notice)
+        .sns("typed", on_typed)
+        .eventbridge("Order Placed", on_placed)
+        .build()
+        .unwrap();
+    assert!(testing::sns("notices", "hello").send(&pipeline).await.is_ok());
+    assert!(testing::sns("typed", "{\"order\":\"7\"}").send(&pipeline).await.is_ok());
+    assert!(testing::sns("typed", "{}").send(&pipeline).await.is_err());
+    for (detail, ok) in [(json!({ "order": "8" }), true), (json!({}), false)] {
+        let event = testing::eventbridge("shop", "Order Placed", detail);
+        assert_eq!(event.send(&pipeline).await.is_ok(), ok);
+    }
+    assert_eq!(noted(&log), ["hello", "7", "8"]);
+}
+
+#[tokio::test]
+async fn envelopes_are_opened_only_by_routes_that_say_so() {
+    let log = Log::default();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .sqs("objects", via_s3(on_object))
+        .sqs("fanned", via_sns(via_s3(on_object)))
+        .sqs("bus", via_eventbridge(via_s3(on_object)))
+        .sqs("closed", on_message)
+        .sns("objects", via_s3(on_object))
+        .eventbridge("Object Created", via_s3(on_object))
+        .build()
+        .unwrap();
+    let s3 = testing::s3(&[("b", "a+b"), ("b", "c")]).json();
+    let notification = json!({
+        "Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:::t", "Message": s3,
+    });
+    let detail = json!({ "bucket": { "name": "b" }, "object": { "key": "a+b", "size": 1 } });
+    let created = testing::eventbridge("aws.s3", "Object Created", detail);
+    for (queue, body, keys) in [
+        ("objects", s3.clone(), &["a b", "c"][..]),
+        ("fanned", notification.to_string(), &["a b", "c"]),
+        ("bus", created.json(), &["a+b"]),
+        ("closed", s3.clone(), &[&s3]),
+    ] {
+        let batch = testing::sqs(queue).message("1", body);
+        assert!(batch.send(&pipeline).await.unwrap().failures().is_empty(), "{queue}");
+        assert_eq!(noted(&log), keys, "{queue}");
+    }
+    assert!(testing::sns("objects", s3).send(&pipeline).await.is_ok());
+    assert!(created.send(&pipeline).await.is_ok());
+    assert_eq!(noted(&log), ["a b", "c", "a+b"]);
+    let wrong = testing::sqs("objects").message("1", "{\"order\":7}").message("2", "no JSON");
+    assert_eq!(wrong.send(&pipeline).await.unwrap().failures(), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn what_no_route_takes_fails_or_goes_to_unmatched() {
+    let log = Log::default();
+    let builder = || Pipeline::builder(Arc::clone(&log)).sqs("orders", on_message);
+    let (without, with) =
+        (builder().build().unwrap(), builder().unmatched(on_unmatched).build().unwrap());
+
+    let unknown = testing::TestEvent::new(json!({ "reindex": true }));
+    let processed = unknown.process(&without).await;
+    assert_eq!(processed.outcome, Outcome::Unmatched);
+    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::NoMatchingRoute);
+    let batch = testing::sqs("other").message("1", "good");
+    let processed = batch.process(&without).await;
+    assert_eq!(processed.outcome, Outcome::Unmatched);
+    assert_eq!(processed.result.unwrap().failures(), ["1"]);
+    assert!(noted(&log).is_empty());
+
+    for processed in [unknown.process(&with).await, batch.process(&with).await] {
+        assert_eq!(processed.outcome, Outcome::Unmatched);
+        assert!(processed.result.unwrap().failures().is_empty());
+    }
+    assert_eq!(noted(&log), ["unmatched unknown ", "unmatched sqs other"]);
+}
+
+#[tokio::test]
+async fn any_event_can_be_taken_by_a_predicate_and_answered() {
+    async fn on_reindex(axum::Json(event): axum::Json<Value>) -> Result<Value, Problem> {
+        Ok(json!({ "reindexed": event["reindex"] }))
+    }
+    let takes = |event: &funcify::pipeline::Event| event.text().contains("reindex");
+    let pipeline = Pipeline::builder(()).event("reindex", takes, on_reindex).build().unwrap();
+    let processed = testing::TestEvent::new(json!({ "reindex": 3 })).process(&pipeline).await;
+    assert_eq!(processed.route.as_deref(), Some("reindex"));
+    let answer = serde_json::to_value(processed.result.unwrap()).unwrap();
+    assert_eq!(answer, json!({ "reindexed": 3 }));
+    assert!(testing::TestEvent::new(json!({})).send(&pipeline).await.is_err());
+}
+
+#[tokio::test]
+async fn messages_that_the_deadline_leaves_no_time_for_are_reported_as_failed() {
+    async fn slow(_: SqsRecord) -> Result<(), Problem> {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        Ok(())
+    }
+    let pipeline = Pipeline::builder(()).sqs("orders", slow).build().unwrap();
+    let batch =
+        (0..20).fold(testing::sqs("orders"), |batch, id| batch.message(&id.to_string(), "order"));
+    let processed = batch.process_within(&pipeline, Duration::from_millis(500)).await;
+    let failures = processed.result.unwrap().failures().to_vec();
+    assert!((15..20).contains(&failures.len()), "{failures:?}");
+    assert_eq!(failures.last().map(String::as_str), Some("19"));
+    let nothing_left = batch.process_within(&pipeline, Duration::ZERO).await;
+    assert!(nothing_left.result.is_err_and(|failure| failure.kind() == FailureKind::HandlerFailed));
+}
+
+#[tokio::test]
+async fn every_fault_of_a_pipeline_is_told_at_once() {
+    let error = Pipeline::builder(Log::default())
+        .s3("uploads", on_object)
+        .concurrency(2)
+        .s3("uploads", on_object)
+        .sqs("orders", on_message)
+        .concurrency(0)
+        .sns("orders", via_s3(on_object))
+        .whole_batch()
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        error.faults(),
+        [
+            Fault::Misplaced("concurrency"),
+            Fault::NoConcurrency,
+            Fault::Misplaced("whole_batch"),
+            Fault::Repeated { source_name: "s3", name: "uploads".into() },
+        ]
+    );
+    assert!(error.to_string().contains("two routes of s3 are named `uploads`"));
+}

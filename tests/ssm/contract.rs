@@ -1,0 +1,102 @@
+//! The whole contract, and whether the histories of swaps are linearizable.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::ParameterType;
+use funcify_backend_ssm::SsmBackend;
+use funcify_core::conformance::{self, Breakable, Faulty, Raw, Subject};
+use funcify_core::register::{RecordKey, Register};
+use funcify_core::{Chance, StoreError, StoreErrorKind};
+
+use crate::support::linearize::{HistoryPlan, Verdict, check};
+use crate::support::{aws, env};
+
+/// The path under test, with a client of its own for what is planted behind our back.
+#[derive(Debug)]
+struct Path {
+    client: Client,
+    path: String,
+    faulty: Arc<dyn Breakable>,
+}
+
+impl Path {
+    async fn new() -> Self {
+        let client = Client::new(&aws::config(None).await);
+        let url = env::ssm();
+        let path = url.trim_start_matches("ssm://").split('?').next().unwrap().to_owned();
+        Self { client, path, faulty: Arc::new(Faulty::new(Arc::new(aws::ssm().await))) }
+    }
+
+    async fn put(&self, name: &str, value: &str) {
+        let put = self.client.put_parameter().name(name).value(value).overwrite(true);
+        put.r#type(ParameterType::SecureString).send().await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Subject for Path {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        SsmBackend::with_client(&self.client, aws::ssm_config())
+            .map(|register| Arc::new(register) as Arc<dyn Register>)
+            .map_err(|error| StoreError::new("ssm", StoreErrorKind::Invalid, error))
+    }
+
+    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+        let name = format!("{}/{}/{}", self.path, key.kind(), key.name());
+        match raw {
+            // A log that begins with a version of ours whose record is text.
+            Raw::Damaged { id, text } => {
+                drop(self.client.delete_parameter().name(&name).send().await);
+                let value =
+                    serde_json::json!({"f": 1, "base": null, "id": id.to_string(), "rec": text});
+                self.put(&name, &value.to_string()).await;
+            }
+            Raw::Foreign(text) => self.put(&name, text).await,
+            Raw::Deleted => drop(self.client.delete_parameter().name(&name).send().await),
+        }
+        Ok(true)
+    }
+
+    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
+        Some(Arc::clone(&self.faulty))
+    }
+
+    fn reads_may_be_stale(&self, _key: &RecordKey) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_ssm() {
+    let report = conformance::run(&Path::new().await).await;
+    println!("ssm\n{report}");
+    report.assert_passed();
+    assert!(report.passed() >= 60, "{} checks", report.passed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_of_swaps_on_ssm_are_linearizable() {
+    let register: Arc<dyn Register> = Arc::new(aws::ssm().await);
+    let (wanted, start, chance) = (env::scaled(500), Instant::now(), Chance::seeded(env::seed()));
+    let (mut counted, mut done) = (0, 0);
+    for _ in 0..2 * wanted {
+        let seed = chance.bits();
+        let plan = HistoryPlan { clients: 4, operations: 8, keys: 1, seed, stale_reads: true };
+        match check(&[Arc::clone(&register)], plan).await {
+            Verdict::Linearizable(counts) => {
+                counted += 1;
+                done += counts.done;
+            }
+            Verdict::DoesNotCount(why) => println!("does not count: {why}"),
+            Verdict::NotLinearizable(key, stuck) => panic!("{plan:?} on {key}: {stuck}"),
+        }
+        if counted == wanted {
+            break;
+        }
+    }
+    println!("{counted} histories, {done} writes done in {:?}", start.elapsed());
+    assert_eq!(counted, wanted);
+}

@@ -1,0 +1,56 @@
+//! Records of a test's own, and single attempts on any register.
+
+use std::time::Duration;
+
+use funcify_core::StoreErrorKind;
+use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+
+/// How long the tests' records are kept.
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A name that no other test has.
+pub(crate) fn unique(name: &str) -> String {
+    let mut unique = WriteId::random().to_string();
+    unique.truncate(12);
+    format!("{name}-{unique}")
+}
+
+pub(crate) fn circuit(name: &str) -> RecordKey {
+    RecordKey::Circuit(unique(name).parse().unwrap())
+}
+
+pub(crate) fn token(name: &str) -> RecordKey {
+    RecordKey::Token(unique(name).parse().unwrap())
+}
+
+pub(crate) fn body(n: u64) -> Body {
+    Body::parse(&format!(r#"{{"n":{n}}}"#)).unwrap()
+}
+
+pub(crate) fn n_of(found: &Versioned<Body>) -> u64 {
+    found.value.members()["n"].as_u64().unwrap()
+}
+
+/// One attempt at a new write.
+pub(crate) async fn attempt(
+    register: &dyn Register,
+    key: &RecordKey,
+    expected: Option<Version>,
+    n: u64,
+) -> Result<Swap<Body>, StoreErrorKind> {
+    let swap = register.swap(key, expected, WriteId::random(), &body(n), HOUR).await;
+    swap.map_err(|error| error.kind())
+}
+
+/// One attempt at a new write, which must be done.
+pub(crate) async fn write(
+    register: &dyn Register,
+    key: &RecordKey,
+    expected: Option<Version>,
+    n: u64,
+) -> Version {
+    match attempt(register, key, expected, n).await {
+        Ok(Swap::Done(version)) => version,
+        other => panic!("expected done, got {other:?}"),
+    }
+}
