@@ -25,6 +25,8 @@ macro_rules! counts {
 counts! {
     /// Tokens that the provider granted to this process.
     grants,
+    /// Those of them that were asked for without the store, which did not answer.
+    alone,
     /// Requests to the provider that failed.
     failures,
     /// Tokens that other processes had fetched and this one took from the store.

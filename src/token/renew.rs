@@ -28,9 +28,8 @@ const REFUSED_LOOK: Duration = Duration::from_secs(1);
 /// An open circuit of the provider is looked at again after 5 s at most.
 const OPEN_LOOK: Duration = Duration::from_secs(5);
 
-/// A store that is slow or throttles is asked for 2 s more before a process without a token asks the
-/// provider by itself: a cold fleet that overwhelms its store must not fall upon the provider next.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a token is sent to a store that is slow or throttles.
+const PUBLISH_ATTEMPTS: u32 = 3;
 
 /// What a caller wants.
 pub(super) struct Want<'a> {
@@ -146,10 +145,11 @@ impl Inner {
         }
     }
 
-    /// Whether a caller without a token asks a store again that has not answered `since` then: for
-    /// a while, which leaves a half of its time for the provider.
+    /// Whether a caller without a token asks a store again that has been slow or throttling `since`
+    /// then: for the length of a lease, in which whoever has it publishes, and for no more than a
+    /// half of its own time. A cold fleet that overwhelms its store must not fall upon the provider.
     fn waits(&self, want: &Want<'_>, since: Instant) -> bool {
-        let patience = PATIENCE.min(want.ends.saturating_duration_since(since) / 2);
+        let patience = self.policy.lease().min(want.ends.saturating_duration_since(since) / 2);
         since.elapsed() < patience && self.memory.valid(&*self.clock, want.rejected).is_none()
     }
 
@@ -198,12 +198,7 @@ impl Inner {
         self.counters.store_errors.increment();
         flight.store_failed(&self.chance);
         tracing::warn!(key = %self.key, %error, "the store of the token failed");
-        Ok(match error.kind() {
-            StoreErrorKind::Throttled | StoreErrorKind::Timeout | StoreErrorKind::Ambiguous => {
-                Found::Nothing
-            }
-            _ => Found::Down,
-        })
+        Ok(if is_overwhelmed(error) { Found::Nothing } else { Found::Down })
     }
 
     /// Takes the record's token into memory, unless a better one is there.
@@ -320,9 +315,16 @@ impl Inner {
     }
 
     async fn publish(&self, flight: &mut Flight, version: Version, next: &TokenRecord) {
-        let since = Instant::now();
-        let write = self.store.write(&self.key, Some(version), WriteId::random(), next);
-        match reporting(write).await {
+        let (since, id) = (Instant::now(), WriteId::random());
+        let mut attempt = 1;
+        let written = loop {
+            // The same id each time: sent twice it is one write.
+            match reporting(self.store.write(&self.key, Some(version), id, next)).await {
+                Err(error) if is_overwhelmed(&error) && attempt < PUBLISH_ATTEMPTS => attempt += 1,
+                written => break written,
+            }
+        };
+        match written {
             Ok(Swap::Done(version)) => flight.wrote(version, since),
             Ok(Swap::Conflict(_)) => {
                 tracing::info!(key = %self.key, "another process renewed the token meanwhile");
@@ -392,6 +394,7 @@ impl Inner {
         }
         match self.ask(flight, want, self.request_timeout).await {
             Ok(minted) => {
+                self.counters.alone.increment();
                 let record = TokenRecord::default().published(&minted, &self.policy, false);
                 flight.alone = TokenRecord::default();
                 flight.forced_at = want.rejected.map(|_| now);
@@ -430,6 +433,12 @@ impl Inner {
         }
         answer
     }
+}
+
+/// A store that answers, or will soon, but too late for this time.
+fn is_overwhelmed(error: &StoreError) -> bool {
+    use StoreErrorKind::{Ambiguous, Throttled, Timeout};
+    matches!(error.kind(), Throttled | Timeout | Ambiguous)
 }
 
 fn is_invalid_client(answer: &Result<Minted, TokenError>) -> bool {

@@ -14,11 +14,17 @@ async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
     let getter = fleet.getter();
     getter.warm_up().await.unwrap();
     fleet.provider.is_now(Mood::Unavailable);
-    sleep(Duration::from_secs(3_599)).await;
-    let token = getter.token().await.unwrap();
-    assert_eq!((token.expose(), token.source()), ("token-1", TokenSource::Stale));
+    sleep(Duration::from_secs(3_598)).await;
+    // One in a hundred draws does not try even now.
+    let stale = async || loop {
+        let token = getter.token().await.unwrap();
+        if token.source() == TokenSource::Stale {
+            break token;
+        }
+    };
+    assert_eq!(stale().await.expose(), "token-1");
     assert!(getter.counts().stale_served > 0);
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(3)).await;
     getter.token().await.unwrap_err();
 }
 
