@@ -10,7 +10,9 @@
 )]
 
 mod api;
+mod lambda;
 mod linearizability;
+mod orders;
 mod pipeline;
 mod redis;
 mod servers;
