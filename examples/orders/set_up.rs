@@ -19,6 +19,7 @@ pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
     circuits: [CircuitBreaker; 2],
+    stores: Stores,
 }
 
 impl Function {
@@ -51,11 +52,12 @@ impl Function {
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
         let pipeline = app::pipeline(App::new(warehouse), stores.clone(), pip)?;
-        Ok(Self { pipeline, token, circuits })
+        Ok(Self { pipeline, token, circuits, stores })
     }
 
     /// Why the stores do not answer, where they do not: the function runs on without them.
-    async fn silent(&self, stores: &Stores) -> Vec<String> {
+    pub(crate) async fn silent_stores(&self) -> Vec<String> {
+        let stores = &self.stores;
         let mut silent = Vec::new();
         if let Err(error) = stores.tokens.read(self.token.key()).await {
             silent.push(format!("the token is not shared, its store fails: {}", explain(&error)));
@@ -94,8 +96,6 @@ pub(crate) struct Bench {
     pub(crate) callers: IdentityProvider,
     /// What is real and what is not.
     pub(crate) notes: Vec<String>,
-    /// What works, but not as it should.
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Bench {
@@ -125,9 +125,8 @@ impl Bench {
             .issuer(&callers.issuer)
             .audience(AUDIENCE)
             .plain_http_on_loopback();
-        let function = Function::new(stores.clone(), credentials, key, &warehouse.url, pip)?;
-        let warnings = function.silent(&stores).await;
-        Ok(Self { function, callers, notes, warnings })
+        let function = Function::new(stores, credentials, key, &warehouse.url, pip)?;
+        Ok(Self { function, callers, notes })
     }
 }
 
