@@ -6,6 +6,7 @@ pub mod http;
 pub mod local;
 pub mod pipeline;
 pub mod sealed;
+pub mod simulator;
 pub mod testing;
 pub mod token;
 
@@ -16,6 +17,6 @@ pub use funcify_core::{
     circuit::{self, CircuitBreaker, CircuitPolicy},
 };
 pub use pipeline::{
-    Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run,
+    Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run, run_streaming,
 };
 pub use token::{ClientCredentials, TokenGetter};

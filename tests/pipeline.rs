@@ -4,6 +4,7 @@ mod batches;
 mod corpus;
 mod hostile;
 mod kinds;
+mod local;
 mod requests;
 mod responses;
 mod steps;
