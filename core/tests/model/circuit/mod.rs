@@ -27,10 +27,10 @@ const NONE: Mishaps =
     Mishaps { crashes: 0, lost: 0, copies: 0, evictions: 0, orders: 0, outages: 0 };
 
 const ONE_PROBE: Bounds =
-    Bounds { instances: 3, failures: 2, probes: 1, successes: 1, epochs: 3, mishaps: NONE };
+    Bounds { instances: 3, failures: 2, probes: 1, successes: 1, epochs: 3, dawdling: false, mishaps: NONE };
 
 const TWO_PROBES: Bounds =
-    Bounds { instances: 2, failures: 2, probes: 2, successes: 2, epochs: 3, mishaps: NONE };
+    Bounds { instances: 2, failures: 2, probes: 2, successes: 2, epochs: 3, dawdling: false, mishaps: NONE };
 
 #[test]
 fn spike() {
@@ -49,6 +49,7 @@ fn spike() {
         probes: n("PROBES").unwrap_or(1).into(),
         successes: n("SUCCESSES").unwrap_or(1).into(),
         epochs: n("EPOCHS").unwrap_or(3),
+        dawdling: n("DAWDLING").is_some(),
         mishaps,
     };
     println!("{:?}", explore(None, bounds));
