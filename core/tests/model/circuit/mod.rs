@@ -26,11 +26,25 @@ use crate::graph::Graph;
 const NONE: Mishaps =
     Mishaps { crashes: 0, lost: 0, copies: 0, evictions: 0, orders: 0, outages: 0 };
 
-const ONE_PROBE: Bounds =
-    Bounds { instances: 3, failures: 2, probes: 1, successes: 1, epochs: 3, dawdling: false, mishaps: NONE };
+const ONE_PROBE: Bounds = Bounds {
+    instances: 3,
+    failures: 2,
+    probes: 1,
+    successes: 1,
+    epochs: 3,
+    dawdling: false,
+    mishaps: NONE,
+};
 
-const TWO_PROBES: Bounds =
-    Bounds { instances: 2, failures: 2, probes: 2, successes: 2, epochs: 3, dawdling: false, mishaps: NONE };
+const TWO_PROBES: Bounds = Bounds {
+    instances: 2,
+    failures: 2,
+    probes: 2,
+    successes: 2,
+    epochs: 3,
+    dawdling: false,
+    mishaps: NONE,
+};
 
 #[test]
 fn spike() {
