@@ -23,12 +23,15 @@ async fn said(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
     (status.code(), process.stderr())
 }
 
+/// Variables, and what the refusal names.
+type Case<'a> = (&'a [(&'a str, &'a str)], [&'a str; 2]);
+
 #[tokio::test]
 async fn each_wrong_variable_is_named_and_nothing_is_begun() {
     const BOTH: &str = "FUNCIFY_BACKEND";
     const TOKENS: &str = "FUNCIFY_TOKENS";
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
-    let cases: [(&[(&str, &str)], [&str; 2]); 14] = [
+    let cases: [Case<'_>; 14] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
         (&[(TOKENS, "memory:")], [BOTH, "is not set"]),
