@@ -148,12 +148,17 @@ impl FromStr for Backend {
             }
             Some("dynamodb") => Ok(Self::DynamoDb(url.to_owned())),
             Some("ssm") => Ok(Self::Ssm(url.to_owned())),
-            // Neither a URL without a scheme nor a long one is shown: it may hold a password.
+            // What is long, or does not look like a scheme, is not shown: it may be a password.
             scheme => Err(ConfigError::UnknownScheme {
-                scheme: scheme.filter(|scheme| scheme.len() <= 20).unwrap_or_default().to_owned(),
+                scheme: scheme.filter(|scheme| is_scheme(scheme)).unwrap_or_default().to_owned(),
             }),
         }
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
+    text.len() <= 20 && text.bytes().all(legal)
 }
 
 impl fmt::Debug for Backend {

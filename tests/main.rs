@@ -10,11 +10,18 @@
 )]
 
 mod api;
+mod config;
 mod dynamodb;
+mod lambda;
 mod linearizability;
+mod orders;
+mod pipeline;
 mod redis;
 mod servers;
+mod sharing;
+mod simulator;
 mod ssm;
+mod stores;
 mod support;
 mod support_itself;
 mod token;

@@ -240,6 +240,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_stream_taken_as_a_queue_overtakes_its_failure_and_is_caught() {
+        let ids = [("a", None), ("B", None), ("c", None)];
+        let (failed, _, tried) = batch(&ids, Order::Groups { concurrency: 1 }, LONG).await;
+        assert!(failed != ["B", "c"] && tried != ["a", "B"], "the twin must not look right");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_the_deadline_leaves_no_time_for_is_reported_as_failed() {
         let ids = [("a", None), ("b", None), ("c", None)];
         let time = Deadline::LEAST + Duration::from_millis(15);

@@ -1,17 +1,16 @@
+mod sources;
+
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use funcify_core::Deadline;
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    DynamoDbRecord, Event, EventBridgeEvent, FromRecord, Invocation, KinesisRecord, Pipeline,
-    Problem, RecordHandler, S3Object, SnsRecord, SqsRecord, Unmatched,
+    BuildError, Fault, Invocation, Pipeline, Problem, Unmatched,
     admission::AdmissionLayer,
-    pip::{Pip, PipFault},
-    policy::{Policy, PolicyFault},
-    routes::{BoxFuture, Call, Route, Routes, call},
+    pip::Pip,
+    policy::Policy,
+    routes::{BoxFuture, Call, EventRoute, RecordRoutes, Routes, S3Token},
     service::{Rules, Step},
 };
 use crate::backend::Stores;
@@ -22,7 +21,7 @@ use crate::backend::Stores;
 ///
 /// ```
 /// use axum::{Router, extract::State, routing::get};
-/// use funcify::pipeline::{Message, Pipeline, Problem, S3Object, SqsRecord, via_s3};
+/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, via_s3};
 ///
 /// async fn on_upload(object: S3Object) -> Result<(), Problem> {
 ///     println!("{}", object.key);
@@ -62,26 +61,6 @@ pub struct PipelineBuilder<App> {
     faults: Vec<Fault>,
 }
 
-/// The routes of every source of records.
-#[derive(Default)]
-pub(super) struct RecordRoutes {
-    pub(super) s3: Routes<S3Object>,
-    pub(super) sqs: Routes<SqsRecord>,
-    pub(super) sns: Routes<SnsRecord>,
-    pub(super) eventbridge: Routes<EventBridgeEvent>,
-    pub(super) dynamodb: Routes<DynamoDbRecord>,
-    pub(super) kinesis: Routes<KinesisRecord>,
-}
-
-/// A route that takes whole events by a predicate.
-pub(super) struct EventRoute {
-    pub(super) name: Arc<str>,
-    pub(super) takes: Box<dyn Fn(&Event) -> bool + Send + Sync>,
-    pub(super) call: Call<Event, Box<RawValue>>,
-}
-
-pub(super) type S3Token = Box<dyn Fn(&S3Object) -> String + Send + Sync>;
-
 /// The route that options are meant for.
 #[derive(Clone, Copy)]
 enum Last {
@@ -89,61 +68,6 @@ enum Last {
     DynamoDb,
     Kinesis,
     Other,
-}
-
-/// Why no pipeline was built: every fault at once.
-#[derive(Debug, thiserror::Error)]
-#[error("the pipeline has {} faults: {}", faults.len(), Lines(faults))]
-pub struct BuildError {
-    faults: Vec<Fault>,
-}
-
-/// One fault of a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Two routes of one source have one name.
-    #[error("two routes of {source_name} are named `{name}`")]
-    Repeated {
-        /// The source: `sqs`, `s3`, …
-        source_name: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// An option of batches follows a route that has none.
-    #[error("`{0}` must follow a route of batches")]
-    Misplaced(&'static str),
-    /// No record at all could ever be handled.
-    #[error("expected a concurrency of at least 1")]
-    NoConcurrency,
-    /// A policy needs to know who is calling.
-    #[error("a policy that asks for activities needs a `pip`")]
-    NoPip,
-    /// An entry of the policy is wrong.
-    #[error(transparent)]
-    Policy(PolicyFault),
-    /// The `pip` is wrong.
-    #[error(transparent)]
-    Pip(PipFault),
-}
-
-struct Lines<'a>(&'a [Fault]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
-}
-
-impl BuildError {
-    /// The faults.
-    #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
 }
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
@@ -182,177 +106,6 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Routes objects of S3 by the bucket's name up to its first dot.
-    ///
-    /// A name may end in `*`; the longest literal wins. All objects of an event are tried, the
-    /// invocation fails if any of them did.
-    pub fn s3<R, Args>(
-        mut self,
-        bucket: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<S3Object>,
-    {
-        self.routes.s3.push(bucket, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
-        self
-    }
-
-    /// Names objects of S3 for their routes in another way than by their bucket.
-    pub fn s3_token(mut self, token: impl Fn(&S3Object) -> String + Send + Sync + 'static) -> Self {
-        self.s3_token = Some(Box::new(token));
-        self
-    }
-
-    /// Routes messages of SQS by the queue's name.
-    ///
-    /// The answer reports the messages that failed, so the event source mapping **must** have
-    /// `ReportBatchItemFailures`: without it every failure would be acknowledged in silence. Where
-    /// it cannot have it, say [`whole_batch`](Self::whole_batch). In a FIFO queue a failure stops
-    /// its message group.
-    pub fn sqs<R, Args>(
-        mut self,
-        queue: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<SqsRecord>,
-    {
-        self.routes.sqs.push(queue, call(self.app.clone(), handler));
-        self.last = Some(Last::Sqs);
-        self
-    }
-
-    /// Handles up to `concurrency` messages of the [`sqs`](Self::sqs) route before it at once.
-    pub fn concurrency(mut self, concurrency: usize) -> Self {
-        if concurrency == 0 {
-            self.faults.push(Fault::NoConcurrency);
-        }
-        match (self.last, self.routes.sqs.last()) {
-            (Some(Last::Sqs), Some(route)) => route.concurrency = concurrency,
-            _ => self.faults.push(Fault::Misplaced("concurrency")),
-        }
-        self
-    }
-
-    /// Fails the whole batch of the route before it if one record fails.
-    ///
-    /// For event source mappings without `ReportBatchItemFailures`.
-    pub fn whole_batch(mut self) -> Self {
-        let set = match self.last {
-            Some(Last::Sqs) => whole(self.routes.sqs.last()),
-            Some(Last::DynamoDb) => whole(self.routes.dynamodb.last()),
-            Some(Last::Kinesis) => whole(self.routes.kinesis.last()),
-            Some(Last::Other) | None => false,
-        };
-        if !set {
-            self.faults.push(Fault::Misplaced("whole_batch"));
-        }
-        self
-    }
-
-    /// Routes notifications of SNS by the topic's name.
-    pub fn sns<R, Args>(
-        mut self,
-        topic: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<SnsRecord>,
-    {
-        self.routes.sns.push(topic, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
-        self
-    }
-
-    /// Routes events of EventBridge by their detail type.
-    pub fn eventbridge<R, Args>(
-        mut self,
-        detail_type: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<EventBridgeEvent>,
-    {
-        self.routes.eventbridge.push(detail_type, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
-        self
-    }
-
-    /// Routes records of a DynamoDB stream by the table's name.
-    ///
-    /// In order, up to the first failure, which the answer reports: the event source mapping
-    /// **must** have `ReportBatchItemFailures`, else say [`whole_batch`](Self::whole_batch).
-    pub fn dynamodb_stream<R, Args>(
-        mut self,
-        table: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<DynamoDbRecord>,
-    {
-        self.routes.dynamodb.push(table, call(self.app.clone(), handler));
-        self.last = Some(Last::DynamoDb);
-        self
-    }
-
-    /// Routes records of a Kinesis stream by the stream's name.
-    ///
-    /// In order, up to the first failure, which the answer reports: the event source mapping
-    /// **must** have `ReportBatchItemFailures`, else say [`whole_batch`](Self::whole_batch).
-    pub fn kinesis<R, Args>(
-        mut self,
-        stream: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<KinesisRecord>,
-    {
-        self.routes.kinesis.push(stream, call(self.app.clone(), handler));
-        self.last = Some(Last::Kinesis);
-        self
-    }
-
-    /// Routes whole events by a predicate, what the handler answers is the function's answer.
-    ///
-    /// For direct invocations, Cognito, Kafka, authorizers: asked in order for every event that
-    /// none of the other kinds of routes is for. `name` is for the log.
-    pub fn event<R, Args, T>(
-        mut self,
-        name: &str,
-        takes: impl Fn(&Event) -> bool + Send + Sync + 'static,
-        handler: impl RecordHandler<App, R, Args, Output = T>,
-    ) -> Self
-    where
-        R: FromRecord<Event>,
-        T: Serialize + 'static,
-    {
-        let call = call(self.app.clone(), handler);
-        let answer: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
-            let output = call(invocation, event);
-            Box::pin(async move { Ok(to_raw_value(&output.await?)?) })
-        });
-        self.events.push(EventRoute { name: name.into(), takes: Box::new(takes), call: answer });
-        self.last = Some(Last::Other);
-        self
-    }
-
-    /// Takes what no route takes, events and records.
-    ///
-    /// Without it they fail, as `NO_MATCHING_ROUTE`. What no HTTP route takes is for the router's
-    /// fallback.
-    pub fn unmatched<R, Args>(
-        mut self,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<Unmatched>,
-    {
-        self.unmatched = Some(call(self.app.clone(), handler));
-        self
-    }
-
     /// Runs before anything else of yours, and may refuse.
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
     where
@@ -379,8 +132,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Says who may do what. What it does not list is refused, by HTTP and from other sources;
-    /// without a policy everything is allowed.
+    /// Says who may do what: HTTP routes that it does not list are refused, and routes for which it
+    /// names sources take from no others. Without a policy everything is allowed.
     ///
     /// The router's fallback cannot be listed: under a policy, what no route takes is answered 404
     /// without it.
@@ -403,7 +156,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     pub fn build(self) -> Result<Pipeline, BuildError> {
         let faults = self.faults();
         if !faults.is_empty() {
-            return Err(BuildError { faults });
+            return Err(BuildError::new(faults));
         }
         let policy = self.policy.map(Arc::new);
         let app = self.app;
@@ -454,10 +207,6 @@ where
     Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
 {
     Box::new(move |invocation| -> BoxFuture<_> { Box::pin(step(invocation)) })
-}
-
-fn whole<S>(route: Option<&mut Route<S>>) -> bool {
-    route.map(|route| route.whole_batch = true).is_some()
 }
 
 fn repeated<S>(source_name: &'static str, routes: &Routes<S>, faults: &mut Vec<Fault>) {

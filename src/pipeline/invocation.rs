@@ -12,9 +12,8 @@ use tokio::sync::OnceCell;
 use super::{
     Event, Kind, Problem,
     pip::{Caller, Credentials, Pip, Unauthenticated},
-    trace::Trace,
 };
-use crate::backend::Stores;
+use crate::{backend::Stores, trace::TraceContext};
 
 /// One invocation of the function: its event and everything known about it.
 ///
@@ -62,7 +61,7 @@ struct Shared {
     event: Event,
     context: Context,
     deadline: Deadline,
-    trace: Trace,
+    trace: TraceContext,
     stores: Option<Stores>,
     pip: Option<Pip>,
     authorization: Authorization,
@@ -94,7 +93,7 @@ impl Invocation {
         event: Event,
         context: Context,
         deadline: Deadline,
-        trace: Trace,
+        trace: TraceContext,
         authorization: Authorization,
         (stores, pip): (Option<Stores>, Option<Pip>),
     ) -> Self {
@@ -131,7 +130,7 @@ impl Invocation {
 
     /// The trace that it belongs to.
     #[must_use]
-    pub fn trace(&self) -> &Trace {
+    pub fn trace(&self) -> &TraceContext {
         &self.shared.trace
     }
 

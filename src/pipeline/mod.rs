@@ -13,10 +13,13 @@
 //! 7. the [`Answer`] is written in the form of the source.
 
 mod admission;
+mod answer;
 mod batch;
 mod builder;
 mod delivery;
 mod event;
+mod fault;
+mod form;
 mod handler;
 mod header;
 mod invocation;
@@ -36,12 +39,14 @@ mod response;
 mod routes;
 mod run;
 mod service;
+mod streaming;
 mod text;
-mod trace;
 mod within;
 
-pub use builder::{BuildError, Fault, PipelineBuilder};
+pub use answer::Answer;
+pub use builder::PipelineBuilder;
 pub use event::{Event, EventError};
+pub use fault::{BuildError, Fault};
 pub use handler::{FromRecord, RecordHandler};
 pub use invocation::Invocation;
 pub use kind::Kind;
@@ -53,7 +58,7 @@ pub use records::{
     SqsRecord, Unmatched, Via, via_eventbridge, via_s3, via_sns,
 };
 pub use request::BadRequest;
-pub use response::{Answer, HttpAnswer};
-pub use run::{RunError, run};
+pub use response::HttpAnswer;
+pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
-pub use trace::Trace;
+pub use streaming::{ByteStream, Streaming};

@@ -2,7 +2,12 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{FromRecord, Invocation, Problem, RecordHandler};
+use serde_json::value::RawValue;
+
+use super::{
+    DynamoDbRecord, Event, EventBridgeEvent, FromRecord, Invocation, KinesisRecord, Problem,
+    RecordHandler, S3Object, SnsRecord, SqsRecord,
+};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -77,6 +82,26 @@ impl<S> Routes<S> {
         self.0.iter().filter(fits).max_by_key(literal)
     }
 }
+
+/// The routes of every source of records.
+#[derive(Default)]
+pub(super) struct RecordRoutes {
+    pub(super) s3: Routes<S3Object>,
+    pub(super) sqs: Routes<SqsRecord>,
+    pub(super) sns: Routes<SnsRecord>,
+    pub(super) eventbridge: Routes<EventBridgeEvent>,
+    pub(super) dynamodb: Routes<DynamoDbRecord>,
+    pub(super) kinesis: Routes<KinesisRecord>,
+}
+
+/// A route that takes whole events by a predicate.
+pub(super) struct EventRoute {
+    pub(super) name: Arc<str>,
+    pub(super) takes: Box<dyn Fn(&Event) -> bool + Send + Sync>,
+    pub(super) call: Call<Event, Box<RawValue>>,
+}
+
+pub(super) type S3Token = Box<dyn Fn(&S3Object) -> String + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

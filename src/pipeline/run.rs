@@ -1,8 +1,9 @@
 use std::{env, io, panic};
 
+use lambda_runtime::Runtime;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::{Pipeline, json_lines::JsonLines};
+use super::{Pipeline, Streaming, json_lines::JsonLines};
 
 /// Why a function does not run.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +43,29 @@ pub enum RunError {
 /// # }).unwrap();
 /// ```
 pub async fn run(pipeline: Pipeline) -> Result<(), RunError> {
+    begin()?;
+    // Without the runtime's own tracing layer: the span of an invocation is the pipeline's.
+    Runtime::new(pipeline).run_concurrent().await.map_err(RunError::Runtime)
+}
+
+/// The same for a function URL that streams (`InvokeMode: RESPONSE_STREAM`): answers go out as they
+/// come, of any size.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_streaming(pipeline: Pipeline) -> Result<(), RunError> {
+    begin()?;
+    let runtime = Runtime::new(Streaming::new(pipeline));
+    runtime.run_concurrent().await.map_err(RunError::Runtime)
+}
+
+fn begin() -> Result<(), RunError> {
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
         return Err(RunError::NotOnLambda);
     }
     log_as_json_lines();
-    lambda_runtime::run_concurrent(pipeline).await.map_err(RunError::Runtime)
+    Ok(())
 }
 
 fn log_as_json_lines() {

@@ -23,19 +23,18 @@ use tracing::Instrument;
 use super::{
     Answer, Event, Failure, FailureKind, HttpAnswer, Invocation, Kind, Outcome, PipelineBuilder,
     Problem, Processed, Unmatched,
-    builder::{EventRoute, RecordRoutes, S3Token},
+    form::Form,
     invocation::Authorization,
     log::{self, Line},
     pip::Pip,
     policy::Policy,
     problem::Cause,
     request::Parts,
-    response::Form,
-    routes::{BoxFuture, Call},
-    trace::Trace,
+    response::BodyTo,
+    routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3Token},
     within::within,
 };
-use crate::backend::Stores;
+use crate::{backend::Stores, trace::TraceContext};
 
 /// From the event of whatever source to a handler, and back to the right answer.
 ///
@@ -103,15 +102,28 @@ impl Pipeline {
 
     /// Runs one event and tells what became of it.
     pub async fn process(&self, event: LambdaEvent<Box<RawValue>>) -> Processed {
+        self.process_to(event, BodyTo::Memory).await
+    }
+
+    /// The same, and says what becomes of the body of an HTTP response.
+    pub(super) async fn process_to(
+        &self,
+        event: LambdaEvent<Box<RawValue>>,
+        body_to: BodyTo,
+    ) -> Processed {
         let (text, context) = event.into_parts();
         let line = Line::begin(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&context);
         let work = async {
-            let processed = self.recognised(text, context, &line).await;
+            let processed = self.recognised(text, context, &line, body_to).await;
             line.end(&processed);
             processed
         };
         work.instrument(span).await
+    }
+
+    pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
+        Deadline::of_invocation(left(context.deadline), self.0.rules.margin)
     }
 
     async fn recognised(
@@ -119,8 +131,9 @@ impl Pipeline {
         text: Box<RawValue>,
         context: lambda_runtime::Context,
         line: &Line,
+        body_to: BodyTo,
     ) -> Processed {
-        let deadline = Deadline::of_invocation(left(context.deadline), self.0.rules.margin);
+        let deadline = self.deadline(&context);
         let event = match Event::recognise(text) {
             Ok(event) => event,
             Err(error) => {
@@ -132,6 +145,7 @@ impl Pipeline {
         };
         let kind = event.kind();
         line.start(kind);
+        let body_to = if kind == Kind::FunctionUrl { body_to } else { BodyTo::Memory };
         let rules = &self.0.rules;
         let parts = match &rules.router {
             Some(router) if kind.is_http() => match event.request() {
@@ -145,7 +159,11 @@ impl Pipeline {
             _ => None,
         };
         let headers = parts.as_ref().map(|(_, parts)| &parts.headers);
-        let trace = Trace::of(context.xray_trace_id.as_deref(), headers);
+        let trace = headers.map(TraceContext::from_headers).unwrap_or_default();
+        let trace = match &context.xray_trace_id {
+            Some(id) => trace.with_xray(id),
+            None => trace,
+        };
         let authorization = headers.map_or(Authorization::None, Authorization::of);
         let provided = (rules.stores.clone(), rules.pip.clone());
         let invocation =
@@ -153,7 +171,9 @@ impl Pipeline {
         let seen = invocation.clone();
         let work = async {
             match parts {
-                Some((router, parts)) => rules.http(router.clone(), parts, invocation).await,
+                Some((router, parts)) => {
+                    rules.http(router.clone(), parts, invocation, body_to).await
+                }
                 // Apart, so that a request does not carry the room that batches need.
                 None => Box::pin(rules.delivery(invocation)).await,
             }
@@ -178,6 +198,7 @@ impl Rules {
         mut router: RouterIntoService<Body>,
         parts: Parts,
         invocation: Invocation,
+        body_to: BodyTo,
     ) -> Ended {
         let form = Form::of(invocation.event());
         let (deadline, seen) = (invocation.deadline(), invocation.clone());
@@ -189,7 +210,7 @@ impl Rules {
                 Err(never) => match never {},
             };
             // Within the deadline as well: a body may take its time.
-            Ok(HttpAnswer::of(response, form).await)
+            Ok(HttpAnswer::of(response, form, body_to).await)
         });
         let answer = within(deadline, work).await;
         let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));

@@ -28,6 +28,10 @@ const REFUSED_LOOK: Duration = Duration::from_secs(1);
 /// An open circuit of the provider is looked at again after 5 s at most.
 const OPEN_LOOK: Duration = Duration::from_secs(5);
 
+/// A store that is slow or throttles is asked for 2 s more before a process without a token asks the
+/// provider by itself: a cold fleet that overwhelms its store must not fall upon the provider next.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What a caller wants.
 pub(super) struct Want<'a> {
     /// Another token than this one.
@@ -42,8 +46,10 @@ pub(super) struct Want<'a> {
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 enum Found {
     Record(Option<Versioned<TokenRecord>>),
-    /// It did not answer.
+    /// It did not answer now, and may a little later.
     Nothing,
+    /// It is down, or refuses.
+    Down,
 }
 
 impl Inner {
@@ -72,11 +78,21 @@ impl Inner {
     /// The steps that the record asks for, until there is a token.
     async fn share(&self, flight: &mut Flight, want: &Want<'_>) -> Result<Token, TokenError> {
         let mut found = self.read(flight).await?;
+        let mut patience = None;
         loop {
             if Instant::now() >= want.ends {
                 return Err(out_of_time());
             }
-            let Found::Record(stored) = found else { return self.go_alone(flight, want).await };
+            let stored = match found {
+                Found::Record(stored) => stored,
+                Found::Nothing if self.waits(want, *patience.get_or_insert_with(Instant::now)) => {
+                    self.pause(want).await;
+                    flight.store_answered();
+                    found = self.read(flight).await?;
+                    continue;
+                }
+                Found::Nothing | Found::Down => return self.go_alone(flight, want).await,
+            };
             let version = stored.as_ref().map(|stored| stored.version);
             let record = stored.map(|stored| stored.value).unwrap_or_default();
             let watched = flight.watch(version);
@@ -103,9 +119,7 @@ impl Inner {
                     return Ok(token);
                 }
                 (Decision::Wait { .. } | Decision::Use, _) => {
-                    let (shortest, longest) = self.poll;
-                    let pause = shortest + self.chance.up_to(longest - shortest);
-                    sleep_until(want.ends.min(Instant::now() + pause)).await;
+                    self.pause(want).await;
                     self.read(flight).await?
                 }
                 (Decision::RejectedTooOften { until }, _) => {
@@ -132,9 +146,23 @@ impl Inner {
         }
     }
 
+    /// Whether a caller without a token asks a store again that has not answered `since` then: for
+    /// a while, which leaves a half of its time for the provider.
+    fn waits(&self, want: &Want<'_>, since: Instant) -> bool {
+        let patience = PATIENCE.min(want.ends.saturating_duration_since(since) / 2);
+        since.elapsed() < patience && self.memory.valid(&*self.clock, want.rejected).is_none()
+    }
+
+    /// Until the next look at the store.
+    async fn pause(&self, want: &Want<'_>) {
+        let (shortest, longest) = self.poll;
+        let pause = shortest + self.chance.up_to(longest - shortest);
+        sleep_until(want.ends.min(Instant::now() + pause)).await;
+    }
+
     async fn read(&self, flight: &mut Flight) -> Result<Found, TokenError> {
         if flight.store_is_absent() {
-            return Ok(Found::Nothing);
+            return Ok(Found::Down);
         }
         match self.store.read(&self.key).await {
             Ok(mut stored) => {
@@ -170,7 +198,12 @@ impl Inner {
         self.counters.store_errors.increment();
         flight.store_failed(&self.chance);
         tracing::warn!(key = %self.key, %error, "the store of the token failed");
-        Ok(Found::Nothing)
+        Ok(match error.kind() {
+            StoreErrorKind::Throttled | StoreErrorKind::Timeout | StoreErrorKind::Ambiguous => {
+                Found::Nothing
+            }
+            _ => Found::Down,
+        })
     }
 
     /// Takes the record's token into memory, unless a better one is there.

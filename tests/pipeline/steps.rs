@@ -5,8 +5,9 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
+    TraceContext,
     pipeline::{
-        FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord, Trace,
+        FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},
         policy::Policy,
     },
@@ -114,12 +115,14 @@ fn guarded() -> PipelineBuilder<()> {
         .public(Method::GET, "/me")
         .allow(Method::GET, "/orders/{id}", "orders:order:read")
         .allow(Method::POST, "/orders", "orders:order:create")
-        .allow_source("orders", "arn:aws:sqs:eu-west-1:123456789012:orders");
+        .allow_source("orders", "arn:aws:sqs:eu-west-1:123456789012:orders")
+        .allow_source("others", "arn:aws:sqs:eu-west-1:999999999999:others");
     let on_order = async |_: SqsRecord| Ok::<_, Problem>(());
     Pipeline::builder(())
         .http(router)
         .sqs("orders", on_order)
         .sqs("others", on_order)
+        .sqs("free", on_order)
         .pip(pip())
         .policy(policy)
 }
@@ -207,8 +210,10 @@ async fn a_cors_preflight_goes_to_the_router() {
 #[tokio::test]
 async fn the_policy_lets_a_queue_take_only_from_its_own_sources() {
     let pipeline = guarded().build().unwrap();
-    let listed = testing::sqs("orders").message("1", "order").process(&pipeline).await;
-    assert_eq!(listed.outcome, Outcome::Handled);
+    for queue in ["orders", "free"] {
+        let batch = testing::sqs(queue).message("1", "order").process(&pipeline).await;
+        assert_eq!(batch.outcome, Outcome::Handled, "{queue}");
+    }
     let other = testing::sqs("others").message("1", "order").process(&pipeline).await;
     assert_eq!(other.outcome, Outcome::Refused);
     assert_eq!(other.result.unwrap().failures(), ["1"]);
@@ -246,7 +251,9 @@ async fn the_handler_finds_deadline_and_trace_of_its_invocation() {
     let handler = async |invocation: Invocation| {
         assert_eq!(Deadline::current(), Some(invocation.deadline()));
         assert!(invocation.deadline().remaining() > Duration::from_secs(20));
-        Trace::current().unwrap().traceparent.unwrap().to_str().unwrap().to_owned()
+        let mut outgoing = http::HeaderMap::new();
+        TraceContext::current().unwrap().apply(&mut outgoing);
+        outgoing["traceparent"].to_str().unwrap().to_owned()
     };
     let pipeline =
         Pipeline::builder(()).http(Router::new().route("/", get(handler))).build().unwrap();

@@ -3,12 +3,14 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use funcify::token::TokenSource;
 use funcify_core::{
+    Deadline,
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
@@ -39,6 +41,33 @@ async fn f05_a_valid_token_is_served_while_the_store_throttles() {
         sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_fleet_that_overwhelms_its_store_does_not_fall_upon_the_provider() {
+    let fleet = Fleet::new();
+    fleet.store.always(Fault::Throttle);
+    let store = Arc::clone(&fleet.store);
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(2_500)).await;
+        store.heal();
+    });
+    let getters = fleet.getters(100);
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f07_a_store_that_hangs_costs_a_cold_caller_a_few_seconds_at_most() {
+    let fleet = Fleet::new();
+    fleet.store.always(Fault::Hang);
+    let begun = Instant::now();
+    assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
+    deadline.scope(fleet.getter().token()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(2_700), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,200 @@
+//! A record as the model keeps it: small, hashable, its times relative to now.
+//!
+//! What no rule looks at is left out: a failure that the window has left, a lease that is over, the
+//! end of a stand-down that is over, the cause, the number of openings (the stand-down of the
+//! model's policy does not grow). So time goes on for ever in a finite number of states.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use funcify_core::{
+    Timestamp,
+    circuit::{
+        CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
+        Probe, rules,
+    },
+    register::WriteId,
+};
+
+/// The present, in every state: the rest is counted from here.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// One step of time. A call takes one at most, and two seconds more are left for its report.
+const TICK: Duration = Duration::from_secs(2);
+pub(crate) const LEASE: u8 = 2;
+pub(crate) const CALM: u8 = 2;
+pub(crate) const WINDOW: u8 = 2;
+const SUSPECT: u8 = 1;
+const STAND_DOWN: u8 = 2;
+
+/// When the state of a record changed that was never written.
+const NEVER: u8 = u8::MAX;
+/// The fence of a permit that no record bears any more, and none ever will.
+const DEAD: u8 = u8::MAX - 1;
+
+/// The fence of a permit: the epoch, and how long ago it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Epoch {
+    pub(crate) number: u8,
+    pub(crate) ago: u8,
+}
+
+/// A lease and the time it has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Lease {
+    pub(crate) left: u8,
+    pub(crate) id: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    pub(crate) state: CircuitState,
+    pub(crate) epoch: Epoch,
+    pub(crate) open_for: u8,
+    /// How long ago, oldest first.
+    pub(crate) failures: Vec<u8>,
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) successes: u32,
+    pub(crate) order: Option<(OverrideMode, u8)>,
+}
+
+/// So many failures within two ticks open it for two ticks.
+pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolicy {
+    let stand_down = TICK * u32::from(STAND_DOWN);
+    CircuitPolicy::default()
+        .with_count(failures, TICK * u32::from(WINDOW))
+        .with_call_timeout(TICK * u32::from(LEASE) - Duration::from_secs(2))
+        .with_stand_down(stand_down, stand_down)
+        .with_probes(probes, successes)
+        .with_snapshots(TICK * u32::from(CALM), TICK * u32::from(SUSPECT))
+}
+
+impl Record {
+    /// What an absent record stands for.
+    pub(crate) fn vacant() -> Self {
+        Self::of(&CircuitRecord::default())
+    }
+
+    pub(crate) fn of(record: &CircuitRecord) -> Self {
+        let order = record.override_at(NOW);
+        let open = record.state == CircuitState::Open;
+        let mut failures: Vec<u8> =
+            record.failures.iter().map(|f| ticks(NOW.since(f.at))).collect();
+        failures.retain(|ago| *ago < WINDOW);
+        let mut leases: Vec<Lease> = record.probes.iter().map(Lease::of).collect();
+        leases.retain(|lease| lease.left > 0);
+        leases.sort_unstable();
+        Self {
+            state: record.state,
+            epoch: Epoch::of(record.epoch, record.changed_at),
+            open_for: if open { ticks(record.open_until.since(NOW)) } else { 0 },
+            failures,
+            leases,
+            successes: record.round_successes,
+            order: order.map(|order| (order.mode, ticks(order.until.since(NOW)))),
+        }
+    }
+
+    /// The record as the rules take it, as it is after reading.
+    pub(crate) fn real(&self, policy: &CircuitPolicy) -> CircuitRecord {
+        let failure = |ago: &u8| Failure { at: before(*ago), instance: Instance::new("i") };
+        let order = |(mode, left): (OverrideMode, u8)| Override::new(mode, after(left), "");
+        let record = CircuitRecord {
+            state: self.state,
+            epoch: self.epoch.number.into(),
+            changed_at: self.epoch.changed_at(),
+            open_until: after(self.open_for),
+            failures: self.failures.iter().map(failure).collect(),
+            probes: self.leases.iter().map(Lease::real).collect(),
+            round_successes: self.successes,
+            overridden: self.order.map(order),
+            ..CircuitRecord::default()
+        };
+        rules::clamp(record, policy, NOW)
+    }
+
+    /// For how long a snapshot may be used that was taken `ago`, by what it shows now.
+    pub(crate) fn usable_for(&self, policy: &CircuitPolicy, ago: u8) -> u8 {
+        let full = || self.leases.len() >= usize::try_from(policy.probes).unwrap();
+        match (self.order, self.state) {
+            (Some((OverrideMode::ForceOpen, left)), _) => left,
+            (Some((OverrideMode::Disabled, left)), _) => left.min(CALM.saturating_sub(ago)),
+            (None, CircuitState::Open) => self.open_for,
+            (None, CircuitState::HalfOpen) if full() => SUSPECT.saturating_sub(ago),
+            (None, CircuitState::HalfOpen) => 0,
+            (None, CircuitState::Closed) if self.failures.is_empty() => CALM.saturating_sub(ago),
+            (None, CircuitState::Closed) => SUSPECT.saturating_sub(ago),
+        }
+    }
+
+    pub(crate) fn ages(&mut self, leases_end: bool) {
+        self.epoch.ages();
+        self.open_for = self.open_for.saturating_sub(1);
+        self.failures.iter_mut().for_each(|ago| *ago += 1);
+        self.failures.retain(|ago| *ago < WINDOW);
+        if leases_end {
+            self.leases.iter_mut().for_each(Lease::ages);
+            self.leases.retain(|lease| lease.left > 0);
+        }
+        self.order = self.order.map(|(mode, left)| (mode, left - 1)).filter(|(_, left)| *left > 0);
+    }
+}
+
+impl Epoch {
+    pub(crate) fn of(number: u64, changed_at: Timestamp) -> Self {
+        let ago = if changed_at == Timestamp::EPOCH { NEVER } else { ticks(NOW.since(changed_at)) };
+        Self { number: u8::try_from(number).unwrap(), ago }
+    }
+
+    pub(crate) fn changed_at(self) -> Timestamp {
+        if self.ago == NEVER { Timestamp::EPOCH } else { before(self.ago) }
+    }
+
+    pub(crate) fn ages(&mut self) {
+        if self.ago < DEAD {
+            self.ago += 1;
+        }
+    }
+
+    /// Of a change in the past only the order among the others, whose `ages` these are, is of use.
+    /// Drawn closer, it is never so close as to be taken for one of this moment.
+    pub(crate) fn draws_closer(&mut self, ages: &BTreeSet<u8>) {
+        if self.ago < DEAD {
+            let later = ages.range(1..self.ago.max(1)).count();
+            self.ago = self.ago.min(1 + u8::try_from(later).unwrap());
+        }
+    }
+
+    /// A fence that none of the `living` epochs meets is met by no later one.
+    pub(crate) fn dies_unless_among(&mut self, living: &BTreeSet<Self>) {
+        if self.ago != NEVER && !living.contains(self) {
+            self.ago = DEAD;
+        }
+    }
+}
+
+impl Lease {
+    fn of(probe: &Probe) -> Self {
+        let id = u8::try_from(probe.id.bits()).unwrap();
+        Self { id, left: ticks(probe.until.since(NOW)) }
+    }
+
+    pub(crate) fn real(&self) -> Probe {
+        Probe { id: WriteId::from_bits(self.id.into()), until: after(self.left) }
+    }
+
+    pub(crate) fn ages(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+}
+
+fn before(ticks: u8) -> Timestamp {
+    NOW - TICK * u32::from(ticks)
+}
+
+fn after(ticks: u8) -> Timestamp {
+    NOW + TICK * u32::from(ticks)
+}
+
+fn ticks(span: Duration) -> u8 {
+    u8::try_from(span.as_secs() / TICK.as_secs()).unwrap()
+}

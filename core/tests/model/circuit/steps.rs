@@ -1,0 +1,243 @@
+//! What one instance does, step by step, as the breaker does it.
+
+use funcify_core::circuit::{Outcome, rules::Admission};
+
+use super::{
+    flaw::Flaw,
+    fleet::Fleet,
+    laws,
+    record::{LEASE, Lease, Record},
+    state::{Answer, Permit, Purpose, Snapshot, State, Step, Write},
+};
+
+impl Fleet {
+    /// A call comes, or the store is tried once more.
+    pub(crate) fn begins(&self, state: &mut State, place: usize) {
+        match &state.instances[place].snapshot {
+            Some(snapshot) if snapshot.private || snapshot.usable_for > 0 => {
+                self.decides(state, place);
+                laws::watch_admission(state, place);
+            }
+            _ => looks(state, place, Purpose::Admission),
+        }
+    }
+
+    /// A call is over.
+    pub(crate) fn ends(&self, state: &mut State, place: usize, outcome: Outcome) {
+        let instance = &mut state.instances[place];
+        let Step::Calling(permit) = std::mem::replace(&mut instance.step, Step::Idle) else {
+            return;
+        };
+        let tells = match outcome {
+            Outcome::Success => permit.lease.is_some(),
+            Outcome::Failure => true,
+            Outcome::Neutral => permit.lease.is_some() && self.rules.has(Flaw::NeutralCloses),
+        };
+        let ordered = instance.snapshot.as_ref().is_some_and(|s| s.record.order.is_some());
+        if !tells || ordered {
+            return keeps_the_spare(state, place, &permit);
+        }
+        if permit.private {
+            return self.counts_privately(state, place, &permit, outcome);
+        }
+        let report = Purpose::Report { permit, outcome, counted: false };
+        match permit.lease {
+            // A probe knows the record: it wrote its lease there.
+            Some(_) => self.reports(state, place, report),
+            None => looks(state, place, report),
+        }
+    }
+
+    /// An answer of the store arrives.
+    pub(crate) fn receives(&self, state: &mut State, place: usize) {
+        match std::mem::replace(&mut state.instances[place].step, Step::Idle) {
+            Step::Looking { found, ago, purpose } => {
+                self.adopts(state, place, found, ago);
+                match purpose {
+                    Purpose::Admission => self.decides(state, place),
+                    Purpose::Lease(lease) => self.passes_if_leased(state, place, lease),
+                    Purpose::Report { .. } => self.reports(state, place, purpose),
+                }
+            }
+            Step::Writing { write, answer, ambiguous, ago, purpose } => match (answer, purpose) {
+                (Some(Answer::Done), _) => {
+                    self.adopts(state, place, Some((write.id, write.record)), ago);
+                    if let Purpose::Lease(lease) = purpose {
+                        self.passes_if_leased(state, place, lease);
+                    }
+                }
+                // Ours may be what the other one replaced.
+                (Some(Answer::Conflict(_)), _) if ambiguous => {
+                    self.is_left_in_doubt(state, place, purpose);
+                }
+                (Some(Answer::Conflict(found)), Purpose::Report { permit, .. }) => {
+                    let stands =
+                        permit.stands(&found.as_ref().map_or_else(Record::vacant, |f| f.1.clone()));
+                    self.adopts(state, place, found, ago);
+                    if stands {
+                        looks(state, place, purpose);
+                    } else {
+                        keeps_the_spare(state, place, &permit);
+                    }
+                }
+                (Some(Answer::Conflict(found)), Purpose::Lease(lease)) => {
+                    self.adopts(state, place, found, ago);
+                    self.passes_if_leased(state, place, lease);
+                }
+                (_, Purpose::Admission) | (None, _) => {}
+            },
+            step @ (Step::Idle | Step::Calling(_)) => state.instances[place].step = step,
+        }
+    }
+
+    /// Whether a write took effect cannot be told. A probe is settled by its id, which is there or
+    /// is not; a failure is given up, for twice would be worse than not at all.
+    pub(crate) fn is_left_in_doubt(&self, state: &mut State, place: usize, purpose: Purpose) {
+        match purpose {
+            Purpose::Report { permit, .. }
+                if permit.lease.is_none() && !self.rules.has(Flaw::RetryCountedAgain) =>
+            {
+                state.instances[place].step = Step::Idle;
+            }
+            _ => looks(state, place, purpose),
+        }
+    }
+
+    /// The store does not answer: from here on this instance decides by itself.
+    pub(crate) fn goes_private(&self, state: &mut State, place: usize) {
+        state.left.outages -= 1;
+        let instance = &mut state.instances[place];
+        let Step::Looking { purpose, .. } = std::mem::replace(&mut instance.step, Step::Idle)
+        else {
+            return;
+        };
+        let record = instance.snapshot.take().map_or_else(Record::vacant, |known| known.record);
+        instance.snapshot = Some(Snapshot { record, version: None, usable_for: 0, private: true });
+        match purpose {
+            Purpose::Admission => self.decides(state, place),
+            Purpose::Lease(lease) => self.passes_if_leased(state, place, lease),
+            Purpose::Report { permit, outcome, .. } => {
+                self.counts_privately(state, place, &permit, outcome);
+            }
+        }
+    }
+
+    fn adopts(&self, state: &mut State, place: usize, found: Option<(u8, Record)>, ago: u8) {
+        let (version, record) = found.unzip();
+        let record = record.unwrap_or_else(Record::vacant);
+        let usable_for = record.usable_for(&self.rules.policy, ago);
+        let snapshot = Snapshot { record, version, usable_for, private: false };
+        state.instances[place].snapshot = Some(snapshot);
+    }
+
+    /// Admitted, refused, or on the way to a lease.
+    fn decides(&self, state: &mut State, place: usize) {
+        let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
+        if let Some(spare) = state.instances[place].spare.take()
+            && passes(state, place, &snapshot, spare)
+        {
+            return;
+        }
+        let lease = Lease { id: state.unused(), left: LEASE };
+        match self.rules.admit(&snapshot.record) {
+            Admission::Admitted => admits(state, place, &snapshot),
+            Admission::Refused { .. } if !self.rules.has(Flaw::RefusalWrites) => {
+                state.instances[place].step = Step::Idle;
+            }
+            admission => {
+                let Some(next) = self.rules.lease(&snapshot.record, lease) else { return };
+                if admission != Admission::IfLeased {
+                    state.seen.broken = Some(laws::REFUSAL);
+                }
+                if snapshot.private {
+                    state.instances[place].snapshot = Some(Snapshot { record: next, ..snapshot });
+                    self.passes_if_leased(state, place, lease);
+                } else {
+                    writes(state, place, next, Purpose::Lease(lease), None);
+                }
+            }
+        }
+    }
+
+    /// Whoever wanted a lease looks whether it is there.
+    fn passes_if_leased(&self, state: &mut State, place: usize, lease: Lease) {
+        let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
+        state.instances[place].step = Step::Idle;
+        if !passes(state, place, &snapshot, lease)
+            && self.rules.admit(&snapshot.record) == Admission::Admitted
+        {
+            admits(state, place, &snapshot);
+        }
+    }
+
+    /// Counts a result on what was read, and writes it.
+    fn reports(&self, state: &mut State, place: usize, purpose: Purpose) {
+        let Purpose::Report { permit, outcome, .. } = purpose else { return };
+        let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
+        let Some(next) = self.rules.apply(&snapshot.record, &permit, outcome) else {
+            return keeps_the_spare(state, place, &permit);
+        };
+        if outcome == Outcome::Neutral {
+            state.seen.broken = Some(laws::NEUTRAL);
+        }
+        let stood = permit.stands(&snapshot.record);
+        writes(state, place, next, purpose, Some((permit.epoch, stood)));
+    }
+
+    fn counts_privately(&self, state: &mut State, place: usize, permit: &Permit, outcome: Outcome) {
+        if let Some(snapshot) = state.instances[place].snapshot.as_mut().filter(|s| s.private)
+            && let Some(next) = self.rules.apply(&snapshot.record, permit, outcome)
+        {
+            snapshot.record = next;
+        }
+        keeps_the_spare(state, place, permit);
+    }
+}
+
+/// Reads: the store answers at once, the answer comes when it comes.
+fn looks(state: &mut State, place: usize, purpose: Purpose) {
+    let found = state.store.clone();
+    state.instances[place].step = Step::Looking { found, ago: 0, purpose };
+}
+
+fn writes(
+    state: &mut State,
+    place: usize,
+    record: Record,
+    purpose: Purpose,
+    fence: Option<(super::record::Epoch, bool)>,
+) {
+    // The lease has its number already: the version needs another.
+    state.instances[place].step = Step::Looking { found: None, ago: 0, purpose };
+    let id = state.unused();
+    let instance = &mut state.instances[place];
+    let expected = instance.snapshot.as_ref().and_then(|snapshot| snapshot.version);
+    let fails = matches!(purpose, Purpose::Report { outcome: Outcome::Failure, .. });
+    let write = Write { id, expected, record, fence, failure: fails.then_some(0) };
+    instance.step = Step::Writing { write, answer: None, ambiguous: false, ago: 0, purpose };
+}
+
+fn passes(state: &mut State, place: usize, snapshot: &Snapshot, lease: Lease) -> bool {
+    let epoch = snapshot.record.epoch;
+    let permit = Permit { epoch, lease: Some(lease), private: snapshot.private };
+    let stands = permit.stands(&snapshot.record);
+    if stands {
+        state.instances[place].step = Step::Calling(permit);
+    }
+    stands
+}
+
+fn admits(state: &mut State, place: usize, snapshot: &Snapshot) {
+    let permit = Permit { epoch: snapshot.record.epoch, lease: None, private: snapshot.private };
+    state.instances[place].step = Step::Calling(permit);
+}
+
+/// A probe that said nothing, or could not, leaves its lease to the next call of its instance.
+fn keeps_the_spare(state: &mut State, place: usize, permit: &Permit) {
+    let instance = &mut state.instances[place];
+    instance.step = Step::Idle;
+    let Some(snapshot) = &instance.snapshot else { return };
+    if permit.lease.is_some() && permit.stands(&snapshot.record) {
+        instance.spare = permit.lease;
+    }
+}

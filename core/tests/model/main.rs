@@ -1,0 +1,7 @@
+//! Models of what a fleet does, checked state by state.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
+#![allow(clippy::print_stdout, reason = "the bounds and what was found within them")]
+
+mod circuit;
+mod graph;

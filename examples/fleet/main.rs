@@ -1,0 +1,82 @@
+//! The fleet simulator: what happens to a fleet when something happens to its dependency, its
+//! store, its identity provider, or to itself.
+//!
+//! ```sh
+//! cargo run --release --example fleet                          # every scenario, as a table
+//! cargo run --release --example fleet -- --scenario outage --svg outage.svg
+//! cargo run --release --example fleet -- --policy mine.toml --scenario partial-outage
+//! cargo run --release --example fleet -- --json                # for scripts
+//! ```
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: what it prints is what it is for"
+)]
+
+mod arguments;
+mod progress;
+mod table;
+
+use std::{error::Error, process::ExitCode};
+
+use arguments::Arguments;
+use funcify::simulator::{Report, Scenario, Settings, SimulatorError, run, svg};
+
+fn main() -> ExitCode {
+    match simulate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet: {}", explain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn simulate() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    if arguments.help {
+        print!("{}", arguments::usage());
+        return Ok(());
+    }
+    let settings = arguments.settings()?;
+    let mut missed = 0;
+    for scenario in &arguments.scenarios {
+        let settings = settings.clone().with_progress(progress::shown());
+        let report = on_virtual_time(*scenario, &settings)?;
+        progress::clear();
+        missed += report.figures.iter().filter(|figure| !figure.is_within_bar()).count();
+        if arguments.json {
+            println!("{}", report.json());
+        } else {
+            table::print(*scenario, &report);
+        }
+        if let Some(file) = &arguments.svg {
+            std::fs::write(file, svg(&report))?;
+        }
+    }
+    if !arguments.json {
+        println!("{}", table::verdict(missed));
+    }
+    Ok(())
+}
+
+/// Each scenario has a time of its own, so that it comes out the same alone and among others.
+fn on_virtual_time(scenario: Scenario, settings: &Settings) -> Result<Report, Box<dyn Error>> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let report: Result<Report, SimulatorError> = runtime.block_on(run(scenario, settings));
+    Ok(report?)
+}
+
+/// An error with everything that led to it.
+fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! One process of a fleet, for tests that start several of them on one store: it does what its
+//! command line says, and prints one JSON object for each step. For something to deploy, see `orders`.
+//!
+//! ```sh
+//! export FUNCIFY_BACKEND=redis://127.0.0.1
+//! cargo run --example fleet_member -- NAME watch 10000 &
+//! cargo run --example fleet_member -- NAME fail 3 call
+//! ```
+//!
+//! `NAME` is the circuit's name and the token's key. The token is that of `FUNCIFY_ISSUER`,
+//! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`, sealed if `FUNCIFY_SEAL_KEYS` is set.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command: what it prints is what it is for"
+)]
+
+mod member;
+mod step;
+
+use std::{
+    env,
+    error::Error,
+    process::ExitCode,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use funcify::Stores;
+use member::Member;
+use serde_json::{Map, Value, json};
+use step::Step;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet_member: {}", explain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let mut words = env::args().skip(1);
+    let name = words.next().ok_or(step::USAGE)?;
+    let steps = Step::parse_all(words)?;
+
+    let began = Instant::now();
+    let stores = Stores::from_env().await?;
+    let took = began.elapsed();
+    let member = Member::new(&name, stores)?;
+    print("ready", json!({ "clients_us": u64::try_from(took.as_micros())? }));
+
+    for step in steps {
+        print(step.name(), member.take(step).await?);
+    }
+    Ok(())
+}
+
+/// One line: which step, when it ended, and what came of it.
+fn print(step: &str, outcome: Value) {
+    let mut line =
+        Map::from_iter([("step".to_owned(), json!(step)), ("at".to_owned(), json!(now()))]);
+    if let Value::Object(outcome) = outcome {
+        line.extend(outcome);
+    }
+    println!("{}", Value::Object(line));
+}
+
+/// Unix milliseconds: the processes of one machine share the clock.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error with everything that led to it.
+fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! The member itself: one circuit and one token, each shared with whoever has the same store.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use funcify::{
+    CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
+    circuit::{CircuitError, CircuitEvent},
+    sealed::{SealKeys, Sealed},
+    token::{TokenKey, TokenSource},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::step::Step;
+
+/// The failure that opens the circuit.
+const FAILURES: u32 = 3;
+
+/// How old a member's picture of the circuit may be.
+const SNAPSHOT: Duration = Duration::from_secs(2);
+
+/// Between the calls of a member that watches.
+const PAUSE: Duration = Duration::from_millis(20);
+
+pub(crate) struct Member {
+    key: TokenKey,
+    stores: Stores,
+    circuit: CircuitBreaker,
+    /// How often the store was lost: a member that decides by itself shows nothing.
+    outages: Arc<AtomicU64>,
+}
+
+impl Member {
+    pub(crate) fn new(name: &str, stores: Stores) -> Result<Self, Box<dyn Error>> {
+        let policy = CircuitPolicy::default()
+            .with_count(FAILURES, Duration::from_secs(60))
+            .with_snapshots(SNAPSHOT, Duration::from_millis(500));
+        let outages = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&outages);
+        let circuit = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits))?
+            .with_listener(move |_, event| {
+                if matches!(event, CircuitEvent::StoreDown) {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        Ok(Self { key: TokenKey::new(name)?, stores, circuit, outages })
+    }
+
+    pub(crate) async fn take(&self, step: Step) -> Result<Value, Box<dyn Error>> {
+        match step {
+            Step::Fail(calls) => Ok(self.fail(calls).await),
+            Step::Call => Ok(self.call().await),
+            Step::Watch(patience) => Ok(self.watch(patience).await),
+            Step::Token => self.token().await,
+        }
+    }
+
+    async fn fail(&self, calls: u32) -> Value {
+        let mut refused = 0;
+        for _ in 0..calls {
+            let failed = self.circuit.call(async || Err::<(), _>("broken")).await;
+            refused += u32::from(matches!(failed, Err(CircuitError::Open(_))));
+        }
+        json!({ "calls": calls, "refused": refused, "outages": self.outages() })
+    }
+
+    async fn call(&self) -> Value {
+        json!({ "admitted": self.is_admitted().await, "outages": self.outages() })
+    }
+
+    async fn watch(&self, patience: Duration) -> Value {
+        let began = Instant::now();
+        let mut admitted = 0;
+        while began.elapsed() < patience {
+            if !self.is_admitted().await {
+                return json!({ "refused": true, "admitted": admitted, "outages": self.outages() });
+            }
+            admitted += 1;
+            sleep(PAUSE).await;
+        }
+        json!({ "refused": false, "admitted": admitted, "outages": self.outages() })
+    }
+
+    /// Shows by its fingerprint which token it is, never the token.
+    async fn token(&self) -> Result<Value, Box<dyn Error>> {
+        let credentials = ClientCredentials::from_env()?.with_plain_http_on_loopback();
+        let mut store = Arc::clone(&self.stores.tokens);
+        if let Some(keys) = SealKeys::from_env()? {
+            store = Arc::new(Sealed::new(store, keys));
+        }
+        let getter = TokenGetter::builder(credentials, store).key(self.key.clone()).build()?;
+        let token = getter.token().await?;
+        let minted = token.source() == TokenSource::Minted;
+        Ok(json!({ "minted": minted, "fingerprint": token.fingerprint() }))
+    }
+
+    async fn is_admitted(&self) -> bool {
+        let healthy = self.circuit.call(async || Ok::<_, &str>(())).await;
+        !matches!(healthy, Err(CircuitError::Open(_)))
+    }
+
+    fn outages(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line.
+
+use std::time::Duration;
+
+pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token]…";
+
+/// What a member can be told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many calls, each of which fails.
+    Fail(u32),
+    /// One call that succeeds if it is admitted.
+    Call,
+    /// Such calls for so long at most, until one is refused.
+    Watch(Duration),
+    /// The fleet's token.
+    Token,
+}
+
+impl Step {
+    pub(crate) fn parse_all(mut words: impl Iterator<Item = String>) -> Result<Vec<Self>, String> {
+        let mut steps = Vec::new();
+        while let Some(word) = words.next() {
+            let mut number = || {
+                let number = words.next().and_then(|word| word.parse::<u32>().ok());
+                number.ok_or_else(|| format!("{word} needs a number; {USAGE}"))
+            };
+            steps.push(match word.as_str() {
+                "fail" => Self::Fail(number()?),
+                "call" => Self::Call,
+                "watch" => Self::Watch(Duration::from_millis(number()?.into())),
+                "token" => Self::Token,
+                _ => return Err(format!("unknown step {word:?}; {USAGE}")),
+            });
+        }
+        Ok(steps)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fail(_) => "fail",
+            Self::Call => "call",
+            Self::Watch(_) => "watch",
+            Self::Token => "token",
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What happened when, in slots that grow with the length of the run.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use funcify_core::circuit::CircuitState;
+
+use super::{
+    store::{Change, lock},
+    world::World,
+};
+
+/// With more slots than this a slot becomes twice as wide.
+const SLOTS: usize = 512;
+
+/// Calls, failures, refusals and probes over time, and the states of the circuit.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Timeline {
+    /// How much time a slot stands for.
+    pub width: Duration,
+    /// The slots, from the beginning on.
+    pub slots: Vec<Slot>,
+    /// When the shared circuit went into which state; it begins closed.
+    pub states: Vec<(Duration, CircuitState)>,
+}
+
+/// What happened in one slot of a [`Timeline`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Slot {
+    /// Calls that succeeded; of the token, callers who were served.
+    pub passed: u32,
+    /// Calls that reached the dependency and failed; of the token, callers who were not served.
+    pub failed: u32,
+    /// Calls that the circuit refused.
+    pub refused: u32,
+    /// Calls that were probes; of the token, requests to the identity provider.
+    pub probes: u32,
+}
+
+impl Timeline {
+    /// The state of the circuit at the end of the slot at `place`.
+    #[must_use]
+    pub fn state(&self, place: usize) -> CircuitState {
+        let end = self.width * u32::try_from(place + 1).unwrap_or(u32::MAX);
+        let last = self.states.iter().take_while(|(at, _)| *at < end).last();
+        last.map_or(CircuitState::Closed, |(_, state)| *state)
+    }
+
+    fn count(&mut self, at: Duration, what: What) {
+        let place = |width: Duration| {
+            usize::try_from(at.as_nanos() / width.as_nanos().max(1)).unwrap_or(usize::MAX)
+        };
+        while place(self.width) >= SLOTS {
+            self.slots = self.slots.chunks(2).map(Slot::sum).collect();
+            self.width *= 2;
+        }
+        let place = place(self.width);
+        if self.slots.len() <= place {
+            self.slots.resize(place + 1, Slot::default());
+        }
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        match what {
+            What::Passed => slot.passed += 1,
+            What::Failed => slot.failed += 1,
+            What::Refused => slot.refused += 1,
+            What::Probe => slot.probes += 1,
+        }
+    }
+}
+
+impl Slot {
+    pub(super) fn sum(slots: &[Self]) -> Self {
+        slots.iter().fold(Self::default(), |sum, slot| Self {
+            passed: sum.passed + slot.passed,
+            failed: sum.failed + slot.failed,
+            refused: sum.refused + slot.refused,
+            probes: sum.probes + slot.probes,
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Passed,
+    Failed,
+    Refused,
+    Probe,
+}
+
+/// Writes the timeline while the simulation runs.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    world: Arc<World>,
+    timeline: Mutex<Timeline>,
+}
+
+impl Recorder {
+    pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
+        let empty =
+            Timeline { width: Duration::from_millis(250), slots: Vec::new(), states: Vec::new() };
+        Arc::new(Self { world: Arc::clone(world), timeline: Mutex::new(empty) })
+    }
+
+    pub(super) fn count(&self, what: What) {
+        lock(&self.timeline).count(self.world.elapsed(), what);
+    }
+
+    /// The states of one fleet's circuit, and that the next fleet begins with a closed one.
+    pub(super) fn states(&self, changes: &[Change]) {
+        let states = &mut lock(&self.timeline).states;
+        states.extend(changes.iter().map(|change| (change.at, change.state)));
+        if states.last().is_some_and(|(_, state)| *state != CircuitState::Closed) {
+            states.push((self.world.elapsed(), CircuitState::Closed));
+        }
+    }
+
+    pub(super) fn timeline(&self) -> Timeline {
+        lock(&self.timeline).clone()
+    }
+}

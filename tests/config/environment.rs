@@ -1,0 +1,114 @@
+//! The environment, which is global: each case is a process of its own.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use super::SECRET;
+use crate::sharing::fleet::command;
+use crate::support::process::Process;
+
+/// What a process says that reads these variables and ends: its exit code and its standard error.
+async fn said(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
+    let mut command = command("configured", "");
+    // What a developer's own set-up says about AWS must not decide.
+    command.env_remove("AWS_CA_BUNDLE").env("AWS_EC2_METADATA_DISABLED", "true");
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    let mut process = Process::start(command);
+    let status = process.ended(Duration::from_secs(30)).await;
+    let shown = format!("{}{}", process.stdout(), process.stderr());
+    assert!(!shown.contains(SECRET), "{shown}");
+    (status.code(), process.stderr())
+}
+
+#[tokio::test]
+async fn each_wrong_variable_is_named_and_nothing_is_begun() {
+    const BOTH: &str = "FUNCIFY_BACKEND";
+    const TOKENS: &str = "FUNCIFY_TOKENS";
+    const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+    let cases: [(&[(&str, &str)], [&str; 2]); 14] = [
+        (&[], [BOTH, "is not set"]),
+        (&[(BOTH, "")], [BOTH, "is not set"]),
+        (&[(TOKENS, "memory:")], [BOTH, "is not set"]),
+        (&[(CIRCUITS, "memory:")], [BOTH, "is not set"]),
+        (&[(BOTH, "c4n4ry")], [BOTH, "expected memory:"]),
+        (&[(BOTH, "http://user:c4n4ry@host")], [BOTH, "\"http\""]),
+        (&[(BOTH, "redis://user:c4n4ry@far.example")], [BOTH, "insecure=true"]),
+        (&[(BOTH, "rediss://host?ca=/no/such/ca.pem")], [BOTH, "/no/such/ca.pem"]),
+        (&[(BOTH, "memory:"), (TOKENS, "http://user:c4n4ry@host")], [TOKENS, "\"http\""]),
+        (&[(BOTH, "memory:"), (TOKENS, "ssm:///aws/c")], [TOKENS, "\"/aws/c\""]),
+        (&[(BOTH, "memory:"), (CIRCUITS, "dynamodb://ab")], [CIRCUITS, "\"ab\""]),
+        (&[(TOKENS, "memory:"), (CIRCUITS, "redis://h?x=c4n4ry")], [CIRCUITS, "\"x\""]),
+        (
+            &[(BOTH, "dynamodb://fleet"), ("AWS_CA_BUNDLE", "/no/such/bundle.pem")],
+            ["AWS_CA_BUNDLE", "/no/such/bundle.pem"],
+        ),
+        (
+            &[(BOTH, "ssm:///fleet"), ("AWS_CA_BUNDLE", "/dev/null")],
+            ["AWS_CA_BUNDLE", "no PEM certificates"],
+        ),
+    ];
+    for (variables, expected) in cases {
+        let pairs: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
+        let (code, stderr) = said(&pairs).await;
+        assert_eq!(code, Some(2), "{variables:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        for part in expected {
+            assert!(stderr.contains(part), "{variables:?}: {stderr}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_text_is_named_and_not_shown() {
+    let (code, stderr) = said(&[("FUNCIFY_BACKEND", OsStr::from_bytes(b"redis://\xff"))]).await;
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("FUNCIFY_BACKEND") && stderr.contains("Unicode"), "{stderr}");
+}
+
+#[tokio::test]
+async fn each_right_environment_is_taken_though_nobody_listens() {
+    let cases: [&[(&str, &str)]; 6] = [
+        &[("FUNCIFY_BACKEND", "memory:")],
+        &[("FUNCIFY_BACKEND", "rediss://user:c4n4ry@far.example")],
+        &[("FUNCIFY_BACKEND", "dynamodb://fleet")],
+        &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", "ssm:///fleet")],
+        // A variable that is overridden twice is not read at all.
+        &[
+            ("FUNCIFY_BACKEND", "nothing"),
+            ("FUNCIFY_TOKENS", "ssm:///fleet"),
+            ("FUNCIFY_CIRCUITS", "dynamodb://fleet"),
+        ],
+        &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", ""), ("FUNCIFY_CIRCUITS", "")],
+    ];
+    for variables in cases {
+        let pairs: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
+        let (code, stderr) = said(&pairs).await;
+        assert_eq!((code, &*stderr), (Some(0), ""), "{variables:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_aws_backend_without_a_region_anywhere_is_refused_and_the_region_named() {
+    for (url, code) in [
+        ("dynamodb://fleet", 2),
+        ("ssm:///fleet", 2),
+        ("dynamodb://fleet?region=eu-central-1", 0),
+        ("ssm:///fleet?region=eu-central-1", 0),
+    ] {
+        let mut command = command("configured", "");
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CA_BUNDLE"] {
+            command.env_remove(variable);
+        }
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("FUNCIFY_BACKEND", url);
+        let mut process = Process::start(command);
+        let status = process.ended(Duration::from_secs(30)).await;
+        assert_eq!(status.code(), Some(code), "{url}: {}", process.stderr());
+        assert_eq!(process.stderr().contains("region"), code == 2, "{}", process.stderr());
+    }
+}

@@ -1,0 +1,153 @@
+//! The URL of a backend.
+
+use std::fs;
+
+use funcify::{Backend, Stores};
+
+use super::{SECRET, named};
+use crate::support::attempt::unique;
+
+/// A URL, and what its refusal must name.
+const REFUSED: [(&str, &str); 92] = [
+    // No backend at all.
+    ("", "expected memory:"),
+    ("c4n4ry", "expected memory:"),
+    ("://c4n4ry", "expected memory:"),
+    ("c4n4ry@host:6379", "expected memory:"),
+    ("user:c4n4ry@host", "\"user\""),
+    ("http://user:c4n4ry@host", "\"http\""),
+    ("https://c4n4ry.example", "\"https\""),
+    ("postgres://user:c4n4ry@host/db", "\"postgres\""),
+    ("valkey://:c4n4ry@host", "\"valkey\""),
+    ("dynamo://fleet", "\"dynamo\""),
+    (" redis://:c4n4ry@host", "expected memory:"),
+    ("memory", "expected memory:"),
+    ("memory:c4n4ry", "memory: alone"),
+    ("memory://host", "memory: alone"),
+    ("memory:?prefix=a", "memory: alone"),
+    // Redis: form, hosts, credentials, database, options.
+    ("redis:", "no scheme"),
+    ("redis:c4n4ry@host", "no scheme"),
+    ("redis:/host", "no scheme"),
+    ("redis://", "a host is missing"),
+    ("redis://user:c4n4ry@", "a host is missing"),
+    ("redis://host#c4n4ry", "`#`"),
+    ("rediss://user:c4n4ry#1@host", "`#`"),
+    ("rediss://user:c4n4ry/1@host", "`@`"),
+    ("rediss://user:c4n4ry?1@host", "`@`"),
+    ("rediss://user:c4n4ry@1@host", "%40"),
+    ("rediss://user:c4n4ry%zz@host", "password"),
+    ("rediss://us%ffer:c4n4ry@host", "user"),
+    ("rediss://user@host", "user has no password"),
+    ("redis://user:c4n4ry@far.example", "insecure=true"),
+    ("redis://:c4n4ry@10.0.0.1", "\"10.0.0.1\""),
+    ("redis-cluster://:c4n4ry@127.0.0.1,far.example", "\"far.example\""),
+    ("redis://user:c4n4ry@far.example?insecure=false", "insecure=true"),
+    ("redis://user:c4n4ry@far.example?insecure=yes", "\"insecure\""),
+    ("rediss://user:c4n4ry@far.example?insecure=true", "\"insecure\""),
+    ("redis://host:0", "port"),
+    ("redis://host:65536", "port"),
+    ("redis://host:c4n4ry", "port"),
+    ("redis://host:+1", "port"),
+    ("redis://[::1", "IPv6"),
+    ("redis://[localhost]", "IPv6"),
+    ("redis://a host", "host name"),
+    ("redis://höst", "host name"),
+    ("redis://one,two", "redis-cluster"),
+    ("redis-cluster://one,,three", "place 2"),
+    ("redis-cluster://one,two:x", "place 2"),
+    ("redis-cluster://one/1", "database"),
+    ("redis://host/x", "database"),
+    ("redis://host/65536", "database"),
+    ("redis://host/-1", "database"),
+    ("redis://host?perfix=a", "\"perfix\""),
+    ("redis://host?timeout=1", "\"timeout\""),
+    ("redis://host?prefix=", "\"prefix\""),
+    ("redis://host?prefix=a%20b", "\"prefix\""),
+    ("redis://host?prefix={a}", "\"prefix\""),
+    ("redis://host?prefix=a&prefix=b", "\"prefix\""),
+    ("redis://host?ca=/ca.pem", "\"ca\""),
+    ("rediss://host?ca=", "\"ca\""),
+    ("rediss://:c4n4ry@host?ca=/no/such/ca.pem", "/no/such/ca.pem"),
+    // DynamoDB: table, extra parts, options.
+    ("dynamodb:", "dynamodb://TABLE"),
+    ("dynamodb://", "dynamodb://TABLE"),
+    ("dynamodb:///fleet", "dynamodb://TABLE"),
+    ("dynamodb://ab", "\"ab\""),
+    ("dynamodb://a%20b", "table name"),
+    ("dynamodb://fleet:8000", "port"),
+    ("dynamodb://user:c4n4ry@fleet", "user name"),
+    ("dynamodb://:c4n4ry@fleet", "password"),
+    ("dynamodb://fleet/orders", "path"),
+    ("dynamodb://fleet#orders", "fragment"),
+    ("dynamodb://fleet?regoin=eu-central-1", "`regoin`"),
+    ("dynamodb://fleet?endpoint=http://c4n4ry", "`endpoint`"),
+    ("dynamodb://fleet?region=", "region"),
+    ("dynamodb://fleet?region=EU", "\"EU\""),
+    ("dynamodb://fleet?region=eu%2F", "\"eu/\""),
+    ("dynamodb://fleet?prefix=", "prefix"),
+    ("dynamodb://fleet?prefix=a:b", "\"a:b\""),
+    ("dynamodb://fleet?prefix=a&prefix=b", "`prefix`"),
+    // SSM: path, extra parts, options.
+    ("ssm:", "path"),
+    ("ssm:///", "path"),
+    ("ssm://fleet", "three slashes"),
+    ("ssm://user:c4n4ry@host/fleet", "user name"),
+    ("ssm:////fleet", "\"//fleet\""),
+    ("ssm:///fleet/../orders", "\"/fleet/../orders\""),
+    ("ssm:///aws/fleet", "\"/aws/fleet\""),
+    ("ssm:///ssm-fleet", "\"/ssm-fleet\""),
+    ("ssm:///{fleet}", "\"/{fleet}\""),
+    ("ssm:///fleet#orders", "fragment"),
+    ("ssm:///fleet?kms-key=alias/fleet", "`kms-key`"),
+    ("ssm:///fleet?kms_key=", "KMS key"),
+    ("ssm:///fleet?tier=huge", "\"huge\""),
+    ("ssm:///fleet?tier=standard&tier=standard", "`tier`"),
+    ("ssm:///fleet?region=EU", "\"EU\""),
+    ("ssm:///fleet?prefix=a", "`prefix`"),
+];
+
+#[tokio::test]
+async fn each_wrong_url_is_refused_and_the_refusal_names_what_is_wrong() {
+    for (url, expected) in REFUSED {
+        let Err(error) = Stores::from_url(url).await else { panic!("{url} is taken") };
+        let refusal = named(&error);
+        assert!(refusal.contains(expected), "{url}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_holds_no_certificates_is_named() {
+    let path = std::env::temp_dir().join(unique("not-a-certificate"));
+    fs::write(&path, SECRET).unwrap();
+    let error =
+        Stores::from_url(&format!("rediss://host?ca={}", path.display())).await.unwrap_err();
+    fs::remove_file(&path).unwrap();
+    assert!(named(&error).contains(path.to_str().unwrap()), "{error:?}");
+}
+
+#[tokio::test]
+async fn each_form_is_taken_without_anybody_listening_and_shows_no_password() {
+    let taken = [
+        "memory:",
+        "memory://",
+        "redis://192.0.2.1",
+        "redis://192.0.2.1:6380/1?prefix=orders",
+        "redis://:c4n4ry@localhost",
+        "redis://:c4n4ry@[::1]:6379",
+        "redis://user:c4n4ry@far.example?insecure=true",
+        "rediss://user:c4n4ry%40%2F%3A@far.example",
+        "redis-cluster://192.0.2.1,192.0.2.2:6380",
+        "rediss-cluster://user:c4n4ry@one.example,two.example?prefix=orders",
+        "dynamodb://fleet",
+        "dynamodb://fleet?region=eu-central-1&prefix=orders",
+        "ssm:///fleet",
+        "ssm:///fleet/orders?kms_key=alias/fleet&tier=advanced&region=eu-central-1",
+    ];
+    for url in taken {
+        let backend: Backend = url.parse().unwrap();
+        let stores = Stores::from_url(url).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
+        let shown = format!("{backend:?} {stores:?} {stores:#?}");
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}

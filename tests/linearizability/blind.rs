@@ -1,0 +1,37 @@
+//! A register on a real store that writes whatever was expected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use funcify_core::StoreError;
+use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+
+#[derive(Debug)]
+pub(super) struct Blind(pub(super) Arc<dyn Register>);
+
+#[async_trait]
+impl Register for Blind {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        self.0.read(key).await
+    }
+
+    /// On top of whatever is there, until it is done.
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        _expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let mut there = self.0.read(key).await?;
+        loop {
+            let version = there.map(|there| there.version);
+            match self.0.swap(key, version, id, body, keep_for).await? {
+                Swap::Conflict(current) => there = current,
+                done => return Ok(done),
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+use axum::{
+    Router,
+    body::Bytes,
+    extract::Query,
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
+use funcify::{local, pipeline::Pipeline};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_browser_reaches_the_routes_as_if_through_an_http_api() {
+    let echo =
+        async |headers: HeaderMap, Query(query): Query<Vec<(String, String)>>, body: Bytes| {
+            let all = |name: &str| {
+                let values = headers.get_all(name).iter();
+                values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            axum::Json(json!({
+                "x-a": all("x-a"), "cookie": all("cookie"), "query": query, "body": body.to_vec(),
+            }))
+        };
+    let router = Router::new()
+        .route("/echo/{id}", post(echo))
+        .route("/picture", get(async || ([("set-cookie", "a=1")], vec![0_u8, 255])))
+        .route("/panic", get(async || -> &'static str { panic!("of a handler") }));
+    let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(local::serve(pipeline, listener));
+    let client = funcify::http::client().unwrap();
+
+    let request = client.post(format!("{url}/echo/a%20b?t=x%26&t=y"));
+    let request = request.header("x-a", "1").header("x-a", "2").header("cookie", "s=1; t=2");
+    let reply = request.body(vec![0_u8, 255, b'"']).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    assert_eq!(
+        reply.json::<serde_json::Value>().await.unwrap(),
+        json!({
+            "x-a": ["1,2"], "cookie": ["s=1; t=2"], "query": [["t", "x&"], ["t", "y"]],
+            "body": [0, 255, 34],
+        })
+    );
+    let picture = client.get(format!("{url}/picture")).send().await.unwrap();
+    assert_eq!(picture.headers()["set-cookie"], "a=1");
+    assert_eq!(picture.bytes().await.unwrap(), &[0_u8, 255][..]);
+    for (path, status) in [("/panic", 500), ("/missing", 404), ("/a//b", 400)] {
+        let reply = client.get(format!("{url}{path}")).send().await.unwrap();
+        assert_eq!(reply.status(), status, "{path}");
+        assert_eq!(reply.headers()["content-type"], "application/problem+json");
+    }
+    server.abort();
+}
+
+#[test]
+fn a_file_that_is_no_event_is_named() {
+    let folder = std::env::temp_dir();
+    let path = folder.join(format!("funcify-no-event-{}.json", std::process::id()));
+    std::fs::write(&path, "{ no JSON").unwrap();
+    let error = local::read(&path).unwrap_err().to_string();
+    assert!(error.contains("expected JSON") && error.contains("funcify-no-event"), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    let error = local::read(&path).unwrap_err().to_string();
+    assert!(error.contains("cannot be read") && error.contains("funcify-no-event"), "{error}");
+}

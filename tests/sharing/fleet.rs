@@ -1,0 +1,88 @@
+//! A fleet of real processes, each the example `fleet_member`.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::support::process::{Process, example};
+use crate::support::{aws, env, idp};
+
+/// Longer than any member takes.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// One fleet at a time: what is judged is also how fast they learn.
+pub(super) async fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::const_new(());
+    ONE.lock().await
+}
+
+/// The shared stores by URL, ready to be used.
+pub(crate) async fn redis() -> String {
+    format!("{}?prefix=funcify-test", env::redis())
+}
+
+pub(crate) async fn dynamodb() -> String {
+    aws::dynamodb().await;
+    env::dynamodb()
+}
+
+pub(crate) async fn ssm() -> String {
+    env::ssm()
+}
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    process: Process,
+}
+
+impl Member {
+    pub(crate) fn start(store: &str, name: &str, steps: &str) -> Self {
+        let mut command = command(name, steps);
+        command.env("FUNCIFY_BACKEND", store);
+        Self::run(command)
+    }
+
+    pub(crate) fn run(command: Command) -> Self {
+        Self { process: Process::start(command) }
+    }
+
+    /// What came of this step, which must not be taken twice.
+    pub(crate) async fn took(&self, step: &str) -> Value {
+        self.process.prints(&format!(r#""step":"{step}""#), PATIENCE).await;
+        let printed = self.process.stdout();
+        let steps = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        steps.into_iter().find(|line| line["step"] == step).unwrap()
+    }
+
+    /// Waits until all of its steps are taken.
+    pub(crate) async fn ended(mut self) {
+        let status = self.process.ended(PATIENCE).await;
+        assert!(status.success(), "{}", self.process.stderr());
+    }
+}
+
+/// A member without a store, whatever the environment of this test says.
+pub(crate) fn command(name: &str, steps: &str) -> Command {
+    let mut command = example("fleet_member");
+    command.arg(name).args(steps.split_whitespace());
+    for variable in ["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS"] {
+        command.env_remove(variable);
+    }
+    // A client of its own for each fleet, so that its grants can be counted.
+    command.env("FUNCIFY_ISSUER", env::idp());
+    command.env("FUNCIFY_CLIENT_ID", client(name));
+    command.env("FUNCIFY_CLIENT_SECRET", env::idp_secret());
+    command.env("FUNCIFY_SCOPE", "orders:read");
+    command
+}
+
+/// How often the identity provider granted a token to the fleet of this name.
+pub(crate) async fn grants(name: &str) -> u64 {
+    idp::grants(&client(name)).await
+}
+
+fn client(name: &str) -> String {
+    format!("basic-{name}")
+}

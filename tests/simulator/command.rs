@@ -1,0 +1,97 @@
+//! `examples/fleet`, as scripts call it.
+
+use std::{collections::BTreeSet, fs, process::Output};
+
+use serde_json::Value;
+
+use crate::support::process;
+
+fn fleet(arguments: &[&str]) -> Output {
+    process::example("fleet").args(arguments).output().unwrap()
+}
+
+#[test]
+fn json_is_one_object_a_scenario_and_nothing_else() {
+    let twice = ["--json", "--instances", "20", "--seed", "9"];
+    let scenarios = ["--scenario", "recovery", "--scenario", "cold-burst"];
+    let output = fleet(&[&twice[..], &scenarios[..]].concat());
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, name) in lines.iter().zip(["recovery", "cold-burst"]) {
+        let members: BTreeSet<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, BTreeSet::from(["figures", "instances", "scenario", "seed"]));
+        assert_eq!((&line["scenario"], &line["seed"]), (&Value::from(name), &Value::from(9)));
+        assert_eq!(line["instances"], 20);
+    }
+    assert!(lines[0]["figures"]["seconds_to_closed"].is_number());
+    assert_eq!(lines[1]["figures"]["grants"], 1);
+}
+
+#[test]
+fn bad_arguments_end_with_2_and_say_why() {
+    let folder = tempfolder();
+    let written = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let broken = written("broken.json", "{");
+    let impossible = written("impossible.toml", "quorum = 0");
+    let foreign = written("policy.yaml", "quorum: 1");
+    let cases: [(&[&str], &str); 11] = [
+        (&["--sunshine"], "--sunshine"),
+        (&["--scenario", "sunshine"], "sunshine"),
+        (&["--scenario"], "a name, got nothing"),
+        (&["--instances", "0"], "from 1 on"),
+        (&["--seed", "x"], "--seed"),
+        (&["--hours", "-1"], "--hours"),
+        (&["--svg", "all.svg"], "--scenario"),
+        (&["--policy", "nowhere.json"], "nowhere.json"),
+        (&["--policy", &broken], "broken.json"),
+        (&["--policy", &impossible], "quorum"),
+        (&["--policy", &foreign], ".toml"),
+    ];
+    for (arguments, told) in cases {
+        let output = fleet(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(told), "{error}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_policy_is_taken_as_toml_and_as_json_alike() {
+    let folder = tempfolder();
+    let (toml, json) = (folder.join("policy.toml"), folder.join("policy.json"));
+    fs::write(&toml, "stand_down = 5\n[rule.count]\nfailures = 2\nwindow = 60\n").unwrap();
+    fs::write(&json, r#"{"stand_down":5,"rule":{"count":{"failures":2,"window":60}}}"#).unwrap();
+    let of = |file: &std::path::Path| {
+        let file = file.to_str().unwrap();
+        let arguments = ["--json", "--scenario", "recovery", "--instances", "20", "--policy", file];
+        serde_json::from_slice::<Value>(&fleet(&arguments).stdout).unwrap()
+    };
+    let (toml, json) = (of(&toml), of(&json));
+    assert_eq!(toml, json);
+    assert!(toml["figures"]["seconds_to_closed"].as_f64().unwrap() < 8.0, "{toml}");
+}
+
+#[test]
+fn a_picture_is_written_and_the_table_shows_each_bar() {
+    let image = tempfolder().join("recovery.svg");
+    let svg = image.to_str().unwrap();
+    let output = fleet(&["--scenario", "recovery", "--instances", "20", "--svg", svg]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for shown in ["seconds_to_closed", "at most 33", "ok", "state"] {
+        assert!(table.contains(shown), "{shown} is missing in\n{table}");
+    }
+    assert!(fs::read_to_string(image).unwrap().starts_with("<svg "));
+}
+
+fn tempfolder() -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("simulator");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -1,0 +1,119 @@
+//! A sealed token leaves no trace in any store, and SSM encrypts what is left once more.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use funcify::Stores;
+use funcify::sealed::{SealKeys, Sealed};
+use funcify_core::register::{RecordKey, Swap, WriteId};
+use funcify_core::token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::raw;
+use crate::sharing::fleet;
+use crate::support::attempt::unique;
+use crate::support::env;
+use crate::support::idp::http;
+
+const CANARY: &str = "canary/of~the+token?2YotnFZFEjr1zCsicMWpAA";
+
+const KEYS: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// The canary in each form in which a store may show it.
+fn traces() -> Vec<String> {
+    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let percent = utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string();
+    let escaped = CANARY.replace('/', "\\/");
+    let mut traces = vec![CANARY.to_owned(), hex.to_uppercase(), hex, percent, escaped];
+    // Wherever it begins in a longer text, whole groups of three bytes look like one of these.
+    for skipped in 0..3 {
+        let groups = &CANARY.as_bytes()[skipped..CANARY.len() - (CANARY.len() - skipped) % 3];
+        traces.push(STANDARD_NO_PAD.encode(groups));
+        traces.push(URL_SAFE_NO_PAD.encode(groups));
+    }
+    traces
+}
+
+fn shows(stored: &str) -> bool {
+    traces().iter().any(|trace| stored.contains(trace))
+}
+
+async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
+    let token = Some(AccessToken::new(CANARY));
+    let record = TokenRecord { token, ..TokenRecord::default() };
+    let swap = tokens.write(key, None, WriteId::random(), &record).await.unwrap();
+    assert!(matches!(swap, Swap::Done(_)), "{swap:?}");
+}
+
+async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {
+    let stores = Stores::from_url(url).await.unwrap();
+    let sealed = Sealed::new(Arc::clone(&stores.tokens), SealKeys::parse(KEYS).unwrap());
+    let [clear_key, key] = ["clear", "sealed"].map(|name| TokenKey::new(unique(name)).unwrap());
+
+    write(&*stores.tokens, &clear_key).await;
+    let clear = stored(&RecordKey::Token(clear_key)).await;
+    assert!(shows(&clear), "an unsealed token is seen: {clear}");
+
+    write(&sealed, &key).await;
+    let stored = stored(&RecordKey::Token(key.clone())).await;
+    assert!(!shows(&stored), "{stored}");
+    assert!(stored.contains("sealed:v1:one:"), "{stored}");
+
+    let read = sealed.read(&key).await.unwrap().unwrap();
+    assert_eq!(read.value.token.unwrap().expose(), CANARY);
+}
+
+#[test]
+fn a_canary_is_seen_in_each_of_its_forms() {
+    let base64 = |prefix: &str| STANDARD_NO_PAD.encode(format!("{prefix}{CANARY}."));
+    for shown in [base64(""), base64("a"), base64("ab"), json!({ "token": CANARY }).to_string()] {
+        assert!(shows(&shown), "{shown}");
+    }
+    assert!(!shows("sealed:v1:one:Y2FuYXJ5"));
+}
+
+#[tokio::test]
+async fn on_redis_a_sealed_token_leaves_no_trace() {
+    leaves_no_trace(&fleet::redis().await, raw::on_redis).await;
+}
+
+#[tokio::test]
+async fn on_dynamodb_a_sealed_token_leaves_no_trace() {
+    leaves_no_trace(&fleet::dynamodb().await, raw::on_dynamodb).await;
+}
+
+#[tokio::test]
+async fn on_ssm_a_sealed_token_leaves_no_trace() {
+    leaves_no_trace(&fleet::ssm().await, raw::on_ssm).await;
+}
+
+#[tokio::test]
+async fn on_ssm_each_version_is_a_secure_string_with_the_key_that_was_asked_for() {
+    let Some(kms) = env::aws_endpoint("KMS") else {
+        return println!("not on the user's own AWS: it would leave a key behind");
+    };
+    let made = http().post(kms).header("x-amz-target", "TrentService.CreateKey").body("{}");
+    let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
+    let kms_key = made["KeyMetadata"]["KeyId"].as_str().unwrap();
+    let mut url = env::ssm();
+    url.push_str(if url.contains('?') { "&" } else { "?" });
+    url.push_str(&format!("kms_key={kms_key}"));
+    let stores = Stores::from_url(&url).await.unwrap();
+    let key = TokenKey::new(unique("encrypted")).unwrap();
+
+    write(&*stores.tokens, &key).await;
+    let first = stores.tokens.read(&key).await.unwrap().unwrap();
+    let id = WriteId::random();
+    stores.tokens.write(&key, Some(first.version), id, &first.value).await.unwrap();
+
+    let name = raw::parameter(&url, &RecordKey::Token(key));
+    let history = raw::ssm_client().await.get_parameter_history().name(name).send().await.unwrap();
+    assert_eq!(history.parameters().len(), 2);
+    for version in history.parameters() {
+        assert_eq!(version.r#type().unwrap().as_str(), "SecureString");
+        assert_eq!(version.key_id(), Some(kms_key));
+        assert!(!version.value().unwrap().contains(CANARY), "encrypted, and not decrypted for all");
+    }
+}
