@@ -39,8 +39,10 @@ async fn json_of(command: Command) -> (Vec<Value>, Value) {
     (lines, summary["summary"].clone())
 }
 
-/// Each shipped event: kind, route, outcome, status.
-const SHIPPED: [(&str, &str, Option<&str>, &str, Option<u16>); 16] = [
+/// A file's name, and its event's kind, route, outcome and status.
+type Ended<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, Option<u16>);
+
+const SHIPPED: [Ended<'static>; 16] = [
     ("01-rest-get-order", "apigw-rest-v1", Some("/orders/{id}"), "handled", Some(200)),
     ("02-rest-post-order", "apigw-rest-v1", Some("/orders"), "handled", Some(201)),
     ("03-http-get-orders", "apigw-http-v2", Some("/orders"), "handled", Some(200)),

@@ -92,7 +92,7 @@ impl<'de> DeserializeSeed<'de> for &mut Values<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Values { shared, name, .. } = **self;
+        let Values { shared, name, .. } = *self;
         deserializer.deserialize_any(Values { headers: self.headers, shared, name, listed: true })
     }
 }

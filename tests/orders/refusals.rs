@@ -45,7 +45,7 @@ async fn settings_that_cannot_be_used_are_named_and_no_secret_is() {
         ("FUNCIFY_BACKEND", "memory://canary", "memory:"),
         ("FUNCIFY_BACKEND", "redis://user:canary@remote", "remote"),
         ("FUNCIFY_BACKEND", "redis://user:canary@127.0.0.1?colour=red", "colour"),
-        ("FUNCIFY_BACKEND", "redis://user:canary@127.0.0.1:99999", "99999"),
+        ("FUNCIFY_BACKEND", "redis://user:canary@127.0.0.1:99999", "port"),
         ("FUNCIFY_BACKEND", "redis://user:canary@", "host"),
         ("FUNCIFY_BACKEND", "dynamodb://orders?colour=red", "colour"),
         ("FUNCIFY_BACKEND", "dynamodb://", "TABLE"),

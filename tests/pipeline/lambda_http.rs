@@ -155,7 +155,7 @@ fn awkward() -> Vec<TestEvent> {
         ("example-apigw-request.json", "path"),
         ("example-apigw-v2-request-iam.json", "rawPath"),
         ("alb_request.json", "path"),
-        ("example-vpc-lattice-v2-request-base64.json", "path"),
+        ("example-vpc-lattice-v2-request.json", "path"),
     ];
     let mut events = Vec::new();
     for (fixture, path) in bases {

@@ -81,8 +81,7 @@ async fn on_redis_a_cold_fleet_of_200_costs_one_grant() {
 async fn on_dynamodb_a_cold_fleet_of_200_costs_one_grant() {
     let poll = (Duration::from_millis(250), Duration::from_millis(1_000));
     make_table(&env::dynamodb()).await;
-    one_grant_cold_and_one_at_the_end(&env::dynamodb(), "dynamodb", 200, poll)
-        .await;
+    one_grant_cold_and_one_at_the_end(&env::dynamodb(), "dynamodb", 200, poll).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
