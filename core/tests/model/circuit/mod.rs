@@ -81,11 +81,11 @@ fn the_circuit_keeps_its_laws_whatever_happens_at_any_step() {
 #[test]
 fn each_twin_of_the_circuit_breaks_the_law_it_is_made_for() {
     let one = Bounds { instances: 1, ..PAIR };
-    let touchy = Bounds { failures: 1, mishaps: EVICTION, ..PAIR };
+    let flushed = Bounds { mishaps: EVICTION, ..PAIR };
     let crowded = Bounds { failures: 3, mishaps: LOST, ..PAIR };
     for (flaw, law, bounds) in [
         (Flaw::UnfencedEpoch, laws::FENCED, PAIR),
-        (Flaw::EpochAlone, laws::FENCED, touchy),
+        (Flaw::EpochAlone, laws::FENCED, flushed),
         (Flaw::UnfencedLease, laws::FENCED, PAIR),
         (Flaw::EndlessLease, STUCK, Bounds { mishaps: CRASH, ..one }),
         (Flaw::AgelessSnapshot, laws::FRESH, PAIR),
