@@ -1,7 +1,11 @@
 //! What an event costs in allocations, from its bytes to the answer's. A binary of its own: the
 //! count is the process's.
 
-#![allow(clippy::unwrap_used, reason = "how a test fails")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and what it prints is its figure"
+)]
 
 use std::{alloc::System, hint::black_box};
 
