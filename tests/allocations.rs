@@ -4,7 +4,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "how a test fails, and what it measured is worth reading"
+    reason = "a test fails by panicking, and what it prints is its figure"
 )]
 
 use std::{alloc::System, hint::black_box};
