@@ -4,7 +4,6 @@ mod error;
 mod layer;
 mod request;
 mod response;
-mod trace;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -17,7 +16,6 @@ pub use error::{ApiConfigError, ApiError};
 pub use layer::{AttachToken, TokenLayer};
 pub use request::ApiRequest;
 pub use response::ApiResponse;
-pub use trace::TraceContext;
 
 use crate::{http::client, token::TokenGetter};
 

@@ -1,4 +1,79 @@
 //! One pipeline for every Lambda event, one token and one circuit for the whole fleet.
+//!
+//! A function is one process of hundreds that live for minutes. What each of them does well alone,
+//! the fleet does badly together: all fetch a token when it expires, and each finds out for itself
+//! that a service is down. funcify keeps both facts where all instances see them, in a backend of
+//! your choice, and brings every event to a handler by the same short way.
+//!
+//! | you want to | you need |
+//! |---|---|
+//! | handle events, from HTTP requests to queues and buckets | [`Pipeline`] and [`run()`]; [`local`] and [`testing`] at your desk |
+//! | know who is calling, and what they may do | [`Pip`] and [`Policy`] |
+//! | call another service with the token, in the circuit | [`Api`] |
+//! | hold the fleet's token | [`TokenGetter`] |
+//! | protect anything else by a circuit | [`CircuitBreaker`] |
+//! | choose where the two are kept | [`Stores`], by URL |
+//!
+//! # A pipeline
+//!
+//! HTTP events are routed by axum, records by the name of the queue, bucket or stream that they
+//! come from. [`testing`] makes events of every source, [`local`] runs those of a file.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use funcify::{Pipeline, Problem, S3Object, testing};
+//!
+//! async fn on_upload(upload: S3Object) -> Result<(), Problem> {
+//!     if upload.key.ends_with(".pdf") { Ok(()) } else { Err(Problem::bad_request("no invoice")) }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let pipeline = Pipeline::builder(())
+//!     .http(Router::new().route("/health", get(async || "ok")))
+//!     .s3("uploads", on_upload)
+//!     .build()?;
+//!
+//! let answer = testing::rest_get("/health").send(&pipeline).await?;
+//! assert_eq!(answer.http().unwrap().body(), "ok");
+//! assert!(testing::s3_put("uploads", "7.pdf").send(&pipeline).await.is_ok());
+//! // Lambda is told that the invocation failed, and tries again.
+//! assert!(testing::s3_put("uploads", "7.exe").send(&pipeline).await.is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # A circuit
+//!
+//! Its state is the fleet's: whichever instances the failures hit, all of them refuse, and one of
+//! them tries whether the service is back.
+//!
+//! ```
+//! use funcify::{CircuitBreaker, CircuitPolicy, Stores, circuit::CircuitError};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
+//! let circuit = || {
+//!     CircuitBreaker::new("warehouse", CircuitPolicy::ancestor(), stores.circuits.clone())
+//! };
+//! let (one, another) = (circuit()?, circuit()?);
+//! for _ in 0..3 {
+//!     let _ = one.call(async || Err::<(), _>("connection refused")).await;
+//! }
+//! let refused = another.call(async || Ok::<_, &str>("not even sent")).await;
+//! assert!(matches!(refused, Err(CircuitError::Open(_))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # A token
+//!
+//! [`TokenGetter`] fetches it by the client-credentials grant, once for the fleet; [`Api`] attaches
+//! it to the calls of one service, and [`api::TokenLayer`] to those of a client of yours.
+//!
+//! # Features
+//!
+//! One a backend: `memory` (default), `redis`, `dynamodb`, `ssm`. A URL whose feature is off is a
+//! [`ConfigError`] that says which one to switch on.
 
 pub mod api;
 pub mod backend;
@@ -9,6 +84,7 @@ pub mod sealed;
 pub mod simulator;
 pub mod testing;
 pub mod token;
+mod trace;
 
 pub use api::Api;
 pub use backend::{Backend, ConfigError, Stores};
@@ -20,3 +96,9 @@ pub use pipeline::{
     Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run, run_streaming,
 };
 pub use token::{ClientCredentials, TokenGetter};
+pub use trace::TraceContext;
+
+/// The README's examples are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

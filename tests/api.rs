@@ -12,18 +12,24 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get, post},
 };
-use funcify::api::{Api, ApiError, TokenLayer, TraceContext};
+use funcify::{
+    Pipeline, Problem, TraceContext,
+    api::{Api, ApiError, TokenLayer},
+    testing,
+};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
     circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
 };
 use http::{HeaderValue, Method, Request};
-use serde_json::{Value, json};
+use lambda_runtime::LambdaEvent;
+use serde_json::{Value, json, value::RawValue};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
@@ -163,20 +169,52 @@ async fn a_call_ends_with_the_invocation() {
     assert!(matches!(nowhere.get::<()>("/").await, Err(ApiError::Unreachable(_))));
 }
 
-#[tokio::test]
-async fn the_trace_is_handed_on() {
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// A service that answers with the trace it was called in.
+async fn echo_of_the_trace() -> Api {
     let echo = |headers: HeaderMap| async move {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         Json(json!([text("traceparent"), text("x-amzn-trace-id")]))
     };
     let base = serve(Router::new().route("/", get(echo))).await;
-    let api = Api::new("warehouse", &base).unwrap();
-    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    Api::new("warehouse", &base).unwrap()
+}
+
+#[tokio::test]
+async fn the_trace_is_handed_on() {
+    let api = echo_of_the_trace().await;
     let mut headers = HeaderMap::new();
-    headers.insert("traceparent", HeaderValue::from_static(parent));
+    headers.insert("traceparent", HeaderValue::from_static(PARENT));
     let trace = TraceContext::from_headers(&headers).with_xray("Root=1-5759e988");
     let seen: Value = trace.scope(api.get("/")).await.unwrap();
-    assert_eq!(seen, json!([parent, "Root=1-5759e988"]));
+    assert_eq!(seen, json!([PARENT, "Root=1-5759e988"]));
+    let seen: Value = api.get("/").await.unwrap();
+    assert_eq!(seen, json!([null, null]), "outside of an invocation there is none");
+}
+
+#[tokio::test]
+async fn a_handlers_call_belongs_to_the_trace_of_its_request() {
+    async fn call(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+        Ok(Json(api.get("/").await?))
+    }
+    let pipeline = Pipeline::builder(echo_of_the_trace().await)
+        .http(Router::new().route("/", get(call)))
+        .build()
+        .unwrap();
+    let event = testing::rest_get("/").header("traceparent", PARENT);
+    let event = event.header("x-amzn-trace-id", "Root=of-the-gateway").json();
+    for (of_lambda, expected) in
+        [(Some("Root=1-5759e988"), "Root=1-5759e988"), (None, "Root=of-the-gateway")]
+    {
+        let mut context = testing::context(Duration::from_secs(5));
+        context.xray_trace_id = of_lambda.map(str::to_owned);
+        let text = RawValue::from_string(event.clone()).unwrap();
+        let processed = pipeline.process(LambdaEvent::new(text, context)).await;
+        let answer = processed.result.unwrap();
+        let seen: Value = serde_json::from_slice(answer.http().unwrap().body()).unwrap();
+        assert_eq!(seen, json!([PARENT, expected]));
+    }
 }
 
 #[tokio::test]

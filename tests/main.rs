@@ -12,7 +12,9 @@
 mod api;
 mod config;
 mod dynamodb;
+mod lambda;
 mod linearizability;
+mod orders;
 mod pipeline;
 mod redis;
 mod servers;

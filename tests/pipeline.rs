@@ -3,8 +3,11 @@
 mod batches;
 mod corpus;
 mod hostile;
+mod inputs;
 mod kinds;
+mod lambda_http;
 mod local;
+mod mutations;
 mod requests;
 mod responses;
 mod steps;

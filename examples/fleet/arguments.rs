@@ -120,7 +120,9 @@ fn value<T: FromStr>(
     expected: &'static str,
     given: Option<String>,
 ) -> Result<T, ArgumentError> {
-    let got = given.unwrap_or_else(|| "nothing".to_owned());
+    let Some(got) = given else {
+        return Err(ArgumentError::Value { option, expected, got: "nothing".to_owned() });
+    };
     got.parse().map_err(|_| ArgumentError::Value { option, expected, got })
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentError {
-    #[error("--idp needs the URL of an issuer")]
+    #[error("--idp needs the URL of an issuer, https://…")]
     NoIssuer,
     #[error("unknown option {0}, try --help")]
     Unknown(String),
@@ -40,7 +40,10 @@ impl Arguments {
             match argument.as_str() {
                 "--help" | "-h" => arguments.help = true,
                 "--json" => arguments.json = true,
-                "--idp" => arguments.idp = Some(given.next().ok_or(ArgumentError::NoIssuer)?),
+                "--idp" => {
+                    let issuer = given.next().filter(|issuer| issuer.starts_with("http"));
+                    arguments.idp = Some(issuer.ok_or(ArgumentError::NoIssuer)?);
+                }
                 "--serve" => {
                     let address = given.peek().and_then(|next| next.parse().ok());
                     given.next_if(|_| address.is_some());

@@ -69,6 +69,9 @@ async fn here() -> Result<(), Box<dyn Error>> {
     // Whatever is wrong is found before the first event runs.
     let files = events::read(&arguments.files)?;
     let Bench { function, callers, notes } = Bench::set_up(arguments.idp.as_deref()).await?;
+    for silent in function.silent_stores().await {
+        eprintln!("orders: {silent}");
+    }
     let report = Report::begin(arguments.json, &notes);
 
     if let Some(address) = arguments.serve {

@@ -5,11 +5,12 @@ use std::{env, error::Error};
 use funcify::{
     Api, CircuitBreaker, CircuitPolicy, ClientCredentials, Pip, Pipeline, Stores, TokenGetter,
     circuit::CircuitState,
-    token::{ClientAuthentication, ClientSecret, Endpoint},
+    token::{ClientAuthentication, ClientSecret, CredentialsError, Endpoint, TokenKey},
 };
 
 use crate::{
     app::{self, App},
+    explain,
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
     circuits: [CircuitBreaker; 2],
+    stores: Stores,
 }
 
 impl Function {
@@ -28,12 +30,13 @@ impl Function {
         let pip = Pip::jwks(&variable("ORDERS_JWKS_URL")?)
             .issuer(variable("ORDERS_ISSUER")?)
             .audience(variable("ORDERS_AUDIENCE")?);
-        Self::new(stores, credentials, &variable("ORDERS_WAREHOUSE_URL")?, pip)
+        Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, pip)
     }
 
     fn new(
         stores: Stores,
         credentials: ClientCredentials,
+        key: Option<TokenKey>,
         warehouse: &str,
         pip: Pip,
     ) -> Result<Self, Box<dyn Error>> {
@@ -41,12 +44,29 @@ impl Function {
             |name| CircuitBreaker::new(name, CircuitPolicy::ancestor(), stores.circuits.clone());
         let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
         let [provider, reservations] = circuits.clone();
-        let token =
-            TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider).build()?;
+        let token = TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider);
+        let token = match key {
+            Some(key) => token.key(key).build()?,
+            None => token.build()?,
+        };
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
         let pipeline = app::pipeline(App::new(warehouse), stores.clone(), pip)?;
-        Ok(Self { pipeline, token, circuits })
+        Ok(Self { pipeline, token, circuits, stores })
+    }
+
+    /// Why the stores do not answer, where they do not: the function runs on without them.
+    pub(crate) async fn silent_stores(&self) -> Vec<String> {
+        let stores = &self.stores;
+        let mut silent = Vec::new();
+        if let Err(error) = stores.tokens.read(self.token.key()).await {
+            silent.push(format!("the token is not shared, its store fails: {}", explain(&error)));
+        }
+        let [circuit, _] = &self.circuits;
+        if let Err(error) = stores.circuits.circuit_state(circuit.name()).await {
+            silent.push(format!("circuits are not shared, their store fails: {}", explain(&error)));
+        }
+        silent
     }
 
     /// How many tokens were asked for.
@@ -90,28 +110,38 @@ impl Bench {
         };
         let callers = IdentityProvider::start().await?;
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
-        let (issuer, client, secret) = match issuer {
-            Some(issuer) => {
-                (issuer, variable("FUNCIFY_CLIENT_ID")?, variable("FUNCIFY_CLIENT_SECRET")?)
-            }
-            None => (callers.issuer.as_str(), "orders-function".to_owned(), "stand-in".to_owned()),
+        let (credentials, key) = match issuer {
+            Some(issuer) => (of_environment(issuer)?, None),
+            // Another run has another provider: under one key they would be in each other's way.
+            None => (stand_in(&callers), Some(TokenKey::new(callers.name())?)),
         };
-        let stand_in = if issuer == callers.issuer { "stand-in at " } else { "" };
-        notes.push(format!("the fleet's token   {stand_in}{issuer}"));
+        let credentials = credentials.with_plain_http_on_loopback();
+        let kind = if issuer.is_some() { "" } else { "stand-in at " };
+        notes.push(format!("the fleet's token   {kind}{}", issuer.unwrap_or(&callers.issuer)));
         let warehouse = Warehouse::start().await?;
         notes.push(format!("warehouse           stand-in at {}", warehouse.url));
 
-        let secret = ClientAuthentication::basic(ClientSecret::new(secret));
-        let credentials =
-            ClientCredentials::new(Endpoint::Issuer(issuer.to_owned()), client, secret)
-                .with_plain_http_on_loopback();
         let pip = Pip::jwks(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
             .audience(AUDIENCE)
             .plain_http_on_loopback();
-        let function = Function::new(stores, credentials, &warehouse.url, pip)?;
+        let function = Function::new(stores, credentials, key, &warehouse.url, pip)?;
         Ok(Self { function, callers, notes })
     }
+}
+
+/// As in production, but for the issuer.
+fn of_environment(issuer: &str) -> Result<ClientCredentials, CredentialsError> {
+    ClientCredentials::from_variables(|name| match name {
+        "FUNCIFY_TOKEN_URL" => None,
+        "FUNCIFY_ISSUER" => Some(issuer.to_owned()),
+        name => env::var(name).ok(),
+    })
+}
+
+fn stand_in(provider: &IdentityProvider) -> ClientCredentials {
+    let secret = ClientAuthentication::basic(ClientSecret::new("stand-in"));
+    ClientCredentials::new(Endpoint::Issuer(provider.issuer.clone()), "orders-function", secret)
 }
 
 fn any_is_set<const N: usize>(names: [&str; N]) -> bool {

@@ -12,10 +12,11 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::{Api, ApiError, ApiResponse, TraceContext, error::PathFault};
+use super::{Api, ApiError, ApiResponse, error::PathFault};
 use crate::{
     http::{ReadError, read_capped},
     token::Token,
+    trace::TraceContext,
 };
 
 /// The largest answer that is read: 16 MB, more than a function could pass on.

@@ -55,6 +55,7 @@ impl<'de> Visitor<'de> for Fill<'_> {
                 headers: self.headers,
                 shared: self.shared,
                 name: &name,
+                listed: false,
             })?;
         }
         Ok(())
@@ -65,6 +66,8 @@ struct Values<'h> {
     headers: &'h mut HeaderMap,
     shared: &'h Bytes,
     name: &'h HeaderName,
+    /// Within a list already: another one has no meaning there.
+    listed: bool,
 }
 
 impl Values<'_> {
@@ -89,8 +92,8 @@ impl<'de> DeserializeSeed<'de> for &mut Values<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let values = Values { headers: self.headers, shared: self.shared, name: self.name };
-        deserializer.deserialize_any(values)
+        let Values { shared, name, .. } = *self;
+        deserializer.deserialize_any(Values { headers: self.headers, shared, name, listed: true })
     }
 }
 
@@ -115,6 +118,9 @@ impl<'de> Visitor<'de> for Values<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
+        if self.listed {
+            return Err(A::Error::custom("a list of values within a list"));
+        }
         while values.next_element_seed(&mut self)?.is_some() {}
         Ok(())
     }
@@ -157,6 +163,8 @@ mod tests {
             r#"{"":"1"}"#,
             r#"{"x-a":1}"#,
             r#"{"x-a":[["1"],{"b":1}]}"#,
+            r#"{"x-a":[["1"]]}"#,
+            r#"{"x-a":[[]]}"#,
             r#"{"x-a":{"b":"1"}}"#,
             r#"["x-a"]"#,
             r#""x-a""#,

@@ -13,7 +13,7 @@ use super::{
     Event, Kind, Problem,
     pip::{Caller, Credentials, Pip, Unauthenticated},
 };
-use crate::{api::TraceContext, backend::Stores};
+use crate::{backend::Stores, trace::TraceContext};
 
 /// One invocation of the function: its event and everything known about it.
 ///

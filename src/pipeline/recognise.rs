@@ -2,7 +2,7 @@
 
 use super::{
     Kind,
-    text::{Span, first, members, string},
+    text::{Span, from_first, members, string},
 };
 
 /// The kind of an event, and where its parts stand in its text.
@@ -178,8 +178,8 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
 
 /// The kind of what is delivered rather than asked: records, notifications, events of a bus.
 fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
-    if let Some(record) = at(top, Top::Records).and_then(first) {
-        return records(record);
+    if let Some(from_first) = at(top, Top::Records).and_then(from_first) {
+        return records(from_first);
     }
     if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
         return Some(Kind::S3TestEvent);
@@ -201,9 +201,10 @@ places! {
     }
 }
 
-/// The kind of a batch, by its first record.
-fn records(record: &str) -> Option<Kind> {
-    let found: Found<'_, { RecordMember::COUNT }> = members(record, RecordMember::place).ok()?;
+/// The kind of a batch, by its first record; `from_first` begins with it.
+fn records(from_first: &str) -> Option<Kind> {
+    let found: Found<'_, { RecordMember::COUNT }> =
+        members(from_first, RecordMember::place).ok()?;
     let at = |member: RecordMember| found.get(member as usize).copied().flatten();
     let source = at(RecordMember::EventSource).or(at(RecordMember::EventSourceSns));
     match &*source.and_then(string)? {

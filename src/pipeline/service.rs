@@ -34,7 +34,7 @@ use super::{
     routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3Token},
     within::within,
 };
-use crate::{api::TraceContext, backend::Stores};
+use crate::{backend::Stores, trace::TraceContext};
 
 /// From the event of whatever source to a handler, and back to the right answer.
 ///

@@ -27,6 +27,7 @@
 mod dependency;
 mod figures;
 mod fleet;
+mod getters;
 mod picture;
 mod provider;
 mod run;

@@ -23,12 +23,15 @@ async fn said(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
     (status.code(), process.stderr())
 }
 
+/// Variables, and what the refusal names.
+type Case<'a> = (&'a [(&'a str, &'a str)], [&'a str; 2]);
+
 #[tokio::test]
 async fn each_wrong_variable_is_named_and_nothing_is_begun() {
     const BOTH: &str = "FUNCIFY_BACKEND";
     const TOKENS: &str = "FUNCIFY_TOKENS";
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
-    let cases: [(&[(&str, &str)], [&str; 2]); 14] = [
+    let cases: [Case<'_>; 14] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
         (&[(TOKENS, "memory:")], [BOTH, "is not set"]),
@@ -89,5 +92,26 @@ async fn each_right_environment_is_taken_though_nobody_listens() {
             variables.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
         let (code, stderr) = said(&pairs).await;
         assert_eq!((code, &*stderr), (Some(0), ""), "{variables:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_aws_backend_without_a_region_anywhere_is_refused_and_the_region_named() {
+    for (url, code) in [
+        ("dynamodb://fleet", 2),
+        ("ssm:///fleet", 2),
+        ("dynamodb://fleet?region=eu-central-1", 0),
+        ("ssm:///fleet?region=eu-central-1", 0),
+    ] {
+        let mut command = command("configured", "");
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CA_BUNDLE"] {
+            command.env_remove(variable);
+        }
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("FUNCIFY_BACKEND", url);
+        let mut process = Process::start(command);
+        let status = process.ended(Duration::from_secs(30)).await;
+        assert_eq!(status.code(), Some(code), "{url}: {}", process.stderr());
+        assert_eq!(process.stderr().contains("region"), code == 2, "{}", process.stderr());
     }
 }

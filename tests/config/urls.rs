@@ -26,7 +26,7 @@ const REFUSED: [(&str, &str); 92] = [
     ("memory://host", "memory: alone"),
     ("memory:?prefix=a", "memory: alone"),
     // Redis: form, hosts, credentials, database, options.
-    ("redis:", "redis: expected redis://"),
+    ("redis:", "no scheme"),
     ("redis:c4n4ry@host", "no scheme"),
     ("redis:/host", "no scheme"),
     ("redis://", "a host is missing"),

@@ -1,7 +1,6 @@
-//! The whole contract, and whether histories are linearizable.
+//! The whole contract.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -10,9 +9,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use funcify_backend_dynamodb::DynamoDbBackend;
 use funcify_core::conformance::{self, Breakable, Faulty, Raw, Subject};
 use funcify_core::register::{RecordKey, Register};
-use funcify_core::{Chance, StoreError, StoreErrorKind};
+use funcify_core::{StoreError, StoreErrorKind};
 
-use crate::support::linearize::{HistoryPlan, Verdict, check};
 use crate::support::{aws, env};
 
 /// The table under test, with a client of its own for what is planted behind our back.
@@ -76,33 +74,4 @@ async fn the_contract_holds_on_dynamodb() {
     println!("dynamodb\n{report}");
     report.assert_passed();
     assert!(report.passed() >= 60, "{} checks", report.passed());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn histories_on_dynamodb_are_linearizable() {
-    let register: Arc<dyn Register> = Arc::new(aws::dynamodb().await);
-    let (wanted, start, chance) = (env::scaled(500), Instant::now(), Chance::seeded(env::seed()));
-    let (mut counted, mut done) = (0, 0);
-    for _ in 0..2 * wanted {
-        let plan = HistoryPlan {
-            clients: 4,
-            operations: 10,
-            keys: 1,
-            seed: chance.bits(),
-            stale_reads: true,
-        };
-        match check(&[Arc::clone(&register)], plan).await {
-            Verdict::Linearizable(counts) => {
-                counted += 1;
-                done += counts.done;
-            }
-            Verdict::DoesNotCount(why) => println!("does not count: {why}"),
-            Verdict::NotLinearizable(key, stuck) => panic!("{plan:?} on {key}: {stuck}"),
-        }
-        if counted == wanted {
-            break;
-        }
-    }
-    println!("{counted} histories, {done} writes done in {:?}", start.elapsed());
-    assert_eq!(counted, wanted);
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::config::Credentials;
-use funcify_backend_dynamodb::DynamoDbBackend;
+use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{Body, Register, WriteId};
 
@@ -79,4 +79,15 @@ async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
     assert_eq!(failed.kind(), StoreErrorKind::Unavailable);
     let shown = format!("{register:?} {failed:?} {failed} {}", failed.source().unwrap());
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_region_that_is_missing_is_named_before_anything_is_sent() {
+    let nowhere = aws::config(None).await.into_builder().region(None).build();
+    let refused = DynamoDbBackend::new(DynamoDbConfig::new("fleet"), &nowhere).unwrap_err();
+    assert!(refused.to_string().contains("AWS_REGION"), "{refused}");
+    assert!(
+        DynamoDbBackend::new(DynamoDbConfig::new("fleet").with_region("eu-central-1"), &nowhere)
+            .is_ok()
+    );
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::requests::seen;
 
 /// Every event that is shipped inside of the crates that describe them, by file name.
-fn fixtures() -> BTreeMap<String, String> {
+pub(super) fn fixtures() -> BTreeMap<String, String> {
     // Of this platform alone: crates of others need not have been downloaded.
     let rustc = Command::new("rustc").arg("-vV").output().unwrap();
     let rustc = String::from_utf8(rustc.stdout).unwrap();
@@ -103,7 +103,7 @@ async fn no_header_parameter_cookie_or_byte_of_a_fixture_is_lost() {
 }
 
 /// The names and values of both maps; where a name stands in both, those of the first.
-fn pairs(json: &Value, multi: &str, single: &str) -> Vec<(String, String)> {
+pub(super) fn pairs(json: &Value, multi: &str, single: &str) -> Vec<(String, String)> {
     let members = |map: &str| json[map].as_object().cloned().unwrap_or_default().into_iter();
     let is_in_multi =
         |name: &str| members(multi).any(|(other, _)| other.eq_ignore_ascii_case(name));

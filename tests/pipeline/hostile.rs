@@ -16,7 +16,7 @@ use proptest::prelude::{
 use serde_json::{Map, Value, json};
 
 /// A pipeline with a route for everything, that looks at everything.
-static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(everything);
+pub(super) static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(everything);
 
 fn everything() -> Pipeline {
     async fn look(invocation: Invocation) -> Result<Invocation, Problem> {

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
 };
 use funcify::{
-    pipeline::Pipeline,
+    pipeline::{Pipeline, Processed},
     testing::{self, HttpEvent, TestEvent},
 };
 use http::{HeaderMap, Method, Uri, request};
@@ -44,12 +44,19 @@ async fn see(State(slot): State<Slot>, request: Request) {
 
 /// Sends an event to a handler that takes everything.
 pub(super) async fn seen(event: &TestEvent) -> Seen {
+    let (processed, seen) = reached(event).await;
+    assert_eq!(processed.status().unwrap(), 200, "{processed:?}");
+    seen.unwrap()
+}
+
+/// The same, whether it takes it or not.
+pub(super) async fn reached(event: &TestEvent) -> (Processed, Option<Seen>) {
     let slot = Slot::default();
     let router = Router::new().fallback(see);
     let pipeline = Pipeline::builder(Arc::clone(&slot)).http(router).build().unwrap();
-    let answer = event.send(&pipeline).await.unwrap();
-    assert_eq!(answer.status().unwrap(), 200, "{answer:?}");
-    slot.lock().unwrap().take().unwrap()
+    let processed = event.process(&pipeline).await;
+    let seen = slot.lock().unwrap().take();
+    (processed, seen)
 }
 
 /// Sends an event that must not reach the handler, and tells the status.

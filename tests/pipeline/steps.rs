@@ -5,7 +5,7 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
-    api::TraceContext,
+    TraceContext,
     pipeline::{
         FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},

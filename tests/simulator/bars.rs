@@ -2,10 +2,11 @@
 
 use funcify::simulator::{Report, Scenario, Settings, run};
 
-use crate::support::env;
+/// One seed, so that a failure here is a change of ours; the command takes others.
+const SEED: u64 = 2_026;
 
 async fn of(scenario: Scenario, instances: usize) -> Report {
-    let settings = Settings::new(env::seed()).with_instances(instances);
+    let settings = Settings::new(SEED).with_instances(instances);
     run(scenario, &settings).await.unwrap()
 }
 
@@ -93,14 +94,14 @@ async fn a_fleet_is_served_soon_after_its_provider_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_steady_fleet_renews_once_each_time() {
-    let settings = Settings::new(env::seed()).with_instances(50).with_hours(6.0);
+    let settings = Settings::new(SEED).with_instances(20).with_hours(4.0);
     let report = run(Scenario::SteadyRefresh, &settings).await.unwrap();
     assert_eq!(report.figure("grants"), Some(1.0), "{:#?}", report.figures);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_healthy_fleet_costs_next_to_nothing() {
-    let settings = Settings::new(env::seed()).with_hours(0.05);
+    let settings = Settings::new(SEED).with_hours(0.03);
     let report = run(Scenario::HealthyCost, &settings).await.unwrap();
     assert!(report.is_within_bars(), "seed {}: {:#?}", report.seed, report.figures);
 }

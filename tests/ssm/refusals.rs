@@ -106,3 +106,13 @@ async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
     assert_eq!(attempt(&register, &token("any"), None, 1).await, Err(StoreErrorKind::Unavailable));
 }
+
+#[tokio::test]
+async fn a_region_that_is_missing_is_named_before_anything_is_sent() {
+    let nowhere = aws::config(None).await.into_builder().region(None).build();
+    let refused = SsmBackend::new(SsmConfig::new("/fleet"), &nowhere).unwrap_err();
+    assert!(refused.to_string().contains("AWS_REGION"), "{refused}");
+    assert!(
+        SsmBackend::new(SsmConfig::new("/fleet").with_region("eu-central-1"), &nowhere).is_ok()
+    );
+}

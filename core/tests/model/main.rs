@@ -5,3 +5,9 @@
 
 mod circuit;
 mod graph;
+mod swap;
+
+/// Whether the wide bounds are wanted, which take minutes.
+fn is_long() -> bool {
+    std::env::var("FUNCIFY_TEST_LONG").is_ok_and(|long| long == "1")
+}

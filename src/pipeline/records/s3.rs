@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -98,8 +96,14 @@ impl<'de> Deserialize<'de> for S3Object {
 
 /// Decodes a key: S3 writes keys as a form would, a space as `+`, other characters as `%XX`.
 fn decode(raw: &str) -> Option<String> {
-    let spaced = if raw.contains('+') { raw.replace('+', " ").into() } else { Cow::Borrowed(raw) };
-    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
+    let mut decoded = Vec::with_capacity(raw.len());
+    for (place, part) in raw.split('+').enumerate() {
+        if place > 0 {
+            decoded.push(b' ');
+        }
+        decoded.extend(percent_decode_str(part));
+    }
+    String::from_utf8(decoded).ok()
 }
 
 /// The detail of S3's events on EventBridge, where keys are not encoded.

@@ -2,6 +2,7 @@
 
 use funcify_core::circuit::CircuitState;
 
+use super::{ROWS, Row};
 use crate::simulator::{Slot, Timeline};
 
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -29,13 +30,7 @@ pub fn sparkline(timeline: &Timeline, columns: usize) -> String {
     let cells: Vec<Slot> = timeline.slots.chunks(each).map(Slot::sum).collect();
     let seconds = timeline.width.as_secs_f64() * each as f64;
     let mut drawn = String::new();
-    let lines: [(&str, fn(&Slot) -> u32); 4] = [
-        ("passed", |slot| slot.passed),
-        ("failed", |slot| slot.failed),
-        ("refused", |slot| slot.refused),
-        ("probes", |slot| slot.probes),
-    ];
-    for (name, of) in lines {
+    for Row { name, of, .. } in &ROWS {
         let most = cells.iter().map(of).max().unwrap_or_default();
         if most == 0 {
             continue;

@@ -4,7 +4,8 @@ use std::{fmt::Write, time::Duration};
 
 use funcify_core::circuit::CircuitState;
 
-use crate::simulator::{Report, Slot, Timeline};
+use super::{ROWS, Row};
+use crate::simulator::{Report, Timeline};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 96.0;
@@ -12,14 +13,6 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 64.0;
 const ROW: f64 = 72.0;
 const GAP: f64 = 20.0;
-
-/// The rows, from above: what they show, in which colour.
-const ROWS: [(&str, &str, fn(&Slot) -> u32); 4] = [
-    ("passed", "#2b8a3e", |slot| slot.passed),
-    ("failed", "#c92a2a", |slot| slot.failed),
-    ("refused", "#e67700", |slot| slot.refused),
-    ("probes", "#1864ab", |slot| slot.probes),
-];
 
 /// Draws the report's timeline: calls that passed, failed, were refused, and probes, over the
 /// states of the circuit.
@@ -96,12 +89,7 @@ fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
 }
 
 /// One row, to its own scale.
-fn bars(
-    image: &mut String,
-    timeline: &Timeline,
-    top: f64,
-    (name, colour, of): &(&str, &str, fn(&Slot) -> u32),
-) {
+fn bars(image: &mut String, timeline: &Timeline, top: f64, Row { name, colour, of }: &Row) {
     let most = timeline.slots.iter().map(of).max().unwrap_or_default();
     let base = top + ROW;
     let rate = f64::from(most) / timeline.width.as_secs_f64().max(1e-9);

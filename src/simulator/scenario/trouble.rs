@@ -71,7 +71,7 @@ pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorErr
 
     fleet.dependency.is(Health::WELL);
     let asked = fleet.dependency.asked();
-    fleet.calls_until(10.0, seconds(120), |fleet| fleet.dependency.asked() > asked).await;
+    fleet.calls_until(50.0, seconds(120), |fleet| fleet.dependency.asked() > asked).await;
     let to_probe = (fleet.now() - granted).as_secs_f64();
     let back = back_to_closed(&mut fleet, 10.0).await;
     // The lease is as long as a call may take, and two seconds for its report.

@@ -48,7 +48,7 @@ fn the_log_keeps_the_laws_of_a_register() {
         all.extend([
             Bounds { writes: 4, ..DISTURBED },
             Bounds { writes: 4, ..CONTENDED },
-            Bounds { writers: 3, writes: 5, ..CROWDED },
+            Bounds { writers: 3, ..CROWDED },
         ]);
     }
     let mut seen = BTreeSet::new();

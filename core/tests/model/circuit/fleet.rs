@@ -20,6 +20,9 @@ pub(crate) struct Bounds {
     pub(crate) probes: u32,
     pub(crate) successes: u32,
     pub(crate) epochs: u8,
+    /// Whether time may pass between an answer of the store and what follows from it. Without, each
+    /// instance acts on an answer when it is given; a freeze comes before the next step.
+    pub(crate) dawdling: bool,
     pub(crate) mishaps: Mishaps,
 }
 
@@ -40,8 +43,10 @@ pub(crate) enum Action {
     /// The same, and a copy of it is still on its way.
     LandAndLinger(usize),
     Receive(usize),
-    /// Request or answer: the same write is sent again.
+    /// The request is lost: the same write is sent again.
     Lose(usize),
+    /// The answer is: the same.
+    LandAndLose(usize),
     /// The time of the operation is up, the write still on its way.
     GiveUp(usize),
     StoreFails(usize),
@@ -86,12 +91,12 @@ impl Model for Fleet {
                         actions.push(Action::Receive(place));
                     } else {
                         actions.push(Action::Land(place));
+                        if left.lost > 0 {
+                            actions.extend([Action::Lose(place), Action::LandAndLose(place)]);
+                        }
                         if lingers {
                             actions.extend([Action::LandAndLinger(place), Action::GiveUp(place)]);
                         }
-                    }
-                    if left.lost > 0 {
-                        actions.push(Action::Lose(place));
                     }
                 }
             }
@@ -115,6 +120,9 @@ impl Model for Fleet {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut next = last.clone();
         self.takes(&mut next, action);
+        if !self.bounds.dawdling {
+            self.acts_on_answers(&mut next);
+        }
         let next = next.settled();
         if self.within_boundary(&next) {
             self.graph.add_state(&next, self.place(&next));
@@ -146,8 +154,11 @@ impl Fleet {
                 self.lands(state, place);
             }
             Action::Receive(place) => self.receives(state, place),
-            Action::Lose(place) => {
+            Action::Lose(place) | Action::LandAndLose(place) => {
                 state.left.lost -= 1;
+                if matches!(action, Action::LandAndLose(_)) {
+                    self.lands(state, place);
+                }
                 if let Step::Writing { answer, ambiguous, .. } = &mut state.instances[place].step {
                     (*answer, *ambiguous) = (None, true);
                 }
@@ -187,6 +198,22 @@ impl Fleet {
                 let record = Record { order: Some((mode, LEASE)), ..state.stored() };
                 let version = state.unused();
                 state.store = Some((version, record));
+            }
+        }
+    }
+
+    fn acts_on_answers(&self, state: &mut State) {
+        for place in 0..state.instances.len() {
+            loop {
+                let answered = match &state.instances[place].step {
+                    Step::Idle | Step::Calling(_) => false,
+                    Step::Looking { .. } => state.left.outages == 0,
+                    Step::Writing { answer, .. } => answer.is_some(),
+                };
+                if !answered {
+                    break;
+                }
+                self.receives(state, place);
             }
         }
     }
@@ -275,6 +302,7 @@ fn is_lucky(action: Action) -> bool {
         | Action::Tick => true,
         Action::LandAndLinger(_)
         | Action::Lose(_)
+        | Action::LandAndLose(_)
         | Action::GiveUp(_)
         | Action::StoreFails(_)
         | Action::Crash(_)

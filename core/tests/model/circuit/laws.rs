@@ -55,7 +55,8 @@ pub(crate) fn properties() -> Vec<Property<Fleet>> {
 const LAWS: [&str; 8] =
     [FENCED, EPOCH_BY_ONE, NONE_LOST, COUNTED_ONCE, FRESH, STANDS_DOWN, NEUTRAL, REFUSAL];
 
-/// Both in the record and of calls that are under way.
+/// Both in the record and of calls that are under way. An eviction takes the leases along, and the
+/// round after it may have begun within the very tick of the one before it.
 fn few_leases(fleet: &Fleet, state: &State) -> bool {
     let most = usize::try_from(fleet.bounds.probes).unwrap();
     let record = state.stored();
@@ -69,7 +70,8 @@ fn few_leases(fleet: &Fleet, state: &State) -> bool {
         Step::Idle | Step::Looking { .. } | Step::Writing { .. } => false,
     };
     let calls = state.instances.iter().filter(|instance| probes(&instance.step)).count();
-    unexpired <= most && calls <= most
+    let evicted = state.left.evictions < fleet.bounds.mishaps.evictions;
+    unexpired <= most && (evicted || calls <= most)
 }
 
 /// A write is about to replace what the store holds.

@@ -4,7 +4,7 @@
 //! end of a stand-down that is over, the cause, the number of openings (the stand-down of the
 //! model's policy does not grow). So time goes on for ever in a finite number of states.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use funcify_core::{
     Timestamp,
@@ -28,8 +28,8 @@ const STAND_DOWN: u8 = 2;
 
 /// When the state of a record changed that was never written.
 const NEVER: u8 = u8::MAX;
-/// Older than this, a change differs from another only by not being the same.
-const LONG_AGO: u8 = 3;
+/// The fence of a permit that no record bears any more, and none ever will.
+const DEAD: u8 = u8::MAX - 1;
 
 /// The fence of a permit: the epoch, and how long ago it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,8 +41,8 @@ pub(crate) struct Epoch {
 /// A lease and the time it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Lease {
-    pub(crate) id: u8,
     pub(crate) left: u8,
+    pub(crate) id: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -150,17 +150,24 @@ impl Epoch {
     }
 
     pub(crate) fn ages(&mut self) {
-        if self.ago != NEVER {
+        if self.ago < DEAD {
             self.ago += 1;
         }
     }
 
-    /// Moves closer what lies so long ago that only its order among `ages` is left.
-    pub(crate) fn compacts(&mut self, ages: &[u8]) {
-        let old = LONG_AGO..self.ago;
-        let between = (old.start..old.end).filter(|ago| ages.contains(ago)).count();
-        if self.ago > LONG_AGO && self.ago != NEVER {
-            self.ago = LONG_AGO + u8::try_from(between).unwrap();
+    /// Of a change in the past only the order among the others, whose `ages` these are, is of use.
+    /// Drawn closer, it is never so close as to be taken for one of this moment.
+    pub(crate) fn draws_closer(&mut self, ages: &BTreeSet<u8>) {
+        if self.ago < DEAD {
+            let later = ages.range(1..self.ago.max(1)).count();
+            self.ago = self.ago.min(1 + u8::try_from(later).unwrap());
+        }
+    }
+
+    /// A fence that none of the `living` epochs meets is met by no later one.
+    pub(crate) fn dies_unless_among(&mut self, living: &BTreeSet<Self>) {
+        if self.ago != NEVER && !living.contains(self) {
+            self.ago = DEAD;
         }
     }
 }

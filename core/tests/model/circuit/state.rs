@@ -1,6 +1,8 @@
 //! One state of the fleet: the store, what is on its way there, and where each instance is.
 
-use funcify_core::circuit::Outcome;
+use std::collections::BTreeSet;
+
+use funcify_core::circuit::{CircuitState, Outcome};
 
 use super::record::{CALM, Epoch, Lease, Record, WINDOW};
 use crate::graph::fingerprint;
@@ -167,11 +169,41 @@ impl State {
     pub(crate) fn settled(mut self) -> Self {
         let outages = self.left.outages > 0;
         self.instances.iter_mut().for_each(|instance| instance.forgets(outages));
-        let mut ages = Vec::new();
-        self.each_epoch(&mut |epoch| ages.push(epoch.ago));
-        self.each_epoch(&mut |epoch| epoch.compacts(&ages));
-        self.instances.sort_by_cached_key(fingerprint);
+        self.settles_epochs();
+        let version = self.version();
+        self.instances.sort_by_cached_key(|instance| instance.likeness(version));
+        self.settles_names();
         self
+    }
+
+    fn settles_epochs(&mut self) {
+        let mut living = BTreeSet::new();
+        self.each(&mut |part| {
+            if let Part::Record(record) = part {
+                living.insert(record.epoch);
+            }
+        });
+        self.each(&mut |part| {
+            if let Part::Fence(epoch) = part {
+                epoch.dies_unless_among(&living);
+            }
+        });
+        let ages = living.iter().map(|epoch| epoch.ago).collect();
+        self.each_epoch(&mut |epoch| epoch.draws_closer(&ages));
+    }
+
+    /// Versions and leases are numbered in the order in which they come.
+    fn settles_names(&mut self) {
+        let (mut versions, mut leases) = (Vec::new(), Vec::new());
+        self.each(&mut |part| match part {
+            Part::Record(record) => {
+                record.leases.iter_mut().for_each(|lease| rename(&mut lease.id, &mut leases));
+                record.leases.sort_unstable();
+            }
+            Part::Lease(lease) => rename(&mut lease.id, &mut leases),
+            Part::Version(version) => rename(version, &mut versions),
+            Part::Fence(_) | Part::Failure(_) => {}
+        });
     }
 
     fn each_epoch(&mut self, each: &mut dyn FnMut(&mut Epoch)) {
@@ -198,15 +230,23 @@ impl Instance {
         Self { snapshot: None, spare: None, step: Step::Idle }
     }
 
+    /// What it looks like but for the names of versions and leases.
+    fn likeness(&self, stored: Option<u8>) -> u64 {
+        let mut alike = self.clone();
+        alike.each(&mut |part| match part {
+            Part::Record(record) => record.leases.iter_mut().for_each(|lease| lease.id = 0),
+            Part::Lease(lease) => lease.id = 0,
+            Part::Version(version) => *version = u8::from(Some(*version) == stored),
+            Part::Fence(_) | Part::Failure(_) => {}
+        });
+        fingerprint(&alike)
+    }
+
     /// Drops what nothing that can still happen depends on.
     fn forgets(&mut self, outages: bool) {
         self.spare = self.spare.filter(|spare| spare.left > 0);
         let probes = |permit: &Permit| permit.lease.is_some() && !permit.private;
-        let needed = match &self.step {
-            Step::Calling(permit) => probes(permit),
-            Step::Writing { .. } => false,
-            Step::Idle | Step::Looking { .. } => false,
-        };
+        let needed = matches!(&self.step, Step::Calling(permit) if probes(permit));
         let Some(snapshot) = &mut self.snapshot else { return };
         if outages || snapshot.private || needed {
             return;
@@ -216,6 +256,10 @@ impl Instance {
         } else {
             snapshot.version = None;
             snapshot.record.failures.clear();
+            if snapshot.record.state != CircuitState::Closed {
+                // It refuses; what for is of no use.
+                snapshot.record.epoch = Record::vacant().epoch;
+            }
         }
     }
 
@@ -270,6 +314,14 @@ impl Write {
             each(Part::Fence(epoch));
         }
     }
+}
+
+fn rename(name: &mut u8, known: &mut Vec<u8>) {
+    let place = known.iter().position(|other| other == name).unwrap_or(known.len());
+    if place == known.len() {
+        known.push(*name);
+    }
+    *name = u8::try_from(place).unwrap();
 }
 
 fn each_versioned(found: &mut Option<(u8, Record)>, each: &mut dyn FnMut(Part<'_>)) {

@@ -236,8 +236,9 @@ fn admits(state: &mut State, place: usize, snapshot: &Snapshot) {
 fn keeps_the_spare(state: &mut State, place: usize, permit: &Permit) {
     let instance = &mut state.instances[place];
     instance.step = Step::Idle;
-    let Some(snapshot) = &instance.snapshot else { return };
+    let Some(snapshot) = &mut instance.snapshot else { return };
     if permit.lease.is_some() && permit.stands(&snapshot.record) {
         instance.spare = permit.lease;
+        snapshot.usable_for = 0;
     }
 }

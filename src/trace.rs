@@ -8,7 +8,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// The trace that an invocation belongs to, handed on with every call of an [`Api`](super::Api).
+/// The trace that an invocation belongs to, handed on with every call of an [`Api`](crate::Api).
 ///
 /// It travels as a task-local, like [`Deadline`](funcify_core::Deadline): the pipeline sets it; for
 /// spawned work hand it over with [`scope`](Self::scope).
@@ -16,7 +16,7 @@ const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 /// # Examples
 ///
 /// ```
-/// use funcify::api::TraceContext;
+/// use funcify::TraceContext;
 /// use http::{HeaderMap, HeaderValue};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -1,0 +1,67 @@
+//! Any bytes, as an event, through a pipeline that has a route for everything.
+//!
+//! A panic ends the run, even one that the pipeline catches: what runs here cannot panic but by a
+//! fault of funcify.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use axum::{Router, routing::any};
+use funcify::{
+    local,
+    pipeline::{
+        DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
+        SnsRecord, SqsRecord, Unmatched, via_s3, via_sns,
+    },
+};
+use libfuzzer_sys::{Corpus, fuzz_target};
+use serde_json::value::RawValue;
+use tokio::runtime::{Builder, Runtime};
+
+static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(|| {
+    macro_rules! take {
+        ($record:ty) => {
+            async |_: $record| Ok::<(), Problem>(())
+        };
+    }
+    Pipeline::builder(())
+        .http(Router::new().fallback(any(async |body: String| body)))
+        .s3("*", take!(S3Object))
+        .sqs("*", via_s3(take!(S3Object)))
+        .sqs("q*", take!(SqsRecord))
+        .sqs("s*", via_sns(take!(SnsRecord)))
+        .sns("*", take!(SnsRecord))
+        .eventbridge("*", take!(EventBridgeEvent))
+        .dynamodb_stream("*", take!(DynamoDbRecord))
+        .kinesis("*", take!(KinesisRecord))
+        .unmatched(take!(Unmatched))
+        .guard(look)
+        .build()
+        .expect("a pipeline without faults")
+});
+
+/// Reads everything that an event can be asked for.
+async fn look(invocation: Invocation) -> Result<Invocation, Problem> {
+    let event = invocation.event();
+    let _ = (event.method(), event.path(), event.raw_path(), event.query(), event.headers());
+    let _ = (event.body(), event.records().len(), event.authorizer(), event.text().len());
+    Ok(invocation)
+}
+
+thread_local! {
+    static RUNTIME: Runtime =
+        Builder::new_current_thread().enable_time().build().expect("a runtime");
+}
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    // Lambda hands over JSON, or the runtime ends before it comes to us.
+    let Ok(event) = serde_json::from_slice::<Box<RawValue>>(bytes) else { return Corpus::Reject };
+    RUNTIME.with(|runtime| {
+        let processed = runtime.block_on(local::event(&EVERYTHING, event));
+        if let Ok(answer) = &processed.result {
+            serde_json::to_vec(answer).expect("an answer is JSON");
+        }
+    });
+    Corpus::Keep
+});

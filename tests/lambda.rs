@@ -1,0 +1,159 @@
+//! The built `orders` example as a Lambda function, with deadlines that are true.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::support::{
+    process::{Process, example},
+    runtime_api::{InvocationResult, RuntimeApi},
+};
+
+/// As long as most functions are given.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// The function in a sandbox of its own.
+struct Function {
+    api: RuntimeApi,
+    process: Process,
+}
+
+impl Function {
+    async fn start(limit: Duration, backend: &str) -> Self {
+        let api = RuntimeApi::start(limit).await;
+        let mut command = example("orders");
+        command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env_remove("RUST_LOG");
+        command.env("FUNCIFY_BACKEND", backend);
+        command.env_remove("FUNCIFY_TOKENS").env_remove("FUNCIFY_CIRCUITS");
+        Self { api, process: Process::start(command) }
+    }
+
+    async fn handles(&self, event: &str) -> InvocationResult {
+        self.api.invoke(event.to_owned()).await
+    }
+
+    /// What it has logged until the line that ends this invocation, each line read as JSON.
+    async fn lines_until_the_end_of(&self, invocation: usize) -> Vec<Value> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let stdout = self.process.stdout();
+            let lines: Vec<Value> =
+                stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            if lines.iter().filter(|line| line["event"] == "end").count() >= invocation {
+                return lines;
+            }
+            assert!(Instant::now() < until, "{stdout}{}", self.process.stderr());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn event(name: &str) -> String {
+    let path = format!("{}/examples/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).unwrap()
+}
+
+/// The message that orders nothing.
+const FAILS: &str = "2e1424d4-f796-459a-8184-9c92662be6da";
+
+#[tokio::test]
+async fn each_event_is_answered_in_its_own_form() {
+    let function = Function::start(LIMIT, "memory:").await;
+
+    let http = function.handles(&event("04-http-get-health-public")).await.json();
+    assert_eq!((&http["statusCode"], &http["body"]), (&json!(200), &json!("ok")));
+    assert!(http["headers"]["content-type"].is_string(), "{http}");
+    let rest = function.handles(&event("09-rest-guard-refuses")).await.json();
+    assert_eq!(rest["statusCode"], 403);
+    assert!(rest["multiValueHeaders"]["content-type"].is_array(), "{rest}");
+    let batch = function.handles(&event("13-sqs-one-of-three-fails")).await.json();
+    assert_eq!(batch, json!({"batchItemFailures": [{"itemIdentifier": FAILS}]}));
+    assert_eq!(function.handles(&event("06-s3-two-buckets")).await.json(), Value::Null);
+    assert_eq!(function.api.streamed(), 0);
+}
+
+#[tokio::test]
+async fn what_no_route_takes_and_what_is_no_event_fails_and_the_next_one_is_served() {
+    let function = Function::start(LIMIT, "memory:").await;
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    for (bad, expected) in [
+        (event("08-unknown-event").as_str(), Some("NO_MATCHING_ROUTE")),
+        ("null", Some("NO_MATCHING_ROUTE")),
+        (r#"{"version": "2.0", "#, None),
+        (deep.as_str(), None),
+        ("", None),
+    ] {
+        let result = function.handles(bad).await;
+        let InvocationResult::FunctionError(error) = result else { panic!("{bad}: {result:?}") };
+        if let Some(expected) = expected {
+            assert_eq!(error["errorType"], expected);
+        }
+        let next = function.handles(&event("04-http-get-health-public")).await.json();
+        assert_eq!(next["statusCode"], 200, "after {bad}");
+    }
+}
+
+#[tokio::test]
+async fn with_too_little_time_nothing_is_started_and_the_answer_comes_before_the_kill() {
+    let function = Function::start(Duration::from_millis(290), "memory:").await;
+    let http = function.handles(&event("04-http-get-health-public")).await.json();
+    assert_eq!(http["statusCode"], 503);
+    // Not one message was looked at: the invocation fails, and all of them come again.
+    let batch = function.handles(&event("13-sqs-one-of-three-fails")).await;
+    let InvocationResult::FunctionError(error) = batch else { panic!("{batch:?}") };
+    assert_eq!(error["errorType"], "HANDLER_FAILED");
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_costs_time_but_no_invocation() {
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let backend = format!("redis://{}", hangs.local_addr().unwrap());
+    let function = Function::start(LIMIT, &backend).await;
+    let batch = function.handles(&event("13-sqs-one-of-three-fails")).await.json();
+    let failed = batch["batchItemFailures"].as_array().unwrap();
+    assert!(failed.contains(&json!({"itemIdentifier": FAILS})), "{batch}");
+}
+
+#[tokio::test]
+async fn an_invocation_is_a_line_at_its_start_and_one_at_its_end() {
+    let function = Function::start(LIMIT, "memory:").await;
+    function.handles(&event("04-http-get-health-public")).await.json();
+    function.handles(&event("13-sqs-one-of-three-fails")).await.json();
+    let lines = function.lines_until_the_end_of(2).await;
+
+    let told: Vec<_> = lines.iter().filter(|line| line["event"] != "start").collect();
+    let [first, .., second] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(
+        shape(first),
+        json!({"level": "INFO", "event": "end", "kind": "apigw-http-v2", "route": "/health",
+            "outcome": "handled", "status": 200, "cold_start": true})
+    );
+    assert_eq!(
+        shape(second),
+        json!({"level": "ERROR", "event": "end", "kind": "sqs", "route": "orders",
+            "outcome": "failed", "cold_start": false})
+    );
+    let starts: Vec<_> = lines.iter().filter(|line| line["event"] == "start").map(shape).collect();
+    let start = |kind: &str, cold: bool| json!({"level": "INFO", "event": "start", "kind": kind, "cold_start": cold});
+    assert_eq!(starts, [start("apigw-http-v2", true), start("sqs", false)]);
+    assert_ne!(first["request_id"], second["request_id"]);
+}
+
+/// The line without what differs from run to run, each of which must be there.
+fn shape(line: &Value) -> Value {
+    let mut members = line.as_object().unwrap().clone();
+    let mut take = |name: &str| members.remove(name).unwrap_or_else(|| panic!("{name}: {line}"));
+    assert!(take("ts").as_str().unwrap().ends_with('Z'));
+    assert!(take("request_id").as_str().unwrap().starts_with("8476a536-"));
+    assert!(take("xray_trace_id").as_str().unwrap().starts_with("Root=1-"));
+    assert!(take("target").is_string());
+    if line["event"] == "end" {
+        assert!(take("duration_ms").as_f64().unwrap() < 3_000.0);
+    }
+    members.remove("error");
+    Value::Object(members)
+}

@@ -1,0 +1,96 @@
+//! The same job on each backend, and with a real identity provider.
+
+use aws_config::BehaviorVersion;
+use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
+
+use super::{assert_as_shipped, json_of, orders, run};
+use crate::support::{env, idp};
+
+/// The URL with an option more.
+fn with(url: &str, option: &str) -> String {
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{mark}{option}")
+}
+
+/// Keys that no other test and no earlier run has.
+fn prefix(purpose: &str) -> String {
+    format!("prefix=funcify-test-{purpose}-{:x}", env::seed())
+}
+
+/// The path in Parameter Store with a step more.
+fn below(url: &str, step: &str) -> String {
+    let (path, options) = url.split_once('?').unwrap_or((url, ""));
+    format!("{path}/{step}-{:x}?{options}", env::seed())
+}
+
+async fn create_table(url: &str) {
+    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let backend = DynamoDbBackend::new(DynamoDbConfig::parse(url).unwrap(), &aws).unwrap();
+    backend.create_table().await.unwrap();
+}
+
+async fn runs_as_shipped_on(url: &str) {
+    let mut command = orders(&["--json"]);
+    command.env("FUNCIFY_BACKEND", url);
+    let (events, summary) = json_of(command).await;
+    assert_as_shipped(&events, &summary);
+}
+
+#[tokio::test]
+async fn on_redis_it_runs_as_on_memory_and_once_more() {
+    let url = with(&env::redis(), &prefix("orders"));
+    runs_as_shipped_on(&url).await;
+    // What the first run left there is in nobody's way.
+    runs_as_shipped_on(&url).await;
+}
+
+#[tokio::test]
+async fn on_dynamodb_it_runs_as_on_memory() {
+    let url = with(&env::dynamodb(), &prefix("orders"));
+    create_table(&url).await;
+    runs_as_shipped_on(&url).await;
+}
+
+#[tokio::test]
+async fn on_ssm_it_runs_as_on_memory() {
+    runs_as_shipped_on(&below(&env::ssm(), "orders")).await;
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_told_and_every_event_runs() {
+    let mut command = orders(&["--json"]);
+    command.env("FUNCIFY_BACKEND", "redis://127.0.0.1:1");
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!((code, stdout.lines().count()), (0, 17), "{stdout}");
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    assert!(stderr.contains("the token is not shared"), "{stderr}");
+    assert!(stderr.contains("circuits are not shared"), "{stderr}");
+}
+
+#[tokio::test]
+async fn two_processes_cost_the_certified_provider_one_grant() {
+    let url = with(&env::redis(), &prefix("orders-idp"));
+    let client = format!("basic-orders-{:x}", env::seed());
+    for own in [1, 0] {
+        let mut command = orders(&["--json", "--idp", &env::idp()]);
+        command.env("FUNCIFY_BACKEND", &url);
+        command.env("FUNCIFY_CLIENT_ID", &client);
+        command.env("FUNCIFY_CLIENT_SECRET", env::idp_secret());
+        let (events, summary) = json_of(command).await;
+        assert_eq!(events[0]["status"], 200, "{}", events[0]);
+        assert_eq!(summary["grants"], own);
+    }
+    assert_eq!(idp::grants(&client).await, 1);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_fails_the_calls_and_is_not_shown() {
+    let mut command = orders(&["--json", "--idp", &env::idp()]);
+    command.env("FUNCIFY_CLIENT_ID", "basic-orders-wrong");
+    command.env("FUNCIFY_CLIENT_SECRET", "canary");
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!(code, 0);
+    let first = stdout.lines().next().unwrap();
+    assert!(first.contains(r#""outcome":"failed""#), "{first}");
+    assert!(!format!("{stdout}{stderr}").contains("canary"));
+}
