@@ -258,7 +258,7 @@ impl Instance {
             snapshot.record.failures.clear();
             if snapshot.record.state != CircuitState::Closed {
                 // It refuses; what for is of no use.
-                snapshot.record.epoch = Record::vacant().epoch;
+                snapshot.record.epoch = Epoch { number: 0, ago: 0 };
             }
         }
     }
