@@ -53,7 +53,7 @@ impl Function {
 }
 
 fn event(name: &str) -> String {
-    let path = format!("{}/examples/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../examples/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(path).unwrap()
 }
 

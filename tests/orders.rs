@@ -133,7 +133,7 @@ async fn a_person_reads_a_line_an_event_and_what_is_a_stand_in() {
 
 #[tokio::test]
 async fn files_of_ones_own_run_in_the_order_given() {
-    let events = format!("{}/examples/events", env!("CARGO_MANIFEST_DIR"));
+    let events = format!("{}/../examples/events", env!("CARGO_MANIFEST_DIR"));
     let [last, first] = ["14-rest-no-such-route", "04-http-get-health-public"]
         .map(|name| format!("{events}/{name}.json"));
     let (events, summary) = json_of(orders(&["--json", &last, &first])).await;

@@ -50,7 +50,7 @@ enum Text {
 }
 
 fn read(file: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inputs/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/inputs/");
     std::fs::read_to_string(format!("{folder}{file}")).unwrap()
 }
 

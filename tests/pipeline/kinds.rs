@@ -130,7 +130,7 @@ fn an_event_that_contradicts_itself_or_is_too_large_is_refused() {
 
 #[test]
 fn the_shipped_events_are_of_the_kinds_that_their_names_say() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/events");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/events");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path())

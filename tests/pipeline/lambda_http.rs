@@ -230,7 +230,7 @@ async fn what_lambda_http_loses_of_the_corpus_is_what_the_docs_say() {
         assert_eq!(ours.lossy, 0, "{group}, {kind}");
         assert!(kind != "no request" || ours.whole == 0, "{group}");
     }
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pipeline.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/pipeline.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     assert!(docs.contains(&text), "the docs have another table:\n{text}");
 }
