@@ -185,12 +185,10 @@ impl Request {
 
     fn kind_of(self, status: u16, code: &str) -> StoreErrorKind {
         match code {
-            // Parameter Store takes one update of a parameter at a time.
-            "TooManyUpdates"
-            | "TooManyUpdatesException"
-            | "RequestLimitExceeded"
-            | "TooManyRequestsException" => StoreErrorKind::Throttled,
+            "RequestLimitExceeded" | "TooManyRequestsException" => StoreErrorKind::Throttled,
             _ if code.contains("Throttl") || status == 429 => StoreErrorKind::Throttled,
+            // Parameter Store takes one update of a parameter at a time: another writer was first.
+            "TooManyUpdates" | "TooManyUpdatesException" => StoreErrorKind::Unavailable,
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "ExpiredTokenException"
@@ -237,7 +235,7 @@ mod tests {
     #[test]
     fn an_answer_is_classified_by_what_the_caller_may_do() {
         let cases = [
-            (400, "TooManyUpdates", Throttled, Throttled),
+            (400, "TooManyUpdates", Unavailable, Unavailable),
             (400, "ThrottlingException", Throttled, Throttled),
             (400, "RequestLimitExceeded", Throttled, Throttled),
             (429, "", Throttled, Throttled),

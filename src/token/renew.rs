@@ -153,7 +153,7 @@ impl Inner {
         since.elapsed() < patience && self.memory.valid(&*self.clock, want.rejected).is_none()
     }
 
-    /// Until the next look at the store.
+    /// Until the next look at the store, or the next attempt to write.
     async fn pause(&self, want: &Want<'_>) {
         let (shortest, longest) = self.poll;
         let pause = shortest + self.chance.up_to(longest - shortest);
@@ -292,7 +292,7 @@ impl Inner {
                 let next = record.published(&minted, &self.policy, want.rejected.is_some());
                 // Held before it is published: a caller that goes away loses no token.
                 let token = self.hold_minted(&next);
-                self.publish(flight, version, &next).await;
+                self.publish(flight, want, version, &next).await;
                 Ok(token)
             }
             Err(error) => {
@@ -314,13 +314,22 @@ impl Inner {
         Some(token)
     }
 
-    async fn publish(&self, flight: &mut Flight, version: Version, next: &TokenRecord) {
+    async fn publish(
+        &self,
+        flight: &mut Flight,
+        want: &Want<'_>,
+        version: Version,
+        next: &TokenRecord,
+    ) {
         let (since, id) = (Instant::now(), WriteId::random());
         let mut attempt = 1;
         let written = loop {
             // The same id each time: sent twice it is one write.
             match reporting(self.store.write(&self.key, Some(version), id, next)).await {
-                Err(error) if is_overwhelmed(&error) && attempt < PUBLISH_ATTEMPTS => attempt += 1,
+                Err(error) if is_overwhelmed(&error) && attempt < PUBLISH_ATTEMPTS => {
+                    attempt += 1;
+                    self.pause(want).await;
+                }
                 written => break written,
             }
         };

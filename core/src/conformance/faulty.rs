@@ -70,7 +70,7 @@ pub enum Fault {
 /// let store = Faulty::new(Arc::new(MemoryBackend::default()));
 /// let circuit = CircuitName::new("auth0").unwrap();
 ///
-/// store.script([Fault::Throttle, Fault::Refuse]);
+/// store.script([Fault::Refuse, Fault::Refuse]);
 /// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
 /// assert_eq!(store.reads(), 3);
 ///
