@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 
-use super::{Problem, form::Form, problem::Cause};
+use super::{Problem, bad_json::without_values, form::Form, problem::Cause};
 
 /// An HTTP response, read to its end.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ async fn problem_of(response: Response) -> Response {
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detailed(detail);
+        problem = problem.detailed(without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Record;
+use super::{Record, Remains, text_at};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
@@ -68,6 +68,11 @@ impl Record for DynamoDbRecord {
 
     fn arn(&self) -> &str {
         &self.stream_arn
+    }
+
+    fn remains(json: &str) -> Remains {
+        let id = text_at(json, &["dynamodb", "SequenceNumber"]).unwrap_or_default();
+        Remains { id, ..Remains::default() }
     }
 }
 

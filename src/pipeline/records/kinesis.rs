@@ -1,7 +1,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Record, resource};
+use super::{Record, Remains, resource, text_at};
 use crate::pipeline::{FromRecord, Problem, text::Text};
 
 /// A record of a Kinesis stream.
@@ -40,7 +40,7 @@ struct Inner {
 
 fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = Text::deserialize(deserializer)?;
-    STANDARD.decode(&*text).map_err(D::Error::custom)
+    STANDARD.decode(&*text).map_err(|_| D::Error::custom("expected base64"))
 }
 
 impl From<Wire> for KinesisRecord {
@@ -71,6 +71,11 @@ impl Record for KinesisRecord {
 
     fn arn(&self) -> &str {
         &self.stream_arn
+    }
+
+    fn remains(json: &str) -> Remains {
+        let id = text_at(json, &["kinesis", "sequenceNumber"]).unwrap_or_default();
+        Remains { id, ..Remains::default() }
     }
 }
 

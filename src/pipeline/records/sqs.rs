@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Record, or_default, resource};
+use super::{Record, Remains, or_default, resource, text_at};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A message of an SQS queue, as it is delivered.
@@ -61,6 +61,15 @@ impl Record for SqsRecord {
         // A FIFO message without a group cannot be; if it is, it is ordered with its like.
         let group = || self.attributes.get("MessageGroupId").map_or("", String::as_str);
         self.is_fifo().then(group)
+    }
+
+    fn remains(json: &str) -> Remains {
+        let queue = text_at(json, &["eventSourceARN"]);
+        Remains {
+            id: text_at(json, &["messageId"]).unwrap_or_default(),
+            group: text_at(json, &["attributes", "MessageGroupId"]),
+            is_ordered: queue.is_some_and(|queue| queue.ends_with(".fifo")),
+        }
     }
 }
 
