@@ -50,13 +50,17 @@ async fn main() -> ExitCode {
 }
 
 /// As a Lambda function: everything comes from the environment. `ORDERS_STAND_INS=1` tries it out
-/// without a provider and a warehouse.
+/// without a provider and a warehouse, `ORDERS_STREAM=1` is for a function URL that streams.
 async fn on_lambda() -> Result<(), Box<dyn Error>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
         Ok("1") => Bench::set_up(None).await?.function,
         _ => Function::from_env().await?,
     };
-    Ok(funcify::run(function.pipeline).await?)
+    match std::env::var("ORDERS_STREAM").as_deref() {
+        Ok("1") => funcify::run_streaming(function.pipeline).await?,
+        _ => funcify::run(function.pipeline).await?,
+    }
+    Ok(())
 }
 
 /// On this machine: event files, or HTTP on localhost.
@@ -79,7 +83,10 @@ async fn here() -> Result<(), Box<dyn Error>> {
         println!("listening on http://{}", listener.local_addr()?);
         println!("a caller's token:\n{}", callers.token());
         local::log();
-        match local::serve(function.pipeline, listener).await? {}
+        return tokio::select! {
+            served = local::serve(function.pipeline, listener) => match served? {},
+            pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+        };
     }
     let started = Instant::now();
     for file in files {
