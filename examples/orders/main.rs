@@ -26,7 +26,7 @@ mod report;
 mod set_up;
 mod stand_in;
 
-use std::{error::Error, process::ExitCode, time::Instant};
+use std::{error::Error, io, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
 use funcify::local;
@@ -42,6 +42,8 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads has read enough: `orders --json | head -1`.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orders: {}", explain(&*error));
             ExitCode::from(2)
@@ -76,7 +78,7 @@ async fn here() -> Result<(), Box<dyn Error>> {
     for silent in function.silent_stores().await {
         eprintln!("orders: {silent}");
     }
-    let report = Report::begin(arguments.json, &notes);
+    let report = Report::begin(arguments.json, &notes)?;
 
     if let Some(address) = arguments.serve {
         let listener = TcpListener::bind(address).await?;
@@ -92,10 +94,14 @@ async fn here() -> Result<(), Box<dyn Error>> {
     for file in files {
         let event = file.event(&callers);
         let processed = local::event(&function.pipeline, event).await;
-        report.event(&file.name, &processed);
+        report.event(&file.name, &processed)?;
     }
-    report.end(&function, started.elapsed()).await;
+    report.end(&function, started.elapsed()).await?;
     Ok(())
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// An error with everything that led to it.

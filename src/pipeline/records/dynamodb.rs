@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -6,7 +8,7 @@ use crate::pipeline::{FromRecord, Problem};
 
 /// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
 /// `{"pk":{"S":"…"}}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct DynamoDbRecord {
@@ -52,6 +54,17 @@ impl From<Wire> for DynamoDbRecord {
             old_image: dynamodb.old_image,
             stream_arn: arn,
         }
+    }
+}
+
+/// Without the item.
+impl fmt::Debug for DynamoDbRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDbRecord")
+            .field("event_name", &self.event_name)
+            .field("sequence_number", &self.sequence_number)
+            .field("stream_arn", &self.stream_arn)
+            .finish_non_exhaustive()
     }
 }
 

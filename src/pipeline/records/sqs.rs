@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,7 +7,7 @@ use super::{Record, Remains, or_default, resource, text_at};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A message of an SQS queue, as it is delivered.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SqsRecord {
@@ -41,6 +41,16 @@ impl SqsRecord {
     /// Whether the queue keeps an order.
     fn is_fifo(&self) -> bool {
         self.queue_arn.ends_with(".fifo")
+    }
+}
+
+/// Without the message, and without the handle that deletes it.
+impl fmt::Debug for SqsRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqsRecord")
+            .field("id", &self.id)
+            .field("queue_arn", &self.queue_arn)
+            .finish_non_exhaustive()
     }
 }
 
