@@ -1,12 +1,15 @@
 //! From the event to the handler and back, through the public API only.
 
 mod batches;
+mod canary;
 mod corpus;
 mod hostile;
 mod inputs;
 mod kinds;
 mod lambda_http;
+mod large;
 mod local;
+mod malformed;
 mod mutations;
 mod requests;
 mod responses;

@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
-    FromRecord, Kind, Problem,
-    recognise::{Recognised, recognise},
+    BadJson, FromRecord, Kind, Problem,
+    recognise::{Context, Recognised, recognise},
     request::{BadRequest, Parts},
-    text::{is_bearable, string},
+    text::{MAX_DEPTH, is_bearable, members, string},
 };
 
 /// What Lambda handed over: its text, recognised once.
@@ -48,10 +48,17 @@ struct Inner {
 pub enum EventError {
     /// It is no JSON, or a member that funcify reads stands there twice.
     #[error("expected a JSON event")]
-    Json(#[source] serde_json::Error),
-    /// It is deeper than 32 levels or has more than 10,000 values.
+    Json(#[source] BadJson),
+    /// It is deeper than 32 levels or has more than 10,000 values. Each record of a batch may have
+    /// as many, and the item in a stream of DynamoDB the 32 levels that DynamoDB itself allows.
     #[error("expected an event of at most 32 levels and 10,000 values")]
     TooLarge,
+}
+
+impl From<serde_json::Error> for EventError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.into())
+    }
 }
 
 impl Event {
@@ -62,10 +69,12 @@ impl Event {
     /// [`EventError`] if it is too deep or too large, or contradicts itself. An event of an
     /// unheard-of shape is no error but [`Kind::Unknown`].
     pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
-        if !is_bearable(text.get()) {
+        let recognised = recognise(text.get())?;
+        if !is_bearable(text.get().bytes(), MAX_DEPTH)
+            && !is_bearable_batch(text.get(), &recognised)
+        {
             return Err(EventError::TooLarge);
         }
-        let recognised = recognise(text.get()).map_err(EventError::Json)?;
         Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
     }
 
@@ -75,7 +84,7 @@ impl Event {
     ///
     /// As [`recognise`](Self::recognise), or if it is no JSON.
     pub fn parse(text: &str) -> Result<Self, EventError> {
-        Self::recognise(serde_json::from_str(text).map_err(EventError::Json)?)
+        Self::recognise(serde_json::from_str(text)?)
     }
 
     /// What sent it.
@@ -138,14 +147,29 @@ impl Event {
         serde_json::from_str(records).unwrap_or_default()
     }
 
-    /// What API Gateway's own authorizer said about the caller; of no other source.
+    /// What the authorizer of API Gateway, or of a function URL, said about the caller; of no other
+    /// source.
     #[must_use]
     pub fn authorizer(&self) -> Option<&RawValue> {
-        let gateway = [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::WebSocket];
-        if !gateway.contains(&self.kind()) {
+        let authorizers =
+            [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
+        if !authorizers.contains(&self.kind()) {
             return None;
         }
         serde_json::from_str(self.0.recognised.authorizer(self.text())?).ok()
+    }
+
+    /// Who signed the request, where IAM authorises it and the payload is 1.0: then
+    /// `requestContext.identity` has a `userArn`.
+    pub(super) fn signer(&self) -> Option<&RawValue> {
+        let payload_1 = [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket];
+        if !payload_1.contains(&self.kind()) {
+            return None;
+        }
+        let identity = self.0.recognised.context(self.text(), Context::Identity)?;
+        let [arn] = members(identity, |member| (member == "userArn").then_some(0)).ok()?;
+        arn?;
+        serde_json::from_str(identity).ok()
     }
 
     /// The request that this event makes.
@@ -199,4 +223,26 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
     }
+}
+
+/// Whether a batch is too large as a whole only: Lambda hands over up to 10,000 records at once.
+fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
+    /// A record's own levels, and two for each of the 32 of an item (`{"M":{"name":…}}`).
+    const STREAM_DEPTH: usize = 72;
+
+    let max_depth = match recognised.kind {
+        Kind::DynamoDbStream => STREAM_DEPTH,
+        Kind::S3
+        | Kind::Sqs
+        | Kind::SqsS3
+        | Kind::SqsSns
+        | Kind::SqsSnsS3
+        | Kind::SqsEventBridge => MAX_DEPTH,
+        Kind::Sns | Kind::SnsS3 | Kind::Kinesis => MAX_DEPTH,
+        _ => return false,
+    };
+    let Some((before, records, after)) = recognised.around_records(text) else { return false };
+    let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return false };
+    is_bearable(before.bytes().chain(after.bytes()), MAX_DEPTH)
+        && records.iter().all(|record| is_bearable(record.get().bytes(), max_depth))
 }

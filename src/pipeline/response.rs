@@ -1,5 +1,7 @@
 //! From a handler's response to an answer.
 
+use std::fmt;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -9,10 +11,9 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 
-use super::{Problem, form::Form, problem::Cause};
+use super::{Problem, bad_json::without_values, form::Form, problem::Cause};
 
 /// An HTTP response, read to its end.
-#[derive(Debug)]
 pub struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -20,6 +21,16 @@ pub struct HttpAnswer {
     /// What is still to come, where the answer is streamed.
     rest: Option<Body>,
     pub(super) form: Form,
+}
+
+/// Without the headers, which may set cookies, and without the body.
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What becomes of the body of a response.
@@ -137,36 +148,40 @@ impl std::io::Write for Count {
     }
 }
 
+/// More is no message but a document.
+const MAX_DETAIL: u64 = 4 * 1024;
+
 /// Whether this is an error response without a type of its own.
 ///
-/// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type
-/// stays as it is.
+/// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type,
+/// and what is too long for a message, stays as it is.
 fn is_bare(response: &Response) -> bool {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_error = status.is_client_error() || status.is_server_error();
+    let size = response.body().size_hint().exact();
     is_error
         && match kind {
-            Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
-            None => response.body().size_hint().exact() == Some(0),
+            Some(kind) => {
+                kind.as_bytes().starts_with(b"text/plain")
+                    && size.is_some_and(|size| size <= MAX_DETAIL)
+            }
+            None => size == Some(0),
         }
 }
 
 /// The problem that says what a bare response says.
 async fn problem_of(response: Response) -> Response {
-    /// More is no message but a document.
-    const MAX_DETAIL: usize = 4 * 1024;
-
     let status = response.status();
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
     // What a 5xx says may be meant for the log only.
     if status.is_client_error()
-        && let Ok(body) = Limited::new(body, MAX_DETAIL).collect().await
+        && let Ok(body) = body.collect().await
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detailed(detail);
+        problem = problem.detailed(without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

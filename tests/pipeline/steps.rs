@@ -5,7 +5,7 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
-    TraceContext,
+    CircuitBreaker, CircuitPolicy, Stores, TraceContext,
     pipeline::{
         FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},
@@ -13,8 +13,9 @@ use funcify::{
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::Deadline;
+use funcify_core::{Clock, Deadline, SystemClock};
 use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -163,7 +164,7 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
         let outcome = match status {
             200 => Outcome::Handled,
             404 => Outcome::Unmatched,
-            // Nothing was tried: what it takes to know the caller is away.
+            503 => Outcome::Failed,
             _ => Outcome::Refused,
         };
         assert_eq!(processed.outcome, outcome, "{case}");
@@ -189,6 +190,70 @@ async fn a_401_challenges_and_a_403_says_what_is_missing() {
     two["headers"]["AUTHORIZATION"] = "Bearer writer".into();
     let answer = testing::TestEvent::new(two).send(&pipeline).await.unwrap();
     assert_eq!(answer.status().unwrap(), 400, "which of two tokens counts, nobody can say");
+}
+
+#[tokio::test]
+async fn the_circuit_of_a_key_set_is_the_fleets() {
+    async fn known(invocation: Invocation) -> Result<(), Problem> {
+        Ok(invocation.caller().await.map(drop)?)
+    }
+    let stores = Stores::from_url("memory:").await.unwrap();
+    let circuits = stores.circuits.clone();
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let until = SystemClock.now() + Duration::from_secs(100);
+    another.unwrap().force_open(until, "a test").await.unwrap();
+    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
+    let pipeline = Pipeline::builder(())
+        .backend(stores)
+        .http(Router::new().route("/", get(known)))
+        .pip(pip.audience("orders"))
+        .build()
+        .unwrap();
+    // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
+    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
+    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
+    assert_eq!(processed.outcome, Outcome::Refused);
+    let answer = processed.result.unwrap();
+    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
+    assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
+}
+
+#[tokio::test]
+async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else_can_say_so() {
+    async fn whoami(invocation: Invocation) -> Result<String, Problem> {
+        Ok(invocation.caller().await?.subject().to_owned())
+    }
+    let arn = "arn:aws:iam::123456789012:user/alice";
+    let (signed, unsigned) = (json!({ "userArn": arn }), json!({ "userArn": null }));
+    let (identity, authorizer) = ("/requestContext/identity", "/requestContext/authorizer");
+    let iam = json!({ "iam": signed });
+    let get = Method::GET;
+    let rows = [
+        (testing::rest_get("/me"), identity, &signed, 200),
+        (testing::http_v1_payload(get.clone(), "/me"), identity, &signed, 200),
+        (testing::http_get("/me"), authorizer, &iam, 200),
+        (testing::function_url(get.clone(), "/me"), authorizer, &iam, 200),
+        (testing::rest_get("/me"), identity, &unsigned, 401),
+        (testing::http_get("/me"), identity, &signed, 401),
+        (testing::alb(get.clone(), "/me"), authorizer, &iam, 401),
+        (testing::vpc_lattice_v2(get, "/me"), identity, &signed, 401),
+    ];
+    let pip = || Pip::from_fn(async |_, _| Err::<Caller, _>(Unauthenticated::Missing));
+    let pipeline = |pip: Pip| {
+        let router = Router::new().route("/me", axum::routing::get(whoami));
+        Pipeline::builder(()).http(router).pip(pip).build().unwrap()
+    };
+    let (believes, does_not) = (pipeline(pip().authorizer_claims()), pipeline(pip()));
+    for (event, place, value, status) in rows {
+        let mut event: Value = serde_json::from_str(&event.json()).unwrap();
+        let (parent, last) = place.rsplit_once('/').unwrap();
+        event.pointer_mut(parent).unwrap()[last] = value.clone();
+        let answer = testing::TestEvent::new(event.clone()).send(&believes).await.unwrap();
+        assert_eq!(answer.status().unwrap(), status, "{event}");
+        assert!(status != 200 || answer.http().unwrap().body() == arn, "{event}");
+        let answer = testing::TestEvent::new(event.clone()).send(&does_not).await.unwrap();
+        assert_eq!(answer.status().unwrap(), 401, "{event}");
+    }
 }
 
 #[tokio::test]
