@@ -62,6 +62,7 @@ pub use records::{
 };
 pub use request::BadRequest;
 pub use response::HttpAnswer;
+pub(crate) use run::log_filter;
 pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
 pub use streaming::{ByteStream, Streaming};

@@ -26,7 +26,7 @@ use super::{
     form::Form,
     invocation::Authorization,
     log::{self, Line},
-    pip::Pip,
+    pip::Identify,
     policy::Policy,
     problem::Cause,
     request::Parts,
@@ -85,7 +85,7 @@ pub(super) struct Rules {
     pub(super) guard: Option<Step>,
     pub(super) params: Option<Step>,
     pub(super) stores: Option<Stores>,
-    pub(super) pip: Option<Pip>,
+    pub(super) pip: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(super) margin: Duration,
 }
