@@ -59,9 +59,14 @@ impl Stores {
             (Some(_), Some(_)) => None,
             _ => Setting::read(BOTH)?,
         };
-        let missing = |variable| ConfigError::Missing { variable };
-        let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(BOTH))?;
-        let circuits = circuits.or(both).ok_or_else(|| missing(BOTH))?;
+        let variable = match (&tokens, &circuits) {
+            (Some(_), _) => CIRCUITS,
+            (None, Some(_)) => TOKENS,
+            (None, None) => BOTH,
+        };
+        let missing = || ConfigError::Missing { variable };
+        let tokens = tokens.or_else(|| both.clone()).ok_or_else(missing)?;
+        let circuits = circuits.or(both).ok_or_else(missing)?;
 
         let mut opening = Opening::default();
         let token_stores = tokens.open(&mut opening).await?;
@@ -138,19 +143,23 @@ impl Backend {
 impl FromStr for Backend {
     type Err = ConfigError;
 
+    /// The scheme in any case, as in every URL (RFC 3986, section 3.1).
     fn from_str(url: &str) -> Result<Self, ConfigError> {
-        let scheme = url.split(':').next().filter(|scheme| scheme.len() < url.len());
-        match scheme {
-            Some("memory") if matches!(url, "memory:" | "memory://") => Ok(Self::Memory),
-            Some("memory") => Err(ConfigError::MemoryOption),
-            Some("redis" | "rediss" | "redis-cluster" | "rediss-cluster") => {
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        match scheme.to_ascii_lowercase().as_str() {
+            "memory" if matches!(rest, "" | "//") => Ok(Self::Memory),
+            "memory" => Err(ConfigError::MemoryOption),
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
                 Ok(Self::Redis(url.to_owned()))
             }
-            Some("dynamodb") => Ok(Self::DynamoDb(url.to_owned())),
-            Some("ssm") => Ok(Self::Ssm(url.to_owned())),
+            "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
+            "ssm" => Ok(Self::Ssm(url.to_owned())),
             // What is long, or does not look like a scheme, is not shown: it may be a password.
-            scheme => Err(ConfigError::UnknownScheme {
-                scheme: scheme.filter(|scheme| is_scheme(scheme)).unwrap_or_default().to_owned(),
+            _ => Err(ConfigError::UnknownScheme {
+                scheme: Some(scheme)
+                    .filter(|scheme| is_scheme(scheme))
+                    .unwrap_or_default()
+                    .to_owned(),
             }),
         }
     }
@@ -174,7 +183,8 @@ impl fmt::Debug for Backend {
 pub enum ConfigError {
     /// The variable is not set.
     #[error(
-        "{variable} is not set: expected the URL of a backend, {}",
+        "{variable} is not set{}: expected the URL of a backend, {}",
+        if *variable == BOTH { "" } else { ", nor FUNCIFY_BACKEND for both" },
         "one of memory:, redis://host, dynamodb://table, ssm:///path"
     )]
     Missing {

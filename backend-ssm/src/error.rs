@@ -34,11 +34,15 @@ pub enum SsmConfigError {
         /// The part.
         part: &'static str,
     },
-    /// The option is not known, or is there twice.
-    #[error(
-        "unknown or repeated option `{option}`, expected `kms_key`, `tier` or `region`, each once"
-    )]
-    Option {
+    /// There is no such option.
+    #[error("unknown option `{option}`, expected `kms_key`, `tier` or `region`")]
+    UnknownOption {
+        /// The option.
+        option: String,
+    },
+    /// The option is there twice, and only one of them could count.
+    #[error("option `{option}` is given twice")]
+    RepeatedOption {
         /// The option.
         option: String,
     },

@@ -34,8 +34,8 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
     let cases: [Case<'_>; 14] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
-        (&[(TOKENS, "memory:")], [BOTH, "is not set"]),
-        (&[(CIRCUITS, "memory:")], [BOTH, "is not set"]),
+        (&[(TOKENS, "memory:")], ["FUNCIFY_CIRCUITS is not set", "nor FUNCIFY_BACKEND"]),
+        (&[(CIRCUITS, "memory:")], ["FUNCIFY_TOKENS is not set", "nor FUNCIFY_BACKEND"]),
         (&[(BOTH, "c4n4ry")], [BOTH, "expected memory:"]),
         (&[(BOTH, "http://user:c4n4ry@host")], [BOTH, "\"http\""]),
         (&[(BOTH, "redis://user:c4n4ry@far.example")], [BOTH, "insecure=true"]),
