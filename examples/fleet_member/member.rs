@@ -11,10 +11,11 @@ use std::{
 
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
-    circuit::{CircuitError, CircuitEvent},
+    circuit::{CircuitError, CircuitEvent, CircuitRecord},
     sealed::{SealKeys, Sealed},
     token::{TokenKey, TokenSource},
 };
+use funcify_core::register::{Swap, WriteId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -59,6 +60,8 @@ impl Member {
             Step::Call => Ok(self.call().await),
             Step::Watch(patience) => Ok(self.watch(patience).await),
             Step::Token => self.token().await,
+            Step::Read => self.read().await,
+            Step::Write(writes) => self.write(writes).await,
         }
     }
 
@@ -99,6 +102,31 @@ impl Member {
         let token = getter.token().await?;
         let minted = token.source() == TokenSource::Minted;
         Ok(json!({ "minted": minted, "fingerprint": token.fingerprint() }))
+    }
+
+    async fn read(&self) -> Result<Value, Box<dyn Error>> {
+        let found = self.stores.circuits.circuit_state(self.circuit.name()).await?;
+        Ok(json!({ "epoch": found.map(|found| found.value.epoch) }))
+    }
+
+    /// Each write on top of the one before; its number is the epoch.
+    async fn write(&self, writes: u32) -> Result<Value, Box<dyn Error>> {
+        let mut version = None;
+        for epoch in 1..=writes.into() {
+            let next = CircuitRecord { epoch, ..CircuitRecord::default() };
+            let write = self.stores.circuits.update_state(
+                self.circuit.name(),
+                version,
+                WriteId::random(),
+                &next,
+            );
+            let Swap::Done(done) = write.await? else {
+                return Err("somebody else writes this record".into());
+            };
+            version = Some(done);
+            crate::print("wrote", json!({ "epoch": epoch }));
+        }
+        Ok(json!({ "writes": writes }))
     }
 
     async fn is_admitted(&self) -> bool {
