@@ -1,6 +1,7 @@
 //! From the event to the handler and back, through the public API only.
 
 mod batches;
+mod building;
 mod canary;
 mod corpus;
 mod hostile;
