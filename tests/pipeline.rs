@@ -7,6 +7,7 @@ mod hostile;
 mod inputs;
 mod kinds;
 mod lambda_http;
+mod large;
 mod local;
 mod malformed;
 mod mutations;

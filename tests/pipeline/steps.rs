@@ -5,7 +5,7 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
-    TraceContext,
+    CircuitBreaker, CircuitPolicy, Stores, TraceContext,
     pipeline::{
         FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},
@@ -13,7 +13,7 @@ use funcify::{
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::Deadline;
+use funcify_core::{Clock, Deadline, SystemClock};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -164,7 +164,7 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
         let outcome = match status {
             200 => Outcome::Handled,
             404 => Outcome::Unmatched,
-            // Nothing was tried: what it takes to know the caller is away.
+            503 => Outcome::Failed,
             _ => Outcome::Refused,
         };
         assert_eq!(processed.outcome, outcome, "{case}");
@@ -228,6 +228,32 @@ async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else
         let answer = testing::TestEvent::new(event.clone()).send(&does_not).await.unwrap();
         assert_eq!(answer.status().unwrap(), 401, "{event}");
     }
+}
+
+#[tokio::test]
+async fn the_circuit_of_a_key_set_is_the_fleets() {
+    async fn known(invocation: Invocation) -> Result<(), Problem> {
+        Ok(invocation.caller().await.map(drop)?)
+    }
+    let stores = Stores::from_url("memory:").await.unwrap();
+    let circuits = stores.circuits.clone();
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let until = SystemClock.now() + Duration::from_secs(100);
+    another.unwrap().force_open(until, "a test").await.unwrap();
+    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
+    let pipeline = Pipeline::builder(())
+        .backend(stores)
+        .http(Router::new().route("/", get(known)))
+        .pip(pip.audience("orders"))
+        .build()
+        .unwrap();
+    // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
+    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
+    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
+    assert_eq!(processed.outcome, Outcome::Refused);
+    let answer = processed.result.unwrap();
+    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
+    assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
 }
 
 #[tokio::test]
