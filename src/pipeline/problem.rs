@@ -184,6 +184,9 @@ impl Problem {
     fn of(error: &(dyn Error + 'static)) -> Self {
         let (mut next, mut unknown) = (Some(error), false);
         while let Some(cause) = next {
+            // An `Arc` is an error of a type of its own and skips what it holds.
+            let shared = cause.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+            let cause = shared.map_or(cause, |shared| &**shared);
             if let Some(open) = cause.downcast_ref::<Open>() {
                 return Self::unavailable(open.retry_after).refused().caused_by(error);
             }

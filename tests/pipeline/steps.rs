@@ -193,6 +193,32 @@ async fn a_401_challenges_and_a_403_says_what_is_missing() {
 }
 
 #[tokio::test]
+async fn the_circuit_of_a_key_set_is_the_fleets() {
+    async fn known(invocation: Invocation) -> Result<(), Problem> {
+        Ok(invocation.caller().await.map(drop)?)
+    }
+    let stores = Stores::from_url("memory:").await.unwrap();
+    let circuits = stores.circuits.clone();
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let until = SystemClock.now() + Duration::from_secs(100);
+    another.unwrap().force_open(until, "a test").await.unwrap();
+    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
+    let pipeline = Pipeline::builder(())
+        .backend(stores)
+        .http(Router::new().route("/", get(known)))
+        .pip(pip.audience("orders"))
+        .build()
+        .unwrap();
+    // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
+    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
+    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
+    assert_eq!(processed.outcome, Outcome::Refused);
+    let answer = processed.result.unwrap();
+    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
+    assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
+}
+
+#[tokio::test]
 async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else_can_say_so() {
     async fn whoami(invocation: Invocation) -> Result<String, Problem> {
         Ok(invocation.caller().await?.subject().to_owned())
@@ -228,32 +254,6 @@ async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else
         let answer = testing::TestEvent::new(event.clone()).send(&does_not).await.unwrap();
         assert_eq!(answer.status().unwrap(), 401, "{event}");
     }
-}
-
-#[tokio::test]
-async fn the_circuit_of_a_key_set_is_the_fleets() {
-    async fn known(invocation: Invocation) -> Result<(), Problem> {
-        Ok(invocation.caller().await.map(drop)?)
-    }
-    let stores = Stores::from_url("memory:").await.unwrap();
-    let circuits = stores.circuits.clone();
-    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
-    let until = SystemClock.now() + Duration::from_secs(100);
-    another.unwrap().force_open(until, "a test").await.unwrap();
-    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
-    let pipeline = Pipeline::builder(())
-        .backend(stores)
-        .http(Router::new().route("/", get(known)))
-        .pip(pip.audience("orders"))
-        .build()
-        .unwrap();
-    // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
-    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
-    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
-    assert_eq!(processed.outcome, Outcome::Refused);
-    let answer = processed.result.unwrap();
-    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
-    assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
 }
 
 #[tokio::test]
