@@ -293,8 +293,8 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "the policy of GET /a names no activity",
-                "the policy of GET /b names no activity",
+                "the policy of GET /a: expected service:resource:action, got \"orders:order\"",
+                "the policy of GET /b: expected service:resource:action, got \"orders:*:read\"",
                 "expected a path that begins with / in the policy of GET, got \"c\"",
                 "expected a path that begins with / in the policy of GET, got \"/d?x=1\"",
                 "the policy lists GET /e/{other} twice",
