@@ -8,6 +8,7 @@ mod kinds;
 mod lambda_http;
 mod local;
 mod mutations;
+mod overtime;
 mod requests;
 mod responses;
 mod steps;
