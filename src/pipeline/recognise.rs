@@ -117,6 +117,12 @@ impl Recognised {
         self.top(text, Top::Records)
     }
 
+    /// What stands before the records of a batch, the records, and what comes after them.
+    pub(super) fn around_records<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+        let records = self.top.get(Top::Records as usize).copied().flatten()?;
+        Some((records.before(text), records.in_text(text), records.after(text)))
+    }
+
     pub(super) fn authorizer<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.context(text, Context::Authorizer)
     }

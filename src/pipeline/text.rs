@@ -58,6 +58,14 @@ impl Span {
     pub(super) fn in_text(self, whole: &str) -> &str {
         whole.get(self.start..self.end).unwrap_or_default()
     }
+
+    pub(super) fn before(self, whole: &str) -> &str {
+        whole.get(..self.start).unwrap_or_default()
+    }
+
+    pub(super) fn after(self, whole: &str) -> &str {
+        whole.get(self.end..).unwrap_or_default()
+    }
 }
 
 /// Finds members of a JSON object in one pass, all values left as text; what follows the object is
@@ -119,16 +127,17 @@ pub(super) fn from_first(array: &str) -> Option<&str> {
     (!inside.starts_with(']')).then_some(inside)
 }
 
-/// How large an event may be, as a tree.
-const MAX_DEPTH: usize = 32;
+/// How many levels a JSON text may have.
+pub(super) const MAX_DEPTH: usize = 32;
+/// How many values it may have.
 const MAX_NODES: usize = 10_000;
 
-/// Whether a JSON text is a tree of bearable size: at most 32 deep, at most 10,000 values.
+/// Whether a JSON text is a tree of bearable size: so many levels, at most 10,000 values.
 ///
 /// One pass over the bytes of a text whose syntax was checked before.
-pub(super) fn is_bearable(json: &str) -> bool {
+pub(super) fn is_bearable(json: impl Iterator<Item = u8>, max_depth: usize) -> bool {
     let (mut depth, mut nodes, mut quoted, mut escaped) = (0_usize, 1_usize, false, false);
-    for byte in json.bytes() {
+    for byte in json {
         if quoted {
             match byte {
                 _ if escaped => escaped = false,
@@ -143,7 +152,7 @@ pub(super) fn is_bearable(json: &str) -> bool {
             b'{' | b'[' => {
                 depth += 1;
                 nodes += 1;
-                if depth > MAX_DEPTH {
+                if depth > max_depth {
                     return false;
                 }
             }
@@ -161,6 +170,7 @@ mod tests {
 
     #[test]
     fn depth_and_size_are_counted_outside_of_strings_only() {
+        let is_bearable = |json: &str| super::is_bearable(json.bytes(), MAX_DEPTH);
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(is_bearable(&nested(32)));
         assert!(!is_bearable(&nested(33)));

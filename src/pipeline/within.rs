@@ -24,9 +24,18 @@ pub(super) async fn within<T>(
 ) -> Result<T, Problem> {
     match deadline.enforce(caught(work)).await {
         Ok(Some(result)) => result,
-        Ok(None) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)),
+        Ok(None) => Err(panicked()),
         Err(exceeded) => Err(exceeded.into()),
     }
+}
+
+/// Runs what needs no waiting; its panic is a problem as well.
+pub(super) fn at_once<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_payload| panicked())
+}
+
+fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)
 }
 
 /// `None` if `work` panicked.
