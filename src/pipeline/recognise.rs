@@ -1,5 +1,7 @@
 //! Which source an event comes from, decided once, from its top-level members.
 
+use serde_json::value::RawValue;
+
 use super::{
     Kind,
     text::{Span, from_first, members, string},
@@ -75,6 +77,7 @@ places! {
         DomainName = "domainName",
         Elb = "elb",
         Http = "http",
+        Identity = "identity",
         RouteKey = "routeKey",
         ServiceArn = "serviceArn",
         ServiceNetworkArn = "serviceNetworkArn",
@@ -176,7 +179,8 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
     if has(Top::RawPathSnake) && has(Top::Method) {
         return Kind::VpcLatticeV1;
     }
-    if has(Top::HttpMethod) && has(Top::Path) && has(Top::RequestContext) {
+    let has_context = at(top, Top::RequestContext).is_some_and(|context| context.starts_with('{'));
+    if has(Top::HttpMethod) && has(Top::Path) && has_context {
         return if is(Top::Version, "1.0") { Kind::HttpV1Payload } else { Kind::RestV1 };
     }
     Kind::Unknown
@@ -184,8 +188,10 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
 
 /// The kind of what is delivered rather than asked: records, notifications, events of a bus.
 fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
-    if let Some(from_first) = at(top, Top::Records).and_then(from_first) {
-        return records(from_first);
+    if let Some(array) = at(top, Top::Records)
+        && let Some(from_first) = from_first(array)
+    {
+        return records(from_first).or_else(|| any_record(array));
     }
     if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
         return Some(Kind::S3TestEvent);
@@ -209,8 +215,11 @@ places! {
 
 /// The kind of a batch, by its first record; `from_first` begins with it.
 fn records(from_first: &str) -> Option<Kind> {
+    // Where its content contradicts itself, its source may yet be told.
+    let sources = [RecordMember::EventSource as usize, RecordMember::EventSourceSns as usize];
+    let source = |name: &str| RecordMember::place(name).filter(|place| sources.contains(place));
     let found: Found<'_, { RecordMember::COUNT }> =
-        members(from_first, RecordMember::place).ok()?;
+        members(from_first, RecordMember::place).or_else(|_| members(from_first, source)).ok()?;
     let at = |member: RecordMember| found.get(member as usize).copied().flatten();
     let source = at(RecordMember::EventSource).or(at(RecordMember::EventSourceSns));
     match &*source.and_then(string)? {
@@ -236,6 +245,12 @@ fn records(from_first: &str) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// The kind of a batch whose first record does not tell: that of the first that does.
+fn any_record(array: &str) -> Option<Kind> {
+    let all: Vec<&RawValue> = serde_json::from_str(array).ok()?;
+    all.into_iter().find_map(|record| records(record.get()))
 }
 
 /// What a text inside of a record is, if it is one of the envelopes that are known.

@@ -79,17 +79,17 @@ impl Span {
 /// believe another one.
 pub(super) fn members<const N: usize>(
     json: &str,
-    place: fn(&str) -> Option<usize>,
+    place: impl Fn(&str) -> Option<usize>,
 ) -> Result<[Option<&str>; N], serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer.deserialize_map(Members { place })
 }
 
-struct Members<const N: usize> {
-    place: fn(&str) -> Option<usize>,
+struct Members<F, const N: usize> {
+    place: F,
 }
 
-impl<'de, const N: usize> Visitor<'de> for Members<N> {
+impl<'de, F: Fn(&str) -> Option<usize>, const N: usize> Visitor<'de> for Members<F, N> {
     type Value = [Option<&'de str>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
