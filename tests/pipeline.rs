@@ -12,6 +12,7 @@ mod large;
 mod local;
 mod malformed;
 mod mutations;
+mod overtime;
 mod requests;
 mod responses;
 mod steps;
