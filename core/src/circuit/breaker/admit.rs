@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{CircuitBreaker, Guard, lock, snapshot::Snapshot};
+use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot};
 use crate::{
     Deadline, StoreErrorKind, Timestamp,
     circuit::{
@@ -23,21 +23,23 @@ impl CircuitBreaker {
     ///
     /// [`Open`] if the circuit refuses.
     pub async fn acquire(&self) -> Result<Guard<'_>, Open> {
-        let now = self.now();
-        let snapshot = self.shared.snapshot.load();
-        if snapshot.is_fresh(now) {
-            match snapshot.admission {
-                Admission::Admitted => return Ok(Guard::new(self, &snapshot, None, now)),
-                Admission::Refused { until, cause } => return Err(self.open(until, cause, now)),
-                Admission::IfLeased => {}
-            }
+        match self.at_gate() {
+            Some(answer) => answer,
+            None => Box::pin(self.acquire_slowly()).await,
         }
-        drop(snapshot);
-        Box::pin(self.acquire_slowly()).await
+    }
+
+    /// The way of nearly every call: neither waits nor allocates.
+    pub(super) fn at_gate(&self) -> Option<Result<Guard<'_>, Open>> {
+        let now = self.now();
+        Some(match self.shared.gate.sign(now)? {
+            Sign::Pass(terms) => Ok(Guard::on(self, terms, now)),
+            Sign::Refused { until, cause } => Err(self.open(until, cause, now)),
+        })
     }
 
     /// The way of a call that finds the snapshot stale, or could be a probe.
-    async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
+    pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
         let one_at_a_time = self.shared.looking.lock().await;
         if !self.is_fresh() {
             self.look().await;
