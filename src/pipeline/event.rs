@@ -14,7 +14,7 @@ use super::{
     FromRecord, Kind, Problem,
     recognise::{Recognised, recognise},
     request::{BadRequest, Parts},
-    text::{is_bearable, string},
+    text::string,
 };
 
 /// What Lambda handed over: its text, recognised once.
@@ -62,10 +62,7 @@ impl Event {
     /// [`EventError`] if it is too deep or too large, or contradicts itself. An event of an
     /// unheard-of shape is no error but [`Kind::Unknown`].
     pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
-        if !is_bearable(text.get()) {
-            return Err(EventError::TooLarge);
-        }
-        let recognised = recognise(text.get()).map_err(EventError::Json)?;
+        let recognised = recognise(text.get())?;
         Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
     }
 

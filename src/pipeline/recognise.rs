@@ -1,8 +1,11 @@
 //! Which source an event comes from, decided once, from its top-level members.
 
+use serde::de::{Error, IgnoredAny};
+
 use super::{
-    Kind,
-    text::{Span, from_first, members, string},
+    EventError, Kind,
+    text::{Span, from_first, string},
+    walk::{Stopped, first_of, is_bearable, members},
 };
 
 /// The kind of an event, and where its parts stand in its text.
@@ -85,9 +88,22 @@ places! {
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];
 
+impl From<Stopped> for EventError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::TooLarge => Self::TooLarge,
+            Stopped::NoObject => Self::Json(Error::custom("expected an object")),
+            Stopped::Twice(name) => Self::Json(Error::custom(format_args!("two members `{name}`"))),
+        }
+    }
+}
+
 /// Recognises `json`, whose syntax was checked before.
-pub(super) fn recognise(json: &str) -> Result<Recognised, serde_json::Error> {
+pub(super) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
+        if !is_bearable(json) {
+            return Err(EventError::TooLarge);
+        }
         return Ok(Recognised {
             kind: Kind::Unknown,
             top: [None; Top::COUNT],
@@ -100,7 +116,7 @@ pub(super) fn recognise(json: &str) -> Result<Recognised, serde_json::Error> {
         _ => [None; Context::COUNT],
     };
     let kind = kind(&top, &context);
-    let span = |part: Option<&str>| part.map(|part| Span::of(part, json));
+    let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
     Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
 }
 
@@ -191,27 +207,14 @@ fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
 }
 
-places! {
-    /// The members of a record that matter.
-    RecordMember {
-        Body = "body",
-        EventSource = "eventSource",
-        EventSourceSns = "EventSource",
-        Sns = "Sns",
-    }
-}
-
 /// The kind of a batch, by its first record; `from_first` begins with it.
 fn records(from_first: &str) -> Option<Kind> {
-    let found: Found<'_, { RecordMember::COUNT }> =
-        members(from_first, RecordMember::place).ok()?;
-    let at = |member: RecordMember| found.get(member as usize).copied().flatten();
-    let source = at(RecordMember::EventSource).or(at(RecordMember::EventSourceSns));
-    match &*source.and_then(string)? {
+    let source = first_of(from_first, &["eventSource", "EventSource"])?;
+    match &*string(source)? {
         "aws:s3" => Some(Kind::S3),
         "aws:dynamodb" => Some(Kind::DynamoDbStream),
         "aws:kinesis" => Some(Kind::Kinesis),
-        "aws:sqs" => Some(match at(RecordMember::Body).and_then(content) {
+        "aws:sqs" => Some(match first_of(from_first, &["body"]).and_then(content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
             Some(Kind::Sns) => Kind::SqsSns,
             Some(Kind::SnsS3) => Kind::SqsSnsS3,
@@ -219,9 +222,9 @@ fn records(from_first: &str) -> Option<Kind> {
             _ => Kind::Sqs,
         }),
         "aws:sns" => {
-            let message = at(RecordMember::Sns).and_then(|sns| {
+            let message = first_of(from_first, &["Sns"]).and_then(|sns| {
                 let sns: Found<'_, { Top::COUNT }> = members(sns, Top::place).ok()?;
-                self::at(&sns, Top::Message).and_then(content)
+                at(&sns, Top::Message).and_then(content)
             });
             Some(match message {
                 Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
@@ -235,7 +238,8 @@ fn records(from_first: &str) -> Option<Kind> {
 /// What a text inside of a record is, if it is one of the envelopes that are known.
 fn content(text: &str) -> Option<Kind> {
     let text = string(text)?;
-    if !text.starts_with('{') {
+    // Unlike the event, it may be anything.
+    if !text.starts_with('{') || serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return None;
     }
     let top: Found<'_, { Top::COUNT }> = members(&text, Top::place).ok()?;
