@@ -5,19 +5,22 @@ mod layer;
 mod request;
 mod response;
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::circuit::CircuitBreaker;
 use http::Method;
 use serde::{Serialize, de::DeserializeOwned};
-use url::{Host, Url};
+use url::Url;
 
 pub use error::{ApiConfigError, ApiError};
 pub use layer::{AttachToken, TokenLayer};
 pub use request::ApiRequest;
 pub use response::ApiResponse;
 
-use crate::{http::client, token::TokenGetter};
+use crate::{
+    http::{client, is_loopback},
+    token::TokenGetter,
+};
 
 /// A call to a service that does not answer is given up after 10 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,7 +71,7 @@ impl Api {
     /// [`ApiConfigError`] if the URL cannot be the base of requests.
     pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ApiConfigError> {
         let api = Self::over_plain_http(name, base_url)?;
-        if api.base.scheme() != "https" && !is_loopback(&api.base) {
+        if api.base.scheme() != "https" && !is_loopback(api.base.host()) {
             return Err(ApiConfigError::NotHttps);
         }
         Ok(api)
@@ -189,14 +192,5 @@ impl fmt::Debug for Api {
             .field("token", &self.token)
             .field("circuit", &self.circuit)
             .finish_non_exhaustive()
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use url::Host;
 
 /// A connection that is not made by then will not be made: 2 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,6 +56,16 @@ pub fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
         .tcp_nodelay(true)
         .no_proxy()
         .build()?)
+}
+
+/// Whether `host` is this machine, to which plain http may go: nothing of it is on a wire.
+pub(crate) fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
+    match host {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.as_ref() == "localhost",
+        None => false,
+    }
 }
 
 /// Why a reply was not read.

@@ -6,6 +6,7 @@ mod hostile;
 mod inputs;
 mod kinds;
 mod lambda_http;
+mod large;
 mod local;
 mod mutations;
 mod requests;

@@ -8,8 +8,12 @@ use std::{
 
 use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use tower::{Layer, Service};
+use url::Host;
 
-use crate::token::{TokenError, TokenGetter};
+use crate::{
+    http::is_loopback,
+    token::{TokenError, TokenGetter},
+};
 
 /// Attaches the token to requests of a [`tower::Service`] to the hosts that were named, and to no
 /// others.
@@ -124,10 +128,6 @@ impl TokenLayer {
 }
 
 fn is_safe(uri: &Uri) -> bool {
-    let is_loopback = || {
-        let host = uri.host().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
-        host == "localhost" || address.is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-    };
-    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback())
+    let host = || uri.host().and_then(|host| Host::parse(host).ok());
+    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host()))
 }

@@ -159,6 +159,10 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             return Err(BuildError::new(faults));
         }
         let policy = self.policy.map(Arc::new);
+        let pip = match (self.pip, &self.stores) {
+            (Some(pip), Some(stores)) => Some(pip.circuits(&stores.circuits)),
+            (pip, _) => pip,
+        };
         let app = self.app;
         let layer = AdmissionLayer(policy.clone());
         let router = self
@@ -173,7 +177,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             guard: self.guard,
             params: self.params,
             stores: self.stores,
-            pip: self.pip,
+            pip,
             policy,
             margin: self.margin,
         }))

@@ -11,7 +11,7 @@ use super::{
     records::Record,
     routes::Routes,
     service::{Ended, Rules},
-    within::within,
+    within::{at_once, within},
 };
 
 /// How a source learns what failed.
@@ -154,7 +154,10 @@ struct Source<'a, S> {
 impl<S: Record> Turns<S> for Source<'_, S> {
     async fn take(&self, index: usize, record: S) -> Turn {
         let (invocation, deadline) = (self.invocation.clone(), self.invocation.deadline());
-        let name = self.name(&record);
+        let name = match self.name(&record) {
+            Ok(name) => name,
+            Err(problem) => return Turn { result: Err(problem), matched: true },
+        };
         let Some(route) = self.routes.find(&name) else {
             let name = name.into_owned();
             return Turn { result: self.unmatched(index, &name).await, matched: false };
@@ -171,11 +174,11 @@ impl<S: Record> Turns<S> for Source<'_, S> {
 }
 
 impl<S: Record> Source<'_, S> {
-    fn name<'r>(&self, record: &'r S) -> Cow<'r, str> {
+    fn name<'r>(&self, record: &'r S) -> Result<Cow<'r, str>, Problem> {
         let object = (record as &dyn Any).downcast_ref::<S3Object>();
         match (&self.rules.s3_token, object) {
-            (Some(token), Some(object)) => token(object).into(),
-            _ => record.name().into(),
+            (Some(token), Some(object)) => at_once(|| token(object).into()),
+            _ => Ok(record.name().into()),
         }
     }
 

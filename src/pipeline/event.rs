@@ -14,7 +14,7 @@ use super::{
     FromRecord, Kind, Problem,
     recognise::{Recognised, recognise},
     request::{BadRequest, Parts},
-    text::string,
+    text::{MAX_DEPTH, is_bearable, string},
 };
 
 /// What Lambda handed over: its text, recognised once.
@@ -49,7 +49,8 @@ pub enum EventError {
     /// It is no JSON, or a member that funcify reads stands there twice.
     #[error("expected a JSON event")]
     Json(#[source] serde_json::Error),
-    /// It is deeper than 32 levels or has more than 10,000 values.
+    /// It is deeper than 32 levels or has more than 10,000 values. Each record of a batch may have
+    /// as many, and the item in a stream of DynamoDB the 32 levels that DynamoDB itself allows.
     #[error("expected an event of at most 32 levels and 10,000 values")]
     TooLarge,
 }
@@ -63,6 +64,9 @@ impl Event {
     /// unheard-of shape is no error but [`Kind::Unknown`].
     pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
         let recognised = recognise(text.get())?;
+        if !recognised.is_bearable && !is_bearable_batch(text.get(), &recognised) {
+            return Err(EventError::TooLarge);
+        }
         Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
     }
 
@@ -196,4 +200,26 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
     }
+}
+
+/// Whether a batch is too large as a whole only: Lambda hands over up to 10,000 records at once.
+fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
+    /// A record's own levels, and two for each of the 32 of an item (`{"M":{"name":…}}`).
+    const STREAM_DEPTH: usize = 72;
+
+    let max_depth = match recognised.kind {
+        Kind::DynamoDbStream => STREAM_DEPTH,
+        Kind::S3
+        | Kind::Sqs
+        | Kind::SqsS3
+        | Kind::SqsSns
+        | Kind::SqsSnsS3
+        | Kind::SqsEventBridge => MAX_DEPTH,
+        Kind::Sns | Kind::SnsS3 | Kind::Kinesis => MAX_DEPTH,
+        _ => return false,
+    };
+    let Some((before, records, after)) = recognised.around_records(text) else { return false };
+    let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return false };
+    is_bearable(before.bytes().chain(after.bytes()), MAX_DEPTH)
+        && records.iter().all(|record| is_bearable(record.get().bytes(), max_depth))
 }

@@ -182,7 +182,7 @@ impl Problem {
     }
 
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut next = Some(error);
+        let (mut next, mut unknown) = (Some(error), false);
         while let Some(cause) = next {
             if let Some(open) = cause.downcast_ref::<Open>() {
                 return Self::unavailable(open.retry_after).refused().caused_by(error);
@@ -190,26 +190,28 @@ impl Problem {
             if cause.is::<DeadlineExceeded>() {
                 return Self::unavailable(Duration::from_secs(1)).caused_by(error);
             }
-            if let Some(unknown) = cause.downcast_ref::<Unauthenticated>() {
-                return Self::unauthenticated(unknown).refused().caused_by(error);
+            if let Some(caller) = cause.downcast_ref::<Unauthenticated>() {
+                match caller.www_authenticate() {
+                    Some(challenge) => return Self::unauthenticated(challenge).caused_by(error),
+                    // Nobody can tell for now who is calling; its cause may know for how long.
+                    None => unknown = true,
+                }
             }
             if let Some(refused) = cause.downcast_ref::<BadRequest>() {
                 return Self::bad_request(causes(refused)).caused_by(error);
             }
             next = cause.source();
         }
+        if unknown {
+            return Self::unavailable(Duration::from_secs(1)).caused_by(error);
+        }
         Self::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)
     }
-}
 
-impl Problem {
-    /// 401 as RFC 6750 has it; 503 where nobody can tell for now who is calling.
-    fn unauthenticated(unknown: &Unauthenticated) -> Self {
-        match unknown.www_authenticate() {
-            Some(challenge) => Self::new(StatusCode::UNAUTHORIZED)
-                .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
-            None => Self::unavailable(Duration::from_secs(1)),
-        }
+    /// 401 as RFC 6750 has it.
+    fn unauthenticated(challenge: &'static str) -> Self {
+        let challenge = HeaderValue::from_static(challenge);
+        Self::new(StatusCode::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, challenge).refused()
     }
 }
 
@@ -342,6 +344,17 @@ mod tests {
         let problem = Problem::from(Outer(Box::new(DeadlineExceeded)));
         assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(!problem.is_refusal());
+    }
+
+    #[test]
+    fn a_caller_who_cannot_be_judged_now_is_told_when_to_come_again() {
+        let no_keys = Problem::from(Unauthenticated::unavailable(open()));
+        assert!(no_keys.is_refusal());
+        assert_eq!(no_keys.into_response().headers()[header::RETRY_AFTER], "3");
+        let no_answer = Problem::from(Unauthenticated::unavailable(std::fmt::Error));
+        assert_eq!(no_answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!no_answer.is_refusal());
+        assert_eq!(no_answer.into_response().headers()[header::RETRY_AFTER], "1");
     }
 
     #[test]

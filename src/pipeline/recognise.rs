@@ -4,13 +4,15 @@ use serde::de::{Error, IgnoredAny};
 
 use super::{
     EventError, Kind,
-    text::{Span, from_first, string},
-    walk::{Stopped, first_of, is_bearable, members},
+    text::{MAX_DEPTH, Span, from_first, is_bearable, string},
+    walk::{Stopped, first_of, measured, members},
 };
 
 /// The kind of an event, and where its parts stand in its text.
 pub(super) struct Recognised {
     pub(super) kind: Kind,
+    /// Whether the whole of it has a bearable size.
+    pub(super) is_bearable: bool,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
 }
@@ -91,7 +93,6 @@ type Found<'a, const N: usize> = [Option<&'a str>; N];
 impl From<Stopped> for EventError {
     fn from(stopped: Stopped) -> Self {
         match stopped {
-            Stopped::TooLarge => Self::TooLarge,
             Stopped::NoObject => Self::Json(Error::custom("expected an object")),
             Stopped::Twice(name) => Self::Json(Error::custom(format_args!("two members `{name}`"))),
         }
@@ -101,23 +102,21 @@ impl From<Stopped> for EventError {
 /// Recognises `json`, whose syntax was checked before.
 pub(super) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
-        if !is_bearable(json) {
-            return Err(EventError::TooLarge);
-        }
         return Ok(Recognised {
             kind: Kind::Unknown,
+            is_bearable: is_bearable(json.bytes(), MAX_DEPTH),
             top: [None; Top::COUNT],
             context: [None; Context::COUNT],
         });
     }
-    let top: Found<'_, { Top::COUNT }> = members(json, Top::place)?;
+    let (top, is_bearable): (Found<'_, { Top::COUNT }>, _) = measured(json, Top::place)?;
     let context = match at(&top, Top::RequestContext) {
         Some(context) if context.starts_with('{') => members(context, Context::place)?,
         _ => [None; Context::COUNT],
     };
     let kind = kind(&top, &context);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
-    Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
+    Ok(Recognised { kind, is_bearable, top: top.map(span), context: context.map(span) })
 }
 
 impl Recognised {
@@ -131,6 +130,12 @@ impl Recognised {
 
     pub(super) fn records<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.top(text, Top::Records)
+    }
+
+    /// What stands before the records of a batch, the records, and what comes after them.
+    pub(super) fn around_records<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+        let records = self.top.get(Top::Records as usize).copied().flatten()?;
+        Some((records.before(text), records.in_text(text), records.after(text)))
     }
 
     pub(super) fn authorizer<'a>(&self, text: &'a str) -> Option<&'a str> {

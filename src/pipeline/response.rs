@@ -137,32 +137,36 @@ impl std::io::Write for Count {
     }
 }
 
+/// More is no message but a document.
+const MAX_DETAIL: u64 = 4 * 1024;
+
 /// Whether this is an error response without a type of its own.
 ///
-/// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type
-/// stays as it is.
+/// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type,
+/// and what is too long for a message, stays as it is.
 fn is_bare(response: &Response) -> bool {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_error = status.is_client_error() || status.is_server_error();
+    let size = response.body().size_hint().exact();
     is_error
         && match kind {
-            Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
-            None => response.body().size_hint().exact() == Some(0),
+            Some(kind) => {
+                kind.as_bytes().starts_with(b"text/plain")
+                    && size.is_some_and(|size| size <= MAX_DETAIL)
+            }
+            None => size == Some(0),
         }
 }
 
 /// The problem that says what a bare response says.
 async fn problem_of(response: Response) -> Response {
-    /// More is no message but a document.
-    const MAX_DETAIL: usize = 4 * 1024;
-
     let status = response.status();
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
     // What a 5xx says may be meant for the log only.
     if status.is_client_error()
-        && let Ok(body) = Limited::new(body, MAX_DETAIL).collect().await
+        && let Ok(body) = body.collect().await
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {

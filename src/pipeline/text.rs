@@ -62,6 +62,14 @@ impl Span {
     pub(super) fn in_text(self, whole: &str) -> &str {
         whole.get(self.start as usize..self.end.get() as usize).unwrap_or_default()
     }
+
+    pub(super) fn before(self, whole: &str) -> &str {
+        whole.get(..self.start as usize).unwrap_or_default()
+    }
+
+    pub(super) fn after(self, whole: &str) -> &str {
+        whole.get(self.end.get() as usize..).unwrap_or_default()
+    }
 }
 
 /// The content of a JSON string, borrowed unless it is escaped; `None` if it is no string.
@@ -79,9 +87,59 @@ pub(super) fn from_first(array: &str) -> Option<&str> {
     (!inside.starts_with(']')).then_some(inside)
 }
 
+/// How many levels a JSON text may have.
+pub(super) const MAX_DEPTH: usize = 32;
+/// How many values it may have.
+pub(super) const MAX_NODES: usize = 10_000;
+
+/// Whether a JSON text is a tree of bearable size: so many levels, at most 10,000 values.
+///
+/// One pass over the bytes of a text whose syntax was checked before.
+pub(super) fn is_bearable(json: impl Iterator<Item = u8>, max_depth: usize) -> bool {
+    let (mut depth, mut nodes, mut quoted, mut escaped) = (0_usize, 1_usize, false, false);
+    for byte in json {
+        if quoted {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => {
+                depth += 1;
+                nodes += 1;
+                if depth > max_depth {
+                    return false;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' => nodes += 1,
+            _ => {}
+        }
+    }
+    nodes <= MAX_NODES
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::walk::members, *};
+
+    #[test]
+    fn depth_and_size_are_counted_outside_of_strings_only() {
+        let is_bearable = |json: &str| super::is_bearable(json.bytes(), MAX_DEPTH);
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_bearable(&nested(32)));
+        assert!(!is_bearable(&nested(33)));
+        assert!(is_bearable(&format!("\"{}\"", "[".repeat(100))));
+        assert!(is_bearable(&format!("\"\\\"{}\"", "[".repeat(100))));
+        let wide = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
+        assert!(is_bearable(&wide(9_999)));
+        assert!(!is_bearable(&wide(10_000)));
+    }
 
     #[test]
     fn the_first_of_an_array_is_read_alone() {

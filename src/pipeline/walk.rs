@@ -2,17 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::text::string;
-
-/// How large an event may be, as a tree.
-const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 10_000;
+use super::text::{MAX_DEPTH, MAX_NODES, string};
 
 /// Why a walk ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
-    /// It is deeper than 32 levels or has more than 10,000 values.
-    TooLarge,
     /// It is no object.
     NoObject,
     /// A member that has a place stands there twice: two readers could each believe another one.
@@ -28,11 +22,20 @@ pub(super) fn members<const N: usize>(
     json: &str,
     place: impl Fn(&str) -> Option<usize>,
 ) -> Result<[Option<&str>; N], Stopped> {
-    let mut walk = Walk { json, at: 0, depth: 0, nodes: 1 };
+    measured(json, place).map(|(found, _)| found)
+}
+
+/// The same, and whether the object is a tree of bearable size: at most 32 deep, at most 10,000
+/// values.
+pub(super) fn measured<const N: usize>(
+    json: &str,
+    place: impl Fn(&str) -> Option<usize>,
+) -> Result<([Option<&str>; N], bool), Stopped> {
+    let mut walk = Walk::over(json);
     let mut found = [None; N];
-    walk.opening(b'{')?;
+    walk.opening()?;
     if walk.take(b'}') {
-        return Ok(found);
+        return Ok((found, walk.is_bearable()));
     }
     loop {
         let name = walk.name()?;
@@ -45,16 +48,17 @@ pub(super) fn members<const N: usize>(
             *slot = (value != "null").then_some(value);
         }
         if !walk.take(b',') {
-            return if walk.take(b'}') { Ok(found) } else { Err(Stopped::NoObject) };
+            let ends = walk.take(b'}');
+            return if ends { Ok((found, walk.is_bearable())) } else { Err(Stopped::NoObject) };
         }
-        walk.count()?;
+        walk.nodes += 1;
     }
 }
 
 /// The first member of a JSON object whose name is one of `names`; nothing after it is looked at.
 pub(super) fn first_of<'a>(json: &'a str, names: &[&str]) -> Option<&'a str> {
-    let mut walk = Walk { json, at: 0, depth: 0, nodes: 1 };
-    walk.opening(b'{').ok()?;
+    let mut walk = Walk::over(json);
+    walk.opening().ok()?;
     loop {
         let (name, value) = (walk.name().ok()?, walk.value().ok()?);
         if names.contains(&&*name) && value != "null" {
@@ -66,21 +70,24 @@ pub(super) fn first_of<'a>(json: &'a str, names: &[&str]) -> Option<&'a str> {
     }
 }
 
-/// Whether a JSON text is a tree of bearable size: at most 32 deep, at most 10,000 values.
-pub(super) fn is_bearable(json: &str) -> bool {
-    let mut walk = Walk { json, at: 0, depth: 0, nodes: 1 };
-    walk.value() != Err(Stopped::TooLarge)
-}
-
 /// A place in a text, and how much of a tree was met on the way to it.
 struct Walk<'a> {
     json: &'a str,
     at: usize,
     depth: usize,
+    deepest: usize,
     nodes: usize,
 }
 
 impl<'a> Walk<'a> {
+    fn over(json: &'a str) -> Self {
+        Self { json, at: 0, depth: 0, deepest: 0, nodes: 1 }
+    }
+
+    fn is_bearable(&self) -> bool {
+        self.deepest <= MAX_DEPTH && self.nodes <= MAX_NODES
+    }
+
     /// The name of a member, and what stands between it and its value.
     fn name(&mut self) -> Result<Cow<'a, str>, Stopped> {
         let quoted = self.value()?;
@@ -112,14 +119,14 @@ impl<'a> Walk<'a> {
             self.at += 1;
             match byte {
                 b'"' => self.string()?,
-                b'{' | b'[' => self.open()?,
+                b'{' | b'[' => self.open(),
                 b'}' | b']' => {
                     self.depth -= 1;
                     if self.depth == outside {
                         return Ok(());
                     }
                 }
-                b',' => self.count()?,
+                b',' => self.nodes += 1,
                 _ => {}
             }
         }
@@ -149,21 +156,18 @@ impl<'a> Walk<'a> {
         self.at += rest.iter().position(ends).unwrap_or(rest.len());
     }
 
-    fn opening(&mut self, bracket: u8) -> Result<(), Stopped> {
-        if self.take(bracket) { self.open() } else { Err(Stopped::NoObject) }
-    }
-
-    fn open(&mut self) -> Result<(), Stopped> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(Stopped::TooLarge);
+    fn opening(&mut self) -> Result<(), Stopped> {
+        if !self.take(b'{') {
+            return Err(Stopped::NoObject);
         }
-        self.count()
+        self.open();
+        Ok(())
     }
 
-    fn count(&mut self) -> Result<(), Stopped> {
+    fn open(&mut self) {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
         self.nodes += 1;
-        if self.nodes > MAX_NODES { Err(Stopped::TooLarge) } else { Ok(()) }
     }
 
     /// Passes `byte`, if that is what comes next.
@@ -208,7 +212,7 @@ pub(super) fn plain(text: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::text::is_bearable, *};
 
     fn ab(json: &str) -> Result<[Option<&str>; 2], Stopped> {
         members(json, |name| match name {
@@ -273,20 +277,20 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_size_are_counted_outside_of_strings_only() {
+    fn depth_and_size_are_those_of_the_whole_tree() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(is_bearable(&nested(32)));
-        assert!(!is_bearable(&nested(33)));
-        assert!(is_bearable(&format!("\"{}\"", "[".repeat(100))));
-        assert!(is_bearable(&format!("\"\\\"{}\"", "[".repeat(100))));
         let wide = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
-        assert!(is_bearable(&wide(9_999)));
-        assert!(!is_bearable(&wide(10_000)));
-        let within = |json: String| ab(&format!("{{\"a\":{json}}}")).map(|_| ());
-        assert_eq!(within(nested(31)), Ok(()));
-        assert_eq!(within(nested(32)), Err(Stopped::TooLarge));
-        assert_eq!(within(wide(9_998)), Ok(()));
-        assert_eq!(within(wide(9_999)), Err(Stopped::TooLarge));
+        let within = |json: &str| {
+            let json = format!("{{\"a\":{json}}}");
+            let (_, bearable) = measured::<1>(&json, |_| None).unwrap();
+            assert_eq!(bearable, is_bearable(json.bytes(), MAX_DEPTH));
+            bearable
+        };
+        assert!(within(&nested(31)));
+        assert!(!within(&nested(32)));
+        assert!(within(&wide(9_998)));
+        assert!(!within(&wide(9_999)));
+        assert!(within(&format!("\"\\\"{}\"", "[".repeat(100))));
     }
 
     proptest! {
@@ -314,7 +318,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_walk_panic(text in "[{}\\[\\]\",:\\\\a é]{0,60}") {
             let _ = ab(&text);
-            let _ = is_bearable(&text);
+            let _ = first_of(&text, &["a"]);
         }
     }
 }

@@ -27,9 +27,18 @@ pub(super) async fn within<T>(
     }
     match tokio::time::timeout_at(deadline.ends(), caught(work)).await {
         Ok(Some(result)) => result,
-        Ok(None) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)),
+        Ok(None) => Err(panicked()),
         Err(_) => Err(DeadlineExceeded.into()),
     }
+}
+
+/// Runs what needs no waiting; its panic is a problem as well.
+pub(super) fn at_once<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_payload| panicked())
+}
+
+fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)
 }
 
 /// `None` if `work` panicked.

@@ -309,3 +309,14 @@ async fn every_fault_of_a_pipeline_is_told_at_once() {
     );
     assert!(error.to_string().contains("two routes of s3 are named `uploads`"));
 }
+
+#[tokio::test]
+async fn a_panic_in_what_names_an_object_fails_the_invocation() {
+    let pipeline = Pipeline::builder(Log::default())
+        .s3("uploads", on_object)
+        .s3_token(|_| panic!("hunter2"))
+        .build()
+        .unwrap();
+    let failure = testing::s3_put("uploads", "a").process(&pipeline).await.result.unwrap_err();
+    assert!(!failure.to_string().contains("hunter2"), "{failure}");
+}

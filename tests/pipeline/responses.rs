@@ -34,6 +34,7 @@ fn pipeline() -> Pipeline {
         .route("/gzip", get(async || ([(header::CONTENT_ENCODING, "gzip")], "plain enough")))
         .route("/typed", get(async || (StatusCode::CONFLICT, axum::Json(json!({ "mine": 1 })))))
         .route("/plain", get(async || (StatusCode::CONFLICT, "taken")))
+        .route("/long", get(async || (StatusCode::CONFLICT, "x".repeat(5_000))))
         .route("/secret", get(async || (StatusCode::BAD_GATEWAY, "password hunter2")))
         .route("/failing", get(failing))
         .route("/orders/{id}", get(async |Path(id): Path<u32>| id.to_string()))
@@ -188,4 +189,12 @@ async fn an_answer_that_lambda_would_not_take_is_a_500() {
     }
     let nearly = testing::rest_get("/nearly").process(&pipeline()).await;
     assert_eq!(nearly.status().unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_refusal_too_long_for_a_message_stays_what_it_was() {
+    let answer = testing::http_get("/long").send(&pipeline()).await.unwrap();
+    let answer = answer.http().unwrap();
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    assert_eq!((answer.status(), answer.body().len()), (StatusCode::CONFLICT, 5_000));
 }

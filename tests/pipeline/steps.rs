@@ -5,7 +5,7 @@ use std::{
 
 use axum::{Router, extract::State, routing::get};
 use funcify::{
-    TraceContext,
+    CircuitBreaker, CircuitPolicy, Stores, TraceContext,
     pipeline::{
         FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
         pip::{Caller, Pip, Unauthenticated},
@@ -13,7 +13,7 @@ use funcify::{
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::Deadline;
+use funcify_core::{Clock, Deadline, SystemClock};
 use http::{Method, StatusCode, header};
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
@@ -163,7 +163,7 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
         let outcome = match status {
             200 => Outcome::Handled,
             404 => Outcome::Unmatched,
-            // Nothing was tried: what it takes to know the caller is away.
+            503 => Outcome::Failed,
             _ => Outcome::Refused,
         };
         assert_eq!(processed.outcome, outcome, "{case}");
@@ -189,6 +189,32 @@ async fn a_401_challenges_and_a_403_says_what_is_missing() {
     two["headers"]["AUTHORIZATION"] = "Bearer writer".into();
     let answer = testing::TestEvent::new(two).send(&pipeline).await.unwrap();
     assert_eq!(answer.status().unwrap(), 400, "which of two tokens counts, nobody can say");
+}
+
+#[tokio::test]
+async fn the_circuit_of_a_key_set_is_the_fleets() {
+    async fn known(invocation: Invocation) -> Result<(), Problem> {
+        Ok(invocation.caller().await.map(drop)?)
+    }
+    let stores = Stores::from_url("memory:").await.unwrap();
+    let circuits = stores.circuits.clone();
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let until = SystemClock.now() + Duration::from_secs(100);
+    another.unwrap().force_open(until, "a test").await.unwrap();
+    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
+    let pipeline = Pipeline::builder(())
+        .backend(stores)
+        .http(Router::new().route("/", get(known)))
+        .pip(pip.audience("orders"))
+        .build()
+        .unwrap();
+    // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
+    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
+    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
+    assert_eq!(processed.outcome, Outcome::Refused);
+    let answer = processed.result.unwrap();
+    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
+    assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::http::{ReadError, read_capped};
+use crate::http::{ReadError, is_loopback, read_capped};
 
 /// A reply that is not complete by then is given up: 3 s.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -56,13 +56,8 @@ impl Fetch {
     /// Whether `url` may be fetched: https, without credentials in it; plain http where it does not
     /// leave the machine, if that was asked for.
     pub(super) fn may(&self, url: &Url) -> bool {
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback && self.loopback);
+        let safe = url.scheme() == "https"
+            || (url.scheme() == "http" && self.loopback && is_loopback(url.host()));
         safe && url.username().is_empty() && url.password().is_none()
     }
 
@@ -105,14 +100,15 @@ async fn answer(
     }
 }
 
-/// What an answer says of the issuer's health: one that refuses a request is there.
-fn health<T>(result: &Result<T, FetchError>) -> Outcome {
+/// What an answer says of the issuer's health: to refuse a request says nothing of it.
+fn health<T>(result: &Result<Option<T>, FetchError>) -> Outcome {
     match result {
-        Ok(_) => Outcome::Success,
+        Ok(Some(_)) => Outcome::Success,
+        Ok(None) => Outcome::Neutral,
         Err(FetchError::Status(status))
             if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS =>
         {
-            Outcome::Success
+            Outcome::Neutral
         }
         Err(_) => Outcome::Failure,
     }

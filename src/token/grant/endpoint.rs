@@ -1,6 +1,6 @@
-use std::net::IpAddr;
+use url::Url;
 
-use url::{Host, Url};
+use crate::http::is_loopback;
 
 /// Why a URL of the identity provider is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub(in crate::token) fn parse(
 ) -> Result<Url, EndpointError> {
     let url = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
     let is_plain_and_allowed =
-        plain_http_on_loopback && url.scheme() == "http" && is_loopback(&url);
+        plain_http_on_loopback && url.scheme() == "http" && is_loopback(url.host());
     if url.scheme() != "https" && !is_plain_and_allowed {
         return Err(EndpointError::NotHttps { scheme: url.scheme().to_owned() });
     }
@@ -41,15 +41,6 @@ pub(in crate::token) fn parse(
         return Err(EndpointError::Fragment);
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

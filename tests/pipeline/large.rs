@@ -1,0 +1,90 @@
+//! Batches as large as Lambda makes them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::extract::State;
+use funcify::{
+    pipeline::{DynamoDbRecord, FailureKind, Outcome, Pipeline, Problem, SqsRecord},
+    testing::{self, TestEvent},
+};
+use serde_json::{Value, json};
+
+type Count = Arc<AtomicUsize>;
+
+async fn on_change(State(count): State<Count>, _record: DynamoDbRecord) -> Result<(), Problem> {
+    count.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+async fn on_message(State(count): State<Count>, _record: SqsRecord) -> Result<(), Problem> {
+    count.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+fn pipeline(count: &Count) -> Pipeline {
+    let builder = Pipeline::builder(Arc::clone(count));
+    builder.dynamodb_stream("orders", on_change).sqs("orders", on_message).build().unwrap()
+}
+
+/// A stream's batch of items that look like `item`.
+fn stream(records: usize, item: &Value) -> TestEvent {
+    let batch = (0..records).fold(testing::dynamodb_stream("orders"), |batch, number| {
+        batch.record(&number.to_string(), "7")
+    });
+    let mut event: Value = serde_json::from_str(&batch.json()).unwrap();
+    for record in event["Records"].as_array_mut().unwrap() {
+        record["dynamodb"]["NewImage"] = item.clone();
+        record["dynamodb"]["OldImage"] = item.clone();
+    }
+    TestEvent::new(event)
+}
+
+#[tokio::test]
+async fn a_batch_of_wide_items_is_handled_whatever_its_records_come_to() {
+    let item = (0..40).map(|n| (format!("attribute{n}"), json!({"S": "x"})));
+    let item = Value::Object(item.collect());
+    let count = Count::default();
+    let processed = stream(1_000, &item).process(&pipeline(&count)).await;
+    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 1_000));
+}
+
+#[tokio::test]
+async fn ten_thousand_messages_are_handled() {
+    let batch =
+        (0..10_000).fold(testing::sqs("orders"), |batch, id| batch.message(&id.to_string(), "{}"));
+    let count = Count::default();
+    let processed = batch.process(&pipeline(&count)).await;
+    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 10_000));
+}
+
+/// DynamoDB's own limit is 32 levels.
+#[tokio::test]
+async fn an_item_as_deep_as_dynamodb_allows_is_handled() {
+    let deep = |levels: usize| {
+        let item = (0..levels).fold(json!({"S": "x"}), |inner, _| json!({"M": {"a": inner}}));
+        json!({ "a": item })
+    };
+    let count = Count::default();
+    let processed = stream(2, &deep(31)).process(&pipeline(&count)).await;
+    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 2));
+    let processed = stream(2, &deep(40)).process(&pipeline(&count)).await;
+    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::BadEvent);
+}
+
+#[tokio::test]
+async fn one_record_or_what_stands_beside_the_records_must_bear_reading() {
+    let mut beside: Value = serde_json::from_str(&stream(1, &json!({})).json()).unwrap();
+    let mut within = beside.clone();
+    let wide = Value::from(vec![1; 10_000]);
+    beside["more"] = wide.clone();
+    within["Records"][0]["dynamodb"]["more"] = wide;
+    let count = Count::default();
+    for event in [beside, within] {
+        let processed = TestEvent::new(event).process(&pipeline(&count)).await;
+        assert_eq!(processed.result.unwrap_err().kind(), FailureKind::BadEvent);
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 0);
+}
