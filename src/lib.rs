@@ -102,3 +102,8 @@ pub use trace::TraceContext;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Likewise the chapter on the pipeline.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/pipeline.md")]
+struct PipelineChapter;

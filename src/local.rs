@@ -22,7 +22,8 @@
 mod server;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -82,7 +83,9 @@ pub fn log() {
     use tracing_subscriber::{EnvFilter, fmt};
 
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let installed = fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let colours = io::stderr().is_terminal();
+    let lines = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    let installed = lines.try_init();
     // Another subscriber is as good.
     let _ = installed;
 }

@@ -157,3 +157,110 @@ fn shape(line: &Value) -> Value {
     members.remove("error");
     Value::Object(members)
 }
+
+/// Ends with 2 and one line that says this.
+async fn refuses_to_start(change: impl FnOnce(&mut std::process::Command), says: &str) {
+    let api = RuntimeApi::start(LIMIT).await;
+    let mut command = example("orders");
+    command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env("FUNCIFY_BACKEND", "memory:");
+    change(&mut command);
+    let mut process = Process::start(command);
+    let status = process.ended(Duration::from_secs(20)).await;
+    let stderr = process.stderr();
+    assert_eq!(
+        (status.code(), stderr.lines().count()),
+        (Some(2), 1),
+        "{stderr}{}",
+        process.stdout()
+    );
+    assert!(stderr.contains(says), "{stderr}");
+}
+
+#[tokio::test]
+async fn where_lambda_is_not_what_it_should_be_one_line_says_so() {
+    let api = "AWS_LAMBDA_RUNTIME_API";
+    // Nobody listens there.
+    refuses_to_start(
+        |command| {
+            command.env(api, "127.0.0.1:1");
+        },
+        "the Lambda runtime ended",
+    )
+    .await;
+    refuses_to_start(
+        |command| {
+            command.env(api, "no address");
+        },
+        api,
+    )
+    .await;
+    for name in ["FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE"] {
+        let name = format!("AWS_LAMBDA_{name}");
+        refuses_to_start(
+            |command| {
+                command.env_remove(&name);
+            },
+            &name,
+        )
+        .await;
+    }
+    let size = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+    refuses_to_start(
+        |command| {
+            command.env(size, "much");
+        },
+        size,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_function_url_is_streamed_and_other_events_are_answered_as_ever() {
+    let api = RuntimeApi::start(LIMIT).await;
+    let mut command = example("orders");
+    command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env("ORDERS_STREAM", "1");
+    command.env("FUNCIFY_BACKEND", "memory:").env_remove("RUST_LOG");
+    let _process = Process::start(command);
+    let url = funcify::testing::function_url(http::Method::GET, "/health").json();
+    let InvocationResult::Ok(streamed) = api.invoke(url).await else { panic!("no answer") };
+    // A prelude of JSON, eight NULs, the body.
+    let end = streamed.windows(8).position(|bytes| bytes == [0; 8]).unwrap();
+    let prelude: Value = serde_json::from_slice(&streamed[..end]).unwrap();
+    assert_eq!((&prelude["statusCode"], &streamed[end + 8..]), (&json!(200), &b"ok"[..]));
+    assert_eq!(api.streamed(), 1);
+    let http = api.invoke(event("04-http-get-health-public")).await.json();
+    assert_eq!((&http["statusCode"], &http["body"]), (&json!(200), &json!("ok")));
+    let batch = api.invoke(event("13-sqs-one-of-three-fails")).await.json();
+    assert_eq!(batch, json!({"batchItemFailures": [{"itemIdentifier": FAILS}]}));
+    assert_eq!(api.streamed(), 1);
+}
+
+#[tokio::test]
+async fn many_invocations_at_once_are_each_answered_by_their_own() {
+    let api = RuntimeApi::start(LIMIT).await;
+    let mut command = example("orders");
+    command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env_remove("RUST_LOG");
+    // What Lambda sets for an instance that takes several invocations at a time.
+    command.env("FUNCIFY_BACKEND", "memory:").env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
+    let _process = Process::start(command);
+    let (health, rest, batch) = (
+        event("04-http-get-health-public"),
+        event("09-rest-guard-refuses"),
+        event("13-sqs-one-of-three-fails"),
+    );
+    let round = async || {
+        tokio::join!(
+            api.invoke(health.clone()),
+            api.invoke(rest.clone()),
+            api.invoke(batch.clone())
+        )
+    };
+    let rounds = futures_util::future::join_all((0..16).map(|_| round())).await;
+    for (health, rest, batch) in rounds {
+        assert_eq!(
+            (&health.json()["statusCode"], &rest.json()["statusCode"]),
+            (&json!(200), &json!(403))
+        );
+        assert_eq!(batch.json(), json!({"batchItemFailures": [{"itemIdentifier": FAILS}]}));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod backends;
 mod refusals;
+mod serve;
 
 use std::{env, process::Command, time::Duration};
 
@@ -48,7 +49,7 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("03-http-get-orders", "apigw-http-v2", Some("/orders"), "handled", Some(200)),
     ("04-http-get-health-public", "apigw-http-v2", Some("/health"), "handled", Some(200)),
     ("05-s3-put-encoded-key", "s3", Some("uploads"), "handled", None),
-    ("06-s3-two-buckets", "s3", Some("uploads"), "handled", None),
+    ("06-s3-two-buckets", "s3", Some("uploads,archive"), "handled", None),
     ("07-s3-bucket-name-with-dots", "s3", Some("uploads"), "handled", None),
     ("08-unknown-event", "unknown", None, "unmatched", None),
     ("09-rest-guard-refuses", "apigw-rest-v1", None, "refused", Some(403)),
@@ -137,9 +138,27 @@ async fn files_of_ones_own_run_in_the_order_given() {
     let [last, first] = ["14-rest-no-such-route", "04-http-get-health-public"]
         .map(|name| format!("{events}/{name}.json"));
     let (events, summary) = json_of(orders(&["--json", &last, &first])).await;
+    let names: Vec<_> = events.iter().map(|event| event["file"].as_str().unwrap()).collect();
+    assert_eq!(names, [&last, &first], "as they were given");
     let statuses: Vec<_> = events.iter().map(|event| event["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses, [404, 200]);
     assert_eq!(summary["grants"], 0, "nothing called the warehouse");
+}
+
+#[tokio::test]
+async fn a_reader_that_has_read_enough_ends_it_quietly() {
+    let mut command = orders(&["--json"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let ended =
+        tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(
+        !stderr.contains("panicked") && stderr.contains("FUNCIFY_BACKEND is not set"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! From the event to the handler and back, through the public API only.
 
 mod batches;
+mod canary;
 mod corpus;
 mod hostile;
 mod inputs;
@@ -8,6 +9,7 @@ mod kinds;
 mod lambda_http;
 mod large;
 mod local;
+mod malformed;
 mod mutations;
 mod requests;
 mod responses;

@@ -28,8 +28,13 @@ pub(crate) enum EventFileError {
 
 /// Reads these files, or the shipped ones.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<EventFile>, EventFileError> {
-    let shipped = if files.is_empty() { shipped()? } else { Vec::new() };
-    files.iter().chain(&shipped).map(|path| EventFile::read(path)).collect()
+    if files.is_empty() {
+        let stem =
+            |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return shipped()?.iter().map(|path| EventFile::read(path, stem(path))).collect();
+    }
+    // As they were given: two folders may have files of one name.
+    files.iter().map(|path| EventFile::read(path, path.display().to_string())).collect()
 }
 
 fn shipped() -> Result<Vec<PathBuf>, EventFileError> {
@@ -44,10 +49,8 @@ fn shipped() -> Result<Vec<PathBuf>, EventFileError> {
 }
 
 impl EventFile {
-    fn read(path: &Path) -> Result<Self, EventFileError> {
-        let text = local::read(path)?;
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, text })
+    fn read(path: &Path, name: String) -> Result<Self, EventFileError> {
+        Ok(Self { name, text: local::read(path)? })
     }
 
     /// The event, with tokens in the places that are marked for them: a token that is shipped in a

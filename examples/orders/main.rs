@@ -26,7 +26,7 @@ mod report;
 mod set_up;
 mod stand_in;
 
-use std::{error::Error, process::ExitCode, time::Instant};
+use std::{error::Error, io, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
 use funcify::local;
@@ -42,6 +42,8 @@ async fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads has read enough: `orders --json | head -1`.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orders: {}", explain(&*error));
             ExitCode::from(2)
@@ -50,13 +52,17 @@ async fn main() -> ExitCode {
 }
 
 /// As a Lambda function: everything comes from the environment. `ORDERS_STAND_INS=1` tries it out
-/// without a provider and a warehouse.
+/// without a provider and a warehouse, `ORDERS_STREAM=1` is for a function URL that streams.
 async fn on_lambda() -> Result<(), Box<dyn Error>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
         Ok("1") => Bench::set_up(None).await?.function,
         _ => Function::from_env().await?,
     };
-    Ok(funcify::run(function.pipeline).await?)
+    match std::env::var("ORDERS_STREAM").as_deref() {
+        Ok("1") => funcify::run_streaming(function.pipeline).await?,
+        _ => funcify::run(function.pipeline).await?,
+    }
+    Ok(())
 }
 
 /// On this machine: event files, or HTTP on localhost.
@@ -72,23 +78,30 @@ async fn here() -> Result<(), Box<dyn Error>> {
     for silent in function.silent_stores().await {
         eprintln!("orders: {silent}");
     }
-    let report = Report::begin(arguments.json, &notes);
+    let report = Report::begin(arguments.json, &notes)?;
 
     if let Some(address) = arguments.serve {
         let listener = TcpListener::bind(address).await?;
         println!("listening on http://{}", listener.local_addr()?);
         println!("a caller's token:\n{}", callers.token());
         local::log();
-        match local::serve(function.pipeline, listener).await? {}
+        return tokio::select! {
+            served = local::serve(function.pipeline, listener) => match served? {},
+            pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+        };
     }
     let started = Instant::now();
     for file in files {
         let event = file.event(&callers);
         let processed = local::event(&function.pipeline, event).await;
-        report.event(&file.name, &processed);
+        report.event(&file.name, &processed)?;
     }
-    report.end(&function, started.elapsed()).await;
+    report.end(&function, started.elapsed()).await?;
     Ok(())
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// An error with everything that led to it.

@@ -1,6 +1,9 @@
 //! What happened: a table for people, or a line of JSON an event for scripts.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use funcify::pipeline::Processed;
 use serde_json::{Value, json};
@@ -13,22 +16,29 @@ pub(crate) struct Report {
 
 impl Report {
     /// Says what is real and what is not.
-    pub(crate) fn begin(json: bool, notes: &[String]) -> Self {
+    pub(crate) fn begin(json: bool, notes: &[String]) -> io::Result<Self> {
         if json {
-            return Self { json };
+            // The standard output is for data.
+            for line in notes.iter().filter(|note| note.starts_with("backend")) {
+                eprintln!("orders: {line}");
+            }
+            return Ok(Self { json });
         }
+        let mut out = io::stdout().lock();
         for line in notes {
-            println!("{line}");
+            writeln!(out, "{line}")?;
         }
-        println!();
-        println!(
+        writeln!(out)?;
+        writeln!(
+            out,
             "{:<38} {:<15} {:<22} {:<10} {:<6} response",
             "event", "kind", "route", "outcome", "status"
-        );
-        Self { json }
+        )?;
+        Ok(Self { json })
     }
 
-    pub(crate) fn event(&self, file: &str, processed: &Processed) {
+    pub(crate) fn event(&self, file: &str, processed: &Processed) -> io::Result<()> {
+        let mut out = io::stdout().lock();
         let response = response(processed);
         let status = processed.status().map(|status| status.as_u16());
         if self.json {
@@ -40,10 +50,10 @@ impl Report {
                 "status": status,
                 "response": response,
             });
-            println!("{line}");
-            return;
+            return writeln!(out, "{line}");
         }
-        println!(
+        writeln!(
+            out,
             "{:<38} {:<15} {:<22} {:<10} {:<6} {}",
             file,
             processed.kind.as_str(),
@@ -51,25 +61,26 @@ impl Report {
             processed.outcome.as_str(),
             status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
             glance(processed, &response),
-        );
+        )
     }
 
-    pub(crate) async fn end(&self, function: &Function, took: Duration) {
+    pub(crate) async fn end(&self, function: &Function, took: Duration) -> io::Result<()> {
         let grants = function.grants();
         let circuits = function.circuits().await;
+        let mut out = io::stdout().lock();
         if self.json {
             let circuits: serde_json::Map<_, _> =
                 circuits.into_iter().map(|(name, state)| (name, Value::from(state))).collect();
             let ms = took.as_millis() as u64;
-            println!("{}", json!({"summary": {"grants": grants, "circuits": circuits, "ms": ms}}));
-            return;
+            let summary = json!({"grants": grants, "circuits": circuits, "ms": ms});
+            return writeln!(out, "{}", json!({"summary": summary}));
         }
-        println!();
-        println!("grants    {grants} for the calls to the warehouse");
+        writeln!(out)?;
+        writeln!(out, "grants    {grants} for the calls to the warehouse")?;
         for (name, state) in circuits {
-            println!("circuit   {name}: {state}");
+            writeln!(out, "circuit   {name}: {state}")?;
         }
-        println!("time      {} ms", took.as_millis());
+        writeln!(out, "time      {} ms", took.as_millis())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
@@ -23,7 +25,6 @@ use super::HttpAnswer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
     /// An HTTP response.
@@ -61,6 +62,20 @@ impl Answer {
         match self {
             Self::Batch { failures } => failures,
             Self::Http(_) | Self::Value(_) | Self::Nothing => &[],
+        }
+    }
+}
+
+/// Without what a handler answered.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(answer) => answer.fmt(f),
+            Self::Batch { failures } => {
+                f.debug_struct("Batch").field("failures", failures).finish()
+            }
+            Self::Value(_) => f.write_str("Value"),
+            Self::Nothing => f.write_str("Nothing"),
         }
     }
 }

@@ -6,11 +6,7 @@ use funcify_core::{Deadline, DeadlineExceeded};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 
-use super::{
-    Problem,
-    records::Record,
-    routes::{Route, Routes},
-};
+use super::{Problem, parsed::Parsed, records::Record};
 
 /// How the records of a source are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +40,7 @@ pub(super) struct Turn {
 
 /// Runs a batch. The verdicts are in the records' order.
 pub(super) async fn run<S: Record>(
-    records: Vec<S>,
+    records: impl Iterator<Item = Parsed<S>> + Send,
     order: Order,
     deadline: Deadline,
     turns: &impl Turns<S>,
@@ -53,7 +49,7 @@ pub(super) async fn run<S: Record>(
         Order::Groups { concurrency } => (concurrency, false),
         Order::UpToFailure => (1, true),
     };
-    let records = records.into_iter().enumerate();
+    let records = records.enumerate();
     if concurrency <= 1 {
         let verdicts = run_lane(records, stop, deadline, turns).await;
         return verdicts.into_iter().map(|(_, verdict)| verdict).collect();
@@ -65,19 +61,20 @@ pub(super) async fn run<S: Record>(
     verdicts.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
-type Lane<S> = Vec<(usize, S)>;
+type Lane<S> = Vec<(usize, Parsed<S>)>;
 
 /// Records that must wait for each other stand in one lane.
-fn lanes<S: Record>(records: impl Iterator<Item = (usize, S)>) -> Vec<Lane<S>> {
+fn lanes<S: Record>(records: impl Iterator<Item = (usize, Parsed<S>)>) -> Vec<Lane<S>> {
     let mut lanes: Vec<Lane<S>> = Vec::new();
     let mut of_group: BTreeMap<String, usize> = BTreeMap::new();
     for (index, record) in records {
-        let known = record.group().and_then(|group| of_group.get(group).copied());
+        let group = group(&record).map(str::to_owned);
+        let known = group.as_ref().and_then(|group| of_group.get(group).copied());
         match known.and_then(|lane| lanes.get_mut(lane)) {
             Some(lane) => lane.push((index, record)),
             None => {
-                if let Some(group) = record.group() {
-                    of_group.insert(group.to_owned(), lanes.len());
+                if let Some(group) = group {
+                    of_group.insert(group, lanes.len());
                 }
                 lanes.push(vec![(index, record)]);
             }
@@ -87,7 +84,7 @@ fn lanes<S: Record>(records: impl Iterator<Item = (usize, S)>) -> Vec<Lane<S>> {
 }
 
 async fn run_lane<S: Record>(
-    lane: impl IntoIterator<Item = (usize, S)>,
+    lane: impl IntoIterator<Item = (usize, Parsed<S>)>,
     stop: bool,
     deadline: Deadline,
     turns: &impl Turns<S>,
@@ -96,15 +93,19 @@ async fn run_lane<S: Record>(
     let mut stopped = BTreeSet::new();
     let mut failed = false;
     for (index, record) in lane {
-        let (id, group) = (record.id().to_owned(), record.group().map(str::to_owned));
+        let (id, group) = (id(&record).to_owned(), group(&record).map(str::to_owned));
         let waits = (stop && failed) || group.as_ref().is_some_and(|group| stopped.contains(group));
         let turn = if waits {
             // Not a fault of its own: it would overtake the one that failed.
             Turn { result: Err(Problem::new(StatusCode::CONFLICT)), matched: true }
-        } else if deadline.remaining() < Deadline::LEAST {
-            Turn { result: Err(DeadlineExceeded.into()), matched: true }
         } else {
-            turns.take(index, record).await
+            match record {
+                Err(broken) => Turn { result: Err(broken.problem), matched: true },
+                Ok(_) if deadline.remaining() < Deadline::LEAST => {
+                    Turn { result: Err(DeadlineExceeded.into()), matched: true }
+                }
+                Ok(record) => turns.take(index, record).await,
+            }
         };
         if turn.result.is_err() {
             failed = true;
@@ -116,13 +117,17 @@ async fn run_lane<S: Record>(
     verdicts
 }
 
-impl<S> Routes<S> {
-    /// The route that a batch takes, by its first record: the others come from the same place.
-    pub(super) fn of_batch(&self, records: &[S]) -> Option<&Route<S>>
-    where
-        S: Record,
-    {
-        self.find(records.first()?.name())
+fn id<S: Record>(record: &Parsed<S>) -> &str {
+    match record {
+        Ok(record) => record.id(),
+        Err(broken) => &broken.id,
+    }
+}
+
+fn group<S: Record>(record: &Parsed<S>) -> Option<&str> {
+    match record {
+        Ok(record) => record.group(),
+        Err(broken) => broken.group.as_deref(),
     }
 }
 
@@ -194,7 +199,8 @@ mod tests {
         time: Duration,
     ) -> (Vec<String>, usize, Vec<String>) {
         let slow = Slow::default();
-        let verdicts = run(letters(ids), order, Deadline::within(time), &slow).await;
+        let verdicts =
+            run(letters(ids).into_iter().map(Ok), order, Deadline::within(time), &slow).await;
         let failed = failed(&verdicts).into_iter().map(str::to_owned).collect();
         let (_, at_once, tried) = slow.0.into_inner().unwrap();
         (failed, at_once, tried)

@@ -5,11 +5,12 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc};
 use http::StatusCode;
 
 use super::{
-    Answer, Event, EventBridgeEvent, Failure, FailureKind, Invocation, Kind, Outcome, Problem,
-    S3Object, Unmatched,
+    Answer, BadJson, Event, EventBridgeEvent, Failure, FailureKind, Invocation, Kind, Outcome,
+    Problem, S3Object, Unmatched,
     batch::{Order, Turn, Turns, Verdict, run},
+    parsed::{self, Parsed},
     records::Record,
-    routes::Routes,
+    routes::{Route, Routes},
     service::{Ended, Rules},
     within::{at_once, within},
 };
@@ -55,12 +56,15 @@ impl Rules {
                 self.records(invocation, &routes.kinesis, Report::Lowest).await
             }
             Kind::EventBridge | Kind::EventBridgeS3 if !routes.eventbridge.is_empty() => {
-                match serde_json::from_str::<EventBridgeEvent>(invocation.event().text()) {
+                let text = invocation.event().text();
+                match serde_json::from_str::<EventBridgeEvent>(text) {
                     Ok(event) => {
                         let routes = &routes.eventbridge;
-                        self.batch(invocation, routes, vec![event], Report::Whole).await
+                        let first = routes.find(event.name());
+                        let event = std::iter::once(Ok(event));
+                        self.batch(invocation, routes, first, event, Report::Whole).await
                     }
-                    Err(error) => bad_event(&error),
+                    Err(error) => bad_event(&BadJson::of::<EventBridgeEvent>(text, &error)),
                 }
             }
             _ => self.event(invocation).await,
@@ -74,9 +78,19 @@ impl Rules {
         report: Report,
     ) -> Ended {
         let event = invocation.event();
-        let records = event.recognised().records(event.text()).unwrap_or("[]");
-        match serde_json::from_str(records) {
-            Ok(records) => self.batch(invocation, routes, records, report).await,
+        let json = event.recognised().records(event.text()).unwrap_or("[]");
+        // All at once, as it nearly always goes well; else one by one, to see which are at fault.
+        if let Ok(records) = serde_json::from_str::<Vec<S>>(json) {
+            let first = records.first().and_then(|record| routes.find(record.name()));
+            let records = records.into_iter().map(Ok);
+            return self.batch(invocation, routes, first, records, report).await;
+        }
+        match parsed::one_by_one::<S>(json) {
+            Ok(records) => {
+                let first = records.iter().find_map(|record| record.as_ref().ok());
+                let first = first.and_then(|record| routes.find(record.name()));
+                self.batch(invocation, routes, first, records.into_iter(), report).await
+            }
             Err(error) => bad_event(&error),
         }
     }
@@ -85,16 +99,17 @@ impl Rules {
         &self,
         invocation: Invocation,
         routes: &Routes<S>,
-        records: Vec<S>,
+        route: Option<&Route<S>>,
+        records: impl Iterator<Item = Parsed<S>> + Send,
         report: Report,
     ) -> Ended {
-        let route = routes.of_batch(&records);
         let concurrency = route.map_or(1, |route| route.concurrency);
         let order = match report {
             Report::Lowest => Order::UpToFailure,
             Report::Failures | Report::Whole => Order::Groups { concurrency },
         };
-        let whole = route.is_some_and(|route| route.whole_batch);
+        // Where nobody knows the route, a report that the source may not read would lose the batch.
+        let whole = route.map_or(routes.any_whole_batch(), |route| route.whole_batch);
         let report = if whole { Report::Whole } else { report };
         let deadline = invocation.deadline();
         let source = Source { rules: self, invocation, routes };
@@ -139,7 +154,7 @@ fn no_route(what: impl fmt::Display) -> Failure {
     Failure::new(FailureKind::NoMatchingRoute, format!("no route takes {what}"))
 }
 
-fn bad_event(error: &serde_json::Error) -> Ended {
+fn bad_event(error: &BadJson) -> Ended {
     let message = format!("expected the records of this source: {error}");
     Ended::failed(Failure::new(FailureKind::BadEvent, message), Some(error.to_string().into()))
 }
@@ -220,7 +235,13 @@ impl Report {
         };
         let cause: Arc<str> =
             format!("{} of {total} records failed, the first: {problem}", failed.len()).into();
-        let result = match self {
+        let reported = match self {
+            Self::Lowest => 1,
+            Self::Failures | Self::Whole => failed.len(),
+        };
+        // A failure that cannot be named cannot be reported: all of them come again.
+        let nameless = failed.iter().take(reported).any(|(id, ..)| id.is_empty());
+        let result = match if nameless { Self::Whole } else { self } {
             Self::Lowest => Ok(Answer::Batch { failures: vec![lowest.clone()] }),
             Self::Failures => {
                 Ok(Answer::Batch { failures: failed.into_iter().map(|(id, ..)| id).collect() })

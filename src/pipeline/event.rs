@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{
-    FromRecord, Kind, Problem,
-    recognise::{Recognised, recognise},
+    BadJson, FromRecord, Kind, Problem,
+    recognise::{Context, Recognised, recognise},
     request::{BadRequest, Parts},
     text::{MAX_DEPTH, is_bearable, string},
+    walk::members,
 };
 
 /// What Lambda handed over: its text, recognised once.
@@ -48,11 +49,17 @@ struct Inner {
 pub enum EventError {
     /// It is no JSON, or a member that funcify reads stands there twice.
     #[error("expected a JSON event")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] BadJson),
     /// It is deeper than 32 levels or has more than 10,000 values. Each record of a batch may have
     /// as many, and the item in a stream of DynamoDB the 32 levels that DynamoDB itself allows.
     #[error("expected an event of at most 32 levels and 10,000 values")]
     TooLarge,
+}
+
+impl From<serde_json::Error> for EventError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.into())
+    }
 }
 
 impl Event {
@@ -76,7 +83,7 @@ impl Event {
     ///
     /// As [`recognise`](Self::recognise), or if it is no JSON.
     pub fn parse(text: &str) -> Result<Self, EventError> {
-        Self::recognise(serde_json::from_str(text).map_err(EventError::Json)?)
+        Self::recognise(serde_json::from_str(text)?)
     }
 
     /// What sent it.
@@ -139,14 +146,29 @@ impl Event {
         serde_json::from_str(records).unwrap_or_default()
     }
 
-    /// What API Gateway's own authorizer said about the caller; of no other source.
+    /// What the authorizer of API Gateway, or of a function URL, said about the caller; of no other
+    /// source.
     #[must_use]
     pub fn authorizer(&self) -> Option<&RawValue> {
-        let gateway = [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::WebSocket];
-        if !gateway.contains(&self.kind()) {
+        let authorizers =
+            [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
+        if !authorizers.contains(&self.kind()) {
             return None;
         }
         serde_json::from_str(self.0.recognised.authorizer(self.text())?).ok()
+    }
+
+    /// Who signed the request, where IAM authorises it and the payload is 1.0: then
+    /// `requestContext.identity` has a `userArn`.
+    pub(super) fn signer(&self) -> Option<&RawValue> {
+        let payload_1 = [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket];
+        if !payload_1.contains(&self.kind()) {
+            return None;
+        }
+        let identity = self.0.recognised.context(self.text(), Context::Identity)?;
+        let [arn] = members(identity, |member| (member == "userArn").then_some(0)).ok()?;
+        arn?;
+        serde_json::from_str(identity).ok()
     }
 
     /// The request that this event makes.

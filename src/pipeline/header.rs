@@ -73,7 +73,7 @@ struct Values<'h> {
 impl Values<'_> {
     fn push<E: Error>(&mut self, value: Option<HeaderValue>) -> Result<(), E> {
         let name = self.name;
-        let value = value.ok_or_else(|| E::custom(format_args!("no value for header `{name}`")))?;
+        let value = value.ok_or_else(|| E::custom("expected the value of a header"))?;
         // `append` would panic where there are too many.
         self.headers.try_append(name, value).map_err(|_| E::custom("too many headers"))?;
         Ok(())

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use axum::extract::FromRequestParts;
@@ -67,6 +67,8 @@ struct Shared {
     authorization: Authorization,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
+    /// Those after the first, where the records of one event take several.
+    more_routes: Mutex<Vec<Arc<str>>>,
 }
 
 /// The credentials that a request carries.
@@ -98,8 +100,18 @@ impl Invocation {
         (stores, pip): (Option<Stores>, Option<Pip>),
     ) -> Self {
         let (caller, route) = (OnceCell::new(), OnceLock::new());
-        let shared =
-            Shared { event, context, deadline, trace, stores, pip, authorization, caller, route };
+        let shared = Shared {
+            event,
+            context,
+            deadline,
+            trace,
+            stores,
+            pip,
+            authorization,
+            caller,
+            route,
+            more_routes: Mutex::default(),
+        };
         Self { shared: Arc::new(shared), attached: Extensions::new() }
     }
 
@@ -159,7 +171,7 @@ impl Invocation {
             }
         };
         let identify = async {
-            let authorizer = shared.event.authorizer();
+            let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
             pip.identify(&Credentials { authorization, authorizer }).await
         };
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
@@ -180,11 +192,27 @@ impl Invocation {
 
     /// Notes the route that was taken, for the log.
     pub(super) fn took(&self, route: impl Into<Arc<str>>) {
-        self.shared.route.get_or_init(|| route.into());
+        let route = route.into();
+        let first = self.shared.route.get_or_init(|| Arc::clone(&route));
+        if *first == route {
+            return;
+        }
+        let mut more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !more.contains(&route) {
+            more.push(route);
+        }
     }
 
+    /// The route that was taken; several, where records took several, with commas between them.
     pub(super) fn route(&self) -> Option<Arc<str>> {
-        self.shared.route.get().cloned()
+        let first = self.shared.route.get()?;
+        let more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if more.is_empty() {
+            return Some(Arc::clone(first));
+        }
+        let all: Vec<&str> =
+            std::iter::once(first).chain(more.iter()).map(|route| &**route).collect();
+        Some(all.join(",").into())
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod admission;
 mod answer;
+mod bad_json;
 mod batch;
 mod builder;
 mod delivery;
@@ -27,6 +28,7 @@ mod json_lines;
 mod kind;
 mod log;
 mod outcome;
+mod parsed;
 mod path;
 pub mod pip;
 pub mod policy;
@@ -46,6 +48,7 @@ mod walk;
 mod within;
 
 pub use answer::Answer;
+pub use bad_json::BadJson;
 pub use builder::PipelineBuilder;
 pub use event::{Event, EventError};
 pub use fault::{BuildError, Fault};

@@ -11,7 +11,8 @@ use super::{Answer, Kind, Problem};
 pub struct Processed {
     /// What sent the event.
     pub kind: Kind,
-    /// The route that was taken: the router's path, the route's name.
+    /// The route that was taken: the router's path, the route's name; several with commas between them,
+    /// where the records of one event took several.
     pub route: Option<Arc<str>>,
     /// How it ended.
     pub outcome: Outcome,

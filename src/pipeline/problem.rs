@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::{pip::Unauthenticated, request::BadRequest};
+use super::{BadJson, bad_json::without_values, pip::Unauthenticated, request::BadRequest};
 
 /// What went wrong, as an answer: problem details after RFC 9457.
 ///
@@ -184,6 +184,9 @@ impl Problem {
     fn of(error: &(dyn Error + 'static)) -> Self {
         let (mut next, mut unknown) = (Some(error), false);
         while let Some(cause) = next {
+            // An `Arc` is an error of a type of its own and skips what it holds.
+            let shared = cause.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+            let cause = shared.map_or(cause, |shared| &**shared);
             if let Some(open) = cause.downcast_ref::<Open>() {
                 return Self::unavailable(open.retry_after).refused().caused_by(error);
             }
@@ -217,14 +220,22 @@ impl Problem {
 
 /// An error and its causes, in one line.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
+    let mut line = said_by(error);
     let mut next = error.source();
     while let Some(cause) = next {
         line.push_str(": ");
-        line.push_str(&cause.to_string());
+        line.push_str(&said_by(cause));
         next = cause.source();
     }
     line
+}
+
+/// What an error says, without the values of an event that a parser quotes.
+fn said_by(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<serde_json::Error>() {
+        Some(error) => BadJson::from(error).to_string(),
+        None => without_values(&error.to_string()).into_owned(),
+    }
 }
 
 impl<E: Error + 'static> From<E> for Problem {

@@ -1,6 +1,7 @@
 //! Which source an event comes from, decided once, from its top-level members.
 
 use serde::de::{Error, IgnoredAny};
+use serde_json::value::RawValue;
 
 use super::{
     EventError, Kind,
@@ -80,6 +81,7 @@ places! {
         DomainName = "domainName",
         Elb = "elb",
         Http = "http",
+        Identity = "identity",
         RouteKey = "routeKey",
         ServiceArn = "serviceArn",
         ServiceNetworkArn = "serviceNetworkArn",
@@ -93,8 +95,10 @@ type Found<'a, const N: usize> = [Option<&'a str>; N];
 impl From<Stopped> for EventError {
     fn from(stopped: Stopped) -> Self {
         match stopped {
-            Stopped::NoObject => Self::Json(Error::custom("expected an object")),
-            Stopped::Twice(name) => Self::Json(Error::custom(format_args!("two members `{name}`"))),
+            Stopped::NoObject => serde_json::Error::custom("expected an object").into(),
+            Stopped::Twice(name) => {
+                serde_json::Error::custom(format_args!("two members `{name}`")).into()
+            }
         }
     }
 }
@@ -191,7 +195,8 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
     if has(Top::RawPathSnake) && has(Top::Method) {
         return Kind::VpcLatticeV1;
     }
-    if has(Top::HttpMethod) && has(Top::Path) && has(Top::RequestContext) {
+    let has_context = at(top, Top::RequestContext).is_some_and(|context| context.starts_with('{'));
+    if has(Top::HttpMethod) && has(Top::Path) && has_context {
         return if is(Top::Version, "1.0") { Kind::HttpV1Payload } else { Kind::RestV1 };
     }
     Kind::Unknown
@@ -199,8 +204,10 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
 
 /// The kind of what is delivered rather than asked: records, notifications, events of a bus.
 fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
-    if let Some(from_first) = at(top, Top::Records).and_then(from_first) {
-        return records(from_first);
+    if let Some(array) = at(top, Top::Records)
+        && let Some(from_first) = from_first(array)
+    {
+        return records(from_first).or_else(|| any_record(array));
     }
     if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
         return Some(Kind::S3TestEvent);
@@ -219,7 +226,7 @@ fn records(from_first: &str) -> Option<Kind> {
         "aws:s3" => Some(Kind::S3),
         "aws:dynamodb" => Some(Kind::DynamoDbStream),
         "aws:kinesis" => Some(Kind::Kinesis),
-        "aws:sqs" => Some(match first_of(from_first, &["body"]).and_then(content) {
+        "aws:sqs" => Some(match only(from_first, "body").and_then(content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
             Some(Kind::Sns) => Kind::SqsSns,
             Some(Kind::SnsS3) => Kind::SqsSnsS3,
@@ -227,7 +234,7 @@ fn records(from_first: &str) -> Option<Kind> {
             _ => Kind::Sqs,
         }),
         "aws:sns" => {
-            let message = first_of(from_first, &["Sns"]).and_then(|sns| {
+            let message = only(from_first, "Sns").and_then(|sns| {
                 let sns: Found<'_, { Top::COUNT }> = members(sns, Top::place).ok()?;
                 at(&sns, Top::Message).and_then(content)
             });
@@ -238,6 +245,18 @@ fn records(from_first: &str) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// A member of an object in which no other has its name.
+fn only<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let [member] = members(object, |member| (member == name).then_some(0)).ok()?;
+    member
+}
+
+/// The kind of a batch whose first record does not tell: that of the first that does.
+fn any_record(array: &str) -> Option<Kind> {
+    let all: Vec<&RawValue> = serde_json::from_str(array).ok()?;
+    all.into_iter().find_map(|record| records(record.get()))
 }
 
 /// What a text inside of a record is, if it is one of the envelopes that are known.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use super::{
-    Event, Kind,
+    BadJson, Event, Kind,
     header::{Take, fill},
     path::{BadPath, canonical, without_stage},
     query::{self, Given},
@@ -28,16 +28,16 @@ pub enum BadRequest {
     Path(#[from] BadPath),
     /// A header is none.
     #[error("the headers were refused")]
-    Headers(#[source] serde_json::Error),
+    Headers(#[source] BadJson),
     /// The query is none.
     #[error("the query was refused")]
-    Query(#[source] serde_json::Error),
+    Query(#[source] BadJson),
     /// Path and query together are no URI: too long.
     #[error("the path and query are no URI")]
     Uri(#[from] http::uri::InvalidUri),
     /// The body is not the base64 that it claims to be.
     #[error("the body is not the base64 that it claims to be")]
-    Base64(#[from] base64::DecodeError),
+    Base64,
 }
 
 /// The parts of the request that an event makes.
@@ -158,10 +158,10 @@ impl<'a> Source<'a> {
         };
         let multi = self.top(Top::MultiValueQuery);
         if let Some(multi) = multi {
-            query::push(uri, multi, given, None).map_err(BadRequest::Query)?;
+            query::push(uri, multi, given, None).map_err(query_refused)?;
         }
         if let Some(single) = self.top(Top::Query).or(self.top(Top::QuerySnake)) {
-            query::push(uri, single, given, multi).map_err(BadRequest::Query)?;
+            query::push(uri, single, given, multi).map_err(query_refused)?;
         }
         Ok(())
     }
@@ -170,11 +170,11 @@ impl<'a> Source<'a> {
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         let multi = self.top(Top::MultiValueHeaders);
         if let Some(multi) = multi {
-            fill(&mut headers, multi, shared, Take::All).map_err(BadRequest::Headers)?;
+            fill(&mut headers, multi, shared, Take::All).map_err(headers_refused)?;
         }
         if let Some(single) = self.top(Top::Headers) {
             let take = if multi.is_some() { Take::Missing } else { Take::All };
-            fill(&mut headers, single, shared, take).map_err(BadRequest::Headers)?;
+            fill(&mut headers, single, shared, take).map_err(headers_refused)?;
         }
         if let Some(cookies) = self.top(Top::Cookies)
             && let Some(cookie) = self.cookies(cookies)?
@@ -199,7 +199,9 @@ impl<'a> Source<'a> {
         let Some(body) = self.top(Top::Body) else { return Ok(Bytes::new()) };
         let body = string(body).ok_or(BadRequest::Expected("a body as text"))?;
         match self.top(Top::IsBase64).or(self.top(Top::IsBase64Snake)) {
-            Some("true" | "\"true\"") => Ok(STANDARD.decode(&*body)?.into()),
+            Some("true" | "\"true\"") => {
+                Ok(STANDARD.decode(&*body).map_err(|_| BadRequest::Base64)?.into())
+            }
             None | Some("false" | "\"false\"") => Ok(match body {
                 Cow::Borrowed(body) => shared.slice_ref(body.as_bytes()),
                 Cow::Owned(body) => body.into(),
@@ -207,4 +209,12 @@ impl<'a> Source<'a> {
             Some(_) => Err(BadRequest::Expected("true or false, whether the body is base64")),
         }
     }
+}
+
+fn query_refused(error: serde_json::Error) -> BadRequest {
+    BadRequest::Query(error.into())
+}
+
+fn headers_refused(error: serde_json::Error) -> BadRequest {
+    BadRequest::Headers(error.into())
 }

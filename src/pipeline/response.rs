@@ -1,5 +1,7 @@
 //! From a handler's response to an answer.
 
+use std::fmt;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -9,10 +11,9 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 
-use super::{Problem, form::Form, problem::Cause};
+use super::{Problem, bad_json::without_values, form::Form, problem::Cause};
 
 /// An HTTP response, read to its end.
-#[derive(Debug)]
 pub struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -20,6 +21,16 @@ pub struct HttpAnswer {
     /// What is still to come, where the answer is streamed.
     rest: Option<Body>,
     pub(super) form: Form,
+}
+
+/// Without the headers, which may set cookies, and without the body.
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What becomes of the body of a response.
@@ -170,7 +181,7 @@ async fn problem_of(response: Response) -> Response {
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detailed(detail);
+        problem = problem.detailed(without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

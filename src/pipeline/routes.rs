@@ -61,6 +61,11 @@ impl<S> Routes<S> {
         self.0.is_empty()
     }
 
+    /// Whether a source of one of them takes no report of what failed.
+    pub(super) fn any_whole_batch(&self) -> bool {
+        self.0.iter().any(|route| route.whole_batch)
+    }
+
     /// The names that stand there twice.
     pub(super) fn repeated(&self) -> impl Iterator<Item = &Arc<str>> {
         let before = |index: usize| self.0.iter().take(index);

@@ -1,5 +1,6 @@
 use std::{env, io, panic};
 
+use http::uri::Authority;
 use lambda_runtime::Runtime;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -15,6 +16,14 @@ pub enum RunError {
          `funcify::local` runs a pipeline elsewhere"
     )]
     NotOnLambda,
+    /// What Lambda sets for every function is missing, or is something else.
+    #[error("expected {expected} in {name}, which Lambda sets for every function")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
     /// The runtime ended.
     #[error("the Lambda runtime ended")]
     Runtime(#[source] lambda_runtime::Error),
@@ -28,7 +37,8 @@ pub enum RunError {
 ///
 /// # Errors
 ///
-/// [`RunError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing.
+/// [`RunError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing, [`RunError::Environment`] if
+/// something else is that Lambda sets; [`RunError::Runtime`] if the Runtime API does not answer.
 ///
 /// # Examples
 ///
@@ -61,11 +71,32 @@ pub async fn run_streaming(pipeline: Pipeline) -> Result<(), RunError> {
 }
 
 fn begin() -> Result<(), RunError> {
-    if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+    const API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+    if env::var_os(API).is_none() {
         return Err(RunError::NotOnLambda);
     }
+    // The runtime would panic.
+    let is_address = |api: &str| api.parse::<Authority>().is_ok();
+    let is_anything = |_: &str| true;
+    let is_number = |size: &str| size.parse::<i32>().is_ok();
+    expect(API, "an address", is_address)?;
+    expect("AWS_LAMBDA_FUNCTION_NAME", "a name", is_anything)?;
+    expect("AWS_LAMBDA_FUNCTION_VERSION", "a version", is_anything)?;
+    expect("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number", is_number)?;
     log_as_json_lines();
     Ok(())
+}
+
+fn expect(
+    name: &'static str,
+    expected: &'static str,
+    is_as_expected: impl Fn(&str) -> bool,
+) -> Result<(), RunError> {
+    match env::var(name) {
+        Ok(value) if is_as_expected(&value) => Ok(()),
+        _ => Err(RunError::Environment { name, expected }),
+    }
 }
 
 fn log_as_json_lines() {

@@ -87,6 +87,11 @@ fn set(event: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
+/// The events that the others are made of.
+pub(super) fn bases() -> Vec<Value> {
+    Inputs::read().bases.into_values().collect()
+}
+
 /// The text of every event among them.
 pub(super) fn texts() -> Vec<String> {
     let inputs = Inputs::read();

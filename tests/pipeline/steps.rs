@@ -15,6 +15,7 @@ use funcify::{
 };
 use funcify_core::{Clock, Deadline, SystemClock};
 use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -215,6 +216,44 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     let answer = processed.result.unwrap();
     let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
     assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
+}
+
+#[tokio::test]
+async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else_can_say_so() {
+    async fn whoami(invocation: Invocation) -> Result<String, Problem> {
+        Ok(invocation.caller().await?.subject().to_owned())
+    }
+    let arn = "arn:aws:iam::123456789012:user/alice";
+    let (signed, unsigned) = (json!({ "userArn": arn }), json!({ "userArn": null }));
+    let (identity, authorizer) = ("/requestContext/identity", "/requestContext/authorizer");
+    let iam = json!({ "iam": signed });
+    let get = Method::GET;
+    let rows = [
+        (testing::rest_get("/me"), identity, &signed, 200),
+        (testing::http_v1_payload(get.clone(), "/me"), identity, &signed, 200),
+        (testing::http_get("/me"), authorizer, &iam, 200),
+        (testing::function_url(get.clone(), "/me"), authorizer, &iam, 200),
+        (testing::rest_get("/me"), identity, &unsigned, 401),
+        (testing::http_get("/me"), identity, &signed, 401),
+        (testing::alb(get.clone(), "/me"), authorizer, &iam, 401),
+        (testing::vpc_lattice_v2(get, "/me"), identity, &signed, 401),
+    ];
+    let pip = || Pip::from_fn(async |_, _| Err::<Caller, _>(Unauthenticated::Missing));
+    let pipeline = |pip: Pip| {
+        let router = Router::new().route("/me", axum::routing::get(whoami));
+        Pipeline::builder(()).http(router).pip(pip).build().unwrap()
+    };
+    let (believes, does_not) = (pipeline(pip().authorizer_claims()), pipeline(pip()));
+    for (event, place, value, status) in rows {
+        let mut event: Value = serde_json::from_str(&event.json()).unwrap();
+        let (parent, last) = place.rsplit_once('/').unwrap();
+        event.pointer_mut(parent).unwrap()[last] = value.clone();
+        let answer = testing::TestEvent::new(event.clone()).send(&believes).await.unwrap();
+        assert_eq!(answer.status().unwrap(), status, "{event}");
+        assert!(status != 200 || answer.http().unwrap().body() == arn, "{event}");
+        let answer = testing::TestEvent::new(event.clone()).send(&does_not).await.unwrap();
+        assert_eq!(answer.status().unwrap(), 401, "{event}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use super::{Caller, Unauthenticated, claims, members};
 ///
 /// A Cognito authorizer of a REST API puts `claims` there, a JWT authorizer of an HTTP API
 /// `jwt.claims`, a Lambda authorizer its context: of a REST API at the top beside `principalId`, of an
-/// HTTP API under `lambda`.
+/// HTTP API under `lambda`. Where IAM authorises, an HTTP API and a function URL have `iam` there, with a
+/// `userArn`; a REST API has none, and the signer is `requestContext.identity`, handed over instead.
 pub(super) fn caller(
     authorizer: &RawValue,
     activities: &[String],
@@ -22,16 +23,17 @@ pub(super) fn caller(
     let claims = match (member(&mut found, "claims"), found.get_mut("jwt")) {
         (Some(claims), _) => Some(claims),
         (None, Some(Value::Object(jwt))) => member(jwt, "claims"),
-        (None, _) => member(&mut found, "lambda"),
+        (None, _) => member(&mut found, "lambda").or_else(|| member(&mut found, "iam")),
     };
     let claims = match claims {
         Some(claims) => claims,
-        None if found.contains_key("principalId") => found,
+        None if found.contains_key("principalId") || found.contains_key("userArn") => found,
         None => return Ok(None),
     };
     let name =
         |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
-    let subject = name("sub").or_else(|| name("principalId")).ok_or(UNREADABLE)?;
+    let names = ["sub", "principalId", "userArn"];
+    let subject = names.into_iter().find_map(name).ok_or(UNREADABLE)?;
     let granted: Vec<&str> =
         claims::activities(&claims, activities).into_iter().map(unbracketed).collect();
     let caller = Caller::new(subject).with_activities(granted);

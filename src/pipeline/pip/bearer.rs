@@ -5,11 +5,13 @@ use super::Unauthenticated;
 /// The one token in `authorization`; `None` where the scheme is another or nothing was sent.
 pub(super) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated> {
     let authorization = authorization.trim_matches([' ', '\t']);
-    let (scheme, token) = authorization.split_once([' ', '\t']).unwrap_or((authorization, ""));
+    let end = authorization.find([' ', '\t']).unwrap_or(authorization.len());
+    let (scheme, token) = authorization.split_at_checked(end).unwrap_or((authorization, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
-    let token = token.trim_start_matches([' ', '\t']);
+    // Spaces and nothing else (RFC 9110, section 11.4).
+    let token = token.trim_start_matches(' ');
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if !token.is_empty() && token.bytes().all(legal) {
         Ok(Some(token))

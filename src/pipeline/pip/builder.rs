@@ -119,8 +119,11 @@ impl Pip {
         self
     }
 
-    /// Where no bearer token was sent, believes what API Gateway's own authorizer (Cognito, JWT or
-    /// Lambda) says of the caller.
+    /// Where no bearer token was sent, believes what API Gateway's own authorizer (Cognito, JWT, Lambda
+    /// or IAM) says of the caller, or a function URL's (IAM).
+    ///
+    /// IAM names a caller, by ARN, and knows nothing of activities: such a caller is granted none. Who
+    /// maps ARNs to activities does so in [`from_fn`](Self::from_fn).
     #[must_use]
     pub fn authorizer_claims(mut self) -> Self {
         self.authorizer = true;

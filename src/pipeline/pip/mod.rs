@@ -37,8 +37,8 @@ mod tests;
 pub struct Credentials<'a> {
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
-    /// `requestContext.authorizer` of an API Gateway event; of no other, since there anyone could
-    /// have written it.
+    /// `requestContext.authorizer` of an event of API Gateway or of a function URL; of no other, since
+    /// there anyone could have written it. Where IAM authorises a REST API, `requestContext.identity`.
     pub authorizer: Option<&'a RawValue>,
 }
 

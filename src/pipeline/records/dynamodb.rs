@@ -1,12 +1,14 @@
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Record;
+use super::{Record, Remains, text_at};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
 /// `{"pk":{"S":"…"}}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct DynamoDbRecord {
@@ -55,6 +57,17 @@ impl From<Wire> for DynamoDbRecord {
     }
 }
 
+/// Without the item.
+impl fmt::Debug for DynamoDbRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDbRecord")
+            .field("event_name", &self.event_name)
+            .field("sequence_number", &self.sequence_number)
+            .field("stream_arn", &self.stream_arn)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Record for DynamoDbRecord {
     /// The table's name: `…:table/NAME/stream/…`.
     fn name(&self) -> &str {
@@ -68,6 +81,11 @@ impl Record for DynamoDbRecord {
 
     fn arn(&self) -> &str {
         &self.stream_arn
+    }
+
+    fn remains(json: &str) -> Remains {
+        let id = text_at(json, &["dynamodb", "SequenceNumber"]).unwrap_or_default();
+        Remains { id, ..Remains::default() }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -7,7 +9,7 @@ use crate::pipeline::{FromRecord, Problem};
 /// An event of an EventBridge bus; `T` is its detail.
 ///
 /// Routes go by the detail type, which is what says how to read the detail.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct EventBridgeEvent<T = Box<RawValue>> {
@@ -26,6 +28,17 @@ pub struct EventBridgeEvent<T = Box<RawValue>> {
     pub resources: Vec<String>,
     /// What happened.
     pub detail: T,
+}
+
+/// Without the detail.
+impl<T> fmt::Debug for EventBridgeEvent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventBridgeEvent")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .field("detail_type", &self.detail_type)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Record for EventBridgeEvent {

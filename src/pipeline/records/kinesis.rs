@@ -1,11 +1,13 @@
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Record, resource};
+use super::{Record, Remains, resource, text_at};
 use crate::pipeline::{FromRecord, Problem, text::Text};
 
 /// A record of a Kinesis stream.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct KinesisRecord {
@@ -40,7 +42,7 @@ struct Inner {
 
 fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = Text::deserialize(deserializer)?;
-    STANDARD.decode(&*text).map_err(D::Error::custom)
+    STANDARD.decode(&*text).map_err(|_| D::Error::custom("expected base64"))
 }
 
 impl From<Wire> for KinesisRecord {
@@ -52,6 +54,16 @@ impl From<Wire> for KinesisRecord {
             arrived_at: kinesis.approximate_arrival_timestamp,
             stream_arn: arn,
         }
+    }
+}
+
+/// Without the data, and without the key, which may be somebody's name.
+impl fmt::Debug for KinesisRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KinesisRecord")
+            .field("sequence_number", &self.sequence_number)
+            .field("stream_arn", &self.stream_arn)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,6 +83,11 @@ impl Record for KinesisRecord {
 
     fn arn(&self) -> &str {
         &self.stream_arn
+    }
+
+    fn remains(json: &str) -> Remains {
+        let id = text_at(json, &["kinesis", "sequenceNumber"]).unwrap_or_default();
+        Remains { id, ..Remains::default() }
     }
 }
 

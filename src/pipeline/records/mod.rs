@@ -22,6 +22,8 @@ pub use via::{Payload, Via, via_eventbridge, via_s3, via_sns};
 
 use serde::de::DeserializeOwned;
 
+use super::text::members;
+
 /// A record as its source delivers it: what routing and batches need to know of it.
 pub(super) trait Record: DeserializeOwned + Send + 'static {
     /// The name that routes go by.
@@ -39,6 +41,31 @@ pub(super) trait Record: DeserializeOwned + Send + 'static {
     fn group(&self) -> Option<&str> {
         None
     }
+
+    /// What can be told of a record that is none; nothing where the source takes no report.
+    fn remains(_json: &str) -> Remains {
+        Remains::default()
+    }
+}
+
+/// What is left of a record that is none.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    /// What a partial batch response calls it; empty if that cannot be told.
+    pub(super) id: String,
+    /// The group in whose order it stands, if that can be told.
+    pub(super) group: Option<String>,
+    /// Whether it comes from a source that keeps an order.
+    pub(super) is_ordered: bool,
+}
+
+/// The text that stands at `path` in an object, if all of them are what they should be.
+fn text_at(json: &str, path: &[&str]) -> Option<String> {
+    let Some((name, rest)) = path.split_first() else {
+        return serde_json::from_str(json).ok();
+    };
+    let [member] = members(json, |member| (member == *name).then_some(0)).ok()?;
+    text_at(member?, rest)
 }
 
 /// What stands after the last colon of an ARN.

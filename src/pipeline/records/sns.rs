@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -5,7 +7,7 @@ use super::{Record, resource};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A notification of an SNS topic.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct SnsRecord {
@@ -58,6 +60,16 @@ impl From<Notification> for SnsRecord {
             timestamp: sns.timestamp,
             message_attributes: sns.message_attributes,
         }
+    }
+}
+
+/// Without the message.
+impl fmt::Debug for SnsRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnsRecord")
+            .field("id", &self.id)
+            .field("topic_arn", &self.topic_arn)
+            .finish_non_exhaustive()
     }
 }
 

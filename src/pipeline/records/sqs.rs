@@ -1,13 +1,13 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Record, or_default, resource};
+use super::{Record, Remains, or_default, resource, text_at};
 use crate::pipeline::{FromRecord, Problem};
 
 /// A message of an SQS queue, as it is delivered.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SqsRecord {
@@ -44,6 +44,16 @@ impl SqsRecord {
     }
 }
 
+/// Without the message, and without the handle that deletes it.
+impl fmt::Debug for SqsRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqsRecord")
+            .field("id", &self.id)
+            .field("queue_arn", &self.queue_arn)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Record for SqsRecord {
     fn name(&self) -> &str {
         self.queue()
@@ -61,6 +71,15 @@ impl Record for SqsRecord {
         // A FIFO message without a group cannot be; if it is, it is ordered with its like.
         let group = || self.attributes.get("MessageGroupId").map_or("", String::as_str);
         self.is_fifo().then(group)
+    }
+
+    fn remains(json: &str) -> Remains {
+        let queue = text_at(json, &["eventSourceARN"]);
+        Remains {
+            id: text_at(json, &["messageId"]).unwrap_or_default(),
+            group: text_at(json, &["attributes", "MessageGroupId"]),
+            is_ordered: queue.is_some_and(|queue| queue.ends_with(".fifo")),
+        }
     }
 }
 

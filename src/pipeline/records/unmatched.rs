@@ -1,9 +1,11 @@
+use std::fmt;
+
 use serde_json::value::RawValue;
 
 use crate::pipeline::{FromRecord, Kind, Problem};
 
 /// An event, or a record of a batch, that no route takes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Unmatched {
     /// What sent it.
@@ -12,6 +14,16 @@ pub struct Unmatched {
     pub name: Option<String>,
     /// What came.
     pub raw: Box<RawValue>,
+}
+
+/// Without what came.
+impl fmt::Debug for Unmatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unmatched")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FromRecord<Self> for Unmatched {

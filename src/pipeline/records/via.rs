@@ -1,11 +1,18 @@
-use std::marker::PhantomData;
+use std::{fmt, marker::PhantomData};
 
 use super::{EventBridgeEvent, S3Object, SnsRecord, s3::notified, sns::Notification};
 use crate::pipeline::{FromRecord, Invocation, Problem, RecordHandler};
 
 /// What an envelope holds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Payload(pub(super) String);
+
+/// Without the payload.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload").finish_non_exhaustive()
+    }
+}
 
 /// A handler for what an envelope holds; made by [`via_s3`], [`via_sns`], [`via_eventbridge`].
 #[derive(Debug)]

@@ -3,6 +3,7 @@ mod configuration;
 mod hostile;
 mod keys;
 mod provider;
+mod replies;
 mod sources;
 
 use std::sync::Arc;

@@ -19,14 +19,14 @@ use tokio::{
 };
 
 /// A 1,024-bit key that is used nowhere else; one token in the rows is really signed with it.
-const WEAK_MODULUS: &str = "xMzi-LrGb6kFvIjkfrxhKcnNWDINqaZ4y76V_5iGc-0TeryLhR15X5QMCFBB4nTbfe42tFDS3gNbaUJa0Aql_Ocd-DqrBiAD9bYw6NY13yX24wKa5yoXutKLH-7kPcxDhJgmO4Gp-qJ14sescE-Qn4xbjdzyKJhZzVrjzhe8JIU";
+pub(super) const WEAK_MODULUS: &str = "xMzi-LrGb6kFvIjkfrxhKcnNWDINqaZ4y76V_5iGc-0TeryLhR15X5QMCFBB4nTbfe42tFDS3gNbaUJa0Aql_Ocd-DqrBiAD9bYw6NY13yX24wKa5yoXutKLH-7kPcxDhJgmO4Gp-qJ14sescE-Qn4xbjdzyKJhZzVrjzhe8JIU";
 
 /// Keys that cost a moment to make, made once.
 pub(super) static KEYS: LazyLock<TestKeys> = LazyLock::new(TestKeys::generate);
 
 pub(super) struct TestKeys {
     pub(super) rsa: RsaKeyPair,
-    other_rsa: RsaKeyPair,
+    pub(super) other_rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
     p384: EcdsaKeyPair,
     ed: Ed25519KeyPair,
@@ -119,6 +119,8 @@ pub(super) enum Reply {
     Text(String),
     Status(u16),
     Redirect(String),
+    /// These bytes, whatever they are, and then the connection ends.
+    Bytes(Vec<u8>),
     Late(Duration, Value),
     /// The connection ends without a reply.
     Cut(Duration),
@@ -191,6 +193,11 @@ impl Provider {
             Reply::Late(after, json) => {
                 tokio::time::sleep(after).await;
                 (200, String::new(), json.to_string())
+            }
+            Reply::Bytes(bytes) => {
+                // The other side may hang up before it has read all of it.
+                let _ = stream.write_all(&bytes).await;
+                return;
             }
             Reply::Cut(after) => return tokio::time::sleep(after).await,
             Reply::Never => std::future::pending().await,

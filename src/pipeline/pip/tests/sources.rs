@@ -148,6 +148,14 @@ async fn every_kind_of_authorizer_is_understood() {
         ),
         ("Lambda, HTTP", r#"{"lambda":{"sub":"alice","activities":["orders:order:read"]}}"#),
     ];
+    let arn = "arn:aws:iam::123456789012:user/alice";
+    for iam in [
+        format!(r#"{{"iam":{{"accountId":"123456789012","userArn":"{arn}","userId":"AIDA"}}}}"#),
+        format!(r#"{{"sourceIp":"192.0.2.1","userArn":"{arn}","user":"AIDA"}}"#),
+    ] {
+        let caller = of_authorizer(&pip, &iam).await.unwrap();
+        assert_eq!((caller.subject(), caller.activities()), (arn, &[][..]), "{iam}");
+    }
     for (kind, json) in known {
         let caller = of_authorizer(&pip, json).await.unwrap();
         assert_eq!(caller.subject(), "alice", "{kind}");
@@ -158,7 +166,12 @@ async fn every_kind_of_authorizer_is_understood() {
         ("{}", "Missing"),
         (r#"{"lambda":null}"#, "Missing"),
         (r#"{"claims":null}"#, "Missing"),
-        (r#"{"iam":{"userArn":"arn:aws:iam::123456789012:user/alice"}}"#, "Missing"),
+        (r#"{"iam":null}"#, "Missing"),
+        (r#"{"iam":{"accountId":"1"}}"#, "Malformed: the authorizer's claims are unreadable"),
+        (
+            r#"{"sourceIp":"192.0.2.1","userArn":null}"#,
+            "Malformed: the authorizer's claims are unreadable",
+        ),
         ("[]", "Malformed: the authorizer's claims are unreadable"),
         ("7", "Malformed: the authorizer's claims are unreadable"),
         (
