@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::circuit::CircuitBreaker;
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -118,7 +119,8 @@ impl Api {
         Self { circuit: Some(breaker), ..self }
     }
 
-    /// How long one request may take: 10 s unless given, and never past the invocation's deadline.
+    /// How long one request may take: 10 s unless given, and never past the invocation's deadline
+    /// or the circuit's [`call_timeout`](funcify_core::circuit::CircuitPolicy), 10 s as well.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
@@ -172,7 +174,8 @@ impl Api {
         self.request(Method::DELETE, path).send().await?.json()
     }
 
-    /// Any other request: `path` is below the base URL and may have a query.
+    /// Any other request: `path` is below the base URL and may have a query. It is taken as it stands:
+    /// what others wrote goes into it as a [`segment`].
     pub fn request(&self, method: Method, path: &str) -> ApiRequest<'_> {
         ApiRequest::new(self, method, path)
     }
@@ -182,6 +185,26 @@ impl Api {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+/// One segment of a path, out of any text (RFC 3986, section 3.3).
+///
+/// What others wrote goes into a path only so: a `/`, a `?` or a `#` in it would ask for something
+/// else, with the fleet's token. A request whose segment is `.` or `..` is refused, however it is
+/// written.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::api::segment;
+///
+/// assert_eq!(format!("/stock/{}", segment("7?admin=true")), "/stock/7%3Fadmin%3Dtrue");
+/// ```
+#[must_use]
+pub fn segment(text: &str) -> String {
+    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+    utf8_percent_encode(text, &KEPT).to_string()
 }
 
 impl fmt::Debug for Api {

@@ -89,8 +89,10 @@ mod trace;
 pub use api::Api;
 pub use backend::{Backend, ConfigError, Stores};
 pub use funcify_core::{
-    Deadline,
+    Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
+    SystemClock, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
+    register,
 };
 pub use pipeline::{
     Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run, run_streaming,

@@ -169,6 +169,22 @@ async fn a_call_ends_with_the_invocation() {
     assert!(matches!(nowhere.get::<()>("/").await, Err(ApiError::Unreachable(_))));
 }
 
+#[tokio::test]
+async fn f12_a_service_that_hangs_to_the_end_of_the_invocation_opens_its_circuit() {
+    let hanging = get(|| async { tokio::time::sleep(Duration::from_secs(60)).await });
+    let base = serve(Router::new().route("/", hanging)).await;
+    let circuit = breaker();
+    let api = Api::new("warehouse", &base).unwrap().circuit(circuit.clone());
+    for _ in 0..3 {
+        assert_eq!(circuit.record().await.state, CircuitState::Closed);
+        let left = Duration::from_millis(900);
+        let deadline = Deadline::of_invocation(left, Deadline::WORK_MARGIN);
+        let error = deadline.scope(api.get::<()>("/")).await.unwrap_err();
+        assert!(is_caused_by::<DeadlineExceeded>(&error), "{error:?}");
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Open);
+}
+
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A service that answers with the trace it was called in.

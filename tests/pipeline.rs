@@ -1,6 +1,7 @@
 //! From the event to the handler and back, through the public API only.
 
 mod batches;
+mod building;
 mod canary;
 mod corpus;
 mod hostile;
@@ -11,6 +12,7 @@ mod large;
 mod local;
 mod malformed;
 mod mutations;
+mod overtime;
 mod requests;
 mod responses;
 mod steps;

@@ -1,11 +1,19 @@
 //! The one deadline of an invocation, kept to by everything that funcify starts.
 
-use std::{future::Future, time::Duration};
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 tokio::task_local! {
     static CURRENT: Deadline;
+    /// How many reports are pending in the work that [`Deadline::enforce`] runs.
+    static PENDING: Cell<u32>;
 }
 
 /// When the work of this invocation ends.
@@ -15,7 +23,8 @@ tokio::task_local! {
 /// little longer ([`report_ends`](Self::report_ends)). Nobody else subtracts anything.
 ///
 /// The deadline travels as a task-local: [`scope`](Self::scope) sets it, [`current`](Self::current)
-/// reads it. A spawned task starts without one; hand it over with `scope`.
+/// reads it, [`enforce`](Self::enforce) ends the work there. A spawned task starts without one; hand
+/// it over with `scope`.
 ///
 /// # Examples
 ///
@@ -79,6 +88,34 @@ impl Deadline {
         CURRENT.scope(self, work).await
     }
 
+    /// Runs `work` under this deadline and ends it there; not even starts it once that has passed.
+    ///
+    /// While something in the work holds a [`PendingReport`], the work goes on until
+    /// [`report_ends`](Self::report_ends): a breaker that ends a hanging call with the deadline still
+    /// tells the fleet. One `enforce` in another does not see the reports of the other.
+    ///
+    /// # Errors
+    ///
+    /// [`DeadlineExceeded`] if the work was not done by then.
+    pub async fn enforce<F: Future>(self, work: F) -> Result<F::Output, DeadlineExceeded> {
+        if self.remaining().is_zero() {
+            return Err(DeadlineExceeded);
+        }
+        let limited = async {
+            let mut work = pin!(self.scope(work));
+            if let Ok(done) = timeout_at(self.ends, &mut work).await {
+                return Ok(done);
+            }
+            let reporting = poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Ok(done)),
+                Poll::Pending if is_reporting() => Poll::Pending,
+                Poll::Pending => Poll::Ready(Err(DeadlineExceeded)),
+            });
+            timeout_at(self.report_ends, reporting).await.unwrap_or(Err(DeadlineExceeded))
+        };
+        PENDING.scope(Cell::new(0), limited).await
+    }
+
     /// When work ends.
     #[must_use]
     pub fn ends(&self) -> Instant {
@@ -103,11 +140,56 @@ impl Deadline {
         self.ends.saturating_duration_since(Instant::now())
     }
 
+    /// The most that one call is ever given in this invocation: of a function that lives for three
+    /// seconds none takes ten. What is taken off is the time in which such a function gets to its
+    /// call.
+    #[must_use]
+    pub fn longest_call(&self) -> Duration {
+        self.total.saturating_sub(Self::WORK_MARGIN).max(self.total / 2)
+    }
+
     /// The same deadline for the work that only reports: its end is [`report_ends`](Self::report_ends).
     #[must_use]
     pub fn for_report(self) -> Self {
         Self { ends: self.report_ends, ..self }
     }
+
+    /// The same deadline for work that must not take longer than `limit` from now.
+    #[must_use]
+    pub fn no_later_than(self, limit: Duration) -> Self {
+        Self { ends: self.ends.min(instant_after(limit)), ..self }
+    }
+}
+
+/// Something is to be reported even after the end of work: while this is held, the work of
+/// [`Deadline::enforce`] goes on until [`Deadline::report_ends`].
+///
+/// It belongs into the task of that work; elsewhere it does nothing.
+#[derive(Debug)]
+#[must_use = "dropped, it holds nothing up"]
+pub struct PendingReport(());
+
+impl PendingReport {
+    /// Holds up the end of the work that this task is at.
+    pub fn begin() -> Self {
+        change_pending(|pending| pending.saturating_add(1));
+        Self(())
+    }
+}
+
+impl Drop for PendingReport {
+    fn drop(&mut self) {
+        change_pending(|pending| pending.saturating_sub(1));
+    }
+}
+
+fn is_reporting() -> bool {
+    PENDING.try_with(Cell::get).is_ok_and(|pending| pending > 0)
+}
+
+fn change_pending(change: impl FnOnce(u32) -> u32) {
+    // Outside of any `enforce` there is no end to hold up.
+    let _ = PENDING.try_with(|pending| pending.set(change(pending.get())));
 }
 
 /// About 30 years, as tokio takes "never".
@@ -124,6 +206,10 @@ pub struct DeadlineExceeded;
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use tokio::time::sleep;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -147,6 +233,37 @@ mod tests {
     #[tokio::test]
     async fn an_endless_deadline_does_not_overflow() {
         assert!(Deadline::within(Duration::MAX).remaining() > Duration::from_secs(86_400));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_with_the_deadline_and_a_pending_report_a_little_later() {
+        for (reports_until, ends) in [(1_000, 2_700), (2_800, 2_800), (3_000, 2_900)] {
+            let begun = Instant::now();
+            let work = async {
+                let report = PendingReport::begin();
+                sleep(Duration::from_millis(reports_until)).await;
+                drop(report);
+                pending::<()>().await;
+            };
+            let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
+            assert_eq!(deadline.enforce(work).await, Err(DeadlineExceeded));
+            assert_eq!(begun.elapsed(), Duration::from_millis(ends));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_done_while_it_reports_is_done() {
+        let work = async {
+            let _report = PendingReport::begin();
+            sleep(Duration::from_millis(2_800)).await;
+            "told"
+        };
+        let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
+        assert_eq!(deadline.enforce(work).await, Ok("told"));
+        let mut started = false;
+        let passed = Deadline::within(Duration::ZERO).enforce(async { started = true });
+        assert_eq!(passed.await, Err(DeadlineExceeded));
+        assert!(!started);
     }
 
     #[tokio::test]

@@ -19,5 +19,5 @@ pub mod token;
 
 pub use chance::Chance;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use deadline::{Deadline, DeadlineExceeded};
+pub use deadline::{Deadline, DeadlineExceeded, PendingReport};
 pub use error::{StoreError, StoreErrorKind};

@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use funcify::{
-    Api, Invocation, Message, Pip, Pipeline, Policy, Problem, S3Object, Stores,
+    Api, Invocation, Message, Pip, Pipeline, Policy, Problem, S3Object, Stores, api::segment,
     pipeline::BuildError,
 };
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ async fn read(
     let found = app.orders().get(&id).cloned();
     let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
     // Carries the fleet's token, runs in the fleet's circuit; refused, it is a 503 with Retry-After.
-    let stock: Value = app.warehouse.get(&format!("/stock/{}", order.sku)).await?;
+    let stock: Value = app.warehouse.get(&format!("/stock/{}", segment(&order.sku))).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
     let cookies =
         AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);

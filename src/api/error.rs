@@ -1,6 +1,7 @@
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use funcify_core::{DeadlineExceeded, circuit::Open};
+use http::StatusCode;
 
 use super::ApiResponse;
 use crate::{http::ClientError, token::TokenError};
@@ -63,9 +64,46 @@ pub enum ApiError {
 impl ApiError {
     /// The status that the service answered with, if that is what went wrong.
     #[must_use]
-    pub fn status(&self) -> Option<http::StatusCode> {
+    pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status(response) => Some(response.status()),
+            _ => None,
+        }
+    }
+
+    /// The open circuit that refused the call, be it the service's or the identity provider's.
+    #[must_use]
+    pub fn open(&self) -> Option<&Open> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(open) = error.downcast_ref() {
+                return Some(open);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// What a function says that passes this on, as a gateway (RFC 9110, section 15.6): 504 where the
+    /// service was late, 502 where it failed, 500 where the fault is the function's own.
+    pub(crate) fn gateway_status(&self) -> StatusCode {
+        match self {
+            Self::TimedOut | Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unreachable(_) | Self::Reply(_) => StatusCode::BAD_GATEWAY,
+            Self::Status(response) if response.status().is_server_error() => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::Open(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(_) | Self::Request(_) | Self::Status(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// When to come again, if that is known of the token that is missing.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Token(error) => error.retry_after(),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use url::Url;
 
 use super::{Api, ApiError, ApiResponse, error::PathFault};
@@ -131,7 +131,8 @@ impl Api {
         }
         let exchange = async || self.exchange(request).await;
         let answer = match &self.circuit {
-            None => exchange().await,
+            None => in_time(exchange()).await,
+            // The breaker ends it with the invocation: it knows what that says about the service.
             Some(circuit) => match circuit.call_classified(outcome, exchange).await {
                 Ok(answer) => Ok(answer),
                 Err(CircuitError::Open(open)) => Err(ApiError::Open(open)),
@@ -154,9 +155,7 @@ impl Api {
                 Err(error) => Err(ApiError::Reply(error.into())),
             }
         };
-        let ends = Instant::now() + self.timeout;
-        let ends = Deadline::current().map_or(ends, |deadline| deadline.ends().min(ends));
-        timeout_at(ends, exchange).await.unwrap_or_else(|_| Err(out_of_time()))
+        timeout(self.timeout, exchange).await.unwrap_or(Err(ApiError::TimedOut))
     }
 }
 
@@ -171,6 +170,16 @@ fn outcome(exchange: &Result<ApiResponse, ApiError>) -> Outcome {
         },
         Err(ApiError::Unreachable(_) | ApiError::TimedOut) => Outcome::Failure,
         Err(_) => Outcome::Neutral,
+    }
+}
+
+/// Ends an exchange that no breaker ends, with the invocation.
+async fn in_time<T>(exchange: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    match Deadline::current() {
+        Some(deadline) => timeout_at(deadline.ends(), exchange)
+            .await
+            .unwrap_or(Err(ApiError::Deadline(DeadlineExceeded))),
+        None => exchange.await,
     }
 }
 

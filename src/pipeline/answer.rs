@@ -70,7 +70,7 @@ impl Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(answer) => answer.fmt(f),
+            Self::Http(answer) => fmt::Debug::fmt(answer, f),
             Self::Batch { failures } => {
                 f.debug_struct("Batch").field("failures", failures).finish()
             }

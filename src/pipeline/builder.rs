@@ -92,6 +92,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
 
     /// Hands the configured backend to handlers: [`Invocation::stores`].
     pub fn backend(mut self, stores: Stores) -> Self {
+        self.once("backend", self.stores.is_some());
         self.stores = Some(stores);
         self
     }
@@ -101,6 +102,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// WebSocket events are a POST to the route's key: `/$connect`, `/$disconnect`, `/$default`,
     /// `/send`.
     pub fn http(mut self, router: Router<App>) -> Self {
+        self.once("http", self.router.is_some());
         self.router = Some(router);
         self.last = Some(Last::Other);
         self
@@ -112,6 +114,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
     {
+        self.once("guard", self.guard.is_some());
         self.guard = Some(step(guard));
         self
     }
@@ -122,12 +125,14 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
     {
+        self.once("params", self.params.is_some());
         self.params = Some(step(params));
         self
     }
 
     /// Finds out who is calling, if a policy or a handler asks.
     pub fn pip(mut self, pip: Pip) -> Self {
+        self.once("pip", self.pip.is_some());
         self.pip = Some(pip);
         self
     }
@@ -138,6 +143,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// The router's fallback cannot be listed: under a policy, what no route takes is answered 404
     /// without it.
     pub fn policy(mut self, policy: Policy) -> Self {
+        self.once("policy", self.policy.is_some());
         self.policy = Some(policy);
         self
     }
@@ -183,15 +189,24 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         }))
     }
 
+    /// A second guard would put the first out of work, and nobody would know.
+    pub(in crate::pipeline) fn once(&mut self, what: &'static str, is_there: bool) {
+        if is_there {
+            self.faults.push(Fault::Twice(what));
+        }
+    }
+
     fn faults(&self) -> Vec<Fault> {
         let mut faults = self.faults.clone();
         let routes = &self.routes;
-        repeated("s3", &routes.s3, &mut faults);
-        repeated("sqs", &routes.sqs, &mut faults);
-        repeated("sns", &routes.sns, &mut faults);
-        repeated("eventbridge", &routes.eventbridge, &mut faults);
-        repeated("dynamodb_stream", &routes.dynamodb, &mut faults);
-        repeated("kinesis", &routes.kinesis, &mut faults);
+        // The characters that no name of this source has.
+        let buckets: &[char] = if self.s3_token.is_some() { &[] } else { &[':', '.'] };
+        named("s3", &routes.s3, buckets, &mut faults);
+        named("sqs", &routes.sqs, &[':'], &mut faults);
+        named("sns", &routes.sns, &[':'], &mut faults);
+        named("eventbridge", &routes.eventbridge, &[], &mut faults);
+        named("dynamodb_stream", &routes.dynamodb, &[':'], &mut faults);
+        named("kinesis", &routes.kinesis, &[':'], &mut faults);
         if let Some(pip) = &self.pip {
             faults.extend(pip.faults().into_iter().map(Fault::Pip));
         }
@@ -200,6 +215,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             if self.pip.is_none() && self.router.is_some() {
                 faults.push(Fault::NoPip);
             }
+            let unknown = policy.sources().filter(|name| !routes.has_arn_of(name));
+            faults.extend(unknown.map(|name| Fault::NoSource { name: name.to_owned() }));
         }
         faults
     }
@@ -213,9 +230,21 @@ where
     Box::new(move |invocation| -> BoxFuture<_> { Box::pin(step(invocation)) })
 }
 
-fn repeated<S>(source_name: &'static str, routes: &Routes<S>, faults: &mut Vec<Fault>) {
-    let repeated = routes.repeated();
-    faults.extend(repeated.map(|name| Fault::Repeated { source_name, name: (**name).to_owned() }));
+fn named<S>(
+    source_name: &'static str,
+    routes: &Routes<S>,
+    foreign: &[char],
+    faults: &mut Vec<Fault>,
+) {
+    for name in routes.repeated() {
+        faults.push(Fault::Repeated { source_name, name: (**name).to_owned() });
+    }
+    for name in routes.names() {
+        let literal = name.strip_suffix('*').unwrap_or(name);
+        if name.is_empty() || literal.contains('*') || literal.contains(foreign) {
+            faults.push(Fault::Name { source_name, name: name.to_owned() });
+        }
+    }
 }
 
 impl<App> fmt::Debug for PipelineBuilder<App> {

@@ -4,7 +4,7 @@ use super::{pip::PipFault, policy::PolicyFault};
 
 /// Why no pipeline was built: every fault at once.
 #[derive(Debug, thiserror::Error)]
-#[error("the pipeline has {} faults: {}", faults.len(), Lines(faults))]
+#[error("the pipeline cannot be built: {}", Lines(faults))]
 pub struct BuildError {
     faults: Vec<Fault>,
 }
@@ -18,6 +18,28 @@ pub enum Fault {
     Repeated {
         /// The source: `sqs`, `s3`, …
         source_name: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A route's name is one that nothing can have, so that it would never be taken.
+    #[error(
+        "expected the name of what {source_name} events come from, with a * only at its end, got {name:?}"
+    )]
+    Name {
+        /// The source: `sqs`, `s3`, …
+        source_name: &'static str,
+        /// What came.
+        name: String,
+    },
+    /// Something of which there is one was given twice.
+    #[error("`{0}` was given twice: only one can be in force")]
+    Twice(&'static str),
+    /// The policy restricts a route that is not there, and so restricts nothing. Events of
+    /// EventBridge cannot be restricted: who sends one writes its ARNs.
+    #[error(
+        "the policy names sources for {name:?}: expected a route of s3, sqs, sns, kinesis or dynamodb_stream"
+    )]
+    NoSource {
         /// The name.
         name: String,
     },

@@ -27,6 +27,13 @@ use super::{Invocation, Problem};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handler of these records",
+    label = "expected `async fn([State<App>,] [Invocation,] record) -> Result<_, E>`",
+    note = "the record stands last, `State` has the pipeline's own type",
+    note = "`E` is a `Problem` or an error; for a boxed one say `.map_err(Problem::from_boxed)`",
+    note = "the future must be `Send`: hold no `Rc` and no lock of std across an await"
+)]
 pub trait RecordHandler<App, R, Args>: Clone + Send + Sync + 'static {
     /// What it answers.
     type Output;
@@ -70,6 +77,10 @@ handler!(|_app, invocation, record| Invocation, R => invocation, record);
 handler!(|app, invocation, record| State<App>, Invocation, R => State(app), invocation, record);
 
 /// What a handler can take from a record of the source `S`.
+#[diagnostic::on_unimplemented(
+    message = "a route of `{S}` cannot hand over `{Self}`",
+    note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via_s3(handler)`"
+)]
 pub trait FromRecord<S>: Sized + Send {
     /// Reads it.
     ///

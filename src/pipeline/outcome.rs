@@ -23,6 +23,12 @@ pub struct Processed {
 }
 
 impl Processed {
+    /// Why it failed, causes included: what the log says, and the caller is not told.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
     /// The status of the answer, where there is HTTP.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

@@ -10,12 +10,15 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::{BadJson, bad_json::without_values, pip::Unauthenticated, request::BadRequest};
+use crate::api::ApiError;
 
 /// What went wrong, as an answer: problem details after RFC 9457.
 ///
 /// A handler returns it, or gets it from any error with `?`: an open circuit and a passed deadline
-/// become 503, also deep in the causes of an error; everything else is a 500, whose cause goes into
-/// the log and not to the caller. It is not an [`Error`] itself: it is what becomes of one.
+/// become 503, also deep in the causes of an error; a call of [`Api`](crate::Api) that failed 502, one
+/// that was late 504; everything else is a 500. Causes go into the log and not to the caller. It is not
+/// an [`Error`] itself: it is what becomes of one. Boxed errors come by
+/// [`from_boxed`](Self::from_boxed).
 ///
 /// # Examples
 ///
@@ -182,7 +185,9 @@ impl Problem {
     }
 
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let (mut next, mut unknown) = (Some(error), false);
+        // What it is if nothing deeper says more.
+        let mut otherwise = None;
+        let mut next = Some(error);
         while let Some(cause) = next {
             // An `Arc` is an error of a type of its own and skips what it holds.
             let shared = cause.downcast_ref::<Arc<dyn Error + Send + Sync>>();
@@ -197,18 +202,22 @@ impl Problem {
                 match caller.www_authenticate() {
                     Some(challenge) => return Self::unauthenticated(challenge).caused_by(error),
                     // Nobody can tell for now who is calling; its cause may know for how long.
-                    None => unknown = true,
+                    None => otherwise = Some(Self::unavailable(Duration::from_secs(1))),
                 }
+            }
+            if let Some(call) = cause.downcast_ref::<ApiError>() {
+                otherwise = Some(match call.retry_after() {
+                    Some(retry_after) => Self::unavailable(retry_after),
+                    None => Self::new(call.gateway_status()),
+                });
             }
             if let Some(refused) = cause.downcast_ref::<BadRequest>() {
                 return Self::bad_request(causes(refused)).caused_by(error);
             }
             next = cause.source();
         }
-        if unknown {
-            return Self::unavailable(Duration::from_secs(1)).caused_by(error);
-        }
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)
+        let otherwise = otherwise.unwrap_or_else(|| Self::new(StatusCode::INTERNAL_SERVER_ERROR));
+        otherwise.caused_by(error)
     }
 
     /// 401 as RFC 6750 has it.

@@ -57,6 +57,10 @@ impl<S> Routes<S> {
         self.0.last_mut()
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|route| &*route.name)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -97,6 +101,16 @@ pub(super) struct RecordRoutes {
     pub(super) eventbridge: Routes<EventBridgeEvent>,
     pub(super) dynamodb: Routes<DynamoDbRecord>,
     pub(super) kinesis: Routes<KinesisRecord>,
+}
+
+impl RecordRoutes {
+    /// Whether a route of this name is for records that tell the ARN that they come from.
+    pub(super) fn has_arn_of(&self, name: &str) -> bool {
+        let s3 = self.s3.names();
+        let queues = self.sqs.names().chain(self.sns.names());
+        let streams = self.dynamodb.names().chain(self.kinesis.names());
+        s3.chain(queues).chain(streams).any(|route| route == name)
+    }
 }
 
 /// A route that takes whole events by a predicate.

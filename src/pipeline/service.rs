@@ -189,7 +189,12 @@ impl Rules {
     /// What comes before any handler.
     pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
         for step in [&self.guard, &self.params].into_iter().flatten() {
-            invocation = step(invocation).await.map_err(Problem::refused)?;
+            // What failed in a guard is a failure, and not its refusal.
+            let refused = |problem: Problem| match problem.status().is_server_error() {
+                true => problem,
+                false => problem.refused(),
+            };
+            invocation = step(invocation).await.map_err(refused)?;
         }
         Ok(invocation)
     }

@@ -7,7 +7,7 @@ use std::{
     task::Poll,
 };
 
-use funcify_core::{Deadline, DeadlineExceeded};
+use funcify_core::Deadline;
 use http::StatusCode;
 
 use super::Problem;
@@ -17,18 +17,15 @@ use super::Problem;
 #[error("a handler panicked")]
 struct Panicked;
 
-/// Runs `work` until the deadline; nothing is started once it has passed.
+/// Runs `work` until the deadline, and what it still has to report a little longer.
 pub(super) async fn within<T>(
     deadline: Deadline,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    if deadline.remaining().is_zero() {
-        return Err(DeadlineExceeded.into());
-    }
-    match tokio::time::timeout_at(deadline.ends(), caught(work)).await {
+    match deadline.enforce(caught(work)).await {
         Ok(Some(result)) => result,
         Ok(None) => Err(panicked()),
-        Err(_) => Err(DeadlineExceeded.into()),
+        Err(exceeded) => Err(exceeded.into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify_core::{
-    Timestamp,
+    Deadline, Timestamp,
     circuit::{CircuitError, Outcome},
     token::{Minted, TokenPolicy},
 };
@@ -49,8 +49,12 @@ impl Inner {
         ends: Instant,
     ) -> Result<Minted, TokenError> {
         let asked_at = self.clock.now();
-        let is_cut = want.ends < ends;
-        let ends = ends.min(want.ends);
+        // Cut off early it may only have been unlucky; that says nothing about the provider.
+        let given = want.ends.saturating_duration_since(Instant::now());
+        let is_unlucky = want.ends < ends && given < self.request_timeout / 2;
+        // In a circuit the breaker ends it with the invocation: it knows what to make of that.
+        let breaks = self.circuit.is_some() && Deadline::current().is_some();
+        let ends = if breaks { ends } else { ends.min(want.ends) };
         let request = async || {
             let grant = self.grant.grant(&self.credentials, known.secret.as_deref());
             timeout_at(ends, grant).await.unwrap_or(Err(GrantError::TimedOut))
@@ -60,8 +64,7 @@ impl Inner {
             Some(circuit) => {
                 let classify = |result: &Result<Granted, GrantError>| match result {
                     Ok(_) => Outcome::Success,
-                    // The caller had no time; that says nothing about the provider.
-                    Err(GrantError::TimedOut) if is_cut => Outcome::Neutral,
+                    Err(GrantError::TimedOut) if is_unlucky => Outcome::Neutral,
                     Err(error) => error.outcome(),
                 };
                 match circuit.call_classified(classify, request).await {
@@ -73,7 +76,7 @@ impl Inner {
             }
         };
         granted.and_then(|granted| self.minted(granted, asked_at)).map_err(|error| match error {
-            GrantError::TimedOut if is_cut => out_of_time(),
+            GrantError::TimedOut if is_unlucky => out_of_time(),
             error => TokenError::Grant(Arc::new(error)),
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use funcify_core::{
-    Deadline, StoreError, StoreErrorKind, Timestamp,
+    Deadline, PendingReport, StoreError, StoreErrorKind, Timestamp,
     register::{Swap, Version, Versioned, WriteId},
     token::{AccessToken, Asker, Decision, Fault, Minted, TokenRecord, decide},
 };
@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     Inner, TokenError,
     flight::Flight,
+    grant::GrantError,
     out_of_time,
     remembered::{Token, TokenSource},
 };
@@ -39,6 +40,18 @@ pub(super) struct Want<'a> {
     pub(super) chance: f64,
     /// When the caller gives up.
     pub(super) ends: Instant,
+}
+
+impl Want<'_> {
+    /// What the caller is told: one whose own time is over hears of that, whatever the provider's
+    /// part in it.
+    fn told(&self, error: TokenError) -> TokenError {
+        let timed_out = matches!(
+            &error,
+            TokenError::Grant(cause) if matches!(**cause, GrantError::TimedOut)
+        );
+        if timed_out && Instant::now() >= self.ends { out_of_time() } else { error }
+    }
 }
 
 /// What the store answered.
@@ -287,6 +300,8 @@ impl Inner {
             sleep(left + Duration::from_millis(1)).await;
             return Ok(None);
         }
+        // The lease is given back even after the end of the invocation's work.
+        let _pending = PendingReport::begin();
         match self.ask(flight, want, left.min(self.request_timeout)).await {
             Ok(minted) => {
                 let next = record.published(&minted, &self.policy, want.rejected.is_some());
@@ -301,7 +316,7 @@ impl Inner {
                 if let Err(error) = reporting(write).await {
                     tracing::warn!(key = %self.key, %error, "the failure could not be shared");
                 }
-                Err(error)
+                Err(want.told(error))
             }
         }
     }
@@ -403,7 +418,7 @@ impl Inner {
             Err(error) => {
                 let alone = std::mem::take(&mut flight.alone);
                 flight.alone = self.after_failure(flight, alone, &error);
-                Err(error)
+                Err(want.told(error))
             }
         }
     }

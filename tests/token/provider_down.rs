@@ -3,7 +3,10 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify::token::{GrantError, TokenError, TokenSource};
-use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open};
+use funcify_core::{
+    Deadline,
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
+};
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, Mood, Vault, at_once, credentials};
@@ -151,4 +154,46 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
         cause = error.source();
     }
     assert!(cause.is_some(), "the refusal is found by walking the sources");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seconds() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let circuit =
+        CircuitBreaker::new("provider", CircuitPolicy::ancestor(), Arc::clone(&fleet.store) as _);
+    let circuit = circuit.unwrap();
+    let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
+    let getter = getter.circuit(circuit.clone()).build().unwrap();
+    for _ in 0..3 {
+        assert_eq!(circuit.record().await.state, CircuitState::Closed);
+        let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
+        let error = deadline.scope(getter.token()).await.unwrap_err();
+        assert!(matches!(error, TokenError::Deadline(_)), "{error}");
+        let error = fleet.getter().token().await.unwrap_err();
+        assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Open);
+    assert_eq!(fleet.provider.asked().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let policy = CircuitPolicy::ancestor().with_count(1, Duration::from_secs(300));
+    let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
+    let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
+    let getter = getter.circuit(circuit.clone()).build().unwrap();
+    let late = async || {
+        sleep(Duration::from_millis(2_000)).await;
+        getter.token().await.unwrap_err()
+    };
+    let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
+    let error = deadline.scope(late()).await;
+    assert!(matches!(error, TokenError::Deadline(_)), "{error}");
+    assert_eq!(circuit.record().await.state, CircuitState::Closed);
+    fleet.provider.is_now(Mood::Grants);
+    getter.token().await.unwrap();
 }

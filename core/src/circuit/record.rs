@@ -84,6 +84,8 @@ pub enum Cause {
     Override,
     /// The store is down, and the policy says to refuse then.
     StoreDown,
+    /// What is known of the circuit is old, and there was no time to look at it.
+    Stale,
     /// A cause of a newer version.
     #[serde(other)]
     Unknown,

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 pub use body::{Body, Damage};
 pub use codec::{Record, decode, encode};
+pub(crate) use settle::FIRST_OPERATION;
 pub use settle::{OPERATION, Settle};
 pub use version::{Swap, Version, Versioned, WriteId};
 

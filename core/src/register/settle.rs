@@ -12,7 +12,7 @@ use crate::{Chance, Deadline, DeadlineExceeded, StoreError, StoreErrorKind};
 pub const OPERATION: Duration = Duration::from_millis(500);
 
 /// The same for the first operation of a process, which also connects.
-const FIRST_OPERATION: Duration = Duration::from_secs(2);
+pub(crate) const FIRST_OPERATION: Duration = Duration::from_secs(2);
 
 /// The cap of the full-jitter back-off (Brooker: *Exponential Backoff And Jitter*, AWS 2015).
 const BACK_OFF_CAP: Duration = Duration::from_millis(100);

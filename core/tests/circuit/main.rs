@@ -15,5 +15,6 @@ mod rate;
 mod sampled;
 mod storms;
 mod support;
+mod thaw;
 mod through_tower;
 mod twins;

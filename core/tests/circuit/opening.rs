@@ -134,6 +134,23 @@ async fn one_poisoned_instance_opens_for_itself_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_a_rate_rule_too_one_poisoned_instance_opens_for_itself_only() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_rate(0.5, seconds(60), 4).with_quorum(2);
+    let fleet = fleet(&store, &policy, 2);
+    for _ in 0..5 {
+        assert!(!is_refused(&fail(&fleet[0]).await));
+        tokio::time::sleep(seconds(2)).await;
+    }
+    let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
+    assert_eq!(open.cause, Cause::ThisInstance);
+    assert_eq!(store.record().state, CircuitState::Closed);
+    // The dependency fails for the other too: now it is the fleet's.
+    assert!(!is_refused(&fail(&fleet[1]).await));
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_neutral_outcome_moves_nothing() {
     use funcify_core::circuit::Outcome;
     let store = Store::new();

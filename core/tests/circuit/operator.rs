@@ -57,3 +57,30 @@ async fn an_order_that_was_not_written_is_an_error() {
     sleep(seconds(1)).await;
     succeed(&circuit).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_open_circuit_refuses_a_probe_that_was_left_over() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    drop(fleet[0].acquire().await.unwrap());
+    fleet[1].force_open(START + seconds(600), "ann").await.unwrap();
+    assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::Override);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_was_left_over_makes_a_disabled_circuit_read_no_more_than_any_other() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    drop(fleet[0].acquire().await.unwrap());
+    fleet[1].disable(START + seconds(600), "ann").await.unwrap();
+    succeed(&fleet[0]).await.unwrap();
+    let before = store.operations();
+    for _ in 0..100 {
+        succeed(&fleet[0]).await.unwrap();
+    }
+    assert_eq!(store.operations(), before);
+}

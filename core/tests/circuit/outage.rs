@@ -1,6 +1,9 @@
 use std::sync::{Arc, Mutex, atomic::Ordering};
 
-use funcify_core::circuit::{Cause, CircuitError, CircuitEvent, CircuitState, StoreDown};
+use funcify_core::{
+    Deadline,
+    circuit::{Cause, CircuitError, CircuitEvent, CircuitState, StoreDown},
+};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -80,11 +83,61 @@ async fn a_failure_that_cannot_be_reported_counts_privately() {
     let began = Instant::now();
     fail(&circuit).await.unwrap_err();
     assert!(began.elapsed() <= millis(500));
-    // A report that is cut off by its own half second leaves the look at the store to the next call.
-    sleep(seconds(5)).await;
-    store.is(Mood::Down);
-    fail(&circuit).await.unwrap_err();
     assert!(is_refused(&succeed(&circuit).await));
+    assert!(began.elapsed() <= millis(500), "nobody pays again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_of_many_failures_one_pays_for_a_store_that_hangs() {
+    let store = Store::new();
+    let circuit = fleet(&store, &five_a_minute(), 1).remove(0);
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        calls.push(circuit.acquire().await.unwrap());
+    }
+    store.is(Mood::Hung);
+    let began = Instant::now();
+    for call in calls {
+        call.failure().await;
+    }
+    assert_eq!(began.elapsed(), millis(500));
+    assert!(is_refused(&succeed(&circuit).await), "all five were counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_store_an_instance_is_a_quorum_of_its_own() {
+    let store = Store::new();
+    let circuit = fleet(&store, &five_a_minute().with_quorum(3), 1).remove(0);
+    store.is(Mood::Down);
+    for _ in 0..5 {
+        assert!(!is_refused(&fail(&circuit).await));
+    }
+    assert!(is_refused(&succeed(&circuit).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_is_not_to_blame_for_a_deadline() {
+    let store = Store::with_latency(millis(120));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    let circuit = fleet(&store, &touchy(), 1).remove(0).with_listener(move |_, event| {
+        listener.lock().unwrap().push(event.clone());
+    });
+    let hurried = async || {
+        sleep(millis(29_900)).await;
+        let result = succeed(&circuit).await;
+        assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
+    };
+    Deadline::within(seconds(30)).scope(hurried()).await;
+    assert!(told.lock().unwrap().is_empty(), "{told:?}");
+
+    // Nor is a lease taken without any time at all.
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    told.lock().unwrap().clear();
+    assert!(Deadline::within(millis(0)).scope(circuit.acquire()).await.is_err());
+    assert!(told.lock().unwrap().is_empty(), "{told:?}");
+    assert_eq!(store.record().state, CircuitState::Open);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,6 +187,13 @@ async fn told_to_refuse_it_refuses_until_the_store_is_back() {
     store.is(Mood::Up);
     sleep(seconds(1)).await;
     succeed(&circuit).await.unwrap();
+
+    // A probe that was left over is no way around it.
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    drop(circuit.acquire().await.unwrap());
+    store.is(Mood::Down);
+    assert_eq!(circuit.acquire().await.unwrap_err().cause, Cause::StoreDown);
 }
 
 #[tokio::test(start_paused = true)]

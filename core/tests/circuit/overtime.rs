@@ -1,4 +1,4 @@
-use std::future::pending;
+use std::{future::pending, sync::atomic::Ordering};
 
 use funcify_core::{
     Deadline,
@@ -163,4 +163,38 @@ async fn a_call_that_is_ready_at_once_needs_no_timer() {
     assert_eq!(began.elapsed(), millis(5), "one read");
     succeed(&circuit).await.unwrap();
     assert_eq!(began.elapsed(), millis(5), "nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_look_waits_no_longer_than_its_deadline() {
+    let store = Store::new();
+    store.is(Mood::Hung);
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let looking = circuit.clone();
+    let looking = tokio::spawn(async move { succeed(&looking).await });
+    tokio::task::yield_now().await;
+    let began = Instant::now();
+    let result = Deadline::within(millis(100)).scope(succeed(&circuit)).await;
+    assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
+    assert_eq!(began.elapsed(), millis(100));
+    looking.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_little_time_leaves_the_lease_of_a_dropped_probe_to_the_next() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    drop(circuit.acquire().await.unwrap());
+    let writes = store.writes.load(Ordering::SeqCst);
+    let hurried = async || {
+        sleep(seconds(6)).await;
+        assert!(is_refused(&succeed(&circuit).await));
+    };
+    Deadline::within(seconds(10)).scope(hurried()).await;
+    let probe = circuit.acquire().await.unwrap();
+    assert_eq!(store.writes.load(Ordering::SeqCst), writes, "no other lease");
+    probe.success().await;
+    assert_eq!(store.record().round_successes, 1);
 }

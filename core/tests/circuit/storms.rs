@@ -76,6 +76,26 @@ async fn failures_on_one_instance_share_one_report() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f26_failures_that_ride_on_a_dropped_report_are_taken_over_by_the_next() {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Hung);
+    let dropped = circuit.clone();
+    let dropped = tokio::spawn(async move { fail(&dropped).await });
+    sleep(millis(1)).await;
+    for _ in 0..2 {
+        fail(&circuit).await.unwrap_err();
+    }
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    store.is(Mood::Up);
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(store.record().failures.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
     for size in [50, 500, 1_000] {
         let store = Store::new();

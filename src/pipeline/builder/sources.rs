@@ -32,6 +32,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
 
     /// Names objects of S3 for their routes in another way than by their bucket.
     pub fn s3_token(mut self, token: impl Fn(&S3Object) -> String + Send + Sync + 'static) -> Self {
+        self.once("s3_token", self.s3_token.is_some());
         self.s3_token = Some(Box::new(token));
         self
     }
@@ -180,6 +181,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     where
         R: FromRecord<Unmatched>,
     {
+        self.once("unmatched", self.unmatched.is_some());
         self.unmatched = Some(call(self.app.clone(), handler));
         self
     }

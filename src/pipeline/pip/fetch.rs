@@ -82,8 +82,25 @@ impl Fetch {
         circuit.call_classified(health, answered).await.map_err(|error| match error {
             CircuitError::Failed(error) => error,
             CircuitError::Open(open) => FetchError::Open(open),
+            _ if time_is_over() => FetchError::Deadline(DeadlineExceeded),
             _ => FetchError::TooLong,
         })
+    }
+
+    /// The same, no longer than the invocation lasts.
+    pub(super) async fn get_in_time(
+        &self,
+        url: &Url,
+        bearer: Option<&SecretString>,
+        limit: usize,
+    ) -> Result<Option<Bytes>, Arc<FetchError>> {
+        let reply = self.get(url, bearer, limit);
+        match &self.circuit {
+            None => in_time(reply).await?,
+            // The breaker ends it with the invocation: it knows what that says about the issuer.
+            Some(_) => reply.await,
+        }
+        .map_err(Arc::new)
     }
 }
 
@@ -119,6 +136,10 @@ fn authorization(bearer: &SecretString) -> Result<HeaderValue, FetchError> {
         .map_err(|_| FetchError::Unusable("the token is no header value"))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn time_is_over() -> bool {
+    Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero())
 }
 
 /// Waits for `work` as long as the invocation lasts; with too little time left it is not started.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::{
     Unauthenticated,
     builder::shown,
-    fetch::{Fetch, FetchError, in_time},
+    fetch::{Fetch, FetchError},
     members,
 };
 
@@ -67,11 +67,10 @@ impl Question {
     }
 
     async fn fetched(&self, subject: &str) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
-        let reply = self.fetch.get(&self.userinfo.url, Some(&self.token), LARGEST);
-        let reply = in_time(reply).await.map_err(|late| Unauthenticated::Unavailable(late))?;
+        let reply = self.fetch.get_in_time(&self.userinfo.url, Some(&self.token), LARGEST).await;
         let reply = reply.map_err(|error| {
             tracing::warn!(userinfo = self.userinfo.url.host_str(), error = %error, "not fetched");
-            Unauthenticated::unavailable(error)
+            Unauthenticated::Unavailable(error)
         })?;
         let reply = reply.ok_or(Unauthenticated::Unconfirmed)?;
         let claims = members::object(&reply)

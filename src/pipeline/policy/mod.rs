@@ -57,7 +57,7 @@ pub enum Rule<'a> {
 #[non_exhaustive]
 pub enum PolicyFault {
     /// The activity is malformed.
-    #[error("the policy of {method} {path} names no activity")]
+    #[error("the policy of {method} {path}: {source}")]
     Activity {
         /// The route's method.
         method: Method,
@@ -125,7 +125,7 @@ impl Policy {
     /// rights of the function's role and of the source have it.
     ///
     /// Every part of the ARN is compared with its counterpart. `*` stands for any characters within
-    /// one part.
+    /// one part. Routes of EventBridge cannot be restricted: who sends an event writes its ARNs.
     #[must_use]
     pub fn allow_source(mut self, route: &str, pattern: &str) -> Self {
         match SourcePattern::new(pattern) {
@@ -156,6 +156,11 @@ impl Policy {
     pub fn source_allowed(&self, route: &str, arn: &str) -> bool {
         let mut named = self.sources.iter().filter(|(name, _)| **name == *route).peekable();
         named.peek().is_none() || named.any(|(_, pattern)| pattern.matches(arn))
+    }
+
+    /// The routes that it restricts to sources.
+    pub(in crate::pipeline) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|(name, _)| &**name)
     }
 
     /// Everything that is wrong with the table, at once; an entry that is wrong permits nothing.
@@ -288,8 +293,8 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "the policy of GET /a names no activity",
-                "the policy of GET /b names no activity",
+                "the policy of GET /a: expected service:resource:action, got \"orders:order\"",
+                "the policy of GET /b: expected service:resource:action, got \"orders:*:read\"",
                 "expected a path that begins with / in the policy of GET, got \"c\"",
                 "expected a path that begins with / in the policy of GET, got \"/d?x=1\"",
                 "the policy lists GET /e/{other} twice",

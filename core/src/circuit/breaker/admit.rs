@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot};
+use tokio::{
+    sync::MutexGuard,
+    time::{Instant, timeout_at},
+};
+
+use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot, store::has_time};
 use crate::{
     Deadline, StoreErrorKind, Timestamp,
     circuit::{
@@ -32,19 +37,48 @@ impl CircuitBreaker {
     /// The way of nearly every call: neither waits nor allocates.
     pub(super) fn at_gate(&self) -> Option<Result<Guard<'_>, Open>> {
         let now = self.now();
-        Some(match self.shared.gate.sign(now)? {
-            Sign::Pass(terms) => Ok(Guard::on(self, terms, now)),
-            Sign::Refused { until, cause } => Err(self.open(until, cause, now)),
-        })
+        match self.shared.gate.sign(now)? {
+            Sign::Pass(terms) => Some(Ok(Guard::on(self, terms, now))),
+            Sign::Refused { until, cause } if !self.has_place(cause) => {
+                Some(Err(self.open(until, cause, now)))
+            }
+            Sign::Refused { .. } => None,
+        }
+    }
+
+    /// What an admission means for a call that is no probe; `None` if it could be one.
+    fn decide(
+        &self,
+        admission: Admission,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Option<Result<Guard<'_>, Open>> {
+        match admission {
+            Admission::Admitted if snapshot.is_known(now) => {
+                Some(Ok(Guard::new(self, snapshot, None, now)))
+            }
+            // Too old, and there was no time to look: it may have opened long ago.
+            Admission::Admitted => {
+                Some(Err(self.open(now + self.policy().suspect, Cause::Stale, now)))
+            }
+            Admission::Refused { until, cause } if !self.has_place(cause) => {
+                Some(Err(self.open(until, cause, now)))
+            }
+            Admission::Refused { .. } | Admission::IfLeased => None,
+        }
     }
 
     /// The way of a call that finds the snapshot stale, or could be a probe.
     pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
-        let one_at_a_time = self.shared.looking.lock().await;
+        let Some(one_at_a_time) = self.looking().await else { return self.pass_or_probe().await };
         if !self.is_fresh() {
             self.look().await;
         }
-        let mut tries_store = self.claims_try();
+        // A process that was frozen meanwhile has read what was there before.
+        if !self.shared.snapshot.load().is_known(self.now()) {
+            self.look().await;
+        }
+        let mut tries_store = has_time() && self.claims_try();
         if tries_store && self.refuses() {
             // No call to run the try beside.
             self.try_store().await;
@@ -56,24 +90,36 @@ impl CircuitBreaker {
         Ok(guard)
     }
 
+    /// Waits until nobody else looks; `None` if the invocation's time is over before that.
+    pub(super) async fn looking(&self) -> Option<MutexGuard<'_, ()>> {
+        let looking = self.shared.looking.lock();
+        match Deadline::current() {
+            Some(deadline) => timeout_at(deadline.ends(), looking).await.ok(),
+            None => Some(looking.await),
+        }
+    }
+
     /// Brings the snapshot up to date if the store is up and there is time.
     pub(super) async fn look(&self) {
-        if self.shared.snapshot.load().outage.is_none() && self.has_time() {
+        if self.shared.snapshot.load().outage.is_none() && has_time() {
             self.try_store().await;
         }
     }
 
-    /// Decides by the snapshot as it is now, whatever its age.
+    /// Decides by the snapshot as it is now.
     async fn pass_or_probe(&self) -> Result<Guard<'_>, Open> {
         let now = self.now();
         let snapshot = self.shared.snapshot.load_full();
+        let admission = snapshot.admission_at(self.policy(), now);
+        if let Some(decided) = self.decide(admission, &snapshot, now) {
+            return decided;
+        }
         if let Some(probe) = self.take_spare(&snapshot, now) {
             return Ok(Guard::new(self, &snapshot, Some(probe), now));
         }
-        match snapshot.admission_at(self.policy(), now) {
-            Admission::Admitted => Ok(Guard::new(self, &snapshot, None, now)),
+        match admission {
             Admission::Refused { until, cause } => Err(self.open(until, cause, now)),
-            Admission::IfLeased => self.probe(&snapshot, now).await,
+            Admission::Admitted | Admission::IfLeased => self.probe(&snapshot, now).await,
         }
     }
 
@@ -95,51 +141,63 @@ impl CircuitBreaker {
             return Ok(Guard::new(self, &snapshot, Some(probe), now));
         }
         self.tell(&CircuitEvent::ProbeRefused);
-        match snapshot.admission_at(self.policy(), now) {
-            Admission::Admitted => Ok(Guard::new(self, &snapshot, None, now)),
-            Admission::Refused { until, cause } => Err(self.open(until, cause, now)),
-            Admission::IfLeased => Err(self.busy(now)),
-        }
+        let admission = snapshot.admission_at(self.policy(), now);
+        self.decide(admission, &snapshot, now).unwrap_or_else(|| Err(self.busy(now)))
     }
 
     /// Writes the lease. Whether it is held, the snapshot tells afterwards.
     async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
         let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
+        let began = Instant::now();
         match self.swap(snapshot.version, WriteId::random(), &next).await {
             Ok(Swap::Done(version)) => self.adopt_written(next, version, now),
             Ok(Swap::Conflict(current)) => self.adopt(current, now),
             // A probe is settled by its id: it is in the record, or it is not.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,
-            Err(error) => self.store_failed(&error),
+            Err(error) => self.store_failed(&error, began),
         }
     }
 
     /// The end of a lease that is taken now; none if there is too little time for a call that could
     /// prove anything.
     fn lease_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());
-        let time = self.effective_timeout().min(left);
-        (left >= self.least_time()).then(|| now + time + rules::REPORTING)
+        let time = self.effective_timeout().min(time_left());
+        self.can_prove().then(|| now + time + rules::REPORTING)
     }
 
-    /// The lease that an earlier call of this instance did not use up.
+    /// The lease that an earlier call of this instance did not use up. It stays for the next call if
+    /// this one has too little time.
     fn take_spare(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
-        let probe = lock(&self.shared.spare).take()?;
-        let stands = Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now);
+        let mut spare = lock(&self.shared.spare);
+        let probe = (*spare)?;
+        if Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now) {
+            let lasts = now + self.least_time() <= probe.until;
+            return if lasts && self.can_prove() { spare.take() } else { None };
+        }
+        *spare = None;
+        // A listener may use the breaker.
+        drop(spare);
         if probe.until <= now {
             self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
         }
-        let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());
-        let least = self.least_time();
-        (stands && left >= least && now + least <= probe.until).then_some(probe)
+        None
     }
 
-    /// How long a call may take at most in this invocation: of a function that lives for three
-    /// seconds no call takes ten. The margin is the time in which such a function gets to its call.
-    pub(super) fn effective_timeout(&self) -> Duration {
-        let whole = Deadline::current().map_or(Duration::MAX, |deadline| deadline.total());
-        let usable = whole.saturating_sub(Deadline::WORK_MARGIN).max(whole / 2);
-        self.policy().call_timeout.min(usable)
+    /// Whether it is perhaps this instance's own lease that leaves no place for a probe.
+    fn has_place(&self, cause: Cause) -> bool {
+        cause == Cause::Probing && lock(&self.shared.spare).is_some()
+    }
+
+    /// Whether a call that begins now has the time to prove anything.
+    fn can_prove(&self) -> bool {
+        time_left() >= self.least_time().max(Deadline::LEAST)
+    }
+
+    /// How long a call may take at most in this invocation.
+    fn effective_timeout(&self) -> Duration {
+        let call_timeout = self.policy().call_timeout;
+        Deadline::current()
+            .map_or(call_timeout, |deadline| call_timeout.min(deadline.longest_call()))
     }
 
     /// A call that was given less than this proves nothing by being cut off.
@@ -163,4 +221,9 @@ impl CircuitBreaker {
     fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> Open {
         Open::new(self.name().clone(), until.since(now), cause)
     }
+}
+
+/// What is left of the invocation's time.
+fn time_left() -> Duration {
+    Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining())
 }

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
 use super::{CircuitBreaker, Guard, Outcome, outage::GRACE};
-use crate::{Deadline, circuit::CircuitError};
+use crate::{Deadline, PendingReport, circuit::CircuitError};
 
 impl CircuitBreaker {
     /// Runs `op` if the circuit admits it; its error counts as a failure of the dependency.
@@ -41,14 +41,14 @@ impl CircuitBreaker {
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
         // As `acquire`, without its future: a call that is refused costs little but this.
-        let guard = match self.at_gate() {
-            Some(answer) => answer?,
-            None => Box::pin(self.acquire_slowly()).await?,
+        let admitted = match self.at_gate() {
+            Some(answer) => answer,
+            None => Box::pin(self.acquire_slowly()).await,
         };
         if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
             return Err(CircuitError::TimedOut { after: Duration::ZERO });
         }
-        guard.run(classify, op()).await
+        admitted?.run(classify, op()).await
     }
 }
 
@@ -68,6 +68,7 @@ impl<'a> Guard<'a> {
         let mut op = pin!(op);
         let mut timer = pin!(None::<Sleep>);
         let mut given = Duration::ZERO;
+        let mut pending = None;
         let ended = poll_fn(|cx| {
             if let Poll::Ready(result) = op.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
@@ -75,8 +76,11 @@ impl<'a> Guard<'a> {
             poll_beside(&mut beside, cx);
             // Only a call that has to wait needs a timer.
             if timer.is_none() {
-                given = self.time();
-                timer.set(Some(sleep(given)));
+                let (time, end) = self.time();
+                given = time;
+                timer.set(Some(end));
+                // Ended with the invocation's work, it is still to be reported.
+                pending = Some(PendingReport::begin());
             }
             timer.as_mut().as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx).map(|()| None))
         })
@@ -89,6 +93,7 @@ impl<'a> Guard<'a> {
             None => Outcome::Failure,
         };
         self.settle(outcome).await;
+        drop(pending);
         if let Some(beside) = beside {
             let _ = timeout(GRACE, beside).await;
         }
@@ -98,10 +103,15 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// The time that this call gets.
-    fn time(&self) -> Duration {
-        let left = Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining());
-        self.breaker.policy().call_timeout.min(left)
+    /// The time that this call gets, and its end.
+    fn time(&self) -> (Duration, Sleep) {
+        let call_timeout = self.breaker.policy().call_timeout;
+        let left = |deadline: Deadline| (deadline.remaining(), sleep_until(deadline.ends()));
+        let nearer = |(left, _): &(Duration, Sleep)| *left < call_timeout;
+        Deadline::current()
+            .map(left)
+            .filter(nearer)
+            .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
     }
 
     /// The try of the store that this call has to make.

@@ -57,7 +57,7 @@ const PASS: usize = 1;
 const PASS_PRIVATE: usize = 2;
 const REFUSED: usize = 3;
 
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 10] = [
     Cause::Failures,
     Cause::FailureRate,
     Cause::SlowCalls,
@@ -66,6 +66,7 @@ const CAUSES: [Cause; 9] = [
     Cause::ThisInstance,
     Cause::Override,
     Cause::StoreDown,
+    Cause::Stale,
     Cause::Unknown,
 ];
 

@@ -7,7 +7,7 @@ use crate::{
     Chance, Timestamp,
     circuit::{
         Probe, Rule,
-        rules::{self, Outcome, Permit, Report, Sampling},
+        rules::{Outcome, Permit, Report, Sampling},
     },
 };
 
@@ -91,15 +91,18 @@ impl<'a> Guard<'a> {
                 weight
             }
         };
+        let snapshot = self.breaker.shared.snapshot.load();
         // Under an operator's order nothing counts.
-        if self.breaker.shared.snapshot.load().record.override_at(self.breaker.now()).is_some() {
+        if snapshot.record.override_at(self.breaker.now()).is_some() {
             return None;
         }
+        // The store went down while the call was under way: another call has paid for that.
+        let private = self.private || snapshot.outage.is_some();
+        drop(snapshot);
         let instance = self.breaker.settings().instance;
         let report = Report { permit: self.permit, outcome, slow, weight, instance };
-        if self.private {
-            let chance = self.breaker.settings().chance.draw();
-            self.breaker.change_private(|r, now| rules::apply(r, policy, &report, now, chance));
+        if private {
+            self.breaker.count_privately(&report);
             return None;
         }
         Some(report)

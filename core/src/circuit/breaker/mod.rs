@@ -7,6 +7,7 @@ mod gate;
 mod guard;
 mod operator;
 mod outage;
+mod queue;
 mod report;
 mod snapshot;
 mod store;
@@ -21,7 +22,7 @@ use arc_swap::ArcSwap;
 pub(super) use call::by_result;
 pub use guard::Guard;
 
-use self::{gate::Gate, report::Reports, snapshot::Snapshot};
+use self::{gate::Gate, queue::Queue, snapshot::Snapshot};
 use super::{
     CircuitConfigError, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
     CircuitStateProvider, Instance, Probe,
@@ -89,8 +90,8 @@ struct Shared {
     /// Held across the read of a stale snapshot and the lease that may follow: of all the calls that
     /// find it stale, one looks. A waiter that is dropped leaves nothing behind.
     looking: tokio::sync::Mutex<()>,
-    /// Failures that wait for a report under way to take them along.
-    reports: Mutex<Reports>,
+    /// Failures that wait for a report to take them along.
+    reports: Queue,
     /// The lease of a probe whose call said nothing: the next call's.
     spare: Mutex<Option<Probe>>,
     /// Whether the store was never asked: its first operation also connects.
@@ -177,7 +178,7 @@ impl CircuitBreaker {
     /// What this process knows of the circuit, as fresh as a call would see it.
     pub async fn record(&self) -> Arc<CircuitRecord> {
         if !self.shared.snapshot.load().is_fresh(self.now()) {
-            let _one_at_a_time = self.shared.looking.lock().await;
+            let _one_at_a_time = self.looking().await;
             self.look().await;
         }
         Arc::clone(&self.shared.snapshot.load().record)
@@ -191,7 +192,7 @@ impl CircuitBreaker {
                 gate: Gate::default(),
                 changing: Mutex::new(()),
                 looking: tokio::sync::Mutex::new(()),
-                reports: Mutex::new(Reports::default()),
+                reports: Queue::default(),
                 spare: Mutex::new(None),
                 first: AtomicBool::new(true),
             }),

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use super::CircuitBreaker;
-use crate::StoreError;
+use tokio::time::Instant;
+
+use super::{CircuitBreaker, store::is_to_blame};
+use crate::{
+    StoreError,
+    circuit::rules::{self, Report},
+};
 
 /// How long a caller waits, once its own call is done, for a try of the store that ran beside it.
 pub(super) const GRACE: Duration = Duration::from_millis(250);
@@ -15,18 +20,29 @@ pub(super) fn pause(tries: u32, chance: f64) -> Duration {
 }
 
 impl CircuitBreaker {
-    /// The store failed: from here on this process decides by itself.
-    pub(super) fn store_failed(&self, error: &StoreError) {
+    /// An operation that `began` then failed: from here on this process decides by itself, unless
+    /// there was too little time for any store.
+    pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
         tracing::debug!(circuit = %self.name(), kind = ?error.kind(), %error, "circuit store failed");
-        self.go_private();
+        if is_to_blame(began) {
+            self.go_private();
+        }
+    }
+
+    /// Counts on the private record what the store could not be told. Of a quorum there is only this
+    /// instance.
+    pub(super) fn count_privately(&self, report: &Report) {
+        let policy = self.policy().clone().with_quorum(1);
+        let chance = self.settings().chance.draw();
+        self.change_private(|record, now| rules::apply(record, &policy, report, now, chance));
     }
 
     /// Looks at the store again: the fleet's record counts if it answers.
     pub(super) async fn try_store(&self) {
-        let began = self.now();
+        let (began, instant) = (self.now(), Instant::now());
         match self.read().await {
             Ok(found) => self.adopt(found, began),
-            Err(error) => self.store_failed(&error),
+            Err(error) => self.store_failed(&error, instant),
         }
     }
 

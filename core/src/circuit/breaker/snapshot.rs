@@ -15,6 +15,9 @@ use crate::{
 /// How often an open circuit is looked at, so that an override is seen.
 const OPEN_LOOK: Duration = Duration::from_secs(30);
 
+/// How old a look may be when it is done and still be gone by, however short its freshness.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A record, when it was read, and what follows from it.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
@@ -79,6 +82,13 @@ impl Snapshot {
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         self.taken_at <= now && now < self.fresh_until
+    }
+
+    /// Whether a call may go by it: it is fresh, or as fresh as a look can be. The private record of
+    /// an outage is never old.
+    pub(super) fn is_known(&self, now: Timestamp) -> bool {
+        let looked = self.taken_at <= now && now < self.taken_at + LOOK;
+        self.outage.is_some() || looked || self.is_fresh(now)
     }
 
     /// Whether a call may pass, by this snapshot however old.

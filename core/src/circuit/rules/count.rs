@@ -6,7 +6,7 @@ use crate::{
     Timestamp,
     circuit::{
         Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Rule,
-        rules::{Outcome, Report, change},
+        rules::{Outcome, Report, change, rate},
     },
 };
 
@@ -43,7 +43,8 @@ pub(super) fn apply(
 }
 
 /// Whether another failure of `instance` says something about the instance, not the dependency: it
-/// already holds every place that the quorum leaves to one instance. It opens for itself then.
+/// already holds every place that the quorum leaves to one instance, or it is with too few others
+/// that the rate is over the threshold. It opens for itself then.
 #[must_use]
 pub fn alone(
     record: &CircuitRecord,
@@ -55,6 +56,9 @@ pub fn alone(
         Rule::Count { failures, window } if policy.quorum > 1 => {
             let held = held_by(instance, &within(&record.failures, window, now));
             record.state == CircuitState::Closed && held >= places_of_one(failures, policy.quorum)
+        }
+        Rule::Rate { .. } if policy.quorum > 1 => {
+            record.state == CircuitState::Closed && rate::alone(record, policy, instance, now)
         }
         _ => false,
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{
     Timestamp,
     circuit::{
-        Bucket, Cause, CircuitPolicy, CircuitRecord, Failure, Rule, SlowCalls,
+        Bucket, Cause, CircuitPolicy, CircuitRecord, Failure, Instance, Rule, SlowCalls,
         rules::{Outcome, Report, change, count},
     },
 };
@@ -70,19 +70,33 @@ pub(super) fn apply(
     now: Timestamp,
     chance: f64,
 ) -> CircuitRecord {
-    let Rule::Rate { window, minimum_calls, .. } = policy.rule else { return record.clone() };
+    let Rule::Rate { window, .. } = policy.rule else { return record.clone() };
     let buckets = aged(&record.buckets, counted(report, now), window, now);
-    let failures = seen_failing(&record.failures, policy, report, window, now);
-    let over = thresholds(policy)
-        .find(|(kind, threshold)| over(&buckets, *kind, *threshold, (window, minimum_calls), now));
-    match over {
-        Some((kind, _))
+    let bad = report.outcome == Outcome::Failure || report.slow;
+    let failed = bad.then_some(report.instance);
+    let failures = seen_failing(&record.failures, policy, failed, window, now);
+    match over_any(&buckets, policy, now) {
+        Some(kind)
             if policy.quorum <= 1 || count::instances(&failures) >= count::size(policy.quorum) =>
         {
             change::opened(record, policy, kind.cause(), now, chance)
         }
         _ => CircuitRecord { buckets, failures, ..record.clone() },
     }
+}
+
+/// Whether the rate is over its threshold and only the quorum keeps the circuit closed, `instance`
+/// being one of the few that fail.
+pub(super) fn alone(
+    record: &CircuitRecord,
+    policy: &CircuitPolicy,
+    instance: Instance,
+    now: Timestamp,
+) -> bool {
+    let Rule::Rate { window, .. } = policy.rule else { return false };
+    let failures = seen_failing(&record.failures, policy, Some(instance), window, now);
+    over_any(&record.buckets, policy, now).is_some()
+        && count::instances(&failures) < count::size(policy.quorum)
 }
 
 /// Failures or slow calls: the same rule, on other numbers of a bucket.
@@ -120,6 +134,14 @@ fn thresholds(policy: &CircuitPolicy) -> impl Iterator<Item = (Kind, f64)> {
     };
     let slow = policy.slow_calls().map(|SlowCalls { rate, .. }| (Kind::Slow, rate));
     failed.into_iter().chain(slow)
+}
+
+/// The kind of which the rate is over its threshold.
+fn over_any(buckets: &[Bucket], policy: &CircuitPolicy, now: Timestamp) -> Option<Kind> {
+    let Rule::Rate { window, minimum_calls, .. } = policy.rule else { return None };
+    thresholds(policy)
+        .find(|(kind, threshold)| over(buckets, *kind, *threshold, (window, minimum_calls), now))
+        .map(|(kind, _)| kind)
 }
 
 /// Whether the rate of one kind is over its threshold.
@@ -254,18 +276,14 @@ fn covered(buckets: &[Bucket], window: Duration, now: Timestamp) -> Duration {
 fn seen_failing(
     failures: &[Failure],
     policy: &CircuitPolicy,
-    report: &Report,
+    failed: Option<Instance>,
     window: Duration,
     now: Timestamp,
 ) -> Vec<Failure> {
-    let bad = report.outcome == Outcome::Failure || report.slow;
-    let stays = |failure: &&Failure| {
-        now.since(failure.at) < window && !(bad && failure.instance == report.instance)
-    };
+    let stays =
+        |failure: &&Failure| now.since(failure.at) < window && Some(failure.instance) != failed;
     let mut failures: Vec<Failure> = failures.iter().filter(stays).copied().collect();
-    if bad {
-        failures.push(Failure { at: now, instance: report.instance });
-    }
+    failures.extend(failed.map(|instance| Failure { at: now, instance }));
     let kept = if policy.quorum > 1 { count::size(policy.quorum) } else { 0 };
     failures.drain(..failures.len().saturating_sub(kept));
     failures

@@ -3,9 +3,10 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify_core::{
-    StoreError, StoreErrorKind,
+    Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
     circuit::{
-        CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitStateProvider, Open,
+        CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
+        CircuitStateProvider, Open,
     },
     register::{Swap, Version, Versioned, WriteId},
 };
@@ -109,4 +110,24 @@ async fn a_token_that_the_issuer_refuses_says_nothing_of_its_health() {
     }
     provider.reply("/userinfo", Reply::Json(json!({ "sub": "alice" })));
     assert!(caller.userinfo().await.is_ok());
+}
+
+#[tokio::test]
+async fn f12_an_issuer_that_hangs_to_the_end_of_the_invocation_opens_its_circuit() {
+    let provider = Provider::start().await;
+    let circuit = breaker();
+    let pip = pip(&provider).userinfo(&provider.url("/userinfo")).circuit(circuit.clone());
+    let caller = identify(&pip, &token_with("jti", json!("7"))).await.unwrap();
+    provider.reply("/userinfo", Reply::Never);
+    for _ in 0..2 {
+        assert_eq!(circuit.record().await.state, CircuitState::Closed);
+        let deadline = Deadline::within(Duration::from_millis(300));
+        let error = deadline.scope(caller.userinfo()).await.unwrap_err();
+        assert!(is_late(&error), "{error:?}");
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Open);
+}
+
+fn is_late(error: &(dyn Error + 'static)) -> bool {
+    error.is::<DeadlineExceeded>() || error.source().is_some_and(is_late)
 }

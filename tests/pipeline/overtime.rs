@@ -1,0 +1,96 @@
+//! The end of an invocation: what hangs is told to the fleet before Lambda ends the function.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, extract::State, routing::get};
+use funcify::{
+    pipeline::{IntoProblem, Pipeline, Problem},
+    testing,
+    token::TokenGetter,
+};
+use funcify_backend_memory::MemoryBackend;
+use funcify_core::{
+    ManualClock, Timestamp,
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState},
+};
+use tokio::time::Instant;
+
+use crate::token::fleet::{Fleet, Mood};
+
+const LAMBDA: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+struct App {
+    circuit: CircuitBreaker,
+    hangs: Arc<AtomicBool>,
+}
+
+/// Calls a dependency that may hang.
+async fn call(State(app): State<App>) -> Result<&'static str, Problem> {
+    let hangs = app.hangs.load(Ordering::SeqCst);
+    let answer = app.circuit.call(async || {
+        if hangs {
+            pending::<()>().await;
+        }
+        Ok::<_, std::io::Error>("answer")
+    });
+    answer.await.map_err(IntoProblem::into_problem)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_a_pipeline_of_three_seconds_opens_on_a_hang_and_closes_again() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+    let policy = CircuitPolicy::default().with_count(3, Duration::from_secs(60));
+    let store = Arc::new(MemoryBackend::default());
+    let circuit = CircuitBreaker::new("warehouse", policy, store).unwrap();
+    let circuit = circuit.with_clock(clock.clone());
+    let hangs = Arc::new(AtomicBool::new(true));
+    let app = App { circuit: circuit.clone(), hangs: Arc::clone(&hangs) };
+    let pipeline =
+        Pipeline::builder(app).http(Router::new().route("/", get(call))).build().unwrap();
+
+    for _ in 0..3 {
+        assert_eq!(circuit.record().await.state, CircuitState::Closed);
+        let begun = Instant::now();
+        let processed = testing::rest_get("/").process_within(&pipeline, LAMBDA).await;
+        assert!(processed.status().unwrap().is_server_error());
+        assert!(begun.elapsed() <= Duration::from_millis(2_901), "{:?}", begun.elapsed());
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Open);
+
+    hangs.store(false, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(30));
+    for _ in 0..2 {
+        let processed = testing::rest_get("/").process_within(&pipeline, LAMBDA).await;
+        assert_eq!(processed.status().unwrap(), 200);
+    }
+    assert_eq!(circuit.record().await.state, CircuitState::Closed);
+}
+
+async fn ask(State(getter): State<TokenGetter>) -> Result<(), Problem> {
+    getter.token().await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
+    let fleet = Fleet::far_from_its_store();
+    fleet.provider.is_now(Mood::Hangs);
+    let (impatient, next) = (fleet.getter(), fleet.getter());
+    let pipeline =
+        Pipeline::builder(impatient).http(Router::new().route("/", get(ask))).build().unwrap();
+    let processed = testing::rest_get("/").process_within(&pipeline, Duration::from_secs(1)).await;
+    assert_eq!(processed.status().unwrap(), 503);
+    assert!(fleet.stored().await.lease.is_none());
+
+    fleet.provider.is_now(Mood::Grants);
+    next.token().await.unwrap();
+    assert_eq!(fleet.provider.grants(), 1);
+}
