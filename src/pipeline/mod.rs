@@ -43,6 +43,8 @@ mod run;
 mod service;
 mod streaming;
 mod text;
+mod unescape;
+mod walk;
 mod within;
 
 pub use answer::Answer;
