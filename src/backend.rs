@@ -9,12 +9,16 @@ use funcify_core::{
     circuit::CircuitStateProvider, register::Register, token::TokenPersistenceProvider,
 };
 
+use crate::sealed::{SealKeys, SealKeysError, Sealed};
+
 /// Names the backend of both, tokens and circuits.
 const BOTH: &str = "FUNCIFY_BACKEND";
 /// Overrides the backend of tokens.
 const TOKENS: &str = "FUNCIFY_TOKENS";
 /// Overrides the backend of circuits.
 const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+/// Seals the tokens.
+const SEAL_KEYS: &str = "FUNCIFY_SEAL_KEYS";
 
 /// Where tokens are kept and where the state of circuits is: any two stores, one's own included.
 ///
@@ -45,7 +49,8 @@ impl Stores {
     }
 
     /// Opens what `FUNCIFY_BACKEND` names, or `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` where they
-    /// are set. There is no default: an unshared circuit is chosen, never inherited.
+    /// are set. There is no default: an unshared circuit is chosen, never inherited. Tokens are
+    /// [`Sealed`] where `FUNCIFY_SEAL_KEYS` is set.
     ///
     /// No network I/O is done; it is async for the configuration of AWS.
     ///
@@ -68,6 +73,11 @@ impl Stores {
         let tokens = tokens.or_else(|| both.clone()).ok_or_else(missing)?;
         let circuits = circuits.or(both).ok_or_else(missing)?;
 
+        let seal_keys = SealKeys::from_env().map_err(|fault| ConfigError::Variable {
+            variable: SEAL_KEYS,
+            fault: Box::new(ConfigError::SealKeys(fault)),
+        })?;
+
         let mut opening = Opening::default();
         let token_stores = tokens.open(&mut opening).await?;
         let circuit_stores = if circuits.backend == tokens.backend {
@@ -75,7 +85,11 @@ impl Stores {
         } else {
             circuits.open(&mut opening).await?
         };
-        Ok(Self { tokens: token_stores.tokens, circuits: circuit_stores.circuits })
+        let tokens = match seal_keys {
+            Some(keys) => Arc::new(Sealed::new(token_stores.tokens, keys)) as _,
+            None => token_stores.tokens,
+        };
+        Ok(Self { tokens, circuits: circuit_stores.circuits })
     }
 
     /// Opens the backend that `url` names, for both.
@@ -215,6 +229,9 @@ pub enum ConfigError {
     /// The memory backend takes no options.
     #[error("expected memory: alone: the memory backend has no host, path or options")]
     MemoryOption,
+    /// The keys that tokens are sealed with.
+    #[error(transparent)]
+    SealKeys(SealKeysError),
     /// The backend is not part of this build.
     #[error("this build has no {feature} backend: switch on the feature `{feature}` of funcify")]
     FeatureDisabled {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub(crate) const USAGE: &str =
-    "fleet_member NAME [fail N | call | watch MS | token | read | write N]…";
+    "fleet_member NAME [fail N | call | watch MS | token | hold MS | read | write N]…";
 
 /// What a member can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Step {
     Read,
     /// So many writes of a record that nobody else writes; a line for each that is done.
     Write(u32),
+    /// The same again and again for so long.
+    Hold(Duration),
 }
 
 impl Step {
@@ -37,6 +39,7 @@ impl Step {
                 "token" => Self::Token,
                 "read" => Self::Read,
                 "write" => Self::Write(number()?),
+                "hold" => Self::Hold(Duration::from_millis(number()?.into())),
                 _ => return Err(format!("unknown step {word:?}; {USAGE}")),
             });
         }
@@ -51,6 +54,7 @@ impl Step {
             Self::Token => "token",
             Self::Read => "read",
             Self::Write(_) => "write",
+            Self::Hold(_) => "hold",
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The URL of a backend.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use funcify::{Backend, Stores};
+use funcify::{
+    Backend, Stores,
+    sealed::{SealKeys, Sealed},
+};
+use funcify_core::token::TokenPersistenceProvider;
 
 use super::{SECRET, named};
 use crate::support::attempt::unique;
@@ -155,5 +159,23 @@ async fn each_form_is_taken_without_anybody_listening_and_shows_no_password() {
         let stores = Stores::from_url(url).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
         let shown = format!("{backend:?} {stores:?} {stores:#?}");
         assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_getter_looks_at_its_store_as_the_chosen_one_asks_for() {
+    for (url, millis) in [
+        ("memory:", [100, 400, 0]),
+        ("redis://127.0.0.1", [100, 400, 0]),
+        ("dynamodb://fleet?region=eu-central-1", [250, 1_000, 0]),
+        ("ssm:///fleet?region=eu-central-1", [500, 2_000, 500]),
+    ] {
+        let stores = Stores::from_url(url).await.unwrap();
+        let keys = SealKeys::parse("one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let sealed = Sealed::new(Arc::clone(&stores.tokens), keys);
+        for pace in [stores.tokens.pace(), sealed.pace()] {
+            let pace = [pace.shortest, pace.longest, pace.contention];
+            assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");
+        }
     }
 }
