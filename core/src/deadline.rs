@@ -157,7 +157,7 @@ impl Deadline {
     /// The same deadline for work that must not take longer than `limit` from now.
     #[must_use]
     pub fn no_later_than(self, limit: Duration) -> Self {
-        Self { ends: self.ends.min(instant_after(limit)), ..self }
+        Self { ends: self.ends.min(after(Instant::now(), limit)), ..self }
     }
 }
 
