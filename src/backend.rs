@@ -9,12 +9,16 @@ use funcify_core::{
     circuit::CircuitStateProvider, register::Register, token::TokenPersistenceProvider,
 };
 
+use crate::sealed::{SealKeys, SealKeysError, Sealed};
+
 /// Names the backend of both, tokens and circuits.
 const BOTH: &str = "FUNCIFY_BACKEND";
 /// Overrides the backend of tokens.
 const TOKENS: &str = "FUNCIFY_TOKENS";
 /// Overrides the backend of circuits.
 const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+/// Seals the tokens.
+const SEAL_KEYS: &str = "FUNCIFY_SEAL_KEYS";
 
 /// Where tokens are kept and where the state of circuits is: any two stores, one's own included.
 ///
@@ -45,7 +49,8 @@ impl Stores {
     }
 
     /// Opens what `FUNCIFY_BACKEND` names, or `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` where they
-    /// are set. There is no default: an unshared circuit is chosen, never inherited.
+    /// are set. There is no default: an unshared circuit is chosen, never inherited. Tokens are
+    /// [`Sealed`] where `FUNCIFY_SEAL_KEYS` is set.
     ///
     /// No network I/O is done; it is async for the configuration of AWS.
     ///
@@ -59,9 +64,19 @@ impl Stores {
             (Some(_), Some(_)) => None,
             _ => Setting::read(BOTH)?,
         };
-        let missing = |variable| ConfigError::Missing { variable };
-        let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(BOTH))?;
-        let circuits = circuits.or(both).ok_or_else(|| missing(BOTH))?;
+        let variable = match (&tokens, &circuits) {
+            (Some(_), _) => CIRCUITS,
+            (None, Some(_)) => TOKENS,
+            (None, None) => BOTH,
+        };
+        let missing = || ConfigError::Missing { variable };
+        let tokens = tokens.or_else(|| both.clone()).ok_or_else(missing)?;
+        let circuits = circuits.or(both).ok_or_else(missing)?;
+
+        let seal_keys = SealKeys::from_env().map_err(|fault| ConfigError::Variable {
+            variable: SEAL_KEYS,
+            fault: Box::new(ConfigError::SealKeys(fault)),
+        })?;
 
         let mut opening = Opening::default();
         let token_stores = tokens.open(&mut opening).await?;
@@ -70,7 +85,11 @@ impl Stores {
         } else {
             circuits.open(&mut opening).await?
         };
-        Ok(Self { tokens: token_stores.tokens, circuits: circuit_stores.circuits })
+        let tokens = match seal_keys {
+            Some(keys) => Arc::new(Sealed::new(token_stores.tokens, keys)) as _,
+            None => token_stores.tokens,
+        };
+        Ok(Self { tokens, circuits: circuit_stores.circuits })
     }
 
     /// Opens the backend that `url` names, for both.
@@ -138,19 +157,23 @@ impl Backend {
 impl FromStr for Backend {
     type Err = ConfigError;
 
+    /// The scheme in any case, as in every URL (RFC 3986, section 3.1).
     fn from_str(url: &str) -> Result<Self, ConfigError> {
-        let scheme = url.split(':').next().filter(|scheme| scheme.len() < url.len());
-        match scheme {
-            Some("memory") if matches!(url, "memory:" | "memory://") => Ok(Self::Memory),
-            Some("memory") => Err(ConfigError::MemoryOption),
-            Some("redis" | "rediss" | "redis-cluster" | "rediss-cluster") => {
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        match scheme.to_ascii_lowercase().as_str() {
+            "memory" if matches!(rest, "" | "//") => Ok(Self::Memory),
+            "memory" => Err(ConfigError::MemoryOption),
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
                 Ok(Self::Redis(url.to_owned()))
             }
-            Some("dynamodb") => Ok(Self::DynamoDb(url.to_owned())),
-            Some("ssm") => Ok(Self::Ssm(url.to_owned())),
+            "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
+            "ssm" => Ok(Self::Ssm(url.to_owned())),
             // What is long, or does not look like a scheme, is not shown: it may be a password.
-            scheme => Err(ConfigError::UnknownScheme {
-                scheme: scheme.filter(|scheme| is_scheme(scheme)).unwrap_or_default().to_owned(),
+            _ => Err(ConfigError::UnknownScheme {
+                scheme: Some(scheme)
+                    .filter(|scheme| is_scheme(scheme))
+                    .unwrap_or_default()
+                    .to_owned(),
             }),
         }
     }
@@ -174,7 +197,8 @@ impl fmt::Debug for Backend {
 pub enum ConfigError {
     /// The variable is not set.
     #[error(
-        "{variable} is not set: expected the URL of a backend, {}",
+        "{variable} is not set{}: expected the URL of a backend, {}",
+        if *variable == BOTH { "" } else { ", nor FUNCIFY_BACKEND for both" },
         "one of memory:, redis://host, dynamodb://table, ssm:///path"
     )]
     Missing {
@@ -205,6 +229,9 @@ pub enum ConfigError {
     /// The memory backend takes no options.
     #[error("expected memory: alone: the memory backend has no host, path or options")]
     MemoryOption,
+    /// The keys that tokens are sealed with.
+    #[error(transparent)]
+    SealKeys(SealKeysError),
     /// The backend is not part of this build.
     #[error("this build has no {feature} backend: switch on the feature `{feature}` of funcify")]
     FeatureDisabled {

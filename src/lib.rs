@@ -105,6 +105,11 @@ pub use trace::TraceContext;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// So are those of the chapter on the token.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/token.md")]
+struct TokenChapter;
+
 /// Likewise the chapter on the pipeline.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/pipeline.md")]

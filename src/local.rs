@@ -32,7 +32,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
 
 pub use self::server::serve;
-use crate::pipeline::{Pipeline, Processed};
+use crate::pipeline::{Pipeline, Processed, log_filter};
 
 /// How long an event may take here: as long as a request by way of API Gateway.
 const TIME: Duration = Duration::from_secs(29);
@@ -80,12 +80,10 @@ pub async fn event(pipeline: &Pipeline, event: Box<RawValue>) -> Processed {
 ///
 /// Does nothing where the process has a `tracing` subscriber already.
 pub fn log() {
-    use tracing_subscriber::{EnvFilter, fmt};
+    use tracing_subscriber::{fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = io::stderr().is_terminal();
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
-    let installed = lines.try_init();
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let installed = registry().with(log_filter()).with(lines).try_init();
     // Another subscriber is as good.
     let _ = installed;
 }

@@ -7,13 +7,23 @@
     reason = "a test fails by panicking, and what it prints is its figure"
 )]
 
-use std::{alloc::System, hint::black_box};
+use std::{
+    alloc::System,
+    hint::black_box,
+    task::{Context, Poll, Waker},
+};
 
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
     pipeline::{Outcome, Pipeline, Problem, S3Object},
     testing,
+    token::{
+        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
+        Granted, Token, TokenGetter, TokenSource,
+    },
 };
+use funcify_backend_memory::MemoryBackend;
+use funcify_core::token::AccessToken;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -67,6 +77,76 @@ async fn an_event_costs_no_more_allocations_than_it_may() {
         println!("{name} ({} bytes): {allocations} allocations of {most}", text.len());
         assert!(allocations <= most, "{name}: {allocations} allocations");
     }
+}
+
+/// A provider that grants at once.
+#[derive(Debug)]
+struct Provider;
+
+#[async_trait::async_trait]
+impl Grant for Provider {
+    async fn grant(
+        &self,
+        _: &ClientCredentials,
+        _: Option<&ClientSecret>,
+    ) -> Result<Granted, GrantError> {
+        let expires_in = Some(std::time::Duration::from_secs(3_600));
+        Ok(Granted { token: AccessToken::new("2YotnFZFEjr1zCsicMWpAA"), expires_in, scope: None })
+    }
+}
+
+async fn getter() -> TokenGetter {
+    let credentials = ClientCredentials::new(
+        Endpoint::TokenUrl("https://login.example/token".to_owned()),
+        "warehouse",
+        ClientAuthentication::basic(ClientSecret::new("secret")),
+    );
+    let store = std::sync::Arc::new(MemoryBackend::default());
+    let getter = TokenGetter::builder(credentials, store).grant(Provider).build().unwrap();
+    getter.warm_up().await.unwrap();
+    getter
+}
+
+/// The fewest allocations of a thousand hits.
+async fn fewest_of_hits(use_it: impl Fn(&Token)) -> usize {
+    let getter = getter().await;
+    let mut fewest = usize::MAX;
+    for _ in 0..20 {
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..1_000 {
+            let token = getter.token().await.unwrap();
+            use_it(black_box(&token));
+        }
+        fewest = fewest.min(region.change().allocations);
+    }
+    fewest
+}
+
+#[tokio::test]
+async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
+    let header = |token: &Token| drop(black_box(token.authorization().clone()));
+    assert_eq!(fewest_of_hits(header).await, 0);
+    let fingerprint = |token: &Token| drop(black_box(token.fingerprint()));
+    assert!(fewest_of_hits(fingerprint).await >= 1_000, "the twin must be caught");
+}
+
+#[tokio::test]
+async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once() {
+    let getter = getter().await;
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                for _ in 0..10_000 {
+                    let mut hit = std::pin::pin!(getter.token());
+                    let mut context = Context::from_waker(Waker::noop());
+                    let Poll::Ready(token) = hit.as_mut().poll(&mut context) else {
+                        panic!("it waited for somebody");
+                    };
+                    assert_eq!(token.unwrap().source(), TokenSource::Memory);
+                }
+            });
+        }
+    });
 }
 
 #[tokio::test]

@@ -55,10 +55,10 @@ impl DynamoDbConfig {
             match &*option {
                 "region" => config.region = Some(value.into_owned()),
                 "prefix" => config.prefix = value.into_owned(),
-                _ => return Err(DynamoDbConfigError::Option { option: short(&option) }),
+                _ => return Err(DynamoDbConfigError::UnknownOption { option: short(&option) }),
             }
             if seen.contains(&option) {
-                return Err(DynamoDbConfigError::Option { option: option.into_owned() });
+                return Err(DynamoDbConfigError::RepeatedOption { option: option.into_owned() });
             }
             seen.push(option);
         }
@@ -182,7 +182,7 @@ mod tests {
             ("dynamodb://user:canary@fleet", "user name"),
             ("dynamodb://fleet/orders", "path"),
             ("dynamodb://fleet#orders", "fragment"),
-            ("dynamodb://fleet?regoin=eu-central-1", "`regoin`"),
+            ("dynamodb://fleet?regoin=eu-central-1", "unknown option `regoin`"),
             ("dynamodb://fleet?Region=eu-central-1", "`Region`"),
             ("dynamodb://fleet?ttl=1", "`ttl`"),
             ("dynamodb://fleet?region", "region"),
@@ -193,8 +193,8 @@ mod tests {
             ("dynamodb://fleet?prefix=", "prefix"),
             ("dynamodb://fleet?prefix=a:b", "\"a:b\""),
             ("dynamodb://fleet?prefix=a/b", "\"a/b\""),
-            ("dynamodb://fleet?prefix=a&prefix=b", "`prefix`"),
-            ("dynamodb://fleet?region=eu-central-1&region=eu-central-1", "`region`"),
+            ("dynamodb://fleet?prefix=a&prefix=b", "`prefix` is given twice"),
+            ("dynamodb://fleet?region=eu-central-1&region=eu-central-1", "`region` is given twice"),
         ];
         for (url, named) in cases {
             let refusal = DynamoDbConfig::parse(url).unwrap_err().to_string();

@@ -31,9 +31,15 @@ pub enum DynamoDbConfigError {
         /// The part.
         part: &'static str,
     },
-    /// The option is not known, or is there twice.
-    #[error("unknown or repeated option `{option}`, expected `region` or `prefix`, each once")]
-    Option {
+    /// There is no such option.
+    #[error("unknown option `{option}`, expected `region` or `prefix`")]
+    UnknownOption {
+        /// The option.
+        option: String,
+    },
+    /// The option is there twice, and only one of them could count.
+    #[error("option `{option}` is given twice")]
+    RepeatedOption {
         /// The option.
         option: String,
     },

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use funcify_core::{
     Clock, StoreError, StoreErrorKind, SystemClock,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 use crate::{
@@ -167,6 +167,12 @@ impl Register for DynamoDbBackend {
             Some(current) if current.version.id() == id => Ok(Swap::Done(current.version)),
             _ => Ok(Swap::Conflict(current)),
         }
+    }
+
+    /// Each look is billed.
+    fn pace(&self) -> Pace {
+        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(1));
+        Pace { shortest, longest, ..Pace::default() }
     }
 }
 

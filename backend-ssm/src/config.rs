@@ -75,10 +75,10 @@ impl SsmConfig {
                 "kms_key" => config.kms_key = Some(value.into_owned()),
                 "tier" => config.tier = Some(tier(&value)?),
                 "region" => config.region = Some(value.into_owned()),
-                _ => return Err(SsmConfigError::Option { option: short(&option) }),
+                _ => return Err(SsmConfigError::UnknownOption { option: short(&option) }),
             }
             if seen.contains(&option) {
-                return Err(SsmConfigError::Option { option: option.into_owned() });
+                return Err(SsmConfigError::RepeatedOption { option: option.into_owned() });
             }
             seen.push(option);
         }
@@ -256,7 +256,7 @@ mod tests {
             ("ssm://user:canary@host/fleet", "user name"),
             ("ssm://:canary@host/fleet", "password"),
             ("ssm:///fleet#orders", "fragment"),
-            ("ssm:///fleet?kms-key=alias/fleet", "`kms-key`"),
+            ("ssm:///fleet?kms-key=alias/fleet", "unknown option `kms-key`"),
             ("ssm:///fleet?prefix=x", "`prefix`"),
             ("ssm:///fleet?kms_key=", "KMS key"),
             ("ssm:///fleet?kms_key=alias/a%20b", "\"alias/a b\""),
@@ -265,7 +265,7 @@ mod tests {
             ("ssm:///fleet?tier=intelligent", "\"intelligent\""),
             ("ssm:///fleet?region=", "region"),
             ("ssm:///fleet?region=EU", "\"EU\""),
-            ("ssm:///fleet?tier=standard&tier=standard", "`tier`"),
+            ("ssm:///fleet?tier=standard&tier=standard", "`tier` is given twice"),
         ];
         for (url, named) in cases {
             let refusal = SsmConfig::parse(url).unwrap_err().to_string();

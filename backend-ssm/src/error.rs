@@ -34,11 +34,15 @@ pub enum SsmConfigError {
         /// The part.
         part: &'static str,
     },
-    /// The option is not known, or is there twice.
-    #[error(
-        "unknown or repeated option `{option}`, expected `kms_key`, `tier` or `region`, each once"
-    )]
-    Option {
+    /// There is no such option.
+    #[error("unknown option `{option}`, expected `kms_key`, `tier` or `region`")]
+    UnknownOption {
+        /// The option.
+        option: String,
+    },
+    /// The option is there twice, and only one of them could count.
+    #[error("option `{option}` is given twice")]
+    RepeatedOption {
         /// The option.
         option: String,
     },
@@ -185,12 +189,10 @@ impl Request {
 
     fn kind_of(self, status: u16, code: &str) -> StoreErrorKind {
         match code {
-            // Parameter Store takes one update of a parameter at a time.
-            "TooManyUpdates"
-            | "TooManyUpdatesException"
-            | "RequestLimitExceeded"
-            | "TooManyRequestsException" => StoreErrorKind::Throttled,
+            "RequestLimitExceeded" | "TooManyRequestsException" => StoreErrorKind::Throttled,
             _ if code.contains("Throttl") || status == 429 => StoreErrorKind::Throttled,
+            // Parameter Store takes one update of a parameter at a time: another writer was first.
+            "TooManyUpdates" | "TooManyUpdatesException" => StoreErrorKind::Unavailable,
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "ExpiredTokenException"
@@ -237,7 +239,7 @@ mod tests {
     #[test]
     fn an_answer_is_classified_by_what_the_caller_may_do() {
         let cases = [
-            (400, "TooManyUpdates", Throttled, Throttled),
+            (400, "TooManyUpdates", Unavailable, Unavailable),
             (400, "ThrottlingException", Throttled, Throttled),
             (400, "RequestLimitExceeded", Throttled, Throttled),
             (429, "", Throttled, Throttled),

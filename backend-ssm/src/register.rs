@@ -14,7 +14,7 @@ use aws_sdk_ssm::{
 };
 use funcify_core::{
     StoreError, StoreErrorKind,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use futures_util::future::try_join_all;
 
@@ -273,6 +273,16 @@ impl Register for SsmBackend {
             let source = SsmError::Unjudged { version, source };
             store_error(StoreErrorKind::Ambiguous, source)
         })
+    }
+
+    /// SSM bears few requests a second, writes least of all. Each write that loses is a version more
+    /// to be read by everybody, and brings the valid one nearer to the end of the history.
+    fn pace(&self) -> Pace {
+        Pace {
+            shortest: Duration::from_millis(500),
+            longest: Duration::from_secs(2),
+            contention: Duration::from_millis(500),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Deadline {
     /// A deadline `total` from now, without margins: for work outside of Lambda.
     #[must_use]
     pub fn within(total: Duration) -> Self {
-        let ends = instant_after(total);
+        let ends = after(Instant::now(), total);
         Self { ends, report_ends: ends, total }
     }
 
@@ -73,7 +73,8 @@ impl Deadline {
     pub fn of_invocation(left: Duration, work_margin: Duration) -> Self {
         let total = left.saturating_sub(work_margin);
         let report = left.saturating_sub(Self::REPORT_MARGIN.min(work_margin));
-        Self { ends: instant_after(total), report_ends: instant_after(report), total }
+        let now = Instant::now();
+        Self { ends: after(now, total), report_ends: after(now, report), total }
     }
 
     /// The deadline of the invocation that this task works for.
@@ -194,8 +195,7 @@ fn change_pending(change: impl FnOnce(u32) -> u32) {
 /// About 30 years, as tokio takes "never".
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
-fn instant_after(duration: Duration) -> Instant {
-    let now = Instant::now();
+fn after(now: Instant, duration: Duration) -> Instant {
     now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 

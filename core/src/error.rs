@@ -30,7 +30,7 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The store could not be reached, or refused for now: not applied, try again.
     Unavailable,
-    /// The store asked for fewer requests: not applied, try again after a pause.
+    /// The store asked for fewer requests: not applied, come back later instead of trying again.
     Throttled,
     /// The time was up before anything was sent, or while only reading: not applied.
     Timeout,

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `NAME` is the circuit's name and the token's key. The token is that of `FUNCIFY_ISSUER`,
-//! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`, sealed if `FUNCIFY_SEAL_KEYS` is set.
+//! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`, for the resource `FLEET_MEMBER_RESOURCE` if that
+//! is set, and sealed if `FUNCIFY_SEAL_KEYS` is.
 
 #![expect(
     clippy::print_stdout,

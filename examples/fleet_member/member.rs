@@ -11,10 +11,10 @@ use std::{
 
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
-    circuit::{CircuitError, CircuitEvent},
-    sealed::{SealKeys, Sealed},
+    circuit::{CircuitError, CircuitEvent, CircuitRecord},
     token::{TokenKey, TokenSource},
 };
+use funcify_core::register::{Swap, WriteId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -59,6 +59,9 @@ impl Member {
             Step::Call => Ok(self.call().await),
             Step::Watch(patience) => Ok(self.watch(patience).await),
             Step::Token => self.token().await,
+            Step::Read => self.read().await,
+            Step::Write(writes) => self.write(writes).await,
+            Step::Hold(lasting) => self.hold(lasting).await,
         }
     }
 
@@ -90,15 +93,54 @@ impl Member {
 
     /// Shows by its fingerprint which token it is, never the token.
     async fn token(&self) -> Result<Value, Box<dyn Error>> {
-        let credentials = ClientCredentials::from_env()?.with_plain_http_on_loopback();
-        let mut store = Arc::clone(&self.stores.tokens);
-        if let Some(keys) = SealKeys::from_env()? {
-            store = Arc::new(Sealed::new(store, keys));
-        }
-        let getter = TokenGetter::builder(credentials, store).key(self.key.clone()).build()?;
-        let token = getter.token().await?;
+        let token = self.getter()?.token().await?;
         let minted = token.source() == TokenSource::Minted;
         Ok(json!({ "minted": minted, "fingerprint": token.fingerprint() }))
+    }
+
+    async fn read(&self) -> Result<Value, Box<dyn Error>> {
+        let found = self.stores.circuits.circuit_state(self.circuit.name()).await?;
+        Ok(json!({ "epoch": found.map(|found| found.value.epoch) }))
+    }
+
+    /// Each write on top of the one before; its number is the epoch.
+    async fn write(&self, writes: u32) -> Result<Value, Box<dyn Error>> {
+        let mut version = None;
+        for epoch in 1..=writes.into() {
+            let next = CircuitRecord { epoch, ..CircuitRecord::default() };
+            let write = self.stores.circuits.update_state(
+                self.circuit.name(),
+                version,
+                WriteId::random(),
+                &next,
+            );
+            let Swap::Done(done) = write.await? else {
+                return Err("somebody else writes this record".into());
+            };
+            version = Some(done);
+            crate::print("wrote", json!({ "epoch": epoch }));
+        }
+        Ok(json!({ "writes": writes }))
+    }
+
+    async fn hold(&self, lasting: Duration) -> Result<Value, Box<dyn Error>> {
+        let (getter, began) = (self.getter()?, Instant::now());
+        let mut not_served = 0;
+        while began.elapsed() < lasting {
+            not_served += u32::from(getter.token().await.is_err());
+            sleep(PAUSE).await;
+        }
+        let counts = getter.counts();
+        Ok(json!({ "minted": counts.grants, "alone": counts.alone, "not_served": not_served }))
+    }
+
+    fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
+        let mut credentials = ClientCredentials::from_env()?.with_plain_http_on_loopback();
+        if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
+            credentials = credentials.with_resource(resource);
+        }
+        let store = Arc::clone(&self.stores.tokens);
+        Ok(TokenGetter::builder(credentials, store).key(self.key.clone()).build()?)
     }
 
     async fn is_admitted(&self) -> bool {

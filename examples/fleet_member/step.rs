@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token]…";
+pub(crate) const USAGE: &str =
+    "fleet_member NAME [fail N | call | watch MS | token | hold MS | read | write N]…";
 
 /// What a member can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,12 @@ pub(crate) enum Step {
     Watch(Duration),
     /// The fleet's token.
     Token,
+    /// A look at the circuit's record.
+    Read,
+    /// So many writes of a record that nobody else writes; a line for each that is done.
+    Write(u32),
+    /// The same again and again for so long.
+    Hold(Duration),
 }
 
 impl Step {
@@ -30,6 +37,9 @@ impl Step {
                 "call" => Self::Call,
                 "watch" => Self::Watch(Duration::from_millis(number()?.into())),
                 "token" => Self::Token,
+                "read" => Self::Read,
+                "write" => Self::Write(number()?),
+                "hold" => Self::Hold(Duration::from_millis(number()?.into())),
                 _ => return Err(format!("unknown step {word:?}; {USAGE}")),
             });
         }
@@ -42,6 +52,9 @@ impl Step {
             Self::Call => "call",
             Self::Watch(_) => "watch",
             Self::Token => "token",
+            Self::Read => "read",
+            Self::Write(_) => "write",
+            Self::Hold(_) => "hold",
         }
     }
 }

@@ -4,10 +4,13 @@ use std::{env, error::Error, fs, io, path::PathBuf, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
-    Builder,
+    Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn},
+    stalled_stream_protection::StalledStreamProtectionConfig,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -35,6 +38,36 @@ pub(super) enum AwsConfigError {
 /// Retries are off, for core settles what is ambiguous; the platform's certificates are not loaded,
 /// for that takes longer than everything else at a start.
 pub(super) async fn sdk_config() -> Result<SdkConfig, AwsConfigError> {
+    Ok(aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client()?)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await)
+}
+
+/// One connector for whoever asks: both services and the credentials.
+///
+/// The SDK's own client makes one when each service is built, only to see that it can, and another
+/// at the first request; most of that time goes into the root certificates.
+fn http_client() -> Result<SharedHttpClient, AwsConfigError> {
+    let tls = TlsContext::builder()
+        .with_trust_store(roots()?)
+        .build()
+        .map_err(|error| AwsConfigError::Tls(error.into()))?;
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+        .tls_context(tls)
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// Mozilla's authorities, and those of `AWS_CA_BUNDLE`.
+fn roots() -> Result<TrustStore, AwsConfigError> {
     let mut roots = TrustStore::empty();
     for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
         roots.add_pem_certificate(pem(root));
@@ -44,21 +77,7 @@ pub(super) async fn sdk_config() -> Result<SdkConfig, AwsConfigError> {
             roots.add_pem_certificate(pem(&certificate));
         }
     }
-    let tls = TlsContext::builder()
-        .with_trust_store(roots)
-        .build()
-        .map_err(|error| AwsConfigError::Tls(error.into()))?;
-    let http = Builder::new()
-        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
-        .build_https();
-    Ok(aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .load()
-        .await)
+    Ok(roots)
 }
 
 fn bundle(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, AwsConfigError> {

@@ -8,7 +8,7 @@ use funcify_core::Deadline;
 use super::{
     BuildError, Fault, Invocation, Pipeline, Problem, Unmatched,
     admission::AdmissionLayer,
-    pip::Pip,
+    pip::{Identify, Pip},
     policy::Policy,
     routes::{BoxFuture, Call, EventRoute, RecordRoutes, Routes, S3Token},
     service::{Rules, Step},
@@ -54,7 +54,7 @@ pub struct PipelineBuilder<App> {
     unmatched: Option<Call<Unmatched>>,
     guard: Option<Step>,
     params: Option<Step>,
-    pip: Option<Pip>,
+    pip: Option<Box<dyn Identify>>,
     policy: Option<Policy>,
     margin: Duration,
     last: Option<Last>,
@@ -133,7 +133,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Finds out who is calling, if a policy or a handler asks.
     pub fn pip(mut self, pip: Pip) -> Self {
         self.once("pip", self.pip.is_some());
-        self.pip = Some(pip);
+        self.pip = Some(Box::new(pip));
         self
     }
 
@@ -166,7 +166,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         }
         let policy = self.policy.map(Arc::new);
         let pip = match (self.pip, &self.stores) {
-            (Some(pip), Some(stores)) => Some(pip.circuits(&stores.circuits)),
+            (Some(pip), Some(stores)) => Some(pip.with_circuits(&stores.circuits)),
             (pip, _) => pip,
         };
         let app = self.app;
@@ -183,7 +183,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             guard: self.guard,
             params: self.params,
             stores: self.stores,
-            pip,
+            pip: pip.map(Arc::from),
             policy,
             margin: self.margin,
         }))

@@ -14,7 +14,8 @@ use super::{
     BadJson, FromRecord, Kind, Problem,
     recognise::{Context, Recognised, recognise},
     request::{BadRequest, Parts},
-    text::{MAX_DEPTH, is_bearable, members, string},
+    text::{MAX_DEPTH, is_bearable, string},
+    walk::members,
 };
 
 /// What Lambda handed over: its text, recognised once.
@@ -70,9 +71,7 @@ impl Event {
     /// unheard-of shape is no error but [`Kind::Unknown`].
     pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
         let recognised = recognise(text.get())?;
-        if !is_bearable(text.get().bytes(), MAX_DEPTH)
-            && !is_bearable_batch(text.get(), &recognised)
-        {
+        if !recognised.is_bearable && !is_bearable_batch(text.get(), &recognised) {
             return Err(EventError::TooLarge);
         }
         Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Event, Kind, Problem,
-    pip::{Caller, Credentials, Pip, Unauthenticated},
+    pip::{Caller, Credentials, Identify, Unauthenticated},
 };
 use crate::{backend::Stores, trace::TraceContext};
 
@@ -63,7 +63,7 @@ struct Shared {
     deadline: Deadline,
     trace: TraceContext,
     stores: Option<Stores>,
-    pip: Option<Pip>,
+    pip: Option<Arc<dyn Identify>>,
     authorization: Authorization,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
@@ -97,7 +97,7 @@ impl Invocation {
         deadline: Deadline,
         trace: TraceContext,
         authorization: Authorization,
-        (stores, pip): (Option<Stores>, Option<Pip>),
+        (stores, pip): (Option<Stores>, Option<Arc<dyn Identify>>),
     ) -> Self {
         let (caller, route) = (OnceCell::new(), OnceLock::new());
         let shared = Shared {

@@ -43,6 +43,8 @@ mod run;
 mod service;
 mod streaming;
 mod text;
+mod unescape;
+mod walk;
 mod within;
 
 pub use answer::Answer;
@@ -62,6 +64,7 @@ pub use records::{
 };
 pub use request::BadRequest;
 pub use response::HttpAnswer;
+pub(crate) use run::log_filter;
 pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
 pub use streaming::{ByteStream, Streaming};

@@ -1,15 +1,19 @@
 //! Which source an event comes from, decided once, from its top-level members.
 
+use serde::de::{Error, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    Kind,
-    text::{Span, from_first, members, string},
+    EventError, Kind,
+    text::{MAX_DEPTH, Span, from_first, is_bearable, string},
+    walk::{Stopped, first_of, measured, members},
 };
 
 /// The kind of an event, and where its parts stand in its text.
 pub(super) struct Recognised {
     pub(super) kind: Kind,
+    /// Whether the whole of it has a bearable size.
+    pub(super) is_bearable: bool,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
 }
@@ -88,23 +92,35 @@ places! {
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];
 
+impl From<Stopped> for EventError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::NoObject => serde_json::Error::custom("expected an object").into(),
+            Stopped::Twice(name) => {
+                serde_json::Error::custom(format_args!("two members `{name}`")).into()
+            }
+        }
+    }
+}
+
 /// Recognises `json`, whose syntax was checked before.
-pub(super) fn recognise(json: &str) -> Result<Recognised, serde_json::Error> {
+pub(super) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
         return Ok(Recognised {
             kind: Kind::Unknown,
+            is_bearable: is_bearable(json.bytes(), MAX_DEPTH),
             top: [None; Top::COUNT],
             context: [None; Context::COUNT],
         });
     }
-    let top: Found<'_, { Top::COUNT }> = members(json, Top::place)?;
+    let (top, is_bearable): (Found<'_, { Top::COUNT }>, _) = measured(json, Top::place)?;
     let context = match at(&top, Top::RequestContext) {
         Some(context) if context.starts_with('{') => members(context, Context::place)?,
         _ => [None; Context::COUNT],
     };
     let kind = kind(&top, &context);
-    let span = |part: Option<&str>| part.map(|part| Span::of(part, json));
-    Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
+    let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
+    Ok(Recognised { kind, is_bearable, top: top.map(span), context: context.map(span) })
 }
 
 impl Recognised {
@@ -203,30 +219,14 @@ fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
 }
 
-places! {
-    /// The members of a record that matter.
-    RecordMember {
-        Body = "body",
-        EventSource = "eventSource",
-        EventSourceSns = "EventSource",
-        Sns = "Sns",
-    }
-}
-
 /// The kind of a batch, by its first record; `from_first` begins with it.
 fn records(from_first: &str) -> Option<Kind> {
-    // Where its content contradicts itself, its source may yet be told.
-    let sources = [RecordMember::EventSource as usize, RecordMember::EventSourceSns as usize];
-    let source = |name: &str| RecordMember::place(name).filter(|place| sources.contains(place));
-    let found: Found<'_, { RecordMember::COUNT }> =
-        members(from_first, RecordMember::place).or_else(|_| members(from_first, source)).ok()?;
-    let at = |member: RecordMember| found.get(member as usize).copied().flatten();
-    let source = at(RecordMember::EventSource).or(at(RecordMember::EventSourceSns));
-    match &*source.and_then(string)? {
+    let source = first_of(from_first, &["eventSource", "EventSource"])?;
+    match &*string(source)? {
         "aws:s3" => Some(Kind::S3),
         "aws:dynamodb" => Some(Kind::DynamoDbStream),
         "aws:kinesis" => Some(Kind::Kinesis),
-        "aws:sqs" => Some(match at(RecordMember::Body).and_then(content) {
+        "aws:sqs" => Some(match only(from_first, "body").and_then(content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
             Some(Kind::Sns) => Kind::SqsSns,
             Some(Kind::SnsS3) => Kind::SqsSnsS3,
@@ -234,9 +234,9 @@ fn records(from_first: &str) -> Option<Kind> {
             _ => Kind::Sqs,
         }),
         "aws:sns" => {
-            let message = at(RecordMember::Sns).and_then(|sns| {
+            let message = only(from_first, "Sns").and_then(|sns| {
                 let sns: Found<'_, { Top::COUNT }> = members(sns, Top::place).ok()?;
-                self::at(&sns, Top::Message).and_then(content)
+                at(&sns, Top::Message).and_then(content)
             });
             Some(match message {
                 Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
@@ -245,6 +245,12 @@ fn records(from_first: &str) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// A member of an object in which no other has its name.
+fn only<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let [member] = members(object, |member| (member == name).then_some(0)).ok()?;
+    member
 }
 
 /// The kind of a batch whose first record does not tell: that of the first that does.
@@ -256,7 +262,8 @@ fn any_record(array: &str) -> Option<Kind> {
 /// What a text inside of a record is, if it is one of the envelopes that are known.
 fn content(text: &str) -> Option<Kind> {
     let text = string(text)?;
-    if !text.starts_with('{') {
+    // Unlike the event, it may be anything.
+    if !text.starts_with('{') || serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return None;
     }
     let top: Found<'_, { Top::COUNT }> = members(&text, Top::place).ok()?;

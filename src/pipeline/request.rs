@@ -12,7 +12,8 @@ use super::{
     path::{BadPath, canonical, without_stage},
     query::{self, Given},
     recognise::{Context, Recognised, Top},
-    text::{members, string},
+    text::string,
+    walk::members,
 };
 
 /// Why an event makes no HTTP request. It is answered with 400.

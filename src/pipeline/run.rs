@@ -2,7 +2,8 @@ use std::{env, io, panic};
 
 use http::uri::Authority;
 use lambda_runtime::Runtime;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::{Pipeline, Streaming, json_lines::JsonLines};
 
@@ -100,12 +101,19 @@ fn expect(
 }
 
 fn log_as_json_lines() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::registry().with(log_filter()).with(JsonLines(io::stdout));
     // The process may have a subscriber of its own: then it is that one's affair.
-    if tracing_subscriber::registry().with(filter).with(JsonLines(io::stdout)).try_init().is_ok() {
+    if lines.try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
             tracing::error!(target: "funcify", place, "panic");
         }));
     }
+}
+
+/// What `RUST_LOG` asks for by levels and targets (`info,funcify=debug`); `info` unless it says so.
+/// Filters by spans and fields are not understood: they would cost every function a regex engine.
+pub(crate) fn log_filter() -> Targets {
+    let asked = env::var("RUST_LOG").ok().and_then(|asked| asked.parse().ok());
+    asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }

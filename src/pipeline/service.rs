@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +27,7 @@ use super::{
     form::Form,
     invocation::Authorization,
     log::{self, Line},
-    pip::Pip,
+    pip::Identify,
     policy::Policy,
     problem::Cause,
     request::Parts,
@@ -85,7 +86,7 @@ pub(super) struct Rules {
     pub(super) guard: Option<Step>,
     pub(super) params: Option<Step>,
     pub(super) stores: Option<Stores>,
-    pub(super) pip: Option<Pip>,
+    pub(super) pip: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(super) margin: Duration,
 }
@@ -114,11 +115,12 @@ impl Pipeline {
         let (text, context) = event.into_parts();
         let line = Line::begin(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&context);
-        let work = async {
+        // Pinned where it is: moved into what is around it, it would be copied whole each time.
+        let work = pin!(async {
             let processed = self.recognised(text, context, &line, body_to).await;
             line.end(&processed);
             processed
-        };
+        });
         work.instrument(span).await
     }
 
@@ -169,7 +171,7 @@ impl Pipeline {
         let invocation =
             Invocation::new(event, context, deadline, trace.clone(), authorization, provided);
         let seen = invocation.clone();
-        let work = async {
+        let work = pin!(async {
             match parts {
                 Some((router, parts)) => {
                     rules.http(router.clone(), parts, invocation, body_to).await
@@ -177,7 +179,7 @@ impl Pipeline {
                 // Apart, so that a request does not carry the room that batches need.
                 None => Box::pin(rules.delivery(invocation)).await,
             }
-        };
+        });
         let ended = deadline.scope(trace.scope(work)).await;
         ended.of(kind, seen.route())
     }

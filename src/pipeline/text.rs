@@ -1,9 +1,10 @@
 //! JSON text that is known to be valid, read without copying.
 
-use std::{borrow::Cow, fmt, ops::Deref};
+use std::{borrow::Cow, fmt, num::NonZeroU32, ops::Deref};
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::unescape::unescape;
 
 /// A string that borrows from the event unless it is escaped there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,84 +42,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Where a member's value stands in the text of an event.
+/// Where a member's value stands in the text of an event: small, since most events have few of the
+/// members that have a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: NonZeroU32,
 }
 
 impl Span {
-    /// The span of `part`, which is a slice of `whole`.
-    pub(super) fn of(part: &str, whole: &str) -> Self {
-        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-        Self { start, end: start.saturating_add(part.len()) }
+    /// The span of `part`, which is a slice of `whole`; none in a text beyond 4 GB, which Lambda
+    /// never sends.
+    pub(super) fn of(part: &str, whole: &str) -> Option<Self> {
+        let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+        let end = u32::try_from(start.checked_add(part.len())?).ok()?;
+        Some(Self { start: u32::try_from(start).ok()?, end: NonZeroU32::new(end)? })
     }
 
     pub(super) fn in_text(self, whole: &str) -> &str {
-        whole.get(self.start..self.end).unwrap_or_default()
+        whole.get(self.start as usize..self.end.get() as usize).unwrap_or_default()
     }
 
     pub(super) fn before(self, whole: &str) -> &str {
-        whole.get(..self.start).unwrap_or_default()
+        whole.get(..self.start as usize).unwrap_or_default()
     }
 
     pub(super) fn after(self, whole: &str) -> &str {
-        whole.get(self.end..).unwrap_or_default()
-    }
-}
-
-/// Finds members of a JSON object in one pass, all values left as text; what follows the object is
-/// not looked at.
-///
-/// `place` says where a name goes; what has no place is skipped, `null` is as good as absent.
-///
-/// # Errors
-///
-/// If `json` is no object, or a member with a place stands there twice: two readers could each
-/// believe another one.
-pub(super) fn members<const N: usize>(
-    json: &str,
-    place: impl Fn(&str) -> Option<usize>,
-) -> Result<[Option<&str>; N], serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    deserializer.deserialize_map(Members { place })
-}
-
-struct Members<F, const N: usize> {
-    place: F,
-}
-
-impl<'de, F: Fn(&str) -> Option<usize>, const N: usize> Visitor<'de> for Members<F, N> {
-    type Value = [Option<&'de str>; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = [None; N];
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            let value = map.next_value::<&'de RawValue>()?.get();
-            let Some(slot) = (self.place)(&name).and_then(|place| found.get_mut(place)) else {
-                continue;
-            };
-            if slot.is_some() {
-                return Err(A::Error::custom(format_args!("two members `{}`", &*name)));
-            }
-            // A repeated `null` is no contradiction, but neither is it worth a rule of its own.
-            *slot = (value != "null").then_some(value);
-        }
-        Ok(found)
+        whole.get(self.end.get() as usize..).unwrap_or_default()
     }
 }
 
 /// The content of a JSON string, borrowed unless it is escaped; `None` if it is no string.
 pub(super) fn string(json: &str) -> Option<Cow<'_, str>> {
-    if json.contains('\\') {
-        return serde_json::from_str::<String>(json).ok().map(Cow::Owned);
+    let content = json.strip_prefix('"')?.strip_suffix('"')?;
+    if content.as_bytes().contains(&b'\\') {
+        return unescape(content).map(Cow::Owned);
     }
-    json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+    Some(Cow::Borrowed(content))
 }
 
 /// A JSON array from its first value on; `None` if it has none, or is no array.
@@ -130,7 +90,7 @@ pub(super) fn from_first(array: &str) -> Option<&str> {
 /// How many levels a JSON text may have.
 pub(super) const MAX_DEPTH: usize = 32;
 /// How many values it may have.
-const MAX_NODES: usize = 10_000;
+pub(super) const MAX_NODES: usize = 10_000;
 
 /// Whether a JSON text is a tree of bearable size: so many levels, at most 10,000 values.
 ///
@@ -166,7 +126,7 @@ pub(super) fn is_bearable(json: impl Iterator<Item = u8>, max_depth: usize) -> b
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::walk::members, *};
 
     #[test]
     fn depth_and_size_are_counted_outside_of_strings_only() {

@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
+use funcify_core::register::Pace;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
@@ -28,7 +29,6 @@ pub(super) struct Getters {
     pub(super) store: Arc<Store>,
     pub(super) provider: Arc<Provider>,
     getters: Vec<TokenGetter>,
-    poll: (u64, u64),
     pub(super) not_served: u64,
     pub(super) longest: Duration,
 }
@@ -43,15 +43,14 @@ impl Getters {
             store: Store::new(&run.world),
             provider: Provider::new(&run.world, &run.recorder, HOUR),
             getters: Vec::new(),
-            poll: (100, 400),
             not_served: 0,
             longest: Duration::ZERO,
         }
     }
 
-    /// They look at the store so many milliseconds apart, at least and at most.
-    pub(super) fn with_poll(self, poll: (u64, u64)) -> Self {
-        Self { poll, ..self }
+    /// They look at their store as it asks for.
+    pub(super) fn with_pace(self, pace: Pace) -> Self {
+        Self { store: Store::paced(&self.run.world, pace), ..self }
     }
 
     /// Everybody has a token.
@@ -73,7 +72,7 @@ impl Getters {
         F: Future<Output = Result<Token, TokenError>> + Send + 'static,
     {
         if self.getters.is_empty() {
-            let new = |_| getter(&self.run, &self.store, Way::to(&self.provider, 0.0), self.poll);
+            let new = |_| getter(&self.run, &self.store, Way::to(&self.provider, 0.0));
             self.getters = (0..self.run.instances).map(new).collect::<Result<_, _>>()?;
         }
         let mut callers = JoinSet::new();
@@ -106,7 +105,6 @@ impl Getters {
                 run: self.run.clone(),
                 store: Arc::clone(&self.store),
                 provider: Arc::clone(&self.provider),
-                poll: self.poll,
                 dying,
             };
             instances.spawn(instance.live((dying == 0.0).then(|| getter.clone()), ends));
@@ -124,7 +122,6 @@ struct Instance {
     run: Run,
     store: Arc<Store>,
     provider: Arc<Provider>,
-    poll: (u64, u64),
     dying: f64,
 }
 
@@ -134,6 +131,7 @@ impl Instance {
     async fn live(self, mut getter: Option<TokenGetter>, ends: Instant) -> (u64, Duration) {
         let chance = self.run.world.chance();
         let mut way = Way::to(&self.provider, self.dying);
+        let clock = self.run.world.clock();
         let (mut not_served, mut longest) = (0, Duration::ZERO);
         loop {
             sleep(chance.up_to(Duration::from_secs(20))).await;
@@ -144,7 +142,7 @@ impl Instance {
             if way.is_dead() {
                 (getter, way) = (None, Way::to(&self.provider, self.dying));
             }
-            let new = || self::getter(&self.run, &self.store, way.clone(), self.poll).ok();
+            let new = || self::getter(&self.run, &self.store, way.clone()).ok();
             let Some(getter) =
                 getter.clone().or_else(new).inspect(|new| getter = Some(new.clone()))
             else {
@@ -159,6 +157,8 @@ impl Instance {
                         longest = longest.max(began.elapsed());
                     }
                     self.run.recorder.count(What::Passed);
+                    // Until the token is due each call is a hit, which changes nothing anywhere.
+                    sleep(token.refresh_at().since(clock.now())).await;
                 }
                 Some(Err(_)) => {
                     not_served += 1;
@@ -180,12 +180,7 @@ async fn unless_dead<T>(way: &Way, work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-fn getter(
-    run: &Run,
-    store: &Arc<Store>,
-    way: Way,
-    (shortest, longest): (u64, u64),
-) -> Result<TokenGetter, SimulatorError> {
+fn getter(run: &Run, store: &Arc<Store>, way: Way) -> Result<TokenGetter, SimulatorError> {
     let store = match run.settings.unshared {
         true => Store::new(&run.world),
         false => Arc::clone(store),
@@ -199,7 +194,6 @@ fn getter(
         .grant(way)
         .clock(run.world.clock())
         .chance(run.world.chance())
-        .poll(Duration::from_millis(shortest), Duration::from_millis(longest))
         .build()?;
     Ok(getter)
 }

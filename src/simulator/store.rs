@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use funcify_core::{
     Chance, DeadlineExceeded, StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
-    register::{OPERATION, Swap, Version, Versioned, WriteId},
+    register::{OPERATION, Pace, Swap, Version, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::sleep;
@@ -31,6 +31,7 @@ pub(super) struct Store {
     token: Mutex<Shelf<TokenRecord>>,
     changes: Mutex<Vec<Change>>,
     mood: Mutex<Mood>,
+    pace: Pace,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
@@ -55,6 +56,11 @@ pub(super) struct Change {
 
 impl Store {
     pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
+        Self::paced(world, Pace::default())
+    }
+
+    /// A store that asks to be looked at so often.
+    pub(super) fn paced(world: &Arc<World>, pace: Pace) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),
@@ -62,6 +68,7 @@ impl Store {
             token: Mutex::default(),
             changes: Mutex::default(),
             mood: Mutex::default(),
+            pace,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
         })
@@ -189,6 +196,10 @@ impl TokenPersistenceProvider for Store {
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError> {
         self.swap(&self.token, expected, id, next).await
+    }
+
+    fn pace(&self) -> Pace {
+        self.pace
     }
 }
 

@@ -1,25 +1,52 @@
-//! One request to the provider, and what its answer means.
+//! One request to the provider, with a secret read anew if it was rotated.
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify_core::{
-    Deadline, Timestamp,
+    Deadline,
     circuit::{CircuitError, Outcome},
-    token::{Minted, TokenPolicy},
+    token::Minted,
 };
-use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     Inner, TokenError,
     flight::{Flight, Known},
-    grant::{GrantError, Granted, ReplyFault},
+    grant::{GrantError, Granted},
     out_of_time,
     renew::Want,
 };
 
 impl Inner {
+    /// Asks the provider; with a secret read anew if the one at hand was refused.
+    pub(super) async fn ask(
+        &self,
+        flight: &mut Flight,
+        want: &Want<'_>,
+        window: Duration,
+    ) -> Result<Minted, TokenError> {
+        let ends = Instant::now() + window;
+        let known = self.know_secret(flight, want).await?;
+        let mut answer = self.attempt(&known, want, ends).await;
+        if is_invalid_client(&answer) {
+            flight.secret = None;
+            let anew = self.know_secret(flight, want).await?;
+            if anew.fingerprint != known.fingerprint {
+                tracing::info!(key = %self.key, "the client's secret was rotated");
+                answer = self.attempt(&anew, want, ends).await;
+            }
+        }
+        let counter = if answer.is_ok() { &self.counters.grants } else { &self.counters.failures };
+        counter.increment();
+        if let Err(error) = &answer {
+            tracing::warn!(key = %self.key, %error, "no token was granted");
+        }
+        if answer.is_ok() {
+            (flight.failed, flight.refused) = (None, None);
+        }
+        answer
+    }
+
     /// The client's secret, asked for unless it is known already.
     pub(super) async fn know_secret(
         &self,
@@ -42,7 +69,7 @@ impl Inner {
     }
 
     /// One request, ended at `ends` or with its caller.
-    pub(super) async fn attempt(
+    async fn attempt(
         &self,
         known: &Known,
         want: &Want<'_>,
@@ -80,71 +107,8 @@ impl Inner {
             error => TokenError::Grant(Arc::new(error)),
         })
     }
-
-    fn minted(&self, granted: Granted, asked_at: Timestamp) -> Result<Minted, GrantError> {
-        let lifetime = match granted.expires_in {
-            Some(lifetime) => lifetime,
-            None => match jwt_expiry(granted.token.expose()) {
-                Some(expiry) => expiry.since(asked_at).min(TokenPolicy::LONGEST_LIFETIME),
-                None => self.default_lifetime,
-            },
-        };
-        if lifetime < Duration::from_secs(1) {
-            return Err(GrantError::Reply(ReplyFault::ExpiresIn));
-        }
-        self.compare_scope(granted.scope.as_deref());
-        Ok(Minted {
-            token: granted.token,
-            token_type: "Bearer".to_owned(),
-            scope: granted.scope,
-            asked_at,
-            lifetime,
-        })
-    }
-
-    /// A provider may grant less than was asked for, if it says so (RFC 6749 §3.3).
-    fn compare_scope(&self, granted: Option<&str>) {
-        let (Some(asked), Some(granted)) = (self.credentials.scope.as_deref(), granted) else {
-            return;
-        };
-        let is_granted = |scope: &&str| granted.split_ascii_whitespace().any(|one| one == *scope);
-        let missing: Vec<_> =
-            asked.split_ascii_whitespace().filter(|scope| !is_granted(scope)).collect();
-        if !missing.is_empty() {
-            tracing::warn!(key = %self.key, ?missing, "the provider granted less than was asked for");
-        }
-    }
 }
 
-/// When a JWT says that it ends. Read, not verified: it is the provider's own word about its own
-/// token, which nobody here trusts for anything else.
-fn jwt_expiry(token: &str) -> Option<Timestamp> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: f64,
-    }
-    let mut parts = token.split('.');
-    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let exp = serde_json::from_slice::<Claims>(&claims).ok()?.exp;
-    // `as` saturates, and a number that is none becomes zero: an end long ago.
-    Some(Timestamp::from_millis((exp * 1_000.0) as i64))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_jwt_is_read_and_nothing_else_has_one() {
-        let token = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-        let expiry = |claims: &str| jwt_expiry(&token(claims)).map(Timestamp::as_millis);
-        assert_eq!(expiry(r#"{"exp":1700000000}"#), Some(1_700_000_000_000));
-        assert_eq!(expiry(r#"{"exp":1e300}"#), Some(i64::MAX));
-        assert_eq!(expiry(r#"{"exp":"soon"}"#), None);
-        assert_eq!(expiry("{}"), None);
-        for opaque in ["", "opaque", "a.b", "a.b.c", "..", "e30.e30=.e30"] {
-            assert_eq!(jwt_expiry(opaque), None, "{opaque}");
-        }
-    }
+fn is_invalid_client(answer: &Result<Minted, TokenError>) -> bool {
+    matches!(answer, Err(TokenError::Grant(error)) if error.is_invalid_client())
 }

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use funcify_core::{
     Chance, Clock, SystemClock,
     circuit::CircuitBreaker,
-    register::WriteId,
+    register::{Pace, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
 };
 use tokio::sync::Mutex;
@@ -14,7 +14,7 @@ use super::{
     credentials::{ClientCredentials, Endpoint},
     flight::Flight,
     grant::{EndpointError, Grant, HttpGrant, check_endpoint},
-    remembered::Memory,
+    memory::Memory,
 };
 use crate::http::{self, ClientError};
 
@@ -23,9 +23,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A token whose life nobody states is taken to live for 5 minutes.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
-
-/// How far apart looks at the store are while another process fetches the token.
-const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 
 /// Configures a [`TokenGetter`].
 #[derive(Debug)]
@@ -42,7 +39,7 @@ pub struct TokenGetterBuilder {
     chance: Chance,
     request_timeout: Duration,
     default_lifetime: Duration,
-    poll: (Duration, Duration),
+    pace: Pace,
 }
 
 impl TokenGetterBuilder {
@@ -52,6 +49,7 @@ impl TokenGetterBuilder {
     ) -> Self {
         Self {
             credentials,
+            pace: store.pace(),
             store,
             key: TokenKey::default(),
             policy: TokenPolicy::default(),
@@ -62,7 +60,6 @@ impl TokenGetterBuilder {
             chance: Chance::from_entropy(),
             request_timeout: REQUEST_TIMEOUT,
             default_lifetime: DEFAULT_LIFETIME,
-            poll: POLL,
         }
     }
 
@@ -96,10 +93,12 @@ impl TokenGetterBuilder {
         Self { default_lifetime: lifetime, ..self }
     }
 
-    /// How far apart looks at the store are while another process fetches the token: 100 to 400 ms
-    /// unless given; 250 to 1,000 spare DynamoDB, 500 to 2,000 SSM Parameter Store.
+    /// How far apart looks at the store are while another process fetches the token.
+    ///
+    /// Unless given, as the store asks for: 100 to 400 ms for Redis and memory, 250 to 1,000 for
+    /// DynamoDB, 500 to 2,000 for SSM Parameter Store.
     pub fn poll(self, shortest: Duration, longest: Duration) -> Self {
-        Self { poll: (shortest, longest), ..self }
+        Self { pace: Pace { shortest, longest, ..self.pace }, ..self }
     }
 
     /// Asks over this HTTP client, with its root certificates; it must follow no redirects.
@@ -159,7 +158,7 @@ impl TokenGetterBuilder {
             chance: self.chance,
             request_timeout: self.request_timeout,
             default_lifetime: self.default_lifetime,
-            poll: self.poll,
+            pace: self.pace,
         };
         Ok(TokenGetter { inner: Arc::new(inner) })
     }
@@ -188,8 +187,9 @@ impl TokenGetterBuilder {
         {
             faults.push(TokenConfigFault::Lifetime { got: self.default_lifetime });
         }
-        if self.poll.0.is_zero() || self.poll.0 > self.poll.1 {
-            faults.push(TokenConfigFault::Poll { shortest: self.poll.0, longest: self.poll.1 });
+        let Pace { shortest, longest, .. } = self.pace;
+        if shortest.is_zero() || shortest > longest {
+            faults.push(TokenConfigFault::Poll { shortest, longest });
         }
         faults
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{Chance, Timestamp, register::Version, token::TokenRecord};
 use tokio::time::Instant;
 
-use super::{credentials::ClientSecret, error::TokenError};
+use super::{authentication::ClientSecret, error::TokenError};
 
 /// After a failure of the store it is left alone for 1 s, later for up to 30 s.
 const FIRST_ABSENCE: Duration = Duration::from_secs(1);
@@ -66,11 +66,6 @@ impl Flight {
 
     pub(super) fn store_answered(&mut self) {
         self.absent = None;
-    }
-
-    /// How long the store is left alone.
-    pub(super) fn absence(&self) -> Duration {
-        self.absent.map_or(Duration::ZERO, |(until, _)| until - Instant::now())
     }
 
     /// The failure that still stands.

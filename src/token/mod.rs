@@ -3,22 +3,33 @@
 //! A [`TokenGetter`] looks, in this order: into its own memory, into the store, and only then asks
 //! the identity provider, under a lease that no other process holds at the same time. While a token
 //! is valid nobody waits for the next one but the one call that fetches it.
+//!
+//! `docs/token.md` in the repository is the chapter on it: what happens when, and what it costs.
 
+mod alone;
 mod attempt;
+mod authentication;
+mod bearer;
 mod build;
 mod counts;
 mod credentials;
 mod error;
+mod failure;
 mod flight;
 mod grant;
-mod remembered;
+mod granted;
+mod memory;
+mod patience;
+mod publish;
 mod renew;
+mod stored;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded,
     circuit::CircuitBreaker,
+    register::Pace,
     token::{Holder, TokenPersistenceProvider},
 };
 use tokio::{
@@ -26,22 +37,20 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use authentication::{BoxError, ClientAuthentication, ClientSecret, SecretSource, Signer};
+pub use bearer::{Token, TokenSource};
 pub use build::{TokenConfigError, TokenConfigFault, TokenGetterBuilder};
 pub use counts::TokenCounts;
-pub use credentials::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, CredentialsError, Endpoint,
-    SecretSource, Signer,
-};
+pub use credentials::{ClientCredentials, CredentialsError, Endpoint};
 pub use error::TokenError;
 pub use funcify_core::token::{TokenKey, TokenPolicy};
 pub use grant::{
     EndpointError, Grant, GrantError, Granted, HttpGrant, PrivateKey, PrivateKeyError, ReplyFault,
 };
-pub use remembered::{Token, TokenSource};
 
 use counts::Counters;
 use flight::Flight;
-use remembered::{Look, Memory};
+use memory::{Look, Memory};
 use renew::Want;
 
 /// Who waits for a token without a deadline of an invocation gives up after 10 s.
@@ -110,7 +119,7 @@ struct Inner {
     chance: Chance,
     request_timeout: Duration,
     default_lifetime: Duration,
-    poll: (Duration, Duration),
+    pace: Pace,
 }
 
 impl TokenGetter {

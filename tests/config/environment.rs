@@ -31,11 +31,12 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
     const BOTH: &str = "FUNCIFY_BACKEND";
     const TOKENS: &str = "FUNCIFY_TOKENS";
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
-    let cases: [Case<'_>; 14] = [
+    const SEAL: &str = "FUNCIFY_SEAL_KEYS";
+    let cases: [Case<'_>; 18] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
-        (&[(TOKENS, "memory:")], [BOTH, "is not set"]),
-        (&[(CIRCUITS, "memory:")], [BOTH, "is not set"]),
+        (&[(TOKENS, "memory:")], ["FUNCIFY_CIRCUITS is not set", "nor FUNCIFY_BACKEND"]),
+        (&[(CIRCUITS, "memory:")], ["FUNCIFY_TOKENS is not set", "nor FUNCIFY_BACKEND"]),
         (&[(BOTH, "c4n4ry")], [BOTH, "expected memory:"]),
         (&[(BOTH, "http://user:c4n4ry@host")], [BOTH, "\"http\""]),
         (&[(BOTH, "redis://user:c4n4ry@far.example")], [BOTH, "insecure=true"]),
@@ -44,6 +45,10 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
         (&[(BOTH, "memory:"), (TOKENS, "ssm:///aws/c")], [TOKENS, "\"/aws/c\""]),
         (&[(BOTH, "memory:"), (CIRCUITS, "dynamodb://ab")], [CIRCUITS, "\"ab\""]),
         (&[(TOKENS, "memory:"), (CIRCUITS, "redis://h?x=c4n4ry")], [CIRCUITS, "\"x\""]),
+        (&[(BOTH, "memory:"), (SEAL, "")], [SEAL, "key 1 is none"]),
+        (&[(BOTH, "memory:"), (SEAL, "c4n4ry")], [SEAL, "key 1 is none"]),
+        (&[(BOTH, "memory:"), (SEAL, "one:c4n4ry")], [SEAL, "32 bytes as base64 for key 1"]),
+        (&[(BOTH, "memory:"), (SEAL, "c4n4ry:one")], [SEAL, "32 bytes as base64 for key 1"]),
         (
             &[(BOTH, "dynamodb://fleet"), ("AWS_CA_BUNDLE", "/no/such/bundle.pem")],
             ["AWS_CA_BUNDLE", "/no/such/bundle.pem"],

@@ -1,8 +1,12 @@
 //! The URL of a backend.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use funcify::{Backend, Stores};
+use funcify::{
+    Backend, Stores,
+    sealed::{SealKeys, Sealed},
+};
+use funcify_core::token::TokenPersistenceProvider;
 
 use super::{SECRET, named};
 use crate::support::attempt::unique;
@@ -60,12 +64,12 @@ const REFUSED: [(&str, &str); 92] = [
     ("redis://host/x", "database"),
     ("redis://host/65536", "database"),
     ("redis://host/-1", "database"),
-    ("redis://host?perfix=a", "\"perfix\""),
+    ("redis://host?perfix=a", "\"perfix\": unknown"),
     ("redis://host?timeout=1", "\"timeout\""),
     ("redis://host?prefix=", "\"prefix\""),
     ("redis://host?prefix=a%20b", "\"prefix\""),
     ("redis://host?prefix={a}", "\"prefix\""),
-    ("redis://host?prefix=a&prefix=b", "\"prefix\""),
+    ("redis://host?prefix=a&prefix=b", "\"prefix\": given twice"),
     ("redis://host?ca=/ca.pem", "\"ca\""),
     ("rediss://host?ca=", "\"ca\""),
     ("rediss://:c4n4ry@host?ca=/no/such/ca.pem", "/no/such/ca.pem"),
@@ -80,14 +84,14 @@ const REFUSED: [(&str, &str); 92] = [
     ("dynamodb://:c4n4ry@fleet", "password"),
     ("dynamodb://fleet/orders", "path"),
     ("dynamodb://fleet#orders", "fragment"),
-    ("dynamodb://fleet?regoin=eu-central-1", "`regoin`"),
+    ("dynamodb://fleet?regoin=eu-central-1", "unknown option `regoin`"),
     ("dynamodb://fleet?endpoint=http://c4n4ry", "`endpoint`"),
     ("dynamodb://fleet?region=", "region"),
     ("dynamodb://fleet?region=EU", "\"EU\""),
     ("dynamodb://fleet?region=eu%2F", "\"eu/\""),
     ("dynamodb://fleet?prefix=", "prefix"),
     ("dynamodb://fleet?prefix=a:b", "\"a:b\""),
-    ("dynamodb://fleet?prefix=a&prefix=b", "`prefix`"),
+    ("dynamodb://fleet?prefix=a&prefix=b", "`prefix` is given twice"),
     // SSM: path, extra parts, options.
     ("ssm:", "path"),
     ("ssm:///", "path"),
@@ -99,10 +103,10 @@ const REFUSED: [(&str, &str); 92] = [
     ("ssm:///ssm-fleet", "\"/ssm-fleet\""),
     ("ssm:///{fleet}", "\"/{fleet}\""),
     ("ssm:///fleet#orders", "fragment"),
-    ("ssm:///fleet?kms-key=alias/fleet", "`kms-key`"),
+    ("ssm:///fleet?kms-key=alias/fleet", "unknown option `kms-key`"),
     ("ssm:///fleet?kms_key=", "KMS key"),
     ("ssm:///fleet?tier=huge", "\"huge\""),
-    ("ssm:///fleet?tier=standard&tier=standard", "`tier`"),
+    ("ssm:///fleet?tier=standard&tier=standard", "`tier` is given twice"),
     ("ssm:///fleet?region=EU", "\"EU\""),
     ("ssm:///fleet?prefix=a", "`prefix`"),
 ];
@@ -143,11 +147,35 @@ async fn each_form_is_taken_without_anybody_listening_and_shows_no_password() {
         "dynamodb://fleet?region=eu-central-1&prefix=orders",
         "ssm:///fleet",
         "ssm:///fleet/orders?kms_key=alias/fleet&tier=advanced&region=eu-central-1",
+        // A scheme is the same in any case (RFC 3986, section 3.1).
+        "MEMORY:",
+        "Rediss://user:c4n4ry@far.example",
+        "REDIS-CLUSTER://192.0.2.1,192.0.2.2",
+        "DynamoDB://fleet?region=eu-central-1",
+        "SSM:///Fleet?region=eu-central-1",
     ];
     for url in taken {
         let backend: Backend = url.parse().unwrap();
         let stores = Stores::from_url(url).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
         let shown = format!("{backend:?} {stores:?} {stores:#?}");
         assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_getter_looks_at_its_store_as_the_chosen_one_asks_for() {
+    for (url, millis) in [
+        ("memory:", [100, 400, 0]),
+        ("redis://127.0.0.1", [100, 400, 0]),
+        ("dynamodb://fleet?region=eu-central-1", [250, 1_000, 0]),
+        ("ssm:///fleet?region=eu-central-1", [500, 2_000, 500]),
+    ] {
+        let stores = Stores::from_url(url).await.unwrap();
+        let keys = SealKeys::parse("one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let sealed = Sealed::new(Arc::clone(&stores.tokens), keys);
+        for pace in [stores.tokens.pace(), sealed.pace()] {
+            let pace = [pace.shortest, pace.longest, pace.contention];
+            assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");
+        }
     }
 }

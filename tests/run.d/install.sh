@@ -2,6 +2,7 @@
 # What the servers need, installed once. Each step looks first, and prints one line only if it had to act.
 
 readonly ministack_version=1.5.33
+readonly cfn_lint_version=1.58.0
 readonly oidc_provider_version=9.13.3
 
 say() { printf 'tests/run: %s\n' "$*"; }
@@ -18,6 +19,7 @@ install_everything() {
   require_languages
   install_system_packages
   python_tool ministack "ministack==$ministack_version"
+  python_tool cfn-lint "cfn-lint==$cfn_lint_version"
   install_identity_provider
   make_certificates
   make_client_keys

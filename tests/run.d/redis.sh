@@ -34,8 +34,7 @@ await_redis() {
     say "redis on port $redis_plain"
   fi
   if [[ -n ${redis_tls-} ]]; then
-    REDISCLI_AUTH=$redis_password await redis-tls 15 \
-      pings -p "$redis_tls" --tls --cacert "$state/tls/ca.pem" --user funcify-test
+    await redis-tls 15 asks_for_a_password -p "$redis_tls" --tls --cacert "$state/tls/ca.pem"
     say "redis with TLS on port $redis_tls"
   fi
   if [[ -n ${redis_cluster-} ]]; then
@@ -49,19 +48,21 @@ await_redis() {
 
 pings() { [[ $(redis-cli -h 127.0.0.1 --no-auth-warning "$@" ping) == PONG ]]; }
 
+asks_for_a_password() { [[ $(redis-cli -h 127.0.0.1 "$@" ping) == NOAUTH* ]]; }
+
 is_whole() { redis-cli -h 127.0.0.1 -p "$1" cluster info | grep -q 'cluster_state:ok'; }
 
 start_plain_redis() {
   redis_conf redis "port $redis_plain"
 }
 
-# The rights are those of deploy/, on the tests' prefix.
+# Its user is the one that is shipped, under the tests' name and with their prefix: these rights must be enough.
 start_tls_redis() {
   local tls=$state/tls
   redis_conf redis-tls 'port 0' "tls-port $redis_tls" "tls-cert-file \"$tls/server.pem\"" \
     "tls-key-file \"$tls/server-key.pem\"" "tls-ca-cert-file \"$tls/ca.pem\"" 'tls-auth-clients no' \
     'user default off' \
-    "user funcify-test on >$redis_password ~funcify-test* resetchannels -@all +ping +hello +client|setname +eval +evalsha +script|load +hgetall +hget +hmget +hexists +hset +hsetnx +hdel +type +exists +del +unlink +pexpire +pttl"
+    "$(sed "s/^user funcify /user funcify-test /; s/>PASSWORD />$redis_password /; s/~funcify:/~funcify-test:/" deploy/redis.acl)"
 }
 
 start_redis_cluster() {

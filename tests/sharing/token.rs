@@ -1,9 +1,12 @@
-//! One member mints the token; the others adopt it.
+//! One member mints the token; the others adopt it, and the next one as well.
 
 use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Instant;
 
 use super::fleet::{self, Member};
 use crate::support::attempt::unique;
+use crate::support::idp;
 
 /// What a fleet of cold processes got.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ async fn at_once(store: &str, name: &str, members: usize) -> Served {
 
 async fn one_mints_and_the_others_adopt(store: &str) {
     let _alone = fleet::alone().await;
-    for members in [2, 8] {
+    for members in [2, 16] {
         let name = unique("token");
         let served = at_once(store, &name, members).await;
         assert_eq!((served.grants, served.minted), (1, 1), "{served:?}");
@@ -38,6 +41,48 @@ async fn one_mints_and_the_others_adopt(store: &str) {
         assert_eq!((late.grants, late.minted), (1, 0), "who comes later adopts it too");
         assert_eq!(late.fingerprints, served.fingerprints);
     }
+}
+
+/// Sixteen processes that each go on for 10 s, with tokens of 6 s that are due after 4.5 s.
+async fn sixteen_that_go_on_renew_together(store: &str) {
+    let _alone = fleet::alone().await;
+    let (name, began) = (unique("steady"), Instant::now());
+    let member = |_| {
+        let mut command: Command = fleet::command(&name, "hold 10000");
+        command.env("FUNCIFY_BACKEND", store);
+        command.env("FLEET_MEMBER_RESOURCE", idp::resource("opaque", 6));
+        Member::run(command)
+    };
+    let members: Vec<_> = (0..16).map(member).collect();
+    let (mut minted, mut not_served) = (0, 0);
+    for member in members {
+        let held = member.took("hold").await;
+        minted += held["minted"].as_u64().unwrap();
+        not_served += held["not_served"].as_u64().unwrap();
+        member.ended().await;
+    }
+    let grants = fleet::grants(&name).await;
+    // They start one after another, so that the fleet lives longer than each of them.
+    let lived = began.elapsed();
+    println!("{store}: 16 processes, {grants} grants in {lived:?}");
+    assert_eq!((not_served, minted), (0, grants));
+    let most = 1 + (lived.as_secs_f64() / 4.5) as u64;
+    assert!((2..=most).contains(&grants), "{grants} grants in {lived:?}");
+}
+
+#[tokio::test]
+async fn on_redis_sixteen_processes_renew_their_token_together() {
+    sixteen_that_go_on_renew_together(&fleet::redis().await).await;
+}
+
+#[tokio::test]
+async fn on_dynamodb_sixteen_processes_renew_their_token_together() {
+    sixteen_that_go_on_renew_together(&fleet::dynamodb().await).await;
+}
+
+#[tokio::test]
+async fn on_ssm_sixteen_processes_renew_their_token_together() {
+    sixteen_that_go_on_renew_together(&fleet::ssm().await).await;
 }
 
 #[tokio::test]

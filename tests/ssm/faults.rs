@@ -21,25 +21,42 @@ async fn fake(of: &str) -> (FakeSsm, SsmBackend, RecordKey) {
 }
 
 #[tokio::test]
-async fn f21_too_many_updates_is_throttled_and_nothing_is_written() {
-    let (fake, register, key) = fake("throttled").await;
-    let first = write(&register, &key, None, 1).await;
-    fake.shelf().refusals.push_back((400, "TooManyUpdates"));
-    let refused = attempt(&register, &key, Some(first), 2).await;
-    assert_eq!(refused, Err(StoreErrorKind::Throttled));
-    assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 1);
-    write(&register, &key, Some(first), 2).await;
+async fn f21_what_is_refused_is_classified_and_nothing_is_written() {
+    for (code, kind) in [
+        ("TooManyUpdates", StoreErrorKind::Unavailable),
+        ("ThrottlingException", StoreErrorKind::Throttled),
+    ] {
+        let (fake, register, key) = fake("refused").await;
+        let first = write(&register, &key, None, 1).await;
+        fake.shelf().refusals.push_back((400, code));
+        assert_eq!(attempt(&register, &key, Some(first), 2).await, Err(kind), "{code}");
+        assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 1);
+        write(&register, &key, Some(first), 2).await;
+    }
 }
 
+/// `TooManyUpdates` is contention: another update of the same parameter was under way.
 #[tokio::test]
-async fn f21_a_throttled_report_is_repeated_by_the_engine_and_not_lost() {
+async fn f21_a_report_that_met_another_update_is_repeated_and_not_lost() {
     let (fake, register, key) = fake("repeated").await;
-    fake.shelf().refusals.extend([(400, "TooManyUpdates"), (400, "ThrottlingException")]);
+    fake.shelf().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
     let circuit = key.name().parse().unwrap();
     let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
     let swap = register.update_state(&circuit, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Done(_)));
     assert_eq!(register.circuit_state(&circuit).await.unwrap().unwrap().value.epoch, 7);
+}
+
+#[tokio::test]
+async fn f05_f21_a_throttled_report_is_one_request() {
+    let (fake, register, key) = fake("rate").await;
+    fake.shelf().refusals.push_back((400, "ThrottlingException"));
+    let circuit = key.name().parse().unwrap();
+    let record = CircuitRecord::default();
+    let swap = register.update_state(&circuit, None, WriteId::random(), &record).await;
+    assert_eq!(swap.unwrap_err().kind(), StoreErrorKind::Throttled);
+    assert!(register.circuit_state(&circuit).await.unwrap().is_none());
+    assert_eq!(fake.shelf().gets, 1, "and the read after it");
 }
 
 #[tokio::test]

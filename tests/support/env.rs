@@ -10,9 +10,15 @@ pub(crate) fn redis() -> String {
     required("FUNCIFY_TEST_REDIS")
 }
 
-/// `rediss://user:password@…?ca=PATH`: the user may touch keys that begin with `funcify-test`, and only as a register does.
+/// `rediss://user:password@…?ca=PATH`: the user may touch keys that begin with `funcify-test:`, with the rights of
+/// `deploy/redis.acl` and no others.
 pub(crate) fn redis_tls() -> String {
     required("FUNCIFY_TEST_REDIS_TLS")
+}
+
+/// A directory with `ca.pem`, and `server.pem` and `server-key.pem` for 127.0.0.1 that it vouches for.
+pub(crate) fn tls() -> PathBuf {
+    required("FUNCIFY_TEST_TLS").into()
 }
 
 /// `redis-cluster://h1:p1,h2:p2,h3:p3`.

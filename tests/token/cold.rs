@@ -1,12 +1,17 @@
 //! Nobody has a token yet.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use funcify::token::{TokenError, TokenSource};
-use funcify_core::Deadline;
+use async_trait::async_trait;
+use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
+use funcify_core::{
+    Deadline, StoreError,
+    register::{Pace, Swap, Version, Versioned, WriteId},
+    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+};
 use tokio::time::Instant;
 
-use super::fleet::{Fleet, LATENCY, Mood, at_once};
+use super::fleet::{Fleet, LATENCY, Mood, Store, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn f22_500_cold_processes_need_one_grant() {
@@ -109,8 +114,7 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
 async fn a_key_that_holds_another_token_is_neither_read_nor_overwritten() {
     let fleet = Fleet::new();
     fleet.getter().warm_up().await.unwrap();
-    let secret = funcify::token::ClientSecret::new("secret");
-    let other = super::fleet::credentials(secret).with_scope("other");
+    let other = credentials(ClientSecret::new("secret")).with_scope("other");
     let other = fleet.builder(other, Duration::ZERO).build().unwrap();
 
     let error = other.token().await.unwrap_err();
@@ -118,4 +122,90 @@ async fn a_key_that_holds_another_token_is_neither_read_nor_overwritten() {
     assert!(matches!(error, TokenError::KeyInUse { .. }), "{error}");
     assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1");
     assert_eq!(fleet.provider.grants(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_clients_in_one_process_have_a_token_each_under_a_key_each() {
+    let fleet = Fleet::new();
+    let client = |scope: &str| {
+        let credentials = credentials(ClientSecret::new("secret")).with_scope(scope);
+        let builder = fleet.builder(credentials, Duration::ZERO);
+        builder.key(TokenKey::new(scope).unwrap()).build().unwrap()
+    };
+    let (orders, billing) = (client("orders"), client("billing"));
+    let tokens = [orders.token().await.unwrap(), billing.token().await.unwrap()];
+    assert_ne!(tokens[0].expose(), tokens[1].expose());
+    assert_eq!(fleet.provider.grants(), 2);
+    // Another process with both finds both.
+    for (scope, token) in ["orders", "billing"].iter().zip(&tokens) {
+        let found = client(scope).token().await.unwrap();
+        assert_eq!((found.expose(), found.source()), (token.expose(), TokenSource::Store));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_warmed_up_waits_for_nothing_and_who_failed_to_tries_anew() {
+    let fleet = Fleet::new();
+    let (warm, unlucky) = (fleet.getter(), fleet.getter());
+    fleet.provider.is_now(Mood::Unavailable);
+    unlucky.warm_up().await.unwrap_err();
+    fleet.provider.is_now(Mood::Grants);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    warm.warm_up().await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(warm.token().await.unwrap().source(), TokenSource::Memory);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(unlucky.token().await.unwrap().source(), TokenSource::Store);
+}
+
+/// How many writes a cold fleet of 200 costs on a store that asks for this.
+async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
+    let fleet = Fleet::far_from_its_store();
+    let store: Arc<dyn TokenPersistenceProvider> =
+        Arc::new(Paced { store: Arc::clone(&fleet.store), contention });
+    let getter = |_| {
+        let credentials = credentials(ClientSecret::new("secret"));
+        let builder = TokenGetter::builder(credentials, Arc::clone(&store));
+        builder.grant(fleet.provider.clone()).build().unwrap()
+    };
+    let getters: Vec<_> = (0..200).map(getter).collect();
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert_eq!(fleet.provider.grants(), 1);
+    fleet.store.swaps()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_lost_write_is_dear_a_contender_looks_again_before_it_writes() {
+    let dear = writes_of_a_cold_fleet(Duration::from_millis(500)).await;
+    let cheap = writes_of_a_cold_fleet(Duration::ZERO).await;
+    assert!(dear <= 20, "{dear} writes");
+    assert!(cheap >= 200, "the twin must be caught: {cheap} writes");
+}
+
+/// A store that asks its contenders for patience.
+#[derive(Debug)]
+struct Paced {
+    store: Arc<Store>,
+    contention: Duration,
+}
+
+#[async_trait]
+impl TokenPersistenceProvider for Paced {
+    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+        TokenPersistenceProvider::read(&*self.store, key).await
+    }
+
+    async fn write(
+        &self,
+        key: &TokenKey,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &TokenRecord,
+    ) -> Result<Swap<TokenRecord>, StoreError> {
+        self.store.write(key, expected, id, next).await
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { contention: self.contention, ..Pace::default() }
+    }
 }

@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use funcify::token::TokenSource;
+use funcify::token::{ClientSecret, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
-    Deadline,
+    Chance, Deadline,
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Fleet, at_once};
+use super::fleet::{Distant, Fleet, LATENCY, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn f01_a_lost_reply_costs_no_second_grant() {
@@ -32,15 +32,118 @@ async fn f01_a_lost_reply_costs_no_second_grant() {
 #[tokio::test(start_paused = true)]
 async fn f05_a_valid_token_is_served_while_the_store_throttles() {
     let fleet = Fleet::new();
-    let getter = fleet.getter();
+    // A draw that places this process's own renewal late in the window.
+    let builder = fleet.builder(credentials(ClientSecret::new("secret")), Duration::ZERO);
+    let getter = builder.chance(Chance::seeded(1)).build().unwrap();
     getter.warm_up().await.unwrap();
     sleep(Duration::from_secs(2_710)).await;
     fleet.store.always(Fault::Throttle);
+    let before = fleet.operations();
     for _ in 0..500 {
         assert_eq!(getter.token().await.unwrap().expose(), "token-1");
         sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(fleet.provider.grants(), 1);
+    let operations = fleet.operations() - before;
+    assert!(operations <= 50, "{operations} requests to the store for 500 calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f05_a_throttling_store_is_hardly_asked_and_found_back_within_two_seconds() {
+    let fleet = Fleet::new();
+    let getters = fleet.getters(50);
+    fleet.store.always(Fault::Throttle);
+    let store = Arc::clone(&fleet.store);
+    let healed = Instant::now() + Duration::from_secs(5);
+    tokio::spawn(async move {
+        sleep_until(healed).await;
+        store.heal();
+    });
+    let served = at_once(&getters, async |getter| {
+        Deadline::within(Duration::from_secs(30)).scope(getter.token()).await.unwrap();
+        Instant::now()
+    })
+    .await;
+    let last = served.into_iter().max().unwrap();
+    assert!(last < healed + Duration::from_millis(2_100), "{:?} later", last - healed);
+    assert_eq!(fleet.provider.grants(), 1);
+    assert!(getters.iter().all(|getter| getter.counts().alone == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_one_caller_pays_for_a_store_that_hangs_and_all_are_served() {
+    let fleet = Fleet::new();
+    // A lifetime of which a lost store costs nobody anything but the one look.
+    let getter = fleet.getter();
+    getter.warm_up().await.unwrap();
+    sleep(Duration::from_secs(2_701)).await;
+    fleet.store.always(Fault::Hang);
+    let mut waited = Vec::new();
+    for _ in 0..60 {
+        let callers = vec![getter.clone(); 20];
+        waited.extend(
+            at_once(&callers, async |getter| {
+                let begun = Instant::now();
+                getter.token().await.unwrap();
+                begun.elapsed()
+            })
+            .await,
+        );
+        sleep(Duration::from_secs(1)).await;
+    }
+    waited.retain(|waited| !waited.is_zero());
+    // The look that failed; and, at this process's own place in the window, its renewal.
+    assert!(waited.len() <= 2, "{waited:?}");
+    assert!(waited.iter().all(|waited| *waited <= Duration::from_secs(2) + LATENCY), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_slow_when_the_token_comes_costs_no_second_grant() {
+    let fleet = Fleet::new();
+    let (minting, waiting) = (fleet.getter(), fleet.getter());
+    // The read and the lease pass; then nothing does, until 2.5 s later.
+    fleet.store.script([Fault::Pass, Fault::Pass]);
+    fleet.store.always(Fault::Throttle);
+    let store = Arc::clone(&fleet.store);
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(2_500)).await;
+        store.heal();
+    });
+    let minting = tokio::spawn(async move { minting.token().await.unwrap() });
+    sleep(Duration::from_millis(50)).await;
+    let served = waiting.token().await.unwrap();
+    assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Store));
+    assert_eq!(minting.await.unwrap().source(), TokenSource::Minted);
+    assert_eq!(fleet.provider.grants(), 1);
+}
+
+/// How often the provider is asked when a process is frozen for ten minutes between its lease and
+/// its request, while another one goes on.
+async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
+    let fleet = Fleet::new();
+    let store = Arc::new(Distant(Arc::clone(&fleet.store)));
+    let builder = TokenGetter::builder(credentials(ClientSecret::new("secret")), store);
+    let builder = builder.grant(fleet.provider.clone()).clock(fleet.clock()).policy(policy);
+    let frozen = builder.build().unwrap();
+    let an_hour = Deadline::within(Duration::from_secs(3_600));
+    let mut freezing = Box::pin(an_hour.scope(frozen.token()));
+    while fleet.store.swaps() == 0 {
+        assert!(poll_once(freezing.as_mut()).await.is_pending());
+    }
+    assert!(fleet.stored().await.lease.is_some(), "it has the lease");
+    assert!(fleet.provider.asked().is_empty(), "and has not asked yet");
+    sleep(Duration::from_secs(600)).await;
+    fleet.getter().token().await.unwrap();
+    freezing.await.unwrap();
+    fleet.provider.asked().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_thaws_before_its_request_looks_at_its_lease_once_more() {
+    assert_eq!(asked_around_a_freeze(TokenPolicy::default()).await, 1);
+    // The twin: to a process with an endless lease the second look tells nothing.
+    let endless = TokenPolicy::default().with_lease(Duration::from_secs(86_400));
+    assert_eq!(asked_around_a_freeze(endless).await, 2, "the twin must be caught");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,8 +15,9 @@ use funcify::token::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Chance, Clock, Timestamp,
+    Chance, Clock, StoreError, Timestamp,
     conformance::{Fault, Faulty},
+    register::{Swap, Version, Versioned, WriteId},
     token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::{Instant, sleep};
@@ -197,8 +198,17 @@ impl Fleet {
     ) -> TokenGetterBuilder {
         TokenGetter::builder(credentials, Arc::clone(&self.store) as _)
             .grant(self.provider.clone())
-            .clock(Arc::new(WallClock { started: self.started, offset }))
+            .clock(self.clock_ahead(offset))
             .chance(Chance::seeded(self.seeds.fetch_add(1, Ordering::SeqCst)))
+    }
+
+    /// The clock that the fleet goes by.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock_ahead(Duration::ZERO)
+    }
+
+    fn clock_ahead(&self, offset: Duration) -> Arc<dyn Clock> {
+        Arc::new(WallClock { started: self.started, offset })
     }
 
     /// What the store holds.
@@ -209,6 +219,29 @@ impl Fleet {
 
     pub(crate) fn operations(&self) -> u64 {
         self.store.reads() + self.store.swaps()
+    }
+}
+
+/// A store whose answers to writes are on their way for a while: what was asked for is done by then.
+#[derive(Debug)]
+pub(crate) struct Distant(pub(crate) Arc<Store>);
+
+#[async_trait]
+impl TokenPersistenceProvider for Distant {
+    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+        TokenPersistenceProvider::read(&*self.0, key).await
+    }
+
+    async fn write(
+        &self,
+        key: &TokenKey,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &TokenRecord,
+    ) -> Result<Swap<TokenRecord>, StoreError> {
+        let swap = self.0.write(key, expected, id, next).await;
+        sleep(TRAVEL).await;
+        swap
     }
 }
 

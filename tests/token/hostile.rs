@@ -1,23 +1,26 @@
 //! An identity provider that does what it should not, over real HTTP.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use async_trait::async_trait;
 use axum::{
     Form, Json, Router,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, ReplyFault,
-    TokenError, TokenGetter, TokenPolicy,
+    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
+    HttpGrant, ReplyFault, Signer, TokenError, TokenGetter, TokenPolicy,
 };
 use funcify_backend_memory::MemoryBackend;
 use serde_json::{Value, json};
@@ -152,6 +155,74 @@ async fn f23_a_slow_provider_is_left_at_the_timeout() {
 }
 
 #[tokio::test]
+async fn f07_an_answer_that_trickles_is_left_at_the_timeout() {
+    let trickle = || {
+        let bytes = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Some((Ok::<_, std::convert::Infallible>("{"), ()))
+        });
+        axum::body::Body::from_stream(bytes).into_response()
+    };
+    let base = answering(trickle).await;
+    let begun = Instant::now();
+    assert!(matches!(*refusal(&base).await, GrantError::TimedOut));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn each_attempt_is_signed_anew_with_a_jti_of_its_own() {
+    let assertions = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&assertions);
+    let endpoint = move |Form(form): Form<Vec<(String, String)>>| {
+        let assertion = form.into_iter().find(|(name, _)| name == "client_assertion").unwrap().1;
+        seen.lock().unwrap().push(assertion);
+        async { StatusCode::SERVICE_UNAVAILABLE }
+    };
+    let base = serve(Router::new().route("/token", post(endpoint))).await;
+    let signed = ClientAuthentication::private_key_jwt(Unsigned);
+    let credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
+    let credentials = credentials.with_plain_http_on_loopback();
+    let store = Arc::new(MemoryBackend::default());
+    let getter = TokenGetter::builder(credentials, store).build().unwrap();
+    for _ in 0..3 {
+        getter.token().await.unwrap_err();
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+    }
+    let claims = |assertion: &String| {
+        let claims = assertion.split('.').nth(1).unwrap();
+        serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    };
+    let claims: Vec<_> = assertions.lock().unwrap().iter().map(claims).collect();
+    assert!(claims.len() >= 2, "{claims:?}");
+    let jtis: BTreeSet<_> = claims.iter().map(|claims| claims["jti"].to_string()).collect();
+    assert_eq!(jtis.len(), claims.len(), "{claims:?}");
+    for claims in claims {
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("warehouse"), &json!("warehouse")));
+        assert_eq!(claims["aud"], json!(format!("{base}/token")));
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    }
+}
+
+/// A signer that lives elsewhere, as a key in a key service does.
+#[derive(Debug)]
+struct Unsigned;
+
+#[async_trait]
+impl Signer for Unsigned {
+    fn algorithm(&self) -> &str {
+        "ES256"
+    }
+
+    fn key_id(&self) -> Option<&str> {
+        None
+    }
+
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+        Ok(vec![0; 64])
+    }
+}
+
+#[tokio::test]
 async fn the_request_says_what_the_standard_says() {
     let router = Router::new().route("/token", post(token_endpoint));
     let base = serve(router).await;
@@ -211,6 +282,18 @@ async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     good.token().await.unwrap();
     assert_eq!((reads.load(Ordering::SeqCst), good.counts().grants), (1, 2));
+
+    // Whoever serves two issuers knows the endpoint of each, and not of the other.
+    let grant = HttpGrant::new(funcify::http::client().unwrap());
+    let ask = async |issuer: &str| {
+        let secret = ClientSecret::new(SECRET);
+        let basic = ClientAuthentication::basic(secret.clone());
+        let issuer = Endpoint::Issuer(format!("{base}/{issuer}"));
+        let credentials = ClientCredentials::new(issuer, "warehouse", basic);
+        grant.grant(&credentials.with_plain_http_on_loopback(), Some(&secret)).await
+    };
+    ask("good").await.unwrap();
+    assert!(matches!(ask("bad").await, Err(GrantError::Discovery(_))));
 
     at(Endpoint::Issuer(format!("{base}/old"))).token().await.unwrap();
     let error = at(Endpoint::Issuer(format!("{base}/bad"))).token().await.unwrap_err();

@@ -5,6 +5,7 @@
 mod conformance;
 mod settle;
 mod settle_twins;
+mod throttled;
 mod twin;
 mod twins;
 mod wire;

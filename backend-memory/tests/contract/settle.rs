@@ -40,7 +40,7 @@ async fn f02_a_lost_request_is_done_once() {
 #[tokio::test(start_paused = true)]
 async fn f02_a_refused_request_is_tried_again_and_never_ambiguous() {
     let bench = Bench::new();
-    bench.wire.script([Fault::Refuse, Fault::Pass, Fault::Throttle]);
+    bench.wire.script([Fault::Refuse, Fault::Pass, Fault::Refuse]);
     assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
     assert_eq!(bench.wire.swaps(), 3);
 }
@@ -110,20 +110,45 @@ async fn f04_an_error_after_an_ambiguous_attempt_is_ambiguous() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f05_a_throttled_write_is_given_up_at_the_deadline_and_changes_nothing() {
+async fn f05_a_throttled_operation_is_one_call_and_changes_nothing() {
     let bench = Bench::new();
+    let first = bench.other(None, 1).await;
     bench.wire.always(Fault::Throttle);
     let start = Instant::now();
-    assert_eq!(kind(bench.swap(None, 1).await), Some(StoreErrorKind::Throttled));
-    assert!(start.elapsed() <= OPERATION);
-    assert_eq!(bench.stored().await, None);
+    assert_eq!(kind(bench.settle().read().await), Some(StoreErrorKind::Throttled));
+    assert_eq!(kind(bench.swap(Some(first), 2).await), Some(StoreErrorKind::Throttled));
+    assert_eq!((bench.wire.reads(), bench.wire.swaps()), (1, 1));
+    assert_eq!(start.elapsed(), Duration::ZERO, "the caller need not wait for nothing");
+    assert_eq!(bench.stored().await, record(1));
+}
+
+/// What came before does not change what a throttled attempt means; what it may have done does.
+#[tokio::test(start_paused = true)]
+async fn f05_a_throttled_attempt_ends_the_operation_truthfully() {
+    use StoreErrorKind::{Ambiguous, Throttled};
+    let cases: [(&[Fault], StoreErrorKind, (u64, u64), Option<u128>); 5] = [
+        (&[], Throttled, (1, 0), None),
+        (&[Fault::Refuse, Fault::Pass], Throttled, (2, 1), None),
+        // The look that follows a refusal.
+        (&[Fault::Refuse], Throttled, (1, 1), None),
+        (&[Fault::LoseReply], Ambiguous, (2, 0), Some(1)),
+        (&[Fault::LoseRequest], Ambiguous, (2, 0), None),
+    ];
+    for (before, expected, (swaps, reads), stored) in cases {
+        let bench = Bench::new();
+        bench.wire.script(before.iter().copied());
+        bench.wire.always(Fault::Throttle);
+        assert_eq!(kind(bench.swap(None, 1).await), Some(expected), "{before:?}");
+        assert_eq!((bench.wire.swaps(), bench.wire.reads()), (swaps, reads), "{before:?}");
+        assert_eq!(bench.stored().await, stored.and_then(record), "{before:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn f05_a_throttled_operation_waits_at_random() {
+async fn a_refused_operation_waits_at_random() {
     let waits = |seed| async move {
         let bench = Bench::new();
-        bench.wire.script([Fault::Throttle; 4]);
+        bench.wire.script([Fault::Refuse; 4]);
         let start = Instant::now();
         let chance = Chance::seeded(seed);
         let settle = Settle::within(&bench.wire, &bench.key, OPERATION, chance).unwrap();
@@ -142,9 +167,19 @@ async fn f05_a_throttled_operation_waits_at_random() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f05_a_write_is_done_as_soon_as_the_store_takes_it() {
+async fn a_write_that_is_refused_is_given_up_at_the_deadline_and_changes_nothing() {
     let bench = Bench::new();
-    bench.wire.script([Fault::Throttle; 5]);
+    bench.wire.always(Fault::Refuse);
+    let start = Instant::now();
+    assert_eq!(kind(bench.swap(None, 1).await), Some(StoreErrorKind::Unavailable));
+    assert!(start.elapsed() <= OPERATION);
+    assert_eq!(bench.stored().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_done_as_soon_as_the_store_takes_it() {
+    let bench = Bench::new();
+    bench.wire.script([Fault::Refuse; 5]);
     assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
 }
 

@@ -124,7 +124,7 @@ fn with_options(mut config: RedisConfig, text: &str) -> Result<RedisConfig, Redi
             ("insecure", _) => return Err(option(name, "expected true or false")),
             (unknown, _) => {
                 let name: String = unknown.chars().take(32).collect();
-                return Err(option(&name, "expected prefix, insecure or ca"));
+                return Err(option(&name, "unknown, expected prefix, insecure or ca"));
             }
         };
     }

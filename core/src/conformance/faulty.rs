@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Breakable;
 use crate::{
     Chance, StoreError, StoreErrorKind,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 /// What can happen to one operation on its way to the store and back.
@@ -70,7 +70,7 @@ pub enum Fault {
 /// let store = Faulty::new(Arc::new(MemoryBackend::default()));
 /// let circuit = CircuitName::new("auth0").unwrap();
 ///
-/// store.script([Fault::Throttle, Fault::Refuse]);
+/// store.script([Fault::Refuse, Fault::Refuse]);
 /// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
 /// assert_eq!(store.reads(), 3);
 ///
@@ -223,6 +223,10 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
             Fault::HangAfter => pending().await,
             _ => swap,
         }
+    }
+
+    fn pace(&self) -> Pace {
+        self.store.pace()
     }
 }
 

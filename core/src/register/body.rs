@@ -82,6 +82,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_comes_back_as_it_was_however_often_it_is_read_and_written() {
+        let chance = crate::Chance::seeded(1);
+        let numbers = (0..20_000).map(|_| f64::from_bits(chance.bits()));
+        for number in numbers.filter(|number| number.is_finite()) {
+            let written = Body::parse(&format!(r#"{{"a":{number:e}}}"#)).unwrap().to_string();
+            let read = Body::parse(&written).unwrap();
+            assert_eq!(read.members()["a"].as_f64(), Some(number), "{written}");
+            assert_eq!(read.to_string(), written);
+        }
+    }
+
+    #[test]
     fn the_debug_form_shows_no_content() {
         let body = Body::parse(r#"{"token":"canary"}"#).unwrap();
         assert_eq!(format!("{body:?}"), r#"{"token"}"#);

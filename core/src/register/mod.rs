@@ -2,6 +2,7 @@
 
 mod body;
 mod codec;
+mod pace;
 mod settle;
 mod version;
 
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 
 pub use body::{Body, Damage};
 pub use codec::{Record, decode, encode};
+pub use pace::Pace;
 pub(crate) use settle::FIRST_OPERATION;
 pub use settle::{OPERATION, Settle};
 pub use version::{Swap, Version, Versioned, WriteId};
@@ -121,4 +123,12 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
         body: &Body,
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError>;
+
+    /// How to look at a record that somebody else is about to change.
+    ///
+    /// A hint, and no part of the contract: the default does for a store that is fast and does not
+    /// bill each operation. A wrapper hands on what its store says.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
 }

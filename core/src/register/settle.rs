@@ -26,6 +26,10 @@ static FIRST_CIRCUIT: AtomicBool = AtomicBool::new(true);
 /// One operation on a one-shot [`Register`], carried to its end: retried while it was not applied,
 /// sent again with the same id while it is ambiguous, never past its deadline.
 ///
+/// What was throttled is not retried here. The next operation is the retry, at the pace of whoever
+/// asks, which has its own jitter: repeated within the operation, each call of a fleet that is too
+/// fast for its store would become ten, and the store would stay overwhelmed.
+///
 /// The provider traits use it for every register; use it directly to talk to a register as they do.
 #[derive(Debug)]
 pub struct Settle<'a, R: ?Sized> {
@@ -76,17 +80,18 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
         Ok(Self { register, key, ends, chance })
     }
 
-    /// Reads the record, again after a transient error.
+    /// Reads the record, again after an error that may be over in a moment.
     ///
     /// # Errors
     ///
-    /// The last error of the store once the time is up, or at once one that is not transient.
+    /// The last error of the store once the time is up; at once one that says to stay away: throttled,
+    /// denied, invalid.
     pub async fn read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
         let mut attempt = 0;
         loop {
             let error = match timeout_at(self.ends, self.register.read(self.key)).await {
                 Ok(Ok(found)) => return Ok(found),
-                Ok(Err(error)) if !error.is_transient() => return Err(error),
+                Ok(Err(error)) if !is_retried(&error) => return Err(error),
                 Ok(Err(error)) => error,
                 Err(_) => return Err(out_of_time(StoreErrorKind::Timeout)),
             };
@@ -101,7 +106,7 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
     /// An ambiguous attempt is repeated with the same `id`: reading again would prove nothing, for
     /// the first may land later. A conflict after that is ambiguous too, for our write may be what
     /// the other one replaced. An attempt that was not applied is repeated after a look at the
-    /// record.
+    /// record, unless the store throttled it.
     ///
     /// # Errors
     ///
@@ -124,7 +129,7 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
                     ambiguous = Some(error);
                     None
                 }
-                Ok(Err(error)) if error.is_transient() => Some(error),
+                Ok(Err(error)) if is_retried(&error) => Some(error),
                 Ok(Err(error)) => return Err(ambiguous.unwrap_or(error)),
                 Err(_) => {
                     return Err(ambiguous.unwrap_or_else(|| out_of_time(StoreErrorKind::Ambiguous)));
@@ -140,10 +145,12 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
             if !time_is_left {
                 return Err(refused);
             }
-            if let Ok(Ok(current)) = timeout_at(self.ends, self.register.read(self.key)).await
-                && current.as_ref().map(|current| current.version) != expected
-            {
-                return Ok(Swap::Conflict(current));
+            match timeout_at(self.ends, self.register.read(self.key)).await {
+                Ok(Ok(current)) if current.as_ref().map(|found| found.version) != expected => {
+                    return Ok(Swap::Conflict(current));
+                }
+                Ok(Err(error)) if !is_retried(&error) => return Err(error),
+                _ => {}
             }
             // The look may have taken all the time there was.
             if Instant::now() + Deadline::LEAST > self.ends {
@@ -163,6 +170,11 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
         sleep(wake - Instant::now()).await;
         true
     }
+}
+
+/// Whether the same call may succeed in a few milliseconds.
+fn is_retried(error: &StoreError) -> bool {
+    error.is_transient() && error.kind() != StoreErrorKind::Throttled
 }
 
 fn out_of_time(kind: StoreErrorKind) -> StoreError {

@@ -6,7 +6,8 @@ use super::{TokenKey, TokenRecord};
 use crate::{
     Clock, StoreError, SystemClock,
     register::{
-        Record, RecordKey, Register, Settle, Swap, Version, Versioned, WriteId, decode, encode,
+        Pace, Record, RecordKey, Register, Settle, Swap, Version, Versioned, WriteId, decode,
+        encode,
     },
 };
 
@@ -46,6 +47,11 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
         id: WriteId,
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError>;
+
+    /// How to look at a token that another process is fetching: see [`Register::pace`].
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
 }
 
 #[async_trait]
@@ -66,5 +72,9 @@ impl<R: Register + ?Sized> TokenPersistenceProvider for R {
         let keep_for = next.keep_for(SystemClock.now());
         let swap = Settle::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
         Ok(swap.decode())
+    }
+
+    fn pace(&self) -> Pace {
+        Register::pace(self)
     }
 }

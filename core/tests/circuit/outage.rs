@@ -185,7 +185,7 @@ async fn told_to_refuse_it_refuses_until_the_store_is_back() {
     }
     assert_eq!(store.operations(), before);
     store.is(Mood::Up);
-    sleep(seconds(1)).await;
+    sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
 
     // A probe that was left over is no way around it.
@@ -225,7 +225,7 @@ async fn every_event_is_told_once() {
     store.is(Mood::Down);
     succeed(&circuit).await.unwrap();
     store.is(Mood::Up);
-    sleep(seconds(1)).await;
+    sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
     let told = told.lock().unwrap().join(" ");
     assert_eq!(told, "opened half-opened probe closed store store");

@@ -17,7 +17,8 @@ mod userinfo;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use funcify_core::{Clock, SystemClock};
+use async_trait::async_trait;
+use funcify_core::{Clock, SystemClock, circuit::CircuitStateProvider};
 use reqwest::Url;
 use serde_json::{Value, value::RawValue};
 
@@ -202,6 +203,30 @@ impl Pip {
             clock: Arc::new(SystemClock),
             misplaced: Vec::new(),
         }
+    }
+}
+
+/// What a pipeline asks of its [`Pip`]: behind a pointer, so that a function without one carries
+/// neither an HTTP client nor a verifier of signatures.
+#[async_trait]
+pub(super) trait Identify: fmt::Debug + Send + Sync {
+    fn faults(&self) -> Vec<PipFault>;
+    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
+    async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated>;
+}
+
+#[async_trait]
+impl Identify for Pip {
+    fn faults(&self) -> Vec<PipFault> {
+        Self::faults(self)
+    }
+
+    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify> {
+        Box::new((*self).circuits(store))
+    }
+
+    async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated> {
+        Self::identify(self, credentials).await
     }
 }
 

@@ -22,7 +22,7 @@ pub use via::{Payload, Via, via_eventbridge, via_s3, via_sns};
 
 use serde::de::DeserializeOwned;
 
-use super::text::members;
+use super::walk::members;
 
 /// A record as its source delivers it: what routing and batches need to know of it.
 pub(super) trait Record: DeserializeOwned + Send + 'static {

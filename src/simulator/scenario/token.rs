@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use funcify_core::register::Pace;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{millis, seconds};
@@ -29,10 +30,14 @@ pub(super) async fn steady_refresh(run: &Run) -> Result<Vec<Figure>, SimulatorEr
 }
 
 pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let redis = Cold::of(run, (100, 400), Duration::ZERO).await?;
-    let spread = Cold::of(run, (100, 400), seconds(2)).await?;
-    let dynamodb = Cold::of(run, (250, 1_000), Duration::ZERO).await?;
-    let ssm = Cold::of(run, (500, 2_000), Duration::ZERO).await?;
+    let pace = Pace::default();
+    let redis = Cold::of(run, pace, Duration::ZERO).await?;
+    let spread = Cold::of(run, pace, seconds(2)).await?;
+    let pace = Pace { shortest: millis(250), longest: millis(1_000), ..pace };
+    let dynamodb = Cold::of(run, pace, Duration::ZERO).await?;
+    let (shortest, contention) = (millis(500), millis(500));
+    let ssm = Cold::of(run, Pace { shortest, longest: millis(2_000), contention }, Duration::ZERO);
+    let ssm = ssm.await?;
     let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
     Ok(vec![
         Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),
@@ -41,6 +46,8 @@ pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError>
         Figure::at_most("longest_wait_s_ssm", ssm.longest, 4.0),
         Figure::at_most("store_ops", redis.operations as f64, 4_500.0),
         Figure::at_most("store_ops_over_2_s", spread.operations as f64, 1_300.0),
+        Figure::plain("store_ops_dynamodb", dynamodb.operations as f64),
+        Figure::plain("store_ops_ssm", ssm.operations as f64),
     ])
 }
 
@@ -132,9 +139,9 @@ struct Cold {
 }
 
 impl Cold {
-    /// All of them start within `spread`, and look at the store `poll` milliseconds apart.
-    async fn of(run: &Run, poll: (u64, u64), spread: Duration) -> Result<Self, SimulatorError> {
-        let mut fleet = Getters::new(run).with_poll(poll);
+    /// All of them start within `spread`, and look at the store as it asks for.
+    async fn of(run: &Run, pace: Pace, spread: Duration) -> Result<Self, SimulatorError> {
+        let mut fleet = Getters::new(run).with_pace(pace);
         let began = run.world.elapsed();
         let fetch = |getter: TokenGetter| async move { getter.token().await };
         let answers = fleet.all(spread, fetch).await?;

@@ -6,7 +6,7 @@ use funcify_core::{Timestamp, register::WriteId};
 use jsonwebtoken::{Algorithm, EncodingKey, errors::Error as KeyError};
 use serde_json::json;
 
-use crate::token::credentials::{BoxError, Signer};
+use crate::token::authentication::{BoxError, Signer};
 
 /// How long an assertion may be used: a minute covers the request and some skew of the clocks.
 const LIFETIME: Duration = Duration::from_secs(60);

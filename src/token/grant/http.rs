@@ -1,6 +1,7 @@
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use funcify_core::{Clock, SystemClock};
 use http::{
     HeaderValue,
@@ -14,7 +15,10 @@ use super::{
 };
 use crate::{
     http::{ReadError, read_capped},
-    token::credentials::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint},
+    token::{
+        authentication::{ClientAuthentication, ClientSecret},
+        credentials::{ClientCredentials, Endpoint},
+    },
 };
 
 /// The largest answer that is read: 64 KB.
@@ -26,8 +30,8 @@ const REPLY_LIMIT: usize = 65_536;
 #[derive(Debug)]
 pub struct HttpGrant {
     http: reqwest::Client,
-    /// The token endpoint that the issuer's metadata named.
-    discovered: ArcSwapOption<Url>,
+    /// An issuer, and the token endpoint that its metadata named.
+    discovered: ArcSwapOption<(String, Url)>,
 }
 
 impl HttpGrant {
@@ -47,11 +51,13 @@ impl HttpGrant {
             }
             Endpoint::Issuer(issuer) => issuer,
         };
-        if let Some(url) = self.discovered.load_full() {
-            return Ok(Url::clone(&url));
+        if let Some(known) = &*self.discovered.load()
+            && known.0 == *issuer
+        {
+            return Ok(known.1.clone());
         }
         let url = discovery::token_endpoint(&self.http, issuer, plain).await?;
-        self.discovered.store(Some(Arc::new(url.clone())));
+        self.discovered.store(Some(Arc::new((issuer.clone(), url.clone()))));
         Ok(url)
     }
 }
@@ -80,6 +86,8 @@ impl Grant for HttpGrant {
         let body = match read_capped(answer, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
+            // The page that explains why there is no token may be as long as it likes.
+            Err(ReadError::TooLarge { .. }) if !status.is_success() => Bytes::new(),
             Err(ReadError::TooLarge { limit }) => {
                 return Err(GrantError::Reply(ReplyFault::TooLarge { limit }));
             }

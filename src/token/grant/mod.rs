@@ -17,7 +17,10 @@ pub(super) use endpoint::parse as check_endpoint;
 pub use http::HttpGrant;
 pub use reply::ReplyFault;
 
-use super::credentials::{BoxError, ClientCredentials, ClientSecret};
+use super::{
+    authentication::{BoxError, ClientSecret},
+    credentials::ClientCredentials,
+};
 
 /// Asks for a token, once. [`HttpGrant`] asks an identity provider; a simulation has its own.
 ///

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{CircuitBreaker, Guard, lock, snapshot::Snapshot, store::has_time};
+use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot, store::has_time};
 use crate::{
     Deadline, StoreErrorKind, Timestamp,
     circuit::{
@@ -28,19 +28,22 @@ impl CircuitBreaker {
     ///
     /// [`Open`] if the circuit refuses.
     pub async fn acquire(&self) -> Result<Guard<'_>, Open> {
-        let now = self.now();
-        let snapshot = self.shared.snapshot.load();
-        if snapshot.is_fresh(now) {
-            match snapshot.admission {
-                Admission::Admitted => return Ok(Guard::new(self, &snapshot, None, now)),
-                Admission::Refused { until, cause } if !self.has_place(cause) => {
-                    return Err(self.open(until, cause, now));
-                }
-                Admission::Refused { .. } | Admission::IfLeased => {}
-            }
+        match self.at_gate() {
+            Some(answer) => answer,
+            None => Box::pin(self.acquire_slowly()).await,
         }
-        drop(snapshot);
-        Box::pin(self.acquire_slowly()).await
+    }
+
+    /// The way of nearly every call: neither waits nor allocates.
+    pub(super) fn at_gate(&self) -> Option<Result<Guard<'_>, Open>> {
+        let now = self.now();
+        match self.shared.gate.sign(now)? {
+            Sign::Pass(terms) => Some(Ok(Guard::on(self, terms, now))),
+            Sign::Refused { until, cause } if !self.has_place(cause) => {
+                Some(Err(self.open(until, cause, now)))
+            }
+            Sign::Refused { .. } => None,
+        }
     }
 
     /// What an admission means for a call that is no probe; `None` if it could be one.
@@ -66,7 +69,7 @@ impl CircuitBreaker {
     }
 
     /// The way of a call that finds the snapshot stale, or could be a probe.
-    async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
+    pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
         let Some(one_at_a_time) = self.looking().await else { return self.pass_or_probe().await };
         if !self.is_fresh() {
             self.look().await;

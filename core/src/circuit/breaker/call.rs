@@ -40,7 +40,11 @@ impl CircuitBreaker {
         classify: impl FnOnce(&Result<T, E>) -> Outcome,
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
-        let admitted = self.acquire().await;
+        // As `acquire`, without its future: a call that is refused costs little but this.
+        let admitted = match self.at_gate() {
+            Some(answer) => answer,
+            None => Box::pin(self.acquire_slowly()).await,
+        };
         if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
             return Err(CircuitError::TimedOut { after: Duration::ZERO });
         }

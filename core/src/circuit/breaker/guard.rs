@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{CircuitBreaker, lock, outage::GRACE, snapshot::Snapshot};
+use super::{CircuitBreaker, gate::Terms, lock, outage::GRACE, snapshot::Snapshot};
 use crate::{
     Chance, Timestamp,
     circuit::{
@@ -32,14 +32,13 @@ impl<'a> Guard<'a> {
         probe: Option<Probe>,
         now: Timestamp,
     ) -> Self {
-        Self {
-            breaker,
-            permit: Permit::of(&snapshot.record, probe),
-            sampling: snapshot.sampling,
-            private: snapshot.outage.is_some(),
-            admitted_at: now,
-            tries_store: false,
-        }
+        Self::on(breaker, snapshot.terms(probe), now)
+    }
+
+    /// The guard of a call that was admitted on `terms`.
+    pub(super) fn on(breaker: &'a CircuitBreaker, terms: Terms, now: Timestamp) -> Self {
+        let Terms { permit, sampling, private } = terms;
+        Self { breaker, permit, sampling, private, admitted_at: now, tries_store: false }
     }
 
     /// The dependency did its work.

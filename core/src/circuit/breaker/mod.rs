@@ -3,6 +3,7 @@
 
 mod admit;
 mod call;
+mod gate;
 mod guard;
 mod operator;
 mod outage;
@@ -21,7 +22,7 @@ use arc_swap::ArcSwap;
 pub(super) use call::by_result;
 pub use guard::Guard;
 
-use self::{queue::Queue, snapshot::Snapshot};
+use self::{gate::Gate, queue::Queue, snapshot::Snapshot};
 use super::{
     CircuitConfigError, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
     CircuitStateProvider, Instance, Probe,
@@ -82,6 +83,8 @@ pub struct CircuitBreaker {
 struct Shared {
     settings: Settings,
     snapshot: ArcSwap<Snapshot>,
+    /// What the snapshot says to nearly every call, at the price of a few loads.
+    gate: Gate,
     /// Held while a new snapshot is made of the current one; never across an await.
     changing: Mutex<()>,
     /// Held across the read of a stale snapshot and the lease that may follow: of all the calls that
@@ -186,6 +189,7 @@ impl CircuitBreaker {
             shared: Arc::new(Shared {
                 settings,
                 snapshot: ArcSwap::from_pointee(Snapshot::none()),
+                gate: Gate::default(),
                 changing: Mutex::new(()),
                 looking: tokio::sync::Mutex::new(()),
                 reports: Queue::default(),

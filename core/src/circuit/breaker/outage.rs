@@ -13,10 +13,15 @@ use crate::{
 /// How long a caller waits, once its own call is done, for a try of the store that ran beside it.
 pub(super) const GRACE: Duration = Duration::from_millis(250);
 
-/// The pause before the next try of the store: 1 to 30 s.
+/// How many tries are 1 to 2 s apart: over the first five seconds of an outage at least, so that a
+/// store which throttles or restarts that long is found again within two.
+const SWIFT_TRIES: u32 = 5;
+
+/// The pause before the next try of the store: 1 to 2 s, then doubled to at most 30.
 pub(super) fn pause(tries: u32, chance: f64) -> Duration {
-    let bound = 2_u64.saturating_pow(tries.min(5)).min(30);
-    Duration::from_secs(bound).mul_f64(0.5 + 0.5 * chance).max(Duration::from_secs(1))
+    let doublings = tries.saturating_sub(SWIFT_TRIES - 1).min(4);
+    let bound = 2_u64.saturating_pow(1 + doublings).min(30);
+    Duration::from_secs(bound).mul_f64(0.5 + 0.5 * chance)
 }
 
 impl CircuitBreaker {
@@ -54,5 +59,21 @@ impl CircuitBreaker {
             self.go_private();
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_one_to_two_seconds_apart_for_five_and_thirty_at_most_later() {
+        let bounds = [2, 2, 2, 2, 2, 4, 8, 16, 30, 30];
+        for (tries, bound) in (0..).zip(bounds) {
+            let (shortest, longest) = (pause(tries, 0.0), pause(tries, 1.0));
+            assert_eq!((shortest * 2, longest), (longest, Duration::from_secs(bound)), "{tries}");
+        }
+        assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(30));
+        assert!((0..SWIFT_TRIES).map(|tries| pause(tries, 0.0)).sum::<Duration>().as_secs() >= 5);
     }
 }

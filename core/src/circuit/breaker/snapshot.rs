@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CircuitBreaker, lock};
+use super::{CircuitBreaker, gate::Terms, lock};
 use crate::{
     Timestamp,
     circuit::{
-        Cause, CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState, StoreDown, event,
-        rules::{self, Admission, Sampling},
+        Cause, CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState, Probe, StoreDown, event,
+        rules::{self, Admission, Permit, Sampling},
     },
     register::{Version, Versioned},
 };
@@ -58,6 +58,26 @@ impl Snapshot {
             outage: None,
             alone_until: never,
         }
+    }
+
+    /// The snapshot of `record`, read just now.
+    #[cfg(test)]
+    pub(super) fn of(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> Self {
+        Self::none().followed_by(record, None, policy, now, now)
+    }
+
+    /// On what terms it admits a call, or a probe.
+    pub(super) fn terms(&self, probe: Option<Probe>) -> Terms {
+        Terms {
+            permit: Permit::of(&self.record, probe),
+            sampling: self.sampling,
+            private: self.outage.is_some(),
+        }
+    }
+
+    /// From when until when it is fresh.
+    pub(super) fn fresh(&self) -> (Timestamp, Timestamp) {
+        (self.taken_at, self.fresh_until)
     }
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
@@ -233,6 +253,7 @@ impl CircuitBreaker {
             (Some(_), None) => events.push(CircuitEvent::StoreBack),
             _ => {}
         }
+        self.shared.gate.show(&next);
         self.shared.snapshot.store(Arc::new(next));
         // A listener may use the breaker.
         drop(guard);

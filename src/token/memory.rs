@@ -1,7 +1,6 @@
 //! The token this process holds, and the way to it that costs nothing.
 
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -10,7 +9,6 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest;
 use funcify_core::{
     Chance, Clock, Timestamp,
     token::{AccessToken, TokenRecord, tries},
@@ -18,101 +16,13 @@ use funcify_core::{
 use http::HeaderValue;
 use tokio::time::Instant;
 
+use super::bearer::{Held, Token, TokenSource};
+
 /// A clock that goes back by more than this was set: 1 s.
 const SET_BACK: Duration = Duration::from_secs(1);
 
 /// The last part of the refresh window that is nobody's place while the store is down.
 const LAST_PLACE: f64 = 0.9;
-
-/// An access token, ready for an `Authorization` header. Cheap to clone, redacted in `Debug`.
-#[derive(Clone)]
-pub struct Token {
-    held: Arc<Held>,
-    source: TokenSource,
-}
-
-/// Where a [`Token`] came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TokenSource {
-    /// This process held it.
-    Memory,
-    /// It was read from the store: another process had fetched it.
-    Store,
-    /// It was fetched from the provider just now.
-    Minted,
-    /// This process held it, and could not renew it although it is due: still valid.
-    Stale,
-}
-
-impl Token {
-    /// The token itself: for a request, never for a log.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.held.token.expose()
-    }
-
-    /// The value of an `Authorization` header, `Bearer …`, marked as sensitive.
-    #[must_use]
-    pub fn authorization(&self) -> &HeaderValue {
-        &self.held.authorization
-    }
-
-    /// Where it came from.
-    #[must_use]
-    pub fn source(&self) -> TokenSource {
-        self.source
-    }
-
-    /// When it ends, by this machine's clock.
-    #[must_use]
-    pub fn expires_at(&self) -> Timestamp {
-        self.held.expires_at
-    }
-
-    /// The scope that was granted, if the provider said so.
-    #[must_use]
-    pub fn scope(&self) -> Option<&str> {
-        self.held.scope.as_deref()
-    }
-
-    /// Eight hexadecimal digits of its SHA-256: enough to follow a token through logs, too little
-    /// to use it.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
-        hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    pub(super) fn access_token(&self) -> &AccessToken {
-        &self.held.token
-    }
-
-    pub(super) fn stale(self) -> Self {
-        Self { source: TokenSource::Stale, ..self }
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("source", &self.source)
-            .field("expires_at", &self.held.expires_at)
-            .finish_non_exhaustive()
-    }
-}
-
-struct Held {
-    token: AccessToken,
-    authorization: HeaderValue,
-    scope: Option<String>,
-    refresh_at: Timestamp,
-    expires_at: Timestamp,
-    adopted_at: Timestamp,
-    adopted: Instant,
-    /// When this process renews it by itself if the store is down: its own place in the window.
-    place: Timestamp,
-}
 
 /// What a look at the memory finds.
 pub(super) enum Look {
@@ -240,13 +150,6 @@ impl Memory {
             }),
             now,
         );
-    }
-}
-
-impl Token {
-    /// When this process renews the token by itself if the store is down.
-    pub(super) fn place(&self) -> Timestamp {
-        self.held.place
     }
 }
 

@@ -1,0 +1,238 @@
+//! f05: a fleet whose store throttles everything for five seconds.
+//!
+//! Counted are its calls to the store, beside the operations that its breakers asked for and beside
+//! the calls of the same fleet on a store that is well.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use funcify_backend_memory::MemoryBackend;
+use funcify_core::{
+    Chance, Clock, StoreError, StoreErrorKind, Timestamp,
+    circuit::{
+        CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
+        CircuitStateProvider,
+    },
+    conformance::{Fault, Faulty},
+    register::{OPERATION, Swap, Version, Versioned, WriteId},
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+const INSTANCES: u64 = 200;
+const THROTTLED: Duration = Duration::from_secs(5);
+const BACK_WITHIN: Duration = Duration::from_secs(2);
+/// Each instance has a call to protect this often.
+const CALLS_APART: Duration = Duration::from_millis(100);
+
+/// How an operation that was throttled goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// Ours: not at all.
+    Settle,
+    /// The twin: again and again with full jitter, for as long as an operation may take.
+    UntilTheDeadline,
+    /// The twin: once more, a good while later.
+    OnceMore,
+}
+
+#[tokio::test(start_paused = true)]
+async fn f05_a_throttled_fleet_asks_no_more_than_it_would_and_is_back_within_two_seconds() {
+    let outcome = Outcome::of(Way::Settle).await;
+    println!("f05: {outcome:?}");
+    outcome.judge().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_repeats_what_was_throttled_is_caught() {
+    for way in [Way::UntilTheDeadline, Way::OnceMore] {
+        let outcome = Outcome::of(way).await;
+        println!("f05, {way:?}: {outcome:?}");
+        assert_eq!(outcome.judge(), Err("more than 10 % extra calls"), "{way:?}");
+    }
+}
+
+#[derive(Debug)]
+struct Outcome {
+    /// Operations that the breakers asked for while the store throttled.
+    asked: u64,
+    /// Calls to the store that came of them.
+    calls: u64,
+    /// Calls of the same fleet to a store that is well, in the same time.
+    when_well: u64,
+    /// The most calls within a tenth of a second, once the fleet knows that it is throttled.
+    busiest: u64,
+    /// Who had the fleet's record again in time.
+    back: u64,
+}
+
+impl Outcome {
+    async fn of(way: Way) -> Self {
+        let when_well = {
+            let fleet = Fleet::new(way).await;
+            let before = fleet.calls();
+            fleet.serve(THROTTLED).await;
+            fleet.calls() - before
+        };
+        let fleet = Fleet::new(way).await;
+        fleet.wire.always(Fault::Throttle);
+        let (asked, before) = (fleet.asked(), fleet.calls());
+        let counting = async {
+            sleep(Duration::from_millis(1_200)).await;
+            let (mut busiest, mut counted) = (0, fleet.calls());
+            for _ in 0..35 {
+                sleep(Duration::from_millis(100)).await;
+                let calls = fleet.calls();
+                busiest = busiest.max(calls - counted);
+                counted = calls;
+            }
+            busiest
+        };
+        let ((), busiest) = tokio::join!(fleet.serve(THROTTLED), counting);
+        let (asked, calls) = (fleet.asked() - asked, fleet.calls() - before);
+        fleet.wire.heal();
+        fleet.serve(BACK_WITHIN).await;
+        let back = fleet.back.load(Ordering::SeqCst);
+        Self { asked, calls, when_well, busiest, back }
+    }
+
+    fn judge(&self) -> Result<(), &'static str> {
+        let is_within_a_tenth = |of: u64| self.calls * 10 <= of * 11;
+        if self.calls < INSTANCES {
+            return Err("the store was not even asked");
+        }
+        if !is_within_a_tenth(self.asked) || !is_within_a_tenth(self.when_well) {
+            return Err("more than 10 % extra calls");
+        }
+        // Spread evenly over one to two seconds it would be a fifteenth of the fleet.
+        if self.busiest > INSTANCES / 5 {
+            return Err("in step");
+        }
+        if self.back < INSTANCES { Err("not back in time") } else { Ok(()) }
+    }
+}
+
+/// Breakers that suspect their dependency, so that each looks at the store once a second.
+struct Fleet {
+    wire: Faulty<MemoryBackend>,
+    asked: Arc<AtomicU64>,
+    back: Arc<AtomicU64>,
+    instances: Vec<CircuitBreaker>,
+}
+
+impl Fleet {
+    async fn new(way: Way) -> Self {
+        let wire = Faulty::new(Arc::new(MemoryBackend::new()));
+        let (asked, back) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let asking = Asking { wire: wire.clone(), way, asked: Arc::clone(&asked) };
+        let store: Arc<dyn CircuitStateProvider> = Arc::new(asking);
+        let clock = Arc::new(VirtualClock(Instant::now()));
+        let policy = CircuitPolicy::default().with_count(5, Duration::from_secs(300));
+        let instance = |seed| {
+            let back = Arc::clone(&back);
+            CircuitBreaker::new("auth0", policy.clone(), Arc::clone(&store))
+                .unwrap()
+                .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
+                .with_chance(Chance::seeded(seed))
+                .with_listener(move |_, event| {
+                    if matches!(event, CircuitEvent::StoreBack) {
+                        back.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+        };
+        let instances = (0..INSTANCES).map(instance).collect();
+        let fleet = Self { wire, asked, back, instances };
+        fleet.instances[0].acquire().await.unwrap().failure().await;
+        fleet.serve(Duration::from_secs(2)).await;
+        fleet
+    }
+
+    /// Every instance has good calls to protect for so long, each at its own moments.
+    async fn serve(&self, time: Duration) {
+        let ends = Instant::now() + time;
+        let mut instances = JoinSet::new();
+        for (n, instance) in (0_u32..).zip(self.instances.iter().cloned()) {
+            instances.spawn(async move {
+                sleep(CALLS_APART * n / INSTANCES as u32).await;
+                while Instant::now() < ends {
+                    instance.call(async || Ok::<_, &str>(())).await.unwrap();
+                    sleep(CALLS_APART).await;
+                }
+            });
+        }
+        while let Some(served) = instances.join_next().await {
+            served.unwrap();
+        }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn calls(&self) -> u64 {
+        self.wire.reads() + self.wire.swaps()
+    }
+}
+
+/// Counts what the breakers ask for, and goes on from a throttled attempt in its way.
+#[derive(Debug)]
+struct Asking {
+    wire: Faulty<MemoryBackend>,
+    way: Way,
+    asked: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl CircuitStateProvider for Asking {
+    async fn circuit_state(
+        &self,
+        circuit: &CircuitName,
+    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let chance = Chance::from_entropy();
+        let (began, mut retries) = (Instant::now(), 0);
+        loop {
+            let bound = match self.wire.circuit_state(circuit).await {
+                Err(error) if error.kind() == StoreErrorKind::Throttled => match self.way {
+                    Way::UntilTheDeadline if began.elapsed() < OPERATION => {
+                        Duration::from_millis((10 << retries).min(100))
+                    }
+                    Way::OnceMore if retries == 0 => Duration::from_millis(400),
+                    _ => return Err(error),
+                },
+                answer => return answer,
+            };
+            retries = (retries + 1).min(4);
+            sleep(chance.up_to(bound)).await;
+        }
+    }
+
+    async fn update_state(
+        &self,
+        circuit: &CircuitName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &CircuitRecord,
+    ) -> Result<Swap<CircuitRecord>, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.wire.update_state(circuit, expected, id, next).await
+    }
+}
+
+/// Wall-clock time that moves with tokio's.
+#[derive(Debug)]
+struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000) + self.0.elapsed()
+    }
+}

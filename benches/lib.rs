@@ -1,0 +1,1 @@
+//! What funcify costs beside its peers: `cargo bench --bench peers`.

@@ -1,0 +1,71 @@
+//! Ours beside its peers, in one run: what an operation costs in time and allocations.
+//!
+//! ```text
+//! cargo bench --bench peers [-- [--json] [--quick] [FILTER]]
+//! ```
+
+mod allocator;
+mod case;
+mod circuit;
+mod measure;
+mod pipeline;
+mod redis;
+mod report;
+mod token;
+
+use std::process::ExitCode;
+
+use case::Bench;
+
+/// What was asked for on the command line.
+#[derive(Default)]
+struct Asked {
+    json: bool,
+    quick: bool,
+    filter: String,
+}
+
+fn main() -> ExitCode {
+    let asked = match Asked::parse(std::env::args().skip(1)) {
+        Ok(asked) => asked,
+        Err(unknown) => {
+            eprintln!("expected [--json] [--quick] [FILTER], got {unknown}");
+            return ExitCode::from(2);
+        }
+    };
+    let bench = Bench::new();
+    let server = redis::Server::start();
+    let mut cases = circuit::cases(&bench);
+    cases.extend(token::cases(&bench));
+    cases.extend(pipeline::cases(&bench));
+    match &server {
+        Ok(server) => cases.extend(redis::cases(&bench, server.url())),
+        Err(missing) => eprintln!("peers: without redis: {missing}"),
+    }
+    cases.retain(|case| case.name.contains(&asked.filter));
+
+    let rows = measure::rows(&mut cases, if asked.quick { measure::QUICK } else { measure::WHOLE });
+    if asked.json {
+        report::json(&rows)
+    } else {
+        report::table(&rows)
+    }
+    ExitCode::SUCCESS
+}
+
+impl Asked {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut asked = Self::default();
+        for argument in arguments {
+            match &*argument {
+                "--json" => asked.json = true,
+                "--quick" => asked.quick = true,
+                // Cargo's own.
+                "--bench" => {}
+                unknown if unknown.starts_with('-') => return Err(unknown.to_owned()),
+                filter => filter.clone_into(&mut asked.filter),
+            }
+        }
+        Ok(asked)
+    }
+}

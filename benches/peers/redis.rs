@@ -1,0 +1,182 @@
+//! A read and a swap of a record in Redis, beside the bare client with the same script.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use funcify_backend_redis::{RedisBackend, RedisConfig};
+use funcify_core::{
+    circuit::CircuitName,
+    register::{Body, RecordKey, Register, Swap, Version, WriteId},
+};
+use redis::{Script, aio::MultiplexedConnection};
+
+use crate::case::{Bench, Case};
+
+const RECORD: &str = r#"{"state":"closed","epoch":3,"changed_at":1700000000000,"open_until":1700000000000,"openings":1,"failures":[[1700000300000,"1b2c3d4e"],[1700000300450,"5f60718a"]]}"#;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn cases(bench: &Bench, url: &str) -> Vec<Case> {
+    let ours = || {
+        let config = RedisConfig::parse(url).expect("expected the URL of a Redis");
+        RedisBackend::new(config).expect("expected a backend")
+    };
+    let theirs = || {
+        let client = redis::Client::open(url).expect("expected the URL of a Redis");
+        bench.block_on(client.get_multiplexed_async_connection()).expect("expected a connection")
+    };
+    vec![
+        Case::new(
+            "redis, read",
+            bench.subject(read(bench, ours())),
+            "bare client, HGETALL",
+            bench.subject(bare_read(theirs())),
+        )
+        .at_most(1.15)
+        .by_median(),
+        Case::new(
+            "redis, swap",
+            bench.subject(swap(ours())),
+            "bare client, the same script",
+            bench.subject(bare_swap(theirs())),
+        )
+        .at_most(1.15)
+        .by_median(),
+    ]
+}
+
+fn key(name: &str) -> RecordKey {
+    RecordKey::Circuit(CircuitName::new(name).expect("expected a name"))
+}
+
+fn body() -> Body {
+    Body::parse(RECORD).expect("expected a record")
+}
+
+fn read(bench: &Bench, redis: RedisBackend) -> impl AsyncFnMut() + use<> {
+    let key = key("bench-read");
+    bench.block_on(async {
+        let there = redis.read(&key).await.expect("expected Redis").map(|there| there.version);
+        let swap = redis.swap(&key, there, WriteId::random(), &body(), DAY).await;
+        assert!(matches!(swap, Ok(Swap::Done(_))), "{swap:?}");
+    });
+    async move || {
+        let read = redis.read(&key).await;
+        assert!(matches!(read, Ok(Some(there)) if there.damage.is_none()));
+    }
+}
+
+fn bare_read(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
+    async move || {
+        let mut command = redis::cmd("HGETALL");
+        command.arg("funcify:circuit:bench-read");
+        let read: Vec<(String, String)> =
+            command.query_async(&mut redis).await.expect("expected a hash");
+        assert_eq!(read.len(), 3);
+    }
+}
+
+fn swap(redis: RedisBackend) -> impl AsyncFnMut() {
+    let (key, body) = (key("bench-swap"), body());
+    let mut expected: Option<Version> = None;
+    async move || {
+        let swap = redis.swap(&key, expected, WriteId::random(), &body, DAY).await;
+        expected = match swap.expect("expected Redis") {
+            Swap::Done(version) => Some(version),
+            Swap::Conflict(there) if expected.is_none() => there.map(|there| there.version),
+            Swap::Conflict(there) => panic!("expected to be alone, got {there:?}"),
+        };
+    }
+}
+
+fn bare_swap(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
+    let script = Rc::new(Script::new(include_str!("../../backend-redis/src/swap.lua")));
+    let mut expected = String::new();
+    async move || {
+        let id = WriteId::random().to_string();
+        let mut swap = script.key("funcify:circuit:bench-bare-swap");
+        swap.arg(&expected).arg(&id).arg(DAY.as_millis().to_string()).arg(RECORD);
+        let answer: redis::Value = swap.invoke_async(&mut redis).await.expect("expected Redis");
+        expected = match answer {
+            redis::Value::Int(1) => id,
+            redis::Value::Array(there) if expected.is_empty() => {
+                redis::from_redis_value(there.into_iter().next().expect("expected an id"))
+                    .expect("expected an id")
+            }
+            other => panic!("expected to be alone, got {other:?}"),
+        };
+    }
+}
+
+/// A Redis for the run: the one that `FUNCIFY_TEST_REDIS` names, or one of our own.
+pub(crate) struct Server {
+    url: String,
+    own: Option<(Child, PathBuf)>,
+}
+
+impl Server {
+    /// Starts one, unless one is named.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what to do, if there is none to be had.
+    pub(crate) fn start() -> Result<Self, String> {
+        match std::env::var("FUNCIFY_TEST_REDIS") {
+            Ok(url) => Ok(Self { url, own: None }),
+            Err(_) => Self::own().map_err(|error| {
+                format!(
+                    "redis-server does not start ({error}): install it, or name a server by \
+                     FUNCIFY_TEST_REDIS=redis://HOST:PORT"
+                )
+            }),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn own() -> io::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let home = std::env::temp_dir().join(format!("funcify-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&home)?;
+        let child = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(&home)
+            .stdout(Stdio::null())
+            .spawn()?;
+        // Made before the wait, so that it is ended however the wait ends.
+        let server = Self { url: format!("redis://{address}"), own: Some((child, home)) };
+        await_port(address)?;
+        Ok(server)
+    }
+}
+
+fn await_port(address: SocketAddr) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Ok(_) => return Ok(()),
+            Err(error) if start.elapsed() > Duration::from_secs(5) => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((child, home)) = &mut self.own {
+            // Nothing of it is needed any more, whether or not it ends in peace.
+            let _ = child.kill();
+            let _ = child.wait();
+            let _ = std::fs::remove_dir_all(home);
+        }
+    }
+}

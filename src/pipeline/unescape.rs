@@ -1,0 +1,124 @@
+//! The content of a JSON string whose syntax was checked before.
+
+use super::walk::plain;
+
+/// What `content` means, the text between the quotes; `None` where it means no text: half of a
+/// surrogate pair.
+pub(super) fn unescape(content: &str) -> Option<String> {
+    const STEP: usize = 8;
+
+    let mut rest = content.as_bytes();
+    // With room for the step that is taken back.
+    let mut text = Vec::with_capacity(rest.len().saturating_add(STEP));
+    loop {
+        let length = plain(rest);
+        let (before, escape) = rest.split_at_checked(length)?;
+        match rest.first_chunk::<STEP>() {
+            // JSON within JSON is full of escapes: a step of fixed length is cheaper than the exact one.
+            Some(step) if length < STEP => {
+                let end = text.len().saturating_add(length);
+                text.extend_from_slice(step);
+                text.truncate(end);
+            }
+            _ => text.extend_from_slice(before),
+        }
+        rest = match escape {
+            [] => return String::from_utf8(text).ok(),
+            [b'\\', b'u', digits @ ..] => {
+                let (character, rest) = surrogates(digits)?;
+                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest
+            }
+            [b'\\', letter, rest @ ..] => {
+                text.push(match letter {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'"' | b'\\' | b'/' => *letter,
+                    _ => return None,
+                });
+                rest
+            }
+            _ => return None,
+        };
+    }
+}
+
+/// The character of one `\uXXXX` or of two, and what follows; the first `\u` was passed.
+fn surrogates(text: &[u8]) -> Option<(char, &[u8])> {
+    let (first, rest) = unit(text)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, rest));
+    }
+    let (second, rest) = unit(rest.strip_prefix(b"\\u")?)?;
+    let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low)?, rest))
+}
+
+/// A unit of UTF-16 in four hexadecimal digits, and what follows.
+fn unit(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_first_chunk::<4>()?;
+    let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+    let unit = digits.try_fold(0, |unit, digit| Some(unit * 16 + digit?))?;
+    Some((unit, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn by_serde(content: &str) -> Option<String> {
+        serde_json::from_str(&format!("\"{content}\"")).ok()
+    }
+
+    #[test]
+    fn every_escape_means_what_it_says() {
+        for content in [
+            "",
+            "plain",
+            r#"\"\\\/\b\f\n\r\t"#,
+            r"\u00fc\u20AC\ud83d\ude00\u0000",
+            r"twelve bytes and \n more than that, to the end of it\\",
+            "\\u00fcü\\\"ü",
+        ] {
+            assert_eq!(unescape(content), by_serde(content), "{content}");
+            assert!(unescape(content).is_some(), "{content}");
+        }
+    }
+
+    #[test]
+    fn half_a_pair_and_a_broken_escape_mean_nothing() {
+        for content in [
+            r"\ud800",
+            r"\ud800x",
+            r"\ud800\n",
+            r"\ud800\ud800",
+            r"\udc00",
+            r"\u12",
+            r"\u12g4",
+            r"\x",
+            "\\",
+        ] {
+            assert_eq!(unescape(content), None, "{content}");
+            assert_eq!(by_serde(content), None, "{content}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_escaped_comes_back(text in "[\"\\\\/\n\ta-z é😀\u{1}]{0,80}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let content = json.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+            prop_assert_eq!(unescape(content), Some(text));
+        }
+
+        #[test]
+        fn any_escapes_mean_what_they_mean_to_serde(content in "(\\\\u[dD][89abcdABCD][0-9a-f]{2}|\\\\[bfnrtu/x]|[a-z]{0,9}){0,9}") {
+            prop_assert_eq!(unescape(&content), by_serde(&content));
+        }
+    }
+}

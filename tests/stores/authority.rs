@@ -1,0 +1,155 @@
+//! A certificate authority of one's own before AWS: named by `AWS_CA_BUNDLE`, or brought in code.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
+use funcify_core::StoreErrorKind;
+use funcify_core::register::Register;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::sharing::fleet;
+use crate::support::attempt::{token, unique};
+use crate::support::env;
+use crate::support::process::Process;
+
+/// An endpoint of AWS in which nothing is stored, with the certificate of the tests' own authority.
+fn endpoint() -> SocketAddr {
+    let tls = env::tls();
+    let certificates = CertificateDer::pem_file_iter(tls.join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(tls.join("server-key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+    .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            thread::spawn(move || serve(client, config));
+        }
+    });
+    address
+}
+
+/// Answers requests until the client goes, or does not trust us.
+fn serve(client: TcpStream, config: Arc<ServerConfig>) -> Option<()> {
+    let session = ServerConnection::new(config).ok()?;
+    let mut stream = BufReader::new(StreamOwned::new(session, client));
+    loop {
+        let (mut length, mut is_ssm) = (0, false);
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+            is_ssm |= line.starts_with("x-amz-target:") && line.contains("ssm");
+        }
+        stream.read_exact(&mut vec![0; length]).ok()?;
+        let (status, body) = match is_ssm {
+            true => ("400 Bad Request", r#"{"__type":"ParameterNotFound"}"#),
+            false => ("200 OK", "{}"),
+        };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.get_mut().write_all(answer.as_bytes()).ok()?;
+    }
+}
+
+/// The exit code and standard error of a process that reads one record by way of `bundle`.
+async fn reads_once(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
+    let mut command = fleet::command(&unique("authority"), "read");
+    command.env("FUNCIFY_BACKEND", store).env_remove("AWS_CA_BUNDLE");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let url = format!("https://{}", endpoint());
+    for service in ["DYNAMODB", "SSM"] {
+        command.env(format!("AWS_ENDPOINT_URL_{service}"), &url);
+    }
+    if let Some(name) = bundle {
+        command.env("AWS_CA_BUNDLE", env::tls().join(name));
+    }
+    let mut process = Process::start(command);
+    let status = process.ended(Duration::from_secs(30)).await;
+    (status.code(), process.stderr())
+}
+
+/// The same, again where a busy machine was too slow to find out.
+async fn reads(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
+    for _ in 0..20 {
+        let (code, stderr) = reads_once(store, bundle).await;
+        if !stderr.contains("in time") {
+            return (code, stderr);
+        }
+    }
+    panic!("{store} with {bundle:?} never answers in time");
+}
+
+#[tokio::test]
+async fn the_authority_that_is_named_is_trusted_and_no_other() {
+    for store in ["dynamodb://fleet?region=us-east-1", "ssm:///fleet?region=us-east-1"] {
+        let (code, stderr) = reads(store, Some("ca.pem")).await;
+        assert_eq!((code, &*stderr), (Some(0), ""), "{store}");
+        // None that is named, and one that is not who signed.
+        for bundle in [None, Some("server.pem")] {
+            let (code, stderr) = reads(store, bundle).await;
+            assert_eq!(code, Some(2), "{store} with {bundle:?}");
+            assert!(stderr.contains("is unavailable"), "{stderr}");
+            assert!(stderr.contains("invalid peer certificate: UnknownIssuer"), "{stderr}");
+        }
+    }
+}
+
+/// A configuration of the user's own, with this authority.
+async fn in_code(trusted: TrustStore) -> SdkConfig {
+    let tls = TlsContext::builder().with_trust_store(trusted).build().unwrap();
+    let http = Builder::new()
+        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+        .tls_context(tls)
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .endpoint_url(format!("https://{}", endpoint()))
+        .load()
+        .await
+}
+
+#[tokio::test]
+async fn an_authority_that_is_brought_in_code_is_trusted_and_no_other() {
+    let authority = fs::read(env::tls().join("ca.pem")).unwrap();
+    let config = || DynamoDbConfig::new("fleet").with_attempt_timeout(Duration::from_secs(5));
+
+    let aws = in_code(TrustStore::empty().with_pem_certificate(authority)).await;
+    let register = DynamoDbBackend::new(config(), &aws).unwrap();
+    assert!(register.read(&token("authority")).await.unwrap().is_none());
+
+    let aws = in_code(TrustStore::empty().with_native_roots(true)).await;
+    let register = DynamoDbBackend::new(config(), &aws).unwrap();
+    let refused = register.read(&token("authority")).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Unavailable, "{refused:?}");
+    assert!(format!("{refused:?}").contains("UnknownIssuer"), "{refused:?}");
+}
