@@ -32,8 +32,10 @@ impl Queue {
     pub(super) fn join(&self, report: Report, now: Timestamp) -> Option<Lead<'_>> {
         let mut reports = lock(&self.0);
         reports.waiting.push((now, report));
-        let is_led = std::mem::replace(&mut reports.is_led, true);
-        (!is_led).then_some(Lead { queue: self, leads: true })
+        if std::mem::replace(&mut reports.is_led, true) {
+            return None;
+        }
+        Some(Lead { queue: self, leads: true })
     }
 }
 
