@@ -65,6 +65,8 @@
 //! # }).unwrap();
 //! ```
 //!
+//! The chapter `docs/circuit.md` has the rules, how to choose their numbers, and what they cost.
+//!
 //! # A token
 //!
 //! [`TokenGetter`] fetches it by the client-credentials grant, once for the fleet; [`Api`] attaches
@@ -109,6 +111,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/token.md")]
 struct TokenChapter;
+
+/// Likewise the chapter on the circuit.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/circuit.md")]
+struct CircuitChapter;
 
 /// Likewise the chapter on the pipeline.
 #[cfg(doctest)]

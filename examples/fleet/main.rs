@@ -8,17 +8,17 @@
 //! cargo run --release --example fleet -- --json                # for scripts
 //! ```
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command: what it prints is what it is for"
-)]
+#![expect(clippy::print_stderr, reason = "a command: what it prints is what it is for")]
 
 mod arguments;
 mod progress;
 mod table;
 
-use std::{error::Error, process::ExitCode};
+use std::{
+    error::Error,
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
 
 use arguments::Arguments;
 use funcify::simulator::{Report, Scenario, Settings, SimulatorError, run, svg};
@@ -26,6 +26,8 @@ use funcify::simulator::{Report, Scenario, Settings, SimulatorError, run, svg};
 fn main() -> ExitCode {
     match simulate() {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fleet: {}", explain(&*error));
             ExitCode::from(2)
@@ -35,8 +37,9 @@ fn main() -> ExitCode {
 
 fn simulate() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let mut out = io::stdout();
     if arguments.help {
-        print!("{}", arguments::usage());
+        write!(out, "{}", arguments::usage())?;
         return Ok(());
     }
     let settings = arguments.settings()?;
@@ -47,16 +50,16 @@ fn simulate() -> Result<(), Box<dyn Error>> {
         progress::clear();
         missed += report.figures.iter().filter(|figure| !figure.is_within_bar()).count();
         if arguments.json {
-            println!("{}", report.json());
+            writeln!(out, "{}", report.json())?;
         } else {
-            table::print(*scenario, &report);
+            table::print(&mut out, *scenario, &report)?;
         }
         if let Some(file) = &arguments.svg {
             std::fs::write(file, svg(&report))?;
         }
     }
     if !arguments.json {
-        println!("{}", table::verdict(missed));
+        writeln!(out, "{}", table::verdict(missed))?;
     }
     Ok(())
 }
@@ -67,6 +70,10 @@ fn on_virtual_time(scenario: Scenario, settings: &Settings) -> Result<Report, Bo
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let report: Result<Report, SimulatorError> = runtime.block_on(run(scenario, settings));
     Ok(report?)
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// An error with everything that led to it.

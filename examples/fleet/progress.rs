@@ -6,23 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the line is written anew, in real time.
+/// How often the line is written anew, in real time: on a terminal, and in a log.
 const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_IN_A_LOG: Duration = Duration::from_secs(30);
 
-/// Says how much time was simulated; nothing where nobody is there to read it.
+/// Says how much time was simulated.
 pub(crate) fn shown() -> impl Fn(&'static str, Duration) + Send + Sync + 'static {
     let last = Mutex::new(Instant::now());
-    let is_read = std::io::stderr().is_terminal();
+    let on_terminal = std::io::stderr().is_terminal();
+    let pause = if on_terminal { PAUSE } else { PAUSE_IN_A_LOG };
     move |scenario, simulated| {
-        if !is_read {
-            return;
-        }
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() >= PAUSE {
+        if last.elapsed() >= pause {
             *last = Instant::now();
             let hours = simulated.as_secs_f64() / 3_600.0;
-            eprint!("\r{scenario}: {hours:.1} h simulated …");
-            let _ = std::io::stderr().flush();
+            if on_terminal {
+                eprint!("\r{scenario}: {hours:.1} h simulated …");
+                let _ = std::io::stderr().flush();
+            } else {
+                eprintln!("{scenario}: {hours:.1} h simulated");
+            }
         }
     }
 }

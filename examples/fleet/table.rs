@@ -1,25 +1,28 @@
 //! A report for people: each figure beside its bar, and what happened over time.
 
+use std::io::{self, Write};
+
 use funcify::simulator::{Bar, Figure, Report, Scenario, sparkline};
 
-pub(crate) fn print(scenario: Scenario, report: &Report) {
+pub(crate) fn print(out: &mut impl Write, scenario: Scenario, report: &Report) -> io::Result<()> {
     let Report { instances, seed, .. } = report;
-    println!("{}: {}", scenario.name(), scenario.about());
-    println!("  {instances} instances, seed {seed}");
+    writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
+    writeln!(out, "  {instances} instances, seed {seed}")?;
     for figure in &report.figures {
         let verdict = match (figure.bar, figure.is_within_bar()) {
             (None, _) => "",
             (Some(_), true) => "ok",
             (Some(_), false) => "MISSED",
         };
-        println!(
+        writeln!(
+            out,
             "  {:<36} {:>12}   {:<18} {verdict}",
             figure.name,
             number(figure.value),
             bar(figure)
-        );
+        )?;
     }
-    println!("{}", sparkline(&report.timeline, 80));
+    writeln!(out, "{}", sparkline(&report.timeline, 80))
 }
 
 pub(crate) fn verdict(missed: usize) -> String {

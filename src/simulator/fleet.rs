@@ -17,7 +17,7 @@ use funcify_core::{
 };
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -38,8 +38,13 @@ pub(super) struct Fleet {
     tally: Arc<Tally>,
     chance: Chance,
     under_way: JoinSet<()>,
+    /// Whether a scenario holds a call in its hand, whose timers have to go on.
+    holds: bool,
     progress: Run,
 }
+
+/// After so many calls it is told how far the run is.
+const TOLD_EVERY: u64 = 4_096;
 
 /// What callers saw.
 #[derive(Debug)]
@@ -86,6 +91,7 @@ impl Fleet {
             tally: Arc::new(tally),
             chance: world.chance(),
             under_way: JoinSet::new(),
+            holds: false,
             progress: run.clone(),
         })
     }
@@ -102,18 +108,15 @@ impl Fleet {
         lasting: Duration,
         done: impl Fn(&Self) -> bool,
     ) -> bool {
-        let began = Instant::now();
-        let mut at = 0.0;
-        loop {
+        let (began, mut at) = (self.now(), 0.0);
+        for call in 0_u64.. {
             // Poisson arrivals, at instances picked by chance.
             at -= (1.0 - self.chance.draw()).ln() / pace;
             if at >= lasting.as_secs_f64() {
-                sleep_until(began + lasting).await;
-                return done(self);
+                break;
             }
-            let next = began + Duration::from_secs_f64(at);
-            if next > Instant::now() {
-                sleep_until(next).await;
+            self.wait_until(began + Duration::from_secs_f64(at)).await;
+            if call % TOLD_EVERY == 0 {
                 self.progress.tell();
             }
             if done(self) {
@@ -121,12 +124,24 @@ impl Fleet {
             }
             self.call(self.anyone()).await;
         }
+        self.wait_until(began + lasting).await;
+        done(self)
+    }
+
+    /// Lets time pass up to `at`, at once where nothing waits for it.
+    async fn wait_until(&mut self, at: Duration) {
+        while self.under_way.try_join_next().is_some() {}
+        let gap = at.saturating_sub(self.now());
+        if self.under_way.is_empty() && !self.holds {
+            self.world.skip(gap);
+        } else if !gap.is_zero() {
+            sleep(gap).await;
+        }
     }
 
     /// One call of the instance at `place`, which goes on by itself.
     pub(super) async fn call(&mut self, place: usize) {
-        let Some(mut call) = self.prepare(place) else { return };
-        while self.under_way.try_join_next().is_some() {}
+        let Some(mut call) = self.made_by(place) else { return };
         // Most calls of a healthy fleet end at once: a task for each would cost more than the call.
         if begins(&mut call).await {
             self.under_way.spawn(call);
@@ -134,7 +149,12 @@ impl Fleet {
     }
 
     /// A call that is not made before it is polled.
-    pub(super) fn prepare(&self, place: usize) -> Option<Call> {
+    pub(super) fn prepare(&mut self, place: usize) -> Option<Call> {
+        self.holds = true;
+        self.made_by(place)
+    }
+
+    fn made_by(&self, place: usize) -> Option<Call> {
         let breaker = self.instances.get(place)?.clone();
         let (dependency, tally) = (Arc::clone(&self.dependency), Arc::clone(&self.tally));
         let world = Arc::clone(&self.world);

@@ -52,7 +52,7 @@ impl Timeline {
 
     fn count(&mut self, at: Duration, what: What) {
         let place = |width: Duration| {
-            usize::try_from(at.as_nanos() / width.as_nanos().max(1)).unwrap_or(usize::MAX)
+            usize::try_from(at.as_millis() / width.as_millis().max(1)).unwrap_or(usize::MAX)
         };
         while place(self.width) >= SLOTS {
             self.slots = self.slots.chunks(2).map(Slot::sum).collect();

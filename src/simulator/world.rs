@@ -1,6 +1,12 @@
 //! Virtual time and seeded chance: what makes a run one that can be repeated.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use funcify_core::{Chance, Clock, Timestamp};
 use tokio::time::Instant;
@@ -12,17 +18,27 @@ const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 #[derive(Debug)]
 pub(super) struct World {
     began: Instant,
+    /// What was skipped, in nanoseconds: by so much this world is ahead of tokio's time.
+    skipped: AtomicU64,
     seeds: Chance,
 }
 
 impl World {
     pub(super) fn begin(seed: u64) -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), seeds: Chance::seeded(seed) })
+        let (began, seeds) = (Instant::now(), Chance::seeded(seed));
+        Arc::new(Self { began, skipped: AtomicU64::new(0), seeds })
     }
 
     /// How long the simulation has been going on.
     pub(super) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.began.elapsed() + Duration::from_nanos(self.skipped.load(Ordering::Relaxed))
+    }
+
+    /// Lets time pass while nobody waits for anything. Between two healthy calls there is nothing
+    /// else to do: a timer for each would cost more than the call.
+    pub(super) fn skip(&self, span: Duration) {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        self.skipped.fetch_add(nanos, Ordering::Relaxed);
     }
 
     /// A chance of its own for one part of the world: what one part draws moves no other's draws.
@@ -31,25 +47,25 @@ impl World {
     }
 
     /// A wall clock that goes with virtual time.
-    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+    pub(super) fn clock(self: &Arc<Self>) -> Arc<dyn Clock> {
         self.clock_off_by(0)
     }
 
     /// A wall clock that is wrong by so many milliseconds.
-    pub(super) fn clock_off_by(&self, millis: i64) -> Arc<dyn Clock> {
+    pub(super) fn clock_off_by(self: &Arc<Self>, millis: i64) -> Arc<dyn Clock> {
         let at = Timestamp::from_millis(BEGINNING.as_millis().saturating_add(millis));
-        Arc::new(WallClock { began: self.began, at })
+        Arc::new(WallClock { world: Arc::clone(self), at })
     }
 }
 
 #[derive(Debug)]
 struct WallClock {
-    began: Instant,
+    world: Arc<World>,
     at: Timestamp,
 }
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
-        self.at + self.began.elapsed()
+        self.at + self.world.elapsed()
     }
 }

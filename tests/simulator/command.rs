@@ -90,6 +90,17 @@ fn a_picture_is_written_and_the_table_shows_each_bar() {
     assert!(fs::read_to_string(image).unwrap().starts_with("<svg "));
 }
 
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    use std::{io::Read, process::Stdio};
+    let mut command = process::example("fleet");
+    let scenarios = ["--instances", "20", "--scenario", "recovery", "--scenario", "cold-burst"];
+    let mut child = command.args(scenarios).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 fn tempfolder() -> std::path::PathBuf {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("simulator");
     fs::create_dir_all(&folder).unwrap();

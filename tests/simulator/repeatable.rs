@@ -81,3 +81,17 @@ fn the_pictures_show_calls_failures_refusals_probes_and_states() {
     }
     assert!(drawn.contains("OOO"), "{drawn}");
 }
+
+#[test]
+fn the_picture_of_the_chapter_is_one_that_the_command_draws() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/outage.svg");
+    let again = "cargo run --release --example fleet -- --scenario outage --svg docs/outage.svg";
+    let image =
+        std::fs::read_to_string(file).unwrap_or_else(|_| panic!("expected {file}: {again}"));
+    for shown in ["outage: 500 instances, seed 1", ">open<", "refused", "probes"] {
+        assert!(image.contains(shown), "{shown} is missing, draw it anew: {again}");
+    }
+    let chapter = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/circuit.md");
+    let chapter = std::fs::read_to_string(chapter).unwrap();
+    assert!(chapter.contains("](outage.svg)") && chapter.contains(again));
+}

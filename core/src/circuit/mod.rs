@@ -2,7 +2,7 @@
 //!
 //! A [`CircuitBreaker`] stands in front of one dependency. Its state, a [`CircuitRecord`], is shared
 //! by the whole fleet through a [`CircuitStateProvider`]; what moves it is the pure functions in
-//! [`rules`], by a [`CircuitPolicy`].
+//! [`rules`], by a [`CircuitPolicy`]. The chapter `docs/circuit.md` says how to choose its numbers.
 
 mod breaker;
 mod bucket;

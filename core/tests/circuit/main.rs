@@ -5,6 +5,7 @@
 
 mod broken;
 mod closing;
+mod frozen;
 mod golden;
 mod opening;
 mod operator;
@@ -12,6 +13,7 @@ mod outage;
 mod overtime;
 mod properties;
 mod rate;
+mod riders;
 mod sampled;
 mod storms;
 mod support;

@@ -114,6 +114,27 @@ pub(super) async fn flapping(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 }
 
 pub(super) async fn recovery(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let mut figures = recovered(run, ["seconds_to_closed", "refused_in_recovery"]).await?;
+    if run.settings.instances.is_none() {
+        // A fleet of another size takes no longer.
+        for (instances, names) in [
+            (50, ["seconds_to_closed_50_instances", "refused_in_recovery_50_instances"]),
+            (1_000, ["seconds_to_closed_1000_instances", "refused_in_recovery_1000_instances"]),
+        ] {
+            let run = Run { instances, ..run.clone() };
+            figures.extend(recovered(&run, names).await?);
+        }
+    }
+    let worst = figures.iter().filter(|figure| figure.name == PROBES).map(|figure| figure.value);
+    let worst = worst.fold(0.0, f64::max);
+    let allowed = f64::from(run.policy(five_a_minute()).probes);
+    figures.retain(|figure| figure.name != PROBES);
+    figures.push(Figure::at_most(PROBES, worst, allowed));
+    Ok(figures)
+}
+
+async fn recovered(run: &Run, names: [&'static str; 2]) -> Result<Vec<Figure>, SimulatorError> {
+    let [seconds_to_closed, refused] = names;
     let pace = 10.0;
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
@@ -123,8 +144,8 @@ pub(super) async fn recovery(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     fleet.settle().await;
     let back = back_to_closed(&mut fleet, pace).await;
     Ok(vec![
-        Figure::at_most("seconds_to_closed", back.seconds, 33.0),
-        Figure::at_most("refused_in_recovery", back.refused, 350.0),
+        Figure::at_most(seconds_to_closed, back.seconds, 33.0),
+        Figure::at_most(refused, back.refused, 350.0),
         max_probes(&fleet, policy.probes),
     ])
 }
@@ -145,6 +166,8 @@ pub(super) async fn back_to_closed(fleet: &mut Fleet, pace: f64) -> Back {
     Back { seconds: seconds_to_closed, refused: (fleet.refused() - before) as f64 }
 }
 
+const PROBES: &str = "max_probes";
+
 pub(super) fn max_probes(fleet: &Fleet, allowed: u32) -> Figure {
-    Figure::at_most("max_probes", f64::from(fleet.dependency.most_probing()), f64::from(allowed))
+    Figure::at_most(PROBES, f64::from(fleet.dependency.most_probing()), f64::from(allowed))
 }

@@ -41,7 +41,10 @@ pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     let counting = Well { policy: five_a_minute(), failing: 0.0, ..Well::default() };
     let counting = counting.watch(run, run.instances, lasting).await?;
     let rate = Well::default().watch(run, run.instances, lasting).await?;
+    let (between, refusals) = operations_of_calls(run).await?;
     Ok(vec![
+        Figure::exactly("store_ops_between_snapshots", between as f64, 0.0),
+        Figure::exactly("store_ops_of_refusals", refusals as f64, 0.0),
         Figure::at_most("cost_per_million", counting.cost_per_million, 0.02),
         Figure::at_most("cost_per_million_rate_rule", rate.cost_per_million, 0.035),
         Figure::at_most("writes_per_s", rate.writes_per_s, WRITES),
@@ -49,12 +52,33 @@ pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     ])
 }
 
+/// What a thousand healthy calls cost while the snapshot is fresh, and a thousand refused ones.
+async fn operations_of_calls(run: &Run) -> Result<(u64, u64), SimulatorError> {
+    let run = Run { instances: 1, ..run.clone() };
+    let policy = run.policy(five_a_minute());
+    let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
+    let at_once = Health::WELL.taking(Duration::ZERO);
+    fleet.dependency.is(at_once);
+    fleet.all_call().await;
+    fleet.settle().await;
+    let fresh = fleet.operations();
+    fleet.calls(1_000.0, seconds(1)).await;
+    let between = fleet.operations() - fresh;
+
+    fleet.dependency.is(Health::DEAD);
+    fleet.calls_until(10.0, seconds(60), |fleet| fleet.is(CircuitState::Open)).await;
+    fleet.settle().await;
+    let open = fleet.operations();
+    fleet.calls(1_000.0, seconds(1)).await;
+    Ok((between, fleet.operations() - open))
+}
+
 pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let lasting = watched(run, seconds(600), DAY);
     let instances = |usual| run.settings.instances.unwrap_or(usual);
     let (mut opens, mut writes) = (0.0, 0.0_f64);
     for failing in [0.001, 0.01, 0.05] {
-        for (pace, usual) in [(10.0, 10), (100.0, 200), (1_000.0, 1_000)] {
+        for (pace, usual) in FLEETS {
             let well = Well { pace, failing, ..Well::default() };
             let watched = well.watch(run, instances(usual), lasting).await?;
             opens += watched.opens;
@@ -78,9 +102,13 @@ pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError
         Figure::exactly("false_opens_odd_days", odd_opens, 0.0),
         Figure::at_most("writes_per_s", writes, WRITES),
         Figure::plain("writes_per_s_odd_days", odd_writes),
-        Figure::plain("simulated_hours", 13.0 * lasting.as_secs_f64() / 3_600.0),
+        Figure::plain("simulated_hours_each", lasting.as_secs_f64() / 3_600.0),
     ])
 }
+
+/// Calls a second, and how many instances make them: few of many, many of few.
+const FLEETS: [(f64, usize); 5] =
+    [(10.0, 10), (10.0, 1_000), (100.0, 200), (1_000.0, 10), (1_000.0, 1_000)];
 
 fn watched(run: &Run, quick: Duration, full: Duration) -> Duration {
     run.watching(quick, full)
@@ -96,7 +124,7 @@ struct Trial {
 impl Trial {
     /// How long the circuit took to open, of many fleets, the quickest first.
     async fn times(&self, run: &Run) -> Result<Vec<f64>, SimulatorError> {
-        let trials = if run.settings.long { 300 } else { 40 };
+        let trials = if run.settings.long { 1_000 } else { 100 };
         let mut times = Vec::with_capacity(trials);
         for _ in 0..trials {
             times.push(self.time(run).await?);
@@ -110,7 +138,9 @@ impl Trial {
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;
         let at_once = |failing| Health::failing(failing).taking(Duration::ZERO);
         fleet.dependency.is(at_once(self.well));
-        fleet.calls(100.0, seconds(70)).await;
+        // Seconds are what the rule counts in: nobody dies on a whole one.
+        let phase = run.world.chance().up_to(seconds(1));
+        fleet.calls(100.0, seconds(70) + phase).await;
         fleet.dependency.is(at_once(self.failing));
         let began = fleet.now();
         fleet.calls_until(100.0, self.bound, |fleet| fleet.is(CircuitState::Open)).await;

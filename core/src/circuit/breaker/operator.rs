@@ -53,6 +53,11 @@ impl CircuitBreaker {
             let found = self.read().await?;
             self.adopt(found, began);
             let snapshot = self.shared.snapshot.load_full();
+            if snapshot.outage.is_some() {
+                // Another call found the store down meanwhile: its record is not the fleet's.
+                sleep(self.settings().chance.up_to(PAUSE)).await;
+                continue;
+            }
             let next = rules::order(&snapshot.record, order.clone());
             match self.swap(snapshot.version, WriteId::random(), &next).await? {
                 Swap::Done(version) => {

@@ -32,10 +32,10 @@ impl Queue {
     pub(super) fn join(&self, report: Report, now: Timestamp) -> Option<Lead<'_>> {
         let mut reports = lock(&self.0);
         reports.waiting.push((now, report));
-        if std::mem::replace(&mut reports.is_led, true) {
-            return None;
-        }
-        Some(Lead { queue: self, leads: true })
+        let is_led = std::mem::replace(&mut reports.is_led, true);
+        drop(reports);
+        // Made only if it leads: dropped, it would give up the lead of another.
+        (!is_led).then(|| Lead { queue: self, leads: true })
     }
 }
 

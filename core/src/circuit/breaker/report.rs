@@ -78,9 +78,14 @@ impl CircuitBreaker {
                     }
                 }
             }
+            let snapshot = self.shared.snapshot.load_full();
+            if snapshot.outage.is_some() {
+                // Another call found the store down meanwhile: what this instance decides by is not
+                // the fleet's, and never goes there.
+                return self.settle_privately(lead);
+            }
             let now = self.now();
             let mut mine = lead.take(now);
-            let snapshot = self.shared.snapshot.load_full();
             let Some(next) = self.fold(&snapshot.record, &mut mine, now) else {
                 if lead.is_done() {
                     return;

@@ -117,8 +117,10 @@ impl Snapshot {
         began: Timestamp,
         now: Timestamp,
     ) -> Self {
-        // The same version keeps its first clamp: clamped anew, its times would recede.
-        let record = if version.is_some() && self.version == version {
+        // The same version keeps its first clamp: clamped anew, its times would recede. But one that
+        // was made by a clock that has stepped back since is worth nothing.
+        let clamped = self.taken_at <= now;
+        let record = if clamped && version.is_some() && self.version == version {
             Arc::clone(self.outage.as_ref().map_or(&self.record, |outage| &outage.shared))
         } else {
             Arc::new(rules::clamp(record, policy, now))

@@ -75,8 +75,9 @@ pub enum Rule {
     /// A part of the calls within the window.
     ///
     /// Reports are a sample, so that a busy fleet costs no more than a quiet one: the rate must be
-    /// over the threshold by the sample, and surely (5 σ) over three quarters of it. Where every
-    /// call was reported, as in a fleet of one call a second, the rate itself decides.
+    /// over the threshold by the sample, and over three quarters of it by all but a chance of one in
+    /// three million. Where every call was reported, as in a fleet of one call a second, the rate
+    /// itself decides, once a quarter of the window was seen or if all of them failed.
     Rate {
         /// The part of failures that opens the circuit, 0 to 1.
         failures: f64,

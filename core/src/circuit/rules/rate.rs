@@ -14,19 +14,26 @@ use crate::{
     },
 };
 
-/// How sure the writer must be that the rate is over three quarters of the threshold, in standard
-/// deviations (the score interval: Wilson, *JASA* 22, 1927).
-const SURELY: f64 = 5.0;
+/// How sure the writer must be that the rate is over three quarters of the threshold, in nats: were
+/// it just that, the sample would be as bad as it is with a chance of e^−15 at most (Chernoff, *Annals
+/// of Mathematical Statistics* 23, 1952). The short windows ask for more, for they are looked at more
+/// often. A normal distribution, whose tail is thinner, opens once in some days at three quarters.
+const SURELY: f64 = 15.0;
+const SURELY_SOON: f64 = 16.0;
 
 /// Windows that are looked at besides the policy's own, with the part of the calls that must fail:
 /// an outage shows there long before it fills a minute.
-const SHORT: [(Duration, f64); 2] =
-    [(Duration::from_secs(8), 0.30), (Duration::from_secs(2), 0.40)];
+const SHORT: [(Duration, f64); 3] = [
+    (Duration::from_secs(8), 0.30),
+    (Duration::from_secs(2), 0.35),
+    (Duration::from_secs(1), 0.45),
+];
 
 /// Reports a second that the fleet makes: of good and of bad calls, while calm and while suspect;
-/// and the most that it would make if from now on every call failed.
-const CALM: (f64, f64) = (1.1, 0.6);
-const SUSPECT: (f64, f64) = (6.0, 6.0);
+/// and the most that it would make if from now on every call failed. A bad call says more than a good
+/// one: what it stands for is what an outage is first seen by.
+const CALM: (f64, f64) = (0.8, 1.25);
+const SUSPECT: (f64, f64) = (8.0, 8.0);
 const OUTAGE: f64 = 40.0;
 
 /// For how many calls a report stands.
@@ -157,19 +164,22 @@ fn over(
         return false;
     }
     let floor = threshold * 0.75;
-    if whole.rate() >= threshold && (whole.is_exact() || whole.is_surely_over(floor)) {
+    let seen = covered(buckets, window, now);
+    // Of a fleet that has just begun to call, four of twenty are no rate yet; all of them are.
+    let decides = seen * 4 >= window || whole.bad >= whole.calls;
+    if whole.rate() >= threshold && (whole.is_exact() && decides || whole.is_surely_over(floor)) {
         return true;
     }
-    let pace = whole.calls / covered(buckets, window, now).as_secs_f64();
+    let pace = whole.calls / seen.as_secs_f64();
     SHORT.iter().filter(|(span, _)| *span * 4 <= window).any(|(span, least)| {
         let recent = Sample::of(buckets, kind, now, *span);
         // Against the calls that the last minute promises: in two seconds the good ones are sampled
         // too thinly to be counted.
         let promised = pace * now.since(start_of(*span, now)).as_secs_f64();
         let expected = promised.max(recent.calls);
-        let doubt = (floor * expected * recent.weight_of_bad()).sqrt();
+        let weight = recent.weight_of_bad();
         recent.bad >= expected * threshold.max(*least)
-            && recent.bad >= floor * expected + SURELY * doubt
+            && surprise_of_count(recent.bad / weight, floor * expected / weight) >= SURELY_SOON
     })
 }
 
@@ -224,8 +234,31 @@ impl Sample {
     fn is_surely_over(&self, floor: f64) -> bool {
         let weight = (1.0 - floor) * self.weight_of_bad() + floor * self.weight_of_good();
         let worth = self.calls / weight;
-        self.rate() - floor >= SURELY * (floor * (1.0 - floor) / worth).sqrt()
+        worth * surprise_of_rate(self.rate(), floor) >= SURELY
     }
+}
+
+/// How surprising a part of `rate` or more would be where `expected` is true, in nats a report: the
+/// exponent of the bound for a binomial distribution.
+fn surprise_of_rate(rate: f64, expected: f64) -> f64 {
+    if rate <= expected {
+        return 0.0;
+    }
+    weighed(rate, expected) + weighed(1.0 - rate, 1.0 - expected)
+}
+
+/// How surprising so many reports or more would be where `expected` are, in nats: the same for a
+/// Poisson distribution.
+fn surprise_of_count(reports: f64, expected: f64) -> f64 {
+    if reports <= expected {
+        return 0.0;
+    }
+    weighed(reports, expected) - (reports - expected)
+}
+
+/// `a · ln(a / b)`, which is nothing where `a` is.
+fn weighed(a: f64, b: f64) -> f64 {
+    if a > 0.0 { a * (a / b.max(f64::MIN_POSITIVE)).ln() } else { 0.0 }
 }
 
 /// The report as a bucket of its own.

@@ -23,6 +23,8 @@ pub(crate) enum Flaw {
     RetryCountedAgain,
     BlindWrite,
     RefusalWrites,
+    LocalIsWritten,
+    LocalIsKept,
 }
 
 #[derive(Debug)]

@@ -20,6 +20,8 @@ pub(crate) struct Bounds {
     pub(crate) probes: u32,
     pub(crate) successes: u32,
     pub(crate) epochs: u8,
+    /// The last epoch of a record that an instance keeps by itself while the store is away.
+    pub(crate) local_epochs: u8,
     /// Whether time may pass between an answer of the store and what follows from it. Without, each
     /// instance acts on an answer when it is given; a freeze comes before the next step.
     pub(crate) dawdling: bool,
@@ -49,7 +51,10 @@ pub(crate) enum Action {
     LandAndLose(usize),
     /// The time of the operation is up, the write still on its way.
     GiveUp(usize),
+    /// The store refuses, or is away: nothing was written, and the instance goes on by itself.
     StoreFails(usize),
+    /// A try beside a call, or instead of one that is refused, finds the store back.
+    StoreIsBack(usize),
     Crash(usize),
     LandLate,
     Tick,
@@ -86,11 +91,14 @@ impl Model for Fleet {
                         actions.push(Action::StoreFails(place));
                     }
                 }
-                Step::Writing { answer, .. } => {
+                Step::Writing { answer, ambiguous, .. } => {
                     if answer.is_some() {
                         actions.push(Action::Receive(place));
                     } else {
                         actions.push(Action::Land(place));
+                        if left.outages > 0 && !ambiguous {
+                            actions.push(Action::StoreFails(place));
+                        }
                         if left.lost > 0 {
                             actions.extend([Action::Lose(place), Action::LandAndLose(place)]);
                         }
@@ -99,6 +107,10 @@ impl Model for Fleet {
                         }
                     }
                 }
+            }
+            let alone = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
+            if alone && matches!(instance.step, Step::Idle | Step::Calling(_)) {
+                actions.push(Action::StoreIsBack(place));
             }
             if left.crashes > 0 && *instance != Instance::fresh() {
                 actions.push(Action::Crash(place));
@@ -138,7 +150,10 @@ impl Model for Fleet {
     }
 
     fn within_boundary(&self, state: &State) -> bool {
+        let alone = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
+        let mut alone = alone.filter(|snapshot| snapshot.private);
         state.stored().epoch.number <= self.bounds.epochs
+            && alone.all(|snapshot| snapshot.record.epoch.number <= self.bounds.local_epochs)
     }
 }
 
@@ -171,6 +186,7 @@ impl Fleet {
                 }
             }
             Action::StoreFails(place) => self.goes_private(state, place),
+            Action::StoreIsBack(place) => self.comes_back(state, place),
             Action::Crash(place) => {
                 state.left.crashes -= 1;
                 let gone = std::mem::replace(&mut state.instances[place], Instance::fresh());
@@ -299,6 +315,7 @@ fn is_lucky(action: Action) -> bool {
         | Action::Land(_)
         | Action::Receive(_)
         | Action::LandLate
+        | Action::StoreIsBack(_)
         | Action::Tick => true,
         Action::LandAndLinger(_)
         | Action::Lose(_)

@@ -5,8 +5,8 @@ use stateright::Property;
 
 use super::{
     fleet::Fleet,
-    record::CALM,
-    state::{Permit, Seen, Snapshot, State, Step, Write},
+    record::{CALM, Record},
+    state::{Instance, Permit, Seen, Snapshot, State, Step, Write},
 };
 
 pub(crate) const FEW_LEASES: &str = "at most P unexpired leases an epoch";
@@ -18,6 +18,7 @@ pub(crate) const FRESH: &str = "nothing is admitted by a snapshot older than its
 pub(crate) const STANDS_DOWN: &str = "no probe before the stand-down is over";
 pub(crate) const NEUTRAL: &str = "a neutral result writes nothing";
 pub(crate) const REFUSAL: &str = "a refusal writes nothing";
+pub(crate) const ALONE: &str = "what was decided without the store is never written to it";
 
 pub(crate) fn properties() -> Vec<Property<Fleet>> {
     fn keeps<const N: usize>(_: &Fleet, state: &State) -> bool {
@@ -33,6 +34,7 @@ pub(crate) fn properties() -> Vec<Property<Fleet>> {
         Property::always(STANDS_DOWN, keeps::<5>),
         Property::always(NEUTRAL, keeps::<6>),
         Property::always(REFUSAL, keeps::<7>),
+        Property::always(ALONE, keeps::<8>),
         Property::sometimes("opens", |_, state: &State| state.stored().state == CircuitState::Open),
         Property::sometimes("closes again", |_, state: &State| {
             state.stored().state == CircuitState::Closed && state.stored().epoch.number >= 3
@@ -45,15 +47,21 @@ pub(crate) fn properties() -> Vec<Property<Fleet>> {
             let calls = |step: &Step| matches!(step, Step::Calling(permit) if late(permit));
             state.instances.iter().any(|instance| calls(&instance.step))
         }),
-        Property::sometimes("decides by itself", |_, state: &State| {
-            let private = |snapshot: &Snapshot| snapshot.private;
-            state.instances.iter().any(|instance| instance.snapshot.as_ref().is_some_and(private))
+        Property::sometimes("opens by itself", |_, state: &State| {
+            let opened = |s: &Snapshot| s.private && s.record.state == CircuitState::Open;
+            let alone = |instance: &Instance| instance.snapshot.as_ref().is_some_and(opened);
+            state.stored().epoch.number == 0 && state.instances.iter().any(alone)
+        }),
+        Property::sometimes("closes again by itself", |_, state: &State| {
+            let closed = |s: &Snapshot| s.private && s.record.epoch.number >= 3;
+            let alone = |instance: &Instance| instance.snapshot.as_ref().is_some_and(closed);
+            state.stored().epoch.number == 0 && state.instances.iter().any(alone)
         }),
     ]
 }
 
-const LAWS: [&str; 8] =
-    [FENCED, EPOCH_BY_ONE, NONE_LOST, COUNTED_ONCE, FRESH, STANDS_DOWN, NEUTRAL, REFUSAL];
+const LAWS: [&str; 9] =
+    [FENCED, EPOCH_BY_ONE, NONE_LOST, COUNTED_ONCE, FRESH, STANDS_DOWN, NEUTRAL, REFUSAL, ALONE];
 
 /// Both in the record and of calls that are under way. An eviction takes the leases along, and the
 /// round after it may have begun within the very tick of the one before it.
@@ -70,8 +78,11 @@ fn few_leases(fleet: &Fleet, state: &State) -> bool {
         Step::Idle | Step::Looking { .. } | Step::Writing { .. } => false,
     };
     let calls = state.instances.iter().filter(|instance| probes(&instance.step)).count();
+    let alone = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
+    let mut alone = alone.filter(|snapshot| snapshot.private);
+    let few_alone = alone.all(|s| s.record.leases.iter().filter(|l| l.left > 0).count() <= most);
     let evicted = state.left.evictions < fleet.bounds.mishaps.evictions;
-    unexpired <= most && (evicted || calls <= most)
+    unexpired <= most && few_alone && (evicted || calls <= most)
 }
 
 /// A write is about to replace what the store holds.
@@ -102,6 +113,19 @@ pub(crate) fn watch(state: &mut State, write: &Write) {
     state.seen.not_closed_for = match after.state {
         CircuitState::Closed => None,
         CircuitState::Open | CircuitState::HalfOpen => state.seen.not_closed_for.or(Some(0)),
+    };
+    state.seen.broken = state.seen.broken.or(broken);
+}
+
+/// An instance without its store changes the record that it keeps by itself.
+pub(crate) fn watch_alone(state: &mut State, before: &Record, after: &Record) {
+    let changes = before.state != after.state;
+    let broken = if after.epoch.number != before.epoch.number + u8::from(changes) {
+        Some(EPOCH_BY_ONE)
+    } else if before.state == CircuitState::Open && changes && before.open_for > 0 {
+        Some(STANDS_DOWN)
+    } else {
+        None
     };
     state.seen.broken = state.seen.broken.or(broken);
 }

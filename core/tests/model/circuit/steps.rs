@@ -37,7 +37,7 @@ impl Fleet {
         if !tells || ordered {
             return keeps_the_spare(state, place, &permit);
         }
-        if permit.private {
+        if permit.private && !self.rules.has(Flaw::LocalIsWritten) {
             return self.counts_privately(state, place, &permit, outcome);
         }
         let report = Purpose::Report { permit, outcome, counted: false };
@@ -107,9 +107,9 @@ impl Fleet {
     pub(crate) fn goes_private(&self, state: &mut State, place: usize) {
         state.left.outages -= 1;
         let instance = &mut state.instances[place];
-        let Step::Looking { purpose, .. } = std::mem::replace(&mut instance.step, Step::Idle)
-        else {
-            return;
+        let purpose = match std::mem::replace(&mut instance.step, Step::Idle) {
+            Step::Looking { purpose, .. } | Step::Writing { purpose, .. } => purpose,
+            Step::Idle | Step::Calling(_) => return,
         };
         let record = instance.snapshot.take().map_or_else(Record::vacant, |known| known.record);
         instance.snapshot = Some(Snapshot { record, version: None, usable_for: 0, private: true });
@@ -119,6 +119,19 @@ impl Fleet {
             Purpose::Report { permit, outcome, .. } => {
                 self.counts_privately(state, place, &permit, outcome);
             }
+        }
+    }
+
+    /// The fleet's record counts again; what was decided alone is forgotten.
+    pub(crate) fn comes_back(&self, state: &mut State, place: usize) {
+        let kept = state.instances[place].snapshot.take();
+        let found = state.store.clone();
+        self.adopts(state, place, found, 0);
+        if self.rules.has(Flaw::LocalIsKept)
+            && let (Some(snapshot), Some(kept)) = (&mut state.instances[place].snapshot, kept)
+        {
+            snapshot.usable_for = kept.record.usable_for(&self.rules.policy, 0);
+            snapshot.record = kept.record;
         }
     }
 
@@ -150,6 +163,7 @@ impl Fleet {
                     state.seen.broken = Some(laws::REFUSAL);
                 }
                 if snapshot.private {
+                    laws::watch_alone(state, &snapshot.record, &next);
                     state.instances[place].snapshot = Some(Snapshot { record: next, ..snapshot });
                     self.passes_if_leased(state, place, lease);
                 } else {
@@ -188,7 +202,8 @@ impl Fleet {
         if let Some(snapshot) = state.instances[place].snapshot.as_mut().filter(|s| s.private)
             && let Some(next) = self.rules.apply(&snapshot.record, permit, outcome)
         {
-            snapshot.record = next;
+            let before = std::mem::replace(&mut snapshot.record, next.clone());
+            laws::watch_alone(state, &before, &next);
         }
         keeps_the_spare(state, place, permit);
     }
@@ -212,6 +227,10 @@ fn writes(
     let id = state.unused();
     let instance = &mut state.instances[place];
     let expected = instance.snapshot.as_ref().and_then(|snapshot| snapshot.version);
+    let alone = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
+    if alone || matches!(purpose, Purpose::Report { permit, .. } if permit.private) {
+        state.seen.broken = state.seen.broken.or(Some(laws::ALONE));
+    }
     let fails = matches!(purpose, Purpose::Report { outcome: Outcome::Failure, .. });
     let write = Write { id, expected, record, fence, failure: fails.then_some(0) };
     instance.step = Step::Writing { write, answer: None, ambiguous: false, ago: 0, purpose };

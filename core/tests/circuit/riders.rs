@@ -1,0 +1,113 @@
+//! Failures that ride on another's report, and what becomes of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use funcify_core::{
+    StoreError,
+    circuit::{
+        CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
+        CircuitStateProvider,
+    },
+    register::{Swap, Version, Versioned, WriteId},
+};
+use tokio::time::{sleep, timeout};
+
+use crate::support::{Mood, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy};
+
+/// How many of four failures are in the record: one leads and is dropped, two ride on its report, and
+/// the last comes `later`.
+async fn counted(later: Duration) -> usize {
+    let store = Store::new();
+    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    let riding = async {
+        sleep(millis(1)).await;
+        for _ in 0..2 {
+            fail(&circuit).await.unwrap_err();
+        }
+    };
+    let (led, ()) = tokio::join!(timeout(millis(2), fail(&circuit)), riding);
+    assert!(led.is_err(), "it was to be dropped");
+    assert!(store.record().failures.is_empty(), "nothing has been written yet");
+    sleep(later).await;
+    fail(&circuit).await.unwrap_err();
+    store.record().failures.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_failures_that_ride_on_a_dropped_report_go_with_the_next() {
+    assert_eq!(counted(seconds(1)).await, 4);
+    // News that old is none: as if every report forgot what rode on the one before it.
+    assert_eq!(counted(seconds(11)).await, 1);
+}
+
+/// A store that applies a write and then keeps its caller waiting.
+#[derive(Debug)]
+struct Dawdles {
+    store: Arc<Store>,
+    dawdles: AtomicBool,
+}
+
+#[async_trait]
+impl CircuitStateProvider for Dawdles {
+    async fn circuit_state(
+        &self,
+        circuit: &CircuitName,
+    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+        self.store.circuit_state(circuit).await
+    }
+
+    async fn update_state(
+        &self,
+        circuit: &CircuitName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &CircuitRecord,
+    ) -> Result<Swap<CircuitRecord>, StoreError> {
+        let swap = self.store.update_state(circuit, expected, id, next).await;
+        if self.dawdles.swap(false, Ordering::SeqCst) {
+            sleep(seconds(60)).await;
+        }
+        swap
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_failure_that_may_have_been_counted_is_not_counted_again() {
+    let store = Store::new();
+    let dawdles = Dawdles { store: Arc::clone(&store), dawdles: AtomicBool::new(true) };
+    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let circuit = CircuitBreaker::new("auth0", policy, Arc::new(dawdles))
+        .unwrap()
+        .with_clock(VirtualClock::new());
+    succeed(&circuit).await.unwrap();
+    assert!(timeout(millis(200), fail(&circuit)).await.is_err(), "dropped in the write");
+    assert_eq!(store.record().failures.len(), 1);
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(store.record().failures.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_without_the_store_is_never_written_to_it() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy().with_probes(2, 2), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let shared = circuit.acquire().await.unwrap();
+    assert_eq!(store.record().state, CircuitState::HalfOpen);
+    store.is(Mood::Down);
+    circuit.acquire().await.unwrap().success().await;
+    assert_eq!(circuit.record().await.round_successes, 1, "privately");
+    store.is(Mood::Up);
+    shared.success().await;
+    let record = store.record();
+    assert_eq!((record.state, record.round_successes), (CircuitState::HalfOpen, 0));
+}
