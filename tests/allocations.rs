@@ -31,6 +31,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// One test at a time, for they count together.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn order(Path(id): Path<u32>) -> Json<Value> {
     Json(json!({ "id": id }))
 }
@@ -65,6 +68,7 @@ async fn fewest(pipeline: &Pipeline, bytes: &str) -> usize {
 
 #[tokio::test]
 async fn an_event_costs_no_more_allocations_than_it_may() {
+    let _alone = ALONE.lock().await;
     let pipeline = hundred_routes();
     for (name, text, most) in [
         ("REST v1, 2.8 KB", include_str!("inputs/sized/rest-v1.json"), 80),
@@ -124,6 +128,7 @@ async fn fewest_of_hits(use_it: impl Fn(&Token)) -> usize {
 
 #[tokio::test]
 async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
+    let _alone = ALONE.lock().await;
     let header = |token: &Token| drop(black_box(token.authorization().clone()));
     assert_eq!(fewest_of_hits(header).await, 0);
     let fingerprint = |token: &Token| drop(black_box(token.fingerprint()));
@@ -132,6 +137,7 @@ async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
 
 #[tokio::test]
 async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once() {
+    let _alone = ALONE.lock().await;
     let getter = getter().await;
     std::thread::scope(|threads| {
         for _ in 0..8 {
@@ -151,6 +157,7 @@ async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once(
 
 #[tokio::test]
 async fn a_handler_that_allocates_is_seen_by_the_count() {
+    let _alone = ALONE.lock().await;
     let hoard = async || {
         let boxes: Vec<Box<u64>> = (0..200).map(Box::new).collect();
         black_box(boxes);

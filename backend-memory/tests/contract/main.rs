@@ -1,6 +1,12 @@
 //! The memory backend keeps the contract, `settle` keeps its promises on a wire that fails, and
 //! registers that break the contract are caught.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and what it prints is shown with its failure"
+)]
 
 mod conformance;
 mod settle;

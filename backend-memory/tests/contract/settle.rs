@@ -126,7 +126,9 @@ async fn f05_a_throttled_operation_is_one_call_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn f05_a_throttled_attempt_ends_the_operation_truthfully() {
     use StoreErrorKind::{Ambiguous, Throttled};
-    let cases: [(&[Fault], StoreErrorKind, (u64, u64), Option<u128>); 5] = [
+    /// What came before, how it ends, after how many swaps and reads, and what is stored then.
+    type Case<'a> = (&'a [Fault], StoreErrorKind, (u64, u64), Option<u128>);
+    let cases: [Case<'_>; 5] = [
         (&[], Throttled, (1, 0), None),
         (&[Fault::Refuse, Fault::Pass], Throttled, (2, 1), None),
         // The look that follows a refusal.
