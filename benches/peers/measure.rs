@@ -145,7 +145,7 @@ fn progress(round: u32, rounds: u32) {
     let _ = if stderr.is_terminal() {
         let end = if round == rounds { "\n" } else { "" };
         write!(stderr, "\rpeers: round {round} of {rounds}{end}").and_then(|()| stderr.flush())
-    } else if round % rounds.div_ceil(4) == 0 || round == rounds {
+    } else if round.is_multiple_of(rounds.div_ceil(4)) || round == rounds {
         writeln!(stderr, "peers: round {round} of {rounds}")
     } else {
         Ok(())

@@ -52,8 +52,8 @@ async fn kill_a_writer(store: &str, name: &str, after: Duration) -> u64 {
     writer.ended(PATIENCE).await;
     let stdout = writer.stdout();
     // A line that was cut off in the middle was not printed.
-    let lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let wrote = lines.filter(|line| line["step"] == "wrote").next_back();
+    let mut lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let wrote = lines.rfind(|line| line["step"] == "wrote");
     wrote.map_or(0, |line| line["epoch"].as_u64().unwrap())
 }
 
