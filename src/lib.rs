@@ -42,6 +42,9 @@
 //! # }).unwrap();
 //! ```
 //!
+//! The chapter on [the pipeline](chapters::pipeline) goes through it step by step; who comes from
+//! pyfuncify finds everything in [its migration page](chapters::migration).
+//!
 //! # A circuit
 //!
 //! Its state is the fleet's: whichever instances the failures hit, all of them refuse, and one of
@@ -65,12 +68,14 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The chapter `docs/circuit.md` has the rules, how to choose their numbers, and what they cost.
+//! The chapter on [the circuit](chapters::circuit) has the rules, how to choose their numbers, and
+//! what they cost.
 //!
 //! # A token
 //!
 //! [`TokenGetter`] fetches it by the client-credentials grant, once for the fleet; [`Api`] attaches
-//! it to the calls of one service, and [`api::TokenLayer`] to those of a client of yours.
+//! it to the calls of one service, and [`api::TokenLayer`] to those of a client of yours. The chapter
+//! on [the token](chapters::token) says what happens when something fails.
 //!
 //! # Features
 //!
@@ -79,6 +84,8 @@
 
 pub mod api;
 pub mod backend;
+#[cfg(any(doc, doctest))]
+pub mod chapters;
 pub mod http;
 pub mod local;
 pub mod pipeline;
@@ -106,18 +113,3 @@ pub use trace::TraceContext;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// So are those of the chapter on the token.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/token.md")]
-struct TokenChapter;
-
-/// Likewise the chapter on the circuit.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/circuit.md")]
-struct CircuitChapter;
-
-/// Likewise the chapter on the pipeline.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/pipeline.md")]
-struct PipelineChapter;

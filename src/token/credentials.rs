@@ -1,16 +1,30 @@
 //! Who asks for a token, and for which one.
 
+use std::fmt;
+
 use aws_lc_rs::{digest, hmac};
 
 use super::authentication::{ClientAuthentication, ClientSecret};
 
 /// Where tokens are asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// The token endpoint itself.
     TokenUrl(String),
     /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
     Issuer(String),
+}
+
+impl fmt::Debug for Endpoint {
+    /// The host only: a URL that has a password in it is refused later, and may be shown before.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, url) = match self {
+            Self::TokenUrl(url) => ("TokenUrl", url),
+            Self::Issuer(url) => ("Issuer", url),
+        };
+        let url = url::Url::parse(url).ok();
+        f.debug_tuple(what).field(&url.as_ref().and_then(url::Url::host_str)).finish()
+    }
 }
 
 /// Who asks for a token, and for which one: the client-credentials grant (RFC 6749 §4.4).
@@ -29,7 +43,7 @@ pub enum Endpoint {
 /// .with_audience("https://api.example");
 /// assert!(!format!("{credentials:?}").contains("canary"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientCredentials {
     pub(super) endpoint: Endpoint,
     pub(super) client_id: String,
@@ -65,7 +79,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] with every variable that is missing.
+    /// [`CredentialsError`] with every variable that is missing, or if both endpoint and issuer are set.
     pub fn from_env() -> Result<Self, CredentialsError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -74,7 +88,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] with every variable that is missing.
+    /// [`CredentialsError`] with every variable that is missing, or if both endpoint and issuer are set.
     ///
     /// # Examples
     ///
@@ -87,21 +101,24 @@ impl ClientCredentials {
     /// .unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "expected the variables FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER, FUNCIFY_CLIENT_SECRET"
+    ///     "expected the variables either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER, FUNCIFY_CLIENT_SECRET"
     /// );
     /// ```
     pub fn from_variables(
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, CredentialsError> {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let endpoint = given("FUNCIFY_TOKEN_URL")
-            .map(Endpoint::TokenUrl)
-            .or_else(|| given("FUNCIFY_ISSUER").map(Endpoint::Issuer));
+        let endpoint = match (given("FUNCIFY_TOKEN_URL"), given("FUNCIFY_ISSUER")) {
+            // Which of two is meant nobody can tell.
+            (Some(_), Some(_)) => None,
+            (Some(url), None) => Some(Endpoint::TokenUrl(url)),
+            (None, issuer) => issuer.map(Endpoint::Issuer),
+        };
         let (client_id, secret) = (given("FUNCIFY_CLIENT_ID"), given("FUNCIFY_CLIENT_SECRET"));
         let (Some(endpoint), Some(client_id), Some(secret)) = (&endpoint, &client_id, &secret)
         else {
             let missing = [
-                ("FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER", endpoint.is_none()),
+                ("either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER", endpoint.is_none()),
                 ("FUNCIFY_CLIENT_ID", client_id.is_none()),
                 ("FUNCIFY_CLIENT_SECRET", secret.is_none()),
             ];
@@ -194,6 +211,22 @@ fn hex(bytes: &[u8], take: usize) -> String {
     bytes.iter().take(take).map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl fmt::Debug for ClientCredentials {
+    /// Of the extra parameters the names only: one of them may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ClientCredentials")
+            .field("endpoint", &self.endpoint)
+            .field("client_id", &self.client_id)
+            .field("authentication", &self.authentication)
+            .field("scope", &self.scope)
+            .field("audience", &self.audience)
+            .field("resources", &self.resources)
+            .field("parameters", &names)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Variables are missing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the variables {}", missing.join(", "))]
@@ -230,6 +263,34 @@ mod tests {
         digests.sort();
         digests.dedup();
         assert_eq!(digests.len(), 6);
+    }
+
+    #[test]
+    fn an_endpoint_and_an_issuer_contradict_each_other() {
+        let given = |name: &str| match name {
+            "FUNCIFY_TOKEN_URL" => Some("https://login.example/token".to_owned()),
+            "FUNCIFY_ISSUER" => Some("https://login.example".to_owned()),
+            other => other.starts_with("FUNCIFY_CLIENT").then(|| "warehouse".to_owned()),
+        };
+        let error = ClientCredentials::from_variables(given).unwrap_err().to_string();
+        assert_eq!(error, "expected the variables either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER");
+        assert!(
+            ClientCredentials::from_variables(
+                |name| given(name).filter(|_| name != "FUNCIFY_ISSUER")
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn no_parameter_and_no_password_of_a_url_is_shown() {
+        let endpoint = Endpoint::TokenUrl("https://u:canary@login.example/token?canary".to_owned());
+        let method = ClientAuthentication::basic(ClientSecret::new("canary"));
+        let credentials = ClientCredentials::new(endpoint, "warehouse", method)
+            .with_parameter("client_secret", "canary");
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("login.example") && shown.contains("client_secret"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
     }
 
     #[test]
