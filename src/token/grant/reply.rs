@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use funcify_core::token::{AccessToken, TokenPolicy};
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -114,10 +117,16 @@ fn is_error_code(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Seconds; the other form, a date, tells too little about this machine's clock to be used.
+/// Seconds, or a date (RFC 9110, section 10.2.3), which is counted from the answer's own: that this
+/// machine's clock is right nobody has promised.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
+    let after = text(RETRY_AFTER)?;
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text| httpdate::parse_http_date(text).ok();
+    Some(date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -131,6 +140,22 @@ mod tests {
 
     fn granted(expires_in: &str) -> Result<Granted, GrantError> {
         answer(200, &format!(r#"{{"access_token":"t","token_type":"bearer"{expires_in}}}"#))
+    }
+
+    #[test]
+    fn a_date_to_come_again_is_counted_from_the_answers_own() {
+        let told = |after: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, after.parse().unwrap());
+            date.map(|date| headers.insert(DATE, date.parse().unwrap()));
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let (noon, later) = ("Fri, 06 Nov 2026 12:00:00 GMT", "Fri, 06 Nov 2026 12:00:07 GMT");
+        assert_eq!(told(later, Some(noon)), Some(7));
+        assert_eq!(told(noon, Some(later)), Some(0));
+        assert_eq!(told(later, None), None);
+        assert_eq!(told("soon", Some(noon)), None);
+        assert_eq!(told("7", None), Some(7));
     }
 
     #[test]
