@@ -86,6 +86,7 @@ pub mod api;
 pub mod backend;
 #[cfg(any(doc, doctest))]
 pub mod chapters;
+mod explain;
 pub mod http;
 pub mod local;
 pub mod pipeline;
@@ -97,6 +98,7 @@ mod trace;
 
 pub use api::Api;
 pub use backend::{Backend, ConfigError, Stores};
+pub use explain::explain;
 pub use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
     SystemClock, Timestamp,

@@ -21,7 +21,10 @@ use std::{
 };
 
 use arguments::Arguments;
-use funcify::simulator::{Report, Scenario, Settings, SimulatorError, run, svg};
+use funcify::{
+    explain,
+    simulator::{Report, Scenario, Settings, SimulatorError, run, svg},
+};
 
 fn main() -> ExitCode {
     match simulate() {
@@ -74,16 +77,4 @@ fn on_virtual_time(scenario: Scenario, settings: &Settings) -> Result<Report, Bo
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-}
-
-/// An error with everything that led to it.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -27,7 +27,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use funcify::Stores;
+use funcify::{Stores, explain};
 use member::Member;
 use serde_json::{Map, Value, json};
 use step::Step;
@@ -74,16 +74,4 @@ fn print(step: &str, outcome: Value) {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error with everything that led to it.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

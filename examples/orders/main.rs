@@ -29,7 +29,7 @@ mod stand_in;
 use std::{error::Error, io, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
-use funcify::local;
+use funcify::{explain, local};
 use report::Report;
 use set_up::{Bench, Function};
 use tokio::net::TcpListener;
@@ -102,16 +102,4 @@ async fn here() -> Result<(), Box<dyn Error>> {
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// An error with everything that led to it.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -5,12 +5,12 @@ use std::{env, error::Error};
 use funcify::{
     Api, CircuitBreaker, CircuitPolicy, ClientCredentials, Pip, Pipeline, Stores, TokenGetter,
     circuit::CircuitState,
+    explain,
     token::{ClientAuthentication, ClientSecret, CredentialsError, Endpoint, TokenKey},
 };
 
 use crate::{
     app::{self, App},
-    explain,
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 

@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    future::Future,
     pin::pin,
     sync::{
         Arc,
@@ -212,7 +213,8 @@ impl Rules {
         // In a box, since each layer of futures around it would have room for it once more.
         let work = Box::pin(async {
             let invocation = self.admit(invocation).await?;
-            let response: Response = match router.call(request(parts, invocation)).await {
+            let routed = router.call(request(parts, invocation));
+            let response: Response = match self.beside(routed).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             };
@@ -222,6 +224,20 @@ impl Rules {
         let answer = within(deadline, work).await;
         let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
         Ended::http(answer, seen.route().is_some())
+    }
+
+    /// While a handler waits there is time to renew old keys, for which no caller has to wait then.
+    async fn beside<T>(&self, handler: impl Future<Output = T>) -> T {
+        let mut handler = pin!(handler);
+        if let Some(pip) = &self.pip {
+            tokio::select! {
+                // First, so that a handler that never waits leaves it a step too.
+                biased;
+                () = pip.renew_old_keys() => {}
+                output = &mut handler => return output,
+            }
+        }
+        handler.await
     }
 }
 

@@ -1,5 +1,8 @@
 //! A register that can break the contract in one way at a time.
 
+mod flaw;
+mod subject;
+
 use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
@@ -10,65 +13,13 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
-    conformance::{Breakable, Fault, Raw, Subject},
+    conformance::Fault,
     register::{Body, Damage, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use serde_json::{Value, json};
 use tokio::{task::yield_now, time::Instant};
 
-/// How a register can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    None,
-    // L1
-    BlindWrite,
-    LooksThenWrites,
-    OnlyUpdates,
-    NothingIsARecord,
-    LosesWrites,
-    OneNameSpace,
-    FoldsCase,
-    MergesMembers,
-    NumbersAreFloats,
-    TemplatesInText,
-    EmptyIsNothing,
-    // L2
-    AppliesConflicts,
-    AppliesConflictsLater,
-    ConflictCarriesNothing,
-    // L3
-    RefusalThatWrites,
-    LostReplyIsAConflict,
-    LostRequestIsDone,
-    CutsLongBodies,
-    // L4
-    CounterForVersion,
-    DigestForVersion,
-    ReadsWhatWasDeleted,
-    // L5
-    SwapsOnACache,
-    ReadsAReplica,
-    WritesPieceByPiece,
-    // L6
-    ForgetsAfterKeeping,
-    ForgetsBySkewedClock,
-    // L7
-    Blocks,
-    // L8
-    LeavesALock,
-    // L9
-    DamageIsAnError,
-    DamageIsNothing,
-    DamageIsARecord,
-    ForeignWedges,
-    ForeignIsARecord,
-    DropsUnknownMembers,
-    // L10
-    NoIdempotency,
-    ComparesFirst,
-    RemembersEveryId,
-    AnotherVersionEachTime,
-}
+pub(crate) use flaw::Flaw;
 
 /// A register on a store that it shares with its clones, but for its cache.
 #[derive(Clone, Debug)]
@@ -382,50 +333,5 @@ impl Register for Twin {
             Some(Fault::LoseReply) => Err(failed(StoreErrorKind::Ambiguous)),
             _ => swap,
         }
-    }
-}
-
-#[async_trait]
-impl Breakable for Twin {
-    fn register(&self) -> Arc<dyn Register> {
-        Arc::new(self.clone())
-    }
-
-    async fn arm(&self, fault: Fault) -> bool {
-        *self.armed.lock().unwrap() = Some(fault);
-        true
-    }
-}
-
-#[async_trait]
-impl Subject for Twin {
-    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
-        let store = Arc::clone(&self.store);
-        Ok(Arc::new(Self { store, ..Self::new(self.flaw) }))
-    }
-
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
-        let key = self.key(key);
-        let (version, id, text) = match raw {
-            Raw::Damaged { id, text } => (Some(Version::new(id)), id, text),
-            Raw::Foreign(text) => (None, WriteId::random(), text),
-            Raw::Deleted => {
-                let deleted = self.store().items.remove(&key);
-                self.store().replica.remove(&key);
-                if let Some(deleted) = deleted.filter(|_| self.is(Flaw::ReadsWhatWasDeleted)) {
-                    self.store().replica.insert(key, deleted);
-                }
-                return Ok(true);
-            }
-        };
-        let body = Body::parse(text);
-        let item = Item { version, id, body, count: 0, until: None };
-        self.store().items.insert(key, item);
-        Ok(true)
-    }
-
-    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
-        let store = Arc::clone(&self.store);
-        Some(Arc::new(Self { store, ..Self::new(self.flaw) }))
     }
 }

@@ -5,7 +5,6 @@
 
 mod broken;
 mod closing;
-mod frozen;
 mod golden;
 mod opening;
 mod operator;

@@ -1,4 +1,4 @@
-//! What a process knows may be old: it was frozen, or has no time to look.
+//! What a process knows may be old: it was frozen, its clock was set, or it has no time to look.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use funcify_core::{
 use tokio::time::sleep;
 
 use crate::support::{
-    START, Store, breaker, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+    START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
 };
 
 /// A store whose reader is frozen for a minute with the answer under way, while others open the
@@ -23,6 +23,8 @@ struct Freezing {
     store: Arc<Store>,
     other: CircuitBreaker,
     clock: Arc<ManualClock>,
+    /// Whether the clock goes on in the freeze, as a wall clock does.
+    clock_goes_on: bool,
 }
 
 #[async_trait]
@@ -34,7 +36,9 @@ impl CircuitStateProvider for Freezing {
         let found = self.store.circuit_state(name).await;
         if self.store.record().state == CircuitState::Closed {
             fail(&self.other).await.unwrap_err();
-            self.clock.advance(seconds(60));
+            if self.clock_goes_on {
+                self.clock.advance(seconds(60));
+            }
         }
         found
     }
@@ -50,16 +54,55 @@ impl CircuitStateProvider for Freezing {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
+/// Whether a call is refused that was frozen while it looked.
+async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
     let policy = touchy().with_stand_down(seconds(600), seconds(600));
     let other = breaker(&store, policy.clone(), clock.clone());
-    let freezing = Freezing { store: Arc::clone(&store), other, clock: clock.clone() };
+    let freezing =
+        Freezing { store: Arc::clone(&store), other, clock: clock.clone(), clock_goes_on };
     let thawed =
         CircuitBreaker::new("auth0", policy, Arc::new(freezing)).unwrap().with_clock(clock);
-    assert!(is_refused(&succeed(&thawed).await));
+    let is_refused = is_refused(&succeed(&thawed).await);
     assert_eq!(store.record().state, CircuitState::Open);
+    is_refused
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
+    assert!(refuses_after_the_thaw(true).await);
+    // The twin: a clock that is frozen too shows nothing of the freeze.
+    assert!(!refuses_after_the_thaw(false).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_snapshot_of_before_the_freeze_is_read_anew() {
+    let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+    let circuit = breaker(&store, touchy(), clock.clone());
+    succeed(&circuit).await.unwrap();
+    clock.set(START + seconds(600));
+    fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+    assert!(is_refused(&succeed(&circuit).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
+    let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+    let circuit = breaker(&store, five_a_minute(), clock.clone());
+    for _ in 0..5 {
+        fail(&circuit).await.unwrap_err();
+    }
+    assert_eq!(store.record().state, CircuitState::Open);
+    let back = START - seconds(300);
+    clock.set(back);
+    assert!(is_refused(&succeed(&circuit).await));
+    // No longer than the longest stand-down of the policy, whatever the record says.
+    clock.set(back + seconds(40));
+    for _ in 0..2 {
+        succeed(&circuit).await.unwrap();
+    }
+    assert_eq!(store.record().state, CircuitState::Closed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ const LARGEST: usize = 256 * 1024;
 pub(super) struct Pace {
     /// From this age on keys are renewed beside the calls.
     pub(super) fresh: Duration,
-    /// From this age on one caller waits for them.
+    /// From this age on one caller waits for them: a key that was withdrawn is not trusted for ever.
     pub(super) stale: Duration,
     /// How long that caller waits at most.
     pub(super) patience: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) const DEFAULT: Self = Self {
         fresh: Duration::from_secs(10 * 60),
-        stale: Duration::from_secs(60 * 60),
+        stale: Duration::from_secs(24 * 60 * 60),
         patience: Duration::from_secs(1),
         cool_down: Duration::from_secs(30),
         back_off: Duration::from_secs(1),
@@ -50,6 +50,8 @@ impl Pace {
 /// dropped, the next to ask drives it on.
 struct Flight {
     began_at: Timestamp,
+    /// Begun in place of one that died; the next failure is the issuer's.
+    is_second: bool,
     reply: Pin<Box<dyn Future<Output = Result<Keys, FetchError>> + Send>>,
 }
 
@@ -82,8 +84,8 @@ impl KeySet {
 
     /// The keys, of which at least one fits.
     ///
-    /// A key that is known costs no wait, unless the set is very old; then one caller waits a little,
-    /// and goes on with the old keys if that does not help. A key that is not known is asked for
+    /// A key that is known costs no wait, unless the set could not be renewed for a day; then one
+    /// caller waits a little, and goes on with the old keys if that does not help. A key that is not known is asked for
     /// once, and not again before the cool-down is over.
     pub(super) async fn keys(
         &self,
@@ -112,8 +114,11 @@ impl KeySet {
         }
     }
 
-    /// Fetches the keys anew if they are old enough and nobody else is at it.
+    /// Fetches the keys anew if there are some, they are old enough and nobody else is at it.
     pub(super) async fn renew(&self, fetch: &Fetch, clock: &dyn Clock) {
+        if self.known.load().fetched_at.is_none() {
+            return;
+        }
         if let Some(flight) = self.due(clock.now()) {
             self.land(flight, fetch, clock).await;
         }
@@ -149,12 +154,12 @@ impl KeySet {
         fetch: &Fetch,
         clock: &dyn Clock,
     ) {
-        let resumed = flight.is_some();
+        let may_have_died = flight.as_ref().is_some_and(|left_over| !left_over.is_second);
         let under_way = flight.get_or_insert_with(|| self.start(fetch, clock));
         let mut landed = (&mut under_way.reply).await;
-        if resumed && landed.is_err() {
+        if may_have_died && landed.is_err() {
             // What was left over from another invocation may have died in the freeze between.
-            *under_way = self.start(fetch, clock);
+            *under_way = Flight { is_second: true, ..self.start(fetch, clock) };
             landed = (&mut under_way.reply).await;
         }
         let began_at = under_way.began_at;
@@ -173,7 +178,7 @@ impl KeySet {
             let reply = fetch.get(&url, None, LARGEST).await?.unwrap_or_default();
             Keys::parse(&reply).map_err(unusable)
         });
-        Flight { began_at: clock.now(), reply }
+        Flight { began_at: clock.now(), is_second: false, reply }
     }
 }
 

@@ -168,17 +168,6 @@ impl Pip {
         }
     }
 
-    /// Renews key sets that have grown old, if there are any: to be run beside a handler.
-    ///
-    /// Dropped half-way it loses nothing: the next call goes on with the same fetch. Without it, keys
-    /// are renewed by a caller once an hour, who waits for that a second at most.
-    pub async fn refresh(&self) {
-        for issuer in &self.issuers {
-            let fetch = self.fetch.through(issuer.circuit.as_ref());
-            issuer.keys.renew(&fetch, &*self.clock).await;
-        }
-    }
-
     async fn verified(&self, token: &str) -> Result<Caller, Unauthenticated> {
         let jwt = Jwt::parse(token)?;
         let named = jwt.issuer()?;
@@ -213,6 +202,10 @@ pub(super) trait Identify: fmt::Debug + Send + Sync {
     fn faults(&self) -> Vec<PipFault>;
     fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
     async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated>;
+
+    /// Renews key sets that have grown old, if there are any. Dropped half-way it loses nothing: the
+    /// next to ask goes on with the same fetch.
+    async fn renew_old_keys(&self);
 }
 
 #[async_trait]
@@ -227,6 +220,12 @@ impl Identify for Pip {
 
     async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated> {
         Self::identify(self, credentials).await
+    }
+
+    async fn renew_old_keys(&self) {
+        for issuer in &self.issuers {
+            issuer.keys.renew(&self.fetch.through(issuer.circuit.as_ref()), &*self.clock).await;
+        }
     }
 }
 

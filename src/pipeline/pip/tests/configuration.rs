@@ -124,5 +124,4 @@ fn a_caller_can_be_identified_from_any_task() {
     let pip = Pip::jwks("https://login.example.com/jwks");
     sendable(&pip);
     movable(pip.identify(&Credentials::default()));
-    movable(pip.refresh());
 }

@@ -1,3 +1,4 @@
+mod beside;
 mod circuit;
 mod configuration;
 mod hostile;
