@@ -9,7 +9,7 @@ use funcify_core::{
     circuit::CircuitStateProvider, register::Register, token::TokenPersistenceProvider,
 };
 
-use crate::sealed::{SealKeys, SealKeysError, Sealed};
+use crate::sealed::{SealKeys, SealKeysError};
 
 /// Names the backend of both, tokens and circuits.
 const BOTH: &str = "FUNCIFY_BACKEND";
@@ -49,8 +49,9 @@ impl Stores {
     }
 
     /// Opens what `FUNCIFY_BACKEND` names, or `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` where they
-    /// are set. There is no default: an unshared circuit is chosen, never inherited. Tokens are
-    /// [`Sealed`] where `FUNCIFY_SEAL_KEYS` is set.
+    /// are set. There is no default: an unshared circuit is chosen, never inherited. Where
+    /// `FUNCIFY_SEAL_KEYS` is set, tokens are [`Sealed`](crate::sealed::Sealed), unless they stay in
+    /// the memory of this process.
     ///
     /// No network I/O is done; it is async for the configuration of AWS.
     ///
@@ -86,8 +87,8 @@ impl Stores {
             circuits.open(&mut opening).await?
         };
         let tokens = match seal_keys {
-            Some(keys) => Arc::new(Sealed::new(token_stores.tokens, keys)) as _,
-            None => token_stores.tokens,
+            Some(keys) if tokens.backend != Backend::Memory => sealed(token_stores.tokens, keys),
+            _ => token_stores.tokens,
         };
         Ok(Self { tokens, circuits: circuit_stores.circuits })
     }
@@ -304,6 +305,23 @@ fn refused<E: Error + Send + Sync + 'static>(
 #[cfg(not(all(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")))]
 fn disabled(feature: &'static str) -> Result<Stores, ConfigError> {
     Err(ConfigError::FeatureDisabled { feature })
+}
+
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+fn sealed(
+    tokens: Arc<dyn TokenPersistenceProvider>,
+    keys: SealKeys,
+) -> Arc<dyn TokenPersistenceProvider> {
+    Arc::new(crate::sealed::Sealed::new(tokens, keys))
+}
+
+/// Without a store that others can read, a function does not carry a cipher either.
+#[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
+fn sealed(
+    tokens: Arc<dyn TokenPersistenceProvider>,
+    _keys: SealKeys,
+) -> Arc<dyn TokenPersistenceProvider> {
+    tokens
 }
 
 fn open_memory() -> Result<Stores, ConfigError> {

@@ -23,7 +23,8 @@ pub enum ClientError {
     Client(#[from] reqwest::Error),
 }
 
-/// A client that trusts Mozilla's root certificates, follows no redirect and needs no I/O to build.
+/// A client that trusts Mozilla's root certificates, speaks HTTP/1.1, follows no redirect and needs
+/// no I/O to build.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use funcify_core::{DeadlineExceeded, circuit::Open};
 use http::StatusCode;
@@ -97,14 +97,6 @@ impl ApiError {
             Self::Token(_) | Self::Request(_) | Self::Status(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-        }
-    }
-
-    /// When to come again, if that is known of the token that is missing.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Token(error) => error.retry_after(),
-            _ => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::{BadJson, bad_json::without_values, pip::Unauthenticated, request::BadRequest};
-use crate::api::ApiError;
+use crate::{api::ApiError, token::TokenError};
 
 /// What went wrong, as an answer: problem details after RFC 9457.
 ///
@@ -206,10 +206,10 @@ impl Problem {
                 }
             }
             if let Some(call) = cause.downcast_ref::<ApiError>() {
-                otherwise = Some(match call.retry_after() {
-                    Some(retry_after) => Self::unavailable(retry_after),
-                    None => Self::new(call.gateway_status()),
-                });
+                otherwise = Some(Self::new(call.gateway_status()));
+            }
+            if let Some(retry_after) = cause.downcast_ref().and_then(TokenError::retry_after) {
+                otherwise = Some(Self::unavailable(retry_after));
             }
             if let Some(refused) = cause.downcast_ref::<BadRequest>() {
                 return Self::bad_request(causes(refused)).caused_by(error);
@@ -375,6 +375,23 @@ mod tests {
         assert_eq!(no_answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(!no_answer.is_refusal());
         assert_eq!(no_answer.into_response().headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_token_that_is_missing_for_now_is_a_503_that_says_until_when() {
+        let retry_after = Duration::from_millis(6_200);
+        let remembered = || TokenError::Remembered { code: "invalid_client".into(), retry_after };
+        let rejected = || TokenError::RejectedTooOften { retry_after };
+        for missing in [
+            Problem::from(remembered()),
+            Problem::from(Outer(Box::new(rejected()))),
+            Problem::from(ApiError::Token(remembered())),
+        ] {
+            assert_eq!(missing.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(missing.into_response().headers()[header::RETRY_AFTER], "7");
+        }
+        let no_key = TokenError::KeyInUse { key: Default::default() };
+        assert_eq!(Problem::from(no_key).status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 
     #[test]

@@ -25,7 +25,7 @@ const NONCE_BYTES: usize = 12;
 /// be replaced while the fleet runs.
 pub struct SealKeys {
     first: String,
-    ring: BTreeMap<String, RandomizedNonceKey>,
+    ring: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 impl SealKeys {
@@ -62,7 +62,6 @@ impl SealKeys {
             if key.len() != KEY_BYTES {
                 return Err(wrong());
             }
-            let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| wrong())?;
             if ring.insert(id.to_owned(), key).is_some() {
                 return Err(SealKeysError::Twice { place });
             }
@@ -80,7 +79,7 @@ impl SealKeys {
         token: &AccessToken,
     ) -> Result<AccessToken, StoreError> {
         let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
-        let with = self.ring.get(&self.first).ok_or_else(failed)?;
+        let with = self.cipher(&self.first).ok_or_else(failed)?;
         let bound = Aad::from(bound(key, &self.first, write, record));
         let mut sealed = Zeroizing::new(token.expose().as_bytes().to_vec());
         let nonce = with.seal_in_place_append_tag(bound, &mut *sealed).map_err(|_| failed())?;
@@ -96,7 +95,7 @@ impl SealKeys {
         sealed: &str,
     ) -> Option<AccessToken> {
         let (id, sealed) = sealed.strip_prefix(FORMAT)?.split_once(':')?;
-        let with = self.ring.get(id)?;
+        let with = self.cipher(id)?;
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -104,6 +103,10 @@ impl SealKeys {
         let bound = Aad::from(bound(key, id, write, record));
         let token = with.open_in_place(nonce, bound, &mut token).ok()?;
         std::str::from_utf8(token).ok().map(AccessToken::new)
+    }
+
+    fn cipher(&self, id: &str) -> Option<RandomizedNonceKey> {
+        RandomizedNonceKey::new(&AES_256_GCM, self.ring.get(id)?).ok()
     }
 }
 
