@@ -3,12 +3,15 @@
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::coop::{Unconstrained, unconstrained},
+    time::{Instant, Sleep, sleep_until},
+};
 
 tokio::task_local! {
     static CURRENT: Deadline;
@@ -103,15 +106,23 @@ impl Deadline {
         }
         let limited = async {
             let mut work = pin!(self.scope(work));
-            if let Ok(done) = timeout_at(self.ends, &mut work).await {
-                return Ok(done);
-            }
-            let reporting = poll_fn(|cx| match work.as_mut().poll(cx) {
-                Poll::Ready(done) => Poll::Ready(Ok(done)),
-                Poll::Pending if is_reporting() => Poll::Pending,
-                Poll::Pending => Poll::Ready(Err(DeadlineExceeded)),
-            });
-            timeout_at(self.report_ends, reporting).await.unwrap_or(Err(DeadlineExceeded))
+            let mut timer = pin!(None);
+            let mut is_late = false;
+            poll_fn(|cx| {
+                if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(done));
+                }
+                if !is_late {
+                    ready!(poll_until(self.ends, timer.as_mut(), cx));
+                    is_late = true;
+                    timer.set(None);
+                }
+                if is_reporting() {
+                    ready!(poll_until(self.report_ends, timer.as_mut(), cx));
+                }
+                Poll::Ready(Err(DeadlineExceeded))
+            })
+            .await
         };
         PENDING.scope(Cell::new(0), limited).await
     }
@@ -181,6 +192,19 @@ impl Drop for PendingReport {
     fn drop(&mut self) {
         change_pending(|pending| pending.saturating_sub(1));
     }
+}
+
+/// Waits until `ends` by a timer that is made here, since only work that has to wait needs one; work
+/// that uses up its task's turn does not keep it from its own.
+fn poll_until(
+    ends: Instant,
+    mut timer: Pin<&mut Option<Unconstrained<Sleep>>>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    if timer.is_none() {
+        timer.set(Some(unconstrained(sleep_until(ends))));
+    }
+    timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
 }
 
 fn is_reporting() -> bool {

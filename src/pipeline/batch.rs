@@ -89,7 +89,8 @@ async fn run_lane<S: Record>(
     deadline: Deadline,
     turns: &impl Turns<S>,
 ) -> Vec<(usize, Verdict)> {
-    let mut verdicts = Vec::new();
+    let lane = lane.into_iter();
+    let mut verdicts = Vec::with_capacity(lane.size_hint().0);
     let mut stopped = BTreeSet::new();
     let mut failed = false;
     for (index, record) in lane {

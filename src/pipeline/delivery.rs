@@ -10,7 +10,7 @@ use super::{
     batch::{Order, Turn, Turns, Verdict, run},
     parsed::{self, Parsed},
     records::Record,
-    routes::{Route, Routes},
+    routes::{BoxFuture, Route, Routes},
     service::{Ended, Rules},
     within::{at_once, within},
 };
@@ -29,7 +29,12 @@ enum Report {
 impl Rules {
     /// Runs an event that no router takes.
     pub(super) async fn delivery(&self, invocation: Invocation) -> Ended {
-        let admitted = within(invocation.deadline(), self.admit(invocation)).await;
+        let deadline = invocation.deadline();
+        let admitted = match (&self.guard, &self.params) {
+            // Nobody to wait for.
+            (None, None) if !deadline.total().is_zero() => Ok(invocation),
+            _ => Box::pin(within(deadline, self.admit(invocation))).await,
+        };
         let invocation = match admitted {
             Ok(invocation) => invocation,
             Err(problem) => return Ended::problem(&problem),
@@ -61,7 +66,8 @@ impl Rules {
                     Ok(event) => {
                         let routes = &routes.eventbridge;
                         let first = routes.find(event.name());
-                        let event = std::iter::once(Ok(event));
+                        // In a list, so that the future of a batch has no room for a whole record.
+                        let event = vec![Ok(event)].into_iter();
                         self.batch(invocation, routes, first, event, Report::Whole).await
                     }
                     Err(error) => bad_event(&BadJson::of::<EventBridgeEvent>(text, &error)),
@@ -166,29 +172,54 @@ struct Source<'a, S> {
     routes: &'a Routes<S>,
 }
 
+/// Where a record goes.
+enum Routed {
+    Call(BoxFuture<Result<(), Problem>>),
+    Refused(Problem),
+    /// No route takes this name.
+    Nowhere(String),
+}
+
 impl<S: Record> Turns<S> for Source<'_, S> {
-    async fn take(&self, index: usize, record: S) -> Turn {
-        let (invocation, deadline) = (self.invocation.clone(), self.invocation.deadline());
+    fn take(&self, index: usize, record: S) -> impl Future<Output = Turn> + Send {
+        // Before anything waits, so that nothing that waits has room for the record.
+        let routed = self.routed(record);
+        async move {
+            match routed {
+                Routed::Call(work) => {
+                    let result = within(self.invocation.deadline(), work).await;
+                    Turn { result, matched: true }
+                }
+                Routed::Refused(problem) => Turn { result: Err(problem), matched: true },
+                Routed::Nowhere(name) => {
+                    let result = Box::pin(self.unmatched(index, &name)).await;
+                    Turn { result, matched: false }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Record> Source<'_, S> {
+    fn routed(&self, record: S) -> Routed {
         let name = match self.name(&record) {
             Ok(name) => name,
-            Err(problem) => return Turn { result: Err(problem), matched: true },
+            Err(problem) => return Routed::Refused(problem),
         };
         let Some(route) = self.routes.find(&name) else {
-            let name = name.into_owned();
-            return Turn { result: self.unmatched(index, &name).await, matched: false };
+            return Routed::Nowhere(name.into_owned());
         };
+        let invocation = self.invocation.clone();
         invocation.took(Arc::clone(&route.name));
         let policy = self.rules.policy.as_ref();
         if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
             let problem = Problem::new(StatusCode::FORBIDDEN)
                 .detailed(format!("the policy does not let {} take this", route.name));
-            return Turn { result: Err(problem.refused()), matched: true };
+            return Routed::Refused(problem.refused());
         }
-        Turn { result: within(deadline, (route.call)(invocation, record)).await, matched: true }
+        Routed::Call((route.call)(invocation, record))
     }
-}
 
-impl<S: Record> Source<'_, S> {
     fn name<'r>(&self, record: &'r S) -> Result<Cow<'r, str>, Problem> {
         let object = (record as &dyn Any).downcast_ref::<S3Object>();
         match (&self.rules.s3_token, object) {

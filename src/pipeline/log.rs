@@ -38,8 +38,9 @@ impl Line {
     }
 
     pub(super) fn end(&self, processed: &Processed) {
-        let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
-        let status = processed.status().map(|status| status.as_u16());
+        // Within the macro, so that neither is asked where nobody listens.
+        let duration_ms = || self.started.elapsed().as_secs_f64() * 1_000.0;
+        let status = || processed.status().map(|status| status.as_u16());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -47,8 +48,8 @@ impl Line {
                     kind = processed.kind.as_str(),
                     route = processed.route.as_deref(),
                     outcome = processed.outcome.as_str(),
-                    status,
-                    duration_ms,
+                    status = status(),
+                    duration_ms = duration_ms(),
                     cold_start = self.cold_start,
                     error = processed.cause.as_deref(),
                     "end"

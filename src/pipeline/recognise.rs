@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     EventError, Kind,
     text::{MAX_DEPTH, Span, from_first, is_bearable, string},
-    walk::{Stopped, first_of, measured, members},
+    walk::{Stopped, Walk, first_of, keep, members},
 };
 
 /// The kind of an event, and where its parts stand in its text.
@@ -113,11 +113,23 @@ pub(super) fn recognise(json: &str) -> Result<Recognised, EventError> {
             context: [None; Context::COUNT],
         });
     }
-    let (top, is_bearable): (Found<'_, { Top::COUNT }>, _) = measured(json, Top::place)?;
-    let context = match at(&top, Top::RequestContext) {
-        Some(context) if context.starts_with('{') => members(context, Context::place)?,
-        _ => [None; Context::COUNT],
-    };
+    let mut walk = Walk::over(json);
+    let (mut top, mut context) = ([None; Top::COUNT], [None; Context::COUNT]);
+    walk.each(|walk, name| {
+        let place = Top::place(&name);
+        let value = if place == Some(Top::RequestContext as usize) && walk.is_at(b'{') {
+            walk.within(|walk| {
+                walk.each(|walk, name| {
+                    let value = walk.value()?;
+                    keep(&mut context, Context::place(&name), &name, value)
+                })
+            })?
+        } else {
+            walk.value()?
+        };
+        keep(&mut top, place, &name, value)
+    })?;
+    let is_bearable = walk.is_bearable();
     let kind = kind(&top, &context);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
     Ok(Recognised { kind, is_bearable, top: top.map(span), context: context.map(span) })

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, num::NonZeroU32, ops::Deref};
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::unescape::unescape;
+use super::{unescape::unescape, walk::is_escaped};
 
 /// A string that borrows from the event unless it is escaped there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Span {
 /// The content of a JSON string, borrowed unless it is escaped; `None` if it is no string.
 pub(super) fn string(json: &str) -> Option<Cow<'_, str>> {
     let content = json.strip_prefix('"')?.strip_suffix('"')?;
-    if content.as_bytes().contains(&b'\\') {
+    if is_escaped(content.as_bytes()) {
         return unescape(content).map(Cow::Owned);
     }
     Some(Cow::Borrowed(content))

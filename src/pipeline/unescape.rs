@@ -1,44 +1,56 @@
 //! The content of a JSON string whose syntax was checked before.
 
-use super::walk::plain;
+use super::walk::marks;
+
+/// How many bytes are looked at and copied at once.
+const STEP: usize = 8;
 
 /// What `content` means, the text between the quotes; `None` where it means no text: half of a
 /// surrogate pair.
 pub(super) fn unescape(content: &str) -> Option<String> {
-    const STEP: usize = 8;
-
     let mut rest = content.as_bytes();
-    // With room for the step that is taken back.
-    let mut text = Vec::with_capacity(rest.len().saturating_add(STEP));
+    // No escape is shorter than what it means. A step writes more than it keeps.
+    let mut text = vec![0; rest.len().saturating_add(STEP)];
+    let mut end = 0_usize;
     loop {
-        let length = plain(rest);
-        let (before, escape) = rest.split_at_checked(length)?;
-        match rest.first_chunk::<STEP>() {
-            // JSON within JSON is full of escapes: a step of fixed length is cheaper than the exact one.
-            Some(step) if length < STEP => {
-                let end = text.len().saturating_add(length);
-                text.extend_from_slice(step);
-                text.truncate(end);
+        let room = text.get_mut(end..)?;
+        let plain = match rest.first_chunk::<STEP>() {
+            Some(step) => {
+                *room.first_chunk_mut()? = *step;
+                (marks(u64::from_le_bytes(*step), b'\\').trailing_zeros() / 8) as usize
             }
-            _ => text.extend_from_slice(before),
+            None => {
+                let plain = rest.iter().position(|byte| *byte == b'\\').unwrap_or(rest.len());
+                room.get_mut(..plain)?.copy_from_slice(rest.get(..plain)?);
+                if plain == rest.len() {
+                    text.truncate(end.checked_add(plain)?);
+                    return String::from_utf8(text).ok();
+                }
+                plain
+            }
+        };
+        end = end.checked_add(plain)?;
+        rest = rest.get(plain..)?;
+        if plain == STEP {
+            continue;
         }
-        rest = match escape {
-            [] => return String::from_utf8(text).ok(),
+        rest = match rest {
             [b'\\', b'u', digits @ ..] => {
                 let (character, rest) = surrogates(digits)?;
-                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                end = end.checked_add(character.encode_utf8(text.get_mut(end..)?).len())?;
                 rest
             }
             [b'\\', letter, rest @ ..] => {
-                text.push(match letter {
+                *text.get_mut(end)? = match letter {
+                    b'"' | b'\\' | b'/' => *letter,
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
                     b'b' => 0x08,
                     b'f' => 0x0c,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'"' | b'\\' | b'/' => *letter,
                     _ => return None,
-                });
+                };
+                end = end.checked_add(1)?;
                 rest
             }
             _ => return None,

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::text::{MAX_DEPTH, MAX_NODES, string};
+use super::{
+    text::{MAX_DEPTH, MAX_NODES},
+    unescape::unescape,
+};
 
 /// Why a walk ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,37 +25,29 @@ pub(super) fn members<const N: usize>(
     json: &str,
     place: impl Fn(&str) -> Option<usize>,
 ) -> Result<[Option<&str>; N], Stopped> {
-    measured(json, place).map(|(found, _)| found)
+    let mut found = [None; N];
+    Walk::over(json).each(|walk, name| {
+        let value = walk.value()?;
+        keep(&mut found, place(&name), &name, value)
+    })?;
+    Ok(found)
 }
 
-/// The same, and whether the object is a tree of bearable size: at most 32 deep, at most 10,000
-/// values.
-pub(super) fn measured<const N: usize>(
-    json: &str,
-    place: impl Fn(&str) -> Option<usize>,
-) -> Result<([Option<&str>; N], bool), Stopped> {
-    let mut walk = Walk::over(json);
-    let mut found = [None; N];
-    walk.opening()?;
-    if walk.take(b'}') {
-        return Ok((found, walk.is_bearable()));
-    }
-    loop {
-        let name = walk.name()?;
-        let value = walk.value()?;
-        if let Some(slot) = place(&name).and_then(|place| found.get_mut(place)) {
-            if slot.is_some() {
-                return Err(Stopped::Twice(name.into_owned()));
-            }
-            // A repeated `null` is no contradiction, but neither is it worth a rule of its own.
-            *slot = (value != "null").then_some(value);
+/// Keeps the value of a member in its place, if it has one.
+pub(super) fn keep<'a>(
+    found: &mut [Option<&'a str>],
+    place: Option<usize>,
+    name: &str,
+    value: &'a str,
+) -> Result<(), Stopped> {
+    if let Some(slot) = place.and_then(|place| found.get_mut(place)) {
+        if slot.is_some() {
+            return Err(Stopped::Twice(name.to_owned()));
         }
-        if !walk.take(b',') {
-            let ends = walk.take(b'}');
-            return if ends { Ok((found, walk.is_bearable())) } else { Err(Stopped::NoObject) };
-        }
-        walk.nodes += 1;
+        // A repeated `null` is no contradiction, but neither is it worth a rule of its own.
+        *slot = (value != "null").then_some(value);
     }
+    Ok(())
 }
 
 /// The first member of a JSON object whose name is one of `names`; nothing after it is looked at.
@@ -71,7 +66,7 @@ pub(super) fn first_of<'a>(json: &'a str, names: &[&str]) -> Option<&'a str> {
 }
 
 /// A place in a text, and how much of a tree was met on the way to it.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     json: &'a str,
     at: usize,
     depth: usize,
@@ -80,69 +75,96 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn over(json: &'a str) -> Self {
+    pub(super) fn over(json: &'a str) -> Self {
         Self { json, at: 0, depth: 0, deepest: 0, nodes: 1 }
     }
 
-    fn is_bearable(&self) -> bool {
+    /// Whether all that was walked is a tree of bearable size: at most 32 deep, at most 10,000 values.
+    pub(super) fn is_bearable(&self) -> bool {
         self.deepest <= MAX_DEPTH && self.nodes <= MAX_NODES
+    }
+
+    /// Goes through the members of the object that comes next; `each` passes the value of each.
+    pub(super) fn each(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        self.opening()?;
+        if !self.take(b'}') {
+            loop {
+                let name = self.name()?;
+                each(self, name)?;
+                if !self.take(b',') {
+                    break;
+                }
+                self.nodes += 1;
+            }
+            if !self.take(b'}') {
+                return Err(Stopped::NoObject);
+            }
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
     /// The name of a member, and what stands between it and its value.
     fn name(&mut self) -> Result<Cow<'a, str>, Stopped> {
-        let quoted = self.value()?;
-        let name = string(quoted).ok_or(Stopped::NoObject)?;
+        if !self.take(b'"') {
+            return Err(Stopped::NoObject);
+        }
+        let start = self.at;
+        let (end, is_escaped) = after_string(self.json.as_bytes(), start)?;
+        self.at = end;
+        let name = self.json.get(start..end - 1).unwrap_or_default();
+        let name = match is_escaped {
+            true => Cow::Owned(unescape(name).ok_or(Stopped::NoObject)?),
+            false => Cow::Borrowed(name),
+        };
         if self.take(b':') { Ok(name) } else { Err(Stopped::NoObject) }
     }
 
-    /// The next value, whole.
-    fn value(&mut self) -> Result<&'a str, Stopped> {
+    /// What `pass` passes, whole.
+    pub(super) fn within(
+        &mut self,
+        pass: impl FnOnce(&mut Self) -> Result<(), Stopped>,
+    ) -> Result<&'a str, Stopped> {
         self.skip_space();
         let start = self.at;
-        match self.byte()? {
-            b'"' => {
-                self.at += 1;
-                self.string()?;
-            }
-            b'{' | b'[' => self.container()?,
-            _ => self.scalar(),
-        }
+        pass(self)?;
         let value = self.json.get(start..self.at).unwrap_or_default();
         if value.is_empty() { Err(Stopped::NoObject) } else { Ok(value) }
     }
 
+    /// The next value, whole.
+    pub(super) fn value(&mut self) -> Result<&'a str, Stopped> {
+        self.within(|walk| {
+            match walk.byte()? {
+                b'"' => (walk.at, _) = after_string(walk.json.as_bytes(), walk.at + 1)?,
+                b'{' | b'[' => walk.container()?,
+                _ => walk.scalar(),
+            }
+            Ok(())
+        })
+    }
+
     /// To the end of the object or list that begins here.
     fn container(&mut self) -> Result<(), Stopped> {
-        let outside = self.depth;
+        let text = self.json.as_bytes();
+        let (outside, mut at) = (self.depth, self.at);
         loop {
-            let byte = self.byte()?;
-            self.at += 1;
+            let byte = *text.get(at).ok_or(Stopped::NoObject)?;
+            at += 1;
             match byte {
-                b'"' => self.string()?,
+                b'"' => (at, _) = after_string(text, at)?,
                 b'{' | b'[' => self.open(),
                 b'}' | b']' => {
                     self.depth -= 1;
                     if self.depth == outside {
+                        self.at = at;
                         return Ok(());
                     }
                 }
                 b',' => self.nodes += 1,
-                _ => {}
-            }
-        }
-    }
-
-    /// To the end of the string whose first quote was passed.
-    fn string(&mut self) -> Result<(), Stopped> {
-        loop {
-            let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += plain(rest);
-            let byte = self.byte()?;
-            self.at += 1;
-            match byte {
-                b'"' => return Ok(()),
-                // Whatever it is that is escaped.
-                b'\\' => self.at += 1,
                 _ => {}
             }
         }
@@ -171,11 +193,19 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes `byte`, if that is what comes next.
-    fn take(&mut self, byte: u8) -> bool {
-        self.skip_space();
-        let is_next = self.byte() == Ok(byte);
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.is_at(byte);
         self.at += usize::from(is_next);
         is_next
+    }
+
+    /// Whether `byte` is what comes next.
+    pub(super) fn is_at(&mut self, byte: u8) -> bool {
+        // Machines write JSON without spaces.
+        if self.byte() != Ok(byte) {
+            self.skip_space();
+        }
+        self.byte() == Ok(byte)
     }
 
     fn skip_space(&mut self) {
@@ -189,23 +219,52 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How many bytes come before the next quote or backslash, eight at a time.
+/// Where the string ends, its last quote included, of which the content begins at `at`; and whether
+/// anything in it is escaped.
 ///
-/// A byte is zero where `(word - 0x01…) & !word & 0x80…` has its high bit; of several only the
-/// lowest is sure (Mycroft's test, comp.arch 1987), which is the one that is asked for.
-pub(super) fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let (words, rest) = text.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
+/// Eight bytes at a time, and all that is escaped in them at once: JSON within JSON is full of it.
+fn after_string(text: &[u8], mut at: usize) -> Result<(usize, bool), Stopped> {
+    let mut is_escaped = false;
+    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(*word);
-        let hits = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
-        if hits != 0 {
-            return place * 8 + (hits.trailing_zeros() / 8) as usize;
+        let quotes = marks(word, b'"');
+        let mut hits = quotes | marks(word, b'\\');
+        at += 8;
+        while hits != 0 {
+            let lowest = hits & hits.wrapping_neg();
+            if quotes & lowest != 0 {
+                return Ok((at - 7 + (lowest.trailing_zeros() / 8) as usize, is_escaped));
+            }
+            // Whatever it is that is escaped, perhaps in the next eight.
+            is_escaped = true;
+            at += usize::from(lowest.leading_zeros() == 0);
+            hits &= !(lowest | lowest << 8);
         }
     }
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\\');
-    words.len() * 8 + rest.iter().position(ends).unwrap_or(rest.len())
+    loop {
+        match text.get(at).ok_or(Stopped::NoObject)? {
+            b'"' => return Ok((at + 1, is_escaped)),
+            b'\\' => {
+                is_escaped = true;
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Whether anything in the content of a string is escaped.
+pub(super) fn is_escaped(content: &[u8]) -> bool {
+    let (words, rest) = content.as_chunks::<8>();
+    words.iter().any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
+}
+
+/// The high bits of those bytes in `word` that are `byte`: `(word & 0x7f…) + 0x7f…` has it where any
+/// other bit of a byte is set (Warren: *Hacker's Delight*, 6-1).
+pub(super) fn marks(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    let word = word ^ u64::from_le_bytes([byte; 8]);
+    !(((word & LOW) + LOW) | word | LOW)
 }
 
 #[cfg(test)]
@@ -282,7 +341,9 @@ mod tests {
         let wide = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
         let within = |json: &str| {
             let json = format!("{{\"a\":{json}}}");
-            let (_, bearable) = measured::<1>(&json, |_| None).unwrap();
+            let mut walk = Walk::over(&json);
+            walk.each(|walk, _| walk.value().map(|_| ())).unwrap();
+            let bearable = walk.is_bearable();
             assert_eq!(bearable, is_bearable(json.bytes(), MAX_DEPTH));
             bearable
         };
@@ -293,7 +354,31 @@ mod tests {
         assert!(within(&format!("\"\\\"{}\"", "[".repeat(100))));
     }
 
+    #[test]
+    fn the_bytes_that_are_marked_are_those_that_were_asked_for() {
+        for (word, marked) in [
+            (*b"........", 0),
+            (*b"\".......", 0x80),
+            (*b".\"#\".#!\"", 0x8000_0000_8000_8000),
+            ([0xa2, 0x22, 0xa2, 0x23, 0, 0xff, 0x22, 0x21], 0x0080_0000_0000_8000),
+        ] {
+            assert_eq!(marks(u64::from_le_bytes(word), b'"'), marked, "{word:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_string_ends_where_a_reader_of_single_bytes_ends_it(text in "[a\"\\\\é]{0,30}") {
+            let by_byte = |mut at: usize| loop {
+                match text.as_bytes().get(at)? {
+                    b'"' => break Some((at + 1, text.get(..at)?.contains('\\'))),
+                    b'\\' => at += 2,
+                    _ => at += 1,
+                }
+            };
+            prop_assert_eq!(after_string(text.as_bytes(), 0).ok(), by_byte(0));
+        }
+
         /// Whatever the text: the same members as a reader that decodes all of it.
         #[test]
         fn a_walk_finds_what_serde_finds(

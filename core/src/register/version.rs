@@ -6,7 +6,9 @@ use crate::chance;
 ///
 /// Shown, stored and parsed as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WriteId(u128);
+// Bytes, most significant first, and no number: what holds one would be aligned to 16 bytes, and so
+// would the answer to every call of a breaker.
+pub struct WriteId([u8; 16]);
 
 impl WriteId {
     /// Draws an identity from the operating system's entropy.
@@ -16,19 +18,19 @@ impl WriteId {
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         chance::fill(&mut bytes);
-        Self(u128::from_be_bytes(bytes))
+        Self(bytes)
     }
 
     /// The identity with these bits: for tests and simulations.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self(bits.to_be_bytes())
     }
 
     /// The identity as a number.
     #[must_use]
     pub const fn bits(self) -> u128 {
-        self.0
+        u128::from_be_bytes(self.0)
     }
 
     /// Parses 32 lower-case hexadecimal digits; `None` for anything else.
@@ -36,13 +38,13 @@ impl WriteId {
     pub fn parse(text: &str) -> Option<Self> {
         let digits =
             text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if digits { u128::from_str_radix(text, 16).ok().map(Self) } else { None }
+        if digits { u128::from_str_radix(text, 16).ok().map(Self::from_bits) } else { None }
     }
 }
 
 impl fmt::Display for WriteId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", self.bits())
     }
 }
 

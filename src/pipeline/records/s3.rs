@@ -1,4 +1,3 @@
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::Record;
@@ -78,7 +77,7 @@ impl<'de> Deserialize<'de> for S3Object {
         let Wire { event_name, event_time, s3 } = Wire::deserialize(deserializer)?;
         let Entity { bucket, object } = s3;
         let key = decode(&object.key).ok_or_else(|| D::Error::custom("expected a key of UTF-8"))?;
-        let bucket_arn = bucket.arn.unwrap_or_else(|| format!("arn:aws:s3:::{}", bucket.name));
+        let bucket_arn = bucket.arn.unwrap_or_else(|| arn_of(&bucket.name));
         Ok(Self {
             event_name,
             bucket: bucket.name,
@@ -94,14 +93,31 @@ impl<'de> Deserialize<'de> for S3Object {
     }
 }
 
+fn arn_of(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
 /// Decodes a key: S3 writes keys as a form would, a space as `+`, other characters as `%XX`.
 fn decode(raw: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(raw.len());
-    for (place, part) in raw.split('+').enumerate() {
-        if place > 0 {
-            decoded.push(b' ');
-        }
-        decoded.extend(percent_decode_str(part));
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut rest = raw.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => match after {
+                [high, low, after @ ..] => match (digit(*high), digit(*low)) {
+                    (Some(high), Some(low)) => {
+                        rest = after;
+                        high << 4 | low
+                    }
+                    _ => b'%',
+                },
+                _ => b'%',
+            },
+            _ => *byte,
+        });
     }
     String::from_utf8(decoded).ok()
 }
@@ -133,7 +149,7 @@ impl From<Detail> for S3Object {
     fn from(Detail { bucket, object, reason }: Detail) -> Self {
         Self {
             event_name: reason.unwrap_or_default(),
-            bucket_arn: format!("arn:aws:s3:::{}", bucket.name),
+            bucket_arn: arn_of(&bucket.name),
             bucket: bucket.name,
             raw_key: object.key.clone(),
             key: object.key,
@@ -201,6 +217,8 @@ mod tests {
             ("a%2520b", "a%20b"),
             ("100%25", "100%"),
             ("../..%2Fetc/passwd", "../../etc/passwd"),
+            ("100%+4%4+%4", "100% 4%4 %4"),
+            ("%g1%1g%2", "%g1%1g%2"),
         ] {
             assert_eq!(decode(raw).as_deref(), Some(key), "{raw}");
         }

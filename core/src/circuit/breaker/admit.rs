@@ -29,20 +29,19 @@ impl CircuitBreaker {
     /// [`Open`] if the circuit refuses.
     pub async fn acquire(&self) -> Result<Guard<'_>, Open> {
         match self.at_gate() {
-            Some(answer) => answer,
+            Some((Sign::Pass(terms), now)) => Ok(Guard::on(self, terms, now)),
+            Some((Sign::Refused { until, cause }, now)) => Err(self.open(until, cause, now)),
             None => Box::pin(self.acquire_slowly()).await,
         }
     }
 
-    /// The way of nearly every call: neither waits nor allocates.
-    pub(super) fn at_gate(&self) -> Option<Result<Guard<'_>, Open>> {
+    /// The way of nearly every call, which neither waits nor allocates: what stands at the gate now.
+    #[inline]
+    pub(super) fn at_gate(&self) -> Option<(Sign, Timestamp)> {
         let now = self.now();
         match self.shared.gate.sign(now)? {
-            Sign::Pass(terms) => Some(Ok(Guard::on(self, terms, now))),
-            Sign::Refused { until, cause } if !self.has_place(cause) => {
-                Some(Err(self.open(until, cause, now)))
-            }
-            Sign::Refused { .. } => None,
+            Sign::Refused { cause, .. } if self.has_place(cause) => None,
+            sign => Some((sign, now)),
         }
     }
 
@@ -218,7 +217,8 @@ impl CircuitBreaker {
         self.open(now + self.policy().suspect, Cause::Probing, now)
     }
 
-    fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> Open {
+    #[inline]
+    pub(super) fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> Open {
         Open::new(self.name().clone(), until.since(now), cause)
     }
 }

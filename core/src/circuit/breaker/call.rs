@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
-use super::{CircuitBreaker, Guard, Outcome, outage::GRACE};
+use super::{CircuitBreaker, Guard, Outcome, gate::Sign, outage::GRACE};
 use crate::{Deadline, PendingReport, circuit::CircuitError};
 
 impl CircuitBreaker {
@@ -40,15 +40,28 @@ impl CircuitBreaker {
         classify: impl FnOnce(&Result<T, E>) -> Outcome,
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
-        // As `acquire`, without its future: a call that is refused costs little but this.
+        // As `acquire`, without its future: a call that is refused costs little but this, and nothing
+        // for moving the refusal to where it is returned.
         let admitted = match self.at_gate() {
-            Some(answer) => answer,
+            Some((Sign::Pass(terms), now)) => Ok(Guard::on(self, terms, now)),
+            Some((Sign::Refused { until, cause }, now)) => {
+                in_time()?;
+                return Err(CircuitError::Open(self.open(until, cause, now)));
+            }
             None => Box::pin(self.acquire_slowly()).await,
         };
-        if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
-            return Err(CircuitError::TimedOut { after: Duration::ZERO });
-        }
+        in_time()?;
         admitted?.run(classify, op()).await
+    }
+}
+
+/// Nothing begins once the invocation's time is over.
+fn in_time<E>() -> Result<(), CircuitError<E>> {
+    match Deadline::current() {
+        Some(deadline) if deadline.remaining().is_zero() => {
+            Err(CircuitError::TimedOut { after: Duration::ZERO })
+        }
+        _ => Ok(()),
     }
 }
 
