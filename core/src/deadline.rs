@@ -248,6 +248,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn no_call_is_given_the_whole_of_a_short_invocation_nor_less_than_half() {
+        for (left, longest) in [(3_000, 2_400), (30_000, 29_400), (700, 200), (300, 0)] {
+            let left = Duration::from_millis(left);
+            let deadline = Deadline::of_invocation(left, Deadline::WORK_MARGIN);
+            assert_eq!(deadline.longest_call(), Duration::from_millis(longest), "{left:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_left_is_a_deadline_that_has_passed() {
         let deadline = Deadline::of_invocation(Duration::ZERO, Deadline::WORK_MARGIN);
         assert_eq!(deadline.remaining(), Duration::ZERO);

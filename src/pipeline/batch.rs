@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_failed_is_told_in_the_order_of_the_records_whichever_ended_first() {
+        let ids = [("a", Some("one")), ("B", Some("one")), ("C", Some("two"))];
+        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 2 }, LONG).await;
+        assert_eq!((at_once, tried), (2, ["a", "C", "B"].map(str::to_owned).to_vec()));
+        assert_eq!(failed, ["B", "C"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn as_many_as_asked_for_run_at_once_and_no_more() {
         let ids: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].map(|id| (id, None)).to_vec();
         let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 3 }, LONG).await;

@@ -1,16 +1,18 @@
 //! What a real table does at times.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
 use funcify_backend_dynamodb::DynamoDbBackend;
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{RecordKey, Register, Swap, WriteId};
 
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, token, write};
 use crate::support::proxy::{FaultProxy, Mode};
-use crate::support::{aws, env};
+use crate::support::{aws, env, http};
 
 async fn behind_our_back() -> (Client, String) {
     let url = env::dynamodb();
@@ -121,4 +123,27 @@ async fn a_store_that_hangs_costs_one_attempt() {
         assert_eq!(error, kind);
         assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
     }
+}
+
+/// What DynamoDB was asked to read, and whether consistently: a server at one place shows nothing of it.
+async fn is_read_consistently(key: &RecordKey) -> bool {
+    let (asking, asked) = tokio::sync::oneshot::channel();
+    let asking = Arc::new(Mutex::new(Some(asking)));
+    let router = Router::new().fallback(async move |request: String| {
+        if let Some(asking) = asking.lock().unwrap().take() {
+            asking.send(request).unwrap();
+        }
+        "{}"
+    });
+    let aws = aws::config(Some(&http::serve(router).await)).await;
+    let register = DynamoDbBackend::new(aws::dynamodb_config(), &aws).unwrap();
+    assert_eq!(register.read(key).await.unwrap(), None);
+    let request: serde_json::Value = serde_json::from_str(&asked.await.unwrap()).unwrap();
+    request["ConsistentRead"].as_bool().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn f19_a_token_is_never_read_stale_and_a_circuit_at_half_the_price() {
+    assert!(is_read_consistently(&token("read")).await);
+    assert!(!is_read_consistently(&circuit("read")).await);
 }

@@ -266,10 +266,16 @@ async fn a_cors_preflight_goes_to_the_router() {
         .build()
         .unwrap();
     let options = testing::http_request(Method::OPTIONS, "/orders");
-    assert_eq!(options.send(&pipeline).await.unwrap().status().unwrap(), 403);
-    let preflight =
-        options.header("origin", "https://shop").header("access-control-request-method", "GET");
-    assert_eq!(preflight.send(&pipeline).await.unwrap().status().unwrap(), 200);
+    let origin = |request: HttpEvent| request.header("origin", "https://shop");
+    let method = |request: HttpEvent| request.header("access-control-request-method", "GET");
+    for (case, request, status) in [
+        ("neither", options.clone(), 403),
+        ("an origin", origin(options.clone()), 403),
+        ("a method", method(options.clone()), 403),
+        ("both", origin(method(options)), 200),
+    ] {
+        assert_eq!(request.send(&pipeline).await.unwrap().status().unwrap(), status, "{case}");
+    }
 }
 
 #[tokio::test]

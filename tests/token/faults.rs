@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use funcify::token::{ClientSecret, TokenGetter, TokenPolicy, TokenSource};
+use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
-    Chance, Deadline,
+    Chance, Deadline, ManualClock, Timestamp,
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Distant, Fleet, LATENCY, at_once, credentials};
+use super::fleet::{Distant, Fleet, LATENCY, Mood, SlowAtFirst, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn f01_a_lost_reply_costs_no_second_grant() {
@@ -206,6 +206,82 @@ async fn f06_without_a_store_renewals_are_spread_over_the_window() {
         asked.iter().filter(|at| (*from..*from + Duration::from_secs(1)).contains(*at)).count()
     });
     assert!(busiest.max().unwrap() <= 6, "in the busiest second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_without_a_store_a_rejected_token_is_renewed_once_in_thirty_seconds() {
+    let fleet = Fleet::new();
+    fleet.store.always(Fault::Refuse);
+    let getter = fleet.getter();
+    let first = getter.token().await.unwrap();
+    let operations = fleet.operations();
+    let second = getter.rejected(&first).await.unwrap();
+    assert_eq!(fleet.operations(), operations, "a store that failed just now is left alone");
+    let error = getter.rejected(&second).await.unwrap_err();
+    assert!(matches!(error, TokenError::RejectedTooOften { .. }), "{error}");
+    sleep(TokenPolicy::FORCED_INTERVAL).await;
+    assert_eq!(getter.rejected(&second).await.unwrap().expose(), "token-3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_that_ends_sooner_does_not_displace_the_one_at_hand() {
+    let fleet = Fleet::new();
+    fleet.getter().warm_up().await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    fleet.store.always(Fault::Refuse);
+    let getter = fleet.getter();
+    assert_eq!(getter.token().await.unwrap().expose(), "token-2", "its own");
+    fleet.store.heal();
+    fleet.provider.is_now(Mood::Unavailable);
+    // So late nearly every call tries to renew, and finds the other token, which ends in ten seconds.
+    sleep(Duration::from_secs(3_560)).await;
+    for _ in 0..20 {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(getter.token().await.unwrap().expose(), "token-2");
+    }
+    assert!(getter.counts().failures > 0, "it did try");
+}
+
+/// A process that learns so late of its lease of four seconds; its wall clock stands still.
+fn slow_to_its_lease(fleet: &Fleet, by: Duration) -> TokenGetter {
+    let store = SlowAtFirst::new(&fleet.store, by);
+    let builder = TokenGetter::builder(credentials(ClientSecret::new("secret")), Arc::new(store));
+    let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+    builder.grant(fleet.provider.clone()).clock(Arc::new(clock)).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_lease_is_too_little_to_ask_or_all_that_the_request_gets() {
+    let fleet = Fleet::new();
+    let begun = Instant::now();
+    let late = slow_to_its_lease(&fleet, Duration::from_millis(3_850));
+    assert_eq!(late.token().await.unwrap().source(), TokenSource::Minted);
+    let asked = fleet.provider.asked();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0] >= begun + Duration::from_secs(4), "under another lease: {asked:?}");
+
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let begun = Instant::now();
+    slow_to_its_lease(&fleet, Duration::from_secs(2)).token().await.unwrap_err();
+    let waited = begun.elapsed().as_millis();
+    assert!((4_000..4_020).contains(&waited), "{waited} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_caller_that_goes_away_while_its_token_is_published_loses_no_token() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    fleet.store.script([Fault::Pass, Fault::Pass]);
+    fleet.store.always(Fault::Hang);
+    let leaving = getter.clone();
+    let leaving = tokio::spawn(async move { leaving.token().await.map(drop) });
+    sleep(LATENCY + Duration::from_millis(100)).await;
+    assert_eq!(fleet.provider.grants(), 1);
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    let token = getter.token().await.unwrap();
+    assert_eq!((token.expose(), token.source()), ("token-1", TokenSource::Memory));
 }
 
 #[tokio::test(start_paused = true)]

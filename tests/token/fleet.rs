@@ -245,6 +245,39 @@ impl TokenPersistenceProvider for Distant {
     }
 }
 
+/// A store that keeps its first writer waiting, once it has written.
+#[derive(Debug)]
+pub(crate) struct SlowAtFirst {
+    store: Arc<Store>,
+    by: Mutex<Duration>,
+}
+
+impl SlowAtFirst {
+    pub(crate) fn new(store: &Arc<Store>, by: Duration) -> Self {
+        Self { store: Arc::clone(store), by: Mutex::new(by) }
+    }
+}
+
+#[async_trait]
+impl TokenPersistenceProvider for SlowAtFirst {
+    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+        TokenPersistenceProvider::read(&*self.store, key).await
+    }
+
+    async fn write(
+        &self,
+        key: &TokenKey,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &TokenRecord,
+    ) -> Result<Swap<TokenRecord>, StoreError> {
+        let swap = self.store.write(key, expected, id, next).await;
+        let by = std::mem::take(&mut *self.by.lock().unwrap());
+        sleep(by).await;
+        swap
+    }
+}
+
 pub(crate) fn credentials(secret: impl SecretSource) -> ClientCredentials {
     ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),

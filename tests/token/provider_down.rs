@@ -2,14 +2,17 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use funcify::token::{GrantError, TokenError, TokenSource};
+use funcify::token::{GrantError, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
     Deadline,
     circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
+    conformance::Fault,
+    register::{Body, RecordKey, Register, WriteId},
+    token::TokenKey,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Fleet, Mood, Vault, at_once, credentials};
+use super::fleet::{Fleet, Mood, SlowAtFirst, Vault, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
@@ -99,7 +102,73 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
 
     assert_eq!(new.token().await.unwrap().source(), TokenSource::Minted);
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(old.token().await.unwrap().source(), TokenSource::Store, "the fleet's token");
+    for old in [old, also_old] {
+        assert_eq!(old.token().await.unwrap().source(), TokenSource::Store, "the fleet's token");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_record() {
+    for is_down in [false, true] {
+        let fleet = Fleet::new();
+        fleet.provider.takes_only("new");
+        if is_down {
+            fleet.store.always(Fault::Refuse);
+        }
+        let (old, begun) = (fleet.getter_with("old"), Instant::now());
+        old.token().await.unwrap_err();
+        if !is_down {
+            // An operator, or the store itself, removes what the fleet remembered.
+            let key = RecordKey::from(&TokenKey::default());
+            let current = fleet.store.read(&key).await.unwrap().map(|found| found.version);
+            let (id, body) = (WriteId::random(), Body::default());
+            fleet.store.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
+        }
+        while begun.elapsed() < Duration::from_secs(57) {
+            sleep(Duration::from_secs(2)).await;
+            old.token().await.unwrap_err();
+        }
+        assert_eq!(fleet.provider.asked().len(), 1, "store down: {is_down}");
+        sleep_until(begun + Duration::from_secs(62)).await;
+        old.token().await.unwrap_err();
+        assert_eq!(fleet.provider.asked().len(), 2, "store down: {is_down}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_remembered_without_a_look_at_the_store() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::RetryAfter(5));
+    let (getter, other) = (fleet.getter(), fleet.getter());
+    getter.token().await.unwrap_err();
+    other.token().await.unwrap_err();
+    let operations = fleet.operations();
+    for _ in 0..40 {
+        sleep(Duration::from_millis(100)).await;
+        getter.token().await.unwrap_err();
+        other.token().await.unwrap_err();
+    }
+    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (operations, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_without_a_deadline_gives_up_after_ten_seconds() {
+    let fleet = Fleet::new();
+    fleet.provider.is_now(Mood::Hangs);
+    let policy = TokenPolicy::default().with_lease(Duration::from_secs(60));
+    let patient = || {
+        let builder = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
+        let builder = builder.policy(policy.clone()).request_timeout(Duration::from_secs(50));
+        builder.build().unwrap()
+    };
+    let (holder, waiting) = (patient(), patient());
+    let an_age = Deadline::within(Duration::from_secs(3_600));
+    tokio::spawn(async move { an_age.scope(holder.token()).await.map(drop) });
+    sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    let error = waiting.token().await.unwrap_err();
+    assert!(matches!(error, TokenError::Deadline(_)), "{error}");
+    assert_eq!(begun.elapsed().as_secs(), 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,4 +265,25 @@ async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
     fleet.provider.is_now(Mood::Grants);
     getter.token().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_that_got_its_lease_late_where_there_is_no_deadline() {
+    // Who has no deadline gives up after ten seconds; a request is given three.
+    for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
+        let fleet = Fleet::new();
+        fleet.provider.is_now(Mood::Hangs);
+        let policy = CircuitPolicy::ancestor().with_count(1, Duration::from_secs(300));
+        let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
+        let circuit = circuit.unwrap();
+        let store = SlowAtFirst::new(&fleet.store, Duration::from_millis(late));
+        let getter = TokenGetter::builder(credentials(Vault::with("secret")), Arc::new(store))
+            .grant(fleet.provider.clone())
+            .clock(fleet.clock())
+            .policy(TokenPolicy::default().with_lease(Duration::from_secs(20)))
+            .circuit(circuit.clone());
+        let error = getter.build().unwrap().token().await.unwrap_err();
+        assert!(matches!(error, TokenError::Deadline(_)), "{error}");
+        assert_eq!(circuit.record().await.state, state, "{late} ms");
+    }
 }

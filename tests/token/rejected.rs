@@ -43,6 +43,19 @@ async fn an_api_that_refuses_every_token_costs_a_grant_in_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn instead_of_a_rejected_token_any_other_of_the_fleet_will_do_even_one_that_is_due() {
+    let fleet = Fleet::new();
+    let (getter, other) = (fleet.getter(), fleet.getter());
+    let old = getter.token().await.unwrap();
+    other.warm_up().await.unwrap();
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(other.rejected(&old).await.unwrap().expose(), "token-2");
+    sleep(Duration::from_secs(3_490)).await;
+    assert_eq!(getter.rejected(&old).await.unwrap().expose(), "token-2");
+    assert_eq!(fleet.provider.grants(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_rejection_of_an_old_token_costs_nothing() {
     let fleet = Fleet::new();
     let getter = fleet.getter();

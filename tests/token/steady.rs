@@ -2,10 +2,16 @@
 
 use std::{task::Poll, time::Duration};
 
-use funcify::token::TokenSource;
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use funcify::token::{
+    ClientCredentials, ClientSecret, Grant, GrantError, Granted, ReplyFault, TokenError,
+    TokenSource,
+};
+use funcify_core::{Deadline, token::AccessToken};
 use tokio::time::sleep;
 
-use super::fleet::{Fleet, at_once};
+use super::fleet::{Fleet, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_renews_its_token_once_an_interval_and_nobody_waits() {
@@ -56,6 +62,61 @@ async fn nobody_waits_for_the_one_who_renews() {
     let token = getter.token().await.unwrap();
     assert_eq!((token.expose(), begun.elapsed()), ("token-1", Duration::ZERO));
     assert_eq!(renewing.await.expose(), "token-2");
+}
+
+/// A provider that says nothing of how long its token lives.
+#[derive(Debug)]
+struct Silent(String);
+
+#[async_trait]
+impl Grant for Silent {
+    async fn grant(
+        &self,
+        _: &ClientCredentials,
+        _: Option<&ClientSecret>,
+    ) -> Result<Granted, GrantError> {
+        Ok(Granted { token: AccessToken::new(&*self.0), expires_in: None, scope: None })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_which_no_lifetime_was_said_lives_as_long_as_it_says_itself_or_by_default() {
+    let minted = async |token: String| {
+        let fleet = Fleet::new();
+        let builder = fleet.builder(credentials(ClientSecret::new("secret")), Duration::ZERO);
+        let builder = builder.grant(Silent(token)).default_lifetime(Duration::from_secs(600));
+        let token = builder.build().unwrap().token().await;
+        token.map(|token| token.expires_at().since(fleet.clock().now()).as_secs())
+    };
+    let jwt = |seconds: i64| {
+        let exp = Fleet::new().clock().now().as_millis() / 1_000 + seconds;
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp}}}"#)))
+    };
+    assert_eq!(minted("opaque".to_owned()).await.unwrap(), 600);
+    assert_eq!(minted(jwt(900)).await.unwrap(), 900);
+    for ended in [-1, 0] {
+        let error = minted(jwt(ended)).await.unwrap_err();
+        let TokenError::Grant(cause) = error else { panic!("{error}") };
+        assert!(matches!(*cause, GrantError::Reply(ReplyFault::ExpiresIn)), "{cause}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_little_time_left_a_due_token_is_used_as_it_is() {
+    let fleet = Fleet::new();
+    let getter = fleet.getter();
+    getter.warm_up().await.unwrap();
+    sleep(Duration::from_millis(3_589_000)).await;
+    let hurried = async || {
+        sleep(Duration::from_millis(9_100)).await;
+        for _ in 0..20 {
+            assert_eq!(getter.token().await.unwrap().expose(), "token-1");
+        }
+    };
+    Deadline::within(Duration::from_secs(10)).scope(hurried()).await;
+    assert_eq!(fleet.provider.asked().len(), 1);
+    let renewed = async { while getter.token().await.unwrap().expose() == "token-1" {} };
+    Deadline::within(Duration::from_secs(10)).scope(renewed).await;
 }
 
 #[tokio::test(start_paused = true)]

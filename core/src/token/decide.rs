@@ -287,7 +287,12 @@ mod tests {
     #[test]
     fn a_lease_is_over_once_its_version_was_watched_for_its_length() {
         let immortal = with_lease(aged(3_700), OTHER, Timestamp::from_millis(i64::MAX));
-        assert_eq!(verdict(&immortal, &me(), 0.0), "wait");
+        let wait = decide(&immortal, &me(), &TokenPolicy::default(), NOW, 0.0);
+        assert_eq!(
+            wait,
+            Decision::Wait { until: NOW + seconds(4) },
+            "no longer than a lease lasts"
+        );
         let watched = Asker { watched: seconds(4), ..me() };
         assert_eq!(verdict(&immortal, &watched, 0.0), "take");
     }

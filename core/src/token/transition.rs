@@ -141,6 +141,7 @@ impl TokenRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::register::WriteId;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -156,10 +157,18 @@ mod tests {
 
     #[test]
     fn a_published_token_is_due_at_a_fraction_of_its_life() {
-        let record = TokenRecord::default().published(&minted(), &TokenPolicy::default(), false);
+        let fault = Fault { code: "unavailable", cred: None, retry_after: None };
+        let until = NOW + Duration::from_secs(4);
+        let lease = Some(Lease { holder: WriteId::from_bits(1), until });
+        let before = TokenRecord { lease, ..TokenRecord::default().failed(&fault, NOW, 0.0) };
+        let record = before.clone().published(&minted(), &TokenPolicy::default(), false);
         assert_eq!(record.refresh_at, NOW + Duration::from_secs(2_700));
         assert_eq!(record.expires_at, NOW + Duration::from_secs(3_600));
         assert_eq!((record.lease, record.failure, record.forced_at), (None, None, None));
+        let forced = before.published(&minted(), &TokenPolicy::default(), true);
+        assert_eq!(forced.forced_at, Some(NOW));
+        let next = forced.published(&minted(), &TokenPolicy::default(), false);
+        assert_eq!(next.forced_at, Some(NOW), "the fleet goes on remembering it");
     }
 
     #[test]
@@ -183,6 +192,15 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 5, 5]);
         let record = record.published(&minted(), &TokenPolicy::default(), false);
         assert_eq!(record.failed(&fault, NOW, 0.0).failure.unwrap().count, 1);
+    }
+
+    #[test]
+    fn a_refused_secret_is_no_failure_of_the_provider_in_a_row_with_others() {
+        let refused = Fault { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
+        let down = Fault { code: "unavailable", cred: None, retry_after: None };
+        let record = TokenRecord::default().failed(&refused, NOW, 0.0).failed(&down, NOW, 0.0);
+        let failure = record.failure.unwrap();
+        assert_eq!((failure.count, failure.until), (1, NOW + Duration::from_secs(1)));
     }
 
     #[test]

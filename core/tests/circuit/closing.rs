@@ -48,6 +48,24 @@ async fn one_failed_probe_opens_it_again_for_twice_as_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_result_of_a_probe_is_told_at_once_and_without_a_look() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    for state in [CircuitState::Open, CircuitState::Closed] {
+        sleep(seconds(40)).await;
+        let probe = circuit.acquire().await.unwrap();
+        let (began, reads) = (Instant::now(), store.reads.load(Ordering::SeqCst));
+        match state {
+            CircuitState::Closed => probe.success().await,
+            _ => probe.failure().await,
+        }
+        assert_eq!((store.record().state, began.elapsed()), (state, millis(5)), "one swap");
+        assert_eq!(store.reads.load(Ordering::SeqCst), reads);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_rest_makes_the_stand_down_short_again() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 1);

@@ -1,6 +1,4 @@
-use std::sync::atomic::Ordering;
-
-use funcify_core::circuit::{Cause, CircuitError, CircuitState};
+use funcify_core::circuit::{Cause, CircuitError, CircuitState, StoreDown};
 use tokio::time::sleep;
 
 use crate::support::{Mood, START, Store, fail, fleet, is_refused, seconds, succeed, touchy};
@@ -26,12 +24,12 @@ async fn a_disabled_circuit_admits_all_and_counts_nothing() {
     let fleet = fleet(&store, &touchy(), 2);
     fail(&fleet[0]).await.unwrap_err();
     fleet[1].disable(START + seconds(3_600), "ann").await.unwrap();
-    let writes = store.writes.load(Ordering::SeqCst);
     sleep(seconds(30)).await;
+    let before = store.operations();
     for _ in 0..100 {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
-    assert_eq!(store.writes.load(Ordering::SeqCst), writes);
+    assert!(store.operations() - before <= 1, "a look, and no report");
     fleet[1].clear_override().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
     assert_eq!(store.record().overridden, None);
@@ -83,4 +81,35 @@ async fn a_probe_that_was_left_over_makes_a_disabled_circuit_read_no_more_than_a
         succeed(&fleet[0]).await.unwrap();
     }
     assert_eq!(store.operations(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_dominates_what_an_instance_decides_by_itself() {
+    // While the store is down, whatever the policy says of that.
+    for policy in [StoreDown::Admit, StoreDown::Refuse, StoreDown::Local] {
+        for is_forced in [true, false] {
+            let store = Store::new();
+            let circuit = fleet(&store, &touchy().with_store_down(policy), 1).remove(0);
+            let until = START + seconds(600);
+            match is_forced {
+                true => circuit.force_open(until, "ann").await.unwrap(),
+                false => circuit.disable(until, "ann").await.unwrap(),
+            }
+            store.is(Mood::Down);
+            sleep(seconds(31)).await;
+            for _ in 0..3 {
+                let is_refused = is_refused(&fail(&circuit).await);
+                assert_eq!(is_refused, is_forced, "{policy:?}");
+            }
+        }
+    }
+    // And while it is open for itself.
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_count(2, seconds(60)).with_quorum(2), 2);
+    for _ in 0..2 {
+        fail(&fleet[0]).await.unwrap_err();
+    }
+    assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::ThisInstance);
+    fleet[0].disable(START + seconds(600), "ann").await.unwrap();
+    succeed(&fleet[0]).await.unwrap();
 }

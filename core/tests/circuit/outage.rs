@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use funcify_core::{
     Deadline,
-    circuit::{Cause, CircuitError, CircuitEvent, CircuitState, StoreDown},
+    circuit::{Cause, CircuitBreaker, CircuitError, CircuitEvent, CircuitState, StoreDown},
 };
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +35,50 @@ async fn f06_one_caller_pays_one_timeout_later_tries_run_beside_the_call() {
     assert_eq!(paid.remove(0), millis(500), "the first pays the timeout");
     assert!(paid.iter().all(|late| *late <= millis(250)), "{paid:?}");
     assert!((3..=12).contains(&paid.len()), "1 to 30 s apart: {paid:?}");
+}
+
+/// A breaker whose store is down since a while: the next call is the one to try it again.
+async fn due_to_try(store: &Arc<Store>) -> CircuitBreaker {
+    let circuit = fleet(store, &touchy(), 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.is(Mood::Down);
+    sleep(seconds(5)).await;
+    succeed(&circuit).await.unwrap();
+    sleep(seconds(2)).await;
+    circuit
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_a_try_beside_a_call_costs_it_nothing_and_after_it_a_quarter_of_a_second_at_most() {
+    let store = Store::with_latency(millis(100));
+    let circuit = due_to_try(&store).await;
+    store.is(Mood::Up);
+    let (began, reads) = (Instant::now(), store.reads.load(Ordering::SeqCst));
+    let call = async || {
+        sleep(millis(300)).await;
+        Ok::<_, &str>(())
+    };
+    circuit.call(call).await.unwrap();
+    assert_eq!(store.reads.load(Ordering::SeqCst), reads + 1);
+    assert_eq!(began.elapsed(), millis(300));
+
+    let circuit = due_to_try(&store).await;
+    store.is(Mood::Hung);
+    let began = Instant::now();
+    succeed(&circuit).await.unwrap();
+    assert_eq!(began.elapsed(), millis(250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_tries_the_store_as_a_call_does() {
+    let store = Store::new();
+    let circuit = due_to_try(&store).await;
+    store.is(Mood::Up);
+    let reads = store.reads.load(Ordering::SeqCst);
+    circuit.acquire().await.unwrap().success().await;
+    assert_eq!(store.reads.load(Ordering::SeqCst), reads + 1);
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open, "the fleet's record counts again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -56,14 +56,67 @@ async fn f12_a_function_of_three_seconds_opens_on_a_hang_and_closes_again() {
 async fn a_call_cut_off_early_is_neutral() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    let late = Deadline::within(seconds(30));
-    late.scope(async {
+    // With time left to report, so that it is not the lack of it that keeps the circuit closed.
+    let invocation = || Deadline::of_invocation(millis(30_300), Deadline::WORK_MARGIN);
+    let late = async || {
         sleep(seconds(26)).await;
         let result = circuit.call(hang).await;
         assert!(matches!(result, Err(CircuitError::TimedOut { after }) if after <= seconds(4)));
-    })
-    .await;
+    };
+    invocation().scope(late()).await;
     assert_eq!(store.record().state, CircuitState::Closed);
+
+    let in_time = async || {
+        sleep(seconds(24)).await;
+        let result = circuit.call(hang).await;
+        assert!(matches!(result, Err(CircuitError::TimedOut { after }) if after >= seconds(5)));
+    };
+    invocation().scope(in_time()).await;
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_what_hangs_until_the_work_is_ended_is_told_before_lambda_ends_the_function() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let began = Instant::now();
+    let invocation = Deadline::of_invocation(seconds(3), Deadline::WORK_MARGIN);
+    let _ = invocation.enforce(circuit.call(hang)).await;
+    assert_eq!(store.record().state, CircuitState::Open);
+    assert!(began.elapsed() <= millis(2_900), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f12_a_report_that_is_under_way_when_the_work_is_ended_arrives() {
+    let store = Store::with_latency(millis(60));
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    let work = async {
+        let call = circuit.acquire().await.unwrap();
+        sleep(millis(2_600)).await;
+        call.failure().await;
+    };
+    let began = Instant::now();
+    let invocation = Deadline::of_invocation(seconds(3), Deadline::WORK_MARGIN);
+    let _ = invocation.enforce(work).await;
+    assert!(began.elapsed() > millis(2_700), "{:?}", began.elapsed());
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_the_deadline_a_report_does_not_wait_for_others() {
+    for _ in 0..20 {
+        let store = Store::new();
+        let circuit = fleet(&store, &touchy(), 1).remove(0);
+        succeed(&circuit).await.unwrap();
+        let hurried = async || {
+            let began = Instant::now();
+            fail(&circuit).await.unwrap_err();
+            // The wait, a read, a swap.
+            assert!(began.elapsed() <= millis(35), "{:?}", began.elapsed());
+        };
+        Deadline::within(millis(400)).scope(hurried()).await;
+        assert_eq!(store.record().state, CircuitState::Open);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,5 +249,23 @@ async fn a_call_with_little_time_leaves_the_lease_of_a_dropped_probe_to_the_next
     let probe = circuit.acquire().await.unwrap();
     assert_eq!(store.writes.load(Ordering::SeqCst), writes, "no other lease");
     probe.success().await;
+    assert_eq!(store.record().round_successes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_dropped_probe_goes_to_one_call_and_to_none_that_it_would_not_outlast() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    sleep(seconds(10)).await;
+    drop(circuit.acquire().await.unwrap());
+    let heir = circuit.acquire().await.unwrap();
+    assert!(circuit.acquire().await.is_err(), "one lease, one probe");
+    drop(heir);
+    // Twelve seconds it lasts; of the four that are left no call of ten could make use.
+    sleep(seconds(8)).await;
+    assert!(circuit.acquire().await.is_err());
+    sleep(seconds(4)).await;
+    circuit.acquire().await.unwrap().success().await;
     assert_eq!(store.record().round_successes, 1);
 }

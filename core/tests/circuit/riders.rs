@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use funcify_core::{
-    StoreError,
+    StoreError, StoreErrorKind,
     circuit::{
         CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
         CircuitStateProvider,
@@ -19,7 +19,9 @@ use funcify_core::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Mood, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy};
+use crate::support::{
+    Mood, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy,
+};
 
 /// How many of four failures are in the record: one leads and is dropped, two ride on its report, and
 /// the last comes `later`.
@@ -110,4 +112,60 @@ async fn what_was_decided_without_the_store_is_never_written_to_it() {
     shared.success().await;
     let record = store.record();
     assert_eq!((record.state, record.round_successes), (CircuitState::HalfOpen, 0));
+}
+
+/// A store that gives no clear answer to the first write, having applied it or not.
+#[derive(Debug)]
+struct Unclear {
+    store: Arc<Store>,
+    applies: bool,
+    is_unclear: AtomicBool,
+}
+
+#[async_trait]
+impl CircuitStateProvider for Unclear {
+    async fn circuit_state(
+        &self,
+        circuit: &CircuitName,
+    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+        self.store.circuit_state(circuit).await
+    }
+
+    async fn update_state(
+        &self,
+        circuit: &CircuitName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &CircuitRecord,
+    ) -> Result<Swap<CircuitRecord>, StoreError> {
+        let is_unclear = self.is_unclear.swap(false, Ordering::SeqCst);
+        if is_unclear && self.applies {
+            self.store.update_state(circuit, expected, id, next).await?;
+        }
+        if is_unclear {
+            return Err(StoreError::new("test", StoreErrorKind::Ambiguous, "no answer"));
+        }
+        self.store.update_state(circuit, expected, id, next).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f04_the_result_of_a_probe_counts_once_whether_its_unclear_write_was_applied_or_not() {
+    for applies in [false, true] {
+        let store = Store::new();
+        let policy = touchy().with_probes(1, 3);
+        fail(&fleet(&store, &policy, 1).remove(0)).await.unwrap_err();
+        sleep(seconds(10)).await;
+        let provider = Arc::new(Unclear {
+            store: Arc::clone(&store),
+            applies,
+            is_unclear: AtomicBool::new(false),
+        });
+        let circuit = CircuitBreaker::new("auth0", policy, provider.clone()).unwrap();
+        let circuit = circuit.with_clock(VirtualClock::at(START + seconds(20)));
+        let probe = circuit.acquire().await.unwrap();
+        provider.is_unclear.store(true, Ordering::SeqCst);
+        probe.success().await;
+        assert_eq!(store.record().round_successes, 1, "applied: {applies}");
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{Cause, CircuitBreaker, CircuitPolicy, CircuitState};
+use funcify_core::circuit::{
+    Bucket, Cause, CircuitBreaker, CircuitPolicy, CircuitRecord, CircuitState,
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use crate::support::{Store, fail, fleet, is_refused, millis, seconds, succeed};
+use crate::support::{START, Store, fail, fleet, is_refused, millis, seconds, succeed};
 
 /// A hundred calls a second, spread over the fleet, for so many seconds.
 async fn calls(fleet: &[CircuitBreaker], lasting: usize, fails: impl Fn(usize) -> bool) {
@@ -65,6 +67,43 @@ async fn a_thousand_cold_instances_do_not_storm_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_fleet_drew_by_a_vacant_record_is_drawn_again_by_what_the_report_finds() {
+    const ROUNDS: usize = 20;
+    let (mut writes, mut counted) = (0, 0);
+    for _ in 0..ROUNDS {
+        let store = Store::new();
+        let fleet = fleet(&store, &CircuitPolicy::default(), 500);
+        for circuit in &fleet {
+            assert!(circuit.record().await.buckets.is_empty());
+        }
+        // Each now holds that every call is to be reported.
+        for circuit in fleet {
+            succeed(&circuit).await.unwrap();
+        }
+        writes += store.writes.load(Ordering::SeqCst);
+        counted += store.record().buckets.iter().map(|bucket| bucket.calls).sum::<u32>();
+    }
+    assert!(writes <= 60 * ROUNDS, "{writes} writes");
+    // A few reports stand for a burst: a rough sample, but a fair one.
+    let share = f64::from(counted) / (500.0 * ROUNDS as f64);
+    assert!((0.4..=2.5).contains(&share), "{share} of the calls were counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_not_reported_is_reason_to_look_sooner_all_the_same() {
+    let store = Store::new();
+    let at = START - seconds(10);
+    let busy = Bucket { at, calls: 10_000_000, reports: 1_000, ..Bucket::default() };
+    store.plant(CircuitRecord { buckets: vec![busy], ..CircuitRecord::default() });
+    let circuit = fleet(&store, &CircuitPolicy::default(), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(store.operations(), 1, "the first look, and no report");
+    sleep(seconds(1)).await;
+    succeed(&circuit).await.unwrap();
+    assert_eq!(store.operations(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_that_take_too_long_open_it() {
     let store = Store::new();
     let policy = CircuitPolicy::default().with_slow_calls(0.5, millis(500));
@@ -73,7 +112,9 @@ async fn calls_that_take_too_long_open_it() {
         sleep(millis(600)).await;
         Ok::<_, &str>(())
     };
+    let began = Instant::now();
     while !is_refused(&circuit.call(slow).await) {
+        assert!(began.elapsed() < seconds(120), "every call is slow");
         sleep(seconds(1)).await;
     }
     assert_eq!(store.record().cause, Some(Cause::SlowCalls));

@@ -1,10 +1,13 @@
 //! What a process knows may be old: it was frozen, its clock was set, or it has no time to look.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use funcify_core::{
-    Deadline, ManualClock, StoreError,
+    Deadline, ManualClock, StoreError, Timestamp,
     circuit::{
         Cause, CircuitBreaker, CircuitName, CircuitRecord, CircuitState, CircuitStateProvider,
     },
@@ -73,6 +76,92 @@ async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
     assert!(refuses_after_the_thaw(true).await);
     // The twin: a clock that is frozen too shows nothing of the freeze.
     assert!(!refuses_after_the_thaw(false).await);
+}
+
+/// A store in which the first operation of one kind is frozen, with its answer under way.
+#[derive(Debug)]
+struct Frozen {
+    store: Arc<Store>,
+    clock: Arc<ManualClock>,
+    in_read: AtomicBool,
+    in_swap: AtomicBool,
+    until: Timestamp,
+}
+
+#[async_trait]
+impl CircuitStateProvider for Frozen {
+    async fn circuit_state(
+        &self,
+        name: &CircuitName,
+    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+        let found = self.store.circuit_state(name).await;
+        if self.in_read.swap(false, Ordering::SeqCst) {
+            self.clock.set(self.until);
+        }
+        found
+    }
+
+    async fn update_state(
+        &self,
+        name: &CircuitName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &CircuitRecord,
+    ) -> Result<Swap<CircuitRecord>, StoreError> {
+        let swap = self.store.update_state(name, expected, id, next).await;
+        if self.in_swap.swap(false, Ordering::SeqCst) {
+            self.clock.set(self.until);
+        }
+        swap
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_process_frozen_while_it_looked_looks_again_before_it_refuses() {
+    // However short a look is fresh, one of up to a second will do; a clock that was set back says
+    // nothing of its age.
+    let thawed = [
+        (START + seconds(60), 2),
+        (START + millis(1_001), 2),
+        (START + millis(999), 1),
+        (START - seconds(60), 2),
+    ];
+    for (until, reads) in thawed {
+        let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+        let frozen = Frozen {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            in_read: AtomicBool::new(true),
+            in_swap: AtomicBool::new(false),
+            until,
+        };
+        let policy = touchy().with_snapshots(millis(500), millis(500));
+        let circuit = CircuitBreaker::new("auth0", policy, Arc::new(frozen)).unwrap();
+        let circuit = circuit.with_clock(clock);
+        circuit.acquire().await.unwrap().neutral();
+        assert_eq!(store.reads.load(Ordering::SeqCst), reads, "{until:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_process_frozen_while_it_took_a_lease_makes_no_call_that_would_outlast_it() {
+    // A lease of twelve seconds, of which a call of ten needs five at least.
+    for (lasting, probes) in [(seconds(6), true), (seconds(8), false)] {
+        let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+        fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
+        clock.advance(seconds(10));
+        let frozen = Frozen {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            in_read: AtomicBool::new(false),
+            in_swap: AtomicBool::new(true),
+            until: START + seconds(10) + lasting,
+        };
+        let circuit = CircuitBreaker::new("auth0", touchy(), Arc::new(frozen)).unwrap();
+        let circuit = circuit.with_clock(clock);
+        assert_eq!(circuit.acquire().await.is_ok(), probes, "frozen for {lasting:?}");
+        assert_eq!(store.record().state, CircuitState::HalfOpen);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,4 +153,18 @@ mod tests {
         assert_eq!(pair, b"a%3Ab:p+w%2B%C3%A4%25");
         assert!(header.is_sensitive());
     }
+
+    #[tokio::test]
+    async fn a_provider_that_cannot_be_reached_is_not_named_in_the_error() {
+        let url = "http://127.0.0.1:1/canary/token".to_owned();
+        let authentication = ClientAuthentication::basic(ClientSecret::new("secret"));
+        let credentials =
+            ClientCredentials::new(Endpoint::TokenUrl(url), "warehouse", authentication)
+                .with_plain_http_on_loopback();
+        let grant = HttpGrant::new(crate::http::client().unwrap());
+        let error = grant.grant(&credentials, Some(&ClientSecret::new("secret"))).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, GrantError::Unreachable(_)), "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
 }

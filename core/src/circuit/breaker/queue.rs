@@ -86,14 +86,21 @@ mod tests {
     };
 
     use super::*;
-    use crate::circuit::{
-        CircuitRecord, Instance,
-        rules::{Outcome, Permit},
+    use crate::{
+        circuit::{
+            CircuitRecord, Instance, Probe,
+            rules::{Outcome, Permit},
+        },
+        register::WriteId,
     };
 
     fn report() -> Report {
+        of(None)
+    }
+
+    fn of(probe: Option<Probe>) -> Report {
         Report {
-            permit: Permit::of(&CircuitRecord::default(), None),
+            permit: Permit::of(&CircuitRecord::default(), probe),
             outcome: Outcome::Failure,
             slow: false,
             weight: 1,
@@ -131,5 +138,18 @@ mod tests {
         assert_eq!(lead.take(at(12)).len(), 2);
         lead.put_back(vec![(at(12), report())]);
         assert_eq!(lead.take(at(13)).len(), 1);
+    }
+
+    #[test]
+    fn the_result_of_a_probe_is_not_left_over_for_its_lease_has_the_next_result() {
+        let queue = Queue::default();
+        let probe = Probe { id: WriteId::from_bits(1), until: Timestamp::EPOCH };
+        let lead = queue.join(of(Some(probe)), Timestamp::EPOCH);
+        assert!(queue.join(report(), Timestamp::EPOCH).is_none(), "one leads");
+        drop(lead);
+        let lead = queue.join(report(), Timestamp::EPOCH).unwrap();
+        let left = lead.take(Timestamp::EPOCH);
+        assert_eq!(left.len(), 2);
+        assert!(left.iter().all(|(_, report)| report.permit.probe.is_none()));
     }
 }

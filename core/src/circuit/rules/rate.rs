@@ -340,3 +340,22 @@ fn floored(at: Timestamp, seconds: u64) -> Timestamp {
 fn whole(weight: f64) -> u32 {
     weight.clamp(1.0, 1_000_000.0) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_sure_where_chance_explains_it_once_in_three_million() {
+        // Half of so many calls failed, each reported or one in ten, against three eighths of them.
+        for (calls, weight, is_sure) in
+            [(460.0, 1.0, false), (470.0, 1.0, true), (4_600.0, 10.0, false), (4_700.0, 10.0, true)]
+        {
+            let (bad, squares) = (calls / 2.0, calls / 2.0 * weight);
+            let reports = calls / weight;
+            let sample =
+                Sample { calls, bad, reports, bad_squares: squares, good_squares: squares };
+            assert_eq!(sample.is_surely_over(0.375), is_sure, "{calls} calls, {reports} reports");
+        }
+    }
+}

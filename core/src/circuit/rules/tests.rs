@@ -6,7 +6,7 @@ use super::{Admission, Outcome, Permit, Report, admit, apply, clamp, lease};
 use crate::{
     Timestamp,
     circuit::{
-        Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override,
+        Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override,
         OverrideMode, Probe,
     },
     register::WriteId,
@@ -91,6 +91,87 @@ fn what_a_report_does_by_state() {
 }
 
 #[test]
+fn a_lease_is_over_by_the_record_or_by_the_permit_whichever_is_first() {
+    for (stored, held, second, counts) in
+        [(22, 22, 21, true), (22, 22, 22, false), (22, 16, 16, false), (16, 22, 16, false)]
+    {
+        let record = CircuitRecord { probes: vec![probe(1, stored)], ..in_state(HalfOpen) };
+        let report = told(&record, Some(probe(1, held)), Outcome::Success);
+        let next = apply(&record, &policy(), &report, at(second), 0.5);
+        assert_eq!(next.is_some(), counts, "{stored} stored, {held} held, at {second}");
+    }
+}
+
+#[test]
+fn with_each_change_of_state_counting_begins_anew_and_members_of_a_newer_version_stay() {
+    let full = |state| CircuitRecord {
+        failures: vec![Failure { at: at(1), instance: Instance::new("a") }; 2],
+        buckets: vec![Bucket { at: at(1), calls: 9, ..Bucket::default() }],
+        probes: vec![probe(1, 22)],
+        round_successes: 1,
+        unknown: serde_json::Map::from_iter([("newer".to_owned(), true.into())]),
+        ..in_state(state)
+    };
+    let told = |state, probe, outcome| {
+        let record = full(state);
+        apply(&record, &policy(), &told(&record, probe, outcome), at(15), 0.5).unwrap()
+    };
+    let changes = [
+        (told(Closed, None, Outcome::Failure), Open, vec![]),
+        (
+            lease(&full(Open), &policy(), probe(2, 27), at(15)).unwrap(),
+            HalfOpen,
+            vec![probe(2, 27)],
+        ),
+        (told(HalfOpen, Some(probe(1, 22)), Outcome::Success), Closed, vec![]),
+        (told(HalfOpen, Some(probe(1, 22)), Outcome::Failure), Open, vec![]),
+    ];
+    for (next, state, probes) in changes {
+        assert_eq!((next.state, next.epoch, next.changed_at), (state, 2, at(15)));
+        assert_eq!((next.failures, next.buckets), (vec![], vec![]), "to {state:?}");
+        assert_eq!((next.probes, next.round_successes), (probes, 0), "to {state:?}");
+        assert_eq!(next.unknown, full(state).unknown, "to {state:?}");
+    }
+}
+
+#[test]
+fn only_a_rest_in_closed_makes_the_next_stand_down_short() {
+    let record = CircuitRecord { probes: vec![probe(1, 222)], ..in_state(HalfOpen) };
+    let report = told(&record, Some(probe(1, 222)), Outcome::Failure);
+    assert_eq!(apply(&record, &policy(), &report, at(200), 0.5).unwrap().openings, 2);
+}
+
+#[test]
+fn no_more_failures_are_kept_than_there_are_places() {
+    // Of one instance as many as the others of the quorum leave, the newest; of all of them sixteen.
+    let policy = policy().with_count(16, Duration::from_secs(60)).with_quorum(8);
+    let mut record = in_state(Closed);
+    let mut fail = |tag: &str, second| {
+        let instance = Instance::new(tag);
+        let report = Report { instance, ..told(&record, None, Outcome::Failure) };
+        record = apply(&record, &policy, &report, at(second), 0.5).unwrap();
+        record.failures.clone()
+    };
+    let times =
+        |failures: &[Failure]| failures.iter().map(|failure| failure.at).collect::<Vec<_>>();
+    let one = (0..12).map(|second| fail("a", second)).last().unwrap();
+    assert_eq!(times(&one), (3..12).map(at).collect::<Vec<_>>());
+    let all = (0..24).map(|n| fail(["b", "c", "d"][n % 3], 12)).last().unwrap();
+    assert_eq!(times(&all), [at(12); 16]);
+}
+
+#[test]
+fn under_an_order_nothing_is_counted() {
+    for mode in [OverrideMode::ForceOpen, OverrideMode::Disabled] {
+        let overridden = Some(Override::new(mode, at(60), "ann"));
+        let record = CircuitRecord { overridden, ..in_state(Closed) };
+        let report = told(&record, None, Outcome::Failure);
+        assert_eq!(apply(&record, &policy(), &report, at(59), 0.5), None);
+        assert!(apply(&record, &policy(), &report, at(60), 0.5).is_some());
+    }
+}
+
+#[test]
 fn the_stand_down_by_the_number_of_openings_and_the_draw() {
     // Openings so far, seconds since the last change, draw, then the span and the openings after.
     let cases = [
@@ -141,6 +222,7 @@ fn places_of_a_quorum() {
 fn a_lease_makes_an_open_circuit_half_open_and_counts_anew() {
     let record = CircuitRecord { round_successes: 1, ..in_state(Open) };
     assert_eq!(lease(&record, &policy(), probe(1, 22), at(9)), None);
+    assert_eq!(lease(&record, &policy(), probe(1, 10), at(10)), None, "over already");
     let round = lease(&record, &policy(), probe(1, 22), at(10)).unwrap();
     assert_eq!((round.state, round.epoch, round.round_successes), (HalfOpen, 2, 0));
     let round = lease(&round, &policy(), probe(2, 23), at(11)).unwrap();
@@ -151,12 +233,27 @@ fn a_lease_makes_an_open_circuit_half_open_and_counts_anew() {
 }
 
 #[test]
+fn of_more_than_an_honest_writer_keeps_the_newest_stay() {
+    let odd = CircuitRecord {
+        failures: (0..20).map(|n| Failure { at: at(n), instance: Instance::new("a") }).collect(),
+        buckets: (0..30).map(|n| Bucket { at: at(n), ..Bucket::default() }).collect(),
+        probes: (0..6).map(|n| probe(1, n)).collect(),
+        ..in_state(HalfOpen)
+    };
+    let read = clamp(odd, &policy(), at(40));
+    assert_eq!((read.failures.len(), read.failures.first().map(|f| f.at)), (16, Some(at(4))));
+    assert_eq!((read.buckets.len(), read.buckets.first().map(|b| b.at)), (24, Some(at(6))));
+    assert_eq!(read.probes, [2, 3, 4, 5].map(|until| probe(1, until)));
+}
+
+#[test]
 fn the_latest_that_an_honest_writer_could_have_stored() {
     let far = Timestamp::from_millis(i64::MAX);
     let odd = CircuitRecord {
         open_until: far,
         changed_at: far,
         failures: vec![Failure { at: far, instance: Instance::new("a") }],
+        buckets: vec![Bucket { at: far, ..Bucket::default() }],
         probes: vec![Probe { id: WriteId::from_bits(1), until: far }],
         overridden: Some(Override::new(OverrideMode::ForceOpen, far, "")),
         ..in_state(Open)
@@ -164,6 +261,7 @@ fn the_latest_that_an_honest_writer_could_have_stored() {
     let read = clamp(odd.clone(), &policy(), at(0));
     assert_eq!(read.open_until, at(40));
     assert_eq!(read.failures.first().map(|failure| failure.at), Some(at(0)));
+    assert_eq!(read.buckets.first().map(|bucket| bucket.at), Some(at(0)));
     assert_eq!(read.probes.first().map(|probe| probe.until), Some(at(12)));
     assert_eq!(read.overridden.map(|order| order.until), Some(at(7 * 86_400)));
     assert_eq!(read.changed_at, far, "reports are fenced by it as it is");

@@ -208,6 +208,25 @@ async fn a_fetch_that_died_while_nobody_looked_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn a_reply_that_lay_about_is_as_old_as_its_question() {
+    let (provider, clock) = (Provider::start().await, clock());
+    let keys = KeySet::new(provider.url("/jwks").parse().unwrap(), Pace::DEFAULT);
+    let fetch =
+        Fetch { client: Some(crate::http::client().unwrap()), loopback: true, circuit: None };
+    let ask = async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
+    provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
+    assert!(timeout(Duration::from_millis(30), ask()).await.is_err());
+    // The reply comes, and nobody looks at it for a day.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    clock.advance(25 * 60 * MINUTE);
+    assert_eq!(ask().await, "allowed");
+    assert_eq!(provider.requests("/jwks").len(), 1);
+    clock.advance(Duration::from_secs(31));
+    assert_eq!(ask().await, "allowed");
+    assert_eq!(provider.requests("/jwks").len(), 2, "too old to be trusted without a look");
+}
+
+#[tokio::test]
 async fn the_deadline_of_the_invocation_bounds_the_wait() {
     let (provider, _, pip) = started().await;
     provider.reply("/jwks", Reply::Never);

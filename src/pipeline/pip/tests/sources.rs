@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use funcify_core::Clock;
 use serde_json::{json, value::RawValue};
 
 use super::{
@@ -52,6 +53,18 @@ async fn userinfo_is_kept_for_a_minute_and_never_longer_than_the_token() {
         caller.userinfo().await.unwrap();
         assert_eq!(provider.requests("/userinfo").len(), 2, "{lifetime}");
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_userinfo() {
+    let (provider, pip) = with_userinfo().await;
+    let clock = clock();
+    let pip = pip.clock(clock.clone());
+    let caller = identify(&pip, &token_with("exp", json!(NOW + 300))).await.unwrap();
+    caller.userinfo().await.unwrap();
+    clock.set(super::clock().now() - Duration::from_secs(3_600));
+    caller.userinfo().await.unwrap();
+    assert_eq!(provider.requests("/userinfo").len(), 2);
 }
 
 #[tokio::test]
