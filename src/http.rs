@@ -39,6 +39,14 @@ pub fn client() -> Result<reqwest::Client, ClientError> {
 ///
 /// [`ClientError::RootCertificates`] if `pem` holds something else.
 pub fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
+    client_with(pem, CONNECT_TIMEOUT)
+}
+
+/// The same client, which waits for a connection as long as `connect_timeout`.
+pub(crate) fn client_with(
+    pem: &[u8],
+    connect_timeout: Duration,
+) -> Result<reqwest::Client, ClientError> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
 
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -53,7 +61,7 @@ pub fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
         .no_proxy()
         .build()?)

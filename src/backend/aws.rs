@@ -3,16 +3,25 @@
 use std::{env, error::Error, fs, io, path::PathBuf, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+            http_client_fn,
+        },
+        orchestrator::HttpRequest,
+        result::ConnectorError,
+        stalled_stream_protection::StalledStreamProtectionConfig,
+    },
+    http::HttpError,
 };
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn},
-    stalled_stream_protection::StalledStreamProtectionConfig,
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::http;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A PEM file of certificate authorities to trust besides, as the AWS command line names it.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -28,8 +37,8 @@ pub(super) enum AwsConfigError {
     Unreadable(PathBuf, #[source] io::Error),
     #[error("{CA_BUNDLE} names {}, which holds no PEM certificates", .0.display())]
     NotPem(PathBuf),
-    #[error("TLS cannot be set up")]
-    Tls(#[source] Box<dyn Error + Send + Sync>),
+    #[error("there is no HTTP client for AWS")]
+    Client(#[source] BoxError),
 }
 
 /// Reads the configuration as every AWS tool does, without network I/O: region, credentials,
@@ -47,50 +56,57 @@ pub(super) async fn sdk_config() -> Result<SdkConfig, AwsConfigError> {
         .await)
 }
 
-/// One connector for whoever asks: both services and the credentials.
+/// One client for whoever asks: both services and the credentials.
 ///
-/// The SDK's own client makes one when each service is built, only to see that it can, and another
-/// at the first request; most of that time goes into the root certificates.
+/// It is the one that everything else in funcify uses: the SDK's own takes its root certificates as
+/// PEM only, and reading those takes most of a start.
 fn http_client() -> Result<SharedHttpClient, AwsConfigError> {
-    let tls = TlsContext::builder()
-        .with_trust_store(roots()?)
-        .build()
-        .map_err(|error| AwsConfigError::Tls(error.into()))?;
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
-        .build();
-    let connector = SharedHttpConnector::new(connector);
+    let client = http::client_with(&ca_bundle()?, CONNECT_TIMEOUT)
+        .map_err(|error| AwsConfigError::Client(error.into()))?;
+    let connector = SharedHttpConnector::new(Connector(client));
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
-/// Mozilla's authorities, and those of `AWS_CA_BUNDLE`.
-fn roots() -> Result<TrustStore, AwsConfigError> {
-    let mut roots = TrustStore::empty();
-    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        roots.add_pem_certificate(pem(root));
-    }
-    if let Some(path) = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
-        for certificate in bundle(&path)? {
-            roots.add_pem_certificate(pem(&certificate));
-        }
-    }
-    Ok(roots)
-}
-
-fn bundle(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, AwsConfigError> {
-    let text = fs::read(path).map_err(|error| AwsConfigError::Unreadable(path.clone(), error))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+/// What `AWS_CA_BUNDLE` names.
+fn ca_bundle() -> Result<Vec<u8>, AwsConfigError> {
+    let named = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(path) = named else { return Ok(Vec::new()) };
+    let pem = fs::read(&path).map_err(|error| AwsConfigError::Unreadable(path.clone(), error))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(AwsConfigError::NotPem(path.clone())),
+        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        _ => Err(AwsConfigError::NotPem(path)),
     }
 }
 
-/// The client wants PEM, even of what was DER.
-fn pem(certificate: &CertificateDer<'_>) -> Vec<u8> {
-    let base64 = BASE64_STANDARD.encode(certificate);
-    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n").into_bytes()
+/// Sends what an SDK asks for.
+#[derive(Debug)]
+struct Connector(reqwest::Client);
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let request = to_send(request).map_err(ConnectorError::user)?;
+            let response =
+                client.execute(request).await.map_err(|error| match error.is_timeout() {
+                    true => ConnectorError::timeout(error.into()),
+                    false => ConnectorError::io(error.into()),
+                })?;
+            let response = ::http::Response::<reqwest::Body>::from(response);
+            let response = response.map(SdkBody::from_body_1_x);
+            response
+                .try_into()
+                .map_err(|error: HttpError| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// Of the services that are used here none takes a stream.
+fn to_send(request: HttpRequest) -> Result<reqwest::Request, BoxError> {
+    let request = request.try_into_http1x()?;
+    let (parts, body) = request.into_parts();
+    let body = body.bytes().ok_or("expected a request that is not a stream")?;
+    let body = Bytes::copy_from_slice(body);
+    Ok(reqwest::Request::try_from(::http::Request::from_parts(parts, body))?)
 }
