@@ -37,7 +37,14 @@ async fn twenty_failures_at_once_open_a_circuit_of_sixteen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_hundred_failures_at_once_cost_two_operations_each_at_most_and_open_within_300_ms() {
+async fn five_hundred_failures_at_once_cost_800_operations_and_open_within_a_third_of_a_second() {
+    // Each draws anew.
+    for _ in 0..20 {
+        five_hundred_failures().await;
+    }
+}
+
+async fn five_hundred_failures() {
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute(), 500);
     for circuit in &fleet {
@@ -55,7 +62,7 @@ async fn five_hundred_failures_at_once_cost_two_operations_each_at_most_and_open
     assert!(began.elapsed() <= millis(300), "{:?}", began.elapsed());
     while calls.join_next().await.is_some() {}
     let cost = store.operations() - before;
-    assert!(cost <= 1_000, "{cost}");
+    assert!(cost <= 800, "{cost}");
 }
 
 #[tokio::test(start_paused = true)]

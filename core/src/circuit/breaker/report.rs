@@ -25,7 +25,7 @@ use crate::{
 /// What a report adds to its call at most.
 const REPORT: Duration = Duration::from_millis(500);
 /// The bounds of the first wait: usual, and near the deadline.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(125);
 const HASTY_WAIT: Duration = Duration::from_millis(20);
 /// The bound that the wait after a conflict is doubled to at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
