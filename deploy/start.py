@@ -31,7 +31,9 @@ LAMBDA = {
 def start(program, runtime):
     """Milliseconds until the function connects."""
     port = runtime.getsockname()[1]
-    environment = {**os.environ, **TOKEN, **LAMBDA, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
+    # What this machine says about AWS, a bundle of authorities say, is not what Lambda says.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = {**inherited, **TOKEN, **LAMBDA, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
     began = time.perf_counter()
     function = subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL)
     connection, _ = runtime.accept()
