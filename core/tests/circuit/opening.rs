@@ -134,6 +134,23 @@ async fn one_poisoned_instance_opens_for_itself_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn poisoned_instances_come_back_one_after_the_other() {
+    let store = Store::new();
+    let policy = five_a_minute().with_count(8, seconds(60)).with_quorum(5);
+    let fleet = fleet(&store, &policy, 4);
+    let mut ends = Vec::new();
+    for circuit in &fleet {
+        while !is_refused(&fail(circuit).await) {}
+        let open = circuit.acquire().await.unwrap_err();
+        ends.push((open.cause, open.retry_after));
+    }
+    assert!(ends.iter().all(|(cause, _)| *cause == Cause::ThisInstance), "{ends:?}");
+    ends.sort_by_key(|(_, after)| *after);
+    ends.dedup();
+    assert!(ends.len() > 1, "all at the same moment: {ends:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn with_a_rate_rule_too_one_poisoned_instance_opens_for_itself_only() {
     let store = Store::new();
     let policy = CircuitPolicy::default().with_rate(0.5, seconds(60), 4).with_quorum(2);

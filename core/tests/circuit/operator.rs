@@ -1,7 +1,11 @@
+use std::sync::atomic::Ordering;
+
 use funcify_core::circuit::{Cause, CircuitError, CircuitState, StoreDown};
 use tokio::time::sleep;
 
-use crate::support::{Mood, START, Store, fail, fleet, is_refused, seconds, succeed, touchy};
+use crate::support::{
+    Mood, START, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_forced_open_circuit_refuses_the_fleet_until_the_order_ends() {
@@ -33,6 +37,30 @@ async fn a_disabled_circuit_admits_all_and_counts_nothing() {
     fleet[1].clear_override().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
     assert_eq!(store.record().overridden, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_orders_at_once_neither_is_lost() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    let until = START + seconds(600);
+    let (opened, disabled) =
+        tokio::join!(fleet[0].force_open(until, "ann"), fleet[1].disable(until, "bob"));
+    (opened.unwrap(), disabled.unwrap());
+    let [writes, conflicts] = [&store.writes, &store.conflicts].map(|n| n.load(Ordering::SeqCst));
+    assert!(writes == 2 && conflicts >= 1, "{writes} written, {conflicts} conflicts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_ends_on_time_for_whoever_looked_just_before() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy().with_stand_down(seconds(30), seconds(30)), 2);
+    fail(&fleet[0]).await.unwrap_err();
+    fleet[1].disable(START + seconds(3), "ann").await.unwrap();
+    sleep(millis(2_500)).await;
+    succeed(&fleet[1]).await.unwrap();
+    sleep(millis(500)).await;
+    assert_eq!(fleet[1].acquire().await.unwrap_err().cause, Cause::Failures);
 }
 
 #[tokio::test(start_paused = true)]

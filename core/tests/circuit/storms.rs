@@ -67,7 +67,8 @@ async fn five_hundred_failures() {
 
 #[tokio::test(start_paused = true)]
 async fn a_report_ends_as_soon_as_the_epoch_moved() {
-    let store = Store::new();
+    // So slow that some look before the first has written, whatever they draw.
+    let store = Store::with_latency(millis(25));
     let fleet = fleet(&store, &touchy(), 50);
     for circuit in &fleet {
         succeed(circuit).await.unwrap();

@@ -358,4 +358,59 @@ mod tests {
             assert_eq!(sample.is_surely_over(0.375), is_sure, "{calls} calls, {reports} reports");
         }
     }
+
+    /// So many calls, every one of them reported or one in `weight`, so long before `now`.
+    fn bucket(now: Timestamp, before: u64, calls: u32, bad: u32, weight: u32) -> Bucket {
+        Bucket {
+            at: now - Duration::from_secs(before),
+            calls,
+            failures: bad,
+            reports: (calls - bad) / weight + bad / weight,
+            failed_reports: bad / weight,
+            ..Bucket::default()
+        }
+    }
+
+    #[test]
+    fn what_opens_a_circuit_of_twenty_percent_and_what_only_looks_like_it() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let minute = |calls, bad, weight| bucket(now, 59, calls, bad, weight);
+        let cases = [
+            ("a fifth, all reported", 0.2, vec![minute(1_000, 200, 1)], true),
+            ("a little less", 0.2, vec![minute(1_000, 199, 1)], false),
+            // As good as certain that it is over a tenth, far from it that it is over 15 %.
+            ("a fifth by a sample", 0.2, vec![minute(5_000, 1_000, 10)], false),
+            ("two fifths by a sample", 0.2, vec![minute(5_000, 2_000, 10)], true),
+            // A hundred calls a second are promised: sixteen failures are not all of them.
+            (
+                "failures before the good calls",
+                0.2,
+                vec![minute(6_000, 0, 10), bucket(now, 1, 16, 16, 1)],
+                false,
+            ),
+            (
+                "as many failures as calls are promised",
+                0.2,
+                vec![minute(6_000, 0, 10), bucket(now, 1, 200, 200, 1)],
+                true,
+            ),
+            // Certainly over three quarters of either threshold, over one of them.
+            (
+                "46 % of a second under 50 %",
+                0.5,
+                vec![minute(6_000, 0, 1), bucket(now, 1, 4_000, 1_840, 1)],
+                false,
+            ),
+            (
+                "46 % of a second over 45 %",
+                0.45,
+                vec![minute(6_000, 0, 1), bucket(now, 1, 4_000, 1_840, 1)],
+                true,
+            ),
+        ];
+        for (case, threshold, buckets, opens) in cases {
+            let rule = (Duration::from_secs(60), 20);
+            assert_eq!(over(&buckets, Kind::Failed, threshold, rule, now), opens, "{case}");
+        }
+    }
 }

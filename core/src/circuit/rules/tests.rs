@@ -91,6 +91,19 @@ fn what_a_report_does_by_state() {
 }
 
 #[test]
+fn a_permit_is_fenced_by_the_epoch_and_by_the_time_of_the_change() {
+    let record = in_state(Closed);
+    for (epoch, changed_at, counts) in
+        [(1, at(0), true), (0, at(0), false), (2, at(0), false), (1, at(1), false)]
+    {
+        let permit = Permit { epoch, changed_at, ..Permit::of(&record, None) };
+        let report = Report { permit, ..told(&record, None, Outcome::Failure) };
+        let next = apply(&record, &policy(), &report, at(5), 0.5);
+        assert_eq!(next.is_some(), counts, "{epoch}, {changed_at:?}");
+    }
+}
+
+#[test]
 fn a_lease_is_over_by_the_record_or_by_the_permit_whichever_is_first() {
     for (stored, held, second, counts) in
         [(22, 22, 21, true), (22, 22, 22, false), (22, 16, 16, false), (16, 22, 16, false)]
