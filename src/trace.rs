@@ -69,8 +69,8 @@ impl TraceContext {
     }
 
     /// Runs `work` as a part of this trace.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
+    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
     }
 
     /// Adds the headers that hand the trace on, unless they are there already.

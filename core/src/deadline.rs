@@ -87,8 +87,8 @@ impl Deadline {
     }
 
     /// Runs `work` under this deadline: [`current`](Self::current) finds it there.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
+    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, work)
     }
 
     /// Runs `work` under this deadline and ends it there; not even starts it once that has passed.
@@ -100,12 +100,17 @@ impl Deadline {
     /// # Errors
     ///
     /// [`DeadlineExceeded`] if the work was not done by then.
-    pub async fn enforce<F: Future>(self, work: F) -> Result<F::Output, DeadlineExceeded> {
-        if self.remaining().is_zero() {
-            return Err(DeadlineExceeded);
-        }
-        let limited = async {
-            let mut work = pin!(self.scope(work));
+    pub fn enforce<F: Future>(
+        self,
+        work: F,
+    ) -> impl Future<Output = Result<F::Output, DeadlineExceeded>> {
+        // Outside of what is async, or the future would have room for the work twice.
+        let work = self.scope(work);
+        let limited = async move {
+            if self.remaining().is_zero() {
+                return Err(DeadlineExceeded);
+            }
+            let mut work = pin!(work);
             let mut timer = pin!(None);
             let mut is_late = false;
             poll_fn(|cx| {
@@ -124,7 +129,7 @@ impl Deadline {
             })
             .await
         };
-        PENDING.scope(Cell::new(0), limited).await
+        PENDING.scope(Cell::new(0), limited)
     }
 
     /// When work ends.

@@ -22,6 +22,7 @@ pub(super) enum Order {
 
 /// What became of one record.
 pub(super) struct Verdict {
+    index: usize,
     pub(super) id: String,
     pub(super) problem: Option<Problem>,
     pub(super) matched: bool,
@@ -29,7 +30,15 @@ pub(super) struct Verdict {
 
 /// What a record's turn needs: everything but the record.
 pub(super) trait Turns<S>: Sync {
-    fn take(&self, index: usize, record: S) -> impl Future<Output = Turn> + Send;
+    /// A record that waits for nothing but its end; smaller than the record.
+    type Begun: Send;
+
+    /// No turn begins after it.
+    fn deadline(&self) -> Deadline;
+
+    fn begin(&self, index: usize, record: S) -> Self::Begun;
+
+    fn end(&self, begun: Self::Begun) -> impl Future<Output = Turn> + Send;
 }
 
 /// What became of a record that had its turn.
@@ -40,25 +49,23 @@ pub(super) struct Turn {
 
 /// Runs a batch. The verdicts are in the records' order.
 pub(super) async fn run<S: Record>(
-    records: impl Iterator<Item = Parsed<S>> + Send,
+    records: Vec<Parsed<S>>,
     order: Order,
-    deadline: Deadline,
     turns: &impl Turns<S>,
 ) -> Vec<Verdict> {
     let (concurrency, stop) = match order {
         Order::Groups { concurrency } => (concurrency, false),
         Order::UpToFailure => (1, true),
     };
-    let records = records.enumerate();
+    let records = records.into_iter().enumerate();
     if concurrency <= 1 {
-        let verdicts = run_lane(records, stop, deadline, turns).await;
-        return verdicts.into_iter().map(|(_, verdict)| verdict).collect();
+        return run_lane(records, stop, turns).await;
     }
-    let run = lanes(records).into_iter().map(|lane| run_lane(lane, stop, deadline, turns));
-    let mut verdicts: Vec<_> =
+    let run = lanes(records).into_iter().map(|lane| run_lane(lane, stop, turns));
+    let mut verdicts: Vec<Verdict> =
         stream::iter(run).buffer_unordered(concurrency).flat_map(stream::iter).collect().await;
-    verdicts.sort_unstable_by_key(|(index, _)| *index);
-    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+    verdicts.sort_unstable_by_key(|verdict| verdict.index);
+    verdicts
 }
 
 type Lane<S> = Vec<(usize, Parsed<S>)>;
@@ -83,39 +90,45 @@ fn lanes<S: Record>(records: impl Iterator<Item = (usize, Parsed<S>)>) -> Vec<La
     lanes
 }
 
-async fn run_lane<S: Record>(
-    lane: impl IntoIterator<Item = (usize, Parsed<S>)>,
+fn run_lane<S: Record>(
+    lane: impl IntoIterator<Item = (usize, Parsed<S>), IntoIter: Send>,
     stop: bool,
-    deadline: Deadline,
     turns: &impl Turns<S>,
-) -> Vec<(usize, Verdict)> {
-    let lane = lane.into_iter();
-    let mut verdicts = Vec::with_capacity(lane.size_hint().0);
-    let mut stopped = BTreeSet::new();
-    let mut failed = false;
-    for (index, record) in lane {
-        let (id, group) = (id(&record).to_owned(), group(&record).map(str::to_owned));
-        let waits = (stop && failed) || group.as_ref().is_some_and(|group| stopped.contains(group));
-        let turn = if waits {
-            // Not a fault of its own: it would overtake the one that failed.
-            Turn { result: Err(Problem::new(StatusCode::CONFLICT)), matched: true }
-        } else {
-            match record {
-                Err(broken) => Turn { result: Err(broken.problem), matched: true },
-                Ok(_) if deadline.remaining() < Deadline::LEAST => {
-                    Turn { result: Err(DeadlineExceeded.into()), matched: true }
+) -> impl Future<Output = Vec<Verdict>> + Send {
+    let mut lane = lane.into_iter();
+    async move {
+        let mut verdicts = Vec::with_capacity(lane.size_hint().0);
+        let mut stopped = BTreeSet::new();
+        let mut failed = false;
+        // Begun before anything waits, so that nothing that waits has room for a record.
+        while let Some((index, id, group, begun)) = lane.next().map(|(index, record)| {
+            let (id, group) = (id(&record).to_owned(), group(&record).map(str::to_owned));
+            let waits =
+                (stop && failed) || group.as_ref().is_some_and(|group| stopped.contains(group));
+            let begun = match record {
+                // Not a fault of its own: it would overtake the one that failed.
+                _ if waits => Err(Problem::new(StatusCode::CONFLICT)),
+                Err(broken) => Err(broken.problem),
+                Ok(_) if turns.deadline().remaining() < Deadline::LEAST => {
+                    Err(DeadlineExceeded.into())
                 }
-                Ok(record) => turns.take(index, record).await,
+                Ok(record) => Ok(turns.begin(index, record)),
+            };
+            (index, id, group, begun)
+        }) {
+            let turn = match begun {
+                Ok(begun) => turns.end(begun).await,
+                Err(problem) => Turn { result: Err(problem), matched: true },
+            };
+            if turn.result.is_err() {
+                failed = true;
+                stopped.extend(group);
             }
-        };
-        if turn.result.is_err() {
-            failed = true;
-            stopped.extend(group);
+            let problem = turn.result.err();
+            verdicts.push(Verdict { index, id, problem, matched: turn.matched });
         }
-        let problem = turn.result.err();
-        verdicts.push((index, Verdict { id, problem, matched: turn.matched }));
+        verdicts
     }
-    verdicts
 }
 
 fn id<S: Record>(record: &Parsed<S>) -> &str {
@@ -162,11 +175,20 @@ mod tests {
     }
 
     /// Takes 10 ms a letter and fails those in capitals.
-    #[derive(Default)]
-    struct Slow(Mutex<(usize, usize, Vec<String>)>);
+    struct Slow(Mutex<(usize, usize, Vec<String>)>, Deadline);
 
     impl Turns<Letter> for Slow {
-        async fn take(&self, _index: usize, letter: Letter) -> Turn {
+        type Begun = Letter;
+
+        fn deadline(&self) -> Deadline {
+            self.1
+        }
+
+        fn begin(&self, _index: usize, letter: Letter) -> Letter {
+            letter
+        }
+
+        async fn end(&self, letter: Letter) -> Turn {
             {
                 let mut seen = self.0.lock().unwrap();
                 seen.0 += 1;
@@ -181,12 +203,12 @@ mod tests {
         }
     }
 
-    fn letters(ids: &[(&'static str, Option<&'static str>)]) -> Vec<Letter> {
+    fn letters(ids: &[(&'static str, Option<&'static str>)]) -> Vec<Parsed<Letter>> {
         let letter = |(id, group): &(&'static str, Option<&'static str>)| Letter {
             id: (*id).to_owned(),
             group: group.map(str::to_owned),
         };
-        ids.iter().map(letter).collect()
+        ids.iter().map(letter).map(Ok).collect()
     }
 
     fn failed(verdicts: &[Verdict]) -> Vec<&str> {
@@ -199,9 +221,8 @@ mod tests {
         order: Order,
         time: Duration,
     ) -> (Vec<String>, usize, Vec<String>) {
-        let slow = Slow::default();
-        let verdicts =
-            run(letters(ids).into_iter().map(Ok), order, Deadline::within(time), &slow).await;
+        let slow = Slow(Mutex::default(), Deadline::within(time));
+        let verdicts = run(letters(ids), order, &slow).await;
         let failed = failed(&verdicts).into_iter().map(str::to_owned).collect();
         let (_, at_once, tried) = slow.0.into_inner().unwrap();
         (failed, at_once, tried)

@@ -1,7 +1,9 @@
 //! Events that are delivered rather than asked: to the routes of their source.
 
-use std::{any::Any, borrow::Cow, fmt, sync::Arc};
+use std::{any::Any, borrow::Cow, fmt, future::ready, sync::Arc};
 
+use funcify_core::Deadline;
+use futures_util::future::Either;
 use http::StatusCode;
 
 use super::{
@@ -9,8 +11,9 @@ use super::{
     Problem, S3Object, Unmatched,
     batch::{Order, Turn, Turns, Verdict, run},
     parsed::{self, Parsed},
+    reader,
     records::Record,
-    routes::{BoxFuture, Route, Routes},
+    routes::{BoxFuture, Routes},
     service::{Ended, Rules},
     within::{at_once, within},
 };
@@ -29,11 +32,10 @@ enum Report {
 impl Rules {
     /// Runs an event that no router takes.
     pub(super) async fn delivery(&self, invocation: Invocation) -> Ended {
-        let deadline = invocation.deadline();
         let admitted = match (&self.guard, &self.params) {
             // Nobody to wait for.
-            (None, None) if !deadline.total().is_zero() => Ok(invocation),
-            _ => Box::pin(within(deadline, self.admit(invocation))).await,
+            (None, None) if !invocation.deadline().total().is_zero() => Ok(invocation),
+            _ => Box::pin(within(invocation.deadline(), self.admit(invocation))).await,
         };
         let invocation = match admitted {
             Ok(invocation) => invocation,
@@ -61,54 +63,54 @@ impl Rules {
                 self.records(invocation, &routes.kinesis, Report::Lowest).await
             }
             Kind::EventBridge | Kind::EventBridgeS3 if !routes.eventbridge.is_empty() => {
-                let text = invocation.event().text();
-                match serde_json::from_str::<EventBridgeEvent>(text) {
-                    Ok(event) => {
-                        let routes = &routes.eventbridge;
-                        let first = routes.find(event.name());
-                        // In a list, so that the future of a batch has no room for a whole record.
-                        let event = vec![Ok(event)].into_iter();
-                        self.batch(invocation, routes, first, event, Report::Whole).await
-                    }
-                    Err(error) => bad_event(&BadJson::of::<EventBridgeEvent>(text, &error)),
-                }
+                self.bus_event(invocation).await
             }
             _ => self.event(invocation).await,
         }
     }
 
-    async fn records<S: Record>(
-        &self,
+    fn records<'a, S: Record>(
+        &'a self,
         invocation: Invocation,
-        routes: &Routes<S>,
+        routes: &'a Routes<S>,
         report: Report,
-    ) -> Ended {
+    ) -> impl Future<Output = Ended> + Send {
         let event = invocation.event();
         let json = event.recognised().records(event.text()).unwrap_or("[]");
         // All at once, as it nearly always goes well; else one by one, to see which are at fault.
-        if let Ok(records) = serde_json::from_str::<Vec<S>>(json) {
-            let first = records.first().and_then(|record| routes.find(record.name()));
-            let records = records.into_iter().map(Ok);
-            return self.batch(invocation, routes, first, records, report).await;
-        }
-        match parsed::one_by_one::<S>(json) {
-            Ok(records) => {
-                let first = records.iter().find_map(|record| record.as_ref().ok());
-                let first = first.and_then(|record| routes.find(record.name()));
-                self.batch(invocation, routes, first, records.into_iter(), report).await
-            }
-            Err(error) => bad_event(&error),
+        let records = match reader::records::<S>(json) {
+            Ok(records) => Ok(records.into_iter().map(Ok).collect()),
+            Err(_) => parsed::one_by_one::<S>(json),
+        };
+        match records {
+            Ok(records) => Either::Left(self.batch(invocation, routes, records, report)),
+            Err(error) => Either::Right(ready(bad_event(&error))),
         }
     }
 
-    async fn batch<S: Record>(
-        &self,
+    fn bus_event(&self, invocation: Invocation) -> impl Future<Output = Ended> + Send {
+        let text = invocation.event().text();
+        match serde_json::from_str::<EventBridgeEvent>(text) {
+            Ok(event) => {
+                let (routes, event) = (&self.routes.eventbridge, vec![Ok(event)]);
+                Either::Left(self.batch(invocation, routes, event, Report::Whole))
+            }
+            Err(error) => {
+                let error = BadJson::of::<EventBridgeEvent>(text, &error);
+                Either::Right(ready(bad_event(&error)))
+            }
+        }
+    }
+
+    fn batch<'a, S: Record>(
+        &'a self,
         invocation: Invocation,
-        routes: &Routes<S>,
-        route: Option<&Route<S>>,
-        records: impl Iterator<Item = Parsed<S>> + Send,
+        routes: &'a Routes<S>,
+        records: Vec<Parsed<S>>,
         report: Report,
-    ) -> Ended {
+    ) -> impl Future<Output = Ended> + Send {
+        let first = records.iter().find_map(|record| record.as_ref().ok());
+        let route = first.and_then(|record| routes.find(record.name()));
         let concurrency = route.map_or(1, |route| route.concurrency);
         let order = match report {
             Report::Lowest => Order::UpToFailure,
@@ -117,9 +119,8 @@ impl Rules {
         // Where nobody knows the route, a report that the source may not read would lose the batch.
         let whole = route.map_or(routes.any_whole_batch(), |route| route.whole_batch);
         let report = if whole { Report::Whole } else { report };
-        let deadline = invocation.deadline();
         let source = Source { rules: self, invocation, routes };
-        report.of(run(records, order, deadline, &source).await)
+        async move { report.of(run(records, order, &source).await) }
     }
 
     /// An event that only a predicate can take.
@@ -177,37 +178,23 @@ enum Routed {
     Call(BoxFuture<Result<(), Problem>>),
     Refused(Problem),
     /// No route takes this name.
-    Nowhere(String),
+    Nowhere(usize, String),
 }
 
 impl<S: Record> Turns<S> for Source<'_, S> {
-    fn take(&self, index: usize, record: S) -> impl Future<Output = Turn> + Send {
-        // Before anything waits, so that nothing that waits has room for the record.
-        let routed = self.routed(record);
-        async move {
-            match routed {
-                Routed::Call(work) => {
-                    let result = within(self.invocation.deadline(), work).await;
-                    Turn { result, matched: true }
-                }
-                Routed::Refused(problem) => Turn { result: Err(problem), matched: true },
-                Routed::Nowhere(name) => {
-                    let result = Box::pin(self.unmatched(index, &name)).await;
-                    Turn { result, matched: false }
-                }
-            }
-        }
-    }
-}
+    type Begun = Routed;
 
-impl<S: Record> Source<'_, S> {
-    fn routed(&self, record: S) -> Routed {
+    fn deadline(&self) -> Deadline {
+        self.invocation.deadline()
+    }
+
+    fn begin(&self, index: usize, record: S) -> Routed {
         let name = match self.name(&record) {
             Ok(name) => name,
             Err(problem) => return Routed::Refused(problem),
         };
         let Some(route) = self.routes.find(&name) else {
-            return Routed::Nowhere(name.into_owned());
+            return Routed::Nowhere(index, name.into_owned());
         };
         let invocation = self.invocation.clone();
         invocation.took(Arc::clone(&route.name));
@@ -220,6 +207,22 @@ impl<S: Record> Source<'_, S> {
         Routed::Call((route.call)(invocation, record))
     }
 
+    async fn end(&self, routed: Routed) -> Turn {
+        match routed {
+            Routed::Call(work) => {
+                let result = within(self.invocation.deadline(), work).await;
+                Turn { result, matched: true }
+            }
+            Routed::Refused(problem) => Turn { result: Err(problem), matched: true },
+            Routed::Nowhere(index, name) => {
+                let result = Box::pin(self.unmatched(index, &name)).await;
+                Turn { result, matched: false }
+            }
+        }
+    }
+}
+
+impl<S: Record> Source<'_, S> {
     fn name<'r>(&self, record: &'r S) -> Result<Cow<'r, str>, Problem> {
         let object = (record as &dyn Any).downcast_ref::<S3Object>();
         match (&self.rules.s3_token, object) {
@@ -247,7 +250,7 @@ impl Report {
         let unmatched = verdicts.iter().any(|verdict| !verdict.matched);
         let failed: Vec<_> = verdicts
             .into_iter()
-            .filter_map(|Verdict { id, problem, matched }| Some((id, problem?, matched)))
+            .filter_map(|Verdict { id, problem, matched, .. }| Some((id, problem?, matched)))
             .collect();
         let Some((lowest, problem, _)) = failed.first() else {
             let answer = match self {

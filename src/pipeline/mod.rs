@@ -34,6 +34,8 @@ pub mod pip;
 pub mod policy;
 mod problem;
 mod query;
+mod quoted;
+mod reader;
 mod recognise;
 mod records;
 mod request;

@@ -120,12 +120,12 @@ pub(super) fn recognise(json: &str) -> Result<Recognised, EventError> {
         let value = if place == Some(Top::RequestContext as usize) && walk.is_at(b'{') {
             walk.within(|walk| {
                 walk.each(|walk, name| {
-                    let value = walk.value()?;
+                    let value = walk.value().ok_or(Stopped::NoObject)?;
                     keep(&mut context, Context::place(&name), &name, value)
                 })
             })?
         } else {
-            walk.value()?
+            walk.value().ok_or(Stopped::NoObject)?
         };
         keep(&mut top, place, &name, value)
     })?;

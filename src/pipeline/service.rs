@@ -103,8 +103,11 @@ impl Pipeline {
     }
 
     /// Runs one event and tells what became of it.
-    pub async fn process(&self, event: LambdaEvent<Box<RawValue>>) -> Processed {
-        self.process_to(event, BodyTo::Memory).await
+    pub fn process(
+        &self,
+        event: LambdaEvent<Box<RawValue>>,
+    ) -> impl Future<Output = Processed> + Send {
+        self.process_to(event, BodyTo::Memory)
     }
 
     /// The same, and says what becomes of the body of an HTTP response.
@@ -113,12 +116,16 @@ impl Pipeline {
         event: LambdaEvent<Box<RawValue>>,
         body_to: BodyTo,
     ) -> Processed {
-        let (text, context) = event.into_parts();
         let line = Line::begin(self.0.is_cold.swap(false, Ordering::Relaxed));
-        let span = log::span(&context);
+        let span = log::span(&event.context);
+        // Before anything waits, so that nothing that waits has room for what came.
+        let begun = span.in_scope(|| self.begin(event, &line));
         // Pinned where it is: moved into what is around it, it would be copied whole each time.
         let work = pin!(async {
-            let processed = self.recognised(text, context, &line, body_to).await;
+            let processed = match begun {
+                Ok(begun) => self.0.rules.run(begun, body_to).await,
+                Err(processed) => *processed,
+            };
             line.end(&processed);
             processed
         });
@@ -129,39 +136,30 @@ impl Pipeline {
         Deadline::of_invocation(left(context.deadline), self.0.rules.margin)
     }
 
-    async fn recognised(
+    /// What needs no waiting: recognises the event, and reads the request that it makes.
+    fn begin(
         &self,
-        text: Box<RawValue>,
-        context: lambda_runtime::Context,
+        event: LambdaEvent<Box<RawValue>>,
         line: &Line,
-        body_to: BodyTo,
-    ) -> Processed {
+    ) -> Result<Begun, Box<Processed>> {
+        let LambdaEvent { payload, context, .. } = event;
         let deadline = self.deadline(&context);
-        let event = match Event::recognise(text) {
-            Ok(event) => event,
-            Err(error) => {
-                line.start(Kind::Unknown);
-                let failure = Failure::new(FailureKind::BadEvent, error.to_string());
-                return Ended::failed(failure, Problem::from(error).cause())
-                    .of(Kind::Unknown, None);
-            }
-        };
+        let event = Event::recognise(payload).map_err(|error| {
+            line.start(Kind::Unknown);
+            let failure = Failure::new(FailureKind::BadEvent, error.to_string());
+            Box::new(Ended::failed(failure, Problem::from(error).cause()).of(Kind::Unknown, None))
+        })?;
         let kind = event.kind();
         line.start(kind);
-        let body_to = if kind == Kind::FunctionUrl { body_to } else { BodyTo::Memory };
         let rules = &self.0.rules;
         let parts = match &rules.router {
-            Some(router) if kind.is_http() => match event.request() {
-                Ok(parts) => Some((router, parts)),
-                Err(refused) => {
-                    let form = Form::of(&event);
-                    return Ended::http(HttpAnswer::problem(refused.into(), form), true)
-                        .of(kind, None);
-                }
-            },
+            Some(_) if kind.is_http() => Some(event.request().map_err(|refused| {
+                let answer = HttpAnswer::problem(refused.into(), Form::of(&event));
+                Box::new(Ended::http(answer, true).of(kind, None))
+            })?),
             _ => None,
         };
-        let headers = parts.as_ref().map(|(_, parts)| &parts.headers);
+        let headers = parts.as_ref().map(|parts| &parts.headers);
         let trace = headers.map(TraceContext::from_headers).unwrap_or_default();
         let trace = match &context.xray_trace_id {
             Some(id) => trace.with_xray(id),
@@ -169,24 +167,35 @@ impl Pipeline {
         };
         let authorization = headers.map_or(Authorization::None, Authorization::of);
         let provided = (rules.stores.clone(), rules.pip.clone());
-        let invocation =
-            Invocation::new(event, context, deadline, trace.clone(), authorization, provided);
-        let seen = invocation.clone();
-        let work = pin!(async {
-            match parts {
-                Some((router, parts)) => {
-                    rules.http(router.clone(), parts, invocation, body_to).await
-                }
-                // Apart, so that a request does not carry the room that batches need.
-                None => Box::pin(rules.delivery(invocation)).await,
-            }
-        });
-        let ended = deadline.scope(trace.scope(work)).await;
-        ended.of(kind, seen.route())
+        let invocation = Invocation::new(event, context, deadline, trace, authorization, provided);
+        Ok(Begun { invocation, parts })
     }
 }
 
+/// An event that was recognised, and the request that it makes where there is a router for it.
+struct Begun {
+    invocation: Invocation,
+    parts: Option<Parts>,
+}
+
 impl Rules {
+    async fn run(&self, Begun { invocation, parts }: Begun, body_to: BodyTo) -> Processed {
+        let seen = invocation.clone();
+        let kind = seen.kind();
+        let body_to = if kind == Kind::FunctionUrl { body_to } else { BodyTo::Memory };
+        let work = pin!(async {
+            match (&self.router, parts) {
+                (Some(router), Some(parts)) => {
+                    self.http(router.clone(), parts, invocation, body_to).await
+                }
+                // Apart, so that a request does not carry the room that batches need.
+                _ => Box::pin(self.delivery(invocation)).await,
+            }
+        });
+        let ended = seen.deadline().scope(seen.trace().clone().scope(work)).await;
+        ended.of(kind, seen.route())
+    }
+
     /// What comes before any handler.
     pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
         for step in [&self.guard, &self.params].into_iter().flatten() {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, num::NonZeroU32, ops::Deref};
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{unescape::unescape, walk::is_escaped};
+use super::{quoted::is_escaped, unescape::unescape};
 
 /// A string that borrows from the event unless it is escaped there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The content of a JSON string whose syntax was checked before.
 
-use super::walk::marks;
+use super::quoted::marks;
 
 /// How many bytes are looked at and copied at once.
 const STEP: usize = 8;

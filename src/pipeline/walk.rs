@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    quoted::after_string,
     text::{MAX_DEPTH, MAX_NODES},
     unescape::unescape,
 };
@@ -27,7 +28,7 @@ pub(super) fn members<const N: usize>(
 ) -> Result<[Option<&str>; N], Stopped> {
     let mut found = [None; N];
     Walk::over(json).each(|walk, name| {
-        let value = walk.value()?;
+        let value = walk.value().ok_or(Stopped::NoObject)?;
         keep(&mut found, place(&name), &name, value)
     })?;
     Ok(found)
@@ -53,9 +54,9 @@ pub(super) fn keep<'a>(
 /// The first member of a JSON object whose name is one of `names`; nothing after it is looked at.
 pub(super) fn first_of<'a>(json: &'a str, names: &[&str]) -> Option<&'a str> {
     let mut walk = Walk::over(json);
-    walk.opening().ok()?;
+    walk.opening()?;
     loop {
-        let (name, value) = (walk.name().ok()?, walk.value().ok()?);
+        let (name, value) = (walk.name()?, walk.value()?);
         if names.contains(&&*name) && value != "null" {
             return Some(value);
         }
@@ -89,10 +90,10 @@ impl<'a> Walk<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
-        self.opening()?;
+        self.opening().ok_or(Stopped::NoObject)?;
         if !self.take(b'}') {
             loop {
-                let name = self.name()?;
+                let name = self.name().ok_or(Stopped::NoObject)?;
                 each(self, name)?;
                 if !self.take(b',') {
                     break;
@@ -108,19 +109,41 @@ impl<'a> Walk<'a> {
     }
 
     /// The name of a member, and what stands between it and its value.
-    fn name(&mut self) -> Result<Cow<'a, str>, Stopped> {
+    pub(super) fn name(&mut self) -> Option<Cow<'a, str>> {
         if !self.take(b'"') {
-            return Err(Stopped::NoObject);
+            return None;
         }
         let start = self.at;
         let (end, is_escaped) = after_string(self.json.as_bytes(), start)?;
         self.at = end;
         let name = self.json.get(start..end - 1).unwrap_or_default();
         let name = match is_escaped {
-            true => Cow::Owned(unescape(name).ok_or(Stopped::NoObject)?),
+            true => Cow::Owned(unescape(name)?),
             false => Cow::Borrowed(name),
         };
-        if self.take(b':') { Ok(name) } else { Err(Stopped::NoObject) }
+        self.take(b':').then_some(name)
+    }
+
+    /// The content of the string that comes next, if nothing in it is escaped.
+    pub(super) fn plain_string(&mut self) -> Option<&'a str> {
+        if !self.is_at(b'"') {
+            return None;
+        }
+        let start = self.at + 1;
+        let (end, is_escaped) = after_string(self.json.as_bytes(), start)?;
+        let content = self.json.get(start..end - 1).filter(|_| !is_escaped)?;
+        self.at = end;
+        Some(content)
+    }
+
+    /// All that was not walked yet.
+    pub(super) fn rest(&self) -> &'a str {
+        self.json.get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes on by `length` bytes, which somebody else has read.
+    pub(super) fn pass(&mut self, length: usize) {
+        self.at += length;
     }
 
     /// What `pass` passes, whole.
@@ -131,28 +154,31 @@ impl<'a> Walk<'a> {
         self.skip_space();
         let start = self.at;
         pass(self)?;
-        let value = self.json.get(start..self.at).unwrap_or_default();
-        if value.is_empty() { Err(Stopped::NoObject) } else { Ok(value) }
+        self.since(start).ok_or(Stopped::NoObject)
     }
 
     /// The next value, whole.
-    pub(super) fn value(&mut self) -> Result<&'a str, Stopped> {
-        self.within(|walk| {
-            match walk.byte()? {
-                b'"' => (walk.at, _) = after_string(walk.json.as_bytes(), walk.at + 1)?,
-                b'{' | b'[' => walk.container()?,
-                _ => walk.scalar(),
-            }
-            Ok(())
-        })
+    pub(super) fn value(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let start = self.at;
+        match self.byte()? {
+            b'"' => (self.at, _) = after_string(self.json.as_bytes(), start + 1)?,
+            b'{' | b'[' => self.container()?,
+            _ => self.scalar(),
+        }
+        self.since(start)
+    }
+
+    fn since(&self, start: usize) -> Option<&'a str> {
+        self.json.get(start..self.at).filter(|value| !value.is_empty())
     }
 
     /// To the end of the object or list that begins here.
-    fn container(&mut self) -> Result<(), Stopped> {
+    fn container(&mut self) -> Option<()> {
         let text = self.json.as_bytes();
         let (outside, mut at) = (self.depth, self.at);
         loop {
-            let byte = *text.get(at).ok_or(Stopped::NoObject)?;
+            let byte = *text.get(at)?;
             at += 1;
             match byte {
                 b'"' => (at, _) = after_string(text, at)?,
@@ -161,7 +187,7 @@ impl<'a> Walk<'a> {
                     self.depth -= 1;
                     if self.depth == outside {
                         self.at = at;
-                        return Ok(());
+                        return Some(());
                     }
                 }
                 b',' => self.nodes += 1,
@@ -178,12 +204,12 @@ impl<'a> Walk<'a> {
         self.at += rest.iter().position(ends).unwrap_or(rest.len());
     }
 
-    fn opening(&mut self) -> Result<(), Stopped> {
+    fn opening(&mut self) -> Option<()> {
         if !self.take(b'{') {
-            return Err(Stopped::NoObject);
+            return None;
         }
         self.open();
-        Ok(())
+        Some(())
     }
 
     fn open(&mut self) {
@@ -202,69 +228,21 @@ impl<'a> Walk<'a> {
     /// Whether `byte` is what comes next.
     pub(super) fn is_at(&mut self, byte: u8) -> bool {
         // Machines write JSON without spaces.
-        if self.byte() != Ok(byte) {
+        if self.byte() != Some(byte) {
             self.skip_space();
         }
-        self.byte() == Ok(byte)
+        self.byte() == Some(byte)
     }
 
     fn skip_space(&mut self) {
-        while matches!(self.byte(), Ok(b' ' | b'\n' | b'\r' | b'\t')) {
+        while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
-    fn byte(&self) -> Result<u8, Stopped> {
-        self.json.as_bytes().get(self.at).copied().ok_or(Stopped::NoObject)
+    fn byte(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
     }
-}
-
-/// Where the string ends, its last quote included, of which the content begins at `at`; and whether
-/// anything in it is escaped.
-///
-/// Eight bytes at a time, and all that is escaped in them at once: JSON within JSON is full of it.
-fn after_string(text: &[u8], mut at: usize) -> Result<(usize, bool), Stopped> {
-    let mut is_escaped = false;
-    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*word);
-        let quotes = marks(word, b'"');
-        let mut hits = quotes | marks(word, b'\\');
-        at += 8;
-        while hits != 0 {
-            let lowest = hits & hits.wrapping_neg();
-            if quotes & lowest != 0 {
-                return Ok((at - 7 + (lowest.trailing_zeros() / 8) as usize, is_escaped));
-            }
-            // Whatever it is that is escaped, perhaps in the next eight.
-            is_escaped = true;
-            at += usize::from(lowest.leading_zeros() == 0);
-            hits &= !(lowest | lowest << 8);
-        }
-    }
-    loop {
-        match text.get(at).ok_or(Stopped::NoObject)? {
-            b'"' => return Ok((at + 1, is_escaped)),
-            b'\\' => {
-                is_escaped = true;
-                at += 2;
-            }
-            _ => at += 1,
-        }
-    }
-}
-
-/// Whether anything in the content of a string is escaped.
-pub(super) fn is_escaped(content: &[u8]) -> bool {
-    let (words, rest) = content.as_chunks::<8>();
-    words.iter().any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
-}
-
-/// The high bits of those bytes in `word` that are `byte`: `(word & 0x7f…) + 0x7f…` has it where any
-/// other bit of a byte is set (Warren: *Hacker's Delight*, 6-1).
-pub(super) fn marks(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    let word = word ^ u64::from_le_bytes([byte; 8]);
-    !(((word & LOW) + LOW) | word | LOW)
 }
 
 #[cfg(test)]
@@ -342,7 +320,7 @@ mod tests {
         let within = |json: &str| {
             let json = format!("{{\"a\":{json}}}");
             let mut walk = Walk::over(&json);
-            walk.each(|walk, _| walk.value().map(|_| ())).unwrap();
+            walk.each(|walk, _| walk.value().map(|_| ()).ok_or(Stopped::NoObject)).unwrap();
             let bearable = walk.is_bearable();
             assert_eq!(bearable, is_bearable(json.bytes(), MAX_DEPTH));
             bearable
@@ -354,31 +332,7 @@ mod tests {
         assert!(within(&format!("\"\\\"{}\"", "[".repeat(100))));
     }
 
-    #[test]
-    fn the_bytes_that_are_marked_are_those_that_were_asked_for() {
-        for (word, marked) in [
-            (*b"........", 0),
-            (*b"\".......", 0x80),
-            (*b".\"#\".#!\"", 0x8000_0000_8000_8000),
-            ([0xa2, 0x22, 0xa2, 0x23, 0, 0xff, 0x22, 0x21], 0x0080_0000_0000_8000),
-        ] {
-            assert_eq!(marks(u64::from_le_bytes(word), b'"'), marked, "{word:?}");
-        }
-    }
-
     proptest! {
-        #[test]
-        fn a_string_ends_where_a_reader_of_single_bytes_ends_it(text in "[a\"\\\\é]{0,30}") {
-            let by_byte = |mut at: usize| loop {
-                match text.as_bytes().get(at)? {
-                    b'"' => break Some((at + 1, text.get(..at)?.contains('\\'))),
-                    b'\\' => at += 2,
-                    _ => at += 1,
-                }
-            };
-            prop_assert_eq!(after_string(text.as_bytes(), 0).ok(), by_byte(0));
-        }
-
         /// Whatever the text: the same members as a reader that decodes all of it.
         #[test]
         fn a_walk_finds_what_serde_finds(

@@ -1,13 +1,9 @@
 //! Work that ends with the invocation's deadline and whose panics end with it.
 
-use std::{
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use funcify_core::Deadline;
+use futures_util::FutureExt;
 use http::StatusCode;
 
 use super::Problem;
@@ -18,15 +14,17 @@ use super::Problem;
 struct Panicked;
 
 /// Runs `work` until the deadline, and what it still has to report a little longer.
-pub(super) async fn within<T>(
+pub(super) fn within<T>(
     deadline: Deadline,
     work: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    match deadline.enforce(caught(work)).await {
-        Ok(Some(result)) => result,
-        Ok(None) => Err(panicked()),
+) -> impl Future<Output = Result<T, Problem>> {
+    // What a panic left half-done is dropped with the work, and never polled again.
+    let caught = AssertUnwindSafe(work).catch_unwind();
+    deadline.enforce(caught).map(|result| match result {
+        Ok(Ok(result)) => result,
+        Ok(Err(_payload)) => Err(panicked()),
         Err(exceeded) => Err(exceeded.into()),
-    }
+    })
 }
 
 /// Runs what needs no waiting; its panic is a problem as well.
@@ -36,18 +34,6 @@ pub(super) fn at_once<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
 
 fn panicked() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(&Panicked)
-}
-
-/// `None` if `work` panicked.
-async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    // What the panic left half-done is dropped with the work, and never polled again.
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-        Err(_payload) => Poll::Ready(None),
-    })
-    .await
 }
 
 #[cfg(test)]
