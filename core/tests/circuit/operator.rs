@@ -46,7 +46,8 @@ async fn of_two_orders_at_once_neither_is_lost() {
     let until = START + seconds(600);
     let (opened, disabled) =
         tokio::join!(fleet[0].force_open(until, "ann"), fleet[1].disable(until, "bob"));
-    (opened.unwrap(), disabled.unwrap());
+    opened.unwrap();
+    disabled.unwrap();
     let [writes, conflicts] = [&store.writes, &store.conflicts].map(|n| n.load(Ordering::SeqCst));
     assert!(writes == 2 && conflicts >= 1, "{writes} written, {conflicts} conflicts");
 }
