@@ -8,7 +8,7 @@
 //! | you want to | you need |
 //! |---|---|
 //! | handle events, from HTTP requests to queues and buckets | [`Pipeline`] and [`run()`]; [`local`] and [`testing`] at your desk |
-//! | know who is calling, and what they may do | [`Pip`] and [`Policy`] |
+//! | know who is calling, and what they may do | [`Authenticator`] and [`AccessPolicy`] |
 //! | call another service with the token, in the circuit | [`Api`] |
 //! | hold the fleet's token | [`TokenGetter`] |
 //! | protect anything else by a circuit | [`CircuitBreaker`] |
@@ -56,7 +56,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
 //! let circuit = || {
-//!     CircuitBreaker::new("warehouse", CircuitPolicy::ancestor(), stores.circuits.clone())
+//!     CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), stores.circuits.clone())
 //! };
 //! let (one, another) = (circuit()?, circuit()?);
 //! for _ in 0..3 {
@@ -83,31 +83,32 @@
 //! [`ConfigError`] that says which one to switch on.
 
 pub mod api;
-pub mod backend;
+pub mod auth;
+pub mod client;
+mod error_chain;
 #[cfg(any(doc, doctest))]
-pub mod chapters;
-mod explain;
-pub mod http;
+pub mod guide;
+mod json;
 pub mod local;
 pub mod pipeline;
-pub mod sealed;
-pub mod simulator;
+mod problem;
+pub mod stores;
 pub mod testing;
 pub mod token;
 mod trace;
 
 pub use api::Api;
-pub use backend::{Backend, ConfigError, Stores};
-pub use explain::explain;
+pub use auth::{AccessPolicy, Authenticator};
+pub use error_chain::error_chain;
 pub use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
     SystemClock, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
     register,
 };
-pub use pipeline::{
-    Invocation, Message, Pipeline, Problem, S3Object, pip::Pip, policy::Policy, run, run_streaming,
-};
+pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};
+pub use problem::Problem;
+pub use stores::{Backend, ConfigError, Stores, sealed};
 pub use token::{ClientCredentials, TokenGetter};
 pub use trace::TraceContext;
 

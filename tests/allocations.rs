@@ -15,7 +15,7 @@ use std::{
 
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
-    pipeline::{Outcome, Pipeline, Problem, S3Object},
+    pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
@@ -60,7 +60,12 @@ async fn fewest(pipeline: &Pipeline, bytes: &str) -> usize {
         let processed = pipeline.process(event).await;
         let answer = serde_json::to_vec(processed.result.as_ref().unwrap()).unwrap();
         let allocations = region.change().allocations;
-        assert_eq!(processed.outcome, Outcome::Handled, "{}", String::from_utf8_lossy(&answer));
+        assert_eq!(
+            processed.outcome,
+            InvocationOutcome::Handled,
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
         fewest = fewest.min(allocations);
     }
     fewest
@@ -132,7 +137,7 @@ async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
     let header = |token: &Token| drop(black_box(token.authorization().clone()));
     assert_eq!(fewest_of_hits(header).await, 0);
     let fingerprint = |token: &Token| drop(black_box(token.fingerprint()));
-    assert!(fewest_of_hits(fingerprint).await >= 1_000, "the twin must be caught");
+    assert!(fewest_of_hits(fingerprint).await >= 1_000, "the mutant must be caught");
 }
 
 #[tokio::test]

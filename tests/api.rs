@@ -25,7 +25,7 @@ use funcify::{
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
-    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
 };
 use http::{HeaderValue, Method, Request};
 use lambda_runtime::LambdaEvent;
@@ -39,7 +39,7 @@ use crate::{
 
 fn breaker() -> CircuitBreaker {
     let store = Arc::new(MemoryBackend::default());
-    CircuitBreaker::new("warehouse", CircuitPolicy::ancestor(), store).unwrap()
+    CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), store).unwrap()
 }
 
 /// A service that takes the token with this number only, and counts what it is asked.
@@ -147,7 +147,7 @@ async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() 
     }
     let sent = asked.load(Ordering::SeqCst);
     let error = api.get::<()>("/204").await.unwrap_err();
-    assert!(is_caused_by::<Open>(&error), "{error:?}");
+    assert!(is_caused_by::<CircuitOpen>(&error), "{error:?}");
     assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
 }
 

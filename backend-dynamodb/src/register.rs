@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use funcify_core::{
     Clock, StoreError, StoreErrorKind, SystemClock,
-    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 use crate::{
@@ -149,7 +149,7 @@ impl Register for DynamoDbBackend {
             .map_err(|error| store_error(StoreErrorKind::Invalid, error))?;
         let write_id = expected.map(|version| AttributeValue::S(version.id().to_string()));
         let mut found = match self.put(item.clone(), write_id).await? {
-            Ok(()) => return Ok(Swap::Done(Version::new(id))),
+            Ok(()) => return Ok(Swap::Applied(Version::new(id))),
             Err(found) => found,
         };
         // A `write_id` that is none of ours is a foreign item as well: replace exactly that one.
@@ -158,21 +158,21 @@ impl Register for DynamoDbBackend {
             && let Some(foreign) = there.get(wire::WRITE_ID)
         {
             found = match self.put(item, Some(foreign.clone())).await? {
-                Ok(()) => return Ok(Swap::Done(Version::new(id))),
+                Ok(()) => return Ok(Swap::Applied(Version::new(id))),
                 Err(found) => found,
             };
         }
         let current = found.and_then(wire::decode);
         match &current {
-            Some(current) if current.version.id() == id => Ok(Swap::Done(current.version)),
+            Some(current) if current.version.id() == id => Ok(Swap::Applied(current.version)),
             _ => Ok(Swap::Conflict(current)),
         }
     }
 
     /// Each look is billed.
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> PollPolicy {
         let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(1));
-        Pace { shortest, longest, ..Pace::default() }
+        PollPolicy { shortest, longest, ..PollPolicy::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use funcify_core::register::{Body, Damage, Version, Versioned, WriteId};
+use funcify_core::register::{Body, Corruption, Version, Versioned, WriteId};
 use serde_json::{Map, Number, Value};
 
 use crate::DynamoDbError;
@@ -51,7 +51,9 @@ pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
     let members = item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?)));
     Some(match members.collect::<Option<Map<_, _>>>() {
         Some(members) => Versioned::new(Body::new(members), version),
-        None => Versioned { value: Body::default(), version, damage: Some(Damage::Unreadable) },
+        None => {
+            Versioned { value: Body::default(), version, corruption: Some(Corruption::Unreadable) }
+        }
     })
 }
 
@@ -211,7 +213,10 @@ mod tests {
             item.insert("epoch".to_owned(), attribute);
             let read = decode(item).unwrap();
             assert_eq!(read.version, Version::new(ID));
-            assert_eq!((read.value, read.damage), (Body::default(), Some(Damage::Unreadable)));
+            assert_eq!(
+                (read.value, read.corruption),
+                (Body::default(), Some(Corruption::Unreadable))
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, Damage, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, Corruption, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 /// A store in the memory of this process: the executable specification of [`Register`].
@@ -32,7 +32,7 @@ use funcify_core::{
 /// let id = WriteId::random();
 /// let closed = CircuitRecord::default();
 /// let swap = store.update_state(&circuit, None, id, &closed).await.unwrap();
-/// assert_eq!(swap, Swap::Done(Version::new(id)));
+/// assert_eq!(swap, Swap::Applied(Version::new(id)));
 ///
 /// let late = store.clone().update_state(&circuit, None, WriteId::random(), &closed).await.unwrap();
 /// assert!(matches!(late, Swap::Conflict(Some(current)) if current.version.id() == id));
@@ -46,7 +46,7 @@ pub struct MemoryBackend {
 /// What stands under a key; without an id it is not ours.
 struct Item {
     id: Option<WriteId>,
-    body: Result<Body, Damage>,
+    body: Result<Body, Corruption>,
 }
 
 impl MemoryBackend {
@@ -91,13 +91,13 @@ impl Register for MemoryBackend {
         let mut items = self.items();
         let current = items.get(key).and_then(Item::version);
         if current == Some(Version::new(id)) {
-            return Ok(Swap::Done(Version::new(id)));
+            return Ok(Swap::Applied(Version::new(id)));
         }
         if current != expected {
             return Ok(Swap::Conflict(items.get(key).and_then(Item::record)));
         }
         items.insert(key.clone(), Item { id: Some(id), body: Ok(body.clone()) });
-        Ok(Swap::Done(Version::new(id)))
+        Ok(Swap::Applied(Version::new(id)))
     }
 }
 
@@ -110,7 +110,9 @@ impl Item {
         let version = self.version()?;
         Some(match &self.body {
             Ok(body) => Versioned::new(body.clone(), version),
-            Err(damage) => Versioned { value: Body::default(), version, damage: Some(*damage) },
+            Err(corruption) => {
+                Versioned { value: Body::default(), version, corruption: Some(*corruption) }
+            }
         })
     }
 }

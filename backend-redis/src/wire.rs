@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use funcify_core::register::{Body, Damage, RecordKey, Swap, Version, Versioned, WriteId};
+use funcify_core::register::{Body, Corruption, RecordKey, Swap, Version, Versioned, WriteId};
 use redis::{Cmd, Script, Value};
 
 use crate::error::Failure;
@@ -71,7 +71,7 @@ pub(crate) fn read_answer(answer: &Value) -> Result<Option<Versioned<Body>>, Fai
 /// Reads the answer to the swap `id`.
 pub(crate) fn swap_answer(answer: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
     match answer {
-        Value::Int(1) => Ok(Swap::Done(Version::new(id))),
+        Value::Int(1) => Ok(Swap::Applied(Version::new(id))),
         Value::Nil => Ok(Swap::Conflict(None)),
         current => read_answer(current).map(Swap::Conflict),
     }
@@ -80,9 +80,11 @@ pub(crate) fn swap_answer(answer: &Value, id: WriteId) -> Result<Swap<Body>, Fai
 /// The same rule as in the script: without a write id nothing of ours is there.
 fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
     let version = Version::new(WriteId::parse(text(id)?)?);
-    Some(match text(rec).map_or(Err(Damage::NotAnObject), Body::parse) {
+    Some(match text(rec).map_or(Err(Corruption::NotAnObject), Body::parse) {
         Ok(body) => Versioned::new(body, version),
-        Err(damage) => Versioned { value: Body::default(), version, damage: Some(damage) },
+        Err(corruption) => {
+            Versioned { value: Body::default(), version, corruption: Some(corruption) }
+        }
     })
 }
 
@@ -153,7 +155,7 @@ mod tests {
         let other = WriteId::from_bits(7);
         assert_eq!(swap_answer(&answer, other).unwrap(), Swap::Conflict(Some(read)));
         assert_eq!(swap_answer(&Value::Nil, other).unwrap(), Swap::Conflict(None));
-        assert_eq!(swap_answer(&Value::Int(1), other).unwrap(), Swap::Done(Version::new(other)));
+        assert_eq!(swap_answer(&Value::Int(1), other).unwrap(), Swap::Applied(Version::new(other)));
     }
 
     #[test]
@@ -161,7 +163,10 @@ mod tests {
         let broken = Value::BulkString(vec![b'{', 0xff, b'}']);
         for rec in [Value::Nil, bulk(""), bulk("[]"), bulk("{"), broken, Value::Int(7)] {
             let read = read_answer(&Value::Array(vec![bulk(ID), rec])).unwrap().unwrap();
-            assert_eq!((read.value, read.damage), (Body::default(), Some(Damage::NotAnObject)));
+            assert_eq!(
+                (read.value, read.corruption),
+                (Body::default(), Some(Corruption::NotAnObject))
+            );
             assert_eq!(read.version.id().to_string(), ID);
         }
     }

@@ -14,7 +14,7 @@ use aws_sdk_ssm::{
 };
 use funcify_core::{
     StoreError, StoreErrorKind,
-    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use futures_util::future::try_join_all;
 
@@ -161,8 +161,8 @@ impl SsmBackend {
         self.prove(key, current.filter(|_| !lost));
         Ok(current.map(|version| {
             let content = contents.remove(&version.pos()).filter(|_| !lost);
-            let Content { body, damage } = content.unwrap_or_else(Content::lost);
-            Versioned { value: body, version, damage }
+            let Content { body, corruption } = content.unwrap_or_else(Content::lost);
+            Versioned { value: body, version, corruption }
         }))
     }
 
@@ -177,7 +177,7 @@ impl SsmBackend {
         let (version, id) = (own.0, own.1.id);
         let right_on_top = expected.map_or(0, Version::pos) + 1 == version;
         let answer = answer(id, self.look(key, name, own, None).await?);
-        if right_on_top && matches!(answer, Swap::Done(_)) {
+        if right_on_top && matches!(answer, Swap::Applied(_)) {
             return Ok(answer);
         }
         // Was it deleted since? Then what came before us is gone too, and only our own version tells.
@@ -210,7 +210,7 @@ impl SsmBackend {
 /// Done if what counts is the write `id`: sent again, it is done again.
 fn answer(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
     match current {
-        Some(current) if current.version.id() == id => Swap::Done(current.version),
+        Some(current) if current.version.id() == id => Swap::Applied(current.version),
         current => Swap::Conflict(current),
     }
 }
@@ -266,7 +266,7 @@ impl Register for SsmBackend {
                 self.put(&name, &value, true).await?.unwrap_or_default()
             }
         };
-        let content = Content { body: body.clone(), damage: None };
+        let content = Content { body: body.clone(), corruption: None };
         let entry = Entry { id, claim: expected.map_or(Claim::First, Claim::On) };
         let judged = self.judge(key, &name, expected, (version, entry, content)).await;
         judged.map_err(|source| {
@@ -277,8 +277,8 @@ impl Register for SsmBackend {
 
     /// SSM bears few requests a second, writes least of all. Each write that loses is a version more
     /// to be read by everybody, and brings the valid one nearer to the end of the history.
-    fn pace(&self) -> Pace {
-        Pace {
+    fn pace(&self) -> PollPolicy {
+        PollPolicy {
             shortest: Duration::from_millis(500),
             longest: Duration::from_secs(2),
             contention: Duration::from_millis(500),

@@ -174,7 +174,7 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
             let bucket = Bucket { at, calls, reports: calls, ..Bucket::default() };
             let record = CircuitRecord { buckets: vec![bucket], ..CircuitRecord::default() };
             let written = store.update_state(&name, None, WriteId::random(), &record).await;
-            assert!(matches!(written, Ok(Swap::Done(_))));
+            assert!(matches!(written, Ok(Swap::Applied(_))));
             let circuit = store.breaker(CircuitPolicy::default());
             let operation = async || {
                 let called = circuit.call(async || Ok::<u32, ()>(7)).await;
@@ -191,7 +191,7 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
 
 fn open(bench: &Bench) -> Subject {
     let (bench, store) = (bench.clone(), Asked::default());
-    let circuit = store.breaker(CircuitPolicy::ancestor());
+    let circuit = store.breaker(CircuitPolicy::for_token_endpoint());
     bench.block_on(async {
         for _ in 0..3 {
             let _ = circuit.call(async || Err::<u32, ()>(())).await;

@@ -5,7 +5,7 @@ use std::{convert::Infallible, hint::black_box, time::Duration};
 use aws_lambda_events::event::s3::S3Event;
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
-    pipeline::{Outcome, Pipeline, Problem, S3Object},
+    pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing,
 };
 use lambda_http::{Adapter, request::LambdaRequest, tower::Service};
@@ -73,7 +73,7 @@ fn ours(bench: &Bench, event: &'static str) -> Subject {
                 serde_json::from_slice(black_box(event.as_bytes())).expect("expected JSON");
             let event = LambdaEvent::new(text, contexts.pop().unwrap_or_default());
             let processed = pipeline.process(event).await;
-            assert_eq!(processed.outcome, Outcome::Handled);
+            assert_eq!(processed.outcome, InvocationOutcome::Handled);
             let answer = processed.result.expect("expected an answer");
             serde_json::to_vec(&answer).expect("expected JSON")
         })))

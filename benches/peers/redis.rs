@@ -64,11 +64,11 @@ fn read(bench: &Bench, redis: RedisBackend) -> impl AsyncFnMut() + use<> {
     bench.block_on(async {
         let there = redis.read(&key).await.expect("expected Redis").map(|there| there.version);
         let swap = redis.swap(&key, there, WriteId::random(), &body(), DAY).await;
-        assert!(matches!(swap, Ok(Swap::Done(_))), "{swap:?}");
+        assert!(matches!(swap, Ok(Swap::Applied(_))), "{swap:?}");
     });
     async move || {
         let read = redis.read(&key).await;
-        assert!(matches!(read, Ok(Some(there)) if there.damage.is_none()));
+        assert!(matches!(read, Ok(Some(there)) if there.corruption.is_none()));
     }
 }
 
@@ -88,7 +88,7 @@ fn swap(redis: RedisBackend) -> impl AsyncFnMut() {
     async move || {
         let swap = redis.swap(&key, expected, WriteId::random(), &body, DAY).await;
         expected = match swap.expect("expected Redis") {
-            Swap::Done(version) => Some(version),
+            Swap::Applied(version) => Some(version),
             Swap::Conflict(there) if expected.is_none() => there.map(|there| there.version),
             Swap::Conflict(there) => panic!("expected to be alone, got {there:?}"),
         };

@@ -24,7 +24,7 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
                 other => panic!("expected the token from memory, got {other:?}"),
             });
             let sample = sample.await;
-            assert_eq!(getter.counts().grants, 1, "grants");
+            assert_eq!(getter.metrics().grants, 1, "grants");
             sample
         }))
     });

@@ -12,6 +12,8 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod deadline;
+#[doc(hidden)]
+pub mod engine;
 pub mod error;
 pub mod name;
 pub mod register;

@@ -42,7 +42,7 @@ impl CircuitStateProvider for Memory {
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
         *self.0.lock().unwrap() = Some(Versioned::new(next.clone(), Version::new(id)));
-        Ok(Swap::Done(Version::new(id)))
+        Ok(Swap::Applied(Version::new(id)))
     }
 }
 

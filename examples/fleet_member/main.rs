@@ -27,7 +27,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use funcify::{Stores, explain};
+use funcify::{Stores, error_chain};
 use member::Member;
 use serde_json::{Map, Value, json};
 use step::Step;
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fleet_member: {}", explain(&*error));
+            eprintln!("fleet_member: {}", error_chain(&*error));
             ExitCode::from(2)
         }
     }

@@ -114,7 +114,7 @@ impl Member {
                 WriteId::random(),
                 &next,
             );
-            let Swap::Done(done) = write.await? else {
+            let Swap::Applied(done) = write.await? else {
                 return Err("somebody else writes this record".into());
             };
             version = Some(done);
@@ -130,7 +130,7 @@ impl Member {
             not_served += u32::from(getter.token().await.is_err());
             sleep(PAUSE).await;
         }
-        let counts = getter.counts();
+        let counts = getter.metrics();
         Ok(json!({ "minted": counts.grants, "alone": counts.alone, "not_served": not_served }))
     }
 

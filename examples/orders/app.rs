@@ -13,8 +13,8 @@ use axum::{
     routing::get,
 };
 use funcify::{
-    Api, Invocation, Message, Pip, Pipeline, Policy, Problem, S3Object, Stores, api::segment,
-    pipeline::BuildError,
+    AccessPolicy, Api, Authenticator, Invocation, Message, Pipeline, Problem, S3Object, Stores,
+    api::segment, pipeline::BuildError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -46,12 +46,16 @@ impl App {
 }
 
 /// The whole function in one place: where events go, who may come in, who may do what.
-pub(crate) fn pipeline(app: App, stores: Stores, pip: Pip) -> Result<Pipeline, BuildError> {
+pub(crate) fn pipeline(
+    app: App,
+    stores: Stores,
+    authenticator: Authenticator,
+) -> Result<Pipeline, BuildError> {
     let router = Router::new()
         .route("/health", get(async || "ok"))
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(read));
-    let policy = Policy::new()
+    let policy = AccessPolicy::new()
         .public(Method::GET, "/health")
         .allow(Method::GET, "/orders", "orders:order:list")
         .allow(Method::POST, "/orders", "orders:order:place")
@@ -65,7 +69,7 @@ pub(crate) fn pipeline(app: App, stores: Stores, pip: Pip) -> Result<Pipeline, B
         .sqs("orders", on_message)
         .guard(refuse_blocked)
         .params(currency)
-        .pip(pip)
+        .authenticator(authenticator)
         .policy(policy)
         .build()
 }

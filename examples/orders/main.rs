@@ -29,7 +29,7 @@ mod stand_in;
 use std::{error::Error, io, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
-use funcify::{explain, local};
+use funcify::{error_chain, local};
 use report::Report;
 use set_up::{Bench, Function};
 use tokio::net::TcpListener;
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         // Who reads has read enough: `orders --json | head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("orders: {}", explain(&*error));
+            eprintln!("orders: {}", error_chain(&*error));
             ExitCode::from(2)
         }
     }

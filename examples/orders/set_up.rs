@@ -3,9 +3,10 @@
 use std::{env, error::Error};
 
 use funcify::{
-    Api, CircuitBreaker, CircuitPolicy, ClientCredentials, Pip, Pipeline, Stores, TokenGetter,
+    Api, Authenticator, CircuitBreaker, CircuitPolicy, ClientCredentials, Pipeline, Stores,
+    TokenGetter,
     circuit::CircuitState,
-    explain,
+    error_chain,
     token::{ClientAuthentication, ClientSecret, CredentialsError, Endpoint, TokenKey},
 };
 
@@ -27,10 +28,10 @@ impl Function {
     pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
-        let pip = Pip::jwks(&variable("ORDERS_JWKS_URL")?)
+        let authenticator = Authenticator::jwks(&variable("ORDERS_JWKS_URL")?)
             .issuer(variable("ORDERS_ISSUER")?)
             .audience(variable("ORDERS_AUDIENCE")?);
-        Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, pip)
+        Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, authenticator)
     }
 
     fn new(
@@ -38,10 +39,11 @@ impl Function {
         credentials: ClientCredentials,
         key: Option<TokenKey>,
         warehouse: &str,
-        pip: Pip,
+        authenticator: Authenticator,
     ) -> Result<Self, Box<dyn Error>> {
-        let circuit =
-            |name| CircuitBreaker::new(name, CircuitPolicy::ancestor(), stores.circuits.clone());
+        let circuit = |name| {
+            CircuitBreaker::new(name, CircuitPolicy::for_token_endpoint(), stores.circuits.clone())
+        };
         let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
         let [provider, reservations] = circuits.clone();
         let token = TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider);
@@ -51,7 +53,7 @@ impl Function {
         };
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
-        let pipeline = app::pipeline(App::new(warehouse), stores.clone(), pip)?;
+        let pipeline = app::pipeline(App::new(warehouse), stores.clone(), authenticator)?;
         Ok(Self { pipeline, token, circuits, stores })
     }
 
@@ -60,18 +62,22 @@ impl Function {
         let stores = &self.stores;
         let mut silent = Vec::new();
         if let Err(error) = stores.tokens.read(self.token.key()).await {
-            silent.push(format!("the token is not shared, its store fails: {}", explain(&error)));
+            silent
+                .push(format!("the token is not shared, its store fails: {}", error_chain(&error)));
         }
         let [circuit, _] = &self.circuits;
         if let Err(error) = stores.circuits.circuit_state(circuit.name()).await {
-            silent.push(format!("circuits are not shared, their store fails: {}", explain(&error)));
+            silent.push(format!(
+                "circuits are not shared, their store fails: {}",
+                error_chain(&error)
+            ));
         }
         silent
     }
 
     /// How many tokens were asked for.
     pub(crate) fn grants(&self) -> u64 {
-        self.token.counts().grants
+        self.token.metrics().grants
     }
 
     /// The state of each circuit.
@@ -121,11 +127,11 @@ impl Bench {
         let warehouse = Warehouse::start().await?;
         notes.push(format!("warehouse           stand-in at {}", warehouse.url));
 
-        let pip = Pip::jwks(&format!("{}/jwks", callers.issuer))
+        let authenticator = Authenticator::jwks(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
             .audience(AUDIENCE)
             .plain_http_on_loopback();
-        let function = Function::new(stores, credentials, key, &warehouse.url, pip)?;
+        let function = Function::new(stores, credentials, key, &warehouse.url, authenticator)?;
         Ok(Self { function, callers, notes })
     }
 }

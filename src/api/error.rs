@@ -1,10 +1,11 @@
 use std::error::Error;
 
-use funcify_core::{DeadlineExceeded, circuit::Open};
+use funcify_core::{DeadlineExceeded, circuit::CircuitOpen};
 use http::StatusCode;
 
-use super::ApiResponse;
-use crate::{http::ClientError, token::TokenError};
+use crate::api::ApiResponse;
+use crate::client::ClientError;
+use crate::token::TokenError;
 
 /// Why a URL cannot be the base of an [`Api`](super::Api).
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum ApiConfigError {
 
 /// Why a call to a service brought no answer that can be used.
 ///
-/// [`Open`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source), from
+/// [`CircuitOpen`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source), from
 /// whatever depth.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,7 +44,7 @@ pub enum ApiError {
     Token(#[source] TokenError),
     /// The circuit refused. Nothing was sent.
     #[error("the call was refused")]
-    Open(#[source] Open),
+    Open(#[source] CircuitOpen),
     /// The invocation has no time left.
     #[error("the call did not end in time")]
     Deadline(#[source] DeadlineExceeded),
@@ -73,7 +74,7 @@ impl ApiError {
 
     /// The open circuit that refused the call, be it the service's or the identity provider's.
     #[must_use]
-    pub fn open(&self) -> Option<&Open> {
+    pub fn open(&self) -> Option<&CircuitOpen> {
         let mut next: Option<&(dyn Error + 'static)> = Some(self);
         while let Some(error) = next {
             if let Some(open) = error.downcast_ref() {

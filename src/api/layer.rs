@@ -10,10 +10,8 @@ use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use tower::{Layer, Service};
 use url::Host;
 
-use crate::{
-    http::is_loopback,
-    token::{TokenError, TokenGetter},
-};
+use crate::client::is_loopback;
+use crate::token::{TokenError, TokenGetter};
 
 /// Attaches the token to requests of a [`tower::Service`] to the hosts that were named, and to no
 /// others.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use funcify_core::{
     Deadline, DeadlineExceeded,
-    circuit::{CircuitError, Outcome},
+    circuit::{CallOutcome, CircuitError},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -12,12 +12,11 @@ use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use url::Url;
 
-use super::{Api, ApiError, ApiResponse, error::PathFault};
-use crate::{
-    http::{ReadError, read_capped},
-    token::Token,
-    trace::TraceContext,
-};
+use crate::api::error::PathFault;
+use crate::api::{Api, ApiError, ApiResponse};
+use crate::client::{ReadError, read_capped};
+use crate::token::Token;
+use crate::trace::TraceContext;
 
 /// The largest answer that is read: 16 MB, more than a function could pass on.
 const ANSWER_LIMIT: usize = 16 * 1_048_576;
@@ -160,16 +159,16 @@ impl Api {
 }
 
 /// What an exchange says about the service's health.
-fn outcome(exchange: &Result<ApiResponse, ApiError>) -> Outcome {
+fn outcome(exchange: &Result<ApiResponse, ApiError>) -> CallOutcome {
     match exchange {
         Ok(answer) => match answer.status() {
-            StatusCode::TOO_MANY_REQUESTS => Outcome::Failure,
-            status if status.is_server_error() => Outcome::Failure,
-            status if status.is_client_error() => Outcome::Neutral,
-            _ => Outcome::Success,
+            StatusCode::TOO_MANY_REQUESTS => CallOutcome::Failure,
+            status if status.is_server_error() => CallOutcome::Failure,
+            status if status.is_client_error() => CallOutcome::Neutral,
+            _ => CallOutcome::Success,
         },
-        Err(ApiError::Unreachable(_) | ApiError::TimedOut) => Outcome::Failure,
-        Err(_) => Outcome::Neutral,
+        Err(ApiError::Unreachable(_) | ApiError::TimedOut) => CallOutcome::Failure,
+        Err(_) => CallOutcome::Neutral,
     }
 }
 
@@ -251,19 +250,19 @@ mod tests {
             outcome(&Ok(ApiResponse::new(status, HeaderMap::new(), bytes::Bytes::new())))
         };
         for (code, expected) in [
-            (200, Outcome::Success),
-            (204, Outcome::Success),
-            (302, Outcome::Success),
-            (400, Outcome::Neutral),
-            (401, Outcome::Neutral),
-            (404, Outcome::Neutral),
-            (429, Outcome::Failure),
-            (500, Outcome::Failure),
-            (503, Outcome::Failure),
+            (200, CallOutcome::Success),
+            (204, CallOutcome::Success),
+            (302, CallOutcome::Success),
+            (400, CallOutcome::Neutral),
+            (401, CallOutcome::Neutral),
+            (404, CallOutcome::Neutral),
+            (429, CallOutcome::Failure),
+            (500, CallOutcome::Failure),
+            (503, CallOutcome::Failure),
         ] {
             assert_eq!(status(code), expected, "{code}");
         }
-        assert_eq!(outcome(&Err(ApiError::TimedOut)), Outcome::Failure);
-        assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), Outcome::Neutral);
+        assert_eq!(outcome(&Err(ApiError::TimedOut)), CallOutcome::Failure);
+        assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), CallOutcome::Neutral);
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::ApiError;
+use crate::api::ApiError;
 
 /// The answer of a service, read whole.
 #[derive(Clone)]

@@ -13,8 +13,8 @@ use serde_json::{
 };
 use tokio::net::TcpListener;
 
-use super::context;
-use crate::pipeline::{Answer, Pipeline};
+use crate::local::context;
+use crate::pipeline::{Output, Pipeline};
 
 /// What an HTTP API takes: more is answered 413, as there.
 const MAX_BODY: usize = 6 * 1024 * 1024;
@@ -39,7 +39,7 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// let url = format!("http://{}/hello", listener.local_addr()?);
 /// tokio::spawn(local::serve(pipeline, listener));
-/// assert_eq!(funcify::http::client()?.get(url).send().await?.text().await?, "hello");
+/// assert_eq!(funcify::client::client()?.get(url).send().await?.text().await?, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -71,7 +71,7 @@ async fn answer(
     };
     let event = event(&parts, &body.to_bytes(), peer);
     match pipeline.process(LambdaEvent::new(event, context("local"))).await.result {
-        Ok(Answer::Http(answer)) => {
+        Ok(Output::Http(answer)) => {
             let mut response = Response::new(Full::new(answer.body().clone()));
             *response.status_mut() = answer.status();
             *response.headers_mut() = answer.headers().clone();

@@ -14,15 +14,14 @@ use futures_util::future::Either;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::{Layer, Service};
 
-use super::{
-    Invocation, Problem,
-    policy::{Activity, Policy, Rule},
-    routes::BoxFuture,
-};
+use crate::auth::policy::{AccessPolicy, Permission, Rule};
+use crate::pipeline::Invocation;
+use crate::pipeline::records::routes::BoxFuture;
+use crate::problem::Problem;
 
 /// The layer around every handler, the fallback included.
 #[derive(Clone)]
-pub(super) struct AdmissionLayer(pub(super) Option<Arc<Policy>>);
+pub(super) struct AdmissionLayer(pub(super) Option<Arc<AccessPolicy>>);
 
 impl<S> Layer<S> for AdmissionLayer {
     type Service = Admission<S>;
@@ -35,7 +34,7 @@ impl<S> Layer<S> for AdmissionLayer {
 #[derive(Clone)]
 pub(super) struct Admission<S> {
     inner: S,
-    policy: Option<Arc<Policy>>,
+    policy: Option<Arc<AccessPolicy>>,
 }
 
 impl<S> Service<Request> for Admission<S>
@@ -68,10 +67,10 @@ where
         let Some(path) = path else { return refused(Problem::new(StatusCode::NOT_FOUND)) };
         match policy.rule(request.method(), path.as_str()) {
             Rule::Public => Either::Left(self.inner.call(request)),
-            Rule::Needs(activity) => {
-                let (activity, mut inner) = (activity.clone(), self.inner.clone());
+            Rule::Needs(permission) => {
+                let (permission, mut inner) = (permission.clone(), self.inner.clone());
                 Either::Right(Box::pin(async move {
-                    match allowed(invocation, &activity).await {
+                    match allowed(invocation, &permission).await {
                         Ok(()) => inner.call(request).await,
                         Err(problem) => Ok(problem.into_response()),
                     }
@@ -93,11 +92,11 @@ fn is_preflight(request: &Request) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-async fn allowed(invocation: Option<Invocation>, activity: &Activity) -> Result<(), Problem> {
+async fn allowed(invocation: Option<Invocation>, permission: &Permission) -> Result<(), Problem> {
     let Some(invocation) = invocation else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
     };
-    if invocation.caller().await?.allows(activity) {
+    if invocation.caller().await?.allows(permission) {
         return Ok(());
     }
     let insufficient = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");

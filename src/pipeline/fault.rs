@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::{pip::PipFault, policy::PolicyFault};
+use crate::auth::authenticator::AuthenticatorFault;
+use crate::auth::policy::AccessPolicyFault;
 
 /// Why no pipeline was built: every fault at once.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +51,14 @@ pub enum Fault {
     #[error("expected a concurrency of at least 1")]
     NoConcurrency,
     /// A policy of HTTP routes needs to know who is calling.
-    #[error("a policy of HTTP routes needs a `pip`")]
+    #[error("a policy of HTTP routes needs a `authenticator`")]
     NoPip,
     /// An entry of the policy is wrong.
     #[error(transparent)]
-    Policy(PolicyFault),
-    /// The `pip` is wrong.
+    AccessPolicy(AccessPolicyFault),
+    /// The `authenticator` is wrong.
     #[error(transparent)]
-    Pip(PipFault),
+    Authenticator(AuthenticatorFault),
 }
 
 struct Lines<'a>(&'a [Fault]);

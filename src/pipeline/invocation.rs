@@ -9,11 +9,11 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request};
 use lambda_runtime::Context;
 use tokio::sync::OnceCell;
 
-use super::{
-    Event, Kind, Problem,
-    pip::{Caller, Credentials, Identify, Unauthenticated},
-};
-use crate::{backend::Stores, trace::TraceContext};
+use crate::auth::authenticator::{Caller, Credentials, Identify, Unauthenticated};
+use crate::pipeline::{Event, Kind};
+use crate::problem::Problem;
+use crate::stores::Stores;
+use crate::trace::TraceContext;
 
 /// One invocation of the function: its event and everything known about it.
 ///
@@ -63,7 +63,7 @@ struct Shared {
     deadline: Deadline,
     trace: TraceContext,
     stores: Option<Stores>,
-    pip: Option<Arc<dyn Identify>>,
+    authenticator: Option<Arc<dyn Identify>>,
     authorization: Authorization,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
@@ -97,7 +97,7 @@ impl Invocation {
         deadline: Deadline,
         trace: TraceContext,
         authorization: Authorization,
-        (stores, pip): (Option<Stores>, Option<Arc<dyn Identify>>),
+        (stores, authenticator): (Option<Stores>, Option<Arc<dyn Identify>>),
     ) -> Self {
         let (caller, route) = (OnceCell::new(), OnceLock::new());
         let shared = Shared {
@@ -106,7 +106,7 @@ impl Invocation {
             deadline,
             trace,
             stores,
-            pip,
+            authenticator,
             authorization,
             caller,
             route,
@@ -157,10 +157,10 @@ impl Invocation {
     /// # Errors
     ///
     /// 401 without valid credentials, 503 if that cannot be found out now, 500 if the pipeline has
-    /// no [`pip`](super::PipelineBuilder::pip).
+    /// no [`authenticator`](super::PipelineBuilder::authenticator).
     pub async fn caller(&self) -> Result<&Caller, Problem> {
         let shared = &*self.shared;
-        let Some(pip) = &shared.pip else {
+        let Some(authenticator) = &shared.authenticator else {
             return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
         };
         let authorization = match &shared.authorization {
@@ -172,7 +172,7 @@ impl Invocation {
         };
         let identify = async {
             let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
-            pip.identify(&Credentials { authorization, authorizer }).await
+            authenticator.identify(&Credentials { authorization, authorizer }).await
         };
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
     }

@@ -114,10 +114,9 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::{
-        pipeline::{Pipeline, Problem, SqsRecord},
-        testing,
-    };
+    use crate::pipeline::{Pipeline, SqsRecord};
+    use crate::problem::Problem;
+    use crate::testing;
 
     #[derive(Clone, Default)]
     struct Out(Arc<Mutex<Vec<u8>>>);

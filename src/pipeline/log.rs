@@ -5,7 +5,7 @@ use std::time::Instant;
 use lambda_runtime::Context;
 use tracing::Span;
 
-use super::{Kind, Outcome, Processed};
+use crate::pipeline::{InvocationOutcome, Kind, Processed};
 
 /// The span of an invocation: what is logged within it carries its request id.
 pub(super) fn span(context: &Context) -> Span {
@@ -57,9 +57,9 @@ impl Line {
             };
         }
         match processed.outcome {
-            Outcome::Failed => line!(error),
-            Outcome::Unmatched => line!(warn),
-            Outcome::Handled | Outcome::Refused => line!(info),
+            InvocationOutcome::Failed => line!(error),
+            InvocationOutcome::Unmatched => line!(warn),
+            InvocationOutcome::Handled | InvocationOutcome::Refused => line!(info),
         }
     }
 }

@@ -8,65 +8,45 @@
 //!    [`Invocation`], and may refuse it ([`Problem`]);
 //! 4. it is routed: HTTP by the axum router, records by the name of where they come from;
 //! 5. the [`policy`](PipelineBuilder::policy) is asked, and who is calling
-//!    ([`pip`](PipelineBuilder::pip)) only if the policy needs to know;
+//!    ([`authenticator`](PipelineBuilder::authenticator)) only if the policy needs to know;
 //! 6. the handler runs, no longer than the deadline;
-//! 7. the [`Answer`] is written in the form of the source.
+//! 7. the [`Output`] is written in the form of the source.
 
 mod admission;
-mod answer;
-mod bad_json;
-mod batch;
+mod bounded;
 mod builder;
-mod delivery;
-mod event;
+pub(crate) mod event;
 mod fault;
-mod form;
-mod handler;
-mod header;
+pub(crate) mod http;
 mod invocation;
 mod json_lines;
-mod kind;
 mod log;
 mod outcome;
-mod parsed;
-mod path;
-pub mod pip;
-pub mod policy;
-mod problem;
-mod query;
-mod quoted;
-mod reader;
-mod recognise;
+mod output;
 mod records;
-mod request;
-mod response;
-mod routes;
 mod run;
 mod service;
-mod streaming;
-mod text;
-mod unescape;
-mod walk;
-mod within;
 
-pub use answer::Answer;
-pub use bad_json::BadJson;
-pub use builder::PipelineBuilder;
-pub use event::{Event, EventError};
-pub use fault::{BuildError, Fault};
-pub use handler::{FromRecord, RecordHandler};
-pub use invocation::Invocation;
-pub use kind::Kind;
-pub use outcome::{Failure, FailureKind, Outcome, Processed};
-pub use path::BadPath;
-pub use problem::{IntoProblem, Problem};
-pub use records::{
-    DynamoDbRecord, EventBridgeEvent, KinesisRecord, Message, Payload, S3Object, SnsRecord,
-    SqsRecord, Unmatched, Via, via_eventbridge, via_s3, via_sns,
+pub use crate::{
+    json::JsonError,
+    problem::{IntoProblem, Problem},
 };
-pub use request::BadRequest;
-pub use response::HttpAnswer;
+pub use builder::PipelineBuilder;
+pub use event::{Event, EventError, Kind};
+pub use fault::{BuildError, Fault};
+pub use http::{
+    path::PathError,
+    request::RequestError,
+    response::HttpOutput,
+    streaming::{ByteStream, Streaming},
+};
+pub use invocation::Invocation;
+pub use outcome::{Failure, FailureKind, InvocationOutcome, Processed};
+pub use output::Output;
+pub use records::{
+    DynamoDbRecord, EventBridgeEvent, FromRecord, KinesisRecord, Message, Payload, RecordHandler,
+    S3Object, SnsRecord, SqsRecord, Unmatched, Via, via_eventbridge, via_s3, via_sns,
+};
 pub(crate) use run::log_filter;
 pub use run::{RunError, run, run_streaming};
 pub use service::Pipeline;
-pub use streaming::{ByteStream, Streaming};

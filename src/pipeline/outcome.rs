@@ -3,7 +3,8 @@ use std::{fmt, sync::Arc};
 use http::StatusCode;
 use lambda_runtime::Diagnostic;
 
-use super::{Answer, Kind, Problem};
+use crate::pipeline::{Kind, Output};
+use crate::problem::Problem;
 
 /// What became of an event, with what is worth knowing about it.
 #[derive(Debug)]
@@ -15,9 +16,9 @@ pub struct Processed {
     /// where the records of one event took several.
     pub route: Option<Arc<str>>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: InvocationOutcome,
     /// What Lambda is told.
-    pub result: Result<Answer, Failure>,
+    pub result: Result<Output, Failure>,
     /// Why it failed, for the log.
     pub(super) cause: Option<Arc<str>>,
 }
@@ -32,14 +33,14 @@ impl Processed {
     /// The status of the answer, where there is HTTP.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.result.as_ref().ok().and_then(Answer::status)
+        self.result.as_ref().ok().and_then(Output::status)
     }
 }
 
 /// How the work on an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum InvocationOutcome {
     /// A handler did what was asked.
     Handled,
     /// Nothing was tried: guard, params, a missing right, an open circuit.
@@ -50,7 +51,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl InvocationOutcome {
     /// The name that logs and commands show.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -72,7 +73,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for InvocationOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -110,8 +111,8 @@ impl Failure {
     }
 
     pub(super) fn of(problem: &Problem) -> Self {
-        let kind = match Outcome::of(problem) {
-            Outcome::Refused => FailureKind::Refused,
+        let kind = match InvocationOutcome::of(problem) {
+            InvocationOutcome::Refused => FailureKind::Refused,
             _ => FailureKind::HandlerFailed,
         };
         let reason = problem.status().canonical_reason().unwrap_or("failed");

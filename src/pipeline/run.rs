@@ -5,7 +5,8 @@ use lambda_runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::{Pipeline, Streaming, json_lines::JsonLines};
+use crate::pipeline::json_lines::JsonLines;
+use crate::pipeline::{Pipeline, Streaming};
 
 /// Why a function does not run.
 #[derive(Debug, thiserror::Error)]

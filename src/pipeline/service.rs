@@ -22,21 +22,22 @@ use serde_json::value::RawValue;
 use tower::Service;
 use tracing::Instrument;
 
-use super::{
-    Answer, Event, Failure, FailureKind, HttpAnswer, Invocation, Kind, Outcome, PipelineBuilder,
-    Problem, Processed, Unmatched,
-    form::Form,
-    invocation::Authorization,
-    log::{self, Line},
-    pip::Identify,
-    policy::Policy,
-    problem::Cause,
-    request::Parts,
-    response::BodyTo,
-    routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3Token},
-    within::within,
+use crate::auth::authenticator::Identify;
+use crate::auth::policy::AccessPolicy;
+use crate::pipeline::bounded::within;
+use crate::pipeline::http::format::Form;
+use crate::pipeline::http::request::Parts;
+use crate::pipeline::http::response::BodyTo;
+use crate::pipeline::invocation::Authorization;
+use crate::pipeline::log::Line;
+use crate::pipeline::records::routes::{BoxFuture, Call, EventRoute, RecordRoutes, S3RouteKey};
+use crate::pipeline::{
+    Event, Failure, FailureKind, HttpOutput, Invocation, InvocationOutcome, Kind, Output,
+    PipelineBuilder, Processed, Unmatched, log,
 };
-use crate::{backend::Stores, trace::TraceContext};
+use crate::problem::{Cause, Problem};
+use crate::stores::Stores;
+use crate::trace::TraceContext;
 
 /// From the event of whatever source to a handler, and back to the right answer.
 ///
@@ -82,13 +83,13 @@ pub(super) struct Rules {
     pub(super) router: Option<RouterIntoService<Body>>,
     pub(super) routes: RecordRoutes,
     pub(super) events: Vec<EventRoute>,
-    pub(super) s3_token: Option<S3Token>,
+    pub(super) s3_route_key: Option<S3RouteKey>,
     pub(super) unmatched: Option<Call<Unmatched>>,
     pub(super) guard: Option<Step>,
     pub(super) params: Option<Step>,
     pub(super) stores: Option<Stores>,
-    pub(super) pip: Option<Arc<dyn Identify>>,
-    pub(super) policy: Option<Arc<Policy>>,
+    pub(super) authenticator: Option<Arc<dyn Identify>>,
+    pub(super) policy: Option<Arc<AccessPolicy>>,
     pub(super) margin: Duration,
 }
 
@@ -154,7 +155,7 @@ impl Pipeline {
         let rules = &self.0.rules;
         let parts = match &rules.router {
             Some(_) if kind.is_http() => Some(event.request().map_err(|refused| {
-                let answer = HttpAnswer::problem(refused.into(), Form::of(&event));
+                let answer = HttpOutput::problem(refused.into(), Form::of(&event));
                 Box::new(Ended::http(answer, true).of(kind, None))
             })?),
             _ => None,
@@ -166,7 +167,7 @@ impl Pipeline {
             None => trace,
         };
         let authorization = headers.map_or(Authorization::None, Authorization::of);
-        let provided = (rules.stores.clone(), rules.pip.clone());
+        let provided = (rules.stores.clone(), rules.authenticator.clone());
         let invocation = Invocation::new(event, context, deadline, trace, authorization, provided);
         Ok(Begun { invocation, parts })
     }
@@ -228,21 +229,21 @@ impl Rules {
                 Err(never) => match never {},
             };
             // Within the deadline as well: a body may take its time.
-            Ok(HttpAnswer::of(response, form, body_to).await)
+            Ok(HttpOutput::of(response, form, body_to).await)
         });
         let answer = within(deadline, work).await;
-        let answer = answer.unwrap_or_else(|problem| HttpAnswer::problem(problem, form));
+        let answer = answer.unwrap_or_else(|problem| HttpOutput::problem(problem, form));
         Ended::http(answer, seen.route().is_some())
     }
 
     /// While a handler waits there is time to renew old keys, for which no caller has to wait then.
     async fn beside<T>(&self, handler: impl Future<Output = T>) -> T {
         let mut handler = pin!(handler);
-        if let Some(pip) = &self.pip {
+        if let Some(authenticator) = &self.authenticator {
             tokio::select! {
                 // First, so that a handler that never waits leaves it a step too.
                 biased;
-                () = pip.renew_old_keys() => {}
+                () = authenticator.renew_old_keys() => {}
                 output = &mut handler => return output,
             }
         }
@@ -269,21 +270,21 @@ fn left(deadline: u64) -> Duration {
 
 /// How the work ended, before it is told to Lambda and the log.
 pub(super) struct Ended {
-    pub(super) outcome: Outcome,
-    pub(super) result: Result<Answer, Failure>,
+    pub(super) outcome: InvocationOutcome,
+    pub(super) result: Result<Output, Failure>,
     pub(super) cause: Option<Arc<str>>,
 }
 
 impl Ended {
-    pub(super) fn handled(answer: Answer) -> Self {
-        Self { outcome: Outcome::Handled, result: Ok(answer), cause: None }
+    pub(super) fn handled(answer: Output) -> Self {
+        Self { outcome: InvocationOutcome::Handled, result: Ok(answer), cause: None }
     }
 
     pub(super) fn failed(failure: Failure, cause: Option<Arc<str>>) -> Self {
         let outcome = match failure.kind() {
-            FailureKind::NoMatchingRoute => Outcome::Unmatched,
-            FailureKind::Refused => Outcome::Refused,
-            _ => Outcome::Failed,
+            FailureKind::NoMatchingRoute => InvocationOutcome::Unmatched,
+            FailureKind::Refused => InvocationOutcome::Refused,
+            _ => InvocationOutcome::Failed,
         };
         Self { outcome, result: Err(failure), cause }
     }
@@ -292,16 +293,16 @@ impl Ended {
         Self::failed(Failure::of(problem), problem.cause())
     }
 
-    fn http((answer, cause): (HttpAnswer, Cause), routed: bool) -> Self {
+    fn http((answer, cause): (HttpOutput, Cause), routed: bool) -> Self {
         let status = answer.status();
         let outcome = match status.as_u16() {
-            _ if cause.refused => Outcome::Refused,
-            401 | 403 => Outcome::Refused,
-            404 if !routed => Outcome::Unmatched,
-            _ if status.is_server_error() => Outcome::Failed,
-            _ => Outcome::Handled,
+            _ if cause.refused => InvocationOutcome::Refused,
+            401 | 403 => InvocationOutcome::Refused,
+            404 if !routed => InvocationOutcome::Unmatched,
+            _ if status.is_server_error() => InvocationOutcome::Failed,
+            _ => InvocationOutcome::Handled,
         };
-        Self { outcome, result: Ok(Answer::Http(answer)), cause: cause.text }
+        Self { outcome, result: Ok(Output::Http(answer)), cause: cause.text }
     }
 
     fn of(self, kind: Kind, route: Option<Arc<str>>) -> Processed {
@@ -311,9 +312,9 @@ impl Ended {
 }
 
 impl Service<LambdaEvent<Box<RawValue>>> for Pipeline {
-    type Response = Answer;
+    type Response = Output;
     type Error = Failure;
-    type Future = BoxFuture<Result<Answer, Failure>>;
+    type Future = BoxFuture<Result<Output, Failure>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         // Anything else would end the process.

@@ -1,7 +1,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::TestEvent;
+use crate::testing::TestEvent;
 
 /// An object that was put into a bucket. `key` as the event has it: encoded.
 #[must_use]

@@ -2,7 +2,10 @@
 
 use funcify_core::token::{TokenPolicy, TokenRecord};
 
-use super::{Inner, TokenError, bearer::Token, flight::Flight, out_of_time, renew::Want};
+use crate::token::bearer::Token;
+use crate::token::flight::Flight;
+use crate::token::renew::Want;
+use crate::token::{Inner, TokenError, out_of_time};
 
 impl Inner {
     /// The store does not answer: this process renews by itself, at its own place in the refresh

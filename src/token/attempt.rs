@@ -4,18 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use funcify_core::{
     Deadline,
-    circuit::{CircuitError, Outcome},
+    circuit::{CallOutcome, CircuitError},
     token::Minted,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    Inner, TokenError,
-    flight::{Flight, Known},
-    grant::{GrantError, Granted},
-    out_of_time,
-    renew::Want,
-};
+use crate::token::flight::{Flight, Known};
+use crate::token::grant::{GrantError, Granted};
+use crate::token::renew::Want;
+use crate::token::{Inner, TokenError, out_of_time};
 
 impl Inner {
     /// Asks the provider; with a secret read anew if the one at hand was refused.
@@ -90,8 +87,8 @@ impl Inner {
             None => request().await,
             Some(circuit) => {
                 let classify = |result: &Result<Granted, GrantError>| match result {
-                    Ok(_) => Outcome::Success,
-                    Err(GrantError::TimedOut) if is_unlucky => Outcome::Neutral,
+                    Ok(_) => CallOutcome::Success,
+                    Err(GrantError::TimedOut) if is_unlucky => CallOutcome::Neutral,
                     Err(error) => error.outcome(),
                 };
                 match circuit.call_classified(classify, request).await {

@@ -25,7 +25,7 @@ pub enum TokenSource {
     /// It was fetched from the provider just now.
     Minted,
     /// This process held it, and could not renew it although it is due: still valid.
-    Stale,
+    Overdue,
 }
 
 impl Token {
@@ -71,8 +71,9 @@ impl Token {
         &self.held.token
     }
 
-    /// From when on it is renewed.
-    pub(crate) fn refresh_at(&self) -> Timestamp {
+    /// When the fleet begins to renew it.
+    #[must_use]
+    pub fn refresh_at(&self) -> Timestamp {
         self.held.refresh_at
     }
 
@@ -82,7 +83,7 @@ impl Token {
     }
 
     pub(super) fn stale(self) -> Self {
-        Self { source: TokenSource::Stale, ..self }
+        Self { source: TokenSource::Overdue, ..self }
     }
 }
 

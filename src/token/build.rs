@@ -3,20 +3,19 @@ use std::{fmt, sync::Arc, time::Duration};
 use funcify_core::{
     Chance, Clock, SystemClock,
     circuit::CircuitBreaker,
-    register::{Pace, WriteId},
+    register::{PollPolicy, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
 };
 use tokio::sync::Mutex;
 
-use super::{
-    Inner, TokenGetter,
-    counts::Counters,
-    credentials::{ClientCredentials, Endpoint},
-    flight::Flight,
-    grant::{EndpointError, Grant, HttpGrant, check_endpoint},
-    memory::Memory,
-};
-use crate::http::{self, ClientError};
+use crate::client;
+use crate::client::ClientError;
+use crate::token::credentials::{ClientCredentials, Endpoint};
+use crate::token::flight::Flight;
+use crate::token::grant::{EndpointError, Grant, HttpGrant, check_endpoint};
+use crate::token::memory::Memory;
+use crate::token::metrics::Counters;
+use crate::token::{Inner, TokenGetter};
 
 /// A request to the provider may take 3 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,7 +38,7 @@ pub struct TokenGetterBuilder {
     chance: Chance,
     request_timeout: Duration,
     default_lifetime: Duration,
-    pace: Pace,
+    pace: PollPolicy,
 }
 
 impl TokenGetterBuilder {
@@ -75,7 +74,7 @@ impl TokenGetterBuilder {
     }
 
     /// Asks the provider through this circuit;
-    /// [`CircuitPolicy::ancestor`](funcify_core::circuit::CircuitPolicy::ancestor) suits one.
+    /// [`CircuitPolicy::for_token_endpoint`](funcify_core::circuit::CircuitPolicy::for_token_endpoint) suits one.
     ///
     /// A refusal, of a wrong secret say, leaves the circuit as it is.
     pub fn circuit(self, circuit: CircuitBreaker) -> Self {
@@ -98,7 +97,7 @@ impl TokenGetterBuilder {
     /// Unless given, as the store asks for: 100 to 400 ms for Redis and memory, 250 to 1,000 for
     /// DynamoDB, 500 to 2,000 for SSM Parameter Store.
     pub fn poll(self, shortest: Duration, longest: Duration) -> Self {
-        Self { pace: Pace { shortest, longest, ..self.pace }, ..self }
+        Self { pace: PollPolicy { shortest, longest, ..self.pace }, ..self }
     }
 
     /// Asks over this HTTP client, with its root certificates; it must follow no redirects.
@@ -131,7 +130,7 @@ impl TokenGetterBuilder {
         let grant = match (self.grant, self.http) {
             (Some(grant), _) => Some(grant),
             (None, Some(http)) => Some(over(http)),
-            (None, None) => match http::client() {
+            (None, None) => match client::client() {
                 Ok(http) => Some(over(http)),
                 Err(error) => {
                     faults.push(TokenConfigFault::Client(error));
@@ -187,7 +186,7 @@ impl TokenGetterBuilder {
         {
             faults.push(TokenConfigFault::Lifetime { got: self.default_lifetime });
         }
-        let Pace { shortest, longest, .. } = self.pace;
+        let PollPolicy { shortest, longest, .. } = self.pace;
         if shortest.is_zero() || shortest > longest {
             faults.push(TokenConfigFault::Poll { shortest, longest });
         }

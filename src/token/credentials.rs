@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
 
-use super::authentication::{ClientAuthentication, ClientSecret};
+use crate::token::authentication::{ClientAuthentication, ClientSecret};
 
 /// Where tokens are asked for.
 #[derive(Clone, PartialEq, Eq)]

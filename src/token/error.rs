@@ -1,12 +1,12 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
-use funcify_core::{DeadlineExceeded, circuit::Open, token::TokenKey};
+use funcify_core::{DeadlineExceeded, circuit::CircuitOpen, token::TokenKey};
 
-use super::grant::GrantError;
+use crate::token::grant::GrantError;
 
 /// Why there is no token.
 ///
-/// [`Open`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source).
+/// [`CircuitOpen`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -29,7 +29,7 @@ pub enum TokenError {
     },
     /// The circuit of the provider is open.
     #[error("the identity provider was not asked")]
-    Open(#[source] Open),
+    Open(#[source] CircuitOpen),
     /// An API rejected the token, which had been renewed for that reason just before.
     #[error("the token was rejected and has only just been renewed, try again in {} ms", retry_after.as_millis())]
     RejectedTooOften {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use funcify_core::token::{Fault, TokenRecord};
 use tokio::time::Instant;
 
-use super::{Inner, TokenError, flight::Flight};
+use crate::token::flight::Flight;
+use crate::token::{Inner, TokenError};
 
 /// A refused secret is not tried again for 60 s; the store is looked at meanwhile, once a second,
 /// for a token that another function got with a better secret.

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{Chance, Timestamp, register::Version, token::TokenRecord};
 use tokio::time::Instant;
 
-use super::{authentication::ClientSecret, error::TokenError};
+use crate::token::authentication::ClientSecret;
+use crate::token::error::TokenError;
 
 /// After a failure of the store it is left alone for 1 s, later for up to 30 s.
 const FIRST_ABSENCE: Duration = Duration::from_secs(1);

@@ -9,10 +9,8 @@ use funcify_core::{
 };
 use serde::Deserialize;
 
-use super::{
-    Inner,
-    grant::{GrantError, Granted, ReplyFault},
-};
+use crate::token::Inner;
+use crate::token::grant::{GrantError, Granted, ReplyFault};
 
 impl Inner {
     pub(super) fn minted(

@@ -16,7 +16,7 @@ use funcify_core::{
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::bearer::{Held, Token, TokenSource};
+use crate::token::bearer::{Held, Token, TokenSource};
 
 /// A clock that goes back by more than this was set: 1 s.
 const SET_BACK: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl Memory {
             return Look::Empty;
         }
         let source = if self.troubled.load(Ordering::Relaxed) {
-            TokenSource::Stale
+            TokenSource::Overdue
         } else {
             TokenSource::Memory
         };
@@ -202,7 +202,7 @@ mod tests {
         assert!(matches!(memory.look(&clock, &chance), Look::Due(_)));
         memory.quiet(NOW + Duration::from_secs(9_999), true);
         let Look::Hit(token) = memory.look(&clock, &chance) else { panic!("not served") };
-        assert_eq!(token.source(), TokenSource::Stale);
+        assert_eq!(token.source(), TokenSource::Overdue);
         clock.advance(Duration::from_millis(1));
         assert!(matches!(memory.look(&clock, &chance), Look::Empty));
     }

@@ -11,7 +11,6 @@ mod attempt;
 mod authentication;
 mod bearer;
 mod build;
-mod counts;
 mod credentials;
 mod error;
 mod failure;
@@ -19,6 +18,7 @@ mod flight;
 mod grant;
 mod granted;
 mod memory;
+mod metrics;
 mod patience;
 mod publish;
 mod renew;
@@ -29,7 +29,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded,
     circuit::CircuitBreaker,
-    register::Pace,
+    register::PollPolicy,
     token::{Holder, TokenPersistenceProvider},
 };
 use tokio::{
@@ -40,17 +40,17 @@ use tokio::{
 pub use authentication::{BoxError, ClientAuthentication, ClientSecret, SecretSource, Signer};
 pub use bearer::{Token, TokenSource};
 pub use build::{TokenConfigError, TokenConfigFault, TokenGetterBuilder};
-pub use counts::TokenCounts;
 pub use credentials::{ClientCredentials, CredentialsError, Endpoint};
 pub use error::TokenError;
 pub use funcify_core::token::{TokenKey, TokenPolicy};
 pub use grant::{
     EndpointError, Grant, GrantError, Granted, HttpGrant, PrivateKey, PrivateKeyError, ReplyFault,
 };
+pub use metrics::TokenMetrics;
 
-use counts::Counters;
 use flight::Flight;
 use memory::{Look, Memory};
+use metrics::Counters;
 use renew::Want;
 
 /// Who waits for a token without a deadline of an invocation gives up after 10 s.
@@ -92,7 +92,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// let getter = TokenGetter::builder(credentials, store).grant(Provider).build()?;
 /// assert_eq!(getter.token().await?.source(), TokenSource::Minted);
 /// assert_eq!(getter.token().await?.source(), TokenSource::Memory);
-/// assert_eq!(getter.counts().grants, 1);
+/// assert_eq!(getter.metrics().grants, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -119,7 +119,7 @@ struct Inner {
     chance: Chance,
     request_timeout: Duration,
     default_lifetime: Duration,
-    pace: Pace,
+    pace: PollPolicy,
 }
 
 impl TokenGetter {
@@ -171,7 +171,7 @@ impl TokenGetter {
 
     /// What this getter has done so far.
     #[must_use]
-    pub fn counts(&self) -> TokenCounts {
+    pub fn metrics(&self) -> TokenMetrics {
         self.inner.counters.read()
     }
 
@@ -233,7 +233,7 @@ impl Inner {
     }
 
     fn served(&self, token: Token) -> Token {
-        if token.source() == TokenSource::Stale {
+        if token.source() == TokenSource::Overdue {
             self.counters.stale_served.increment();
         }
         token

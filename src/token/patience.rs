@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use funcify_core::{
     Chance,
-    register::{OPERATION, Pace},
+    register::{OPERATION, PollPolicy},
 };
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ impl Patience {
     /// When to look again; `None` if that is enough.
     pub(super) fn next(
         &mut self,
-        pace: Pace,
+        pace: PollPolicy,
         ends: Instant,
         request: Duration,
         chance: &Chance,
@@ -46,7 +46,7 @@ impl Patience {
         let slower = 2_u32.saturating_pow(self.looks.min(8)).min(SLOWEST);
         self.looks = self.looks.saturating_add(1);
         let longest = pace.longest.saturating_mul(slower);
-        let again = now + Pace { longest, ..pace }.pause(chance);
+        let again = now + PollPolicy { longest, ..pace }.pause(chance);
         if again < over {
             return Some(again);
         }
@@ -67,7 +67,7 @@ mod tests {
         let (mut patience, chance) = (Patience::default(), Chance::seeded(7));
         let ends = Instant::now() + time;
         let mut pauses = Vec::new();
-        while let Some(again) = patience.next(Pace::default(), ends, REQUEST, &chance) {
+        while let Some(again) = patience.next(PollPolicy::default(), ends, REQUEST, &chance) {
             pauses.push(again - Instant::now());
             tokio::time::sleep_until(again).await;
         }

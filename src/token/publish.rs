@@ -9,13 +9,11 @@ use funcify_core::{
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{
-    Inner, TokenError,
-    bearer::{Token, TokenSource},
-    flight::Flight,
-    renew::Want,
-    stored::is_slow,
-};
+use crate::token::bearer::{Token, TokenSource};
+use crate::token::flight::Flight;
+use crate::token::renew::Want;
+use crate::token::stored::is_slow;
+use crate::token::{Inner, TokenError};
 
 /// With less left of a lease the provider is not asked under it.
 const LEAST_LEASE: Duration = Duration::from_millis(250);
@@ -94,7 +92,7 @@ impl Inner {
             }
         };
         match written {
-            Ok(Swap::Done(version)) => flight.wrote(version, since),
+            Ok(Swap::Applied(version)) => flight.wrote(version, since),
             Ok(Swap::Conflict(_)) => {
                 tracing::info!(key = %self.key, "another process renewed the token meanwhile");
             }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use funcify_core::token::{AccessToken, Asker, Decision, decide};
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Inner, TokenError, bearer::Token, flight::Flight, grant::GrantError, out_of_time,
-    patience::Patience, stored::Found,
-};
+use crate::token::bearer::Token;
+use crate::token::flight::Flight;
+use crate::token::grant::GrantError;
+use crate::token::patience::Patience;
+use crate::token::stored::Found;
+use crate::token::{Inner, TokenError, out_of_time};
 
 /// What a caller wants.
 pub(super) struct Want<'a> {

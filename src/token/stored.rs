@@ -7,14 +7,11 @@ use funcify_core::{
 };
 use tokio::time::Instant;
 
-use super::{
-    Inner, TokenError,
-    bearer::{Token, TokenSource},
-    flight::Flight,
-    out_of_time,
-    renew::Want,
-};
-use crate::sealed::is_sealed;
+use crate::stores::sealed::is_sealed;
+use crate::token::bearer::{Token, TokenSource};
+use crate::token::flight::Flight;
+use crate::token::renew::Want;
+use crate::token::{Inner, TokenError, out_of_time};
 
 /// What the store answered.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
@@ -44,13 +41,13 @@ impl Inner {
         }
     }
 
-    /// Counts damage, and makes a token that cannot be used one more case of it: one that fits into
+    /// Counts corruption, and makes a token that cannot be used one more case of it: one that fits into
     /// no header, or is sealed while this process has no keys.
     fn check(&self, stored: &mut Versioned<TokenRecord>) {
         let fits = |token: &AccessToken| {
             token.expose().bytes().all(|byte| byte.is_ascii_graphic()) && !is_sealed(token.expose())
         };
-        let is_damaged = stored.damage.is_some()
+        let is_damaged = stored.corruption.is_some()
             || stored.value.token.as_ref().is_some_and(|token| !fits(token));
         if is_damaged {
             self.counters.damaged.increment();
@@ -104,7 +101,7 @@ impl Inner {
     ) -> Result<Found, TokenError> {
         let since = Instant::now();
         match self.store.write(&self.key, version, WriteId::random(), &leased).await {
-            Ok(Swap::Done(version)) => {
+            Ok(Swap::Applied(version)) => {
                 self.counters.leases_won.increment();
                 let before = record.lease.as_ref().filter(|lease| lease.holder != self.holder);
                 if before.is_some() {

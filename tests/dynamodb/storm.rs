@@ -104,7 +104,7 @@ async fn sign(
     let next = serde_json::json!({ "n": n_of(found) + 1, "last": last }).to_string();
     let next = Body::parse(&next).unwrap();
     let swap = register.swap(key, Some(found.version), WriteId::random(), &next, HOUR).await;
-    matches!(swap, Ok(Swap::Done(_)))
+    matches!(swap, Ok(Swap::Applied(_)))
 }
 
 fn has_signed(found: &Versioned<Body>, task: u64) -> bool {

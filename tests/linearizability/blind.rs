@@ -30,7 +30,7 @@ impl Register for Blind {
             let version = there.map(|there| there.version);
             match self.0.swap(key, version, id, body, keep_for).await? {
                 Swap::Conflict(current) => there = current,
-                done @ Swap::Done(_) => return Ok(done),
+                done @ Swap::Applied(_) => return Ok(done),
             }
         }
     }

@@ -140,7 +140,7 @@ impl Drop for Log {
     }
 }
 
-/// The negative twin: the same histories, on the same store, by clients that do not compare.
+/// The negative mutant: the same histories, on the same store, by clients that do not compare.
 async fn blind_writes_are_caught(store: &str, registers: Registers, stale_reads: bool) {
     let blind: Registers =
         registers.into_iter().map(|register| Arc::new(Blind(register)) as _).collect();

@@ -122,7 +122,7 @@ impl Register for WrongClient {
                 return self.write(key, id, body).await;
             }
             Wrong::LosesWrites if self.now_and_then() && self.version(key).await? == expected => {
-                return Ok(Swap::Done(Version::new(id)));
+                return Ok(Swap::Applied(Version::new(id)));
             }
             Wrong::Repeats if self.now_and_then() => {
                 let before = self.before.lock().unwrap().take();
@@ -134,13 +134,13 @@ impl Register for WrongClient {
         }
         let swap = self.store.swap(key, expected, id, body, keep_for).await?;
         match (&swap, self.wrong) {
-            (Swap::Done(_), Wrong::LostReplyIsAConflict) if self.now_and_then() => {
+            (Swap::Applied(_), Wrong::LostReplyIsAConflict) if self.now_and_then() => {
                 Ok(Swap::Conflict(self.store.read(key).await?))
             }
-            (Swap::Done(_), Wrong::RefusalThatWrites) if self.now_and_then() => {
+            (Swap::Applied(_), Wrong::RefusalThatWrites) if self.now_and_then() => {
                 Err(StoreError::new("wrong", StoreErrorKind::Unavailable, "it was applied"))
             }
-            (Swap::Done(_), Wrong::Repeats) => {
+            (Swap::Applied(_), Wrong::Repeats) => {
                 *self.before.lock().unwrap() = Some((key.clone(), id, body.clone()));
                 Ok(swap)
             }

@@ -6,9 +6,9 @@ use std::{
 use axum::extract::State;
 use funcify::{
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, FailureKind, Fault, KinesisRecord, Message, Outcome,
-        Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, via_eventbridge, via_s3,
-        via_sns,
+        DynamoDbRecord, EventBridgeEvent, FailureKind, Fault, InvocationOutcome, KinesisRecord,
+        Message, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, via_eventbridge,
+        via_s3, via_sns,
     },
     testing,
 };
@@ -52,13 +52,13 @@ async fn s3_calls_the_handler_an_object_and_fails_if_any_failed() {
     let processed = event.process(&pipeline).await;
     assert_eq!(
         (processed.outcome, noted(&log)),
-        (Outcome::Handled, vec!["a b".into(), "ü".into()])
+        (InvocationOutcome::Handled, vec!["a b".into(), "ü".into()])
     );
     assert_eq!(serde_json::to_value(processed.result.unwrap()).unwrap(), Value::Null);
 
     let event = testing::s3(&[("uploads", "bad"), ("uploads", "good"), ("uploads", "panic")]);
     let processed = event.process(&pipeline).await;
-    assert_eq!((processed.outcome, noted(&log).len()), (Outcome::Failed, 3));
+    assert_eq!((processed.outcome, noted(&log).len()), (InvocationOutcome::Failed, 3));
     assert_eq!(processed.result.unwrap_err().kind(), FailureKind::RecordsFailed);
 }
 
@@ -66,8 +66,11 @@ async fn s3_calls_the_handler_an_object_and_fails_if_any_failed() {
 async fn a_token_of_ones_own_names_the_route() {
     let log = Log::default();
     let prefix = |object: &S3Object| object.key.split('/').next().unwrap_or_default().to_owned();
-    let pipeline =
-        Pipeline::builder(Arc::clone(&log)).s3("in", on_object).s3_token(prefix).build().unwrap();
+    let pipeline = Pipeline::builder(Arc::clone(&log))
+        .s3("in", on_object)
+        .s3_route_key(prefix)
+        .build()
+        .unwrap();
     assert!(testing::s3_put("any", "in/1").send(&pipeline).await.is_ok());
     assert!(testing::s3_put("in", "out/1").send(&pipeline).await.is_err());
     assert_eq!(noted(&log), ["in/1"]);
@@ -97,7 +100,7 @@ async fn sqs_reports_the_messages_that_failed_and_no_others() {
         .message("3", "panic")
         .message("4", "good");
     let processed = batch.process(&pipeline).await;
-    assert_eq!(processed.outcome, Outcome::Failed);
+    assert_eq!(processed.outcome, InvocationOutcome::Failed);
     assert_eq!(
         serde_json::to_value(processed.result.unwrap()).unwrap(),
         json!({ "batchItemFailures": [{ "itemIdentifier": "2" }, { "itemIdentifier": "3" }] })
@@ -240,16 +243,16 @@ async fn what_no_route_takes_fails_or_goes_to_unmatched() {
 
     let unknown = testing::TestEvent::new(json!({ "reindex": true }));
     let processed = unknown.process(&without).await;
-    assert_eq!(processed.outcome, Outcome::Unmatched);
+    assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
     assert_eq!(processed.result.unwrap_err().kind(), FailureKind::NoMatchingRoute);
     let batch = testing::sqs("other").message("1", "good");
     let processed = batch.process(&without).await;
-    assert_eq!(processed.outcome, Outcome::Unmatched);
+    assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
     assert_eq!(processed.result.unwrap().failures(), ["1"]);
     assert!(noted(&log).is_empty());
 
     for processed in [unknown.process(&with).await, batch.process(&with).await] {
-        assert_eq!(processed.outcome, Outcome::Unmatched);
+        assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
         assert!(processed.result.unwrap().failures().is_empty());
     }
     assert_eq!(noted(&log), ["unmatched unknown ", "unmatched sqs other"]);
@@ -314,7 +317,7 @@ async fn every_fault_of_a_pipeline_is_told_at_once() {
 async fn a_panic_in_what_names_an_object_fails_the_invocation() {
     let pipeline = Pipeline::builder(Log::default())
         .s3("uploads", on_object)
-        .s3_token(|_| panic!("hunter2"))
+        .s3_route_key(|_| panic!("hunter2"))
         .build()
         .unwrap();
     let failure = testing::s3_put("uploads", "a").process(&pipeline).await.result.unwrap_err();

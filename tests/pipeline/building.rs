@@ -2,9 +2,10 @@
 
 use axum::{Router, routing::get};
 use funcify::{
-    Api, Invocation, Pip, Policy, Stores,
+    AccessPolicy, Api, Authenticator, Invocation, Stores,
     pipeline::{
-        EventBridgeEvent, Outcome, Pipeline, PipelineBuilder, Problem, S3Object, SqsRecord,
+        EventBridgeEvent, InvocationOutcome, Pipeline, PipelineBuilder, Problem, S3Object,
+        SqsRecord,
     },
     testing,
 };
@@ -33,7 +34,8 @@ fn said(builder: PipelineBuilder<()>) -> String {
 #[tokio::test]
 async fn what_would_silently_replace_the_first_is_a_fault() {
     let stores = Stores::from_url("memory:").await.unwrap();
-    let pip = || Pip::from_fn(async |_, _| Err(funcify::pipeline::pip::Unauthenticated::Missing));
+    let authenticator =
+        || Authenticator::from_fn(async |_, _| Err(funcify::auth::Unauthenticated::Missing));
     let router = || Router::new().route("/", get(async || ""));
     let twice = Pipeline::builder(())
         .guard(pass)
@@ -42,14 +44,14 @@ async fn what_would_silently_replace_the_first_is_a_fault() {
         .params(pass)
         .http(router())
         .http(router())
-        .pip(pip())
-        .pip(pip())
-        .policy(Policy::new())
-        .policy(Policy::new())
+        .authenticator(authenticator())
+        .authenticator(authenticator())
+        .policy(AccessPolicy::new())
+        .policy(AccessPolicy::new())
         .backend(stores.clone())
         .backend(stores)
-        .s3_token(|object| object.key.clone())
-        .s3_token(|object| object.key.clone());
+        .s3_route_key(|object| object.key.clone())
+        .s3_route_key(|object| object.key.clone());
     let error = twice.build().unwrap_err();
     assert_eq!(error.faults().len(), 7, "{error}");
     assert!(error.to_string().contains("`guard` was given twice: only one can be in force"));
@@ -58,7 +60,7 @@ async fn what_would_silently_replace_the_first_is_a_fault() {
 #[test]
 fn a_policy_that_restricts_no_route_is_a_fault() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:orders";
-    let policy = |name: &str| Policy::new().allow_source(name, arn);
+    let policy = |name: &str| AccessPolicy::new().allow_source(name, arn);
     let orders = || Pipeline::builder(()).sqs("orders*", on_message);
     assert_eq!(said(orders().policy(policy("orders*"))), "built");
     for typo in ["order", "orders", "orders-eu"] {
@@ -77,7 +79,7 @@ fn a_name_that_nothing_can_have_is_a_fault() {
         assert!(said.contains(&format!("got {name:?}")), "{said}");
     }
     assert!(said(Pipeline::builder(()).s3("files.dev", on_object)).contains("files.dev"));
-    let named = Pipeline::builder(()).s3("files.dev", on_object).s3_token(|o| o.bucket.clone());
+    let named = Pipeline::builder(()).s3("files.dev", on_object).s3_route_key(|o| o.bucket.clone());
     assert_eq!(said(named), "built");
     assert_eq!(said(Pipeline::builder(()).sqs("orders-*", on_message)), "built");
     assert_eq!(said(Pipeline::builder(()).eventbridge("a: b", on_event)), "built");
@@ -85,7 +87,7 @@ fn a_name_that_nothing_can_have_is_a_fault() {
 
 #[test]
 fn an_activity_is_told_what_was_expected_of_it() {
-    let policy = Policy::new().allow(Method::GET, "/", "a:b");
+    let policy = AccessPolicy::new().allow(Method::GET, "/", "a:b");
     let said = said(Pipeline::builder(()).policy(policy));
     assert!(said.contains("the policy of GET /: expected service:resource:action"), "{said}");
 }
@@ -98,7 +100,7 @@ async fn what_fails_in_a_guard_is_a_failure_and_its_cause_can_be_read() {
     let router = Router::new().route("/", get(async || ""));
     let pipeline = Pipeline::builder(()).http(router).guard(broken).build().unwrap();
     let processed = testing::rest_get("/").process(&pipeline).await;
-    assert_eq!(processed.outcome, Outcome::Failed);
+    assert_eq!(processed.outcome, InvocationOutcome::Failed);
     assert!(processed.cause().unwrap().contains("no such table"));
 }
 

@@ -11,10 +11,10 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use funcify::{
-    Pip, Policy, local,
+    AccessPolicy, Authenticator, local,
     pipeline::{
-        Answer, DynamoDbRecord, EventBridgeEvent, KinesisRecord, Message, Outcome, Pipeline,
-        Problem, S3Object, via_s3, via_sns,
+        DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Output,
+        Pipeline, Problem, S3Object, via_s3, via_sns,
     },
 };
 use http::Method;
@@ -63,10 +63,16 @@ fn careless() -> [Pipeline; 2] {
             })
     };
     // Nobody is there to give keys.
-    let pip = Pip::jwks("http://127.0.0.1:1/jwks").issuer("https://login.example.com");
-    let pip = pip.audience("orders").plain_http_on_loopback().authorizer_claims();
-    let policy = Policy::new().allow(Method::GET, "/a", "orders:order:list");
-    let guarded = builder().pip(pip).policy(policy.allow(Method::POST, "/a", "orders:order:place"));
+    let authenticator =
+        Authenticator::jwks("http://127.0.0.1:1/jwks").issuer("https://login.example.com");
+    let authenticator =
+        authenticator.audience("orders").plain_http_on_loopback().authorizer_claims();
+    let policy = AccessPolicy::new().allow(Method::GET, "/a", "orders:order:list");
+    let guarded = builder().authenticator(authenticator).policy(policy.allow(
+        Method::POST,
+        "/a",
+        "orders:order:place",
+    ));
     [builder().build().unwrap(), guarded.build().unwrap()]
 }
 
@@ -182,12 +188,12 @@ fn no_value_of_a_refused_event_is_logged_or_answered() {
             let processed = runtime.block_on(local::event(pipeline, to_raw_value(&event).unwrap()));
             runs += 1;
             let said = match &processed.result {
-                Ok(Answer::Http(http)) if http.status().as_u16() < 400 => String::new(),
-                Ok(Answer::Http(http)) => String::from_utf8_lossy(http.body()).into_owned(),
+                Ok(Output::Http(http)) if http.status().as_u16() < 400 => String::new(),
+                Ok(Output::Http(http)) => String::from_utf8_lossy(http.body()).into_owned(),
                 Ok(answer) => serde_json::to_string(answer).unwrap(),
                 Err(failure) => format!("{failure} {failure:?}"),
             };
-            refused += u32::from(processed.outcome != Outcome::Handled);
+            refused += u32::from(processed.outcome != InvocationOutcome::Handled);
             let logged = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
             assert!(logged.contains("start") && logged.contains("end"), "{logged}");
             for said in [said, logged] {

@@ -14,7 +14,7 @@ use axum::{
 use funcify::{
     Stores, local,
     pipeline::{
-        Answer, DynamoDbRecord, EventBridgeEvent, KinesisRecord, Pipeline, Problem, Processed,
+        DynamoDbRecord, EventBridgeEvent, KinesisRecord, Output, Pipeline, Problem, Processed,
         S3Object, SnsRecord, SqsRecord,
     },
 };
@@ -153,7 +153,7 @@ async fn answer(text: String) -> String {
     let Processed { kind, outcome, result, .. } = &processed;
     assert!(!format!("{processed:?}").contains("panicked"), "{text}");
     match result {
-        Ok(Answer::Http(http)) => {
+        Ok(Output::Http(http)) => {
             let problem = serde_json::from_slice::<Value>(http.body()).ok();
             let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
             let body = String::from_utf8_lossy(http.body());

@@ -7,7 +7,7 @@ use std::sync::{
 
 use axum::extract::State;
 use funcify::{
-    pipeline::{DynamoDbRecord, FailureKind, Outcome, Pipeline, Problem, SqsRecord},
+    pipeline::{DynamoDbRecord, FailureKind, InvocationOutcome, Pipeline, Problem, SqsRecord},
     testing::{self, TestEvent},
 };
 use serde_json::{Value, json};
@@ -48,7 +48,10 @@ async fn a_batch_of_wide_items_is_handled_whatever_its_records_come_to() {
     let item = Value::Object(item.collect());
     let count = Count::default();
     let processed = stream(1_000, &item).process(&pipeline(&count)).await;
-    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 1_000));
+    assert_eq!(
+        (processed.outcome, count.load(Ordering::Relaxed)),
+        (InvocationOutcome::Handled, 1_000)
+    );
 }
 
 #[tokio::test]
@@ -57,7 +60,10 @@ async fn ten_thousand_messages_are_handled() {
         (0..10_000).fold(testing::sqs("orders"), |batch, id| batch.message(&id.to_string(), "{}"));
     let count = Count::default();
     let processed = batch.process(&pipeline(&count)).await;
-    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 10_000));
+    assert_eq!(
+        (processed.outcome, count.load(Ordering::Relaxed)),
+        (InvocationOutcome::Handled, 10_000)
+    );
 }
 
 /// DynamoDB's own limit is 32 levels.
@@ -69,7 +75,7 @@ async fn an_item_as_deep_as_dynamodb_allows_is_handled() {
     };
     let count = Count::default();
     let processed = stream(2, &deep(31)).process(&pipeline(&count)).await;
-    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (Outcome::Handled, 2));
+    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (InvocationOutcome::Handled, 2));
     let processed = stream(2, &deep(40)).process(&pipeline(&count)).await;
     assert_eq!(processed.result.unwrap_err().kind(), FailureKind::BadEvent);
 }

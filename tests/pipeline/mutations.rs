@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use funcify::{local, pipeline::Outcome};
+use funcify::{local, pipeline::InvocationOutcome};
 use serde_json::{Map, Value, value::to_raw_value};
 
 use super::{corpus, hostile::EVERYTHING, inputs};
@@ -237,7 +237,7 @@ fn no_event_spoilt_at_random_makes_anything_panic() {
                     let text = to_raw_value(&event).unwrap();
                     let processed = runtime.block_on(local::event(&EVERYTHING, text));
                     // The routes of this pipeline cannot panic: what did would be ours.
-                    let failed = processed.outcome == Outcome::Failed;
+                    let failed = processed.outcome == InvocationOutcome::Failed;
                     assert!(!failed || !format!("{processed:?}").contains("panicked"), "{event}");
                     if let Ok(answer) = &processed.result {
                         to_raw_value(answer).unwrap();

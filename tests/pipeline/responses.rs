@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use funcify::{
-    pipeline::{Outcome, Pipeline, Problem},
+    pipeline::{InvocationOutcome, Pipeline, Problem},
     testing::{self, HttpEvent},
 };
 use http::{Method, header};
@@ -185,7 +185,7 @@ async fn an_answer_that_lambda_would_not_take_is_a_500() {
     for path in ["/large", "/escapes", "/endless"] {
         let processed = testing::rest_get(path).process(&pipeline()).await;
         assert_eq!(processed.status().unwrap(), 500, "{path}");
-        assert_eq!(processed.outcome, Outcome::Failed);
+        assert_eq!(processed.outcome, InvocationOutcome::Failed);
     }
     let nearly = testing::rest_get("/nearly").process(&pipeline()).await;
     assert_eq!(nearly.status().unwrap(), 200);

@@ -6,10 +6,9 @@ use std::{
 use axum::{Router, extract::State, routing::get};
 use funcify::{
     CircuitBreaker, CircuitPolicy, Stores, TraceContext,
+    auth::{AccessPolicy, Authenticator, Caller, Unauthenticated},
     pipeline::{
-        FailureKind, Invocation, Outcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
-        pip::{Caller, Pip, Unauthenticated},
-        policy::Policy,
+        FailureKind, Invocation, InvocationOutcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
     },
     testing::{self, HttpEvent},
 };
@@ -62,9 +61,24 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
         .build()
         .unwrap();
     for (event, status, outcome, steps) in [
-        (testing::rest_get("/"), 200, Outcome::Handled, &["guard", "params", "handler"][..]),
-        (testing::rest_get("/").header("x-block", "1"), 403, Outcome::Refused, &["guard"]),
-        (testing::rest_get("/").query("page", "one"), 400, Outcome::Refused, &["guard", "params"]),
+        (
+            testing::rest_get("/"),
+            200,
+            InvocationOutcome::Handled,
+            &["guard", "params", "handler"][..],
+        ),
+        (
+            testing::rest_get("/").header("x-block", "1"),
+            403,
+            InvocationOutcome::Refused,
+            &["guard"],
+        ),
+        (
+            testing::rest_get("/").query("page", "one"),
+            400,
+            InvocationOutcome::Refused,
+            &["guard", "params"],
+        ),
     ] {
         let processed = event.process(&pipeline).await;
         assert_eq!(processed.status().unwrap(), status);
@@ -79,18 +93,20 @@ async fn a_refused_batch_fails_and_is_delivered_again() {
     let on_order = async |_: SqsRecord| Ok::<_, Problem>(());
     let pipeline = Pipeline::builder(()).sqs("orders", on_order).guard(refuse).build().unwrap();
     let processed = testing::sqs("orders").message("1", "order").process(&pipeline).await;
-    assert_eq!(processed.outcome, Outcome::Refused);
+    assert_eq!(processed.outcome, InvocationOutcome::Refused);
     assert_eq!(processed.result.unwrap_err().kind(), FailureKind::Refused);
 }
 
 /// Tokens `reader` and `writer`; `away` cannot be judged.
-fn pip() -> Pip {
-    Pip::from_fn(async |authorization: Option<String>, _| match authorization.as_deref() {
-        Some("Bearer reader") => Ok(Caller::new("r").with_activities(["orders:order:read"])),
-        Some("Bearer writer") => Ok(Caller::new("w").with_activities(["orders:order:*"])),
-        Some("Bearer away") => Err(Unauthenticated::unavailable(std::io::Error::other("away"))),
-        Some(_) => Err(Unauthenticated::Signature),
-        None => Err(Unauthenticated::Missing),
+fn authenticator() -> Authenticator {
+    Authenticator::from_fn(async |authorization: Option<String>, _| {
+        match authorization.as_deref() {
+            Some("Bearer reader") => Ok(Caller::new("r").with_permissions(["orders:order:read"])),
+            Some("Bearer writer") => Ok(Caller::new("w").with_permissions(["orders:order:*"])),
+            Some("Bearer away") => Err(Unauthenticated::unavailable(std::io::Error::other("away"))),
+            Some(_) => Err(Unauthenticated::Signature),
+            None => Err(Unauthenticated::Missing),
+        }
     })
 }
 
@@ -111,7 +127,7 @@ fn guarded() -> PipelineBuilder<()> {
         .nest("/orders", orders)
         .nest_service("/opaque", Router::new().route("/{id}", get(async || "opaque")))
         .fallback(async || "a fallback that answers everything");
-    let policy = Policy::new()
+    let policy = AccessPolicy::new()
         .public(Method::GET, "/health")
         .public(Method::GET, "/me")
         .allow(Method::GET, "/orders/{id}", "orders:order:read")
@@ -124,7 +140,7 @@ fn guarded() -> PipelineBuilder<()> {
         .sqs("orders", on_order)
         .sqs("others", on_order)
         .sqs("free", on_order)
-        .pip(pip())
+        .authenticator(authenticator())
         .policy(policy)
 }
 
@@ -162,10 +178,10 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
         let case = format!("{method} {path} {token:?}");
         assert_eq!(processed.status().unwrap(), status, "{case}");
         let outcome = match status {
-            200 => Outcome::Handled,
-            404 => Outcome::Unmatched,
-            503 => Outcome::Failed,
-            _ => Outcome::Refused,
+            200 => InvocationOutcome::Handled,
+            404 => InvocationOutcome::Unmatched,
+            503 => InvocationOutcome::Failed,
+            _ => InvocationOutcome::Refused,
         };
         assert_eq!(processed.outcome, outcome, "{case}");
     }
@@ -199,20 +215,22 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     }
     let stores = Stores::from_url("memory:").await.unwrap();
     let circuits = stores.circuits.clone();
-    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let another =
+        CircuitBreaker::new("authenticator-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
     another.unwrap().force_open(until, "a test").await.unwrap();
-    let pip = Pip::jwks("https://login.example/jwks").issuer("https://login.example");
+    let authenticator =
+        Authenticator::jwks("https://login.example/jwks").issuer("https://login.example");
     let pipeline = Pipeline::builder(())
         .backend(stores)
         .http(Router::new().route("/", get(known)))
-        .pip(pip.audience("orders"))
+        .authenticator(authenticator.audience("orders"))
         .build()
         .unwrap();
     // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
     let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
     let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
-    assert_eq!(processed.outcome, Outcome::Refused);
+    assert_eq!(processed.outcome, InvocationOutcome::Refused);
     let answer = processed.result.unwrap();
     let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
     assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
@@ -238,12 +256,14 @@ async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else
         (testing::alb(get.clone(), "/me"), authorizer, &iam, 401),
         (testing::vpc_lattice_v2(get, "/me"), identity, &signed, 401),
     ];
-    let pip = || Pip::from_fn(async |_, _| Err::<Caller, _>(Unauthenticated::Missing));
-    let pipeline = |pip: Pip| {
+    let authenticator =
+        || Authenticator::from_fn(async |_, _| Err::<Caller, _>(Unauthenticated::Missing));
+    let pipeline = |authenticator: Authenticator| {
         let router = Router::new().route("/me", axum::routing::get(whoami));
-        Pipeline::builder(()).http(router).pip(pip).build().unwrap()
+        Pipeline::builder(()).http(router).authenticator(authenticator).build().unwrap()
     };
-    let (believes, does_not) = (pipeline(pip().authorizer_claims()), pipeline(pip()));
+    let (believes, does_not) =
+        (pipeline(authenticator().authorizer_claims()), pipeline(authenticator()));
     for (event, place, value, status) in rows {
         let mut event: Value = serde_json::from_str(&event.json()).unwrap();
         let (parent, last) = place.rsplit_once('/').unwrap();
@@ -261,8 +281,8 @@ async fn a_cors_preflight_goes_to_the_router() {
     let cors = Router::new().route("/orders", get(async || "").options(async || "preflight"));
     let pipeline = Pipeline::builder(())
         .http(cors)
-        .pip(pip())
-        .policy(Policy::new().allow(Method::GET, "/orders", "orders:order:list"))
+        .authenticator(authenticator())
+        .policy(AccessPolicy::new().allow(Method::GET, "/orders", "orders:order:list"))
         .build()
         .unwrap();
     let options = testing::http_request(Method::OPTIONS, "/orders");
@@ -283,10 +303,10 @@ async fn the_policy_lets_a_queue_take_only_from_its_own_sources() {
     let pipeline = guarded().build().unwrap();
     for queue in ["orders", "free"] {
         let batch = testing::sqs(queue).message("1", "order").process(&pipeline).await;
-        assert_eq!(batch.outcome, Outcome::Handled, "{queue}");
+        assert_eq!(batch.outcome, InvocationOutcome::Handled, "{queue}");
     }
     let other = testing::sqs("others").message("1", "order").process(&pipeline).await;
-    assert_eq!(other.outcome, Outcome::Refused);
+    assert_eq!(other.outcome, InvocationOutcome::Refused);
     assert_eq!(other.result.unwrap().failures(), ["1"]);
 }
 
@@ -341,7 +361,10 @@ async fn a_panic_is_a_500_and_the_next_event_is_served() {
     let router = Router::new().route("/", get(panics)).route("/ok", get(async || "ok"));
     let pipeline = Pipeline::builder(()).http(router).build().unwrap();
     let processed = testing::rest_get("/").process(&pipeline).await;
-    assert_eq!((processed.status().unwrap().as_u16(), processed.outcome), (500, Outcome::Failed));
+    assert_eq!(
+        (processed.status().unwrap().as_u16(), processed.outcome),
+        (500, InvocationOutcome::Failed)
+    );
     assert!(!format!("{processed:?}").contains("hunter2"));
     let ok = testing::rest_get("/ok").process(&pipeline).await;
     assert_eq!((ok.status().unwrap().as_u16(), ok.route.as_deref()), (200, Some("/ok")));
@@ -372,7 +395,7 @@ async fn many_events_at_once_do_not_mix() {
 #[test]
 fn a_policy_without_a_pip_is_a_fault() {
     let router = Router::new().route("/", get(async || ""));
-    let policy = Policy::new().allow(Method::GET, "/", "not an activity");
+    let policy = AccessPolicy::new().allow(Method::GET, "/", "not a permission");
     let error = Pipeline::builder(()).http(router).policy(policy).build().unwrap_err();
     assert_eq!(error.faults().len(), 2, "{error}");
 }

@@ -30,7 +30,7 @@ async fn update(
     let expected = found.map(|found| found.version);
     let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
     let swap = register.update_state(&name, expected, WriteId::random(), &next).await?;
-    Ok(matches!(swap, Swap::Done(_)))
+    Ok(matches!(swap, Swap::Applied(_)))
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn f01_a_swap_whose_answer_was_lost_is_ambiguous_and_done_when_it_is_sent_
     proxy.once(Mode::CutResponse).await;
     assert_eq!(send().await.unwrap_err().kind(), Ambiguous);
 
-    assert!(matches!(send().await, Ok(Swap::Done(done)) if done.id() == id));
+    assert!(matches!(send().await, Ok(Swap::Applied(done)) if done.id() == id));
     assert_eq!(register.read(&key).await.unwrap().unwrap().version.id(), id);
     assert_eq!(proxy.faults(), 1);
 }

@@ -2,7 +2,7 @@
 
 use funcify_core::Chance;
 use funcify_core::StoreErrorKind::{self, Denied, Unavailable};
-use funcify_core::register::{Register, Settle, Swap, WriteId};
+use funcify_core::register::{Register, RetryingRegister, Swap, WriteId};
 
 use super::server::SpokenFor;
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
@@ -57,7 +57,8 @@ async fn f17_a_replica_refuses_and_takes_the_write_once_it_is_promoted() {
     let (register, key) = (register(&replica.url()), circuit("promoted"));
     assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
 
-    let settle = Settle::within(&register, &key, HOUR, Chance::seeded(env::seed())).unwrap();
+    let settle =
+        RetryingRegister::within(&register, &key, HOUR, Chance::seeded(env::seed())).unwrap();
     let (body, promoted) = (body(2), async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap()
@@ -66,7 +67,7 @@ async fn f17_a_replica_refuses_and_takes_the_write_once_it_is_promoted() {
         tokio::join!(settle.swap(None, WriteId::random(), &body, HOUR), promoted);
 
     assert_eq!(promoted, "+OK");
-    assert!(matches!(swap, Ok(Swap::Done(_))), "{swap:?}");
+    assert!(matches!(swap, Ok(Swap::Applied(_))), "{swap:?}");
 }
 
 #[tokio::test]
@@ -143,7 +144,7 @@ async fn a_record_expires_when_the_store_may_clean_up_and_each_write_starts_that
         .await
         .unwrap()
     {
-        Swap::Done(version) => version,
+        Swap::Applied(version) => version,
         Swap::Conflict(found) => panic!("{found:?}"),
     };
 

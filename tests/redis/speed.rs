@@ -38,7 +38,7 @@ async fn a_read_and_a_swap_cost_little_more_than_the_bare_clients() {
         let began = Instant::now();
         let swap = register.swap(&key, Some(version), write, &next, HOUR).await;
         took[2].push(began.elapsed());
-        let Ok(Swap::Done(done)) = swap else { panic!("{swap:?}") };
+        let Ok(Swap::Applied(done)) = swap else { panic!("{swap:?}") };
         version = done;
 
         let new = WriteId::random().to_string();

@@ -27,7 +27,7 @@ fn counted(by: &[u8]) -> Body {
 
 async fn begin(register: &RedisBackend, key: &RecordKey, tasks: usize) {
     let (id, body) = (WriteId::random(), counted(&vec![0; tasks]));
-    assert!(matches!(register.swap(key, None, id, &body, HOUR).await, Ok(Swap::Done(_))));
+    assert!(matches!(register.swap(key, None, id, &body, HOUR).await, Ok(Swap::Applied(_))));
 }
 
 /// Until it answers: on a busy machine an answer may come too late.
@@ -80,7 +80,7 @@ async fn add(
         by[task] = goal;
         let (id, next) = (WriteId::random(), counted(&by));
         match register.swap(key, Some(current.version), id, &next, HOUR).await {
-            Ok(Swap::Done(_)) => return,
+            Ok(Swap::Applied(_)) => return,
             Ok(Swap::Conflict(found)) => {
                 attempt = began.elapsed() * by.len() as u32 / 4;
                 shown = found;

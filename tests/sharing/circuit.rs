@@ -87,7 +87,7 @@ async fn on_ssm_the_circuit_that_one_process_opens_is_open_for_all() {
     all_refuse_within_one_snapshot_age(&fleet::ssm().await).await;
 }
 
-/// The negative twin: memory is one process's own, and the same test shows it.
+/// The negative mutant: memory is one process's own, and the same test shows it.
 #[tokio::test]
 async fn on_memory_the_circuit_that_one_process_opens_stays_closed_for_the_others() {
     let _alone = fleet::alone().await;

@@ -100,7 +100,7 @@ async fn on_ssm_one_process_mints_the_token_and_all_have_it() {
     one_mints_and_the_others_adopt(&fleet::ssm().await).await;
 }
 
-/// The negative twin: memory is one process's own, and the same test shows it.
+/// The negative mutant: memory is one process's own, and the same test shows it.
 #[tokio::test]
 async fn on_memory_each_process_mints_a_token_of_its_own() {
     let _alone = fleet::alone().await;

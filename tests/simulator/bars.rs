@@ -1,6 +1,6 @@
 //! Small fleets within the bars of large ones. The full counts are the command's.
 
-use funcify::simulator::{Report, Scenario, Settings, run};
+use funcify_simulator::{Report, Scenario, Settings, run};
 
 /// One seed, so that a failure here is a change of ours; the command takes others.
 const SEED: u64 = 2_026;

@@ -66,8 +66,8 @@ fn bad_arguments_end_with_2_and_say_why() {
 fn a_policy_is_taken_as_toml_and_as_json_alike() {
     let folder = tempfolder();
     let (toml, json) = (folder.join("policy.toml"), folder.join("policy.json"));
-    fs::write(&toml, "stand_down = 5\n[rule.count]\nfailures = 2\nwindow = 60\n").unwrap();
-    fs::write(&json, r#"{"stand_down":5,"rule":{"count":{"failures":2,"window":60}}}"#).unwrap();
+    fs::write(&toml, "open_duration = 5\n[rule.count]\nfailures = 2\nwindow = 60\n").unwrap();
+    fs::write(&json, r#"{"open_duration":5,"rule":{"count":{"failures":2,"window":60}}}"#).unwrap();
     let of = |file: &std::path::Path| {
         let file = file.to_str().unwrap();
         let arguments = ["--json", "--scenario", "recovery", "--instances", "20", "--policy", file];

@@ -1,9 +1,7 @@
 //! The same seed, the same figures; and what cannot be simulated.
 
-use funcify::{
-    CircuitPolicy,
-    simulator::{Report, Scenario, Settings, SimulatorError, run, sparkline, svg},
-};
+use funcify::CircuitPolicy;
+use funcify_simulator::{Report, Scenario, Settings, SimulatorError, run, sparkline, svg};
 use tokio::runtime::{Builder, Runtime};
 
 /// As the command does it: each run in a time of its own.

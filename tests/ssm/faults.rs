@@ -43,7 +43,7 @@ async fn f21_a_report_that_met_another_update_is_repeated_and_not_lost() {
     let circuit = key.name().parse().unwrap();
     let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
     let swap = register.update_state(&circuit, None, WriteId::random(), &record).await.unwrap();
-    assert!(matches!(swap, Swap::Done(_)));
+    assert!(matches!(swap, Swap::Applied(_)));
     assert_eq!(register.circuit_state(&circuit).await.unwrap().unwrap().value.epoch, 7);
 }
 
@@ -86,7 +86,8 @@ async fn f21_a_write_whose_answer_was_an_internal_error_is_done_when_it_is_sent_
     let lost = register.swap(&key, Some(first), id, &next, HOUR).await.unwrap_err();
     assert_eq!(lost.kind(), StoreErrorKind::Ambiguous);
 
-    let Swap::Done(made) = register.swap(&key, Some(first), id, &next, HOUR).await.unwrap() else {
+    let Swap::Applied(made) = register.swap(&key, Some(first), id, &next, HOUR).await.unwrap()
+    else {
         panic!("our own write stands in our way");
     };
     assert_eq!((made.id(), made.pos()), (id, 2));
@@ -100,7 +101,7 @@ async fn f21_ninety_eight_losers_in_a_row_hide_nothing() {
     let (old, current) = after_losers(&register, &key, 98).await;
     let other = fake.register(SsmConfig::new(PATH)).await;
     let read = other.read(&key).await.unwrap().unwrap();
-    assert_eq!((read.version, n_of(&read), read.damage), (current, 2, None));
+    assert_eq!((read.version, n_of(&read), read.corruption), (current, 2, None));
     assert!(matches!(attempt(&other, &key, Some(old), 9).await, Ok(Swap::Conflict(_))));
 }
 
@@ -112,7 +113,7 @@ async fn f21_ninety_nine_losers_in_a_row_leave_a_vacant_record_that_one_can_take
         (fake.register(SsmConfig::new(PATH)).await, fake.register(SsmConfig::new(PATH)).await);
     let (first, second) =
         (one.read(&key).await.unwrap().unwrap(), two.read(&key).await.unwrap().unwrap());
-    assert!(first.damage.is_some() && first.version == second.version);
+    assert!(first.corruption.is_some() && first.version == second.version);
 
     let version = write(&one, &key, Some(first.version), 3).await;
     let Ok(Swap::Conflict(Some(current))) = attempt(&two, &key, Some(second.version), 4).await
@@ -146,7 +147,7 @@ async fn f21_a_foreign_overwrite_makes_the_record_vacant_at_its_version() {
     fake.shelf().write(&name(&key), "by hand");
 
     let vacant = register.read(&key).await.unwrap().unwrap();
-    assert!(vacant.damage.is_some() && vacant.version.pos() == 2);
+    assert!(vacant.corruption.is_some() && vacant.version.pos() == 2);
     assert!(matches!(attempt(&register, &key, Some(ours), 9).await, Ok(Swap::Conflict(_))));
     assert!(matches!(attempt(&register, &key, None, 9).await, Ok(Swap::Conflict(Some(_)))));
     let version = write(&register, &key, Some(vacant.version), 2).await;

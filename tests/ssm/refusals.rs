@@ -35,7 +35,7 @@ async fn f21_a_value_of_4097_bytes_is_refused_before_anything_is_sent() {
         assert!(fake.shelf().puts.is_empty());
 
         let done = register.swap(&key, None, id, &value_of(largest), HOUR).await.unwrap();
-        assert!(matches!(done, Swap::Done(_)));
+        assert!(matches!(done, Swap::Applied(_)));
         assert_eq!(fake.shelf().puts[0]["Value"].as_str().unwrap().len(), largest);
     }
 }

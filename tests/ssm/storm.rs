@@ -28,7 +28,7 @@ async fn increments_by_8_tasks_are_exact() {
                     let current = register.read(&key).await.unwrap().unwrap();
                     let next = n_of(&current) + 1;
                     let swap = attempt(&*register, &key, Some(current.version), next).await;
-                    if let Swap::Done(_) = swap.unwrap() {
+                    if let Swap::Applied(_) = swap.unwrap() {
                         break;
                     }
                 }

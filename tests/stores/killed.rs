@@ -31,7 +31,7 @@ type Found = Option<Versioned<CircuitRecord>>;
 fn judge(acknowledged: u64, found: &Found) -> Result<(), String> {
     let epoch = match found {
         None => 0,
-        Some(found) if found.damage.is_some() => return Err(format!("damaged: {found:?}")),
+        Some(found) if found.corruption.is_some() => return Err(format!("damaged: {found:?}")),
         Some(found) => found.value.epoch,
     };
     match epoch.checked_sub(acknowledged) {
@@ -73,7 +73,7 @@ async fn die_once(stores: &Stores, store: &str, most: Duration, chance: &Chance)
         let version = found.map(|found| found.version);
         let swap = stores.circuits.update_state(&name, version, WriteId::random(), &next).await;
         // The last request of the dead may still have been on its way: then it is a conflict.
-        if let Ok(Swap::Done(_)) = swap {
+        if let Ok(Swap::Applied(_)) = swap {
             return acknowledged;
         }
     }
@@ -121,7 +121,7 @@ async fn f11_a_writer_that_is_killed_leaves_the_old_record_or_the_new_on_ssm() {
 /// What a store that loses, tears or repeats writes would leave.
 #[test]
 fn a_record_that_no_honest_store_leaves_is_caught() {
-    use funcify_core::register::{Damage, Version};
+    use funcify_core::register::{Corruption, Version};
     let there = |epoch| {
         let record = CircuitRecord { epoch, ..CircuitRecord::default() };
         Versioned::new(record, Version::new(WriteId::from_bits(1)))
@@ -129,7 +129,7 @@ fn a_record_that_no_honest_store_leaves_is_caught() {
     for (acknowledged, right) in [(0, None), (0, Some(there(1))), (3, Some(there(3)))] {
         judge(acknowledged, &right).unwrap();
     }
-    let torn = Versioned { damage: Some(Damage::NotAnObject), ..there(0) };
+    let torn = Versioned { corruption: Some(Corruption::NotAnObject), ..there(0) };
     for (acknowledged, wrong) in
         [(3, None), (3, Some(there(2))), (3, Some(there(5))), (0, Some(torn))]
     {

@@ -44,7 +44,7 @@ async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
     let token = Some(AccessToken::new(CANARY));
     let record = TokenRecord { token, ..TokenRecord::default() };
     let swap = tokens.write(key, None, WriteId::random(), &record).await.unwrap();
-    assert!(matches!(swap, Swap::Done(_)), "{swap:?}");
+    assert!(matches!(swap, Swap::Applied(_)), "{swap:?}");
 }
 
 async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {

@@ -50,7 +50,7 @@ pub(crate) async fn write(
     n: u64,
 ) -> Version {
     match attempt(register, key, expected, n).await {
-        Ok(Swap::Done(version)) => version,
+        Ok(Swap::Applied(version)) => version,
         other => panic!("expected done, got {other:?}"),
     }
 }

@@ -73,7 +73,7 @@ async fn a_wrong_secret_is_refused_and_remembered() {
         matches!(&*error, GrantError::Refused { status: 401, code } if code == "invalid_client")
     );
     getter.token().await.unwrap_err();
-    assert_eq!(getter.counts().failures, 1);
+    assert_eq!(getter.metrics().failures, 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
 use funcify_core::{
     Deadline, StoreError,
-    register::{Pace, Swap, Version, Versioned, WriteId},
+    register::{PollPolicy, Swap, Version, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::Instant;
@@ -54,7 +54,7 @@ async fn callers_in_one_process_share_one_renewal() {
     assert_eq!(fleet.operations(), 3, "one read, one lease, one token");
     let minted = tokens.iter().filter(|token| token.source() == TokenSource::Minted).count();
     assert_eq!(minted, 1);
-    assert_eq!(getter.counts().grants, 1);
+    assert_eq!(getter.metrics().grants, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_second_process_takes_the_token_from_the_store() {
     let second = fleet.getter();
     let token = second.token().await.unwrap();
     assert_eq!(token.source(), TokenSource::Store);
-    assert_eq!((second.counts().adopted, second.counts().grants), (1, 0));
+    assert_eq!((second.metrics().adopted, second.metrics().grants), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +89,7 @@ async fn f12_without_time_nothing_is_started() {
         assert!(matches!(error, TokenError::Deadline(_)), "{left} ms: {error}");
     }
     assert_eq!((fleet.operations(), fleet.provider.asked().len()), (0, 0));
-    assert_eq!(getter.counts().store_errors, 0, "the store is not to blame");
+    assert_eq!(getter.metrics().store_errors, 0, "the store is not to blame");
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +179,7 @@ async fn where_a_lost_write_is_dear_a_contender_looks_again_before_it_writes() {
     let dear = writes_of_a_cold_fleet(Duration::from_millis(500)).await;
     let cheap = writes_of_a_cold_fleet(Duration::ZERO).await;
     assert!(dear <= 20, "{dear} writes");
-    assert!(cheap >= 200, "the twin must be caught: {cheap} writes");
+    assert!(cheap >= 200, "the mutant must be caught: {cheap} writes");
 }
 
 /// A store that asks its contenders for patience.
@@ -205,7 +205,7 @@ impl TokenPersistenceProvider for Paced {
         self.store.write(key, expected, id, next).await
     }
 
-    fn pace(&self) -> Pace {
-        Pace { contention: self.contention, ..Pace::default() }
+    fn pace(&self) -> PollPolicy {
+        PollPolicy { contention: self.contention, ..PollPolicy::default() }
     }
 }

@@ -67,7 +67,7 @@ async fn f05_a_throttling_store_is_hardly_asked_and_found_back_within_two_second
     let last = served.into_iter().max().unwrap();
     assert!(last < healed + Duration::from_millis(2_100), "{:?} later", last - healed);
     assert_eq!(fleet.provider.grants(), 1);
-    assert!(getters.iter().all(|getter| getter.counts().alone == 0));
+    assert!(getters.iter().all(|getter| getter.metrics().alone == 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,9 +141,9 @@ async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_thaws_before_its_request_looks_at_its_lease_once_more() {
     assert_eq!(asked_around_a_freeze(TokenPolicy::default()).await, 1);
-    // The twin: to a process with an endless lease the second look tells nothing.
+    // The mutant: to a process with an endless lease the second look tells nothing.
     let endless = TokenPolicy::default().with_lease(Duration::from_secs(86_400));
-    assert_eq!(asked_around_a_freeze(endless).await, 2, "the twin must be caught");
+    assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,7 +239,7 @@ async fn a_stored_token_that_ends_sooner_does_not_displace_the_one_at_hand() {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(getter.token().await.unwrap().expose(), "token-2");
     }
-    assert!(getter.counts().failures > 0, "it did try");
+    assert!(getter.metrics().failures > 0, "it did try");
 }
 
 /// A process that learns so late of its lease of four seconds; its wall clock stands still.
@@ -293,7 +293,7 @@ async fn a_token_that_cannot_be_published_is_used_all_the_same() {
         fleet.store.always(fault);
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted, "{fault:?}");
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory, "{fault:?}");
-        assert_eq!(getter.counts().store_errors, 1, "{fault:?}");
+        assert_eq!(getter.metrics().store_errors, 1, "{fault:?}");
     }
 }
 
@@ -321,18 +321,18 @@ async fn f09_a_frozen_lease_holder_loses() {
 async fn f24_a_damaged_record_is_replaced_once() {
     let fleet = Fleet::new();
     let key = RecordKey::from(&TokenKey::default());
-    for damage in
+    for corruption in
         [r#"{"token":7}"#, r#"{"minted_at":"soon"}"#, r#"{"lease":{"holder":"x","until":1}}"#]
     {
         let current = fleet.store.read(&key).await.unwrap().map(|current| current.version);
-        let body = Body::parse(damage).unwrap();
+        let body = Body::parse(corruption).unwrap();
         let keep = Duration::from_secs(60);
         fleet.store.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
         let before = fleet.provider.grants();
         let getters = fleet.getters(20);
         at_once(&getters, async |getter| getter.token().await.unwrap()).await;
-        assert_eq!(fleet.provider.grants(), before + 1, "{damage}");
-        assert!(getters.iter().any(|getter| getter.counts().damaged > 0), "{damage}");
+        assert_eq!(fleet.provider.grants(), before + 1, "{corruption}");
+        assert!(getters.iter().any(|getter| getter.metrics().damaged > 0), "{corruption}");
     }
 }
 

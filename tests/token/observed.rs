@@ -69,15 +69,15 @@ async fn each_step_of_a_token_is_told_and_counted_and_the_token_never_shown() {
     assert!(told.has("INFO", &["token minted", &fingerprint, "left=3599"]), "{}", told.text());
     another.token().await.unwrap();
     assert!(told.has("DEBUG", &["token adopted", &fingerprint, "left=3599"]));
-    assert_eq!((one.counts().grants, one.counts().leases_won), (1, 1));
-    assert_eq!((another.counts().adopted, another.counts().grants), (1, 0));
+    assert_eq!((one.metrics().grants, one.metrics().leases_won), (1, 1));
+    assert_eq!((another.metrics().adopted, another.metrics().grants), (1, 0));
 
     fleet.provider.is_now(Mood::Unavailable);
     sleep(Duration::from_secs(3_597)).await;
-    while one.token().await.unwrap().source() != TokenSource::Stale {}
+    while one.token().await.unwrap().source() != TokenSource::Overdue {}
     assert!(told.has("WARN", &["no token was granted"]), "{}", told.text());
     assert!(told.has("WARN", &["could not be renewed"]));
-    let counts = one.counts();
+    let counts = one.metrics();
     assert!(counts.stale_served > 0 && counts.failures == 1, "{counts:?}");
 
     fleet.provider.is_now(Mood::Grants);
@@ -85,14 +85,14 @@ async fn each_step_of_a_token_is_told_and_counted_and_the_token_never_shown() {
     sleep(Duration::from_secs(10)).await;
     one.token().await.unwrap();
     assert!(told.has("WARN", &["the store of the token failed"]));
-    let counts = one.counts();
+    let counts = one.metrics();
     assert!(counts.store_errors > 0 && counts.alone == 1, "{counts:?}");
 
     let shown = format!("{}{one:?}{token:?}", told.text());
     for canary in ["token-1", "token-2", "canary"] {
         assert!(!shown.contains(canary), "{canary} in {shown}");
     }
-    // The twin: a listener that hears nothing would find nothing.
+    // The mutant: a listener that hears nothing would find nothing.
     tracing::info!("{}", token.expose());
     assert!(told.text().contains("token-1"));
 }
@@ -110,12 +110,12 @@ async fn leases_that_are_lost_or_over_are_told_and_counted() {
     let next = fleet.getter();
     next.token().await.unwrap();
     assert!(told.has("DEBUG", &["lease taken", "expired=true"]), "{}", told.text());
-    assert_eq!(next.counts().leases_expired, 1);
+    assert_eq!(next.metrics().leases_expired, 1);
 
     sleep(Duration::from_secs(4_000)).await;
     let (one, other) = (fleet.getter(), fleet.getter());
     let (first, second) = tokio::join!(one.token(), other.token());
     assert_eq!(first.unwrap().expose(), second.unwrap().expose());
     assert!(told.has("DEBUG", &["lease lost"]), "{}", told.text());
-    assert_eq!(one.counts().leases_lost + other.counts().leases_lost, 1);
+    assert_eq!(one.metrics().leases_lost + other.metrics().leases_lost, 1);
 }

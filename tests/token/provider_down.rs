@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use funcify::token::{GrantError, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
     Deadline,
-    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, Open},
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
@@ -24,12 +24,12 @@ async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
     // One in a hundred draws does not try even now.
     let stale = async || loop {
         let token = getter.token().await.unwrap();
-        if token.source() == TokenSource::Stale {
+        if token.source() == TokenSource::Overdue {
             break token;
         }
     };
     assert_eq!(stale().await.expose(), "token-1");
-    assert!(getter.counts().stale_served > 0);
+    assert!(getter.metrics().stale_served > 0);
     sleep(Duration::from_secs(3)).await;
     getter.token().await.unwrap_err();
 }
@@ -194,7 +194,7 @@ async fn a_rotated_secret_is_asked_for_anew_once() {
 #[tokio::test(start_paused = true)]
 async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_does_not_open_it() {
     let fleet = Fleet::new();
-    let policy = CircuitPolicy::ancestor;
+    let policy = CircuitPolicy::for_token_endpoint;
     let circuit = CircuitBreaker::new("provider", policy(), Arc::clone(&fleet.store) as _).unwrap();
     let vault = Vault::with("wrong");
     let wrong = fleet.builder(credentials(vault), Duration::ZERO).circuit(circuit.clone());
@@ -219,7 +219,7 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
     assert!(error.retry_after().is_some());
     assert_eq!(fleet.provider.asked().len() - asked, 3, "the ancestor's three");
     let mut cause: Option<&dyn Error> = Some(&error);
-    while let Some(error) = cause.filter(|error| !error.is::<Open>()) {
+    while let Some(error) = cause.filter(|error| !error.is::<CircuitOpen>()) {
         cause = error.source();
     }
     assert!(cause.is_some(), "the refusal is found by walking the sources");
@@ -229,8 +229,11 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
 async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seconds() {
     let fleet = Fleet::new();
     fleet.provider.is_now(Mood::Hangs);
-    let circuit =
-        CircuitBreaker::new("provider", CircuitPolicy::ancestor(), Arc::clone(&fleet.store) as _);
+    let circuit = CircuitBreaker::new(
+        "provider",
+        CircuitPolicy::for_token_endpoint(),
+        Arc::clone(&fleet.store) as _,
+    );
     let circuit = circuit.unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
     let getter = getter.circuit(circuit.clone()).build().unwrap();
@@ -251,7 +254,7 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
 async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
     let fleet = Fleet::new();
     fleet.provider.is_now(Mood::Hangs);
-    let policy = CircuitPolicy::ancestor().with_count(1, Duration::from_secs(300));
+    let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
     let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
     let getter = getter.circuit(circuit.clone()).build().unwrap();
@@ -273,7 +276,7 @@ async fn nor_does_one_that_got_its_lease_late_where_there_is_no_deadline() {
     for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
         let fleet = Fleet::new();
         fleet.provider.is_now(Mood::Hangs);
-        let policy = CircuitPolicy::ancestor().with_count(1, Duration::from_secs(300));
+        let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
         let store = SlowAtFirst::new(&fleet.store, Duration::from_millis(late));

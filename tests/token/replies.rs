@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    http::client,
+    client::client,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
         Granted, HttpGrant,
@@ -123,7 +123,7 @@ async fn f23_each_answer_of_a_provider_has_its_exact_meaning() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The twin: a check that takes any answer for any other would pass everything.
+/// The mutant: a check that takes any answer for any other would pass everything.
 #[test]
 fn no_two_cases_are_the_same_and_their_answers_differ() {
     let cases = cases();

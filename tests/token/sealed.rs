@@ -43,7 +43,7 @@ async fn f24_a_token_sealed_for_another_key_is_never_served_and_is_replaced_once
     let stranger = getter(&fleet, OTHER);
     let token = stranger.token().await.unwrap();
     assert_eq!((token.expose(), token.source()), ("token-2", TokenSource::Minted));
-    assert!(stranger.counts().damaged > 0);
+    assert!(stranger.metrics().damaged > 0);
 
     let keyless = fleet.getter();
     assert_eq!(keyless.token().await.unwrap().expose(), "token-3");
@@ -65,7 +65,7 @@ async fn f24_a_token_moved_from_another_record_is_not_served() {
 
     let read = sealing(&fleet, ONE).read(&key).await.unwrap().unwrap();
     assert_eq!(read.value.token, None);
-    assert!(read.damage.is_some());
+    assert!(read.corruption.is_some());
 
     let credentials = credentials(ClientSecret::new("secret"));
     let builder = TokenGetter::builder(credentials, Arc::new(sealing(&fleet, ONE)));

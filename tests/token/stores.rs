@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify::{
     Deadline,
-    backend::Stores,
+    stores::Stores,
     token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted, TokenGetter, TokenKey},
 };
 use tokio::{
@@ -86,9 +86,9 @@ impl Fleet {
             self.url,
             self.getters.len(),
             begun.elapsed(),
-            sum(|getter| getter.counts().store_errors),
+            sum(|getter| getter.metrics().store_errors),
         );
-        assert_eq!(sum(|getter| getter.counts().alone), 0, "nobody goes alone");
+        assert_eq!(sum(|getter| getter.metrics().alone), 0, "nobody goes alone");
         assert_eq!(tokens.len() as u64, grants, "{tokens:?}");
         grants
     }
@@ -119,7 +119,7 @@ async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
     assert!((1..=at_takeover).contains(&again), "{again} grants at the token's end");
 }
 
-/// The negative twin: memory is one process's own, and the same fleet shows it.
+/// The negative mutant: memory is one process's own, and the same fleet shows it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_memory_each_process_costs_a_grant() {
     let fleet = Fleet::of("memory:", 40).await;

@@ -9,9 +9,9 @@
 )]
 
 mod conformance;
+mod mutant;
+mod mutants;
 mod settle;
-mod settle_twins;
+mod settle_mutants;
 mod throttled;
-mod twin;
-mod twins;
 mod wire;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use funcify_core::{
     Chance, Deadline, StoreErrorKind,
     conformance::Fault,
-    register::{OPERATION, Settle, Swap},
+    register::{OPERATION, RetryingRegister, Swap},
 };
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +15,7 @@ use crate::wire::{Bench, kind, record, version};
 async fn f01_a_lost_reply_is_done_once() {
     let bench = Bench::new();
     bench.wire.script([Fault::LoseReply]);
-    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
     assert_eq!(bench.wire.swaps(), 2);
     assert_eq!(bench.stored().await, record(1));
 }
@@ -25,7 +25,7 @@ async fn f01_many_lost_replies_are_done_once() {
     let bench = Bench::new();
     let first = bench.other(None, 1).await;
     bench.wire.script([Fault::LoseReply, Fault::LoseRequest, Fault::LoseReply, Fault::LoseReply]);
-    assert_eq!(bench.swap(Some(first), 2).await.unwrap(), Swap::Done(version(2)));
+    assert_eq!(bench.swap(Some(first), 2).await.unwrap(), Swap::Applied(version(2)));
     assert_eq!(bench.stored().await, record(2));
 }
 
@@ -33,7 +33,7 @@ async fn f01_many_lost_replies_are_done_once() {
 async fn f02_a_lost_request_is_done_once() {
     let bench = Bench::new();
     bench.wire.script([Fault::LoseRequest]);
-    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
     assert_eq!(bench.stored().await, record(1));
 }
 
@@ -41,7 +41,7 @@ async fn f02_a_lost_request_is_done_once() {
 async fn f02_a_refused_request_is_tried_again_and_never_ambiguous() {
     let bench = Bench::new();
     bench.wire.script([Fault::Refuse, Fault::Pass, Fault::Refuse]);
-    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
     assert_eq!(bench.wire.swaps(), 3);
 }
 
@@ -50,7 +50,7 @@ async fn f03_a_late_duplicate_after_other_writes_has_no_effect() {
     for later in 0..4 {
         let bench = Bench::new();
         bench.wire.script([Fault::Duplicate { later }]);
-        assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+        assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
         bench.other(Some(version(1)), 2).await;
         bench.flush().await;
         assert_eq!(bench.stored().await, record(2), "{later}");
@@ -61,7 +61,7 @@ async fn f03_a_late_duplicate_after_other_writes_has_no_effect() {
 async fn f03_a_request_that_arrives_after_its_repetition_has_no_effect() {
     let bench = Bench::new();
     bench.wire.script([Fault::Late { later: 1 }]);
-    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
     bench.other(Some(version(1)), 2).await;
     bench.flush().await;
     assert_eq!(bench.stored().await, record(2));
@@ -153,7 +153,7 @@ async fn a_refused_operation_waits_at_random() {
         bench.wire.script([Fault::Refuse; 4]);
         let start = Instant::now();
         let chance = Chance::seeded(seed);
-        let settle = Settle::within(&bench.wire, &bench.key, OPERATION, chance).unwrap();
+        let settle = RetryingRegister::within(&bench.wire, &bench.key, OPERATION, chance).unwrap();
         settle.read().await.unwrap();
         start.elapsed()
     };
@@ -182,7 +182,7 @@ async fn a_write_that_is_refused_is_given_up_at_the_deadline_and_changes_nothing
 async fn a_write_is_done_as_soon_as_the_store_takes_it() {
     let bench = Bench::new();
     bench.wire.script([Fault::Refuse; 5]);
-    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Done(version(1)));
+    assert_eq!(bench.swap(None, 1).await.unwrap(), Swap::Applied(version(1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,8 @@ async fn f12_with_less_than_50_milliseconds_left_nothing_is_started() {
     for left in [0, 1, 49] {
         let bench = Bench::new();
         let settle = Deadline::within(Duration::from_millis(left)).scope(async {
-            Settle::within(&bench.wire, &bench.key, OPERATION, Chance::seeded(1)).map(drop)
+            RetryingRegister::within(&bench.wire, &bench.key, OPERATION, Chance::seeded(1))
+                .map(drop)
         });
         assert_eq!(kind(settle.await), Some(StoreErrorKind::Timeout), "{left} ms");
     }

@@ -37,16 +37,16 @@ const CALLS_APART: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     /// Ours: not at all.
-    Settle,
-    /// The twin: again and again with full jitter, for as long as an operation may take.
+    RetryingRegister,
+    /// The mutant: again and again with full jitter, for as long as an operation may take.
     UntilTheDeadline,
-    /// The twin: once more, a good while later.
+    /// The mutant: once more, a good while later.
     OnceMore,
 }
 
 #[tokio::test(start_paused = true)]
 async fn f05_a_throttled_fleet_asks_no_more_than_it_would_and_is_back_within_two_seconds() {
-    let outcome = Outcome::of(Way::Settle).await;
+    let outcome = Outcome::of(Way::RetryingRegister).await;
     println!("f05: {outcome:?}");
     outcome.judge().unwrap();
 }

@@ -6,7 +6,9 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Chance, StoreError, StoreErrorKind,
     conformance::Faulty,
-    register::{Body, OPERATION, RecordKey, Register, Settle, Swap, Version, Versioned, WriteId},
+    register::{
+        Body, OPERATION, RecordKey, Register, RetryingRegister, Swap, Version, Versioned, WriteId,
+    },
     token::TokenKey,
 };
 
@@ -26,13 +28,15 @@ impl Bench {
         Self { wire, store, key: RecordKey::Token(TokenKey::default()) }
     }
 
-    pub(crate) fn settle(&self) -> Settle<'_, Faulty<MemoryBackend>> {
+    pub(crate) fn settle(&self) -> RetryingRegister<'_, Faulty<MemoryBackend>> {
         self.settled().unwrap()
     }
 
     /// The same; an error where there is no time left.
-    pub(crate) fn settled(&self) -> Result<Settle<'_, Faulty<MemoryBackend>>, StoreError> {
-        Settle::within(&self.wire, &self.key, OPERATION, Chance::seeded(7))
+    pub(crate) fn settled(
+        &self,
+    ) -> Result<RetryingRegister<'_, Faulty<MemoryBackend>>, StoreError> {
+        RetryingRegister::within(&self.wire, &self.key, OPERATION, Chance::seeded(7))
     }
 
     /// Through the wire, settled.
@@ -47,7 +51,7 @@ impl Bench {
     /// Past the wire: somebody else's.
     pub(crate) async fn other(&self, expected: Option<Version>, write: u128) -> Version {
         match self.store.swap(&self.key, expected, id(write), &body(write), KEPT).await.unwrap() {
-            Swap::Done(version) => version,
+            Swap::Applied(version) => version,
             Swap::Conflict(_) => panic!("somebody else's write conflicts"),
         }
     }

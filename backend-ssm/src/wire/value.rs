@@ -1,6 +1,6 @@
 use std::io;
 
-use funcify_core::register::{Body, Damage, Version, WriteId};
+use funcify_core::register::{Body, Corruption, Version, WriteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Serializer, Value, ser::Formatter};
 
@@ -13,7 +13,7 @@ const FORM: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) body: Body,
-    pub(crate) damage: Option<Damage>,
+    pub(crate) corruption: Option<Corruption>,
 }
 
 #[derive(Serialize)]
@@ -49,22 +49,22 @@ pub(crate) fn encode(
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
     match read(value) {
         Some((entry, Value::Object(members))) => {
-            (entry, Content { body: Body::new(members), damage: None })
+            (entry, Content { body: Body::new(members), corruption: None })
         }
-        Some((entry, _)) => (entry, vacant(Damage::NotAnObject)),
-        None => (Entry::FOREIGN, vacant(Damage::Unreadable)),
+        Some((entry, _)) => (entry, vacant(Corruption::NotAnObject)),
+        None => (Entry::FOREIGN, vacant(Corruption::Unreadable)),
     }
 }
 
 impl Content {
     /// Stands for what is no longer kept.
     pub(crate) fn lost() -> Self {
-        vacant(Damage::Unreadable)
+        vacant(Corruption::Unreadable)
     }
 }
 
-fn vacant(damage: Damage) -> Content {
-    Content { body: Body::default(), damage: Some(damage) }
+fn vacant(corruption: Corruption) -> Content {
+    Content { body: Body::default(), corruption: Some(corruption) }
 }
 
 fn read(value: &str) -> Option<(Entry, Value)> {
@@ -137,7 +137,7 @@ mod tests {
         let value = r#"{"f":1,"base":null,"id":"00000000000000000000000000000007","rec":5}"#;
         let (entry, content) = decode(value);
         assert_eq!(entry, Entry { id: ID, claim: Claim::First });
-        assert_eq!(content, vacant(Damage::NotAnObject));
+        assert_eq!(content, vacant(Corruption::NotAnObject));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             format!(r#"{{"f":1,"base":null,"id":"{id}"}}"#),
         ];
         for value in values {
-            assert_eq!(decode(&value), (Entry::FOREIGN, vacant(Damage::Unreadable)), "{value}");
+            assert_eq!(decode(&value), (Entry::FOREIGN, vacant(Corruption::Unreadable)), "{value}");
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
             prop_assert!(!value.contains("{{"), "{}", value);
             let claim = base.map_or(Claim::First, Claim::On);
             let entry = Entry { id: WriteId::from_bits(id), claim };
-            prop_assert_eq!(decode(&value), (entry, Content { body: record, damage: None }));
+            prop_assert_eq!(decode(&value), (entry, Content { body: record, corruption: None }));
         }
 
         #[test]

@@ -10,7 +10,7 @@ use crate::name::NameError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit `{circuit}` is open, try again in {} ms", retry_after.as_millis())]
 #[non_exhaustive]
-pub struct Open {
+pub struct CircuitOpen {
     /// The circuit that refused.
     pub circuit: CircuitName,
     /// When a call may be admitted again.
@@ -19,7 +19,7 @@ pub struct Open {
     pub cause: Cause,
 }
 
-impl Open {
+impl CircuitOpen {
     /// The refusal of `circuit`: for tests, and for whoever refuses in its name.
     #[must_use]
     pub fn new(circuit: CircuitName, retry_after: Duration, cause: Cause) -> Self {
@@ -33,7 +33,7 @@ impl Open {
 pub enum CircuitError<E> {
     /// The call was refused: nothing was sent.
     #[error("the call was refused")]
-    Open(#[source] Open),
+    Open(#[source] CircuitOpen),
     /// The call was admitted and the breaker ended it: it took longer than the call timeout or the
     /// invocation's deadline.
     #[error("the call was ended after {} ms", after.as_millis())]
@@ -46,8 +46,8 @@ pub enum CircuitError<E> {
     Failed(E),
 }
 
-impl<E> From<Open> for CircuitError<E> {
-    fn from(open: Open) -> Self {
+impl<E> From<CircuitOpen> for CircuitError<E> {
+    fn from(open: CircuitOpen) -> Self {
         Self::Open(open)
     }
 }

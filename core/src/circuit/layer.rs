@@ -7,7 +7,7 @@ use std::{
 
 use tower::{Layer, Service};
 
-use super::{CircuitBreaker, CircuitError, Outcome, breaker::by_result};
+use super::{CallOutcome, CircuitBreaker, CircuitError, breaker::by_result};
 
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
@@ -16,15 +16,15 @@ use super::{CircuitBreaker, CircuitError, Outcome, breaker::by_result};
 /// # Examples
 ///
 /// ```
-/// use funcify_core::circuit::{CircuitBreaker, CircuitLayer, Outcome};
+/// use funcify_core::circuit::{CircuitBreaker, CircuitLayer, CallOutcome};
 /// use tower::{Layer, service_fn};
 ///
 /// # fn protect(circuit: CircuitBreaker) {
 /// let warehouse = service_fn(async |_order: u32| Ok::<u16, std::io::Error>(503));
 /// let by_status = |status: &Result<u16, std::io::Error>| match status {
-///     Ok(400..500) => Outcome::Neutral,
-///     Ok(500..) | Err(_) => Outcome::Failure,
-///     Ok(_) => Outcome::Success,
+///     Ok(400..500) => CallOutcome::Neutral,
+///     Ok(500..) | Err(_) => CallOutcome::Failure,
+///     Ok(_) => CallOutcome::Success,
 /// };
 /// let protected = CircuitLayer::new(circuit).classify(by_status).layer(warehouse);
 /// # let _ = protected;
@@ -43,7 +43,7 @@ impl CircuitLayer<()> {
         Self { breaker, classify: () }
     }
 
-    /// Classifies results by `classify`, a `Fn(&Result<Response, Error>) -> Outcome`.
+    /// Classifies results by `classify`, a `Fn(&Result<Response, Error>) -> CallOutcome`.
     #[must_use]
     pub fn classify<C>(self, classify: C) -> CircuitLayer<C> {
         CircuitLayer { breaker: self.breaker, classify }
@@ -70,17 +70,17 @@ pub struct CircuitService<S, C> {
 /// Says what a result tells about the dependency: a function, or `()` for "an error is a failure".
 pub trait Classify<T, E> {
     /// The outcome of a call with this result.
-    fn outcome(&self, result: &Result<T, E>) -> Outcome;
+    fn outcome(&self, result: &Result<T, E>) -> CallOutcome;
 }
 
 impl<T, E> Classify<T, E> for () {
-    fn outcome(&self, result: &Result<T, E>) -> Outcome {
+    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
         by_result(result)
     }
 }
 
-impl<T, E, F: Fn(&Result<T, E>) -> Outcome> Classify<T, E> for F {
-    fn outcome(&self, result: &Result<T, E>) -> Outcome {
+impl<T, E, F: Fn(&Result<T, E>) -> CallOutcome> Classify<T, E> for F {
+    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
         self(result)
     }
 }

@@ -6,7 +6,8 @@ use super::{CircuitName, CircuitRecord};
 use crate::{
     Clock, StoreError, SystemClock,
     register::{
-        Record, RecordKey, Register, Settle, Swap, Version, Versioned, WriteId, decode, encode,
+        Record, RecordKey, Register, RetryingRegister, Swap, Version, Versioned, WriteId, decode,
+        encode,
     },
 };
 
@@ -58,7 +59,7 @@ impl<R: Register + ?Sized> CircuitStateProvider for R {
         circuit: &CircuitName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
         let key = RecordKey::from(circuit);
-        Ok(Settle::new(self, &key)?.read().await?.map(decode))
+        Ok(RetryingRegister::new(self, &key)?.read().await?.map(decode))
     }
 
     async fn update_state(
@@ -70,7 +71,8 @@ impl<R: Register + ?Sized> CircuitStateProvider for R {
     ) -> Result<Swap<CircuitRecord>, StoreError> {
         let key = RecordKey::from(circuit);
         let keep_for = next.keep_for(SystemClock.now());
-        let swap = Settle::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
+        let swap =
+            RetryingRegister::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
         Ok(swap.decode())
     }
 }

@@ -113,7 +113,7 @@ impl Client {
     /// A write that must be done.
     pub(super) async fn sent(&self, write: &Write) -> Verdict<Version> {
         match self.send(write).await? {
-            Swap::Done(version) => Ok(version),
+            Swap::Applied(version) => Ok(version),
             Swap::Conflict(current) => Err(Shortfall::Broken(format!(
                 "expected done on {:?}, got a conflict with {:?}",
                 write.expected,
@@ -131,7 +131,7 @@ impl Client {
     ) -> Verdict<Option<Versioned<Body>>> {
         match self.swap(key, expected, body).await? {
             Swap::Conflict(current) => Ok(current),
-            Swap::Done(version) => Err(Shortfall::Broken(format!(
+            Swap::Applied(version) => Err(Shortfall::Broken(format!(
                 "expected a conflict with {expected:?}, got done with {version:?}"
             ))),
         }
@@ -147,7 +147,7 @@ impl Client {
             return Err(Shortfall::Broken(format!("expected {version:?}, read nothing")));
         };
         ensure!(found.version == version, "expected {version:?}, read {:?}", found.version);
-        ensure!(found.damage.is_none(), "the record is damaged: {:?}", found.damage);
+        ensure!(found.corruption.is_none(), "the record is damaged: {:?}", found.corruption);
         ensure!(found.value == *body, "wrote {}, read {}", brief(body), brief(&found.value));
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Client {
             let body = next(found.map(|found| found.value));
             // A store that answers at once would never let anyone come between.
             yield_now().await;
-            if let Swap::Done(version) = self.swap(key, expected, &body).await? {
+            if let Swap::Applied(version) = self.swap(key, expected, &body).await? {
                 return Ok(version);
             }
             sleep(chance.up_to(Duration::from_millis(10) * attempt)).await;

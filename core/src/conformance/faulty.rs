@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Breakable;
 use crate::{
     Chance, StoreError, StoreErrorKind,
-    register::{Body, Pace, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 /// What can happen to one operation on its way to the store and back.
@@ -225,7 +225,7 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
         }
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> PollPolicy {
         self.store.pace()
     }
 }

@@ -192,7 +192,7 @@ async fn exactly_one_is_done(
         contenders.spawn(async move {
             yield_now().await;
             let swap = client.send(&write).await?;
-            Ok(matches!(swap, Swap::Done(_)).then_some(write))
+            Ok(matches!(swap, Swap::Applied(_)).then_some(write))
         });
     }
     let winners: Vec<Write> = joined(contenders).await?.into_iter().flatten().collect();

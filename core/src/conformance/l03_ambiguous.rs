@@ -79,12 +79,12 @@ async fn a_circuit_is_written_once_though_three_replies_were_lost(trial: &Trial<
     let open = CircuitRecord { state: CircuitState::Open, epoch: 1, ..CircuitRecord::default() };
     let id = WriteId::random();
     let swap = faulty.update_state(&name, None, id, &open).await?;
-    let Swap::Done(version) = swap else {
+    let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
     ensure!(version.id() == id, "done as {version:?}, sent as {id}");
     let swap = trial.other.register.update_state(&name, Some(version), WriteId::random(), &open);
-    ensure!(matches!(swap.await?, Swap::Done(_)), "what was done is not what is there");
+    ensure!(matches!(swap.await?, Swap::Applied(_)), "what was done is not what is there");
     Ok(())
 }
 
@@ -140,7 +140,7 @@ async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
             return Err(Shortfall::cannot_break());
         }
         match second.once(&*broken.register()).await {
-            Ok(Swap::Done(version)) => trial.client.shows(&key, version, &second.body).await?,
+            Ok(Swap::Applied(version)) => trial.client.shows(&key, version, &second.body).await?,
             Ok(Swap::Conflict(_)) => {
                 return Err(Shortfall::Broken("a conflict, and nobody else wrote".to_owned()));
             }
@@ -161,7 +161,7 @@ async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     faulty.script(faults.iter().copied());
     let first = TokenRecord { digest: "first".to_owned(), ..TokenRecord::default() };
     let id = WriteId::random();
-    let Swap::Done(version) = faulty.write(&key, None, id, &first).await? else {
+    let Swap::Applied(version) = faulty.write(&key, None, id, &first).await? else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
     ensure!(version.id() == id, "done as {version:?}, sent as {id}");
@@ -177,7 +177,7 @@ async fn kept_or_refused(trial: &Trial<'_>, next: &Body) -> Verdict {
     let key = trial.token()?;
     let first = trial.client.write(&key, None, &body("first")).await?;
     match Write::new(&key, Some(first), next).once(&*trial.client.register).await {
-        Ok(Swap::Done(version)) => trial.client.shows(&key, version, next).await,
+        Ok(Swap::Applied(version)) => trial.client.shows(&key, version, next).await,
         Ok(Swap::Conflict(_)) => Err(Shortfall::Broken("a conflict with nobody".to_owned())),
         Err(error) if error.kind() == StoreErrorKind::Invalid => {
             trial.client.shows(&key, first, &body("first")).await?;

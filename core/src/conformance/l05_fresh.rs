@@ -79,7 +79,7 @@ async fn reads_beside_writes_show_whole_records(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     for found in read_beside_writes(trial, &key).await? {
         let members = found.value.members();
-        ensure!(found.damage.is_none(), "a record is damaged: {:?}", found.damage);
+        ensure!(found.corruption.is_none(), "a record is damaged: {:?}", found.corruption);
         ensure!(members.get("left") == members.get("right"), "a record is torn");
     }
     Ok(())

@@ -142,7 +142,7 @@ fn slow_and_lossy(trial: &Trial<'_>) -> Faulty<dyn crate::register::Register> {
 async fn nothing_or_new(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict {
     if let Some(found) = trial.client.read(key).await? {
         ensure!(found.version.id() == id, "{:?} is there, {id} was sent", found.version);
-        ensure!(found.damage.is_none(), "the record is damaged: {:?}", found.damage);
+        ensure!(found.corruption.is_none(), "the record is damaged: {:?}", found.corruption);
     }
     trial.client.replace(key, &body("next")).await.map(drop)
 }
@@ -156,7 +156,7 @@ async fn old_or_new(
 ) -> Verdict {
     let found = trial.client.read(key).await?;
     let is_new = found.as_ref().is_some_and(|found| {
-        found.version.id() == new.id && found.value == new.body && found.damage.is_none()
+        found.version.id() == new.id && found.value == new.body && found.corruption.is_none()
     });
     let is_old = found.as_ref().map(|found| (found.version, &found.value))
         == old.as_ref().map(|(version, body)| (*version, body));

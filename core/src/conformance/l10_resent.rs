@@ -127,7 +127,7 @@ async fn a_late_duplicate_changes_nothing(trial: &Trial<'_>) -> Verdict {
     let first = trial.client.write(&key, None, &body(1)).await?;
     late.script([Fault::Duplicate { later: 1 }]);
     let duplicated = Write::new(&key, Some(first), &body(2));
-    let Swap::Done(second) = duplicated.once(&late).await? else {
+    let Swap::Applied(second) = duplicated.once(&late).await? else {
         return Err(Shortfall::Broken("a write on what was read conflicts".to_owned()));
     };
     let third = trial.other.write(&key, Some(second), &body(3)).await?;
@@ -141,7 +141,7 @@ async fn a_token_written_again_with_the_same_id_is_done(trial: &Trial<'_>) -> Ve
     let (store, record) = (&trial.client.register, TokenRecord::default());
     let first = store.write(&key, None, id, &record).await?;
     let again = store.write(&key, None, id, &record).await?;
-    ensure!(matches!(first, Swap::Done(_)) && first == again, "{first:?}, then {again:?}");
+    ensure!(matches!(first, Swap::Applied(_)) && first == again, "{first:?}, then {again:?}");
     Ok(())
 }
 
@@ -150,7 +150,7 @@ async fn a_circuit_written_again_with_the_same_id_is_done(trial: &Trial<'_>) -> 
     let (store, record) = (&trial.client.register, CircuitRecord::default());
     let first = store.update_state(&name, None, id, &record).await?;
     let again = store.update_state(&name, None, id, &record).await?;
-    ensure!(matches!(first, Swap::Done(_)) && first == again, "{first:?}, then {again:?}");
+    ensure!(matches!(first, Swap::Applied(_)) && first == again, "{first:?}, then {again:?}");
     Ok(())
 }
 
@@ -164,7 +164,7 @@ async fn done_again(trial: &Trial<'_>, write: &Write) -> Verdict {
 async fn is_refused(trial: &Trial<'_>, write: &Write) -> Verdict {
     match trial.client.send(write).await? {
         Swap::Conflict(_) => Ok(()),
-        Swap::Done(version) => {
+        Swap::Applied(version) => {
             Err(Shortfall::Broken(format!("expected a conflict, got done as {version:?}")))
         }
     }

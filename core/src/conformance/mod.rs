@@ -1,7 +1,7 @@
 //! The contract of a [`Register`] as checks that anyone can run on a store of their own.
 //!
 //! [`run`] takes a [`Subject`], the store under test, and answers a [`Report`]: a line a check,
-//! each named as a sentence, each under the law that it checks. What a subject cannot do (damage a
+//! each named as a sentence, each under the law that it checks. What a subject cannot do (corruption a
 //! record, break the wire) is reported as *not exercised*, never as passed.
 //!
 //! Every check writes under names of its own, drawn anew in each run: the suite can run against a
@@ -51,7 +51,7 @@ mod l05_fresh;
 mod l06_keeping;
 mod l07_deadline;
 mod l08_dropped;
-mod l09_damage;
+mod l09_corrupt;
 mod l10_resent;
 
 pub use faulty::{Fault, Faulty};
@@ -73,7 +73,7 @@ const CHECKS: [&[Check]; 11] = [
     l06_keeping::CHECKS,
     l07_deadline::CHECKS,
     l08_dropped::CHECKS,
-    l09_damage::CHECKS,
+    l09_corrupt::CHECKS,
     l10_resent::CHECKS,
 ];
 

@@ -11,7 +11,7 @@ impl Eq for Body {}
 /// Why a record could not be read. It is vacant then, and the next write replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Damage {
+pub enum Corruption {
     /// What is stored is no JSON object.
     #[error("the stored record is not a JSON object")]
     NotAnObject,
@@ -34,9 +34,9 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`Damage::NotAnObject`] for anything but one JSON object.
-    pub fn parse(text: &str) -> Result<Self, Damage> {
-        serde_json::from_str(text).map(Self).map_err(|_| Damage::NotAnObject)
+    /// [`Corruption::NotAnObject`] for anything but one JSON object.
+    pub fn parse(text: &str) -> Result<Self, Corruption> {
+        serde_json::from_str(text).map(Self).map_err(|_| Corruption::NotAnObject)
     }
 
     /// The members of the object.
@@ -75,10 +75,10 @@ mod tests {
     fn only_one_json_object_is_a_body() {
         assert!(Body::parse(r#"{"a":1}"#).is_ok());
         for text in ["", "1", "[]", "null", "{", r#"{"a":1}{"b":2}"#, "{\"a\":1}\u{0}"] {
-            assert_eq!(Body::parse(text), Err(Damage::NotAnObject), "{text}");
+            assert_eq!(Body::parse(text), Err(Corruption::NotAnObject), "{text}");
         }
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
-        assert_eq!(Body::parse(&deep), Err(Damage::NotAnObject));
+        assert_eq!(Body::parse(&deep), Err(Corruption::NotAnObject));
     }
 
     #[test]

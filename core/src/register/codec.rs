@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Body, Damage, Swap, Versioned};
+use super::{Body, Corruption, Swap, Versioned};
 use crate::{StoreError, StoreErrorKind, Timestamp};
 
 /// A record that a register can hold. Its default is the vacant record: what an absent or damaged
@@ -21,7 +21,7 @@ pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync {
 pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
     match serde_json::to_value(record) {
         Ok(Value::Object(members)) => Ok(Body::new(members)),
-        Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Damage::NotAnObject)),
+        Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Corruption::NotAnObject)),
         Err(error) => Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
     }
 }
@@ -29,18 +29,18 @@ pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
 /// Reads a body as a record. Total: what cannot be read is vacant, keeps its version, and says why.
 #[must_use]
 pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
-    let Versioned { value, version, damage } = body;
-    let (value, damage) = match (damage, value) {
-        (Some(damage), _) => (T::default(), Some(damage)),
+    let Versioned { value, version, corruption } = body;
+    let (value, corruption) = match (corruption, value) {
+        (Some(corruption), _) => (T::default(), Some(corruption)),
         (None, body) => match serde_json::from_value(Value::Object(body.into_members())) {
             Ok(record) => (record, None),
-            Err(_) => (T::default(), Some(Damage::Unreadable)),
+            Err(_) => (T::default(), Some(Corruption::Unreadable)),
         },
     };
-    if let Some(damage) = damage {
-        tracing::warn!(write_id = %version.id(), %damage, "a stored record is damaged and counts as vacant");
+    if let Some(corruption) = corruption {
+        tracing::warn!(write_id = %version.id(), %corruption, "a stored record is damaged and counts as vacant");
     }
-    Versioned { value, version, damage }
+    Versioned { value, version, corruption }
 }
 
 impl Swap<Body> {
@@ -48,7 +48,7 @@ impl Swap<Body> {
     #[must_use]
     pub fn decode<T: Record>(self) -> Swap<T> {
         match self {
-            Self::Done(version) => Swap::Done(version),
+            Self::Applied(version) => Swap::Applied(version),
             Self::Conflict(current) => Swap::Conflict(current.map(decode)),
         }
     }

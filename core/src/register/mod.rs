@@ -10,11 +10,11 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub use body::{Body, Damage};
+pub use body::{Body, Corruption};
 pub use codec::{Record, decode, encode};
-pub use pace::Pace;
+pub use pace::PollPolicy;
 pub(crate) use settle::FIRST_OPERATION;
-pub use settle::{OPERATION, Settle};
+pub use settle::{OPERATION, RetryingRegister};
 pub use version::{Swap, Version, Versioned, WriteId};
 
 use crate::{StoreError, circuit::CircuitName, token::TokenKey};
@@ -82,7 +82,7 @@ impl From<&TokenKey> for RecordKey {
 ///
 /// Each line is a check of the `conformance` suite (feature `conformance`).
 ///
-/// - **L1** [`Swap::Done`]: the write took effect exactly once, on top of exactly `expected`
+/// - **L1** [`Swap::Applied`]: the write took effect exactly once, on top of exactly `expected`
 ///   (`None`: nothing of ours was there).
 /// - **L2** [`Swap::Conflict`]: it did not take effect and never will.
 /// - **L3** [`StoreErrorKind::Ambiguous`](crate::StoreErrorKind::Ambiguous): it may have taken
@@ -93,7 +93,7 @@ impl From<&TokenKey> for RecordKey {
 ///   documentation says so.
 /// - **L6** Nothing expires by rule: `keep_for` is for the store's own clean-up and decides nothing.
 /// - **L8** A future dropped at any await leaves the old record or the new one.
-/// - **L9** Damaged content is an empty [`Body`] with its version and a [`Damage`], and can be
+/// - **L9** Damaged content is an empty [`Body`] with its version and a [`Corruption`], and can be
 ///   replaced. A foreign item without a write id reads as `None`, and `expected: None` replaces it.
 /// - **L10** Sending the same `id` again is answered `Done`, before any other check, while what is
 ///   stored is that write.
@@ -128,7 +128,7 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
     ///
     /// A hint, and no part of the contract: the default does for a store that is fast and does not
     /// bill each operation. A wrapper hands on what its store says.
-    fn pace(&self) -> Pace {
-        Pace::default()
+    fn pace(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }

@@ -9,14 +9,14 @@ use crate::Chance;
 ///
 /// ```
 /// use std::time::Duration;
-/// use funcify_core::register::Pace;
+/// use funcify_core::register::PollPolicy;
 ///
-/// let pace = Pace { longest: Duration::from_secs(1), ..Pace::default() };
+/// let pace = PollPolicy { longest: Duration::from_secs(1), ..PollPolicy::default() };
 /// assert_eq!(pace.shortest, Duration::from_millis(100));
 /// assert!(pace.contention.is_zero());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct PollPolicy {
     /// The shortest pause between two looks.
     pub shortest: Duration,
     /// The longest pause between two looks: each one is drawn from between the two.
@@ -27,7 +27,7 @@ pub struct Pace {
     pub contention: Duration,
 }
 
-impl Pace {
+impl PollPolicy {
     /// How long one contender waits before it looks again and writes: a few briefly, most of them
     /// long, so that one or two are first and the others see them, be they ten or five hundred.
     ///
@@ -48,7 +48,7 @@ impl Pace {
     }
 }
 
-impl Default for Pace {
+impl Default for PollPolicy {
     /// 100 to 400 ms and no wait before a write: for a store that answers in a millisecond and bills
     /// no operations.
     fn default() -> Self {
@@ -66,19 +66,19 @@ mod tests {
 
     #[test]
     fn a_pause_lies_between_the_two_and_odd_ones_do_no_harm() {
-        let (pace, chance) = (Pace::default(), Chance::seeded(1));
+        let (pace, chance) = (PollPolicy::default(), Chance::seeded(1));
         for _ in 0..1_000 {
             let pause = pace.pause(&chance);
             assert!(pace.shortest <= pause && pause <= pace.longest, "{pause:?}");
         }
         assert_eq!(pace.give_way(&chance), Duration::ZERO);
-        let odd = Pace { longest: Duration::ZERO, ..pace };
+        let odd = PollPolicy { longest: Duration::ZERO, ..pace };
         assert_eq!(odd.pause(&chance), odd.shortest);
     }
 
     /// How many of so many contenders have begun to write when the first one is seen to.
     fn writers(contenders: usize, seed: u64) -> usize {
-        let pace = Pace { contention: Duration::from_millis(500), ..Pace::default() };
+        let pace = PollPolicy { contention: Duration::from_millis(500), ..PollPolicy::default() };
         let chance = Chance::seeded(seed);
         let waits: Vec<_> = (0..contenders).map(|_| pace.give_way(&chance)).collect();
         assert!(waits.iter().all(|wait| *wait <= pace.contention));

@@ -32,14 +32,14 @@ static FIRST_CIRCUIT: AtomicBool = AtomicBool::new(true);
 ///
 /// The provider traits use it for every register; use it directly to talk to a register as they do.
 #[derive(Debug)]
-pub struct Settle<'a, R: ?Sized> {
+pub struct RetryingRegister<'a, R: ?Sized> {
     register: &'a R,
     key: &'a RecordKey,
     ends: Instant,
     chance: Chance,
 }
 
-impl<'a, R: Register + ?Sized> Settle<'a, R> {
+impl<'a, R: Register + ?Sized> RetryingRegister<'a, R> {
     /// An operation on the record at `key` that ends after 500 ms (2 s for the first of a process)
     /// or with the invocation, whichever is first.
     ///
@@ -123,7 +123,7 @@ impl<'a, R: Register + ?Sized> Settle<'a, R> {
         loop {
             let swap = self.register.swap(self.key, expected, id, body, keep_for);
             let refused = match timeout_at(self.ends, swap).await {
-                Ok(Ok(Swap::Done(version))) => return Ok(Swap::Done(version)),
+                Ok(Ok(Swap::Applied(version))) => return Ok(Swap::Applied(version)),
                 Ok(Ok(conflict)) => return ambiguous.map_or(Ok(conflict), Err),
                 Ok(Err(error)) if error.kind() == StoreErrorKind::Ambiguous => {
                     ambiguous = Some(error);

@@ -93,23 +93,23 @@ impl Version {
 /// What was read: a value, its version, and what was wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The value; vacant if `damage` says so.
+    /// The value; vacant if `corruption` says so.
     pub value: T,
     /// What a swap must expect in order to replace it.
     pub version: Version,
     /// Why the value could not be read, if it could not.
-    pub damage: Option<super::Damage>,
+    pub corruption: Option<super::Corruption>,
 }
 
 impl<T> Versioned<T> {
     /// A value that was read whole.
     pub const fn new(value: T, version: Version) -> Self {
-        Self { value, version, damage: None }
+        Self { value, version, corruption: None }
     }
 
     /// The same version with another value.
     pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Versioned<U> {
-        Versioned { value: value(self.value), version: self.version, damage: self.damage }
+        Versioned { value: value(self.value), version: self.version, corruption: self.corruption }
     }
 }
 
@@ -117,7 +117,7 @@ impl<T> Versioned<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap<T> {
     /// The write took effect, exactly once, and made this version.
-    Done(Version),
+    Applied(Version),
     /// It did not and never will; this is what is there now, so that nobody needs to read again.
     Conflict(Option<Versioned<T>>),
 }

@@ -220,7 +220,7 @@ fn kept(flaw: Flaw, freeze: Freeze, promise: impl Fn(&Fleet) -> bool) -> usize {
 fn a_cold_fleet_asks_once() {
     let once = |fleet: &Fleet| fleet.grants.len() == 1 && fleet.served_soon() == 8;
     assert_eq!(kept(Flaw::None, Freeze::Nowhere, once), 100);
-    assert!(kept(Flaw::UnfencedLease, Freeze::Nowhere, once) < 100, "the twin must be caught");
+    assert!(kept(Flaw::UnfencedLease, Freeze::Nowhere, once) < 100, "the mutant must be caught");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn the_lease_of_a_frozen_holder_ends() {
     assert_eq!(
         kept(Flaw::EndlessLease, Freeze::BeforeAsking, served),
         0,
-        "the twin must be caught"
+        "the mutant must be caught"
     );
 }
 
@@ -238,7 +238,11 @@ fn the_lease_of_a_frozen_holder_ends() {
 fn a_holder_frozen_before_asking_does_not_ask_when_it_thaws() {
     let once = |fleet: &Fleet| fleet.grants.len() == 1;
     assert_eq!(kept(Flaw::None, Freeze::BeforeAsking, once), 100);
-    assert_eq!(kept(Flaw::NoSecondLook, Freeze::BeforeAsking, once), 0, "the twin must be caught");
+    assert_eq!(
+        kept(Flaw::NoSecondLook, Freeze::BeforeAsking, once),
+        0,
+        "the mutant must be caught"
+    );
 }
 
 #[test]
@@ -248,6 +252,6 @@ fn the_late_write_of_a_frozen_holder_loses() {
     assert_eq!(
         kept(Flaw::UnfencedToken, Freeze::BeforePublishing, last),
         0,
-        "the twin must be caught"
+        "the mutant must be caught"
     );
 }

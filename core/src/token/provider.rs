@@ -6,8 +6,8 @@ use super::{TokenKey, TokenRecord};
 use crate::{
     Clock, StoreError, SystemClock,
     register::{
-        Pace, Record, RecordKey, Register, Settle, Swap, Version, Versioned, WriteId, decode,
-        encode,
+        PollPolicy, Record, RecordKey, Register, RetryingRegister, Swap, Version, Versioned,
+        WriteId, decode, encode,
     },
 };
 
@@ -49,8 +49,8 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Swap<TokenRecord>, StoreError>;
 
     /// How to look at a token that another process is fetching: see [`Register::pace`].
-    fn pace(&self) -> Pace {
-        Pace::default()
+    fn pace(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 
@@ -58,7 +58,7 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
 impl<R: Register + ?Sized> TokenPersistenceProvider for R {
     async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
         let key = RecordKey::from(key);
-        Ok(Settle::new(self, &key)?.read().await?.map(decode))
+        Ok(RetryingRegister::new(self, &key)?.read().await?.map(decode))
     }
 
     async fn write(
@@ -70,11 +70,12 @@ impl<R: Register + ?Sized> TokenPersistenceProvider for R {
     ) -> Result<Swap<TokenRecord>, StoreError> {
         let key = RecordKey::from(key);
         let keep_for = next.keep_for(SystemClock.now());
-        let swap = Settle::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
+        let swap =
+            RetryingRegister::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
         Ok(swap.decode())
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> PollPolicy {
         Register::pace(self)
     }
 }

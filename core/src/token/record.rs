@@ -164,7 +164,7 @@ mod tests {
         let body = Body::parse(r#"{"digest":"d","minted_at":1,"from_the_future":[1,{"a":2}]}"#);
         let version = Version::new(WriteId::from_bits(1));
         let record = decode::<TokenRecord>(Versioned::new(body.unwrap(), version));
-        assert_eq!(record.damage, None);
+        assert_eq!(record.corruption, None);
         let written = encode(&record.value).unwrap();
         assert_eq!(written.members()["from_the_future"], serde_json::json!([1, {"a": 2}]));
     }

@@ -35,7 +35,7 @@ async fn a_snapshot_that_never_ages_is_caught() {
     assert!(!the_others_learn_of_it(ageless).await);
 }
 
-/// A store that applies a write and loses the answer; its twin then sends it as a new one.
+/// A store that applies a write and loses the answer; its mutant then sends it as a new one.
 #[derive(Debug)]
 struct LosesAnswers {
     store: Arc<Store>,

@@ -6,7 +6,7 @@ use funcify_core::{
         Bucket, Cause, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
         Probe,
     },
-    register::{Body, Damage, Record, Version, Versioned, WriteId, decode, encode},
+    register::{Body, Corruption, Record, Version, Versioned, WriteId, decode, encode},
 };
 
 use crate::support::{START, millis, seconds};
@@ -91,7 +91,7 @@ fn a_record_is_written_and_read_as_it_always_was() {
             encode(&record).unwrap()
         );
         let read = read(text);
-        assert_eq!((read.damage, read.value), (None, record));
+        assert_eq!((read.corruption, read.value), (None, record));
     }
 }
 
@@ -126,7 +126,10 @@ fn what_cannot_be_read_is_vacant_and_says_so() {
         r#"{"changed_at":"yesterday"}"#,
     ] {
         let read = read(text);
-        assert_eq!((read.damage, read.value), (Some(Damage::Unreadable), CircuitRecord::default()));
+        assert_eq!(
+            (read.corruption, read.value),
+            (Some(Corruption::Unreadable), CircuitRecord::default())
+        );
     }
 }
 

@@ -6,6 +6,7 @@
 mod broken;
 mod closing;
 mod golden;
+mod mutants;
 mod opening;
 mod operator;
 mod outage;
@@ -18,4 +19,3 @@ mod storms;
 mod support;
 mod thaw;
 mod through_tower;
-mod twins;

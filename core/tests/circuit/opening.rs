@@ -22,7 +22,7 @@ async fn the_fifth_failure_of_the_fleet_opens_it() {
 #[tokio::test(start_paused = true)]
 async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
     let store = Store::new();
-    let fleet = fleet(&store, &CircuitPolicy::ancestor(), 1);
+    let fleet = fleet(&store, &CircuitPolicy::for_token_endpoint(), 1);
     for _ in 0..3 {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
@@ -35,7 +35,7 @@ async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
 async fn an_open_circuit_refuses_without_a_store_operation() {
     let store = Store::new();
     let policy =
-        five_a_minute().with_count(1, seconds(60)).with_stand_down(seconds(25), seconds(25));
+        five_a_minute().with_count(1, seconds(60)).with_open_duration(seconds(25), seconds(25));
     let fleet = fleet(&store, &policy, 1);
     fail(&fleet[0]).await.unwrap_err();
     let before = store.operations();
@@ -49,7 +49,7 @@ async fn an_open_circuit_refuses_without_a_store_operation() {
 #[tokio::test(start_paused = true)]
 async fn a_long_stand_down_is_looked_at_every_thirty_seconds() {
     let store = Store::new();
-    let fleet = fleet(&store, &CircuitPolicy::ancestor().with_count(1, seconds(60)), 1);
+    let fleet = fleet(&store, &CircuitPolicy::for_token_endpoint().with_count(1, seconds(60)), 1);
     fail(&fleet[0]).await.unwrap_err();
     let before = store.operations();
     for _ in 0..240 {
@@ -169,12 +169,12 @@ async fn with_a_rate_rule_too_one_poisoned_instance_opens_for_itself_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_neutral_outcome_moves_nothing() {
-    use funcify_core::circuit::Outcome;
+    use funcify_core::circuit::CallOutcome;
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
     for _ in 0..10 {
         let result = fleet[0]
-            .call_classified(|_| Outcome::Neutral, async || Err::<(), _>("a bad secret"))
+            .call_classified(|_| CallOutcome::Neutral, async || Err::<(), _>("a bad secret"))
             .await;
         assert!(matches!(result, Err(CircuitError::Failed("a bad secret"))));
     }
@@ -183,13 +183,13 @@ async fn a_neutral_outcome_moves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_may_be_fine_for_the_caller_and_a_failure_for_the_circuit() {
-    use funcify_core::circuit::Outcome;
+    use funcify_core::circuit::CallOutcome;
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
     let by_status = |result: &Result<u16, &str>| match result {
-        Ok(500..) | Err(_) => Outcome::Failure,
-        Ok(400..500) => Outcome::Neutral,
-        Ok(_) => Outcome::Success,
+        Ok(500..) | Err(_) => CallOutcome::Failure,
+        Ok(400..500) => CallOutcome::Neutral,
+        Ok(_) => CallOutcome::Success,
     };
     assert_eq!(fleet[0].call_classified(by_status, async || Ok(503)).await.unwrap(), 503);
     assert_eq!(store.record().state, CircuitState::Open);
@@ -201,7 +201,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
     let policy = CircuitPolicy::default()
         .with_count(17, seconds(0))
         .with_probes(5, 0)
-        .with_stand_down(seconds(60), seconds(30));
+        .with_open_duration(seconds(60), seconds(30));
     let error = CircuitBreaker::new("not a name", policy, Store::new()).unwrap_err();
     assert!(error.name.is_some());
     assert_eq!(error.policy.len(), 5, "{error}");

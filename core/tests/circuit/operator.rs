@@ -55,7 +55,7 @@ async fn of_two_orders_at_once_neither_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn an_order_ends_on_time_for_whoever_looked_just_before() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_stand_down(seconds(30), seconds(30)), 2);
+    let fleet = fleet(&store, &touchy().with_open_duration(seconds(30), seconds(30)), 2);
     fail(&fleet[0]).await.unwrap_err();
     fleet[1].disable(START + seconds(3), "ann").await.unwrap();
     sleep(millis(2_500)).await;

@@ -7,7 +7,7 @@ use funcify_core::{
     circuit::{
         Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override,
         OverrideMode, Probe,
-        rules::{self, Admission, Outcome, Permit, Report},
+        rules::{self, Admission, CallOutcome, Permit, Report},
     },
     register::{Version, Versioned, WriteId, decode, encode},
 };
@@ -93,11 +93,11 @@ fn policy() -> impl Strategy<Value = CircuitPolicy> {
     })
 }
 
-fn outcome() -> impl Strategy<Value = Outcome> {
-    prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Neutral)]
+fn outcome() -> impl Strategy<Value = CallOutcome> {
+    prop_oneof![Just(CallOutcome::Success), Just(CallOutcome::Failure), Just(CallOutcome::Neutral)]
 }
 
-fn report(record: &CircuitRecord, probe: Option<Probe>, outcome: Outcome) -> Report {
+fn report(record: &CircuitRecord, probe: Option<Probe>, outcome: CallOutcome) -> Report {
     let permit = Permit::of(record, probe);
     Report { permit, outcome, slow: false, weight: 1, instance: Instance::new("one") }
 }
@@ -115,7 +115,7 @@ proptest! {
             now = now + millis(gap);
             times.push(now);
             let before = record.clone();
-            record = rules::apply(&before, &policy, &report(&before, None, Outcome::Failure), now, 0.0)
+            record = rules::apply(&before, &policy, &report(&before, None, CallOutcome::Failure), now, 0.0)
                 .unwrap();
             // The plain count, over all that ever failed.
             let standing = times.iter().filter(|at| now.since(**at) < seconds(60)).count();
@@ -131,7 +131,7 @@ proptest! {
     fn neutral_never_moves_anything(
         record in record(), policy in policy(), now in time(), probe in option::of(probe()),
     ) {
-        let report = report(&record, probe, Outcome::Neutral);
+        let report = report(&record, probe, CallOutcome::Neutral);
         prop_assert_eq!(rules::apply(&record, &policy, &report, now, 0.5), None);
     }
 
@@ -199,7 +199,7 @@ proptest! {
                 }
                 Admission::IfLeased => {
                     let round = rules::lease(&record, &policy, probe, now).unwrap();
-                    let report = report(&round, Some(probe), Outcome::Success);
+                    let report = report(&round, Some(probe), CallOutcome::Success);
                     record = rules::apply(&round, &policy, &report, now, 0.5).unwrap();
                 }
                 // An order to admit all, over another state: it ends.
@@ -214,7 +214,7 @@ proptest! {
         let honest = rules::clamp(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
         let version = Version::new(WriteId::from_bits(1));
         let read = decode::<CircuitRecord>(Versioned::new(encode(&honest).unwrap(), version));
-        prop_assert_eq!(read.damage, None);
+        prop_assert_eq!(read.corruption, None);
         prop_assert_eq!(read.value, honest);
     }
 

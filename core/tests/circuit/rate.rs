@@ -6,7 +6,7 @@ use funcify_core::{
     Chance, Timestamp,
     circuit::{
         Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance,
-        rules::{self, Outcome, Permit, Report, Sampling},
+        rules::{self, CallOutcome, Permit, Report, Sampling},
     },
 };
 
@@ -76,7 +76,7 @@ impl Fleet {
         self.reports += 1;
         let report = Report {
             permit: Permit::of(&self.record, None),
-            outcome: if failed { Outcome::Failure } else { Outcome::Success },
+            outcome: if failed { CallOutcome::Failure } else { CallOutcome::Success },
             slow: false,
             weight,
             instance: Instance::new("one"),
@@ -223,7 +223,7 @@ fn slow_calls_open_it_too() {
         now = now + seconds(2);
         let report = Report {
             permit: Permit::of(&record, None),
-            outcome: Outcome::Success,
+            outcome: CallOutcome::Success,
             slow: true,
             weight: 1,
             instance: Instance::new("one"),

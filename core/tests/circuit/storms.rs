@@ -137,7 +137,7 @@ async fn f26_failures_that_ride_on_a_dropped_report_are_taken_over_by_the_next()
 async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
     for size in [50, 500, 1_000] {
         let store = Store::new();
-        let policy = touchy().with_stand_down(seconds(30), seconds(300));
+        let policy = touchy().with_open_duration(seconds(30), seconds(300));
         let fleet = fleet(&store, &policy, size);
         fail(&fleet[0]).await.unwrap_err();
         let opened = Instant::now();

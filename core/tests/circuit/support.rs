@@ -169,7 +169,7 @@ impl CircuitStateProvider for Store {
         self.before.lock().unwrap().clone_from(&held);
         *self.written.lock().unwrap() = Some(Instant::now());
         *held = Some(decode(Versioned::new(encode(next).unwrap(), version)));
-        Ok(Swap::Done(version))
+        Ok(Swap::Applied(version))
     }
 }
 
@@ -215,7 +215,7 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
 pub(crate) fn five_a_minute() -> CircuitPolicy {
     CircuitPolicy::default()
         .with_count(5, seconds(60))
-        .with_stand_down(seconds(10), seconds(40))
+        .with_open_duration(seconds(10), seconds(40))
         .with_probes(1, 2)
 }
 

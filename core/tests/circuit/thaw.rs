@@ -60,7 +60,7 @@ impl CircuitStateProvider for Freezing {
 /// Whether a call is refused that was frozen while it looked.
 async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
-    let policy = touchy().with_stand_down(seconds(600), seconds(600));
+    let policy = touchy().with_open_duration(seconds(600), seconds(600));
     let other = breaker(&store, policy.clone(), clock.clone());
     let freezing =
         Freezing { store: Arc::clone(&store), other, clock: clock.clone(), clock_goes_on };
@@ -74,7 +74,7 @@ async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
 #[tokio::test(start_paused = true)]
 async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
     assert!(refuses_after_the_thaw(true).await);
-    // The twin: a clock that is frozen too shows nothing of the freeze.
+    // The mutant: a clock that is frozen too shows nothing of the freeze.
     assert!(!refuses_after_the_thaw(false).await);
 }
 

@@ -1,4 +1,4 @@
-use funcify_core::circuit::{CircuitError, CircuitLayer, CircuitState, Outcome};
+use funcify_core::circuit::{CallOutcome, CircuitError, CircuitLayer, CircuitState};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::support::{Store, fleet, succeed, touchy};
@@ -21,8 +21,8 @@ async fn the_layer_takes_a_classifier_and_runs_on_any_thread() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     let by_status = |status: &Result<u16, &str>| match status {
-        Ok(..500) => Outcome::Success,
-        _ => Outcome::Failure,
+        Ok(..500) => CallOutcome::Success,
+        _ => CallOutcome::Failure,
     };
     let service = CircuitLayer::new(circuit)
         .classify(by_status)
@@ -46,5 +46,5 @@ async fn a_refusal_is_found_by_walking_the_sources() {
     let failing = async || Err::<(), _>(std::io::Error::other("reset"));
     circuit.call(failing).await.unwrap_err();
     let refused = circuit.call(failing).await.unwrap_err();
-    assert!(refused.source().unwrap().is::<funcify_core::circuit::Open>());
+    assert!(refused.source().unwrap().is::<funcify_core::circuit::CircuitOpen>());
 }

@@ -82,11 +82,11 @@ enum Step {
     Read,
     Waiting,
     Answered(bool),
-    Told(Outcome),
+    Told(CallOutcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Outcome {
+enum CallOutcome {
     Done,
     Conflict,
     Ambiguous,
@@ -160,9 +160,9 @@ impl Model for Swaps {
                 let writer = &mut next.writers[place];
                 let doubts = writer.in_doubt && self.flaw != Some(Flaw::ConflictAfterDoubt);
                 writer.step = Step::Told(match writer.step {
-                    Step::Answered(true) => Outcome::Done,
-                    _ if doubts => Outcome::Ambiguous,
-                    _ => Outcome::Conflict,
+                    Step::Answered(true) => CallOutcome::Done,
+                    _ if doubts => CallOutcome::Ambiguous,
+                    _ => CallOutcome::Conflict,
                 });
             }
             Action::Doubt(place) => self.doubts(&mut next, place),
@@ -176,16 +176,16 @@ impl Model for Swaps {
             Property::always(
                 "L1: done is once, on top of what was expected",
                 |_, state: &State| {
-                    state.all(Outcome::Done, |applied, writer| {
+                    state.all(CallOutcome::Done, |applied, writer| {
                         applied.len() == 1 && applied[0].on == writer.expected
                     })
                 },
             ),
             Property::always("L2: conflict is never", |_, state: &State| {
-                state.all(Outcome::Conflict, |applied, _| applied.is_empty())
+                state.all(CallOutcome::Conflict, |applied, _| applied.is_empty())
             }),
             Property::always("L3: ambiguous is at most once", |_, state: &State| {
-                state.all(Outcome::Ambiguous, |applied, _| applied.len() <= 1)
+                state.all(CallOutcome::Ambiguous, |applied, _| applied.len() <= 1)
             }),
             Property::always("L10: the same write has no second effect", |_, state: &State| {
                 let twice = |a: &Applied| state.log.iter().filter(|b| a.id == b.id).count() > 1;
@@ -195,17 +195,17 @@ impl Model for Swaps {
                 !state.denied
             }),
             Property::sometimes("done at the second send", |_, state: &State| {
-                let done = Step::Told(Outcome::Done);
+                let done = Step::Told(CallOutcome::Done);
                 state.writers.iter().any(|writer| writer.sends == 2 && writer.step == done)
             }),
             Property::sometimes("ambiguous and applied", |_, state: &State| {
-                !state.all(Outcome::Ambiguous, |applied, _| applied.is_empty())
+                !state.all(CallOutcome::Ambiguous, |applied, _| applied.is_empty())
             }),
             Property::sometimes("ambiguous and not applied", |_, state: &State| {
-                !state.all(Outcome::Ambiguous, |applied, _| applied.len() == 1)
+                !state.all(CallOutcome::Ambiguous, |applied, _| applied.len() == 1)
             }),
             Property::sometimes("conflict", |_, state: &State| {
-                !state.all(Outcome::Conflict, |_, _| false)
+                !state.all(CallOutcome::Conflict, |_, _| false)
             }),
         ]
     }
@@ -238,7 +238,7 @@ impl Swaps {
         writer.in_doubt = true;
         if self.flaw == Some(Flaw::SettledByReading) {
             let mine = stored == Some(writer.id);
-            writer.step = Step::Told(if mine { Outcome::Done } else { Outcome::Conflict });
+            writer.step = Step::Told(if mine { CallOutcome::Done } else { CallOutcome::Conflict });
         } else if writer.sends < self.bounds.sends {
             writer.id = self.id_of(place, writer.sends);
             if self.flaw == Some(Flaw::AnotherId) {
@@ -246,7 +246,7 @@ impl Swaps {
             }
             state.sends(place);
         } else {
-            writer.step = Step::Told(Outcome::Ambiguous);
+            writer.step = Step::Told(CallOutcome::Ambiguous);
         }
     }
 }
@@ -263,7 +263,7 @@ impl State {
     }
 
     /// Whether what took effect of each writer who was told `outcome` is as `law` says.
-    fn all(&self, outcome: Outcome, law: impl Fn(&[Applied], &Writer) -> bool) -> bool {
+    fn all(&self, outcome: CallOutcome, law: impl Fn(&[Applied], &Writer) -> bool) -> bool {
         let told = |(_, writer): &(usize, &Writer)| writer.step == Step::Told(outcome);
         self.writers.iter().enumerate().filter(told).all(|(place, writer)| {
             let of = |applied: &&Applied| applied.writer == place;
@@ -299,7 +299,7 @@ fn explore(flaw: Option<Flaw>, bounds: Bounds) -> (Option<&'static str>, usize) 
     let checker = swaps.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     println!(
         "swap, {}: {bounds:?}: {} states in {:.1?}",
-        flaw.map_or_else(|| "as it is".to_owned(), |flaw| format!("twin {flaw:?}")),
+        flaw.map_or_else(|| "as it is".to_owned(), |flaw| format!("mutant {flaw:?}")),
         checker.unique_state_count(),
         start.elapsed()
     );

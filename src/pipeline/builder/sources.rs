@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Last, PipelineBuilder};
+use crate::pipeline::builder::{Last, PipelineBuilder};
+use crate::pipeline::records::routes::{Call, EventRoute, Route, call};
 use crate::pipeline::{
     DynamoDbRecord, Event, EventBridgeEvent, Fault, FromRecord, KinesisRecord, RecordHandler,
     S3Object, SnsRecord, SqsRecord, Unmatched,
-    routes::{Call, EventRoute, Route, call},
 };
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
@@ -31,9 +31,12 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     }
 
     /// Names objects of S3 for their routes in another way than by their bucket.
-    pub fn s3_token(mut self, token: impl Fn(&S3Object) -> String + Send + Sync + 'static) -> Self {
-        self.once("s3_token", self.s3_token.is_some());
-        self.s3_token = Some(Box::new(token));
+    pub fn s3_route_key(
+        mut self,
+        token: impl Fn(&S3Object) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.once("s3_route_key", self.s3_route_key.is_some());
+        self.s3_route_key = Some(Box::new(token));
         self
     }
 

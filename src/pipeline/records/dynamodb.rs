@@ -3,8 +3,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Record, Remains, text_at};
-use crate::pipeline::{FromRecord, Problem};
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{Record, Remains, text_at};
+use crate::problem::Problem;
 
 /// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
 /// `{"pk":{"S":"…"}}`.

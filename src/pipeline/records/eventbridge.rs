@@ -3,8 +3,9 @@ use std::fmt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Payload, Record, or_default};
-use crate::pipeline::{FromRecord, Problem};
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{Payload, Record, or_default};
+use crate::problem::Problem;
 
 /// An event of an EventBridge bus; `T` is its detail.
 ///

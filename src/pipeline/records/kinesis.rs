@@ -3,8 +3,10 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Record, Remains, resource, text_at};
-use crate::pipeline::{FromRecord, Problem, text::Text};
+use crate::json::text::Text;
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{Record, Remains, resource, text_at};
+use crate::problem::Problem;
 
 /// A record of a Kinesis stream.
 #[derive(Clone, Deserialize)]

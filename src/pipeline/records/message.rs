@@ -1,7 +1,8 @@
 use serde::de::DeserializeOwned;
 
-use super::{KinesisRecord, Payload, SnsRecord, SqsRecord};
-use crate::pipeline::{FromRecord, Problem};
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{KinesisRecord, Payload, SnsRecord, SqsRecord};
+use crate::problem::Problem;
 
 /// A message whose body is JSON of the type `T`.
 ///

@@ -1,9 +1,14 @@
 //! What a handler gets to see of each source.
 
+mod batch;
+pub(super) mod dispatch;
 mod dynamodb;
 mod eventbridge;
+mod handler;
 mod kinesis;
 mod message;
+mod parsed;
+pub(super) mod routes;
 mod s3;
 mod sns;
 mod sqs;
@@ -12,6 +17,7 @@ mod via;
 
 pub use dynamodb::DynamoDbRecord;
 pub use eventbridge::EventBridgeEvent;
+pub use handler::{FromRecord, RecordHandler};
 pub use kinesis::KinesisRecord;
 pub use message::Message;
 pub use s3::S3Object;
@@ -22,7 +28,7 @@ pub use via::{Payload, Via, via_eventbridge, via_s3, via_sns};
 
 use serde::de::DeserializeOwned;
 
-use super::walk::members;
+use crate::json::scan::members;
 
 /// A record as its source delivers it: what routing and batches need to know of it.
 pub(super) trait Record: DeserializeOwned + Send + 'static {

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::Record;
-use crate::pipeline::{FromRecord, Problem, text::Text};
+use crate::json::text::Text;
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::Record;
+use crate::problem::Problem;
 
 /// An object that S3 tells about.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Record, resource};
-use crate::pipeline::{FromRecord, Problem};
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{Record, resource};
+use crate::problem::Problem;
 
 /// A notification of an SNS topic.
 #[derive(Clone, Deserialize)]

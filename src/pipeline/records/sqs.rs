@@ -3,8 +3,9 @@ use std::{collections::BTreeMap, fmt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Record, Remains, or_default, resource, text_at};
-use crate::pipeline::{FromRecord, Problem};
+use crate::pipeline::FromRecord;
+use crate::pipeline::records::{Record, Remains, or_default, resource, text_at};
+use crate::problem::Problem;
 
 /// A message of an SQS queue, as it is delivered.
 #[derive(Clone, Deserialize)]

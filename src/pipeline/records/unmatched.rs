@@ -2,7 +2,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::pipeline::{FromRecord, Kind, Problem};
+use crate::pipeline::{FromRecord, Kind};
+use crate::problem::Problem;
 
 /// An event, or a record of a batch, that no route takes.
 #[derive(Clone)]

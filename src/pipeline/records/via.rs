@@ -1,7 +1,10 @@
 use std::{fmt, marker::PhantomData};
 
-use super::{EventBridgeEvent, S3Object, SnsRecord, s3::notified, sns::Notification};
-use crate::pipeline::{FromRecord, Invocation, Problem, RecordHandler};
+use crate::pipeline::records::s3::notified;
+use crate::pipeline::records::sns::Notification;
+use crate::pipeline::records::{EventBridgeEvent, S3Object, SnsRecord};
+use crate::pipeline::{FromRecord, Invocation, RecordHandler};
+use crate::problem::Problem;
 
 /// What an envelope holds.
 #[derive(Clone)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::HttpEvent;
 use crate::pipeline::Kind;
+use crate::testing::http::HttpEvent;
 
 impl HttpEvent {
     pub(super) fn value(&self) -> Map<String, Value> {

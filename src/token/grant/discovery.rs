@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::{GrantError, endpoint};
-use crate::http::read_capped;
+use crate::client::read_capped;
+use crate::token::grant::{GrantError, endpoint};
 
 /// A provider's metadata is a few kilobytes.
 const METADATA_LIMIT: usize = 65_536;

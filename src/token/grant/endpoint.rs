@@ -1,6 +1,6 @@
 use url::Url;
 
-use crate::http::is_loopback;
+use crate::client::is_loopback;
 
 /// Why a URL of the identity provider is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

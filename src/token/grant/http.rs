@@ -10,16 +10,11 @@ use http::{
 use std::sync::Arc;
 use url::{Url, form_urlencoded};
 
-use super::{
-    Grant, GrantError, Granted, ReplyFault, assertion::assertion, discovery, endpoint, reply,
-};
-use crate::{
-    http::{ReadError, read_capped},
-    token::{
-        authentication::{ClientAuthentication, ClientSecret},
-        credentials::{ClientCredentials, Endpoint},
-    },
-};
+use crate::client::{ReadError, read_capped};
+use crate::token::authentication::{ClientAuthentication, ClientSecret};
+use crate::token::credentials::{ClientCredentials, Endpoint};
+use crate::token::grant::assertion::assertion;
+use crate::token::grant::{Grant, GrantError, Granted, ReplyFault, discovery, endpoint, reply};
 
 /// The largest answer that is read: 64 KB.
 const REPLY_LIMIT: usize = 65_536;
@@ -36,7 +31,7 @@ pub struct HttpGrant {
 
 impl HttpGrant {
     /// A grant over this client, which must follow no redirects
-    /// ([`http::client`](crate::http::client) does not).
+    /// ([`http::client`](crate::client::client) does not).
     #[must_use]
     pub fn new(http: reqwest::Client) -> Self {
         Self { http, discovered: ArcSwapOption::empty() }
@@ -161,7 +156,7 @@ mod tests {
         let credentials =
             ClientCredentials::new(Endpoint::TokenUrl(url), "warehouse", authentication)
                 .with_plain_http_on_loopback();
-        let grant = HttpGrant::new(crate::http::client().unwrap());
+        let grant = HttpGrant::new(crate::client::client().unwrap());
         let error = grant.grant(&credentials, Some(&ClientSecret::new("secret"))).await;
         let error = error.unwrap_err();
         assert!(matches!(error, GrantError::Unreachable(_)), "{error}");

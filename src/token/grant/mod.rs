@@ -9,7 +9,7 @@ mod reply;
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use funcify_core::{circuit::Outcome, token::AccessToken};
+use funcify_core::{circuit::CallOutcome, token::AccessToken};
 
 pub use assertion::{PrivateKey, PrivateKeyError};
 pub use endpoint::EndpointError;
@@ -17,10 +17,8 @@ pub(super) use endpoint::parse as check_endpoint;
 pub use http::HttpGrant;
 pub use reply::ReplyFault;
 
-use super::{
-    authentication::{BoxError, ClientSecret},
-    credentials::ClientCredentials,
-};
+use crate::token::authentication::{BoxError, ClientSecret};
+use crate::token::credentials::ClientCredentials;
 
 /// Asks for a token, once. [`HttpGrant`] asks an identity provider; a simulation has its own.
 ///
@@ -127,7 +125,7 @@ impl GrantError {
 
     /// What it means for the provider's circuit: a refusal says nothing about its health.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        if self.is_refusal() { Outcome::Neutral } else { Outcome::Failure }
+    pub fn outcome(&self) -> CallOutcome {
+        if self.is_refusal() { CallOutcome::Neutral } else { CallOutcome::Failure }
     }
 }

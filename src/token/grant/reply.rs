@@ -9,7 +9,7 @@ use http::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{GrantError, Granted};
+use crate::token::grant::{GrantError, Granted};
 
 /// What is wrong with the answer of an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -102,7 +102,7 @@ impl Client {
             let answer = self.store.swap(&key, expected, id, &body, KEEP_FOR).await;
             let expected = expected.map(Version::id);
             let answer = match answer {
-                Ok(Swap::Done(version)) => {
+                Ok(Swap::Applied(version)) => {
                     self.known.insert(key.clone(), Some(version));
                     Answer::Done { expected, id }
                 }

@@ -12,7 +12,7 @@ use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot, store::
 use crate::{
     Deadline, StoreErrorKind, Timestamp,
     circuit::{
-        Cause, CircuitEvent, Open, Probe,
+        Cause, CircuitEvent, CircuitOpen, Probe,
         rules::{self, Admission, Permit},
     },
     register::{Swap, WriteId},
@@ -26,8 +26,8 @@ impl CircuitBreaker {
     ///
     /// # Errors
     ///
-    /// [`Open`] if the circuit refuses.
-    pub async fn acquire(&self) -> Result<Guard<'_>, Open> {
+    /// [`CircuitOpen`] if the circuit refuses.
+    pub async fn acquire(&self) -> Result<Guard<'_>, CircuitOpen> {
         match self.at_gate() {
             Some((Sign::Pass(terms), now)) => Ok(Guard::on(self, terms, now)),
             Some((Sign::Refused { until, cause }, now)) => Err(self.open(until, cause, now)),
@@ -51,7 +51,7 @@ impl CircuitBreaker {
         admission: Admission,
         snapshot: &Snapshot,
         now: Timestamp,
-    ) -> Option<Result<Guard<'_>, Open>> {
+    ) -> Option<Result<Guard<'_>, CircuitOpen>> {
         match admission {
             Admission::Admitted if snapshot.is_known(now) => {
                 Some(Ok(Guard::new(self, snapshot, None, now)))
@@ -68,7 +68,7 @@ impl CircuitBreaker {
     }
 
     /// The way of a call that finds the snapshot stale, or could be a probe.
-    pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, Open> {
+    pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, CircuitOpen> {
         let Some(one_at_a_time) = self.looking().await else { return self.pass_or_probe().await };
         if !self.is_fresh() {
             self.look().await;
@@ -106,7 +106,7 @@ impl CircuitBreaker {
     }
 
     /// Decides by the snapshot as it is now.
-    async fn pass_or_probe(&self) -> Result<Guard<'_>, Open> {
+    async fn pass_or_probe(&self) -> Result<Guard<'_>, CircuitOpen> {
         let now = self.now();
         let snapshot = self.shared.snapshot.load_full();
         let admission = snapshot.admission_at(self.policy(), now);
@@ -123,7 +123,7 @@ impl CircuitBreaker {
     }
 
     /// Tries to become a probe.
-    async fn probe(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Guard<'_>, Open> {
+    async fn probe(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Guard<'_>, CircuitOpen> {
         let Some(until) = self.lease_until(now) else { return Err(self.busy(now)) };
         let probe = Probe { id: WriteId::random(), until };
         match &snapshot.outage {
@@ -149,7 +149,7 @@ impl CircuitBreaker {
         let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
         let began = Instant::now();
         match self.swap(snapshot.version, WriteId::random(), &next).await {
-            Ok(Swap::Done(version)) => self.adopt_written(next, version, now),
+            Ok(Swap::Applied(version)) => self.adopt_written(next, version, now),
             Ok(Swap::Conflict(current)) => self.adopt(current, now),
             // A probe is settled by its id: it is in the record, or it is not.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,
@@ -213,13 +213,13 @@ impl CircuitBreaker {
         matches!(admission, Admission::Refused { .. })
     }
 
-    fn busy(&self, now: Timestamp) -> Open {
+    fn busy(&self, now: Timestamp) -> CircuitOpen {
         self.open(now + self.policy().suspect, Cause::Probing, now)
     }
 
     #[inline]
-    pub(super) fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> Open {
-        Open::new(self.name().clone(), until.since(now), cause)
+    pub(super) fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
+        CircuitOpen::new(self.name().clone(), until.since(now), cause)
     }
 }
 

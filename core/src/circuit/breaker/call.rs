@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
-use super::{CircuitBreaker, Guard, Outcome, gate::Sign, outage::GRACE};
+use super::{CallOutcome, CircuitBreaker, Guard, gate::Sign, outage::GRACE};
 use crate::{Deadline, PendingReport, circuit::CircuitError};
 
 impl CircuitBreaker {
@@ -37,7 +37,7 @@ impl CircuitBreaker {
     /// Those of [`call`](Self::call).
     pub async fn call_classified<T, E>(
         &self,
-        classify: impl FnOnce(&Result<T, E>) -> Outcome,
+        classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
         // As `acquire`, without its future: a call that is refused costs little but this, and nothing
@@ -66,15 +66,15 @@ fn in_time<E>() -> Result<(), CircuitError<E>> {
 }
 
 /// An error is a failure.
-pub(in crate::circuit) fn by_result<T, E>(result: &Result<T, E>) -> Outcome {
-    if result.is_ok() { Outcome::Success } else { Outcome::Failure }
+pub(in crate::circuit) fn by_result<T, E>(result: &Result<T, E>) -> CallOutcome {
+    if result.is_ok() { CallOutcome::Success } else { CallOutcome::Failure }
 }
 
 impl<'a> Guard<'a> {
     /// Runs `op` to its end or to the end of its time, and settles.
     pub(in crate::circuit) async fn run<T, E>(
         mut self,
-        classify: impl FnOnce(&Result<T, E>) -> Outcome,
+        classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CircuitError<E>> {
         let mut beside = self.beside();
@@ -102,8 +102,8 @@ impl<'a> Guard<'a> {
         let outcome = match &ended {
             Some(result) => classify(result),
             // Cut off early it may only have been unlucky.
-            None if given < self.breaker.least_time() => Outcome::Neutral,
-            None => Outcome::Failure,
+            None if given < self.breaker.least_time() => CallOutcome::Neutral,
+            None => CallOutcome::Failure,
         };
         self.settle(outcome).await;
         drop(pending);

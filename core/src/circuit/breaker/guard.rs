@@ -7,7 +7,7 @@ use crate::{
     Chance, Timestamp,
     circuit::{
         Probe, Rule,
-        rules::{Outcome, Permit, Report, Sampling},
+        rules::{CallOutcome, Permit, Report, Sampling},
     },
 };
 
@@ -43,19 +43,19 @@ impl<'a> Guard<'a> {
 
     /// The dependency did its work.
     pub async fn success(self) {
-        self.settle(Outcome::Success).await;
+        self.settle(CallOutcome::Success).await;
     }
 
     /// The dependency failed. Returns when the fleet knows, after 500 ms at most.
     pub async fn failure(self) {
-        self.settle(Outcome::Failure).await;
+        self.settle(CallOutcome::Failure).await;
     }
 
     /// The call says nothing about the dependency.
     pub fn neutral(self) {}
 
     /// Reports the outcome, if it is to be reported.
-    pub(super) async fn settle(mut self, outcome: Outcome) {
+    pub(super) async fn settle(mut self, outcome: CallOutcome) {
         let breaker = self.breaker;
         if let Some(report) = self.report(outcome) {
             Box::pin(breaker.report(report)).await;
@@ -67,15 +67,15 @@ impl<'a> Guard<'a> {
     }
 
     /// What there is to tell the store: nothing, for nearly every call that is well.
-    fn report(&self, outcome: Outcome) -> Option<Report> {
+    fn report(&self, outcome: CallOutcome) -> Option<Report> {
         let policy = self.breaker.policy();
-        if outcome == Outcome::Neutral {
+        if outcome == CallOutcome::Neutral {
             return None;
         }
         let slow = policy
             .slow_calls()
             .is_some_and(|slow| self.breaker.now().since(self.admitted_at) >= slow.after);
-        let bad = slow || outcome == Outcome::Failure;
+        let bad = slow || outcome == CallOutcome::Failure;
         if bad {
             self.breaker.look_sooner(policy.suspect);
         }

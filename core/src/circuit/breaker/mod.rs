@@ -27,7 +27,7 @@ use super::{
     CircuitConfigError, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
     CircuitStateProvider, Instance, Probe,
     event::{self, Listener},
-    rules::Outcome,
+    rules::CallOutcome,
 };
 use crate::{Chance, Clock, SystemClock};
 
@@ -55,7 +55,7 @@ use crate::{Chance, Clock, SystemClock};
 /// #             return Ok(Swap::Conflict(record.clone()));
 /// #         }
 /// #         *record = Some(Versioned::new(next.clone(), Version::new(id)));
-/// #         Ok(Swap::Done(Version::new(id)))
+/// #         Ok(Swap::Applied(Version::new(id)))
 /// #     }
 /// # }
 /// # let store = std::sync::Arc::new(Memory::default());
@@ -63,7 +63,7 @@ use crate::{Chance, Clock, SystemClock};
 /// use funcify_core::circuit::{CircuitBreaker, CircuitError, CircuitPolicy};
 ///
 /// // `store` is any `Arc<dyn CircuitStateProvider>`: every register is one.
-/// let circuit = CircuitBreaker::new("auth0", CircuitPolicy::ancestor(), store)?;
+/// let circuit = CircuitBreaker::new("auth0", CircuitPolicy::for_token_endpoint(), store)?;
 /// for _ in 0..3 {
 ///     let _ = circuit.call(async || Err::<(), _>("connection refused")).await;
 /// }

@@ -60,7 +60,7 @@ impl CircuitBreaker {
             }
             let next = rules::order(&snapshot.record, order.clone());
             match self.swap(snapshot.version, WriteId::random(), &next).await? {
-                Swap::Done(version) => {
+                Swap::Applied(version) => {
                     self.adopt_written(next, version, began);
                     return Ok(());
                 }

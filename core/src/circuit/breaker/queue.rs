@@ -89,7 +89,7 @@ mod tests {
     use crate::{
         circuit::{
             CircuitRecord, Instance, Probe,
-            rules::{Outcome, Permit},
+            rules::{CallOutcome, Permit},
         },
         register::WriteId,
     };
@@ -101,7 +101,7 @@ mod tests {
     fn of(probe: Option<Probe>) -> Report {
         Report {
             permit: Permit::of(&CircuitRecord::default(), probe),
-            outcome: Outcome::Failure,
+            outcome: CallOutcome::Failure,
             slow: false,
             weight: 1,
             instance: Instance::new("one"),

@@ -17,7 +17,7 @@ use crate::{
     Deadline, PendingReport, StoreErrorKind, Timestamp,
     circuit::{
         CircuitEvent, CircuitRecord, Rule,
-        rules::{self, Outcome, Report},
+        rules::{self, CallOutcome, Report},
     },
     register::{Swap, Version, Versioned, WriteId},
 };
@@ -45,11 +45,11 @@ impl CircuitBreaker {
         let probe = report.permit.probe.is_some();
         let first = match report.outcome {
             _ if probe => Duration::ZERO,
-            Outcome::Failure if current.is_some_and(|current| current.remaining() < REPORT) => {
+            CallOutcome::Failure if current.is_some_and(|current| current.remaining() < REPORT) => {
                 HASTY_WAIT
             }
-            Outcome::Failure => FIRST_WAIT,
-            Outcome::Success | Outcome::Neutral => Duration::ZERO,
+            CallOutcome::Failure => FIRST_WAIT,
+            CallOutcome::Success | CallOutcome::Neutral => Duration::ZERO,
         };
         // A probe knows the record: it wrote its lease there. A read may even be older.
         deadline.scope(self.lead(lead, first, !probe)).await;
@@ -95,7 +95,7 @@ impl CircuitBreaker {
             };
             let instant = Instant::now();
             match self.swap(snapshot.version, WriteId::random(), &next).await {
-                Ok(Swap::Done(version)) => {
+                Ok(Swap::Applied(version)) => {
                     self.adopt_written(next, version, now);
                     if lead.is_done() {
                         return;
@@ -155,7 +155,7 @@ impl CircuitBreaker {
         let mut next = None;
         for (_, report) in reports {
             let record = next.as_ref().unwrap_or(record);
-            if (report.slow || report.outcome == Outcome::Failure)
+            if (report.slow || report.outcome == CallOutcome::Failure)
                 && report.permit.stands(record, now)
                 && rules::alone(record, policy, report.instance, now)
             {
@@ -179,7 +179,7 @@ impl CircuitBreaker {
         }
         let sampling = rules::sampling(record, self.policy(), now);
         reports.retain_mut(|(_, report)| {
-            let bad = report.slow || report.outcome == Outcome::Failure;
+            let bad = report.slow || report.outcome == CallOutcome::Failure;
             let weight = if bad { sampling.bad } else { sampling.good };
             if report.permit.probe.is_some() || weight <= report.weight {
                 return true;

@@ -224,9 +224,10 @@ impl CircuitBreaker {
     /// Opens this instance for itself.
     pub(super) fn stand_alone(&self) {
         let settings = self.settings();
-        let stand_down = settings.policy.stand_down.mul_f64(0.9 + 0.1 * settings.chance.draw());
+        let open_duration =
+            settings.policy.open_duration.mul_f64(0.9 + 0.1 * settings.chance.draw());
         self.change(|current, now| {
-            let next = Snapshot { alone_until: now + stand_down, ..current.clone() };
+            let next = Snapshot { alone_until: now + open_duration, ..current.clone() };
             Some(next.judged(&settings.policy, current.taken_at, now))
         });
     }
@@ -267,6 +268,6 @@ impl CircuitBreaker {
 
 /// Lets a private stand-down end at another moment on each instance: nobody shares the probe.
 fn spread(record: &mut CircuitRecord, chance: f64) {
-    let stand_down = record.open_until.since(record.changed_at);
-    record.open_until = record.open_until + stand_down.mul_f64(chance);
+    let open_duration = record.open_until.since(record.changed_at);
+    record.open_until = record.open_until + open_duration.mul_f64(chance);
 }

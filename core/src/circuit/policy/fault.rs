@@ -26,10 +26,10 @@ impl CircuitPolicy {
         };
         faults.within("quorum", self.quorum, 1, quorum);
         faults.lasts("call_timeout", self.call_timeout, 0, 900);
-        faults.lasts("stand_down", self.stand_down, 0, DAY);
-        faults.lasts("stand_down_cap", self.stand_down_cap, 0, DAY);
-        if self.stand_down_cap < self.stand_down {
-            faults.add("stand_down_cap", "at least stand_down", self.stand_down_cap);
+        faults.lasts("open_duration", self.open_duration, 0, DAY);
+        faults.lasts("max_open_duration", self.max_open_duration, 0, DAY);
+        if self.max_open_duration < self.open_duration {
+            faults.add("max_open_duration", "at least open_duration", self.max_open_duration);
         }
         faults.within("probes", self.probes, 1, 4);
         faults.within("successes", self.successes, 1, 16);

@@ -20,7 +20,7 @@ pub use fault::PolicyFault;
 ///
 /// let policy = CircuitPolicy::default()
 ///     .with_rate(0.2, Duration::from_secs(60), 50)
-///     .with_stand_down(Duration::from_secs(10), Duration::from_secs(120));
+///     .with_open_duration(Duration::from_secs(10), Duration::from_secs(120));
 /// assert!(policy.faults().is_empty());
 ///
 /// let read: CircuitPolicy =
@@ -41,10 +41,10 @@ pub struct CircuitPolicy {
     pub call_timeout: Duration,
     /// How long the first opening refuses calls; it doubles with each further one.
     #[serde(with = "seconds")]
-    pub stand_down: Duration,
+    pub open_duration: Duration,
     /// How long an opening refuses calls at most.
     #[serde(with = "seconds")]
-    pub stand_down_cap: Duration,
+    pub max_open_duration: Duration,
     /// How many probes the whole fleet has under way at most while half-open.
     pub probes: u32,
     /// How many probes must succeed to close the circuit.
@@ -128,8 +128,8 @@ impl Default for CircuitPolicy {
             },
             quorum: 1,
             call_timeout: Duration::from_secs(10),
-            stand_down: Duration::from_secs(30),
-            stand_down_cap: Duration::from_secs(300),
+            open_duration: Duration::from_secs(30),
+            max_open_duration: Duration::from_secs(300),
             probes: 1,
             successes: 2,
             calm: Duration::from_secs(5),
@@ -143,9 +143,9 @@ impl CircuitPolicy {
     /// Three failures in five minutes, five minutes of stand-down: right for a token endpoint, too
     /// touchy for anything that is called often.
     #[must_use]
-    pub fn ancestor() -> Self {
+    pub fn for_token_endpoint() -> Self {
         let five_minutes = Duration::from_secs(300);
-        Self::default().with_count(3, five_minutes).with_stand_down(five_minutes, five_minutes)
+        Self::default().with_count(3, five_minutes).with_open_duration(five_minutes, five_minutes)
     }
 
     /// Opens at the `failures`-th failure within `window`.
@@ -189,8 +189,8 @@ impl CircuitPolicy {
 
     /// Refuses calls for `first` after the first opening, doubled with each further one up to `cap`.
     #[must_use]
-    pub fn with_stand_down(self, first: Duration, cap: Duration) -> Self {
-        Self { stand_down: first, stand_down_cap: cap, ..self }
+    pub fn with_open_duration(self, first: Duration, cap: Duration) -> Self {
+        Self { open_duration: first, max_open_duration: cap, ..self }
     }
 
     /// Sends so many probes at once, and closes after so many successes.

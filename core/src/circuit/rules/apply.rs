@@ -7,7 +7,7 @@ use super::{change, count, rate};
 
 /// How a call went, as the circuit sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// The dependency did its work.
     Success,
     /// The dependency failed.
@@ -34,7 +34,7 @@ pub struct Report {
     /// What the call was admitted by.
     pub permit: Permit,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// Whether it was slow by the policy's rule for slow calls.
     pub slow: bool,
     /// For how many calls the report stands; a count rule takes it for one.
@@ -70,7 +70,7 @@ pub fn apply(
     now: Timestamp,
     chance: f64,
 ) -> Option<CircuitRecord> {
-    let silent = report.outcome == Outcome::Neutral || record.override_at(now).is_some();
+    let silent = report.outcome == CallOutcome::Neutral || record.override_at(now).is_some();
     if silent || !report.permit.stands(record, now) {
         return None;
     }
@@ -98,7 +98,7 @@ fn probed(
     chance: f64,
 ) -> CircuitRecord {
     let slow = report.slow && policy.slow_calls().is_some();
-    if report.outcome == Outcome::Failure || slow {
+    if report.outcome == CallOutcome::Failure || slow {
         return change::opened(record, policy, Cause::ProbeFailed, now, chance);
     }
     let successes = record.round_successes.saturating_add(1);

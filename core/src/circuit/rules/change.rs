@@ -15,13 +15,13 @@ pub(super) fn opened(
 ) -> CircuitRecord {
     let rest = now.since(record.changed_at);
     let rested =
-        record.state == CircuitState::Closed && rest >= policy.stand_down_cap.saturating_mul(2);
+        record.state == CircuitState::Closed && rest >= policy.max_open_duration.saturating_mul(2);
     let openings = if rested { 1 } else { record.openings.saturating_add(1) };
     let doubled = 2_u32.saturating_pow(openings.saturating_sub(1).min(31));
-    let stand_down = policy.stand_down.saturating_mul(doubled).min(policy.stand_down_cap);
+    let open_duration = policy.open_duration.saturating_mul(doubled).min(policy.max_open_duration);
     // A tenth of it by chance, in whole milliseconds as they are stored.
-    let jitter = (stand_down / 10).mul_f64(1.0 - chance.clamp(0.0, 1.0));
-    let open_until = now + (stand_down - jitter);
+    let jitter = (open_duration / 10).mul_f64(1.0 - chance.clamp(0.0, 1.0));
+    let open_until = now + (open_duration - jitter);
     CircuitRecord { openings, open_until, ..into(CircuitState::Open, Some(cause), record, now) }
 }
 

@@ -21,7 +21,7 @@ const LONGEST_ORDER: Duration = Duration::from_secs(7 * 86_400);
 pub fn clamp(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
     let mut record = record;
     let opened = record.changed_at.min(now);
-    record.open_until = record.open_until.min(opened + policy.stand_down_cap);
+    record.open_until = record.open_until.min(opened + policy.max_open_duration);
     let lease = now + policy.call_timeout + REPORTING;
     for probe in &mut record.probes {
         probe.until = probe.until.min(lease);

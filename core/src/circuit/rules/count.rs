@@ -6,7 +6,7 @@ use crate::{
     Timestamp,
     circuit::{
         Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Rule,
-        rules::{Outcome, Report, change, rate},
+        rules::{CallOutcome, Report, change, rate},
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) fn apply(
     now: Timestamp,
     chance: f64,
 ) -> Option<CircuitRecord> {
-    if report.outcome != Outcome::Failure {
+    if report.outcome != CallOutcome::Failure {
         return None;
     }
     let mut failures = within(&record.failures, window, now);

@@ -19,7 +19,7 @@ mod count;
 mod rate;
 
 pub use admit::{Admission, admit, lease};
-pub use apply::{Outcome, Permit, Report, apply};
+pub use apply::{CallOutcome, Permit, Report, apply};
 pub(crate) use clamp::REPORTING;
 pub use clamp::{clamp, order};
 pub use count::alone;

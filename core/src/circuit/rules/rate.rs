@@ -10,7 +10,7 @@ use crate::{
     Timestamp,
     circuit::{
         Bucket, Cause, CircuitPolicy, CircuitRecord, Failure, Instance, Rule, SlowCalls,
-        rules::{Outcome, Report, change, count},
+        rules::{CallOutcome, Report, change, count},
     },
 };
 
@@ -79,7 +79,7 @@ pub(super) fn apply(
 ) -> CircuitRecord {
     let Rule::Rate { window, .. } = policy.rule else { return record.clone() };
     let buckets = aged(&record.buckets, counted(report, now), window, now);
-    let bad = report.outcome == Outcome::Failure || report.slow;
+    let bad = report.outcome == CallOutcome::Failure || report.slow;
     let failed = bad.then_some(report.instance);
     let failures = seen_failing(&record.failures, policy, failed, window, now);
     match over_any(&buckets, policy, now) {
@@ -264,7 +264,7 @@ fn weighed(a: f64, b: f64) -> f64 {
 /// The report as a bucket of its own.
 fn counted(report: &Report, now: Timestamp) -> Bucket {
     let weight = report.weight.max(1);
-    let failed = u32::from(report.outcome == Outcome::Failure);
+    let failed = u32::from(report.outcome == CallOutcome::Failure);
     let slow = u32::from(report.slow);
     Bucket {
         at: now,

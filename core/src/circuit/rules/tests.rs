@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Admission, Outcome, Permit, Report, admit, apply, clamp, lease};
+use super::{Admission, CallOutcome, Permit, Report, admit, apply, clamp, lease};
 use crate::{
     Timestamp,
     circuit::{
@@ -21,7 +21,7 @@ fn at(second: i64) -> Timestamp {
 fn policy() -> CircuitPolicy {
     CircuitPolicy::default()
         .with_count(3, Duration::from_secs(60))
-        .with_stand_down(Duration::from_secs(10), Duration::from_secs(40))
+        .with_open_duration(Duration::from_secs(10), Duration::from_secs(40))
         .with_probes(2, 2)
 }
 
@@ -41,7 +41,7 @@ fn in_state(state: CircuitState) -> CircuitRecord {
     }
 }
 
-fn told(record: &CircuitRecord, probe: Option<Probe>, outcome: Outcome) -> Report {
+fn told(record: &CircuitRecord, probe: Option<Probe>, outcome: CallOutcome) -> Report {
     let permit = Permit::of(record, probe);
     Report { permit, outcome, slow: false, weight: 1, instance: Instance::new("a") }
 }
@@ -69,7 +69,7 @@ fn admission_by_state_and_time() {
 
 #[test]
 fn what_a_report_does_by_state() {
-    use Outcome::{Failure, Success};
+    use CallOutcome::{Failure, Success};
     let one = probe(1, 22);
     let round = CircuitRecord { probes: vec![one], ..in_state(HalfOpen) };
     let won = CircuitRecord { round_successes: 1, ..round.clone() };
@@ -97,7 +97,7 @@ fn a_permit_is_fenced_by_the_epoch_and_by_the_time_of_the_change() {
         [(1, at(0), true), (0, at(0), false), (2, at(0), false), (1, at(1), false)]
     {
         let permit = Permit { epoch, changed_at, ..Permit::of(&record, None) };
-        let report = Report { permit, ..told(&record, None, Outcome::Failure) };
+        let report = Report { permit, ..told(&record, None, CallOutcome::Failure) };
         let next = apply(&record, &policy(), &report, at(5), 0.5);
         assert_eq!(next.is_some(), counts, "{epoch}, {changed_at:?}");
     }
@@ -109,7 +109,7 @@ fn a_lease_is_over_by_the_record_or_by_the_permit_whichever_is_first() {
         [(22, 22, 21, true), (22, 22, 22, false), (22, 16, 16, false), (16, 22, 16, false)]
     {
         let record = CircuitRecord { probes: vec![probe(1, stored)], ..in_state(HalfOpen) };
-        let report = told(&record, Some(probe(1, held)), Outcome::Success);
+        let report = told(&record, Some(probe(1, held)), CallOutcome::Success);
         let next = apply(&record, &policy(), &report, at(second), 0.5);
         assert_eq!(next.is_some(), counts, "{stored} stored, {held} held, at {second}");
     }
@@ -130,14 +130,14 @@ fn with_each_change_of_state_counting_begins_anew_and_members_of_a_newer_version
         apply(&record, &policy(), &told(&record, probe, outcome), at(15), 0.5).unwrap()
     };
     let changes = [
-        (told(Closed, None, Outcome::Failure), Open, vec![]),
+        (told(Closed, None, CallOutcome::Failure), Open, vec![]),
         (
             lease(&full(Open), &policy(), probe(2, 27), at(15)).unwrap(),
             HalfOpen,
             vec![probe(2, 27)],
         ),
-        (told(HalfOpen, Some(probe(1, 22)), Outcome::Success), Closed, vec![]),
-        (told(HalfOpen, Some(probe(1, 22)), Outcome::Failure), Open, vec![]),
+        (told(HalfOpen, Some(probe(1, 22)), CallOutcome::Success), Closed, vec![]),
+        (told(HalfOpen, Some(probe(1, 22)), CallOutcome::Failure), Open, vec![]),
     ];
     for (next, state, probes) in changes {
         assert_eq!((next.state, next.epoch, next.changed_at), (state, 2, at(15)));
@@ -150,7 +150,7 @@ fn with_each_change_of_state_counting_begins_anew_and_members_of_a_newer_version
 #[test]
 fn only_a_rest_in_closed_makes_the_next_stand_down_short() {
     let record = CircuitRecord { probes: vec![probe(1, 222)], ..in_state(HalfOpen) };
-    let report = told(&record, Some(probe(1, 222)), Outcome::Failure);
+    let report = told(&record, Some(probe(1, 222)), CallOutcome::Failure);
     assert_eq!(apply(&record, &policy(), &report, at(200), 0.5).unwrap().openings, 2);
 }
 
@@ -161,7 +161,7 @@ fn no_more_failures_are_kept_than_there_are_places() {
     let mut record = in_state(Closed);
     let mut fail = |tag: &str, second| {
         let instance = Instance::new(tag);
-        let report = Report { instance, ..told(&record, None, Outcome::Failure) };
+        let report = Report { instance, ..told(&record, None, CallOutcome::Failure) };
         record = apply(&record, &policy, &report, at(second), 0.5).unwrap();
         record.failures.clone()
     };
@@ -178,7 +178,7 @@ fn under_an_order_nothing_is_counted() {
     for mode in [OverrideMode::ForceOpen, OverrideMode::Disabled] {
         let overridden = Some(Override::new(mode, at(60), "ann"));
         let record = CircuitRecord { overridden, ..in_state(Closed) };
-        let report = told(&record, None, Outcome::Failure);
+        let report = told(&record, None, CallOutcome::Failure);
         assert_eq!(apply(&record, &policy(), &report, at(59), 0.5), None);
         assert!(apply(&record, &policy(), &report, at(60), 0.5).is_some());
     }
@@ -200,7 +200,7 @@ fn the_stand_down_by_the_number_of_openings_and_the_draw() {
     for (openings, rest, chance, span, after) in cases {
         let policy = policy().with_count(1, Duration::from_secs(60));
         let record = CircuitRecord { openings, ..in_state(Closed) };
-        let report = told(&record, None, Outcome::Failure);
+        let report = told(&record, None, CallOutcome::Failure);
         let opened = apply(&record, &policy, &report, at(rest), chance).unwrap();
         let spanned = opened.open_until.since(opened.changed_at);
         assert_eq!((spanned, opened.openings), (Duration::from_millis(span), after));
@@ -223,7 +223,7 @@ fn places_of_a_quorum() {
         let mut record = in_state(Closed);
         for (second, tag) in who.chars().enumerate() {
             let instance = Instance::new(tag.to_string());
-            let report = Report { instance, ..told(&record, None, Outcome::Failure) };
+            let report = Report { instance, ..told(&record, None, CallOutcome::Failure) };
             let now = at(i64::try_from(second).unwrap());
             record = apply(&record, &policy, &report, now, 0.5).unwrap_or(record);
         }

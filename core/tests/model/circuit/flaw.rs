@@ -1,7 +1,7 @@
-//! The real rules, on the records of the model; and what a twin does in their place.
+//! The real rules, on the records of the model; and what a mutant does in their place.
 
 use funcify_core::circuit::{
-    CircuitPolicy, Instance, Outcome,
+    CallOutcome, CircuitPolicy, Instance,
     rules::{self, Admission, Permit, Report},
 };
 
@@ -62,7 +62,7 @@ impl Rules {
         &self,
         record: &Record,
         permit: &state::Permit,
-        outcome: Outcome,
+        outcome: CallOutcome,
     ) -> Option<Record> {
         let (mut record, mut permit, mut outcome) = (record.clone(), *permit, outcome);
         match self.flaw {
@@ -77,7 +77,9 @@ impl Rules {
                     record.leases.push(*lease);
                 }
             }
-            Some(Flaw::NeutralCloses) if outcome == Outcome::Neutral => outcome = Outcome::Success,
+            Some(Flaw::NeutralCloses) if outcome == CallOutcome::Neutral => {
+                outcome = CallOutcome::Success
+            }
             _ => {}
         }
         let permit = Permit {

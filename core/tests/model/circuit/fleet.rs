@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use funcify_core::circuit::{CircuitState, Outcome, OverrideMode};
+use funcify_core::circuit::{CallOutcome, CircuitState, OverrideMode};
 use stateright::{Model, Property};
 
 use super::{
@@ -39,7 +39,7 @@ pub(crate) struct Fleet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Begin(usize),
-    End(usize, Outcome),
+    End(usize, CallOutcome),
     /// A write takes effect, or is refused.
     Land(usize),
     /// The same, and a copy of it is still on its way.
@@ -82,7 +82,8 @@ impl Model for Fleet {
             match &instance.step {
                 Step::Idle => actions.push(Action::Begin(place)),
                 Step::Calling(_) => {
-                    let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Neutral];
+                    let outcomes =
+                        [CallOutcome::Success, CallOutcome::Failure, CallOutcome::Neutral];
                     actions.extend(outcomes.map(|outcome| Action::End(place, outcome)));
                 }
                 Step::Looking { .. } => {

@@ -125,7 +125,7 @@ fn explore(flaw: Option<Flaw>, bounds: Bounds) -> Found {
     let checker = fleet.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let states = checker.unique_state_count();
     let (mut broken, mut reached) = (Vec::new(), BTreeSet::new());
-    let name = flaw.map_or_else(|| "as it is".to_owned(), |flaw| format!("twin {flaw:?}"));
+    let name = flaw.map_or_else(|| "as it is".to_owned(), |flaw| format!("mutant {flaw:?}"));
     println!("circuit, {name}: {bounds:?}: {states} states");
     for (law, path) in checker.discoveries() {
         match checker.discovery_classification(law) {

@@ -59,11 +59,11 @@ pub(crate) struct Record {
 
 /// So many failures within two ticks open it for two ticks.
 pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolicy {
-    let stand_down = TICK * u32::from(STAND_DOWN);
+    let open_duration = TICK * u32::from(STAND_DOWN);
     CircuitPolicy::default()
         .with_count(failures, TICK * u32::from(WINDOW))
         .with_call_timeout(TICK * u32::from(LEASE) - Duration::from_secs(2))
-        .with_stand_down(stand_down, stand_down)
+        .with_open_duration(open_duration, open_duration)
         .with_probes(probes, successes)
         .with_snapshots(TICK * u32::from(CALM), TICK * u32::from(SUSPECT))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use funcify_core::circuit::{CircuitState, Outcome};
+use funcify_core::circuit::{CallOutcome, CircuitState};
 
 use super::record::{CALM, Epoch, Lease, Record, WINDOW};
 use crate::graph::fingerprint;
@@ -80,7 +80,7 @@ pub(crate) enum Step {
 pub(crate) enum Purpose {
     Admission,
     Lease(Lease),
-    Report { permit: Permit, outcome: Outcome, counted: bool },
+    Report { permit: Permit, outcome: CallOutcome, counted: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! What one instance does, step by step, as the breaker does it.
 
-use funcify_core::circuit::{Outcome, rules::Admission};
+use funcify_core::circuit::{CallOutcome, rules::Admission};
 
 use super::{
     flaw::Flaw,
@@ -23,15 +23,15 @@ impl Fleet {
     }
 
     /// A call is over.
-    pub(crate) fn ends(&self, state: &mut State, place: usize, outcome: Outcome) {
+    pub(crate) fn ends(&self, state: &mut State, place: usize, outcome: CallOutcome) {
         let instance = &mut state.instances[place];
         let Step::Calling(permit) = std::mem::replace(&mut instance.step, Step::Idle) else {
             return;
         };
         let tells = match outcome {
-            Outcome::Success => permit.lease.is_some(),
-            Outcome::Failure => true,
-            Outcome::Neutral => permit.lease.is_some() && self.rules.has(Flaw::NeutralCloses),
+            CallOutcome::Success => permit.lease.is_some(),
+            CallOutcome::Failure => true,
+            CallOutcome::Neutral => permit.lease.is_some() && self.rules.has(Flaw::NeutralCloses),
         };
         let ordered = instance.snapshot.as_ref().is_some_and(|s| s.record.order.is_some());
         if !tells || ordered {
@@ -191,14 +191,20 @@ impl Fleet {
         let Some(next) = self.rules.apply(&snapshot.record, &permit, outcome) else {
             return keeps_the_spare(state, place, &permit);
         };
-        if outcome == Outcome::Neutral {
+        if outcome == CallOutcome::Neutral {
             state.seen.broken = Some(laws::NEUTRAL);
         }
         let stood = permit.stands(&snapshot.record);
         writes(state, place, next, purpose, Some((permit.epoch, stood)));
     }
 
-    fn counts_privately(&self, state: &mut State, place: usize, permit: &Permit, outcome: Outcome) {
+    fn counts_privately(
+        &self,
+        state: &mut State,
+        place: usize,
+        permit: &Permit,
+        outcome: CallOutcome,
+    ) {
         if let Some(snapshot) = state.instances[place].snapshot.as_mut().filter(|s| s.private)
             && let Some(next) = self.rules.apply(&snapshot.record, permit, outcome)
         {
@@ -231,7 +237,7 @@ fn writes(
     if alone || matches!(purpose, Purpose::Report { permit, .. } if permit.private) {
         state.seen.broken = state.seen.broken.or(Some(laws::ALONE));
     }
-    let fails = matches!(purpose, Purpose::Report { outcome: Outcome::Failure, .. });
+    let fails = matches!(purpose, Purpose::Report { outcome: CallOutcome::Failure, .. });
     let write = Write { id, expected, record, fence, failure: fails.then_some(0) };
     instance.step = Step::Writing { write, answer: None, ambiguous: false, ago: 0, purpose };
 }

@@ -1,0 +1,57 @@
+//! The mutant as the suite takes it: made anew, planted with raw content, armed with a fault.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use funcify_core::{
+    StoreError,
+    conformance::{Breakable, Fault, Raw, Subject},
+    register::{Body, RecordKey, Register, Version, WriteId},
+};
+
+use super::{Flaw, Item, Mutant};
+
+#[async_trait]
+impl Breakable for Mutant {
+    fn register(&self) -> Arc<dyn Register> {
+        Arc::new(self.clone())
+    }
+
+    async fn arm(&self, fault: Fault) -> bool {
+        *self.armed.lock().unwrap() = Some(fault);
+        true
+    }
+}
+
+#[async_trait]
+impl Subject for Mutant {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        let store = Arc::clone(&self.store);
+        Ok(Arc::new(Self { store, ..Self::new(self.flaw) }))
+    }
+
+    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+        let key = self.key(key);
+        let (version, id, text) = match raw {
+            Raw::Damaged { id, text } => (Some(Version::new(id)), id, text),
+            Raw::Foreign(text) => (None, WriteId::random(), text),
+            Raw::Deleted => {
+                let deleted = self.store().items.remove(&key);
+                self.store().replica.remove(&key);
+                if let Some(deleted) = deleted.filter(|_| self.is(Flaw::ReadsWhatWasDeleted)) {
+                    self.store().replica.insert(key, deleted);
+                }
+                return Ok(true);
+            }
+        };
+        let body = Body::parse(text);
+        let item = Item { version, id, body, count: 0, until: None };
+        self.store().items.insert(key, item);
+        Ok(true)
+    }
+
+    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
+        let store = Arc::clone(&self.store);
+        Some(Arc::new(Self { store, ..Self::new(self.flaw) }))
+    }
+}

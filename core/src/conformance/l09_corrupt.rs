@@ -1,0 +1,300 @@
+//! L9: what cannot be read is vacant, with its version and a reason; it can be replaced, and what a
+//! newer version wrote is kept.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Raw,
+    check::{Shortfall, Trial, Verdict, checks, ensure},
+    client::{body, brief},
+};
+use crate::{
+    Timestamp,
+    circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
+    register::{Body, Corruption, RecordKey, Swap, Versioned, WriteId},
+    token::{AccessToken, Lease, TokenKey, TokenPersistenceProvider, TokenRecord},
+};
+
+checks! { L9:
+    a_list_is_a_damaged_record,
+    a_number_is_a_damaged_record,
+    a_truncated_object_is_a_damaged_record,
+    empty_text_is_a_damaged_record,
+    text_after_the_object_is_a_damaged_record,
+    nesting_without_end_is_a_damaged_record,
+    a_damaged_record_conflicts_with_a_first_write,
+    a_damaged_record_can_be_replaced,
+    a_foreign_item_is_vacant,
+    a_foreign_item_can_be_replaced,
+    a_foreign_item_over_a_record_can_be_replaced,
+    a_token_that_cannot_be_read_is_vacant_and_can_be_replaced,
+    a_circuit_that_cannot_be_read_is_vacant_and_can_be_replaced,
+    a_conflict_with_a_record_that_cannot_be_read_says_so,
+    a_token_comes_back_as_it_was_written,
+    a_circuit_comes_back_as_it_was_written,
+    members_of_a_newer_token_are_kept,
+    members_of_a_newer_circuit_are_kept,
+}
+
+async fn a_list_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, r#"[{"mark":1}]"#).await
+}
+
+async fn a_number_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, "17").await
+}
+
+async fn a_truncated_object_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, r#"{"mark":1,"ne"#).await
+}
+
+async fn empty_text_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, "").await
+}
+
+async fn text_after_the_object_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, r#"{"mark":1}{"mark":2}"#).await
+}
+
+async fn nesting_without_end_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
+    is_damaged(trial, &"[".repeat(2_000)).await
+}
+
+async fn a_damaged_record_conflicts_with_a_first_write(trial: &Trial<'_>) -> Verdict {
+    let key = trial.token()?;
+    let damaged = plant_damaged(trial, &key, "damaged").await?;
+    let current = trial.other.refused(&key, None, &body(1)).await?;
+    let version = current.as_ref().map(|current| current.version);
+    let carried = current.is_some_and(|current| current.corruption.is_some());
+    let stale = trial.client.is_stale(&key);
+    ensure!(stale || version == Some(damaged.version), "the conflict carries {version:?}");
+    ensure!(stale || carried, "the conflict does not say that the record is damaged");
+    Ok(())
+}
+
+async fn a_damaged_record_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+    for key in [trial.token()?, trial.circuit()?] {
+        trial.client.write(&key, None, &body("before")).await?;
+        let damaged = plant_damaged(trial, &key, "damaged").await?;
+        let version = trial.client.write(&key, Some(damaged.version), &body("after")).await?;
+        trial.other.shows(&key, version, &body("after")).await?;
+    }
+    Ok(())
+}
+
+async fn a_foreign_item_is_vacant(trial: &Trial<'_>) -> Verdict {
+    for key in [trial.token()?, trial.circuit()?] {
+        plant_foreign(trial, &key).await?;
+        if let Some(found) = trial.client.read(&key).await? {
+            ensure!(found.value == Body::default(), "read {}", brief(&found.value));
+            ensure!(found.corruption.is_some(), "a foreign item passes for a record");
+        }
+    }
+    Ok(())
+}
+
+async fn a_foreign_item_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+    for key in [trial.token()?, trial.circuit()?] {
+        plant_foreign(trial, &key).await?;
+        let version = trial.client.replace(&key, &body("ours")).await?;
+        trial.other.shows(&key, version, &body("ours")).await?;
+    }
+    Ok(())
+}
+
+async fn a_foreign_item_over_a_record_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+    let key = trial.token()?;
+    let old = trial.client.write(&key, None, &body("ours")).await?;
+    plant_foreign(trial, &key).await?;
+    trial.client.refused(&key, Some(old), &body("late")).await?;
+    let version = trial.client.replace(&key, &body("ours again")).await?;
+    trial.other.shows(&key, version, &body("ours again")).await
+}
+
+async fn a_token_that_cannot_be_read_is_vacant_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+    let key = TokenKey::new(trial.name())?;
+    let odd = members(json!({"digest": 7, "expires_at": "noon", "lease": []}));
+    let version = trial.client.write(&RecordKey::from(&key), None, &odd).await?;
+    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
+    let vacant = Versioned {
+        value: TokenRecord::default(),
+        version,
+        corruption: Some(Corruption::Unreadable),
+    };
+    ensure!(found.as_ref() == Some(&vacant), "it reads as {found:?}");
+    let store = &trial.client.register;
+    let swap = store.write(&key, Some(version), WriteId::random(), &token()).await?;
+    ensure!(matches!(swap, Swap::Applied(_)), "it cannot be replaced");
+    Ok(())
+}
+
+async fn a_circuit_that_cannot_be_read_is_vacant_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+    let name = CircuitName::new(trial.name())?;
+    let odd = members(json!({"state": "ajar", "epoch": "seven"}));
+    let version = trial.client.write(&RecordKey::from(&name), None, &odd).await?;
+    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    let found = trial.client.register.circuit_state(&name).await?;
+    let vacant = Versioned {
+        value: CircuitRecord::default(),
+        version,
+        corruption: Some(Corruption::Unreadable),
+    };
+    ensure!(found.as_ref() == Some(&vacant), "it reads as {found:?}");
+    let store = &trial.client.register;
+    let swap = store.update_state(&name, Some(version), WriteId::random(), &circuit()).await?;
+    ensure!(matches!(swap, Swap::Applied(_)), "it cannot be replaced");
+    Ok(())
+}
+
+async fn a_conflict_with_a_record_that_cannot_be_read_says_so(trial: &Trial<'_>) -> Verdict {
+    let name = CircuitName::new(trial.name())?;
+    let odd = members(json!({"state": 1}));
+    let version = trial.client.write(&RecordKey::from(&name), None, &odd).await?;
+    let store = &trial.other.register;
+    let swap = store.update_state(&name, None, WriteId::random(), &circuit()).await?;
+    let Swap::Conflict(current) = swap else {
+        return Err(Shortfall::Broken("a first write was done over a record".to_owned()));
+    };
+    let says_so = current.as_ref().is_some_and(|current| {
+        current.version == version && current.corruption == Some(Corruption::Unreadable)
+    });
+    ensure!(says_so || trial.client.is_stale(&RecordKey::from(&name)), "it carries {current:?}");
+    Ok(())
+}
+
+async fn a_token_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
+    let (key, record) = (TokenKey::new(trial.name())?, token());
+    let store = &trial.client.register;
+    let swap = store.write(&key, None, WriteId::random(), &record).await?;
+    let Swap::Applied(version) = swap else {
+        return Err(Shortfall::Broken("a first write conflicts".to_owned()));
+    };
+    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
+    ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
+    Ok(())
+}
+
+async fn a_circuit_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
+    let (name, record) = (CircuitName::new(trial.name())?, circuit());
+    let store = &trial.client.register;
+    let swap = store.update_state(&name, None, WriteId::random(), &record).await?;
+    let Swap::Applied(version) = swap else {
+        return Err(Shortfall::Broken("a first write conflicts".to_owned()));
+    };
+    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    let found = trial.client.register.circuit_state(&name).await?;
+    ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
+    Ok(())
+}
+
+async fn members_of_a_newer_token_are_kept(trial: &Trial<'_>) -> Verdict {
+    let key = TokenKey::new(trial.name())?;
+    let newer = members(json!({"digest": "d", "from_the_future": {"a": [1, "{{b}}"]}}));
+    let version = trial.client.write(&RecordKey::from(&key), None, &newer).await?;
+    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
+    let record = found.map(|found| found.value).unwrap_or_default();
+    let id = WriteId::random();
+    let store = &trial.client.register;
+    let swap = store.write(&key, Some(version), id, &record).await?;
+    ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
+    is_kept(trial, &RecordKey::from(&key), id, &newer).await
+}
+
+async fn members_of_a_newer_circuit_are_kept(trial: &Trial<'_>) -> Verdict {
+    let name = CircuitName::new(trial.name())?;
+    let newer = members(json!({"state": "open", "epoch": 3, "from_the_future": {"a": [1, 2]}}));
+    let version = trial.client.write(&RecordKey::from(&name), None, &newer).await?;
+    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    let found = trial.client.register.circuit_state(&name).await?;
+    let record = found.map(|found| found.value).unwrap_or_default();
+    let id = WriteId::random();
+    let store = &trial.client.register;
+    let swap = store.update_state(&name, Some(version), id, &record).await?;
+    ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
+    is_kept(trial, &RecordKey::from(&name), id, &newer).await
+}
+
+/// Read as vacant, with a version and a reason, and with the body of nobody.
+async fn is_damaged(trial: &Trial<'_>, text: &str) -> Verdict {
+    for key in [trial.token()?, trial.circuit()?] {
+        let found = plant_damaged(trial, &key, text).await?;
+        ensure!(found.value == Body::default(), "read {}", brief(&found.value));
+        trial.client.write(&key, Some(found.version), &body("after")).await?;
+    }
+    Ok(())
+}
+
+async fn plant_damaged(trial: &Trial<'_>, key: &RecordKey, text: &str) -> Verdict<Versioned<Body>> {
+    let raw = Raw::Damaged { id: WriteId::random(), text };
+    if !trial.subject.plant(key, raw).await? {
+        return Err(Shortfall::cannot_plant());
+    }
+    let is_damaged =
+        |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.corruption.is_some());
+    match trial.client.read_until(key, is_damaged).await? {
+        Some(found) if found.corruption.is_some() => Ok(found),
+        Some(_) => Err(Shortfall::Broken("the corruption is not noticed".to_owned())),
+        None => Err(Shortfall::Broken("a damaged record reads as nothing".to_owned())),
+    }
+}
+
+async fn plant_foreign(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
+    if trial.subject.plant(key, Raw::Foreign("left by another program")).await? {
+        Ok(())
+    } else {
+        Err(Shortfall::cannot_plant())
+    }
+}
+
+/// Waits until a write is read, where reads may be stale.
+async fn seen(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict<Body> {
+    let is_it =
+        |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.version.id() == id);
+    let found = trial.client.read_until(key, is_it).await?;
+    ensure!(is_it(found.as_ref()), "{id} was written and is not read");
+    Ok(found.map(|found| found.value).unwrap_or_default())
+}
+
+/// Every member that was there is still there.
+async fn is_kept(trial: &Trial<'_>, key: &RecordKey, id: WriteId, newer: &Body) -> Verdict {
+    let now = seen(trial, key, id).await?;
+    for (name, value) in newer.members() {
+        ensure!(now.members().get(name) == Some(value), "the member {name} is lost");
+    }
+    Ok(())
+}
+
+fn members(value: Value) -> Body {
+    match value {
+        Value::Object(members) => Body::new(members),
+        other => Body::new(Map::from_iter([("value".to_owned(), other)])),
+    }
+}
+
+fn token() -> TokenRecord {
+    TokenRecord {
+        digest: "0123456789abcdef0123456789abcdef".to_owned(),
+        token: Some(AccessToken::new("header.payload.signature")),
+        token_type: Some("Bearer".to_owned()),
+        minted_at: Timestamp::from_millis(1_700_000_000_000),
+        refresh_at: Timestamp::from_millis(1_700_002_700_000),
+        expires_at: Timestamp::from_millis(1_700_003_600_000),
+        lease: Some(Lease {
+            holder: WriteId::from_bits(7),
+            until: Timestamp::from_millis(1_700_000_004_000),
+        }),
+        ..TokenRecord::default()
+    }
+}
+
+fn circuit() -> CircuitRecord {
+    CircuitRecord {
+        state: CircuitState::Open,
+        epoch: 7,
+        open_until: Timestamp::from_millis(1_700_000_030_000),
+        ..CircuitRecord::default()
+    }
+}

@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::{path::PathBuf, str::FromStr};
+
+use funcify::CircuitPolicy;
+use funcify_simulator::{Scenario, Settings};
+
+/// How to call it, with the names of all scenarios.
+pub(crate) fn usage() -> String {
+    let mut usage = "\
+fleet [--scenario NAME]… [--instances N] [--seed S] [--policy FILE] [--json] [--svg FILE]
+
+Lets something happen to a simulated fleet, and shows what it comes to beside what it must.
+
+  --scenario NAME  only this scenario; may be given again
+  --instances N    so many instances; the bars were set for the number that is shown without
+  --seed S         the same seed gives the same figures; 1 unless given
+  --policy FILE    the policy of the circuit, as .json or .toml
+  --unshared       each instance keeps its state to itself, for comparison
+  --long           days instead of minutes, hundreds of trials instead of dozens
+  --hours H        watch for so many simulated hours what takes its time
+  --json           data only: one object a scenario
+  --svg FILE       a picture of the one scenario that is run
+
+"
+    .to_owned();
+    for scenario in Scenario::ALL {
+        usage.push_str(&format!("  {:<22} {}\n", scenario.name(), scenario.about()));
+    }
+    usage
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Arguments {
+    pub(crate) help: bool,
+    pub(crate) json: bool,
+    pub(crate) scenarios: Vec<Scenario>,
+    pub(crate) svg: Option<PathBuf>,
+    instances: Option<usize>,
+    seed: Option<u64>,
+    policy: Option<PathBuf>,
+    hours: Option<f64>,
+    unshared: bool,
+    long: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    #[error("unknown option {0}, try --help")]
+    Unknown(String),
+    #[error("{option} needs {expected}, got {got}")]
+    Value { option: &'static str, expected: &'static str, got: String },
+    #[error("there is no scenario `{0}`, try --help")]
+    Scenario(String),
+    #[error("--svg draws one scenario: name it with --scenario")]
+    OnePicture,
+    #[error("the policy in {} cannot be read", .0.display())]
+    Policy(PathBuf, #[source] Box<dyn std::error::Error>),
+    #[error("the policy in {} cannot be: {faults}", file.display())]
+    Faults { file: PathBuf, faults: String },
+    #[error("expected a policy as .json or .toml, got {}", .0.display())]
+    Format(PathBuf),
+}
+
+impl Arguments {
+    pub(crate) fn parse(given: impl Iterator<Item = String>) -> Result<Self, ArgumentError> {
+        let mut arguments = Self::default();
+        let mut given = given;
+        while let Some(argument) = given.next() {
+            match argument.as_str() {
+                "--help" | "-h" => arguments.help = true,
+                "--json" => arguments.json = true,
+                "--unshared" => arguments.unshared = true,
+                "--long" => arguments.long = true,
+                "--scenario" => {
+                    let name: String = value("--scenario", "a name", given.next())?;
+                    let scenario = Scenario::named(&name).ok_or(ArgumentError::Scenario(name))?;
+                    arguments.scenarios.push(scenario);
+                }
+                "--instances" => {
+                    let count: std::num::NonZeroUsize =
+                        value("--instances", "a number from 1 on", given.next())?;
+                    arguments.instances = Some(count.get());
+                }
+                "--seed" => arguments.seed = Some(value("--seed", "a number", given.next())?),
+                "--hours" => {
+                    let hours: u32 = value("--hours", "a whole number", given.next())?;
+                    arguments.hours = Some(f64::from(hours));
+                }
+                "--policy" => arguments.policy = Some(value("--policy", "a file", given.next())?),
+                "--svg" => arguments.svg = Some(value("--svg", "a file", given.next())?),
+                _ => return Err(ArgumentError::Unknown(argument)),
+            }
+        }
+        if arguments.svg.is_some() && arguments.scenarios.len() != 1 {
+            return Err(ArgumentError::OnePicture);
+        }
+        if arguments.scenarios.is_empty() {
+            arguments.scenarios = Scenario::ALL.to_vec();
+        }
+        Ok(arguments)
+    }
+
+    /// The settings of every run; reads the policy.
+    pub(crate) fn settings(&self) -> Result<Settings, ArgumentError> {
+        let mut settings = Settings::new(self.seed.unwrap_or(1));
+        settings.instances = self.instances;
+        settings.hours = self.hours;
+        settings.unshared = self.unshared;
+        settings.long = self.long;
+        settings.policy = self.policy.clone().map(policy).transpose()?;
+        Ok(settings)
+    }
+}
+
+fn value<T: FromStr>(
+    option: &'static str,
+    expected: &'static str,
+    given: Option<String>,
+) -> Result<T, ArgumentError> {
+    let Some(got) = given else {
+        return Err(ArgumentError::Value { option, expected, got: "nothing".to_owned() });
+    };
+    got.parse().map_err(|_| ArgumentError::Value { option, expected, got })
+}
+
+fn policy(file: PathBuf) -> Result<CircuitPolicy, ArgumentError> {
+    let unreadable = |error: Box<dyn std::error::Error>| ArgumentError::Policy(file.clone(), error);
+    let text = std::fs::read_to_string(&file).map_err(|error| unreadable(error.into()))?;
+    let policy: CircuitPolicy = match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => serde_json::from_str(&text).map_err(|error| unreadable(error.into()))?,
+        Some("toml") => toml::from_str(&text).map_err(|error| unreadable(error.into()))?,
+        _ => return Err(ArgumentError::Format(file)),
+    };
+    let faults: Vec<_> = policy.faults().iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
+        return Ok(policy);
+    }
+    Err(ArgumentError::Faults { file, faults: faults.join("; ") })
+}

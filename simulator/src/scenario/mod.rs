@@ -1,0 +1,207 @@
+//! What can happen to a fleet: each scenario by its name, and where it stands.
+
+mod outage;
+mod rate;
+mod token;
+mod trouble;
+
+use std::time::Duration;
+
+use funcify_core::circuit::CircuitPolicy;
+
+use super::{Figure, SimulatorError, run::Run};
+
+/// What happens to the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scenario {
+    /// The dependency dies for a minute and comes back.
+    Outage,
+    /// Every instance fails at the same moment.
+    SimultaneousFailures,
+    /// A part of the calls fails.
+    PartialOutage,
+    /// The dependency dies and comes back, again and again.
+    Flapping,
+    /// The dependency is well again as soon as the circuit has opened.
+    Recovery,
+    /// The store is down for a minute, the dependency too for a part of it.
+    StoreOutage,
+    /// One instance fails whatever it does.
+    PoisonedInstance,
+    /// The process that holds the probe's lease is killed.
+    KilledProber,
+    /// A probe is frozen for ten minutes and reports after its thaw.
+    FreezeAndThaw,
+    /// Calls of before the outage succeed while the circuit is open.
+    LateSuccesses,
+    /// Two clocks are five minutes off.
+    SkewedClock,
+    /// Nothing happens: what does that cost?
+    HealthyCost,
+    /// Nothing happens to fleets of many kinds: does a circuit open?
+    FalseOpens,
+    /// A fleet goes on renewing its token.
+    SteadyRefresh,
+    /// A fleet starts, and nobody has a token.
+    ColdBurst,
+    /// The store is down when the token is due.
+    StoreDown,
+    /// An API rejects the fleet's token.
+    RejectedToken,
+    /// The identity provider is down while nobody has a token.
+    ProviderOutage,
+}
+
+impl Scenario {
+    /// Every scenario, those of the circuit first.
+    pub const ALL: [Self; 18] = [
+        Self::Outage,
+        Self::SimultaneousFailures,
+        Self::PartialOutage,
+        Self::Flapping,
+        Self::Recovery,
+        Self::StoreOutage,
+        Self::PoisonedInstance,
+        Self::KilledProber,
+        Self::FreezeAndThaw,
+        Self::LateSuccesses,
+        Self::SkewedClock,
+        Self::HealthyCost,
+        Self::FalseOpens,
+        Self::SteadyRefresh,
+        Self::ColdBurst,
+        Self::StoreDown,
+        Self::RejectedToken,
+        Self::ProviderOutage,
+    ];
+
+    /// The scenario of this name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_simulator::Scenario;
+    ///
+    /// assert_eq!(Scenario::named("cold-burst"), Some(Scenario::ColdBurst));
+    /// assert_eq!(Scenario::named("sunshine"), None);
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outage => "outage",
+            Self::SimultaneousFailures => "simultaneous-failures",
+            Self::PartialOutage => "partial-outage",
+            Self::Flapping => "flapping",
+            Self::Recovery => "recovery",
+            Self::StoreOutage => "store-outage",
+            Self::PoisonedInstance => "poisoned-instance",
+            Self::KilledProber => "killed-prober",
+            Self::FreezeAndThaw => "freeze-and-thaw",
+            Self::LateSuccesses => "late-successes",
+            Self::SkewedClock => "skewed-clock",
+            Self::HealthyCost => "healthy-cost",
+            Self::FalseOpens => "false-opens",
+            Self::SteadyRefresh => "steady-refresh",
+            Self::ColdBurst => "cold-burst",
+            Self::StoreDown => "store-down",
+            Self::RejectedToken => "rejected-token",
+            Self::ProviderOutage => "provider-outage",
+        }
+    }
+
+    /// What happens in it, in a line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Outage => "the dependency is dead for a minute; 100 calls/s",
+            Self::SimultaneousFailures => "every instance fails at the same moment",
+            Self::PartialOutage => {
+                "all, a half, a quarter, 15 % of 100 calls/s fail; threshold 20 %"
+            }
+            Self::Flapping => "dead for 5 s, well for 5 s, for five minutes; 100 calls/s",
+            Self::Recovery => "well again as soon as the circuit has opened; 10 calls/s",
+            Self::StoreOutage => "the store is down for a minute, the dependency for 40 s of it",
+            Self::PoisonedInstance => "one instance fails whatever it does; a quorum of two",
+            Self::KilledProber => "the process that holds the probe's lease is killed",
+            Self::FreezeAndThaw => "a probe is frozen for ten minutes and fails after its thaw",
+            Self::LateSuccesses => "100 calls of before the outage succeed while it is open",
+            Self::SkewedClock => "one clock is five minutes ahead, one behind; 10 calls/s",
+            Self::HealthyCost => "100 calls/s, all well (count rule) or 1 % failing (rate rule)",
+            Self::FalseOpens => "0.1 to 5 % failures, 10 to 1,000 calls/s, bursts, day and night",
+            Self::SteadyRefresh => "a token of an hour, each instance called every 10 s",
+            Self::ColdBurst => "nobody has a token: all at once, and within two seconds",
+            Self::StoreDown => "the store is down when the token of an hour is due",
+            Self::RejectedToken => "an API answers 401 to every instance at the same moment",
+            Self::ProviderOutage => "cold, and the identity provider is down for the first 30 s",
+        }
+    }
+
+    /// How large the fleet is unless told otherwise: as large as the bars were set for.
+    #[must_use]
+    pub fn instances(self) -> usize {
+        match self {
+            Self::Outage | Self::SimultaneousFailures | Self::Recovery => 500,
+            Self::SkewedClock | Self::KilledProber | Self::FreezeAndThaw => 50,
+            Self::PartialOutage
+            | Self::Flapping
+            | Self::StoreOutage
+            | Self::PoisonedInstance
+            | Self::LateSuccesses
+            | Self::HealthyCost
+            | Self::FalseOpens => 200,
+            Self::SteadyRefresh
+            | Self::ColdBurst
+            | Self::StoreDown
+            | Self::RejectedToken
+            | Self::ProviderOutage => 1_000,
+        }
+    }
+
+    pub(super) async fn figures(self, run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+        match self {
+            Self::Outage => outage::outage(run).await,
+            Self::SimultaneousFailures => outage::simultaneous_failures(run).await,
+            Self::Flapping => outage::flapping(run).await,
+            Self::Recovery => outage::recovery(run).await,
+            Self::PartialOutage => rate::partial_outage(run).await,
+            Self::HealthyCost => rate::healthy_cost(run).await,
+            Self::FalseOpens => rate::false_opens(run).await,
+            Self::StoreOutage => trouble::store_outage(run).await,
+            Self::PoisonedInstance => trouble::poisoned_instance(run).await,
+            Self::KilledProber => trouble::killed_prober(run).await,
+            Self::FreezeAndThaw => trouble::freeze_and_thaw(run).await,
+            Self::LateSuccesses => trouble::late_successes(run).await,
+            Self::SkewedClock => trouble::skewed_clock(run).await,
+            Self::SteadyRefresh => token::steady_refresh(run).await,
+            Self::ColdBurst => token::cold_burst(run).await,
+            Self::StoreDown => token::store_down(run).await,
+            Self::RejectedToken => token::rejected_token(run).await,
+            Self::ProviderOutage => token::provider_outage(run).await,
+        }
+    }
+}
+
+/// Five failures in a minute; stand-down 30 s.
+fn five_a_minute() -> CircuitPolicy {
+    CircuitPolicy::default().with_count(5, seconds(60))
+}
+
+/// A fifth of the calls in a minute; stand-down 30 s.
+fn a_fifth() -> CircuitPolicy {
+    CircuitPolicy::default().with_rate(0.2, seconds(60), 20)
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

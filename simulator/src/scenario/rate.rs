@@ -1,0 +1,265 @@
+//! The rate rule: how soon it opens, what it costs, and that it does not open for nothing.
+
+use std::time::Duration;
+
+use funcify_core::circuit::{CircuitPolicy, CircuitState};
+
+use super::{a_fifth, five_a_minute, seconds};
+use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Prices of DynamoDB on demand, in dollars a million units: an eventually consistent read takes
+/// half a unit, a write under 1 KB one.
+const READ: f64 = 0.125 / 2.0;
+const WRITE: f64 = 0.625;
+
+/// Writes a second that a healthy circuit may cost, whatever the fleet.
+const WRITES: f64 = 2.2;
+
+pub(super) async fn partial_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let total = Trial { well: 0.01, failing: 1.0, bound: seconds(30) }.times(run).await?;
+    let from_five = Trial { well: 0.05, failing: 1.0, bound: seconds(30) }.times(run).await?;
+    let half = Trial { well: 0.01, failing: 0.5, bound: seconds(60) }.times(run).await?;
+    let quarter = Trial { well: 0.01, failing: 0.25, bound: seconds(240) }.times(run).await?;
+    let below = watched(run, seconds(1_800), DAY * 20);
+    let near = Well { pace: 100.0, failing: 0.15, ..Well::default() };
+    let near = near.watch(run, run.instances, below).await?;
+    Ok(vec![
+        Figure::plain("seconds_to_open", at(&total, 0.5)),
+        Figure::at_most("seconds_to_open_p99", at(&total, 0.99), 2.0),
+        Figure::at_most("seconds_to_open_p99_from_5_percent", at(&from_five, 0.99), 3.0),
+        Figure::at_most("seconds_to_open_p98_half", at(&half, 0.98), 10.0),
+        Figure::at_most("seconds_to_open_max_quarter", at(&quarter, 1.0), 90.0),
+        Figure::exactly("false_opens", near.opens, 0.0),
+        Figure::plain("writes_per_s", near.writes_per_s),
+    ])
+}
+
+pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let lasting = watched(run, seconds(600), seconds(7_200));
+    let counting = Well { policy: five_a_minute(), failing: 0.0, ..Well::default() };
+    let counting = counting.watch(run, run.instances, lasting).await?;
+    let rate = Well::default().watch(run, run.instances, lasting).await?;
+    let (between, refusals) = operations_of_calls(run).await?;
+    Ok(vec![
+        Figure::exactly("store_ops_between_snapshots", between as f64, 0.0),
+        Figure::exactly("store_ops_of_refusals", refusals as f64, 0.0),
+        Figure::at_most("cost_per_million", counting.cost_per_million, 0.02),
+        Figure::at_most("cost_per_million_rate_rule", rate.cost_per_million, 0.035),
+        Figure::at_most("writes_per_s", rate.writes_per_s, WRITES),
+        Figure::exactly("false_opens", counting.opens + rate.opens, 0.0),
+    ])
+}
+
+/// What a thousand healthy calls cost while the snapshot is fresh, and a thousand refused ones.
+async fn operations_of_calls(run: &Run) -> Result<(u64, u64), SimulatorError> {
+    let run = Run { instances: 1, ..run.clone() };
+    let policy = run.policy(five_a_minute());
+    let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
+    let at_once = Health::WELL.taking(Duration::ZERO);
+    fleet.dependency.is(at_once);
+    fleet.all_call().await;
+    fleet.settle().await;
+    let fresh = fleet.operations();
+    fleet.calls(1_000.0, seconds(1)).await;
+    let between = fleet.operations() - fresh;
+
+    fleet.dependency.is(Health::DEAD);
+    fleet.calls_until(10.0, seconds(60), |fleet| fleet.is(CircuitState::Open)).await;
+    fleet.settle().await;
+    let open = fleet.operations();
+    fleet.calls(1_000.0, seconds(1)).await;
+    Ok((between, fleet.operations() - open))
+}
+
+pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let lasting = watched(run, seconds(600), DAY);
+    let instances = |usual| run.settings.instances.unwrap_or(usual);
+    let (mut opens, mut writes) = (0.0, 0.0_f64);
+    for failing in [0.001, 0.01, 0.05] {
+        for (pace, usual) in FLEETS {
+            let well = Well { pace, failing, ..Well::default() };
+            let watched = well.watch(run, instances(usual), lasting).await?;
+            opens += watched.opens;
+            writes = writes.max(watched.writes_per_s);
+        }
+    }
+    let odd = [
+        Well { failing: 0.05, pace: 50.0, shape: Shape::Bursts, ..Well::default() },
+        Well { failing: 0.05, pace: 100.0, shape: Shape::DayAndNight, ..Well::default() },
+        Well { failing: 0.05, warm: false, ..Well::default() },
+        Well { poisoned: Some(0), ..Well::default() },
+    ];
+    let (mut odd_opens, mut odd_writes) = (0.0, 0.0_f64);
+    for well in odd {
+        let watched = well.watch(run, instances(200), lasting).await?;
+        odd_opens += watched.opens;
+        odd_writes = odd_writes.max(watched.writes_per_s);
+    }
+    Ok(vec![
+        Figure::exactly("false_opens", opens, 0.0),
+        Figure::exactly("false_opens_odd_days", odd_opens, 0.0),
+        Figure::at_most("writes_per_s", writes, WRITES),
+        Figure::plain("writes_per_s_odd_days", odd_writes),
+        Figure::plain("simulated_hours_each", lasting.as_secs_f64() / 3_600.0),
+    ])
+}
+
+/// Calls a second, and how many instances make them: few of many, many of few.
+const FLEETS: [(f64, usize); 5] =
+    [(10.0, 10), (10.0, 1_000), (100.0, 200), (1_000.0, 10), (1_000.0, 1_000)];
+
+fn watched(run: &Run, quick: Duration, full: Duration) -> Duration {
+    run.watching(quick, full)
+}
+
+/// A fleet that was well for a minute, and then is not.
+struct Trial {
+    well: f64,
+    failing: f64,
+    bound: Duration,
+}
+
+impl Trial {
+    /// How long the circuit took to open, of many fleets, the quickest first.
+    async fn times(&self, run: &Run) -> Result<Vec<f64>, SimulatorError> {
+        let trials = if run.settings.long { 1_000 } else { 100 };
+        let mut times = Vec::with_capacity(trials);
+        for _ in 0..trials {
+            times.push(self.time(run).await?);
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times)
+    }
+
+    async fn time(&self, run: &Run) -> Result<f64, SimulatorError> {
+        let policy = run.policy(a_fifth());
+        let mut fleet = Fleet::new(run, &policy, |_| 0)?;
+        let at_once = |failing| Health::failing(failing).taking(Duration::ZERO);
+        fleet.dependency.is(at_once(self.well));
+        // Seconds are what the rule counts in: nobody dies on a whole one.
+        let phase = run.world.chance().up_to(seconds(1));
+        fleet.calls(100.0, seconds(70) + phase).await;
+        fleet.dependency.is(at_once(self.failing));
+        let began = fleet.now();
+        fleet.calls_until(100.0, self.bound, |fleet| fleet.is(CircuitState::Open)).await;
+        Ok(fleet.seconds_to(CircuitState::Open, began))
+    }
+}
+
+/// The time that this part of the trials kept to.
+fn at(times: &[f64], part: f64) -> f64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a length"
+    )]
+    let place = (times.len() as f64 * part).ceil() as usize;
+    times.get(place.saturating_sub(1)).copied().unwrap_or(f64::INFINITY)
+}
+
+/// A fleet that is well, as well as fleets are.
+#[derive(Clone)]
+struct Well {
+    policy: CircuitPolicy,
+    pace: f64,
+    failing: f64,
+    shape: Shape,
+    /// Whether the first minute does not count.
+    warm: bool,
+    poisoned: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    Steady,
+    /// Ten times the calls for a quarter of a minute, every ten minutes.
+    Bursts,
+    /// From a tenth of the calls to all of them and back within 24 h.
+    DayAndNight,
+}
+
+impl Default for Well {
+    fn default() -> Self {
+        Self {
+            policy: a_fifth(),
+            pace: 100.0,
+            failing: 0.01,
+            shape: Shape::Steady,
+            warm: true,
+            poisoned: None,
+        }
+    }
+}
+
+struct Watched {
+    opens: f64,
+    writes_per_s: f64,
+    cost_per_million: f64,
+}
+
+impl Well {
+    async fn watch(
+        &self,
+        run: &Run,
+        instances: usize,
+        lasting: Duration,
+    ) -> Result<Watched, SimulatorError> {
+        let run = Run { instances, ..run.clone() };
+        let policy = run.policy(self.policy.clone());
+        let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
+        fleet.dependency.is(Health {
+            failing: self.failing,
+            takes: Duration::ZERO,
+            poisoned: self.poisoned,
+        });
+        if self.warm {
+            fleet.calls(self.pace, seconds(70)).await;
+        }
+        let (asked, began) = (fleet.dependency.asked(), fleet.now());
+        let (reads, swaps) = counts(&fleet);
+        while fleet.now() - began < lasting {
+            let since = (fleet.now() - began).as_secs();
+            let left = lasting.saturating_sub(fleet.now() - began);
+            fleet.calls(self.pace_at(since), left.min(self.step(since))).await;
+        }
+        let calls = (fleet.dependency.asked() - asked) as f64;
+        let (reads, swaps) = (counts(&fleet).0 - reads, counts(&fleet).1 - swaps);
+        Ok(Watched {
+            opens: fleet.openings() as f64,
+            writes_per_s: swaps as f64 / lasting.as_secs_f64(),
+            cost_per_million: (reads as f64 * READ + swaps as f64 * WRITE) / calls.max(1.0),
+        })
+    }
+
+    fn pace_at(&self, second: u64) -> f64 {
+        match self.shape {
+            Shape::Steady => self.pace,
+            Shape::Bursts if second % 600 >= 300 && second % 600 < 315 => self.pace * 10.0,
+            Shape::Bursts => self.pace,
+            Shape::DayAndNight => {
+                let day = second as f64 / DAY.as_secs_f64() * std::f64::consts::TAU;
+                self.pace * (0.55 - 0.45 * day.cos())
+            }
+        }
+    }
+
+    /// How long the pace stays as it is.
+    fn step(&self, second: u64) -> Duration {
+        match (self.shape, second % 600) {
+            (Shape::Steady, _) => DAY,
+            (Shape::Bursts, within @ 0..300) => seconds(300 - within),
+            (Shape::Bursts, within @ 300..315) => seconds(315 - within),
+            (Shape::Bursts, within) => seconds(600 - within),
+            (Shape::DayAndNight, _) => seconds(60),
+        }
+    }
+}
+
+fn counts(fleet: &Fleet) -> (u64, u64) {
+    fleet
+        .stores
+        .iter()
+        .fold((0, 0), |(reads, swaps), store| (reads + store.reads(), swaps + store.swaps()))
+}

@@ -1,0 +1,164 @@
+//! One token for the whole fleet.
+
+use std::{sync::Arc, time::Duration};
+
+use funcify_core::register::PollPolicy;
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{millis, seconds};
+use crate::{
+    Figure, SimulatorError,
+    getters::{Answer, Getters, HOUR},
+    run::Run,
+    store::Mood,
+};
+use funcify::token::TokenGetter;
+
+pub(super) async fn steady_refresh(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let lasting = run.watching(seconds(36_000), seconds(720_000));
+    let all_live = Steady::of(run, 0.0, lasting).await?;
+    let some_die = Steady::of(run, 0.02, lasting).await?;
+    Ok(vec![
+        Figure::at_most("grants", all_live.grants, 1.0),
+        Figure::at_most("grants_with_2_percent_dying", some_die.grants, 1.05),
+        // Two ways to the store: nobody waits for the provider but the one who asks it.
+        Figure::at_most("longest_wait_s", all_live.longest.as_secs_f64(), 0.05),
+        Figure::plain("store_ops", all_live.operations as f64),
+    ])
+}
+
+pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let pace = PollPolicy::default();
+    let redis = Cold::of(run, pace, Duration::ZERO).await?;
+    let spread = Cold::of(run, pace, seconds(2)).await?;
+    let pace = PollPolicy { shortest: millis(250), longest: millis(1_000), ..pace };
+    let dynamodb = Cold::of(run, pace, Duration::ZERO).await?;
+    let (shortest, contention) = (millis(500), millis(500));
+    let ssm =
+        Cold::of(run, PollPolicy { shortest, longest: millis(2_000), contention }, Duration::ZERO);
+    let ssm = ssm.await?;
+    let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
+    Ok(vec![
+        Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),
+        Figure::at_most("longest_wait_s", redis.longest, 1.2),
+        Figure::at_most("longest_wait_s_dynamodb", dynamodb.longest, 2.0),
+        Figure::at_most("longest_wait_s_ssm", ssm.longest, 4.0),
+        Figure::at_most("store_ops", redis.operations as f64, 4_500.0),
+        Figure::at_most("store_ops_over_2_s", spread.operations as f64, 1_300.0),
+        Figure::plain("store_ops_dynamodb", dynamodb.operations as f64),
+        Figure::plain("store_ops_ssm", ssm.operations as f64),
+    ])
+}
+
+pub(super) async fn store_down(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let mut fleet = Getters::new(run);
+    fleet.warm_up().await?;
+    fleet.store.is(Mood::Down);
+    let down = run.world.elapsed();
+    fleet.go_on(0.0, seconds(3_700)).await;
+    let (grants, peak) = (fleet.provider.grants_since(down), fleet.provider.peak_grants());
+    Ok(vec![
+        Figure::at_most("grants", grants as f64, run.instances as f64),
+        Figure::at_most("peak_grants_per_s", peak as f64, 12.0),
+        Figure::exactly("not_served", fleet.not_served as f64, 0.0),
+    ])
+}
+
+pub(super) async fn rejected_token(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let mut fleet = Getters::new(run);
+    fleet.warm_up().await?;
+    let revoked = run.world.elapsed();
+    let replace = |getter: TokenGetter| async move {
+        let token = getter.token().await?;
+        getter.rejected(&token).await
+    };
+    let answers = fleet.all(Duration::ZERO, replace).await?;
+    Ok(vec![
+        Figure::exactly("grants", fleet.provider.asked_since(revoked) as f64, 1.0),
+        Figure::plain("longest_wait_s", longest(&answers).as_secs_f64()),
+        Figure::exactly("not_served", not_served(&answers) as f64, 0.0),
+    ])
+}
+
+pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let mut fleet = Getters::new(run);
+    fleet.provider.is_down(true);
+    let began = run.world.elapsed();
+    let provider = Arc::clone(&fleet.provider);
+    let back = async move {
+        sleep(seconds(30)).await;
+        provider.is_down(false);
+    };
+    let mut repair = JoinSet::new();
+    repair.spawn(back);
+    // Every instance is called again and again, as its users would.
+    let insist = |getter: TokenGetter| async move {
+        loop {
+            match getter.token().await {
+                Err(_) => sleep(millis(200)).await,
+                served => return served,
+            }
+        }
+    };
+    let answers = fleet.all(Duration::ZERO, insist).await?;
+    let served = longest(&answers).saturating_sub(seconds(30));
+    Ok(vec![
+        Figure::at_most("requests", fleet.provider.asked_since(began) as f64, 12.0),
+        Figure::exactly("grants", fleet.provider.grants_since(began) as f64, 1.0),
+        Figure::at_most("seconds_to_served", served.as_secs_f64(), 6.0),
+    ])
+}
+
+/// A fleet that goes on and on.
+struct Steady {
+    grants: f64,
+    longest: Duration,
+    operations: u64,
+}
+
+impl Steady {
+    async fn of(run: &Run, dying: f64, lasting: Duration) -> Result<Self, SimulatorError> {
+        let mut fleet = Getters::new(run);
+        fleet.warm_up().await?;
+        let before = operations(&fleet);
+        fleet.go_on(dying, lasting).await;
+        Ok(Self {
+            grants: fleet.provider.grants_per_need(HOUR / 4),
+            longest: fleet.longest,
+            operations: operations(&fleet) - before,
+        })
+    }
+}
+
+/// A fleet that starts.
+struct Cold {
+    grants: usize,
+    longest: f64,
+    operations: u64,
+}
+
+impl Cold {
+    /// All of them start within `spread`, and look at the store as it asks for.
+    async fn of(run: &Run, pace: PollPolicy, spread: Duration) -> Result<Self, SimulatorError> {
+        let mut fleet = Getters::new(run).with_pace(pace);
+        let began = run.world.elapsed();
+        let fetch = |getter: TokenGetter| async move { getter.token().await };
+        let answers = fleet.all(spread, fetch).await?;
+        let grants = fleet.provider.grants_since(began);
+        let longest =
+            if not_served(&answers) > 0 { f64::INFINITY } else { longest(&answers).as_secs_f64() };
+        Ok(Self { grants, longest, operations: operations(&fleet) })
+    }
+}
+
+fn longest(answers: &[Answer]) -> Duration {
+    answers.iter().map(|(_, took)| *took).max().unwrap_or_default()
+}
+
+fn not_served(answers: &[Answer]) -> usize {
+    answers.iter().filter(|(token, _)| token.is_err()).count()
+}
+
+fn operations(fleet: &Getters) -> u64 {
+    fleet.store.operations()
+}

@@ -1,0 +1,309 @@
+//! Public keys as an issuer publishes them, parsed totally: what is not usable is skipped.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+
+use crate::auth::authenticator::algorithm::Algorithm;
+
+/// A key set that verifies nothing, or is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a JSON Web Key Set with a usable key")]
+pub(crate) struct NoKeys;
+
+/// The keys of one issuer that can verify something.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(Vec<Key>);
+
+impl Keys {
+    /// Reads a key set (RFC 7517, section 5). Keys of kinds and uses that we do not know are skipped,
+    /// and so are those that are too weak; members that a public key should not have are not read.
+    ///
+    /// A set without any usable key is an error: it is an outage, not a withdrawal of every key.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, NoKeys> {
+        let set: Value = serde_json::from_slice(json).map_err(|_| NoKeys)?;
+        let keys = set.get("keys").and_then(Value::as_array).ok_or(NoKeys)?;
+        let keys: Vec<Key> = keys.iter().filter_map(|key| Key::parse(key.as_object()?)).collect();
+        if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
+    }
+
+    /// The keys that may verify a token whose header names `kid` and `algorithm`.
+    ///
+    /// A token that names no key is verified only where there is no choice.
+    pub(crate) fn fitting<'a>(
+        &'a self,
+        kid: Option<&'a str>,
+        algorithm: Algorithm,
+    ) -> Vec<&'a Key> {
+        let verifying = self.0.iter().filter(|key| key.verifies(algorithm));
+        match kid {
+            Some(kid) => verifying.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
+            None => {
+                Some(verifying.collect()).filter(|all: &Vec<_>| all.len() == 1).unwrap_or_default()
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A public key, bound to what it may verify.
+pub(crate) struct Key {
+    kid: Option<String>,
+    kind: Kind,
+    algorithm: Option<Algorithm>,
+    material: DecodingKey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+impl Key {
+    fn parse(jwk: &Map<String, Value>) -> Option<Self> {
+        let text = |member: &str| jwk.get(member).and_then(Value::as_str);
+        let bytes = |member: &str| URL_SAFE_NO_PAD.decode(text(member)?).ok();
+        if !is_for_signatures(jwk) {
+            return None;
+        }
+        let (kind, material) = match (text("kty")?, text("crv")) {
+            ("RSA", _) => (Kind::Rsa, rsa(&bytes("n")?, &bytes("e")?)?),
+            ("EC", Some("P-256")) => (Kind::P256, point(&bytes("x")?, &bytes("y")?, 32)?),
+            ("EC", Some("P-384")) => (Kind::P384, point(&bytes("x")?, &bytes("y")?, 48)?),
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&bytes("x")?)?),
+            _ => return None,
+        };
+        // A key that is there for an algorithm we do not know is there for nothing that we do.
+        let algorithm = match jwk.get("alg") {
+            None => None,
+            Some(name) => Some(name.as_str()?.parse().ok()?),
+        };
+        Some(Self { kid: text("kid").map(str::to_owned), kind, algorithm, material })
+    }
+
+    /// Whether this key may verify by `algorithm`: its own if it names one, and always its kind's.
+    fn verifies(&self, algorithm: Algorithm) -> bool {
+        let kind = match algorithm {
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => Kind::Rsa,
+            Algorithm::Es256 => Kind::P256,
+            Algorithm::Es384 => Kind::P384,
+            Algorithm::EdDsa => Kind::Ed25519,
+        };
+        self.kind == kind && self.algorithm.is_none_or(|own| own == algorithm)
+    }
+
+    pub(crate) fn material(&self) -> &DecodingKey {
+        &self.material
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
+    let used = jwk.get("use").is_none_or(|used| used == "sig");
+    let verifies =
+        |operations: &Vec<Value>| operations.iter().any(|operation| operation == "verify");
+    used && jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(verifies))
+}
+
+/// 2,048 to 8,192 bits, and an exponent under which a signature is not its own message.
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
+    let modulus = without_leading_zeros(modulus);
+    let exponent = without_leading_zeros(exponent);
+    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
+    let odd = exponent.last()? % 2 == 1;
+    let strong = (2_048..=8_192).contains(&bits) && odd && exponent != [1] && exponent.len() <= 4;
+    strong.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
+}
+
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// An uncompressed point; that it lies on the curve is checked when it verifies.
+fn point(x: &[u8], y: &[u8], size: usize) -> Option<DecodingKey> {
+    let whole = x.len() == size && y.len() == size;
+    whole.then(|| DecodingKey::from_ec_der(&[&[4], x, y].concat()))
+}
+
+fn edwards(x: &[u8]) -> Option<DecodingKey> {
+    (x.len() == 32).then(|| DecodingKey::from_ed_der(x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn count(keys: Value) -> usize {
+        Keys::parse(json!({ "keys": keys }).to_string().as_bytes()).map_or(0, |keys| keys.len())
+    }
+
+    fn number(bits: usize) -> String {
+        let mut bytes = vec![0xff; bits.div_ceil(8)];
+        bytes[0] >>= (8 - bits % 8) % 8;
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn rsa_key(bits: usize, exponent: &str) -> Value {
+        json!({ "kty": "RSA", "kid": "a", "n": number(bits), "e": exponent })
+    }
+
+    #[test]
+    fn rsa_keys_that_are_too_weak_are_skipped() {
+        for (bits, usable) in
+            [(512, 0), (1_024, 0), (2_047, 0), (2_048, 1), (4_096, 1), (8_192, 1), (8_193, 0)]
+        {
+            assert_eq!(count(json!([rsa_key(bits, "AQAB")])), usable, "{bits}");
+        }
+        // 65537, 3; then 0, 1, 2, 4, an even and a huge one.
+        for (exponent, usable) in [
+            ("AQAB", 1),
+            ("Aw", 1),
+            ("AA", 0),
+            ("AQ", 0),
+            ("Ag", 0),
+            ("AAAB", 0),
+            ("AQAA", 0),
+            ("AQAAAAAB", 0),
+            ("", 0),
+        ] {
+            assert_eq!(count(json!([rsa_key(2_048, exponent)])), usable, "{exponent}");
+        }
+        let padded = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xff; 128]].concat());
+        assert_eq!(
+            count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])),
+            0,
+            "zeros are no bits"
+        );
+    }
+
+    #[test]
+    fn keys_of_other_kinds_and_uses_are_skipped_and_the_rest_is_kept() {
+        let good = rsa_key(2_048, "AQAB");
+        let with = |member: &str, value: Value| {
+            let mut key = good.clone();
+            key[member] = value;
+            key
+        };
+        let skipped = [
+            json!({ "kty": "oct", "k": "AAAA" }),
+            json!({ "kty": "EC", "crv": "P-521", "x": number(521), "y": number(521) }),
+            json!({ "kty": "EC", "crv": "secp256k1", "x": number(256), "y": number(256) }),
+            json!({ "kty": "EC", "crv": "P-256", "x": number(256), "y": number(248) }),
+            json!({ "kty": "EC", "crv": "P-256", "x": number(256) }),
+            json!({ "kty": "OKP", "crv": "X25519", "x": number(256) }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": number(248) }),
+            with("use", json!("enc")),
+            with("use", json!(1)),
+            with("key_ops", json!(["sign"])),
+            with("key_ops", json!("verify")),
+            with("alg", json!("HS256")),
+            with("alg", json!("RSA-OAEP")),
+            with("alg", json!("none")),
+            with("alg", json!(7)),
+            with("n", json!("not base64!")),
+            with("n", json!(12)),
+            json!(null),
+            json!("key"),
+            json!([]),
+            json!({}),
+        ];
+        for key in &skipped {
+            assert_eq!(count(json!([key])), 0, "{key}");
+        }
+        let kept = [
+            with("use", json!("sig")),
+            with("key_ops", json!(["verify"])),
+            with("alg", json!("PS256")),
+            with("d", json!("a private member")),
+            with("x5c", json!(["a certificate"])),
+            with("kid", json!(5)),
+        ];
+        let all: Vec<Value> = skipped.into_iter().chain(kept).collect();
+        assert_eq!(count(json!(all)), 6);
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_an_error() {
+        let none = [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "{\"keys\":{}}",
+            "{\"keys\":[]}",
+            "{\"keys\":[{}]}",
+            "<html>",
+            "{\"keys\":[",
+        ];
+        for text in none {
+            assert_eq!(Keys::parse(text.as_bytes()).map(|keys| keys.len()), Err(NoKeys), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_verifies_its_own_algorithm_only() {
+        let keys =
+            |key: Value| Keys::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        let all = [
+            Algorithm::Rs256,
+            Algorithm::Rs384,
+            Algorithm::Rs512,
+            Algorithm::Ps256,
+            Algorithm::Ps384,
+            Algorithm::Ps512,
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::EdDsa,
+        ];
+        let verified = |key: Value| -> Vec<Algorithm> {
+            let keys = keys(key);
+            all.into_iter().filter(|algorithm| !keys.fitting(None, *algorithm).is_empty()).collect()
+        };
+        let mut bound = rsa_key(2_048, "AQAB");
+        bound["alg"] = json!("RS256");
+        assert_eq!(verified(bound), [Algorithm::Rs256]);
+        assert_eq!(verified(rsa_key(2_048, "AQAB")), all[..6]);
+        let curve = |name: &str, bits| json!({ "kty": "EC", "crv": name, "x": number(bits), "y": number(bits) });
+        assert_eq!(verified(curve("P-256", 256)), [Algorithm::Es256]);
+        assert_eq!(verified(curve("P-384", 384)), [Algorithm::Es384]);
+        assert_eq!(
+            verified(json!({ "kty": "OKP", "crv": "Ed25519", "x": number(256) })),
+            [Algorithm::EdDsa]
+        );
+    }
+
+    #[test]
+    fn a_token_that_names_no_key_is_verified_only_where_there_is_no_choice() {
+        let one = json!({ "keys": [rsa_key(2_048, "AQAB")] }).to_string();
+        let two = json!({ "keys": [rsa_key(2_048, "AQAB"), rsa_key(3_072, "AQAB")] }).to_string();
+        assert_eq!(Keys::parse(one.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 1);
+        assert_eq!(Keys::parse(two.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 0);
+        assert_eq!(
+            Keys::parse(one.as_bytes()).unwrap().fitting(Some("b"), Algorithm::Rs256).len(),
+            0
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! What userinfo, API Gateway's authorizers and a function of one's own say of a caller.
+
+use std::time::Duration;
+
+use funcify_core::Clock;
+use serde_json::{json, value::RawValue};
+
+use crate::auth::authenticator::tests::provider::Reply;
+use crate::auth::authenticator::tests::{
+    NOW, Provider, authenticator, clock, identify, token_with, verdict,
+};
+use crate::auth::authenticator::{Authenticator, Caller, Credentials, Unauthenticated};
+use crate::auth::policy::Permission;
+
+async fn with_userinfo() -> (Provider, Authenticator) {
+    let provider = Provider::start().await;
+    let authenticator = authenticator(&provider).userinfo(&provider.url("/userinfo"));
+    provider.reply("/userinfo", Reply::Json(json!({ "sub": "alice", "email": "a@example.com" })));
+    (provider, authenticator)
+}
+
+#[tokio::test]
+async fn userinfo_is_asked_for_when_wanted_and_once() {
+    let (provider, authenticator) = with_userinfo().await;
+    let token = token_with("jti", json!("1"));
+    let caller = identify(&authenticator, &token).await.unwrap();
+    assert_eq!(provider.requests("/userinfo").len(), 0);
+    for _ in 0..3 {
+        let claims = caller.userinfo().await.unwrap().unwrap();
+        assert_eq!(claims["email"], "a@example.com");
+    }
+    // Another caller object of the same token shares the reply.
+    identify(&authenticator, &token).await.unwrap().userinfo().await.unwrap();
+    let requests = provider.requests("/userinfo");
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].contains(&format!("authorization: Bearer {token}\r\n")));
+    assert!(provider.requests("/jwks").iter().all(|head| !head.contains("authorization")));
+}
+
+#[tokio::test]
+async fn userinfo_is_kept_for_a_minute_and_never_longer_than_the_token() {
+    for (lifetime, kept) in [(300, 60), (20, 20)] {
+        let (provider, authenticator) = with_userinfo().await;
+        let clock = clock();
+        let authenticator = authenticator.clock(clock.clone());
+        let caller =
+            identify(&authenticator, &token_with("exp", json!(NOW + lifetime))).await.unwrap();
+        caller.userinfo().await.unwrap();
+        clock.advance(Duration::from_secs(kept) - Duration::from_millis(1));
+        caller.userinfo().await.unwrap();
+        assert_eq!(provider.requests("/userinfo").len(), 1);
+        clock.advance(Duration::from_millis(1));
+        caller.userinfo().await.unwrap();
+        assert_eq!(provider.requests("/userinfo").len(), 2, "{lifetime}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_userinfo() {
+    let (provider, authenticator) = with_userinfo().await;
+    let clock = clock();
+    let authenticator = authenticator.clock(clock.clone());
+    let caller = identify(&authenticator, &token_with("exp", json!(NOW + 300))).await.unwrap();
+    caller.userinfo().await.unwrap();
+    clock.set(super::clock().now() - Duration::from_secs(3_600));
+    caller.userinfo().await.unwrap();
+    assert_eq!(provider.requests("/userinfo").len(), 2);
+}
+
+#[tokio::test]
+async fn userinfo_must_speak_of_the_same_subject() {
+    let rows = [
+        (Reply::Json(json!({ "sub": "bob" })), "Unconfirmed"),
+        (Reply::Json(json!({ "email": "a@example.com" })), "Unconfirmed"),
+        (Reply::Json(json!({ "sub": ["alice"] })), "Unconfirmed"),
+        (Reply::Status(401), "Unconfirmed"),
+        (Reply::Status(403), "Unconfirmed"),
+        (Reply::Status(500), "Unavailable"),
+        (Reply::Text("a signed reply".to_owned()), "Unavailable"),
+        (Reply::Text(r#"{"sub":"alice","sub":"alice"}"#.to_owned()), "Unavailable"),
+        (Reply::Redirect("/jwks".to_owned()), "Unavailable"),
+        (Reply::Text(format!("{{\"sub\":\"{}\"}}", "a".repeat(65 * 1024))), "Unavailable"),
+    ];
+    let (provider, authenticator) = with_userinfo().await;
+    let caller = identify(&authenticator, &token_with("jti", json!("2"))).await.unwrap();
+    for (reply, expected) in rows {
+        provider.reply("/userinfo", reply);
+        assert_eq!(verdict(&caller.userinfo().await), expected);
+    }
+}
+
+#[tokio::test]
+async fn without_an_endpoint_there_is_no_userinfo() {
+    let provider = Provider::start().await;
+    let caller = identify(&authenticator(&provider), &token_with("jti", json!("3"))).await.unwrap();
+    assert!(caller.userinfo().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn activities_come_from_scope_permissions_and_activities() {
+    let provider = Provider::start().await;
+    let authenticator = authenticator(&provider);
+    let allows = async |authenticator: &Authenticator, claim: &str, value: serde_json::Value| {
+        let mut claims = super::hostile::good_claims();
+        claims.remove("scope");
+        claims.insert(claim.to_owned(), value);
+        let token = super::hostile::token("rsa", &claims.into());
+        let caller = identify(authenticator, &token).await.unwrap();
+        caller.allows(&Permission::new("orders:order:read").unwrap())
+    };
+    assert!(allows(&authenticator, "scope", json!("openid orders:order:read email")).await);
+    assert!(allows(&authenticator, "permissions", json!(["orders:order:read"])).await);
+    assert!(allows(&authenticator, "permissions", json!(["stock:**", "orders:**"])).await);
+    assert!(!allows(&authenticator, "scope", json!("openid orders:order:write")).await);
+    assert!(!allows(&authenticator, "scope", json!({ "orders:order:read": true })).await);
+    assert!(!allows(&authenticator, "permissions", json!([["orders:order:read"], 7, null])).await);
+    assert!(!allows(&authenticator, "scp", json!(["orders:order:read"])).await);
+    let other = authenticator.permissions_claim("scp").permissions_claim("https://example.com/can");
+    assert!(allows(&other, "scp", json!(["orders:order:read"])).await);
+    assert!(allows(&other, "https://example.com/can", json!("orders:order:read")).await);
+    assert!(!allows(&other, "scope", json!("orders:order:read")).await);
+}
+
+#[tokio::test]
+async fn the_audience_can_stand_in_another_claim_and_then_stands_there_only() {
+    let provider = Provider::start().await;
+    let authenticator = authenticator(&provider).audience_claim("client_id");
+    let token = token_with("client_id", json!("orders"));
+    assert_eq!(identify(&authenticator, &token).await.unwrap().subject(), "alice");
+    let token = token_with("client_id", json!("stock"));
+    assert_eq!(verdict(&identify(&authenticator, &token).await), "Audience");
+    assert_eq!(
+        verdict(&identify(&authenticator, &token_with("jti", json!("6"))).await),
+        "Audience"
+    );
+}
+
+async fn of_authorizer(
+    authenticator: &Authenticator,
+    json: &str,
+) -> Result<Caller, Unauthenticated> {
+    let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+    authenticator.identify(&Credentials { authorizer: Some(&raw), ..Credentials::default() }).await
+}
+
+#[tokio::test]
+async fn every_kind_of_authorizer_is_understood() {
+    let provider = Provider::start().await;
+    let authenticator = authenticator(&provider).authorizer_claims();
+    let read = Permission::new("orders:order:read").unwrap();
+    let known = [
+        (
+            "Cognito, REST",
+            r#"{"claims":{"sub":"alice","iss":"https://pool","scope":"orders:order:read"}}"#,
+        ),
+        (
+            "JWT, HTTP",
+            r#"{"jwt":{"claims":{"sub":"alice","scope":"openid orders:order:read"},"scopes":["x"]}}"#,
+        ),
+        (
+            "JWT, HTTP, an array as text",
+            r#"{"jwt":{"claims":{"sub":"alice","permissions":"[stock:item:read orders:order:read]"},"scopes":null}}"#,
+        ),
+        (
+            "Lambda, REST",
+            r#"{"principalId":"alice","integrationLatency":3,"scope":"orders:order:read"}"#,
+        ),
+        ("Lambda, HTTP", r#"{"lambda":{"sub":"alice","permissions":["orders:order:read"]}}"#),
+    ];
+    let arn = "arn:aws:iam::123456789012:user/alice";
+    for iam in [
+        format!(r#"{{"iam":{{"accountId":"123456789012","userArn":"{arn}","userId":"AIDA"}}}}"#),
+        format!(r#"{{"sourceIp":"192.0.2.1","userArn":"{arn}","user":"AIDA"}}"#),
+    ] {
+        let caller = of_authorizer(&authenticator, &iam).await.unwrap();
+        assert_eq!((caller.subject(), caller.permissions()), (arn, &[][..]), "{iam}");
+    }
+    for (kind, json) in known {
+        let caller = of_authorizer(&authenticator, json).await.unwrap();
+        assert_eq!(caller.subject(), "alice", "{kind}");
+        assert!(caller.allows(&read), "{kind}");
+    }
+    let nobody = [
+        ("null", "Missing"),
+        ("{}", "Missing"),
+        (r#"{"lambda":null}"#, "Missing"),
+        (r#"{"claims":null}"#, "Missing"),
+        (r#"{"iam":null}"#, "Missing"),
+        (r#"{"iam":{"accountId":"1"}}"#, "Malformed: the authorizer's claims are unreadable"),
+        (
+            r#"{"sourceIp":"192.0.2.1","userArn":null}"#,
+            "Malformed: the authorizer's claims are unreadable",
+        ),
+        ("[]", "Malformed: the authorizer's claims are unreadable"),
+        ("7", "Malformed: the authorizer's claims are unreadable"),
+        (
+            r#"{"claims":{"scope":"orders:order:read"}}"#,
+            "Malformed: the authorizer's claims are unreadable",
+        ),
+        (r#"{"claims":{"sub":""}}"#, "Malformed: the authorizer's claims are unreadable"),
+        (
+            r#"{"claims":{"sub":"alice","sub":"admin"}}"#,
+            "Malformed: the authorizer's claims are unreadable",
+        ),
+    ];
+    for (json, expected) in nobody {
+        assert_eq!(verdict(&of_authorizer(&authenticator, json).await), expected, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn an_authorizer_is_believed_only_if_that_was_asked_for() {
+    let provider = Provider::start().await;
+    let json = r#"{"claims":{"sub":"alice"}}"#;
+    assert_eq!(verdict(&of_authorizer(&authenticator(&provider), json).await), "Missing");
+}
+
+#[tokio::test]
+async fn a_bearer_token_that_is_refused_is_not_made_good_by_another_source() {
+    let provider = Provider::start().await;
+    let function = Authenticator::from_fn(async |_, _| Ok(Caller::new("anyone")));
+    let authenticator = authenticator(&provider).authorizer_claims().and(function);
+    let raw: Box<RawValue> = serde_json::from_str(r#"{"claims":{"sub":"alice"}}"#).unwrap();
+    let expired = format!("Bearer {}", token_with("exp", json!(NOW - 300)));
+    let credentials = Credentials { authorization: Some(&expired), authorizer: Some(&raw) };
+    assert_eq!(verdict(&authenticator.identify(&credentials).await), "Expired");
+    let credentials = Credentials { authorization: None, authorizer: Some(&raw) };
+    assert_eq!(authenticator.identify(&credentials).await.unwrap().subject(), "alice");
+    assert_eq!(authenticator.identify(&Credentials::default()).await.unwrap().subject(), "anyone");
+}

@@ -1,0 +1,123 @@
+//! The sources, by Amazon Resource Name, from which a route takes its events.
+
+/// A pattern of an ARN: each of its six parts is compared with its counterpart.
+///
+/// `*` stands for any characters within one part, and never reaches over into the next: an open
+/// account is written, not slipped into. The sixth part, the resource, may itself hold colons and
+/// slashes; there `*` stands for them too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourcePattern(Box<str>);
+
+impl SourcePattern {
+    pub(crate) fn new(pattern: &str) -> Option<Self> {
+        let clean = pattern.bytes().all(|byte| byte.is_ascii_graphic());
+        let parts: Vec<&str> = parts(pattern).collect();
+        let legal = matches!(parts.as_slice(), ["arn", partition, service, _, _, resource]
+            if !partition.is_empty() && !service.is_empty() && !resource.is_empty());
+        (clean && legal).then(|| Self(pattern.into()))
+    }
+
+    pub(crate) fn matches(&self, arn: &str) -> bool {
+        parts(arn).count() == 6
+            && parts(&self.0).zip(parts(arn)).all(|(pattern, part)| part_matches(pattern, part))
+    }
+}
+
+/// `arn:partition:service:region:account:resource`; only the resource may hold more colons.
+fn parts(arn: &str) -> impl Iterator<Item = &str> {
+    arn.splitn(6, ':')
+}
+
+fn part_matches(pattern: &str, part: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == part };
+    let Some(mut left) = part.strip_prefix(first) else { return false };
+    // Each literal takes its first place: if the pattern matches at all, it matches like that.
+    let mut literals: Vec<&str> = rest.split('*').collect();
+    let last = literals.pop().unwrap_or_default();
+    for literal in literals {
+        match left.split_once(literal) {
+            Some((_, after)) => left = after,
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_an_arn_is_compared_with_its_counterpart() {
+        let queue = "arn:aws:sqs:eu-west-1:123456789012:orders";
+        let stream =
+            "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2024-01-01T00:00:00.000";
+        let rows: &[(&str, &str, bool)] = &[
+            (queue, queue, true),
+            ("arn:aws:sqs:*:123456789012:orders*", queue, true),
+            (
+                "arn:aws:sqs:*:123456789012:orders*",
+                "arn:aws:sqs:eu-west-1:123456789012:orders-dev",
+                true,
+            ),
+            ("arn:*:*:*:*:*", queue, true),
+            ("arn:aws*:sqs:eu-*-1:123456789012:*ers", queue, true),
+            ("arn:aws:s3:::uploads", "arn:aws:s3:::uploads", true),
+            ("arn:aws:s3:*:*:uploads*", "arn:aws:s3:::uploads-dev", true),
+            ("arn:aws:dynamodb:*:123456789012:table/t/stream/*", stream, true),
+            (
+                "arn:aws:sqs:*:123456789012:orders",
+                "arn:aws:sqs:eu-west-1:123456789012:orders-dev",
+                false,
+            ),
+            (
+                "arn:aws:sqs:*:123456789012:orders*",
+                "arn:aws:sqs:eu-west-1:999999999999:orders",
+                false,
+            ),
+            (
+                "arn:aws:sqs:*:123456789012:orders*",
+                "arn:aws:sns:eu-west-1:123456789012:orders",
+                false,
+            ),
+            (
+                "arn:aws:sqs:*:123456789012:orders*",
+                "arn:aws:sqs:eu-west-1:123456789012:reorders",
+                false,
+            ),
+            // A wildcard does not reach over a colon: the foreign account stays foreign.
+            ("arn:aws:sqs:*:orders", "arn:aws:sqs:eu-west-1:123456789012:orders", false),
+            (
+                "arn:aws:sqs:*:123456789012:orders",
+                "arn:aws:sqs:x:999999999999:123456789012:orders",
+                false,
+            ),
+            ("arn:aws:sqs:eu-west-1:*:orders", "arn:aws:sqs:eu-west-1:1:2:orders", false),
+            ("arn:aws:sqs:*:123456789012:a*b*c", "arn:aws:sqs::123456789012:abxc", true),
+            ("arn:aws:sqs:*:123456789012:a*b*b", "arn:aws:sqs::123456789012:ab", false),
+            ("*", queue, false),
+            (queue, "", false),
+            (queue, "arn:aws:sqs", false),
+        ];
+        for (pattern, arn, expected) in rows {
+            let matches = SourcePattern::new(pattern).is_some_and(|pattern| pattern.matches(arn));
+            assert_eq!(matches, *expected, "{pattern} on {arn}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_arn_is_no_pattern() {
+        for wrong in [
+            "",
+            "*",
+            "orders",
+            "arn:aws:sqs",
+            "arn:aws:sqs:r:a:",
+            "arn::sqs:r:a:q",
+            "a:a:a:a:a:a",
+            "arn:aws:sqs:r:a:q q",
+        ] {
+            assert!(SourcePattern::new(wrong).is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Typed records from JSON whose syntax was checked before: no byte of it is checked a second time.
+
+use std::borrow::Cow;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor,
+        value::{BorrowedStrDeserializer, CowStrDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use serde_json::{Error, de::StrRead};
+
+use crate::json::scan::Walk;
+
+/// The records of an array.
+///
+/// # Errors
+///
+/// If any is none. The error does not say where: who wants to know asks `serde_json`.
+pub(crate) fn records<'de, T: Deserialize<'de>>(array: &'de str) -> Result<Vec<T>, Error> {
+    let mut walk = Walk::over(array);
+    let mut records = Vec::new();
+    if !walk.take(b'[') {
+        return Err(stopped());
+    }
+    if !walk.take(b']') {
+        loop {
+            records.push(T::deserialize(Reader(&mut walk))?);
+            if !walk.take(b',') {
+                break;
+            }
+        }
+        if !walk.take(b']') {
+            return Err(stopped());
+        }
+    }
+    Ok(records)
+}
+
+fn stopped() -> Error {
+    Error::custom("expected JSON")
+}
+
+/// Reads the value that comes next: objects and plain strings by the walk, all else by `serde_json`.
+struct Reader<'w, 'de>(&'w mut Walk<'de>);
+
+impl<'de> Reader<'_, 'de> {
+    fn by_serde_json<T>(
+        self,
+        read: impl FnOnce(&mut serde_json::Deserializer<StrRead<'de>>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.0.rest());
+        let value = read(&mut deserializer)?;
+        self.0.pass(deserializer.into_iter::<IgnoredAny>().byte_offset());
+        Ok(value)
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.by_serde_json(|json| json.deserialize_any(visitor))
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0.plain_string() {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.by_serde_json(|json| json.deserialize_str(visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if !self.0.is_at(b'n') {
+            return visitor.visit_some(self);
+        }
+        self.0.value().ok_or_else(stopped)?;
+        visitor.visit_none()
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if !self.0.take(b'{') {
+            return self.by_serde_json(|json| json.deserialize_map(visitor));
+        }
+        visitor.visit_map(Members { walk: self.0, is_first: true })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if !self.0.is_at(b'{') {
+            return self.by_serde_json(|json| json.deserialize_struct(name, fields, visitor));
+        }
+        self.deserialize_map(visitor)
+    }
+
+    /// A `RawValue` is one, to `serde_json`.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.by_serde_json(|json| json.deserialize_newtype_struct(name, visitor))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.0.value().ok_or_else(stopped)?;
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
+        seq tuple tuple_struct enum identifier
+    }
+}
+
+struct Members<'w, 'de> {
+    walk: &'w mut Walk<'de>,
+    is_first: bool,
+}
+
+impl<'de> MapAccess<'de> for Members<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let is_first = std::mem::take(&mut self.is_first);
+        if self.walk.take(b'}') {
+            return Ok(None);
+        }
+        if !is_first && !self.walk.take(b',') {
+            return Err(stopped());
+        }
+        let name = self.walk.name().ok_or_else(stopped)?;
+        let name = match name {
+            Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
+            Cow::Owned(_) => seed.deserialize(CowStrDeserializer::new(name)),
+        };
+        name.map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        seed.deserialize(Reader(self.walk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, value::RawValue};
+
+    use super::*;
+    use crate::json::text::Text;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "compared as they are shown")]
+    struct Record<'a> {
+        name: String,
+        #[serde(borrow, default)]
+        text: Text<'a>,
+        #[serde(default)]
+        map: BTreeMap<String, String>,
+        list: Option<Vec<u8>>,
+        number: Option<f64>,
+        size: Option<u64>,
+        flag: Option<bool>,
+        #[serde(borrow)]
+        raw: Option<&'a RawValue>,
+        within: Option<Box<Record<'a>>>,
+    }
+
+    #[test]
+    fn what_is_read_is_what_serde_json_reads() {
+        for array in [
+            "[]",
+            r#"[{"name":"a"}]"#,
+            r#"[{"name":"a\n\u00fc","text":"b\\","map":{"k\"":"v","l":"\/"},"other":[{"}":"]"}]},{"name":""}]"#,
+            r#"[{"text":"ü","na\u006de":"a","list":[1,2],"number":-1.5e3,"size":18446744073709551615}]"#,
+            r#"[{"name":"a","number":1,"flag":true,"raw":{"a":[1,"]"]},"within":{"name":"b","raw":[]}}]"#,
+            r#"[{"name":"a","list":null,"number":null,"size":null,"flag":null,"raw":null,"within":null}]"#,
+        ] {
+            let pretty = serde_json::from_str::<Value>(array).unwrap();
+            let pretty = serde_json::to_string_pretty(&pretty).unwrap();
+            for array in [array, &pretty] {
+                let expected: Vec<Record<'_>> = serde_json::from_str(array).unwrap();
+                let read = records::<Record<'_>>(array).unwrap();
+                assert_eq!(format!("{read:?}"), format!("{expected:?}"), "{array}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_serde_json_refuses_is_refused() {
+        for array in [
+            "{}",
+            "null",
+            "[1]",
+            "[[]]",
+            r#"[{"name":"a"},null]"#,
+            r#"[{}]"#,
+            r#"[{"name":null}]"#,
+            r#"[{"name":1}]"#,
+            r#"[{"name":"\ud800"}]"#,
+            r#"[{"name":"a","name":"a"}]"#,
+            r#"[{"name":"a","size":-1}]"#,
+            r#"[{"name":"a","number":"1"}]"#,
+            r#"[{"name":"a","within":[]}]"#,
+            r#"[{"name":"a","map":{"k":1}}]"#,
+        ] {
+            assert!(serde_json::from_str::<Vec<Record<'_>>>(array).is_err(), "{array}");
+            assert!(records::<Record<'_>>(array).is_err(), "{array}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A path that means one thing to everybody: split, decoded once, refused if ambiguous.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// Why a path was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// It does not begin with a slash.
+    #[error("the path does not begin with a slash")]
+    Relative,
+    /// Two slashes in a row.
+    #[error("the path has an empty segment")]
+    EmptySegment,
+    /// A segment is `.` or `..`, plain or encoded.
+    #[error("the path has a segment of dots")]
+    Dots,
+    /// A segment holds a slash or a backslash once it is decoded.
+    #[error("the path has a slash or backslash within a segment")]
+    Slash,
+    /// A segment holds a control character.
+    #[error("the path has a control character")]
+    Control,
+    /// A segment is no UTF-8 once it is decoded.
+    #[error("the path is not UTF-8")]
+    Utf8,
+    /// A segment is still encoded once it is decoded.
+    #[error("the path is encoded twice")]
+    EncodedTwice,
+}
+
+/// What a path segment must not show as it is: RFC 3986, `pchar`.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Appends the canonical form of `path` to `out`.
+///
+/// Sources differ in whether they hand over the path encoded; a `%` that begins no escape is
+/// therefore taken as it is.
+pub(crate) fn canonical(path: &str, out: &mut String) -> Result<(), PathError> {
+    let segments = path.strip_prefix('/').ok_or(PathError::Relative)?;
+    let mut segments = segments.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        out.push('/');
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err(PathError::EmptySegment);
+        }
+        if segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte)) {
+            out.push_str(segment);
+            continue;
+        }
+        let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| PathError::Utf8)?;
+        refuse(&decoded)?;
+        out.extend(utf8_percent_encode(&decoded, SEGMENT));
+    }
+    Ok(())
+}
+
+fn refuse(segment: &str) -> Result<(), PathError> {
+    if segment == "." || segment == ".." {
+        return Err(PathError::Dots);
+    }
+    if segment.contains(['/', '\\']) {
+        return Err(PathError::Slash);
+    }
+    if segment.contains(|character: char| character.is_control()) {
+        return Err(PathError::Control);
+    }
+    let escape = |window: &[u8]| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if segment.as_bytes().windows(3).any(escape) {
+        return Err(PathError::EncodedTwice);
+    }
+    Ok(())
+}
+
+/// `path` without its first segment where that is the stage of the API.
+///
+/// An HTTP API's path begins with its stage, unless that is `$default`. `template` is the route
+/// that API Gateway matched: if it fits the whole path, the first segment is the route's own.
+pub(crate) fn without_stage<'a>(path: &'a str, stage: &str, template: Option<&str>) -> &'a str {
+    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
+    match rest {
+        Some(rest) if stage.is_empty() || !(rest.is_empty() || rest.starts_with('/')) => path,
+        Some(_) if template.is_some_and(|template| fits(template, path)) => path,
+        Some("") => "/",
+        Some(rest) => rest,
+        None => path,
+    }
+}
+
+/// Whether a route of API Gateway (`/orders/{id}`, `/files/{proxy+}`) matches a path, beginning
+/// with a segment that it names itself.
+fn fits(template: &str, path: &str) -> bool {
+    let mut path = path.trim_end_matches('/').split('/');
+    let mut template = template.trim_end_matches('/').split('/');
+    let first_is_literal = template.clone().nth(1).is_some_and(|first| !first.starts_with('{'));
+    first_is_literal
+        && loop {
+            match (template.next(), path.next()) {
+                (None, None) => break true,
+                (Some(segment), Some(_)) if segment.ends_with("+}") => break true,
+                (Some(segment), Some(_)) if segment.starts_with('{') => {}
+                (Some(segment), Some(given)) if segment == given => {}
+                _ => break false,
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str) -> Result<String, PathError> {
+        let mut out = String::new();
+        canonical(path, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn a_path_is_decoded_once_and_written_in_one_way() {
+        for (path, canonical) in [
+            ("/", "/"),
+            ("/orders", "/orders"),
+            ("/orders/", "/orders/"),
+            ("/orders/7", "/orders/7"),
+            ("/a%20b", "/a%20b"),
+            ("/a b", "/a%20b"),
+            ("/a+b", "/a+b"),
+            ("/%41", "/A"),
+            ("/%7Ejoe", "/~joe"),
+            ("/gr%C3%BC%C3%9Fe", "/gr%C3%BC%C3%9Fe"),
+            ("/grüße", "/gr%C3%BC%C3%9Fe"),
+            ("/100%", "/100%25"),
+            ("/100%25", "/100%25"),
+            ("/100% sure", "/100%25%20sure"),
+            ("/$connect", "/$connect"),
+            ("/file.txt", "/file.txt"),
+            ("/...", "/..."),
+            ("/a;b=c,d", "/a;b=c,d"),
+            ("/q%3Fx%23y", "/q%3Fx%23y"),
+        ] {
+            assert_eq!(of(path).as_deref(), Ok(canonical), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_mean_two_things_is_refused() {
+        for (path, why) in [
+            ("", PathError::Relative),
+            ("orders", PathError::Relative),
+            ("//", PathError::EmptySegment),
+            ("/a//b", PathError::EmptySegment),
+            ("//a", PathError::EmptySegment),
+            ("/a//", PathError::EmptySegment),
+            ("/../etc", PathError::Dots),
+            ("/a/..", PathError::Dots),
+            ("/./a", PathError::Dots),
+            ("/%2e%2e/a", PathError::Dots),
+            ("/%2E%2e", PathError::Dots),
+            ("/.%2e", PathError::Dots),
+            ("/%2e", PathError::Dots),
+            ("/a%2Fb", PathError::Slash),
+            ("/a%2fb", PathError::Slash),
+            ("/a\\b", PathError::Slash),
+            ("/a%5Cb", PathError::Slash),
+            ("/..%5c", PathError::Slash),
+            ("/a%00b", PathError::Control),
+            ("/a\0b", PathError::Control),
+            ("/a%0d%0ab", PathError::Control),
+            ("/a%7f", PathError::Control),
+            ("/%c2%80", PathError::Control),
+            ("/%c0%ae%c0%ae", PathError::Utf8),
+            ("/%e0%80%af", PathError::Utf8),
+            ("/%ff", PathError::Utf8),
+            ("/%ed%a0%80", PathError::Utf8),
+            ("/%252e%252e", PathError::EncodedTwice),
+            ("/a%252Fb", PathError::EncodedTwice),
+            ("/%2541", PathError::EncodedTwice),
+        ] {
+            assert_eq!(of(path), Err(why), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_stage_is_stripped_only_where_it_is_the_stage() {
+        for (path, stage, template, without) in [
+            ("/prod/orders", "prod", None, "/orders"),
+            ("/prod/orders", "prod", Some("/orders"), "/orders"),
+            ("/prod/prod/1", "prod", Some("/prod/{id}"), "/prod/1"),
+            ("/prod", "prod", None, "/"),
+            ("/prod/", "prod", None, "/"),
+            ("/orders", "prod", None, "/orders"),
+            ("/production", "prod", None, "/production"),
+            ("/prod/1", "prod", Some("/prod/{id}"), "/prod/1"),
+            ("/prod/a/b", "prod", Some("/prod/{proxy+}"), "/prod/a/b"),
+            ("/prod/a/b", "prod", Some("/{proxy+}"), "/a/b"),
+            ("/orders", "$default", None, "/orders"),
+            ("/orders", "", None, "/orders"),
+        ] {
+            assert_eq!(without_stage(path, stage, template), without, "{path} of {stage}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The query of a request, put together again from what the source took apart.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::json::text::Text;
+
+/// How a source hands over names and values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// Decoded: they are encoded again.
+    Decoded,
+    /// As the client sent them.
+    Encoded,
+}
+
+/// What names and values must not show as they are: all but RFC 3986's unreserved.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a query that came encoded must not show as it is.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\');
+
+/// Appends a whole query as the client sent it; what cannot stand in a URI is encoded.
+pub(crate) fn push_raw(out: &mut String, query: &str) {
+    out.extend(utf8_percent_encode(query, QUERY));
+}
+
+/// Appends the parameters in the object `json`; a value is a string or a list of them.
+///
+/// `known` is the object whose names are left out here, since they stand there already.
+///
+/// # Errors
+///
+/// If a value is of another type.
+pub(crate) fn push(
+    out: &mut String,
+    json: &str,
+    given: Given,
+    known: Option<&str>,
+) -> Result<(), serde_json::Error> {
+    let known = known.map(names).transpose()?.unwrap_or_default();
+    serde_json::Deserializer::from_str(json).deserialize_map(Push { out, given, known })
+}
+
+/// The names of an object's members.
+fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
+    struct Names;
+
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<Text<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut names = Vec::new();
+            while let Some((name, IgnoredAny)) = map.next_entry()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+
+    serde_json::Deserializer::from_str(json).deserialize_map(Names)
+}
+
+struct Push<'o, 'k> {
+    out: &'o mut String,
+    given: Given,
+    known: Vec<Text<'k>>,
+}
+
+impl<'de> Visitor<'de> for Push<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of query parameters")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            if self.known.contains(&name) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            map.next_value_seed(Values { out: self.out, given: self.given, name: &name })?;
+        }
+        Ok(())
+    }
+}
+
+struct Values<'o> {
+    out: &'o mut String,
+    given: Given,
+    name: &'o str,
+}
+
+impl Values<'_> {
+    fn push(&mut self, value: &str) {
+        if !self.out.ends_with('?') {
+            self.out.push('&');
+        }
+        self.component(self.name);
+        self.out.push('=');
+        self.component(value);
+    }
+
+    fn component(&mut self, text: &str) {
+        match self.given {
+            Given::Decoded => self.out.extend(utf8_percent_encode(text, COMPONENT)),
+            Given::Encoded => push_raw(self.out, text),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Values<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value of a query parameter, or a list of them")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
+        self.push(value);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
+        while let Some(value) = values.next_element::<Option<Text<'de>>>()? {
+            if let Some(value) = value {
+                self.push(&value);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pushed(json: &str, given: Given, known: Option<&str>) -> Result<String, serde_json::Error> {
+        let mut out = "?".to_owned();
+        push(&mut out, json, given, known)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn every_value_is_kept_and_encoded_once() {
+        for (json, given, query) in [
+            (r#"{"a":["1","2"],"b":"x y&z=ü"}"#, Given::Decoded, "?a=1&a=2&b=x%20y%26z%3D%C3%BC"),
+            (r#"{"a":"x%20y","b":"+"}"#, Given::Encoded, "?a=x%20y&b=+"),
+            (r#"{"a":"x%20y"}"#, Given::Decoded, "?a=x%2520y"),
+            (r#"{"a":"","n":null,"m":["1",null]}"#, Given::Decoded, "?a=&m=1"),
+            ("{}", Given::Decoded, "?"),
+        ] {
+            assert_eq!(pushed(json, given, None).unwrap(), query, "{json}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_known_are_left_out() {
+        let query = pushed(r#"{"a":"2","b":"3"}"#, Given::Decoded, Some(r#"{"a":["1","2"]}"#));
+        assert_eq!(query.unwrap(), "?b=3");
+    }
+
+    #[test]
+    fn other_types_are_refused() {
+        for json in [r#"{"a":1}"#, r#"{"a":{"b":"c"}}"#, r#"{"a":[1]}"#, "[]", "\"a=b\""] {
+            assert!(pushed(json, Given::Decoded, None).is_err(), "{json}");
+        }
+    }
+}

@@ -1,8 +1,0 @@
-//! The register in DynamoDB, through the real SDK.
-
-mod contract;
-mod faults;
-mod refusals;
-mod storm;
-mod table;
-mod twins;

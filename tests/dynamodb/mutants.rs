@@ -1,0 +1,161 @@
+//! Puts that look right and are not: the suite must catch each of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use funcify_core::conformance::{self, Subject};
+use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::{StoreError, StoreErrorKind};
+
+use crate::support::{aws, env};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mistake {
+    None,
+    /// Puts without a condition.
+    Blind,
+    /// Reads, compares, and then puts without a condition.
+    LookThenPut,
+    /// Does not know its own write again.
+    Forgetful,
+    /// Leaves the members that the new record no longer has.
+    Update,
+}
+
+/// A register as one writes it first, on the same table, under keys of its own.
+#[derive(Clone, Debug)]
+struct Mutant {
+    client: Client,
+    table: String,
+    mistake: Mistake,
+}
+
+impl Mutant {
+    async fn with(mistake: Mistake) -> Self {
+        aws::dynamodb().await;
+        let url = env::dynamodb();
+        let table = url.trim_start_matches("dynamodb://").split('?').next().unwrap().to_owned();
+        Self { client: Client::new(&aws::config(None).await), table, mistake }
+    }
+}
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn record(item: &HashMap<String, AttributeValue>) -> Option<Versioned<Body>> {
+    let version = Version::new(WriteId::parse(item["write_id"].as_s().unwrap())?);
+    Some(Versioned::new(Body::parse(item["rec"].as_s().unwrap()).unwrap(), version))
+}
+
+#[async_trait]
+impl Register for Mutant {
+    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let found = get.key("pk", text(format!("mutant:{key}"))).send().await.unwrap().item;
+        Ok(found.as_ref().and_then(record))
+    }
+
+    async fn swap(
+        &self,
+        key: &RecordKey,
+        expected: Option<Version>,
+        id: WriteId,
+        body: &Body,
+        _keep_for: Duration,
+    ) -> Result<Swap<Body>, StoreError> {
+        let current = match self.mistake {
+            Mistake::LookThenPut | Mistake::Update => self.read(key).await?,
+            _ => None,
+        };
+        if self.mistake == Mistake::LookThenPut {
+            match &current {
+                Some(current) if current.version.id() == id => {
+                    return Ok(Swap::Applied(current.version));
+                }
+                _ if current.as_ref().map(|current| current.version) != expected => {
+                    return Ok(Swap::Conflict(current));
+                }
+                _ => {}
+            }
+        }
+        let mut members = body.members().clone();
+        if self.mistake == Mistake::Update {
+            let before = current.map(|current| current.value.into_members()).unwrap_or_default();
+            members = before.into_iter().chain(members).collect();
+        }
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(format!("mutant:{key}")))
+            .item("write_id", text(id.to_string()))
+            .item("rec", text(Body::new(members).to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match (self.mistake, expected) {
+            (Mistake::Blind | Mistake::LookThenPut, _) => put,
+            (_, None) => put.condition_expression("attribute_not_exists(write_id)"),
+            (_, Some(expected)) => put
+                .condition_expression("write_id = :expected")
+                .expression_attribute_values(":expected", text(expected.id().to_string())),
+        };
+        let Err(error) = put.send().await else { return Ok(Swap::Applied(Version::new(id))) };
+        let failed = match error.into_service_error() {
+            PutItemError::ConditionalCheckFailedException(failed) => failed,
+            other => return Err(StoreError::new("mutant", StoreErrorKind::Invalid, other)),
+        };
+        match failed.item().and_then(record) {
+            Some(current) if current.version.id() == id && self.mistake != Mistake::Forgetful => {
+                Ok(Swap::Applied(current.version))
+            }
+            current => Ok(Swap::Conflict(current)),
+        }
+    }
+}
+
+#[async_trait]
+impl Subject for Mutant {
+    async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+async fn failures(mistake: Mistake) -> Vec<String> {
+    let report = conformance::run(&Mutant::with(mistake).await).await;
+    report.failures().map(|check| format!("{} {}", check.law, check.name)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_put_passes_so_that_what_is_caught_is_the_mistake() {
+    let failures = failures(Mistake::None).await;
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twin_a_blind_put_is_caught() {
+    let failures = failures(Mistake::Blind).await;
+    assert!(failures.iter().any(|check| check.starts_with("L2")), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twin_a_look_before_a_blind_put_is_caught() {
+    let failures = failures(Mistake::LookThenPut).await;
+    assert!(failures.iter().any(|check| check.contains("concurrent")), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twin_a_put_that_does_not_know_its_own_write_again_is_caught() {
+    let failures = failures(Mistake::Forgetful).await;
+    assert!(failures.iter().any(|check| check.starts_with("L10")), "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twin_an_update_that_leaves_old_members_is_caught() {
+    let failures = failures(Mistake::Update).await;
+    assert!(failures.iter().any(|check| check.starts_with("L1 ")), "{failures:?}");
+}

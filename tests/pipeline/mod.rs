@@ -1,0 +1,19 @@
+//! From the event to the handler and back, through the public API only.
+
+mod batches;
+mod building;
+mod canary;
+mod corpus;
+mod hostile;
+mod inputs;
+mod kinds;
+mod lambda_http;
+mod large;
+mod local;
+mod malformed;
+mod mutants;
+mod mutations;
+mod overtime;
+mod requests;
+mod responses;
+mod steps;

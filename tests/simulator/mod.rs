@@ -1,0 +1,6 @@
+//! The fleet simulator: that it can be believed, and what it shows.
+
+mod bars;
+mod command;
+mod mutants;
+mod repeatable;
