@@ -25,7 +25,9 @@ impl Clock for SystemClock {
     #[cfg(target_os = "linux")]
     fn now(&self) -> Timestamp {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-        Timestamp::from_millis(time.tv_sec.saturating_mul(1_000).saturating_add(time.tv_nsec / 1_000_000))
+        Timestamp::from_millis(
+            time.tv_sec.saturating_mul(1_000).saturating_add(time.tv_nsec / 1_000_000),
+        )
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -97,7 +97,9 @@ async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows
     faulty.always(Fault::LoseReply);
     let key = TokenKey::new(trial.name())?;
     let id = WriteId::random();
-    let Err(error) = RetryingRegister::new(faulty).write(&key, None, id, &TokenRecord::default()).await else {
+    let Err(error) =
+        RetryingRegister::new(faulty).write(&key, None, id, &TokenRecord::default()).await
+    else {
         return Err(Shortfall::Broken("an answer although every reply was lost".to_owned()));
     };
     ensure!(error.kind() == StoreErrorKind::Ambiguous, "it is {:?}", error.kind());
@@ -112,7 +114,9 @@ async fn a_write_whose_requests_are_all_refused_changes_nothing(trial: &Trial<'_
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(Fault::Refuse);
     let key = TokenKey::new(trial.name())?;
-    let Err(error) = RetryingRegister::new(faulty).write(&key, None, WriteId::random(), &TokenRecord::default()).await
+    let Err(error) = RetryingRegister::new(faulty)
+        .write(&key, None, WriteId::random(), &TokenRecord::default())
+        .await
     else {
         return Err(Shortfall::Broken("an answer although every request was refused".to_owned()));
     };
@@ -163,7 +167,9 @@ async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     faulty.script(faults.iter().copied());
     let first = TokenRecord { digest: "first".to_owned(), ..TokenRecord::default() };
     let id = WriteId::random();
-    let Swap::Applied(version) = RetryingRegister::new(faulty).write(&key, None, id, &first).await? else {
+    let Swap::Applied(version) =
+        RetryingRegister::new(faulty).write(&key, None, id, &first).await?
+    else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
     ensure!(version.id() == id, "applied as {version:?}, sent as {id}");

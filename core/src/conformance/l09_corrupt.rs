@@ -161,7 +161,10 @@ async fn a_conflict_with_a_corrupt_record_reports_the_corruption(trial: &Trial<'
     let is_reported = current.as_ref().is_some_and(|current| {
         current.version == version && current.corruption == Some(Corruption::Unreadable)
     });
-    ensure!(is_reported || trial.client.is_stale(&RecordKey::from(&name)), "it carries {current:?}");
+    ensure!(
+        is_reported || trial.client.is_stale(&RecordKey::from(&name)),
+        "it carries {current:?}"
+    );
     Ok(())
 }
 
@@ -229,7 +232,11 @@ async fn is_corrupt(trial: &Trial<'_>, text: &str) -> Verdict {
     Ok(())
 }
 
-async fn inject_corrupt(trial: &Trial<'_>, key: &RecordKey, text: &str) -> Verdict<Versioned<Body>> {
+async fn inject_corrupt(
+    trial: &Trial<'_>,
+    key: &RecordKey,
+    text: &str,
+) -> Verdict<Versioned<Body>> {
     let raw = Raw::Corrupt { id: WriteId::random(), text };
     if !trial.subject.inject(key, raw).await? {
         return Err(Shortfall::cannot_inject());

@@ -166,8 +166,8 @@ async fn applied_again(trial: &Trial<'_>, write: &Write) -> Verdict {
 async fn is_refused(trial: &Trial<'_>, write: &Write) -> Verdict {
     match trial.client.send(write).await? {
         Swap::Conflict(_) => Ok(()),
-        Swap::Applied(version) => {
-            Err(Shortfall::Broken(format!("expected a conflict, the write was applied as {version:?}")))
-        }
+        Swap::Applied(version) => Err(Shortfall::Broken(format!(
+            "expected a conflict, the write was applied as {version:?}"
+        ))),
     }
 }

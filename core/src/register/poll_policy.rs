@@ -89,8 +89,7 @@ mod tests {
     fn writers(contenders: usize, seed: u64) -> usize {
         let policy = PollPolicy { contention: Duration::from_millis(500), ..PollPolicy::default() };
         let chance = Chance::seeded(seed);
-        let waits: Vec<_> =
-            (0..contenders).map(|_| policy.contention_back_off(&chance)).collect();
+        let waits: Vec<_> = (0..contenders).map(|_| policy.contention_back_off(&chance)).collect();
         assert!(waits.iter().all(|wait| *wait <= policy.contention));
         let first = waits.iter().min().map_or(Duration::ZERO, |first| *first);
         let visible = first + policy.contention / 10;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    AccessToken, Lease, RememberedFailure, TokenPolicy, TokenRecord, decide::Asker,
-};
+use super::{AccessToken, Lease, RememberedFailure, TokenPolicy, TokenRecord, decide::Asker};
 use crate::Timestamp;
 
 /// How long a key stays reserved after its last use: a day, after which a store may drop the record.
@@ -200,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_refused_secret_does_not_count_as_a_failure_of_the_provider_in_a_row() {
-        let refused = ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
+        let refused =
+            ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
         let down = ProviderFailure { code: "unavailable", cred: None, retry_after: None };
         let record = TokenRecord::default().failed(&refused, NOW, 0.0).failed(&down, NOW, 0.0);
         let failure = record.failure.unwrap();
@@ -222,7 +221,8 @@ mod tests {
     #[test]
     fn a_failure_keeps_the_token() {
         let published = TokenRecord::default().published(&minted(), &TokenPolicy::default(), false);
-        let refused = ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
+        let refused =
+            ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
         let record = published.failed(&refused, NOW, 0.0);
         assert_eq!(record.token, Some(AccessToken::new("new")));
         assert_eq!(record.failure.unwrap().until, NOW + Duration::from_secs(60));

@@ -142,11 +142,7 @@ fn leased(
     })
 }
 
-fn rejected_too_often(
-    record: &TokenRecord,
-    asker: &Asker<'_>,
-    now: Timestamp,
-) -> Option<Decision> {
+fn rejected_too_often(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -> Option<Decision> {
     let forced_at = record.forced_at.filter(|_| is_rejected(record, asker))?;
     let until = forced_at + TokenPolicy::FORCED_INTERVAL;
     (now < until).then_some(Decision::RejectedTooOften { until })

@@ -140,11 +140,7 @@ fn a_rejected_token_is_renewed_only_if_it_is_still_the_stored_one() {
 fn a_lease_is_over_once_its_version_was_watched_for_the_length_of_a_lease() {
     let immortal = with_lease(aged(3_700), OTHER, Timestamp::from_millis(i64::MAX));
     let wait = decide(&immortal, &me(), &TokenPolicy::default(), NOW, 0.0);
-    assert_eq!(
-        wait,
-        Decision::Wait { until: NOW + seconds(4) },
-        "at most the length of a lease"
-    );
+    assert_eq!(wait, Decision::Wait { until: NOW + seconds(4) }, "at most the length of a lease");
     let watched = Asker { watched: seconds(4), ..me() };
     assert_eq!(verdict(&immortal, &watched, 0.0), "take");
 }
@@ -154,7 +150,8 @@ fn few_calls_refresh_as_the_window_opens_and_all_as_it_closes() {
     let chance = Chance::seeded(1);
     let refreshed = |age: u64| {
         let record = aged(age);
-        let refreshes = |_: &u32| refreshes_early(record.refresh_at, record.expires_at, NOW, chance.draw());
+        let refreshes =
+            |_: &u32| refreshes_early(record.refresh_at, record.expires_at, NOW, chance.draw());
         (0..100_000).filter(refreshes).count()
     };
     assert_eq!(refreshed(2_699), 0);
@@ -167,8 +164,7 @@ fn few_calls_refresh_as_the_window_opens_and_all_as_it_closes() {
 fn records() -> impl Strategy<Value = TokenRecord> {
     let time = || any::<i64>().prop_map(Timestamp::from_millis);
     let near = || {
-        (-10_000_000_i64..10_000_000)
-            .prop_map(|by| Timestamp::from_millis(NOW.as_millis() + by))
+        (-10_000_000_i64..10_000_000).prop_map(|by| Timestamp::from_millis(NOW.as_millis() + by))
     };
     let times = || proptest::prop_oneof![time(), near()];
     (
