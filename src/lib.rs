@@ -108,8 +108,7 @@ pub use api::Api;
 pub use auth::{AccessPolicy, Authenticator};
 pub use error_chain::error_chain;
 pub use funcify_core::{
-    Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
-    SystemClock, Timestamp,
+    Deadline, DeadlineExceeded, PendingReport, StoreError, StoreErrorKind, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
     register,
 };

@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use funcify_core::{
-    Clock, StoreError, StoreErrorKind, SystemClock,
+    StoreError, StoreErrorKind,
+    engine::{Clock, SystemClock},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
@@ -120,15 +121,13 @@ impl DynamoDbBackend {
 #[async_trait]
 impl Register for DynamoDbBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        // A circuit's snapshot is seconds old anyway; a token read late would be fetched twice.
-        let consistent = matches!(key, RecordKey::Token(_));
         let send = self
             .connection
             .client()
             .get_item()
             .table_name(self.table())
             .key(wire::KEY, AttributeValue::S(self.key(key)))
-            .consistent_read(consistent)
+            .consistent_read(!key.kind.stale_reads)
             .send();
         match self.connection.answer(Request::Read, send).await? {
             Ok(found) => Ok(found.item.and_then(wire::decode)),
@@ -169,10 +168,9 @@ impl Register for DynamoDbBackend {
         }
     }
 
-    /// Each look is billed.
-    fn pace(&self) -> PollPolicy {
-        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(1));
-        PollPolicy { shortest, longest, ..PollPolicy::default() }
+    /// Each read is billed.
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1))
     }
 }
 

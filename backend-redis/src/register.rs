@@ -3,7 +3,7 @@ use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
 use rustls::{
@@ -124,6 +124,10 @@ impl Register for RedisBackend {
         answer
             .and_then(|answer| wire::swap_answer(&answer, id))
             .map_err(|failure| failure.into_error(Attempt::Swap))
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 

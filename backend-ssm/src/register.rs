@@ -82,7 +82,7 @@ impl SsmBackend {
     }
 
     fn name(&self, key: &RecordKey) -> String {
-        format!("{}/{}/{}", self.config.path, key.kind(), key.name())
+        format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }
 
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it is not there.
@@ -277,12 +277,10 @@ impl Register for SsmBackend {
 
     /// SSM bears few requests a second, writes least of all. Each write that loses is a version more
     /// to be read by everybody, and brings the valid one nearer to the end of the history.
-    fn pace(&self) -> PollPolicy {
-        PollPolicy {
-            shortest: Duration::from_millis(500),
-            longest: Duration::from_secs(2),
-            contention: Duration::from_millis(500),
-        }
+    fn poll_policy(&self) -> PollPolicy {
+        let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
+        policy.contention = Duration::from_millis(500);
+        policy
     }
 }
 

@@ -173,7 +173,7 @@ async fn a_getter_looks_at_its_store_as_the_chosen_one_asks_for() {
         let stores = Stores::from_url(url).await.unwrap();
         let keys = SealKeys::parse("one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let sealed = Sealed::new(Arc::clone(&stores.tokens), keys);
-        for pace in [stores.tokens.pace(), sealed.pace()] {
+        for pace in [stores.tokens.poll_policy(), sealed.poll_policy()] {
             let pace = [pace.shortest, pace.longest, pace.contention];
             assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");
         }

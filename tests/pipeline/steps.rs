@@ -12,7 +12,10 @@ use funcify::{
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::{Clock, Deadline, SystemClock};
+use funcify_core::{
+    Deadline,
+    engine::{Clock, SystemClock},
+};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 

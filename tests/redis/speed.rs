@@ -16,7 +16,7 @@ async fn a_read_and_a_swap_cost_little_more_than_the_bare_clients() {
     let client = redis::Client::open(env::redis()).unwrap();
     let mut bare = client.get_multiplexed_async_connection().await.unwrap();
     let script = redis::Script::new(SCRIPT);
-    let place = format!("funcify:bare:{}", key.name());
+    let place = format!("funcify:bare:{}", key.name);
     let mut id = WriteId::random().to_string();
     let _: () =
         redis::cmd("HSET").arg(&place).arg("id").arg(&id).query_async(&mut bare).await.unwrap();

@@ -31,10 +31,10 @@ pub use keys::{SealKeys, SealKeysError};
 /// use std::sync::Arc;
 /// use funcify::sealed::{SealKeys, Sealed};
 /// use funcify_backend_memory::MemoryBackend;
-/// use funcify_core::{register::WriteId, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
+/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = Arc::new(MemoryBackend::default());
+/// let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
 /// let keys = SealKeys::parse("2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")?;
 /// let sealed = Sealed::new(Arc::clone(&store), keys);
 ///
@@ -105,7 +105,7 @@ impl<P: TokenPersistenceProvider + ?Sized> TokenPersistenceProvider for Sealed<P
         })
     }
 
-    fn pace(&self) -> PollPolicy {
-        self.provider.pace()
+    fn poll_policy(&self) -> PollPolicy {
+        self.provider.poll_policy()
     }
 }
