@@ -6,3 +6,15 @@ pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
 };
+
+/// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
+pub mod circuit {
+    pub use crate::circuit::{
+        bucket::Bucket,
+        instance::Instance,
+        record::{Failure, Probe},
+        rules::{
+            Admission, Permit, Report, Rule, Sampling, admit, apply, clamp, lease, set_override,
+        },
+    };
+}
