@@ -142,7 +142,7 @@ impl Asked {
 }
 
 fn counting() -> CircuitPolicy {
-    CircuitPolicy::default().with_count(5, MINUTE)
+    CircuitPolicy::new(CountRule::new(5, MINUTE))
 }
 
 fn count(bench: &Bench) -> Subject {

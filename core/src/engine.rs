@@ -15,3 +15,15 @@ pub use crate::{
         transition::{Minted, ProviderFailure},
     },
 };
+
+/// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
+pub mod circuit {
+    pub use crate::circuit::{
+        bucket::Bucket,
+        instance::Instance,
+        record::{Failure, Probe},
+        rules::{
+            Admission, Permit, Report, Rule, Sampling, admit, apply, clamp, lease, set_override,
+        },
+    };
+}

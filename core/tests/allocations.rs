@@ -13,7 +13,7 @@ use funcify_core::{
     StoreError,
     circuit::{
         CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider,
+        CircuitStateProvider, CountRule,
     },
     register::{Swap, Version, Versioned, WriteId},
 };
@@ -62,7 +62,7 @@ async fn fewest(circuit: &CircuitBreaker, admitted: bool) -> usize {
 #[tokio::test]
 async fn healthy_and_refused_calls_allocate_nothing() {
     let minute = Duration::from_secs(60);
-    let count = CircuitPolicy::default().with_count(1, minute);
+    let count = CircuitPolicy::new(CountRule::new(1, minute));
     let circuit = CircuitBreaker::new("count", count, Arc::new(Memory::default())).unwrap();
     circuit.call(async || Ok::<_, ()>(())).await.unwrap();
     assert_eq!(fewest(&circuit, true).await, 0, "healthy, count rule");

@@ -41,7 +41,7 @@ impl Member {
     pub(crate) fn new(name: &str, stores: Stores) -> Result<Self, Box<dyn Error>> {
         let policy = CircuitPolicy::default()
             .with_count(FAILURES, Duration::from_secs(60))
-            .with_snapshots(SNAPSHOT, Duration::from_millis(500));
+            .with_snapshot_ttl(SNAPSHOT, Duration::from_millis(500));
         let outages = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&outages);
         let circuit = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits))?

@@ -21,7 +21,7 @@ async fn a_breaker_for_each_instance_lets_an_outage_through() {
 
 #[tokio::test(start_paused = true)]
 async fn a_breaker_for_each_instance_opens_for_a_poisoned_one() {
-    let policy = CircuitPolicy::default().with_count(5, std::time::Duration::from_secs(60));
+    let policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)));
     let settings = Settings::new(5).with_instances(20).with_policy(policy);
     let report = run(Scenario::PoisonedInstance, &settings).await.unwrap();
     assert!(misses(&report, "false_opens"), "without a quorum one is enough");

@@ -254,7 +254,7 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
 async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
     let fleet = Fleet::new();
     fleet.provider.is_now(Mood::Hangs);
-    let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
+    let policy = one_in_five_minutes();
     let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
     let getter = getter.circuit(circuit.clone()).build().unwrap();
@@ -276,7 +276,7 @@ async fn nor_does_one_that_got_its_lease_late_where_there_is_no_deadline() {
     for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
         let fleet = Fleet::new();
         fleet.provider.is_now(Mood::Hangs);
-        let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
+        let policy = one_in_five_minutes();
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
         let store = SlowAtFirst::new(&fleet.store, Duration::from_millis(late));

@@ -137,7 +137,7 @@ impl Fleet {
         let asking = Asking { store, way, asked: Arc::clone(&asked) };
         let store: Arc<dyn CircuitStateProvider> = Arc::new(asking);
         let clock = Arc::new(VirtualClock(Instant::now()));
-        let policy = CircuitPolicy::default().with_count(5, Duration::from_secs(300));
+        let policy = CircuitPolicy::new(CountRule::new(5, Duration::from_secs(300)));
         let instance = |seed| {
             let back = Arc::clone(&back);
             CircuitBreaker::new("auth0", policy.clone(), Arc::clone(&store))

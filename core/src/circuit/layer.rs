@@ -7,16 +7,17 @@ use std::{
 
 use tower::{Layer, Service};
 
-use super::{CallOutcome, CircuitBreaker, CircuitError, breaker::by_result};
+use super::{CallOutcome, CircuitBreaker, CircuitError};
 
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
-/// `C` says what a result tells about the dependency; unless given, an error is a failure.
+/// An error counts as a failure, unless [`classify`](Self::classify) says otherwise. The service
+/// fails with [`CircuitError`].
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify_core::circuit::{CircuitBreaker, CircuitLayer, CallOutcome};
+/// use funcify_core::circuit::{CallOutcome, CircuitBreaker, CircuitLayer};
 /// use tower::{Layer, service_fn};
 ///
 /// # fn protect(circuit: CircuitBreaker) {
@@ -37,13 +38,13 @@ pub struct CircuitLayer<C> {
 }
 
 impl CircuitLayer<()> {
-    /// A layer in which an error is a failure.
+    /// A layer in which an error counts as a failure.
     #[must_use]
     pub fn new(breaker: CircuitBreaker) -> Self {
         Self { breaker, classify: () }
     }
 
-    /// Classifies results by `classify`, a `Fn(&Result<Response, Error>) -> CallOutcome`.
+    /// Classifies results with `classify`, a `Fn(&Result<Response, Error>) -> CallOutcome`.
     #[must_use]
     pub fn classify<C>(self, classify: C) -> CircuitLayer<C> {
         CircuitLayer { breaker: self.breaker, classify }
@@ -59,7 +60,7 @@ impl<S, C: Clone> Layer<S> for CircuitLayer<C> {
     }
 }
 
-/// The service that a [`CircuitLayer`] makes.
+/// The service of a [`CircuitLayer`].
 #[derive(Clone)]
 pub struct CircuitService<S, C> {
     inner: S,
@@ -67,7 +68,7 @@ pub struct CircuitService<S, C> {
     classify: C,
 }
 
-/// Says what a result tells about the dependency: a function, or `()` for "an error is a failure".
+/// Says what a result means for the dependency: a function, or `()` where an error is a failure.
 pub trait Classify<T, E> {
     /// The outcome of a call with this result.
     fn outcome(&self, result: &Result<T, E>) -> CallOutcome;
@@ -75,7 +76,7 @@ pub trait Classify<T, E> {
 
 impl<T, E> Classify<T, E> for () {
     fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
-        by_result(result)
+        CallOutcome::of(result)
     }
 }
 
@@ -103,7 +104,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The service that was polled ready is the one to call; the clone is not ready yet.
+        // Call the service that was polled; the clone is not ready yet.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (breaker, classify) = (self.breaker.clone(), self.classify.clone());

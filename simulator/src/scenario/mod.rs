@@ -190,12 +190,12 @@ impl Scenario {
 
 /// Five failures in a minute; stand-down 30 s.
 fn five_a_minute() -> CircuitPolicy {
-    CircuitPolicy::default().with_count(5, seconds(60))
+    CircuitPolicy::new(CountRule::new(5, seconds(60)))
 }
 
 /// A fifth of the calls in a minute; stand-down 30 s.
 fn a_fifth() -> CircuitPolicy {
-    CircuitPolicy::default().with_rate(0.2, seconds(60), 20)
+    CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
 const fn seconds(seconds: u64) -> Duration {

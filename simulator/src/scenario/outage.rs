@@ -74,7 +74,7 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
 /// Fifteen failures at once, which a rule that counts to sixteen has to remember: how many are
 /// missing in the record, over twenty rounds.
 async fn failures_lost(run: &Run) -> Result<f64, SimulatorError> {
-    let policy = five_a_minute().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let mut lost = 0;
     for _ in 0..20 {
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;

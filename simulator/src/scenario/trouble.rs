@@ -46,7 +46,7 @@ pub(super) async fn store_outage(run: &Run) -> Result<Vec<Figure>, SimulatorErro
 }
 
 pub(super) async fn poisoned_instance(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let policy = run.policy(five_a_minute().with_quorum(2));
+    let policy = run.policy(CircuitPolicy::new(CountRule::new(5, seconds(60)).with_quorum(2)));
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.dependency.is(Health { poisoned: Some(0), ..Health::WELL });
     let calls = fleet.dependency.asked();

@@ -46,7 +46,7 @@ impl CircuitStateProvider for Down {
 }
 
 fn breaker() -> CircuitBreaker {
-    let policy = CircuitPolicy::default().with_count(2, Duration::from_secs(60));
+    let policy = CircuitPolicy::new(CountRule::new(2, Duration::from_secs(60)));
     CircuitBreaker::new("issuer", policy, Arc::new(Down)).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! Failures that ride on another's report, and what becomes of them.
+//! Coalesced reports: failures that another report takes along.
 
 use std::{
     sync::{
@@ -12,32 +12,32 @@ use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
     circuit::{
-        CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider,
+        CallOutcome, CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
+        CircuitStateProvider, CountRule,
     },
     register::{Swap, Version, Versioned, WriteId},
 };
 use tokio::time::{sleep, timeout};
 
 use crate::support::{
-    Mood, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy,
+    Mode, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy,
 };
 
-/// How many of four failures are in the record: one leads and is dropped, two ride on its report, and
+/// How many of four failures are in the record: one leads and is dropped, two are coalesced with it, and
 /// the last comes `later`.
 async fn counted(later: Duration) -> usize {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let circuit = fleet(&store, &policy, 1).remove(0);
     succeed(&circuit).await.unwrap();
-    let riding = async {
+    let coalesced = async {
         sleep(millis(1)).await;
         for _ in 0..2 {
             fail(&circuit).await.unwrap_err();
         }
     };
-    let (led, ()) = tokio::join!(timeout(millis(2), fail(&circuit)), riding);
-    assert!(led.is_err(), "it was to be dropped");
+    let (leader, ()) = tokio::join!(timeout(millis(2), fail(&circuit)), coalesced);
+    assert!(leader.is_err(), "it was to be dropped");
     assert!(store.record().failures.is_empty(), "nothing has been written yet");
     sleep(later).await;
     fail(&circuit).await.unwrap_err();
@@ -45,21 +45,21 @@ async fn counted(later: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_failures_that_ride_on_a_dropped_report_go_with_the_next() {
+async fn f26_failures_of_a_dropped_batch_go_with_the_next_report() {
     assert_eq!(counted(seconds(1)).await, 4);
-    // News that old is none: as if every report forgot what rode on the one before it.
+    // Reports that old are dropped: as if every report forgot those coalesced with the one before it.
     assert_eq!(counted(seconds(11)).await, 1);
 }
 
-/// A store that applies a write and then keeps its caller waiting.
+/// A store that applies a write and answers a minute later.
 #[derive(Debug)]
-struct Dawdles {
+struct AnswersLate {
     store: Arc<Store>,
-    dawdles: AtomicBool,
+    is_late: AtomicBool,
 }
 
 #[async_trait]
-impl CircuitStateProvider for Dawdles {
+impl CircuitStateProvider for AnswersLate {
     async fn circuit_state(
         &self,
         circuit: &CircuitName,
@@ -75,7 +75,7 @@ impl CircuitStateProvider for Dawdles {
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
         let swap = self.store.update_state(circuit, expected, id, next).await;
-        if self.dawdles.swap(false, Ordering::SeqCst) {
+        if self.is_late.swap(false, Ordering::SeqCst) {
             sleep(seconds(60)).await;
         }
         swap
@@ -85,9 +85,9 @@ impl CircuitStateProvider for Dawdles {
 #[tokio::test(start_paused = true)]
 async fn f26_a_failure_that_may_have_been_counted_is_not_counted_again() {
     let store = Store::new();
-    let dawdles = Dawdles { store: Arc::clone(&store), dawdles: AtomicBool::new(true) };
-    let policy = CircuitPolicy::default().with_count(16, seconds(60));
-    let circuit = CircuitBreaker::new("auth0", policy, Arc::new(dawdles))
+    let late = AnswersLate { store: Arc::clone(&store), is_late: AtomicBool::new(true) };
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
+    let circuit = CircuitBreaker::new("auth0", policy, Arc::new(late))
         .unwrap()
         .with_clock(VirtualClock::new());
     succeed(&circuit).await.unwrap();
@@ -105,11 +105,11 @@ async fn what_was_decided_without_the_store_is_never_written_to_it() {
     sleep(seconds(10)).await;
     let shared = circuit.acquire().await.unwrap();
     assert_eq!(store.record().state, CircuitState::HalfOpen);
-    store.is(Mood::Down);
-    circuit.acquire().await.unwrap().success().await;
+    store.set_mode(Mode::Down);
+    circuit.acquire().await.unwrap().record(CallOutcome::Success).await;
     assert_eq!(circuit.record().await.round_successes, 1, "privately");
-    store.is(Mood::Up);
-    shared.success().await;
+    store.set_mode(Mode::Up);
+    shared.record(CallOutcome::Success).await;
     let record = store.record();
     assert_eq!((record.state, record.round_successes), (CircuitState::HalfOpen, 0));
 }
@@ -165,7 +165,7 @@ async fn f04_the_result_of_a_probe_counts_once_whether_its_unclear_write_was_app
         let circuit = circuit.with_clock(VirtualClock::at(START + seconds(20)));
         let probe = circuit.acquire().await.unwrap();
         provider.is_unclear.store(true, Ordering::SeqCst);
-        probe.success().await;
+        probe.record(CallOutcome::Success).await;
         assert_eq!(store.record().round_successes, 1, "applied: {applies}");
     }
 }

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,43 +12,51 @@ use crate::{
     register::{Record, RecordKind, WriteId},
 };
 
-/// A circuit as it is stored: one record for the whole fleet, under 1 KB full.
+/// A circuit as it is stored: one record for the whole fleet, under 1 KB even when full.
 ///
-/// The default, Closed in epoch 0 and changed at 0, is what an absent record stands for. Members
-/// that are missing have their default; a `state` that is not known here makes the record damaged.
+/// The default is closed in epoch 0, changed at 0. An absent record means the same. Missing members
+/// get their default; a `state` that is not known here makes the record corrupt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CircuitRecord {
     /// The state.
     pub state: CircuitState,
-    /// One more with every change of state.
+    /// A number that rises by one with every change of state.
     pub epoch: u64,
-    /// When the state changed last: with the epoch, what a report is fenced by.
+    /// When the state changed last. Reports are fenced by this time and the epoch.
     pub changed_at: Timestamp,
     /// Why the circuit is not closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Until when calls are refused.
     pub open_until: Timestamp,
-    /// How often it opened without a long rest in between: the exponent of the stand-down.
-    pub openings: u32,
-    /// The failures that the count rule looks at, at most 16; of a rate rule with a quorum the last
+    /// How often the circuit opened without a long rest in between: the exponent of the open
+    /// duration. Stored as `openings`.
+    #[serde(rename = "openings")]
+    pub consecutive_opens: u32,
+    /// The failures that the count rule looks at, at most 16. For a rate rule with a quorum, the last
     /// failure of some instances.
+    #[doc(hidden)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
     /// What the rate rule looks at, newest last.
+    #[doc(hidden)]
     #[serde(with = "bucket::list", skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<Bucket>,
     /// The probes under way in this half-open round, at most 4.
+    #[doc(hidden)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<Probe>,
     /// How many probes of this half-open round succeeded.
+    #[doc(hidden)]
     #[serde(skip_serializing_if = "is_zero")]
     pub round_successes: u32,
-    /// What an operator ordered.
+    /// The override that an operator set. Once it expired it is without effect.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
     /// Members of a newer version, kept when this one writes.
+    #[doc(hidden)]
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -57,7 +68,7 @@ pub enum CircuitState {
     /// Calls are admitted.
     #[default]
     Closed,
-    /// Calls are refused until the stand-down is over.
+    /// Calls are refused until the open duration is over.
     Open,
     /// A few probes find out whether calls succeed again.
     HalfOpen,
@@ -68,81 +79,85 @@ pub enum CircuitState {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// As many failures in the window as the count rule allows.
+    /// The count rule counted too many failures within its window.
     Failures,
-    /// Too large a part of the calls failed.
+    /// Too large a share of the calls failed.
     FailureRate,
-    /// Too large a part of the calls was slow.
+    /// Too large a share of the calls was slow.
     SlowCalls,
     /// A probe failed.
     ProbeFailed,
     /// The probes that are under way decide first.
     Probing,
-    /// Only this instance fails: it is open for itself.
-    ThisInstance,
+    /// Only this instance fails: the circuit is open for this instance alone.
+    #[serde(rename = "this_instance")]
+    InstanceLocal,
     /// An operator forced the circuit open.
     Override,
-    /// The store is down, and the policy says to refuse then.
+    /// The store is down, and the policy says to refuse calls then.
     StoreDown,
-    /// What is known of the circuit is old, and there was no time to look at it.
+    /// The snapshot of the circuit is old, and there was no time to refresh it.
     Stale,
     /// A cause of a newer version.
     #[serde(other)]
     Unknown,
 }
 
-/// One failure that was counted; stored as `[at, instance]`.
+/// One counted failure, stored as `[at, instance]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Timestamp, Instance)", into = "(Timestamp, Instance)")]
 pub struct Failure {
     /// When it was counted.
     pub at: Timestamp,
-    /// Who had it.
+    /// The instance whose call failed.
     pub instance: Instance,
 }
 
-/// The lease of one probe; stored as `[id, until]`, the id in hexadecimal.
+/// The lease of one probe, stored as `[id, until]`, the id in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(String, Timestamp)", into = "(String, Timestamp)")]
 pub struct Probe {
-    /// Which probe it is: random.
+    /// The identity of the probe: random.
     pub id: WriteId,
     /// When the lease is over.
     pub until: Timestamp,
 }
 
-/// An operator's order, in force until it expires.
+/// An operator's override, in force until it expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Override {
-    /// What was ordered.
+    /// What happens to calls.
     pub mode: OverrideMode,
-    /// When the order ends.
+    /// When the override ends.
     pub until: Timestamp,
-    /// Who gave it, at most 64 bytes.
+    /// Who set it, in at most 64 bytes.
     #[serde(default)]
     pub by: String,
 }
 
-/// What an operator can order.
+/// What happens to calls under an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideMode {
     /// Every call is refused.
     ForceOpen,
-    /// Every call is admitted, nothing is counted.
+    /// Every call is admitted, and nothing is counted.
     Disabled,
 }
 
 impl CircuitRecord {
     /// The override that is in force at `now`.
+    #[doc(hidden)]
     #[must_use]
     pub fn override_at(&self, now: Timestamp) -> Option<&Override> {
-        self.overridden.as_ref().filter(|order| order.until > now)
+        self.overridden.as_ref().filter(|set| set.until > now)
     }
 }
 
 impl Override {
-    /// An order of `by`, of whose name 64 bytes are kept.
+    /// An override by `by`, of whose name 64 bytes are kept.
+    #[doc(hidden)]
     pub fn new(mode: OverrideMode, until: Timestamp, by: impl Into<String>) -> Self {
         let mut by = by.into();
         by.truncate(by.floor_char_boundary(64));
@@ -155,9 +170,9 @@ impl Record for CircuitRecord {
     const KIND: RecordKind = RecordKind::new("circuit").with_stale_reads();
 
     fn keep_for(&self, now: Timestamp) -> Duration {
-        let order = self.overridden.as_ref().map_or(Timestamp::EPOCH, |order| order.until);
-        let needed = self.open_until.max(order).since(now);
-        // A damaged time must not make a store keep the record for ever.
+        let overridden = self.overridden.as_ref().map_or(Timestamp::EPOCH, |set| set.until);
+        let needed = self.open_until.max(overridden).since(now);
+        // A corrupt time must not make a store keep the record for ever.
         needed.min(Duration::from_secs(86_400 * 366)) + Duration::from_secs(86_400)
     }
 }

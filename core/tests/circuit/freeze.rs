@@ -1,4 +1,5 @@
-//! What a process knows may be old: it was frozen, its clock was set, or it has no time to look.
+//! What a process knows may be old: it was frozen, its clock was set, or it has no time to refresh
+//! its snapshot.
 
 use std::sync::{
     Arc,
@@ -9,7 +10,8 @@ use async_trait::async_trait;
 use funcify_core::{
     Deadline, StoreError, Timestamp,
     circuit::{
-        Cause, CircuitBreaker, CircuitName, CircuitRecord, CircuitState, CircuitStateProvider,
+        CallOutcome, Cause, CircuitBreaker, CircuitName, CircuitRecord, CircuitState,
+        CircuitStateProvider,
     },
     engine::ManualClock,
     register::{Swap, Version, Versioned, WriteId},
@@ -58,7 +60,7 @@ impl CircuitStateProvider for Freezing {
     }
 }
 
-/// Whether a call is refused that was frozen while it looked.
+/// Whether a call is refused that was frozen while it refreshed the snapshot.
 async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
     let policy = touchy().with_open_duration(seconds(600), seconds(600));
@@ -118,9 +120,9 @@ impl CircuitStateProvider for Frozen {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f10_a_process_frozen_while_it_looked_looks_again_before_it_refuses() {
-    // However short a look is fresh, one of up to a second will do; a clock that was set back says
-    // nothing of its age.
+async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides() {
+    // However short its time to live, a snapshot of up to a second will do. A clock that was set back
+    // says nothing about its age.
     let thawed = [
         (START + seconds(60), 2),
         (START + millis(1_001), 2),
@@ -136,10 +138,10 @@ async fn f10_a_process_frozen_while_it_looked_looks_again_before_it_refuses() {
             in_swap: AtomicBool::new(false),
             until,
         };
-        let policy = touchy().with_snapshots(millis(500), millis(500));
+        let policy = touchy().with_snapshot_ttl(millis(500), millis(500));
         let circuit = CircuitBreaker::new("auth0", policy, Arc::new(frozen)).unwrap();
         let circuit = circuit.with_clock(clock);
-        circuit.acquire().await.unwrap().neutral();
+        circuit.acquire().await.unwrap().record(CallOutcome::Neutral).await;
         assert_eq!(store.reads.load(Ordering::SeqCst), reads, "{until:?}");
     }
 }
@@ -187,7 +189,7 @@ async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
     let back = START - seconds(300);
     clock.set(back);
     assert!(is_refused(&succeed(&circuit).await));
-    // No longer than the longest stand-down of the policy, whatever the record says.
+    // No longer than the longest open duration of the policy, whatever the record says.
     clock.set(back + seconds(40));
     for _ in 0..2 {
         succeed(&circuit).await.unwrap();
@@ -196,7 +198,7 @@ async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_time_to_look_nothing_passes_by_what_was_known_long_ago() {
+async fn without_time_to_refresh_no_call_passes_by_an_old_snapshot() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     succeed(&fleet[1]).await.unwrap();

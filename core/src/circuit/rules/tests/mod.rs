@@ -1,4 +1,8 @@
-//! Each rule's table of cases. What holds for any record stands in `tests/circuit/properties.rs`.
+//! Each rule's table of cases.
+
+mod mutants;
+mod properties;
+mod rate;
 
 use std::time::Duration;
 
@@ -6,21 +10,42 @@ use super::{Admission, CallOutcome, Permit, Report, admit, apply, clamp, lease};
 use crate::{
     Timestamp,
     circuit::{
-        Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override,
-        OverrideMode, Probe,
+        Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, CountRule, Failure, Instance,
+        Override, OverrideMode, Probe, rules::Rule,
     },
     register::WriteId,
 };
 
 use CircuitState::{Closed, HalfOpen, Open};
 
+/// What time it is when a test begins.
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Opens at five failures a minute, for ten seconds.
+fn five_a_minute() -> CircuitPolicy {
+    CircuitPolicy::new(CountRule::new(5, MINUTE)).with_open_duration(seconds(10), seconds(40))
+}
+
+/// The same policy with another rule.
+fn with_rule(policy: CircuitPolicy, rule: impl Into<Rule>) -> CircuitPolicy {
+    CircuitPolicy { rule: rule.into(), ..policy }
+}
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000 + second * 1_000)
 }
 
 fn policy() -> CircuitPolicy {
-    CircuitPolicy::default()
-        .with_count(3, Duration::from_secs(60))
+    CircuitPolicy::new(CountRule::new(3, MINUTE))
         .with_open_duration(Duration::from_secs(10), Duration::from_secs(40))
         .with_probes(2, 2)
 }
@@ -35,13 +60,13 @@ fn in_state(state: CircuitState) -> CircuitRecord {
         epoch: 1,
         changed_at: at(0),
         open_until: at(10),
-        openings: 1,
+        consecutive_opens: 1,
         cause: (state != Closed).then_some(Cause::Failures),
         ..CircuitRecord::default()
     }
 }
 
-fn told(record: &CircuitRecord, probe: Option<Probe>, outcome: CallOutcome) -> Report {
+fn report_of(record: &CircuitRecord, probe: Option<Probe>, outcome: CallOutcome) -> Report {
     let permit = Permit::of(record, probe);
     Report { permit, outcome, slow: false, weight: 1, instance: Instance::new("a") }
 }
@@ -55,7 +80,7 @@ fn admission_by_state_and_time() {
     let cases = [
         ("closed", in_state(Closed), 5, Admission::Admitted),
         ("open", in_state(Open), 9, refused(10, Cause::Failures)),
-        ("stand-down over", in_state(Open), 10, Admission::IfLeased),
+        ("open duration over", in_state(Open), 10, Admission::IfLeased),
         ("half-open, no probe", in_state(HalfOpen), 12, Admission::IfLeased),
         ("half-open, a place left", one, 12, Admission::IfLeased),
         ("half-open, full", two.clone(), 12, refused(13, Cause::Probing)),
@@ -85,7 +110,7 @@ fn what_a_report_does_by_state() {
         ("whatever came before", won, Some(one), Failure, Some((Open, 2))),
     ];
     for (case, record, probe, outcome, expected) in cases {
-        let next = apply(&record, &policy(), &told(&record, probe, outcome), at(15), 0.5);
+        let next = apply(&record, &policy(), &report_of(&record, probe, outcome), at(15), 0.5);
         assert_eq!(next.map(|next| (next.state, next.epoch)), expected, "{case}");
     }
 }
@@ -97,7 +122,7 @@ fn a_permit_is_fenced_by_the_epoch_and_by_the_time_of_the_change() {
         [(1, at(0), true), (0, at(0), false), (2, at(0), false), (1, at(1), false)]
     {
         let permit = Permit { epoch, changed_at, ..Permit::of(&record, None) };
-        let report = Report { permit, ..told(&record, None, CallOutcome::Failure) };
+        let report = Report { permit, ..report_of(&record, None, CallOutcome::Failure) };
         let next = apply(&record, &policy(), &report, at(5), 0.5);
         assert_eq!(next.is_some(), counts, "{epoch}, {changed_at:?}");
     }
@@ -109,7 +134,7 @@ fn a_lease_is_over_by_the_record_or_by_the_permit_whichever_is_first() {
         [(22, 22, 21, true), (22, 22, 22, false), (22, 16, 16, false), (16, 22, 16, false)]
     {
         let record = CircuitRecord { probes: vec![probe(1, stored)], ..in_state(HalfOpen) };
-        let report = told(&record, Some(probe(1, held)), CallOutcome::Success);
+        let report = report_of(&record, Some(probe(1, held)), CallOutcome::Success);
         let next = apply(&record, &policy(), &report, at(second), 0.5);
         assert_eq!(next.is_some(), counts, "{stored} stored, {held} held, at {second}");
     }
@@ -125,19 +150,19 @@ fn with_each_change_of_state_counting_begins_anew_and_members_of_a_newer_version
         unknown: serde_json::Map::from_iter([("newer".to_owned(), true.into())]),
         ..in_state(state)
     };
-    let told = |state, probe, outcome| {
+    let applied = |state, probe, outcome| {
         let record = full(state);
-        apply(&record, &policy(), &told(&record, probe, outcome), at(15), 0.5).unwrap()
+        apply(&record, &policy(), &report_of(&record, probe, outcome), at(15), 0.5).unwrap()
     };
     let changes = [
-        (told(Closed, None, CallOutcome::Failure), Open, vec![]),
+        (applied(Closed, None, CallOutcome::Failure), Open, vec![]),
         (
             lease(&full(Open), &policy(), probe(2, 27), at(15)).unwrap(),
             HalfOpen,
             vec![probe(2, 27)],
         ),
-        (told(HalfOpen, Some(probe(1, 22)), CallOutcome::Success), Closed, vec![]),
-        (told(HalfOpen, Some(probe(1, 22)), CallOutcome::Failure), Open, vec![]),
+        (applied(HalfOpen, Some(probe(1, 22)), CallOutcome::Success), Closed, vec![]),
+        (applied(HalfOpen, Some(probe(1, 22)), CallOutcome::Failure), Open, vec![]),
     ];
     for (next, state, probes) in changes {
         assert_eq!((next.state, next.epoch, next.changed_at), (state, 2, at(15)));
@@ -148,20 +173,20 @@ fn with_each_change_of_state_counting_begins_anew_and_members_of_a_newer_version
 }
 
 #[test]
-fn only_a_rest_in_closed_makes_the_next_stand_down_short() {
+fn only_a_rest_in_closed_resets_the_open_duration() {
     let record = CircuitRecord { probes: vec![probe(1, 222)], ..in_state(HalfOpen) };
-    let report = told(&record, Some(probe(1, 222)), CallOutcome::Failure);
-    assert_eq!(apply(&record, &policy(), &report, at(200), 0.5).unwrap().openings, 2);
+    let report = report_of(&record, Some(probe(1, 222)), CallOutcome::Failure);
+    assert_eq!(apply(&record, &policy(), &report, at(200), 0.5).unwrap().consecutive_opens, 2);
 }
 
 #[test]
-fn no_more_failures_are_kept_than_there_are_places() {
+fn no_more_failures_are_kept_than_the_record_holds() {
     // Of one instance as many as the others of the quorum leave, the newest; of all of them sixteen.
-    let policy = policy().with_count(16, Duration::from_secs(60)).with_quorum(8);
+    let policy = with_rule(policy(), CountRule::new(16, MINUTE).with_quorum(8));
     let mut record = in_state(Closed);
     let mut fail = |tag: &str, second| {
         let instance = Instance::new(tag);
-        let report = Report { instance, ..told(&record, None, CallOutcome::Failure) };
+        let report = Report { instance, ..report_of(&record, None, CallOutcome::Failure) };
         record = apply(&record, &policy, &report, at(second), 0.5).unwrap();
         record.failures.clone()
     };
@@ -174,19 +199,19 @@ fn no_more_failures_are_kept_than_there_are_places() {
 }
 
 #[test]
-fn under_an_order_nothing_is_counted() {
+fn under_an_override_nothing_is_counted() {
     for mode in [OverrideMode::ForceOpen, OverrideMode::Disabled] {
         let overridden = Some(Override::new(mode, at(60), "ann"));
         let record = CircuitRecord { overridden, ..in_state(Closed) };
-        let report = told(&record, None, CallOutcome::Failure);
+        let report = report_of(&record, None, CallOutcome::Failure);
         assert_eq!(apply(&record, &policy(), &report, at(59), 0.5), None);
         assert!(apply(&record, &policy(), &report, at(60), 0.5).is_some());
     }
 }
 
 #[test]
-fn the_stand_down_by_the_number_of_openings_and_the_draw() {
-    // Openings so far, seconds since the last change, draw, then the span and the openings after.
+fn the_open_duration_by_consecutive_opens_and_the_draw() {
+    // Consecutive opens so far, seconds since the last change, draw; then the span, and the opens after.
     let cases = [
         (0, 5, 1.0, 10_000, 1),
         (0, 5, 0.0, 9_000, 1),
@@ -197,13 +222,13 @@ fn the_stand_down_by_the_number_of_openings_and_the_draw() {
         (3, 79, 1.0, 40_000, 4),
         (3, 80, 1.0, 10_000, 1),
     ];
-    for (openings, rest, chance, span, after) in cases {
-        let policy = policy().with_count(1, Duration::from_secs(60));
-        let record = CircuitRecord { openings, ..in_state(Closed) };
-        let report = told(&record, None, CallOutcome::Failure);
+    for (consecutive_opens, rest, chance, span, after) in cases {
+        let policy = with_rule(policy(), CountRule::new(1, MINUTE));
+        let record = CircuitRecord { consecutive_opens, ..in_state(Closed) };
+        let report = report_of(&record, None, CallOutcome::Failure);
         let opened = apply(&record, &policy, &report, at(rest), chance).unwrap();
         let spanned = opened.open_until.since(opened.changed_at);
-        assert_eq!((spanned, opened.openings), (Duration::from_millis(span), after));
+        assert_eq!((spanned, opened.consecutive_opens), (Duration::from_millis(span), after));
     }
 }
 
@@ -219,11 +244,11 @@ fn places_of_a_quorum() {
         ("aaaaabc", true),
         ("aabbc", true),
     ] {
-        let policy = policy().with_count(4, Duration::from_secs(60)).with_quorum(3);
+        let policy = with_rule(policy(), CountRule::new(4, MINUTE).with_quorum(3));
         let mut record = in_state(Closed);
         for (second, tag) in who.chars().enumerate() {
             let instance = Instance::new(tag.to_string());
-            let report = Report { instance, ..told(&record, None, CallOutcome::Failure) };
+            let report = Report { instance, ..report_of(&record, None, CallOutcome::Failure) };
             let now = at(i64::try_from(second).unwrap());
             record = apply(&record, &policy, &report, now, 0.5).unwrap_or(record);
         }
@@ -246,7 +271,7 @@ fn a_lease_makes_an_open_circuit_half_open_and_counts_anew() {
 }
 
 #[test]
-fn of_more_than_an_honest_writer_keeps_the_newest_stay() {
+fn of_more_than_a_correct_writer_keeps_the_newest_stay() {
     let odd = CircuitRecord {
         failures: (0..20).map(|n| Failure { at: at(n), instance: Instance::new("a") }).collect(),
         buckets: (0..30).map(|n| Bucket { at: at(n), ..Bucket::default() }).collect(),
@@ -260,7 +285,7 @@ fn of_more_than_an_honest_writer_keeps_the_newest_stay() {
 }
 
 #[test]
-fn the_latest_that_an_honest_writer_could_have_stored() {
+fn times_are_lowered_to_the_latest_that_a_correct_writer_could_have_stored() {
     let far = Timestamp::from_millis(i64::MAX);
     let odd = CircuitRecord {
         open_until: far,
@@ -276,9 +301,9 @@ fn the_latest_that_an_honest_writer_could_have_stored() {
     assert_eq!(read.failures.first().map(|failure| failure.at), Some(at(0)));
     assert_eq!(read.buckets.first().map(|bucket| bucket.at), Some(at(0)));
     assert_eq!(read.probes.first().map(|probe| probe.until), Some(at(12)));
-    assert_eq!(read.overridden.map(|order| order.until), Some(at(7 * 86_400)));
+    assert_eq!(read.overridden.map(|set| set.until), Some(at(7 * 86_400)));
     assert_eq!(read.changed_at, far, "reports are fenced by it as it is");
-    // An honest change long ago bounds the stand-down for good.
+    // A correct change long ago bounds the open duration for good.
     let stuck = CircuitRecord { changed_at: at(-100), ..odd };
     assert_eq!(clamp(stuck, &policy(), at(0)).open_until, at(-60));
 }

@@ -1,6 +1,9 @@
-//! The stored forms, as files: what an older or a newer version of this crate reads and writes.
+//! The stored forms, as files: what an older or a newer version of this crate reads and writes. The
+//! names in the record stay, whatever they are called in the code.
 
-use funcify_core::{
+use std::time::Duration;
+
+use crate::{
     Timestamp,
     circuit::{
         Bucket, Cause, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
@@ -10,29 +13,33 @@ use funcify_core::{
     register::{Body, Corruption, Record, Version, Versioned, WriteId},
 };
 
-use crate::support::{START, millis, seconds};
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 fn read(text: &str) -> Versioned<CircuitRecord> {
     let version = Version::new(WriteId::from_bits(1));
     decode(Versioned::new(Body::parse(text).unwrap(), version))
 }
 
-fn order() -> Option<Override> {
+fn an_override() -> Option<Override> {
     Some(Override::new(OverrideMode::ForceOpen, START + seconds(3_600), "x".repeat(64)))
 }
 
 /// Closed, with every place of the count rule taken.
 fn counting() -> CircuitRecord {
     let failure = |n: u64| Failure {
-        at: START + millis(n),
+        at: START + Duration::from_millis(n),
         instance: Instance::new(format!("0a3c9b{n:02}")),
     };
     CircuitRecord {
         epoch: 12_345,
         changed_at: START,
-        openings: 12,
+        consecutive_opens: 12,
         failures: (0..16).map(failure).collect(),
-        overridden: order(),
+        overridden: an_override(),
         ..CircuitRecord::default()
     }
 }
@@ -75,14 +82,14 @@ fn probing() -> CircuitRecord {
 type Golden = (&'static str, fn() -> CircuitRecord);
 
 const GOLDEN: [Golden; 4] = [
-    (include_str!("../records/circuit-vacant.json"), CircuitRecord::default),
-    (include_str!("../records/circuit-counting.json"), counting),
-    (include_str!("../records/circuit-sampling.json"), sampling),
-    (include_str!("../records/circuit-probing.json"), probing),
+    (include_str!("../../../tests/records/circuit-empty.json"), CircuitRecord::default),
+    (include_str!("../../../tests/records/circuit-counting.json"), counting),
+    (include_str!("../../../tests/records/circuit-sampling.json"), sampling),
+    (include_str!("../../../tests/records/circuit-probing.json"), probing),
 ];
 
 #[test]
-fn a_record_is_written_and_read_as_it_always_was() {
+fn a_record_is_written_and_read_as_in_version_0_1() {
     for (text, record) in GOLDEN {
         let record = record();
         assert_eq!(
@@ -94,6 +101,11 @@ fn a_record_is_written_and_read_as_it_always_was() {
         let read = read(text);
         assert_eq!((read.corruption, read.value), (None, record));
     }
+}
+
+#[test]
+fn an_instance_local_cause_is_stored_under_its_first_name() {
+    assert_eq!(serde_json::to_string(&Cause::InstanceLocal).unwrap(), r#""this_instance""#);
 }
 
 #[test]
@@ -115,7 +127,7 @@ fn missing_members_have_their_default_and_unknown_ones_are_kept() {
 }
 
 #[test]
-fn what_cannot_be_read_is_vacant_and_says_so() {
+fn what_cannot_be_read_is_empty_and_marked_as_corrupt() {
     for text in [
         r#"{"state":"half_closed"}"#,
         r#"{"state":1}"#,
@@ -141,7 +153,7 @@ fn a_record_is_kept_a_day_longer_than_it_says_and_never_for_ever() {
     assert_eq!(record.keep_for(START), day + seconds(60));
     assert_eq!(CircuitRecord::default().keep_for(START), day);
     assert_eq!(counting().keep_for(START), day + seconds(3_600));
-    let damaged =
+    let corrupt =
         CircuitRecord { open_until: Timestamp::from_millis(i64::MAX), ..CircuitRecord::default() };
-    assert_eq!(damaged.keep_for(START), day * 367);
+    assert_eq!(corrupt.keep_for(START), day * 367);
 }

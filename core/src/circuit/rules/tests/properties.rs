@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use funcify_core::{
+use crate::{
     Timestamp,
     circuit::{
-        Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override,
-        OverrideMode, Probe,
-        rules::{self, Admission, CallOutcome, Permit, Report},
+        Bucket, Cause, CircuitPolicy, CircuitRecord, CircuitState, CountRule, Failure, Instance,
+        Override, OverrideMode, Probe, RateRule,
+        rules::{self, Admission, CallOutcome, Permit, Report, Rule},
     },
     engine::{decode, encode},
     register::{Version, Versioned, WriteId},
@@ -19,7 +19,7 @@ use proptest::{
     prop_assert, prop_assert_eq, proptest,
 };
 
-use crate::support::{START, five_a_minute, millis, seconds};
+use super::{START, five_a_minute, millis, seconds, with_rule};
 
 fn time() -> impl Strategy<Value = Timestamp> {
     let near = -700_000_i64..700_000;
@@ -47,7 +47,7 @@ fn bucket() -> impl Strategy<Value = Bucket> {
     })
 }
 
-fn order() -> impl Strategy<Value = Override> {
+fn an_override() -> impl Strategy<Value = Override> {
     let mode = prop_oneof![Just(OverrideMode::ForceOpen), Just(OverrideMode::Disabled)];
     (mode, time()).prop_map(|(mode, until)| Override::new(mode, until, "ann"))
 }
@@ -61,8 +61,9 @@ fn record() -> impl Strategy<Value = CircuitRecord> {
     let cause = option::of(prop_oneof![Just(Cause::Failures), Just(Cause::ProbeFailed)]);
     let head = (state, any::<u64>(), time(), cause, time(), any::<u32>(), any::<u32>());
     let lists = (vec(failure(), 0..20), vec(bucket(), 0..30), vec(probe(), 0..6));
-    (head, lists, option::weighted(0.2, order())).prop_map(|(head, lists, overridden)| {
-        let (state, epoch, changed_at, cause, open_until, openings, round_successes) = head;
+    (head, lists, option::weighted(0.2, an_override())).prop_map(|(head, lists, overridden)| {
+        let (state, epoch, changed_at, cause, open_until, consecutive_opens, round_successes) =
+            head;
         let (failures, buckets, probes) = lists;
         CircuitRecord {
             state,
@@ -70,7 +71,7 @@ fn record() -> impl Strategy<Value = CircuitRecord> {
             changed_at,
             cause,
             open_until,
-            openings,
+            consecutive_opens,
             failures,
             buckets,
             probes,
@@ -83,14 +84,18 @@ fn record() -> impl Strategy<Value = CircuitRecord> {
 
 fn policy() -> impl Strategy<Value = CircuitPolicy> {
     let rule = prop_oneof![
-        (1_u32..=16).prop_map(|n| five_a_minute().with_count(n, seconds(60))),
-        (0.01..=1.0).prop_map(|part| five_a_minute().with_rate(part, seconds(60), 1)),
-        (0.01..=1.0).prop_map(|part| {
-            five_a_minute().with_rate(0.5, seconds(60), 20).with_slow_calls(part, seconds(1))
+        (1_u32..=16, 1_u32..=4).prop_map(|(n, quorum)| {
+            Rule::from(CountRule::new(n, seconds(60)).with_quorum(quorum.min(n)))
+        }),
+        (0.01..=1.0, 1_u32..=4).prop_map(|(share, quorum)| {
+            Rule::from(RateRule::new(share, seconds(60), 1).with_quorum(quorum))
+        }),
+        (0.01..=1.0).prop_map(|share| {
+            Rule::from(RateRule::new(0.5, seconds(60), 20).with_slow_calls(share, seconds(1)))
         }),
     ];
-    (rule, 1_u32..=4, 1_u32..=16, 1_u32..=4).prop_map(|(policy, probes, wins, quorum)| {
-        policy.with_probes(probes, wins).with_quorum(quorum)
+    (rule, 1_u32..=4, 1_u32..=16).prop_map(|(rule, probes, successes)| {
+        with_rule(five_a_minute(), rule).with_probes(probes, successes)
     })
 }
 
@@ -108,7 +113,7 @@ proptest! {
     fn the_count_rule_opens_exactly_when_enough_failures_stand_in_one_window(
         gaps in vec(0_u64..40_000, 1..60), enough in 1_u32..=16,
     ) {
-        let policy = five_a_minute().with_count(enough, seconds(60));
+        let policy = with_rule(five_a_minute(), CountRule::new(enough, seconds(60)));
         let mut record = CircuitRecord::default();
         let mut times: Vec<Timestamp> = Vec::new();
         let mut now = START;
@@ -129,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn neutral_never_moves_anything(
+    fn neutral_never_changes_anything(
         record in record(), policy in policy(), now in time(), probe in option::of(probe()),
     ) {
         let report = report(&record, probe, CallOutcome::Neutral);
@@ -137,18 +142,18 @@ proptest! {
     }
 
     #[test]
-    fn an_order_in_force_dominates(
-        record in record(), order in order(), policy in policy(), outcome in outcome(),
+    fn an_override_in_force_dominates(
+        record in record(), overridden in an_override(), policy in policy(), outcome in outcome(),
         probe in probe(),
     ) {
-        let now = order.until - millis(1);
-        let record = CircuitRecord { overridden: Some(order.clone()), ..record };
+        let now = overridden.until - millis(1);
+        let record = CircuitRecord { overridden: Some(overridden.clone()), ..record };
         let admission = rules::admit(&record, &policy, now);
-        match order.mode {
+        match overridden.mode {
             OverrideMode::Disabled => prop_assert_eq!(admission, Admission::Admitted),
             OverrideMode::ForceOpen => prop_assert_eq!(
                 admission,
-                Admission::Refused { until: order.until, cause: Cause::Override }
+                Admission::Refused { until: overridden.until, cause: Cause::Override }
             ),
         }
         prop_assert_eq!(rules::lease(&record, &policy, probe, now), None);
@@ -203,7 +208,7 @@ proptest! {
                     let report = report(&round, Some(probe), CallOutcome::Success);
                     record = rules::apply(&round, &policy, &report, now, 0.5).unwrap();
                 }
-                // An order to admit all, over another state: it ends.
+                // An override admits every call, over another state: it ends.
                 Admission::Admitted => now = record.overridden.as_ref().unwrap().until,
             }
         }
@@ -211,12 +216,12 @@ proptest! {
 
     #[test]
     fn a_record_is_read_back_as_it_was_written(record in record()) {
-        // Ages of buckets are whole seconds: as an honest writer has them.
-        let honest = rules::clamp(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
+        // Ages of buckets are whole seconds, as a correct writer stores them.
+        let correct = rules::clamp(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
         let version = Version::new(WriteId::from_bits(1));
-        let read = decode::<CircuitRecord>(Versioned::new(encode(&honest).unwrap(), version));
+        let read = decode::<CircuitRecord>(Versioned::new(encode(&correct).unwrap(), version));
         prop_assert_eq!(read.corruption, None);
-        prop_assert_eq!(read.value, honest);
+        prop_assert_eq!(read.value, correct);
     }
 
     #[test]
@@ -233,7 +238,7 @@ proptest! {
         for record in [rules::clamp(record.clone(), &policy, now), record] {
             let report = Report { weight, slow: true, ..report(&record, probe, outcome) };
             let _ = rules::apply(&record, &policy, &report, now, chance);
-            let _ = rules::sampling(&record, &policy, now);
+            let _ = policy.rule.sampling(&record, now);
             let _ = rules::admit(&record, &policy, now);
         }
     }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use funcify_core::{
-    Timestamp,
+use crate::{
+    Chance, Timestamp,
     circuit::{
-        Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance,
+        Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance, RateRule,
         rules::{self, CallOutcome, Permit, Report, Sampling},
     },
-    engine::Chance,
 };
 
-use crate::support::{START, millis, seconds};
+use super::{START, millis, seconds};
 
 /// A fleet that calls at a steady pace. Weights are read off a snapshot of some age; a report is
 /// sampled again by the record it is applied to, as the breaker does.
@@ -58,16 +57,16 @@ impl Fleet {
 
     fn call(&mut self, failed: bool) {
         if self.now >= self.read_again_at {
-            let suspect = rules::suspect(&self.record, &self.policy, self.now);
-            self.read_again_at = self.now + seconds(if suspect { 1 } else { 5 });
-            self.sampling = rules::sampling(&self.record, &self.policy, self.now);
+            let shows_failures = self.policy.rule.shows_failures(&self.record, self.now);
+            self.read_again_at = self.now + seconds(if shows_failures { 1 } else { 5 });
+            self.sampling = self.policy.rule.sampling(&self.record, self.now);
         }
         let pick = |sampling: Sampling| if failed { sampling.bad } else { sampling.good };
         let mut weight = pick(self.sampling);
         if self.chance.draw() * f64::from(weight) >= 1.0 {
             return;
         }
-        let fresh = pick(rules::sampling(&self.record, &self.policy, self.now));
+        let fresh = pick(self.policy.rule.sampling(&self.record, self.now));
         if fresh > weight {
             if self.chance.draw() * f64::from(fresh) >= f64::from(weight) {
                 return;
@@ -88,7 +87,7 @@ impl Fleet {
 }
 
 fn a_fifth() -> CircuitPolicy {
-    CircuitPolicy::default().with_rate(0.2, seconds(60), 20)
+    CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
 /// The times to open of `trials` fleets that were well for a minute and then were not.
@@ -101,7 +100,7 @@ fn times_to_open(
 ) -> Vec<Duration> {
     let time = |seed| {
         let mut fleet = Fleet::new(a_fifth(), 1_000 + seed);
-        // Seconds are what the rule counts in: nobody dies on a whole one.
+        // The rule counts in seconds, but no outage begins on a whole one.
         let phase = fleet.chance.up_to(seconds(1));
         assert_eq!(fleet.calls(pace, well, seconds(70) + phase), None, "a false open");
         fleet.calls(pace, failing, bound)
@@ -123,7 +122,7 @@ fn background_failures_do_not_open_it_and_cost_two_writes_a_second_at_most() {
 }
 
 #[test]
-fn the_first_calls_of_a_fleet_are_no_rate_yet() {
+fn the_first_calls_of_a_fleet_do_not_open_it() {
     for pace in [5.0, 10.0, 100.0] {
         let opened = |seed| {
             let mut fleet = Fleet::new(a_fifth(), seed);
@@ -132,7 +131,7 @@ fn the_first_calls_of_a_fleet_are_no_rate_yet() {
         let opened = (0..1_000).filter(|seed| opened(*seed)).count();
         assert_eq!(opened, 0, "of 1,000 fleets at {pace}/s");
     }
-    // If all of them fail, nobody waits for more.
+    // If all of them fail, that is enough.
     let mut fleet = Fleet::new(a_fifth(), 1);
     assert!(fleet.calls(10.0, 1.0, seconds(20)) <= Some(seconds(4)));
     assert_eq!(fleet.record.state, CircuitState::Open);
@@ -194,7 +193,7 @@ fn a_quiet_fleet_is_counted_call_by_call() {
 }
 
 #[test]
-fn below_the_least_number_of_calls_nothing_opens() {
+fn below_the_minimum_of_calls_the_circuit_stays_closed() {
     let mut fleet = Fleet::new(CircuitPolicy::default(), 3);
     for _ in 0..1_000 {
         fleet.now = fleet.now + seconds(4);
@@ -204,8 +203,8 @@ fn below_the_least_number_of_calls_nothing_opens() {
 }
 
 #[test]
-fn a_hundred_percent_of_so_many_is_what_is_meant_by_a_row() {
-    let policy = CircuitPolicy::default().with_rate(1.0, seconds(60), 5);
+fn a_rate_of_one_hundred_percent_stands_for_failures_in_a_row() {
+    let policy = CircuitPolicy::new(RateRule::new(1.0, seconds(60), 5));
     let mut fleet = Fleet::new(policy, 3);
     for call in 0..5 {
         assert_eq!(fleet.record.state, CircuitState::Closed, "call {call}");
@@ -217,7 +216,8 @@ fn a_hundred_percent_of_so_many_is_what_is_meant_by_a_row() {
 
 #[test]
 fn slow_calls_open_it_too() {
-    let policy = CircuitPolicy::default().with_slow_calls(0.5, seconds(1));
+    let policy =
+        CircuitPolicy::new(RateRule::new(0.5, seconds(60), 20).with_slow_calls(0.5, seconds(1)));
     let mut record = CircuitRecord::default();
     let mut now = START;
     for _ in 0..20 {
@@ -236,9 +236,10 @@ fn slow_calls_open_it_too() {
 
 #[test]
 fn the_record_stays_under_a_kilobyte_at_any_pace() {
-    use funcify_core::engine::encode;
+    use crate::register::encode;
     for pace in [1.0, 30.0, 1_000.0] {
-        let mut fleet = Fleet::new(a_fifth().with_quorum(4), 5);
+        let mut fleet =
+            Fleet::new(CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20).with_quorum(4)), 5);
         for _ in 0..90 {
             fleet.calls(pace, 0.05, seconds(1));
             let size = encode(&fleet.record).unwrap().to_string().len();
