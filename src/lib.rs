@@ -92,7 +92,7 @@ mod json;
 pub mod local;
 pub mod pipeline;
 mod problem;
-pub mod stores;
+mod stores;
 pub mod testing;
 pub mod token;
 mod trace;
@@ -108,7 +108,7 @@ pub use funcify_core::{
 };
 pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};
 pub use problem::Problem;
-pub use stores::{Backend, ConfigError, Stores, sealed};
+pub use stores::{ConfigError, SealedTokens, Stores};
 pub use token::{ClientCredentials, TokenGetter};
 pub use trace::TraceContext;
 

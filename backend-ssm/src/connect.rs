@@ -1,29 +1,19 @@
-use std::{
-    future::Future,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::future::Future;
 
-use aws_config::{Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{Region, retry::RetryConfig};
 use aws_sdk_ssm::{
     Client,
     config::{BehaviorVersion, Builder, StalledStreamProtectionConfig, http::HttpResponse},
     error::SdkError,
 };
-use funcify_core::StoreError;
-use tokio::time::timeout;
+use funcify_backend_aws::{Attempts, AwsConfigError, timeouts};
 
-use crate::{SsmConfig, SsmConfigError, error::Request};
+use crate::{SsmConfig, SsmConfigError};
 
-/// How long a connection may take to stand.
-const CONNECT: Duration = Duration::from_millis(250);
-
-/// A client that sends each request once, and waits for its answer as long as one attempt may take.
+/// A client that sends each request once and limits the time of each.
 pub(crate) struct Connection {
     client: Client,
-    attempt: Duration,
-    /// Whether the last request was answered, so that a connection stands.
-    stands: AtomicBool,
+    attempts: Attempts,
 }
 
 impl Connection {
@@ -36,33 +26,26 @@ impl Connection {
         };
         let service = builder
             .behavior_version(BehaviorVersion::latest())
-            // What the SDK repeats by itself is sent twice without anybody knowing.
+            // A request that the SDK repeats by itself may take effect twice.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+            .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         if service.region().is_none() {
-            return Err(SsmConfigError::Region { got: String::new() });
+            return Err(AwsConfigError::Region { got: String::new() }.into());
         }
         let client = Client::from_conf(service);
-        Ok(Self { client, attempt: config.attempt, stands: AtomicBool::new(false) })
+        Ok(Self { client, attempts: Attempts::new(config.attempt_timeout) })
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The answer to one request; one that does not come in time is an error of its own.
-    pub(crate) async fn answer<T, E>(
+    pub(crate) async fn response<T, E>(
         &self,
-        request: Request,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
-        let connecting = if self.stands.load(Ordering::Relaxed) { Duration::ZERO } else { CONNECT };
-        let patience = self.attempt + connecting;
-        let answer = timeout(patience, send).await;
-        let answered = matches!(&answer, Ok(Ok(_) | Err(SdkError::ServiceError(_))));
-        self.stands.store(answered, Ordering::Relaxed);
-        answer.map_err(|_| request.timed_out(patience))
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        self.attempts.response(send).await
     }
 }
