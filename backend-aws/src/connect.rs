@@ -1,4 +1,4 @@
-//! The time limit of one request.
+//! A client, and the time limit of its requests.
 
 use std::{
     future::Future,
@@ -16,26 +16,32 @@ use crate::AwsError;
 /// milliseconds. One operation has 500 ms in all, so half of it is left for the request.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The timeouts of an SDK client: only the one for connecting. [`Attempts`] limits the rest.
+/// The timeouts of an SDK client: only the one for connecting. [`Connection`] limits the rest.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
 }
 
-/// Limits how long each request to a service may take.
+/// The client of a service, with a time limit for each request.
 #[derive(Debug)]
-pub struct Attempts {
+pub struct Connection<C> {
+    client: C,
     limit: Duration,
     /// Whether the last request got a response, so that there is a connection.
     connected: AtomicBool,
 }
 
-impl Attempts {
+impl<C> Connection<C> {
     /// Gives each request `limit` on an existing connection, and [`CONNECT_TIMEOUT`] more where
     /// there may be none.
     #[must_use]
-    pub fn new(limit: Duration) -> Self {
-        Self { limit, connected: AtomicBool::new(false) }
+    pub fn new(client: C, limit: Duration) -> Self {
+        Self { client, limit, connected: AtomicBool::new(false) }
+    }
+
+    /// The client that makes the requests.
+    pub fn client(&self) -> &C {
+        &self.client
     }
 
     /// Waits for the response to one request.
@@ -61,7 +67,7 @@ impl Attempts {
 ///
 /// # Errors
 ///
-/// As for [`Attempts::response`].
+/// As for [`Connection::response`].
 pub async fn bounded<T, E>(
     limit: Duration,
     send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -80,19 +86,20 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(200);
 
-    async fn time_limit(attempts: &Attempts) -> Duration {
+    async fn time_limit(connection: &Connection<()>) -> Duration {
         let start = Instant::now();
-        let response = attempts.response(pending::<Result<(), SdkError<(), HttpResponse>>>()).await;
+        let response =
+            connection.response(pending::<Result<(), SdkError<(), HttpResponse>>>()).await;
         assert!(matches!(response, Err(SdkError::TimeoutError(_))), "{response:?}");
         start.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_has_time_to_connect_unless_the_last_one_got_a_response() {
-        let attempts = Attempts::new(LIMIT);
-        assert_eq!(time_limit(&attempts).await, LIMIT + CONNECT_TIMEOUT);
-        attempts.response(ready(Ok::<_, SdkError<(), _>>(()))).await.unwrap();
-        assert_eq!(time_limit(&attempts).await, LIMIT);
-        assert_eq!(time_limit(&attempts).await, LIMIT + CONNECT_TIMEOUT);
+        let connection = Connection::new((), LIMIT);
+        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
+        connection.response(ready(Ok::<_, SdkError<(), _>>(()))).await.unwrap();
+        assert_eq!(time_limit(&connection).await, LIMIT);
+        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
-use funcify_backend_aws::Request;
+use funcify_backend_aws::{Connection, Request};
 use funcify_core::{
     Clock, StoreError, StoreErrorKind, SystemClock,
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
@@ -15,7 +15,7 @@ use funcify_core::{
 
 use crate::{
     DynamoDbConfig, DynamoDbConfigError,
-    connect::Connection,
+    connect::connect,
     error::{failed, store_error},
     wire::{self, Item},
 };
@@ -41,7 +41,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DynamoDbBackend {
-    connection: Connection,
+    connection: Connection<Client>,
     config: DynamoDbConfig,
 }
 
@@ -55,8 +55,8 @@ impl DynamoDbBackend {
         Self::build(aws_sdk_dynamodb::config::Builder::from(aws), config)
     }
 
-    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries and
-    /// timeouts are not used.
+    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
+    /// and timeouts are not used.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl DynamoDbBackend {
         builder: aws_sdk_dynamodb::config::Builder,
         config: DynamoDbConfig,
     ) -> Result<Self, DynamoDbConfigError> {
-        let connection = Connection::new(builder, &config)?;
+        let connection = connect(builder, &config)?;
         Ok(Self { connection, config })
     }
 
@@ -122,8 +122,8 @@ impl DynamoDbBackend {
 #[async_trait]
 impl Register for DynamoDbBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        // A snapshot of a circuit is seconds old anyway, so the cheaper read is enough. A stale read
-        // of a token would fetch it from the provider again.
+        // A snapshot of a circuit is seconds old anyway, so the cheaper read is enough. A stale
+        // read of a token would fetch it from the provider again.
         let consistent = matches!(key, RecordKey::Token(_));
         let send = self
             .connection

@@ -109,8 +109,8 @@ fn value(attribute: AttributeValue) -> Option<Value> {
     }
 }
 
-/// Uses the parsers of the standard library. The one of serde_json may be wrong in the last digit of
-/// a float.
+/// Uses the parsers of the standard library. The one of serde_json may be wrong in the last digit
+/// of a float.
 fn number(text: &str) -> Option<Value> {
     let whole =
         || text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from));

@@ -15,20 +15,20 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{config::Address, error::Failure};
 
-/// How long the first connection of a process may take, 1 s. A cold function has little processor time
-/// for a TLS handshake, and its first operation has 2 s.
+/// How long the first connection of a process may take, 1 s. A cold function has little processor
+/// time for a TLS handshake, and its first operation has 2 s.
 const FIRST_CONNECT: Duration = Duration::from_secs(1);
 
-/// How long every later connection may take, 250 ms: half of the 500 ms of an operation, so that time is
-/// left to use it.
+/// How long every later connection may take, 250 ms: half of the 500 ms of an operation, so that
+/// time is left to use it.
 const RECONNECT: Duration = Duration::from_millis(250);
 
 /// How long a response may take, 200 ms. Redis responds within a millisecond, and the 500 ms of an
 /// operation leave time for a second attempt.
 const RESPONSE: Duration = Duration::from_millis(200);
 
-/// How long a connection may be unused, 1 s, before the runtime checks it first. Lambda may have frozen
-/// the process meanwhile, and then nobody noticed that the connection was closed.
+/// How long a connection may be unused, 1 s, before the runtime checks it first. Lambda may have
+/// frozen the process meanwhile, and then nobody noticed that the connection was closed.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// TLS and credentials: the same for every node.
@@ -76,7 +76,8 @@ impl Node {
         &self.address
     }
 
-    /// Sends `command` once. `asking` tells a cluster node that only this command is redirected to it.
+    /// Sends `command` once. `asking` tells a cluster node that only this command is redirected to
+    /// it.
     pub(crate) async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
         let link = self.link().await?;
         let response = link.send(command, asking).await;
@@ -96,8 +97,8 @@ impl Node {
         let now = SystemClock.now();
         if let Some(link) = &state.link {
             if now.since(state.used) > IDLE {
-                // The runtime polls its sockets here. If the connection was closed while the process
-                // was frozen, its driver ends now, and no command is sent on it.
+                // The runtime polls its sockets here. If the connection was closed while the
+                // process was frozen, its driver ends now, and no command is sent on it.
                 tokio::task::yield_now().await;
             }
             if !link.driver.is_finished() {

@@ -7,8 +7,8 @@ use redis::RedisError;
 
 pub(crate) const BACKEND: &str = "redis";
 
-/// Why a command got no usable response. The variants differ in whether the server may have seen the
-/// command.
+/// Why a command got no usable response. The variants differ in whether the server may have seen
+/// the command.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// There was no connection, so the command was not sent.
@@ -60,8 +60,8 @@ impl Failure {
         }
     }
 
-    /// Whether the next command should use a new connection. This one is dead, or stuck, or leads to a
-    /// node that is no longer the master.
+    /// Whether the next command should use a new connection. This one is dead, or stuck, or leads
+    /// to a node that is no longer the master.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Timeout | Self::Lost(_) | Self::Malformed => true,
@@ -105,7 +105,8 @@ impl Refusal {
     fn of(error: &RedisError) -> Option<Self> {
         let code = error.code()?;
         let detail = error.detail().unwrap_or_default();
-        // Before Redis 7.0 an error inside a script is wrapped: "Error running script (…): … -OOM …".
+        // Before Redis 7.0 an error inside a script is wrapped:
+        // "Error running script (…): … -OOM …".
         let inner = detail
             .starts_with("Error running script")
             .then(|| detail.split(' ').find_map(|word| word.strip_prefix('-')))

@@ -22,8 +22,8 @@ use crate::{
 /// after it was lost opens it again. The only background task is the one that drives the socket.
 ///
 /// Reads and swaps go to the master, one round trip each. A failover of Redis may lose the last
-/// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict, and
-/// the fleet converges on the record that is left.
+/// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict,
+/// and the fleet converges on the record that is left.
 ///
 /// # Examples
 ///
@@ -48,8 +48,8 @@ enum Client {
 }
 
 impl RedisBackend {
-    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no network
-    /// I/O.
+    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no
+    /// network I/O.
     ///
     /// # Errors
     ///

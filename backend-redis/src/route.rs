@@ -1,5 +1,5 @@
-//! Which node a command goes to: a node of the configuration or, in a cluster, the node to which the
-//! cluster redirects.
+//! Which node a command goes to: a node of the configuration or, in a cluster, the node to which
+//! the cluster redirects.
 
 use std::{
     collections::HashMap,
@@ -22,9 +22,9 @@ const REDIRECTIONS: usize = 5;
 
 /// The nodes, and the owners of the keys.
 ///
-/// The owner of a key is learned from the redirection of the cluster, which costs one round trip for
-/// each key and process. A map of all slots would cost a function a connection to every node before
-/// its first operation, for the one or two keys that it uses.
+/// The owner of a key is learned from the redirection of the cluster, which costs one round trip
+/// for each key and process. A map of all slots would cost a function a connection to every node
+/// before its first operation, for the one or two keys that it uses.
 pub(crate) struct Route {
     config: RedisConfig,
     login: Arc<Login>,
@@ -51,8 +51,8 @@ impl Route {
     /// Sends a command for `key`, and follows the redirections of the cluster.
     ///
     /// A redirection is a refusal: nothing was applied, so the next node may get the command. The
-    /// caller handles all other failures. A node is remembered only after it has responded. Otherwise
-    /// callers that give up early would try a dead node again and again.
+    /// caller handles all other failures. A node is remembered only after it has responded.
+    /// Otherwise callers that give up early would try a dead node again and again.
     pub(crate) async fn send(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
         let (mut node, turn) = self.start(key);
         let mut asking = false;

@@ -54,8 +54,8 @@ impl SwapCommand<'_> {
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
         let mut command = redis::cmd(name);
         command.arg(script).arg(1).arg(self.key);
-        // The record comes last, because a server that quotes the arguments of a command in an error
-        // quotes only the first ones.
+        // The record comes last, because a server that quotes the arguments of a command in an
+        // error quotes only the first ones.
         command.arg(expected).arg(self.id.to_string()).arg(keep.to_string());
         command.arg(self.body.to_string());
         command

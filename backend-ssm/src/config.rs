@@ -158,8 +158,8 @@ fn is_path(path: &str) -> bool {
         && segments.split('/').all(is_segment)
 }
 
-/// Whether the text can be an alias, an id or an ARN. A key has at most 2,048 characters ("KeyId" in
-/// the API reference of KMS).
+/// Whether the text can be an alias, an id or an ARN. A key has at most 2,048 characters ("KeyId"
+/// in the API reference of KMS).
 fn is_key(key: &str) -> bool {
     (1..=2_048).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte))

@@ -12,7 +12,7 @@ use aws_sdk_ssm::{
     operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
     types::{ParameterTier, ParameterType},
 };
-use funcify_backend_aws::{AwsError, Request};
+use funcify_backend_aws::{AwsError, Connection, Request};
 use funcify_core::{
     StoreError, StoreErrorKind,
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
@@ -21,15 +21,15 @@ use futures_util::future::try_join_all;
 
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
-    connect::Connection,
+    connect::connect,
     error::{failed, store_error},
     wire::{self, Claim, Content, Entry, KEPT, Log, Reading, Unknown},
 };
 
 /// Stores each record as a SecureString parameter under one path of SSM Parameter Store.
 ///
-/// A read is one `GetParameter`, or two if the record has changed since the last read. A swap is one
-/// `PutParameter` and one `GetParameter`. The backend does not retry; funcify does, within the
+/// A read is one `GetParameter`, or two if the record has changed since the last read. A swap is
+/// one `PutParameter` and one `GetParameter`. The backend does not retry; funcify does, within the
 /// deadline of the operation. It needs the permissions `ssm:GetParameter` and `ssm:PutParameter`
 /// under the path, and `kms:Decrypt` and `kms:Encrypt` on the key (`kms:GenerateDataKey` for the
 /// advanced tier).
@@ -49,7 +49,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SsmBackend {
-    connection: Connection,
+    connection: Connection<Client>,
     config: SsmConfig,
     /// The last version of each record that was found to be valid. It need not be verified again.
     verified: Mutex<HashMap<RecordKey, Version>>,
@@ -65,8 +65,8 @@ impl SsmBackend {
         Self::build(aws_sdk_ssm::config::Builder::from(aws), config)
     }
 
-    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries and
-    /// timeouts are not used.
+    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
+    /// and timeouts are not used.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl SsmBackend {
         builder: aws_sdk_ssm::config::Builder,
         config: SsmConfig,
     ) -> Result<Self, SsmConfigError> {
-        let connection = Connection::new(builder, &config)?;
+        let connection = connect(builder, &config)?;
         Ok(Self { connection, config, verified: Mutex::default() })
     }
 
@@ -183,8 +183,8 @@ impl SsmBackend {
         if right_on_top && matches!(swap, Swap::Applied(_)) {
             return Ok(swap);
         }
-        // The parameter may have been deleted since. Then the earlier versions are gone too, and only
-        // the version of this write can show it.
+        // The parameter may have been deleted since. Then the earlier versions are gone too, and
+        // only the version of this write can show it.
         match self.version(name, version).await?.1.id == id {
             true => Ok(swap),
             false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
@@ -279,10 +279,10 @@ impl Register for SsmBackend {
         })
     }
 
-    /// Parameter Store accepts 40 reads and a handful of writes a second for a whole account and region
-    /// ("Parameter Store quotas", default throughput). Each write that loses adds a version that all
-    /// readers must read, and moves the valid version closer to the end of the history. So polls are
-    /// slow, and a writer waits up to 500 ms and reads again before it writes.
+    /// Parameter Store accepts 40 reads and a handful of writes a second for a whole account and
+    /// region ("Parameter Store quotas", default throughput). Each write that loses adds a version
+    /// that all readers must read, and moves the valid version closer to the end of the history. So
+    /// polls are slow, and a writer waits up to 500 ms and reads again before it writes.
     fn pace(&self) -> PollPolicy {
         PollPolicy {
             shortest: Duration::from_millis(500),

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 
 /// The nodes of a Redis, the credentials, and the prefix of the keys.
 ///
-/// No file is read before [`RedisBackend::new`](crate::RedisBackend::new), and no connection is opened
-/// before the first operation.
+/// No file is read before [`RedisBackend::new`](crate::RedisBackend::new), and no connection is
+/// opened before the first operation.
 ///
 /// # Examples
 ///
@@ -131,8 +131,8 @@ impl RedisConfig {
         Self { ca: Some(path.into()), ..self }
     }
 
-    /// Uses a cluster, and adds one of its nodes. One node is enough; further nodes are used when it is
-    /// down.
+    /// Uses a cluster, and adds one of its nodes. One node is enough; further nodes are used when
+    /// it is down.
     #[must_use]
     pub fn with_cluster_node(mut self, host: impl Into<String>, port: u16) -> Self {
         self.more.push(Address { host: host.into(), port });

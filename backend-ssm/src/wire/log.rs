@@ -1,12 +1,13 @@
 //! Finds the valid version of a parameter. Pure: it returns the versions that it needs to know.
 //!
 //! `PutParameter` cannot compare, so every write makes a version, and the versions form a log. Each
-//! version names the one it claims to replace, its *base*. A version is valid if its base is the last
-//! valid version before it. The record is the content of the last valid version.
+//! version names the one it claims to replace, its *base*. A version is valid if its base is the
+//! last valid version before it. The record is the content of the last valid version.
 //!
-//! No reader starts at the beginning of the log. A few versions are enough because writers are honest:
-//! a writer claims a base only after it found that base to be valid. So a version that exists, and that
-//! a later one claims as its base, is valid. It is the *anchor*, and the log is replayed from there.
+//! No reader starts at the beginning of the log. A few versions are enough because writers are
+//! honest: a writer claims a base only after it found that base to be valid. So a version that
+//! exists, and that a later one claims as its base, is valid. It is the *anchor*, and the log is
+//! replayed from there.
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +64,8 @@ pub(crate) struct Log {
 pub(crate) struct Reading {
     /// The last valid version. Its record is empty if the version is foreign or `lost`.
     pub(crate) current: Option<Version>,
-    /// Whether Parameter Store no longer keeps the last valid version, after too many losing writes.
+    /// Whether Parameter Store no longer keeps the last valid version, after too many losing
+    /// writes.
     pub(crate) lost: bool,
 }
 
@@ -141,7 +143,8 @@ impl Log {
         Ok(if oldest == 1 { Anchor::Beginning } else { Anchor::Lost })
     }
 
-    /// The entry at `pos`. If it is unknown, all of `around` is requested, because it will be needed.
+    /// The entry at `pos`. If it is unknown, all of `around` is requested, because it will be
+    /// needed.
     fn entry(&self, pos: u64, around: RangeInclusive<u64>) -> Result<Entry, Unknown> {
         match self.entries.get(&pos) {
             Some(entry) => Ok(*entry),
@@ -155,8 +158,8 @@ impl Log {
         if unknown.is_empty() { Ok(()) } else { Err(Unknown(unknown)) }
     }
 
-    /// Whether the version at `pos` takes over a lost record. It must be the next version: otherwise
-    /// two writers could take over without seeing each other.
+    /// Whether the version at `pos` takes over a lost record. It must be the next version:
+    /// otherwise two writers could take over without seeing each other.
     fn takes_over(&self, base: Version, pos: u64) -> bool {
         let before = self.entries.get(&base.pos());
         base.pos() + 1 == pos

@@ -36,7 +36,8 @@ pub(crate) struct SealKeys {
 }
 
 impl SealKeys {
-    /// Parses `id:base64,id:base64`, each key of 32 bytes. An error never contains a part of the text.
+    /// Parses `id:base64,id:base64`, each key of 32 bytes. An error never contains a part of the
+    /// text.
     pub(crate) fn parse(keys: &str) -> Result<Self, ConfigError> {
         let mut ring = BTreeMap::new();
         let mut first = None;

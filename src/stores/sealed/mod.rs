@@ -20,9 +20,9 @@ pub(super) use keys::{SEAL_KEYS, SealKeys};
 /// readable.
 ///
 /// The seal covers the key of the record, the digest, type, scope and times of the token, and the
-/// write that stored it. So a token can be neither altered nor moved to another record. A seal cannot
-/// show that a *whole* record was rolled back to an earlier one; that ends when the earlier token
-/// expires. A token that cannot be opened counts as missing, and is replaced.
+/// write that stored it. So a token can be neither altered nor moved to another record. A seal
+/// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
+/// token expires. A token that cannot be opened counts as missing, and is replaced.
 ///
 /// [`Stores::from_env`](crate::Stores::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
 ///
@@ -56,8 +56,8 @@ pub struct SealedTokens {
 }
 
 impl SealedTokens {
-    /// Seals the tokens in `store` with `keys`: `id:base64,id:base64`, each of 32 bytes. The first key
-    /// seals and all of them open, so that a key can be replaced while the fleet runs.
+    /// Seals the tokens in `store` with `keys`: `id:base64,id:base64`, each of 32 bytes. The first
+    /// key seals and all of them open, so that a key can be replaced while the fleet runs.
     ///
     /// # Errors
     ///

@@ -195,8 +195,8 @@ impl Fleet {
         }
     }
 
-    /// A first write found an existing parameter. If it has a valid version, the write is a conflict;
-    /// otherwise the write overwrites it.
+    /// A first write found an existing parameter. If it has a valid version, the write is a
+    /// conflict; otherwise the write overwrites it.
     fn resolve_refusal(
         &self,
         state: &mut State,

@@ -1,11 +1,11 @@
 //! Checks the log exhaustively: writers that freeze, lose responses and send again, late copies,
 //! losing writes, a foreign overwrite, a deletion and the trimming of the history, at any step.
 //!
-//! The check is complete within [`Bounds`]. A history of two or three versions represents the hundred.
-//! Abstractions: a read is as old as the moment at which a writer took it, and the writer may hold it
-//! forever. The requests of one read of the log see one moment. A write that has landed in a deleted
-//! log does not land again in the next one. (Any store would create the record again, and here a copy
-//! could land at the position of the first.)
+//! The check is complete within [`Bounds`]. A history of two or three versions represents the
+//! hundred. Abstractions: a read is as old as the moment at which a writer took it, and the writer
+//! may hold it forever. The requests of one read of the log see one moment. A write that has landed
+//! in a deleted log does not land again in the next one. (Any store would create the record again,
+//! and here a copy could land at the position of the first.)
 
 #![expect(clippy::print_stdout, reason = "the number of explored states is shown with the result")]
 

@@ -139,7 +139,8 @@ impl State {
         self.valid.insert((id, pos));
     }
 
-    /// Whether the versions that are kept no longer show the valid one, after too many losing writes.
+    /// Whether the versions that are kept no longer show the valid one, after too many losing
+    /// writes.
     pub(super) fn is_lost(&self, kept: u64) -> bool {
         let oldest = oldest(self.log.len() as u64, kept);
         let Some(truth) = self.truth else { return oldest > 1 };
