@@ -56,7 +56,10 @@ impl<C> Connection<C> {
     ) -> Result<T, SdkError<E, HttpResponse>> {
         let connected = self.connected.load(Ordering::Relaxed);
         let limit = if connected { self.limit } else { self.limit + CONNECT_TIMEOUT };
-        let response = bounded(limit, send).await;
+        let response = match timeout(limit, send).await {
+            Ok(response) => response,
+            Err(_) => Err(timed_out(limit)),
+        };
         let answered = matches!(&response, Ok(_) | Err(SdkError::ServiceError(_)));
         self.connected.store(answered, Ordering::Relaxed);
         response
@@ -72,8 +75,14 @@ pub async fn bounded<T, E>(
     limit: Duration,
     send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<T, SdkError<E, HttpResponse>> {
-    let timed_out = |_| Err(SdkError::timeout_error(AwsError::Timeout { after: limit }));
-    timeout(limit, send).await.unwrap_or_else(timed_out)
+    match timeout(limit, send).await {
+        Ok(response) => response,
+        Err(_) => Err(timed_out(limit)),
+    }
+}
+
+fn timed_out<E>(after: Duration) -> SdkError<E, HttpResponse> {
+    SdkError::timeout_error(AwsError::Timeout { after })
 }
 
 #[cfg(test)]
