@@ -1,4 +1,4 @@
-//! The whole contract.
+//! The complete contract.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::{aws, env};
 
-/// The table under test, with a client of its own for what is planted behind our back.
+/// The table under test, with a client of its own to inject records.
 #[derive(Debug)]
 struct Table {
     client: Client,
@@ -44,7 +44,7 @@ impl Subject for Table {
         let pk = text(&format!("funcify:{key}"));
         let put = self.client.put_item().table_name(&self.name).item("pk", pk.clone());
         let put = match raw {
-            // A member that is no JSON: DynamoDB has no other way to hold a body that is none.
+            // Only an attribute that is not JSON makes a record in DynamoDB unreadable.
             Raw::Corrupt { id, text: body } => put
                 .item("write_id", text(&id.to_string()))
                 .item("rec", AttributeValue::B(Blob::new(body))),

@@ -1,4 +1,4 @@
-//! Puts that look right and are not: the suite must catch each of them.
+//! Mutants: puts with one mistake each. The conformance suite must catch all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ enum Mistake {
     /// Puts without a condition.
     Blind,
     /// Reads, compares, and then puts without a condition.
-    LookThenPut,
-    /// Does not know its own write again.
+    ReadThenPut,
+    /// Does not recognize its own write.
     Forgetful,
-    /// Leaves the members that the new record no longer has.
+    /// Keeps the members that the new record no longer has.
     Update,
 }
 
-/// A register as one writes it first, on the same table, under keys of its own.
+/// A simple register on the same table, with a prefix of its own.
 #[derive(Clone, Debug)]
 struct Mutant {
     client: Client,
@@ -72,10 +72,10 @@ impl Register for Mutant {
         _keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let current = match self.mistake {
-            Mistake::LookThenPut | Mistake::Update => self.read(key).await?,
+            Mistake::ReadThenPut | Mistake::Update => self.read(key).await?,
             _ => None,
         };
-        if self.mistake == Mistake::LookThenPut {
+        if self.mistake == Mistake::ReadThenPut {
             match &current {
                 Some(current) if current.version.id() == id => {
                     return Ok(Swap::Applied(current.version));
@@ -100,7 +100,7 @@ impl Register for Mutant {
             .item("rec", text(Body::new(members).to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match (self.mistake, expected) {
-            (Mistake::Blind | Mistake::LookThenPut, _) => put,
+            (Mistake::Blind | Mistake::ReadThenPut, _) => put,
             (_, None) => put.condition_expression("attribute_not_exists(write_id)"),
             (_, Some(expected)) => put
                 .condition_expression("write_id = :expected")
@@ -142,31 +142,31 @@ async fn failures(mistake: Mistake) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_right_put_passes_so_that_what_is_caught_is_the_mistake() {
+async fn the_correct_put_passes() {
     let failures = failures(Mistake::None).await;
     assert!(failures.is_empty(), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_blind_put_is_caught() {
+async fn mutant_that_puts_without_a_condition_is_caught() {
     let failures = failures(Mistake::Blind).await;
     assert!(failures.iter().any(|check| check.starts_with("L2")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_look_before_a_blind_put_is_caught() {
-    let failures = failures(Mistake::LookThenPut).await;
+async fn mutant_that_reads_before_a_put_without_a_condition_is_caught() {
+    let failures = failures(Mistake::ReadThenPut).await;
     assert!(failures.iter().any(|check| check.contains("concurrent")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_put_that_does_not_know_its_own_write_again_is_caught() {
+async fn mutant_that_does_not_recognize_its_own_write_is_caught() {
     let failures = failures(Mistake::Forgetful).await;
     assert!(failures.iter().any(|check| check.starts_with("L10")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_an_update_that_leaves_old_members_is_caught() {
+async fn mutant_that_keeps_old_members_is_caught() {
     let failures = failures(Mistake::Update).await;
     assert!(failures.iter().any(|check| check.starts_with("L1 ")), "{failures:?}");
 }

@@ -1,4 +1,4 @@
-//! The table: made on request, and named in one sentence when it is not as it must be.
+//! The table: created on request, and named in the error if it is missing or has another key.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -35,7 +35,7 @@ fn source(error: &StoreError) -> String {
 }
 
 #[tokio::test]
-async fn a_table_is_made_on_request_and_again_without_harm() {
+async fn create_table_creates_the_table_and_accepts_an_existing_one() {
     if env::aws_endpoint("DYNAMODB").is_none() {
         return println!("not on the user's own AWS: it would leave a table behind");
     }
@@ -46,7 +46,7 @@ async fn a_table_is_made_on_request_and_again_without_harm() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_named() {
+async fn a_missing_table_is_named() {
     let name = unique("missing");
     let (backend, key) = (on_table(&name).await, circuit("any"));
     let error = backend.read(&key).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn a_table_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_table_with_another_key_is_named_with_the_key_it_must_have() {
+async fn a_table_with_another_key_is_named_with_the_expected_key() {
     if env::aws_endpoint("DYNAMODB").is_none() {
         return println!("not on the user's own AWS: it would leave a table behind");
     }

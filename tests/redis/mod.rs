@@ -1,4 +1,4 @@
-//! The register in Redis, on real servers: one node, TLS with a user of few rights, a cluster.
+//! The Redis backend on real servers: one node, TLS with a user of few permissions, a cluster.
 
 mod cluster;
 mod contract;
@@ -18,14 +18,14 @@ use funcify_core::StoreErrorKind;
 use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
 
-/// How long the tests' records are kept.
+/// How long the records of the tests are kept.
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn register(url: &str) -> RedisBackend {
     RedisBackend::new(RedisConfig::parse(url).unwrap()).unwrap()
 }
 
-/// A record that no other test has.
+/// A record that no other test uses.
 fn circuit(name: &str) -> RecordKey {
     let mut unique = WriteId::random().to_string();
     unique.truncate(12);
@@ -52,7 +52,7 @@ async fn attempt(
     swap.map_err(|error| error.kind())
 }
 
-/// One attempt at a new write, which must be done.
+/// One attempt at a new write, which must be applied.
 async fn write(
     register: &RedisBackend,
     key: &RecordKey,
@@ -61,6 +61,6 @@ async fn write(
 ) -> Version {
     match attempt(register, key, expected, n).await {
         Ok(Swap::Applied(version)) => version,
-        other => panic!("expected done, got {other:?}"),
+        other => panic!("expected the write to be applied, got {other:?}"),
     }
 }

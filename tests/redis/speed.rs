@@ -1,4 +1,5 @@
-//! What the register costs beside the bare client: the same commands, in the same run, in turn.
+//! The time of an operation compared with the plain client: the same commands, alternating in one
+//! run.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::support::env;
 const SCRIPT: &str = include_str!("../../backend-redis/src/swap.lua");
 
 #[tokio::test]
-async fn a_read_and_a_swap_cost_little_more_than_the_bare_clients() {
+async fn a_read_and_a_swap_take_less_than_twice_the_time_of_the_plain_client() {
     let (register, key) = (register(&env::redis()), circuit("speed"));
     let mut version = write(&register, &key, None, 1).await;
     let client = redis::Client::open(env::redis()).unwrap();
@@ -62,6 +63,6 @@ async fn a_read_and_a_swap_cost_little_more_than_the_bare_clients() {
     });
     println!("p50 read {read:.0} µs, bare {bare_read:.0} µs, ratio {:.2}", read / bare_read);
     println!("p50 swap {swap:.0} µs, bare {bare_swap:.0} µs, ratio {:.2}", swap / bare_swap);
-    // The figure is 1.15 in an optimised build on a quiet machine; this is neither.
+    // The ratio is 1.15 in an optimised build on a quiet machine. This is neither.
     assert!(read < 2.0 * bare_read && swap < 2.0 * bare_swap);
 }

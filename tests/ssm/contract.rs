@@ -1,4 +1,4 @@
-//! The whole contract.
+//! The complete contract.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::{aws, env};
 
-/// The path under test, with a client of its own for what is planted behind our back.
+/// The path under test, with a client of its own to inject records.
 #[derive(Debug)]
 struct Path {
     client: Client,
@@ -45,7 +45,7 @@ impl Subject for Path {
     async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let name = format!("{}/{}/{}", self.path, key.kind, key.name);
         match raw {
-            // A log that begins with a version of ours whose record is text.
+            // A log that begins with a valid version whose record is text.
             Raw::Corrupt { id, text } => {
                 drop(self.client.delete_parameter().name(&name).send().await);
                 let value =

@@ -1,4 +1,4 @@
-//! Tokens in one store, circuits in another: a normal set-up.
+//! Tokens in one store and circuits in another, which is a normal set-up.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn mixed(name: &str, steps: &str, tokens: &str, circuits: &str) -> Command {
 }
 
 #[tokio::test]
-async fn tokens_in_ssm_and_circuits_in_dynamodb_are_each_where_they_belong() {
+async fn tokens_are_stored_in_ssm_and_circuits_in_dynamodb() {
     let (ssm, dynamodb, name) = (fleet::ssm().await, fleet::dynamodb().await, unique("mixed"));
     let token = RecordKey::of::<TokenRecord>(name.parse().unwrap());
     let circuit = RecordKey::of::<CircuitRecord>(name.parse().unwrap());
@@ -40,7 +40,7 @@ async fn tokens_in_ssm_and_circuits_in_dynamodb_are_each_where_they_belong() {
 }
 
 #[tokio::test]
-async fn one_variable_overrides_the_common_one_for_its_half_alone() {
+async fn one_variable_overrides_the_common_one_for_its_half_only() {
     let (redis, name) = (fleet::redis().await, unique("override"));
     let mut first = fleet::command(&name, "token fail 3");
     first.env("FUNCIFY_BACKEND", &redis).env("FUNCIFY_CIRCUITS", "memory:");

@@ -1,5 +1,5 @@
-//! What an operation costs beside the bare AWS client's, in the same run, in turn. (Redis' figures are in
-//! `redis/speed.rs`.)
+//! The time of an operation compared with the plain AWS client, alternating in one run.
+//! `redis/speed.rs` does the same for Redis.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ struct Times([Vec<Duration>; 4]);
 
 impl Times {
     async fn measure<T>(&mut self, what: usize, operation: impl Future<Output = T>) -> T {
-        let began = Instant::now();
-        let done = operation.await;
-        self.0[what].push(began.elapsed());
-        done
+        let start = Instant::now();
+        let result = operation.await;
+        self.0[what].push(start.elapsed());
+        result
     }
 
     /// The four medians in milliseconds, printed.
@@ -40,7 +40,7 @@ impl Times {
     }
 }
 
-/// One swap that must be done.
+/// One swap, which must be applied.
 async fn swap(register: &dyn Register, key: &RecordKey, on: Version, n: u64) -> Version {
     write(register, key, Some(on), n).await
 }
@@ -74,7 +74,7 @@ async fn on_dynamodb_a_read_and_a_swap_are_one_request_each() {
         id = next;
     }
     let [read, bare_read, swap, bare_write] = times.medians("dynamodb");
-    // Two requests would be twice as much; this build is not optimised and the machine is busy.
+    // Two requests would take twice as long. This build is not optimised and the machine is busy.
     assert!(read < 1.7 * bare_read && swap < 1.7 * bare_write);
 }
 
@@ -90,7 +90,7 @@ async fn on_ssm_a_read_is_one_request_and_a_swap_two() {
     let (mut version, mut times) = (write(&register, &key, None, 0).await, Times::default());
 
     for n in 0..env::scaled(300) as u64 {
-        // What this register wrote itself it need not prove again.
+        // The backend need not verify its own write again.
         times.measure(0, register.read(&key)).await.unwrap();
         let get = client.get_parameter().name(&name).with_decryption(true);
         times.measure(1, get.send()).await.unwrap();

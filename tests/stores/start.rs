@@ -1,15 +1,15 @@
-//! What a start costs, and that it asks nobody.
+//! The time of a start, which sends no request.
 
 use std::time::Duration;
 
 use crate::sharing::fleet::{self, Member};
 use crate::support::attempt::unique;
 
-/// How long a process took to build its clients.
+/// How long a process takes to build its clients.
 async fn clients(tokens: &str, circuits: &str) -> Duration {
     let mut command = fleet::command(&unique("start"), "");
     command.env("FUNCIFY_TOKENS", tokens).env("FUNCIFY_CIRCUITS", circuits);
-    // Where nobody answers: whoever asks waits, or fails.
+    // Nobody responds there, so a process that sends a request waits or fails.
     for service in ["DYNAMODB", "SSM", "STS"] {
         command.env(format!("AWS_ENDPOINT_URL_{service}"), "http://192.0.2.1");
     }
@@ -20,7 +20,7 @@ async fn clients(tokens: &str, circuits: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn all_clients_are_built_without_asking_anybody() {
+async fn all_clients_are_built_without_a_request() {
     let redis = "rediss://192.0.2.1";
     for (tokens, circuits) in [
         ("memory:", "memory:"),
@@ -34,7 +34,7 @@ async fn all_clients_are_built_without_asking_anybody() {
         }
         took.sort_unstable();
         println!("start: {tokens} and {circuits}: {:?} at best, {:?} p50", took[0], took[2]);
-        // 3 ms in an optimised build; this one is not, and the machine is busy.
+        // 3 ms in an optimised build. This one is not, and the machine is busy.
         assert!(took[0] < Duration::from_millis(500), "{took:?}");
     }
 }

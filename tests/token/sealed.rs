@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use funcify::{
-    sealed::{SealKeys, Sealed},
+    SealedTokens,
     token::{ClientSecret, TokenGetter, TokenSource},
 };
 use funcify_core::{
@@ -11,13 +11,13 @@ use funcify_core::{
     token::{TokenKey, TokenPersistenceProvider},
 };
 
-use super::fleet::{Fleet, Store, at_once, credentials};
+use super::fleet::{Fleet, at_once, credentials};
 
 const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "other:HxwdHhkaGxgVFhcUERITEA0ODwwJCgsIBQYHBAECAwA=";
 
-fn sealing(fleet: &Fleet, keys: &str) -> Sealed<Store> {
-    Sealed::new(Arc::clone(&fleet.store), SealKeys::parse(keys).unwrap())
+fn sealing(fleet: &Fleet, keys: &str) -> SealedTokens {
+    SealedTokens::new(fleet.store.clone(), keys).unwrap()
 }
 
 fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {

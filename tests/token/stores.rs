@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use funcify::{
-    Deadline,
-    stores::Stores,
+    Deadline, Stores,
     token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted, TokenGetter, TokenKey},
 };
 use tokio::{

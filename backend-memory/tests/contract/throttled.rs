@@ -16,8 +16,8 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     StoreError, StoreErrorKind, Timestamp,
     circuit::{
-        CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider,
+        CallOutcome, CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
+        CircuitStateProvider, CountRule,
     },
     conformance::{Fault, Faulty},
     engine::{Chance, Clock, OPERATION},
@@ -152,7 +152,7 @@ impl Fleet {
         };
         let instances = (0..INSTANCES).map(instance).collect();
         let fleet = Self { wire, asked, back, instances };
-        fleet.instances[0].acquire().await.unwrap().failure().await;
+        fleet.instances[0].acquire().await.unwrap().record(CallOutcome::Failure).await;
         fleet.serve(Duration::from_secs(2)).await;
         fleet
     }
