@@ -28,7 +28,8 @@ async fn update(
     let name: CircuitName = key.name().parse().unwrap();
     let found = register.circuit_state(&name).await?;
     let expected = found.map(|found| found.version);
-    let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
+    let mut next = CircuitRecord::default();
+    next.epoch = 1;
     let swap = register.update_state(&name, expected, WriteId::random(), &next).await?;
     Ok(matches!(swap, Swap::Applied(_)))
 }

@@ -41,7 +41,8 @@ async fn f21_a_report_that_met_another_update_is_repeated_and_not_lost() {
     let (fake, register, key) = fake("repeated").await;
     fake.shelf().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
     let circuit = key.name().parse().unwrap();
-    let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
+    let mut record = CircuitRecord::default();
+    record.epoch = 7;
     let swap = register.update_state(&circuit, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Applied(_)));
     assert_eq!(register.circuit_state(&circuit).await.unwrap().unwrap().value.epoch, 7);

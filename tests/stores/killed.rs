@@ -69,7 +69,8 @@ async fn die_once(stores: &Stores, store: &str, most: Duration, chance: &Chance)
             return acknowledged;
         }
         judge(acknowledged, &found).unwrap();
-        let next = CircuitRecord { epoch: HEIR, ..CircuitRecord::default() };
+        let mut next = CircuitRecord::default();
+        next.epoch = HEIR;
         let version = found.map(|found| found.version);
         let swap = stores.circuits.update_state(&name, version, WriteId::random(), &next).await;
         // The last request of the dead may still have been on its way: then it is a conflict.
@@ -123,7 +124,8 @@ async fn f11_a_writer_that_is_killed_leaves_the_old_record_or_the_new_on_ssm() {
 fn a_record_that_no_honest_store_leaves_is_caught() {
     use funcify_core::register::{Corruption, Version};
     let there = |epoch| {
-        let record = CircuitRecord { epoch, ..CircuitRecord::default() };
+        let mut record = CircuitRecord::default();
+        record.epoch = epoch;
         Versioned::new(record, Version::new(WriteId::from_bits(1)))
     };
     for (acknowledged, right) in [(0, None), (0, Some(there(1))), (3, Some(there(3)))] {

@@ -16,8 +16,8 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Chance, Clock, StoreError, StoreErrorKind, Timestamp,
     circuit::{
-        CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider,
+        CallOutcome, CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
+        CircuitStateProvider, CountRule,
     },
     conformance::{Fault, Faulty},
     register::{OPERATION, Swap, Version, Versioned, WriteId},
@@ -120,7 +120,7 @@ impl Outcome {
     }
 }
 
-/// Breakers that suspect their dependency, so that each looks at the store once a second.
+/// Breakers whose dependency failed, so that each one refreshes its snapshot once a second.
 struct Fleet {
     wire: Faulty<MemoryBackend>,
     asked: Arc<AtomicU64>,
@@ -150,7 +150,7 @@ impl Fleet {
         };
         let instances = (0..INSTANCES).map(instance).collect();
         let fleet = Self { wire, asked, back, instances };
-        fleet.instances[0].acquire().await.unwrap().failure().await;
+        fleet.instances[0].acquire().await.unwrap().record(CallOutcome::Failure).await;
         fleet.serve(Duration::from_secs(2)).await;
         fleet
     }
