@@ -9,8 +9,8 @@ mod atomic {
     pub(super) use ::loom::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-// The same file as in production, on loom's atomics.
 #[path = "seqlock.rs"]
+#[expect(clippy::duplicate_mod, reason = "the file of production, on loom's atomics")]
 mod seqlock;
 
 #[test]
@@ -57,6 +57,7 @@ mod without_fences {
     }
 
     #[path = "seqlock.rs"]
+    #[expect(clippy::duplicate_mod, reason = "the file of production, without its fences")]
     mod seqlock;
 
     #[test]
