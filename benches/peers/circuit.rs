@@ -1,4 +1,4 @@
-//! A call through a circuit: admitted and settled as a success, or refused.
+//! A call through a circuit: admitted and recorded as a success, or refused.
 
 use std::{
     pin::Pin,
@@ -16,10 +16,10 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     StoreError,
     circuit::{
-        Bucket, CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider,
+        CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
+        CircuitStateProvider, CountRule,
     },
-    engine::{Clock, SystemClock},
+    engine::{Clock, SystemClock, circuit::Bucket},
     register::{RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 use recloser::{AsyncRecloser, Recloser};
@@ -179,7 +179,8 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
             let store = Asked::default();
             let at = SystemClock.now();
             let bucket = Bucket { at, calls, reports: calls, ..Bucket::default() };
-            let record = CircuitRecord { buckets: vec![bucket], ..CircuitRecord::default() };
+            let mut record = CircuitRecord::default();
+            record.buckets = vec![bucket];
             let written = store.update_state(&name, None, WriteId::random(), &record).await;
             assert!(matches!(written, Ok(Swap::Applied(_))));
             let circuit = store.breaker(CircuitPolicy::default());

@@ -11,7 +11,7 @@ use std::{
 
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
-    circuit::{CircuitError, CircuitEvent, CircuitRecord},
+    circuit::{CircuitError, CircuitEvent, CircuitRecord, CountRule},
     token::{TokenKey, TokenSource},
 };
 use funcify_core::register::{Swap, WriteId};
@@ -39,8 +39,7 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn new(name: &str, stores: Stores) -> Result<Self, Box<dyn Error>> {
-        let policy = CircuitPolicy::default()
-            .with_count(FAILURES, Duration::from_secs(60))
+        let policy = CircuitPolicy::new(CountRule::new(FAILURES, Duration::from_secs(60)))
             .with_snapshot_ttl(SNAPSHOT, Duration::from_millis(500));
         let outages = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&outages);
@@ -107,7 +106,8 @@ impl Member {
     async fn write(&self, writes: u32) -> Result<Value, Box<dyn Error>> {
         let mut version = None;
         for epoch in 1..=writes.into() {
-            let next = CircuitRecord { epoch, ..CircuitRecord::default() };
+            let mut next = CircuitRecord::default();
+            next.epoch = epoch;
             let write = self.stores.circuits.update_state(
                 self.circuit.name(),
                 version,

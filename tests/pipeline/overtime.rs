@@ -18,7 +18,7 @@ use funcify::{
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Timestamp,
-    circuit::{CircuitBreaker, CircuitPolicy, CircuitState},
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, CountRule},
     engine::ManualClock,
     register::RetryingRegister,
 };

@@ -28,7 +28,8 @@ async fn update(
 ) -> Result<bool, funcify_core::StoreError> {
     let found = store.read_record::<CircuitRecord>(&key.name).await?;
     let expected = found.map(|found| found.version);
-    let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
+    let mut next = CircuitRecord::default();
+    next.epoch = 1;
     let swap = store.swap_record(&key.name, expected, WriteId::random(), &next).await?;
     Ok(matches!(swap, Swap::Applied(_)))
 }

@@ -1,6 +1,6 @@
 //! Fleets that are broken on purpose: the bars have to catch them, or they prove nothing.
 
-use funcify::CircuitPolicy;
+use funcify::{CircuitPolicy, circuit::CountRule};
 use funcify_simulator::{Report, Scenario, Settings, run};
 
 async fn alone(scenario: Scenario, instances: usize) -> Report {
@@ -38,8 +38,7 @@ async fn a_token_for_each_instance_is_a_request_for_each() {
 
 #[tokio::test(start_paused = true)]
 async fn four_probes_at_once_are_seen_as_four() {
-    let policy = CircuitPolicy::default()
-        .with_count(5, std::time::Duration::from_secs(60))
+    let policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)))
         .with_probes(4, 16);
     let settings = Settings::new(5).with_instances(100).with_policy(policy);
     let report = run(Scenario::Outage, &settings).await.unwrap();

@@ -41,7 +41,8 @@ async fn f21_a_report_refused_with_too_many_updates_is_sent_again() {
     let (fake, register, key) = fake("repeated").await;
     fake.contents().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
     let store = RetryingRegister::new(register);
-    let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
+    let mut record = CircuitRecord::default();
+    record.epoch = 7;
     let swap = store.swap_record(&key.name, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Applied(_)));
     assert_eq!(

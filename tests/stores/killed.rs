@@ -70,7 +70,8 @@ async fn kill_once(stores: &Stores, store: &str, most: Duration, chance: &Chance
             return acknowledged;
         }
         check(acknowledged, &found).unwrap();
-        let next = CircuitRecord { epoch: SUCCESSOR, ..CircuitRecord::default() };
+        let mut next = CircuitRecord::default();
+        next.epoch = SUCCESSOR;
         let version = found.map(|found| found.version);
         let swap = stores.circuits.update_state(&name, version, WriteId::random(), &next).await;
         // The last request of the killed writer may still have been on its way: then this is a
@@ -125,7 +126,8 @@ async fn f11_a_writer_that_is_killed_leaves_the_old_record_or_the_new_on_ssm() {
 fn a_lost_a_repeated_and_a_torn_write_are_caught() {
     use funcify_core::register::{Corruption, Version};
     let stored = |epoch| {
-        let record = CircuitRecord { epoch, ..CircuitRecord::default() };
+        let mut record = CircuitRecord::default();
+        record.epoch = epoch;
         Versioned::new(record, Version::new(WriteId::from_bits(1)))
     };
     for (acknowledged, right) in [(0, None), (0, Some(stored(1))), (3, Some(stored(3)))] {

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use funcify::token::{GrantError, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
     Deadline,
-    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CountRule},
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
@@ -248,6 +248,13 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
     }
     assert_eq!(circuit.record().await.state, CircuitState::Open);
     assert_eq!(fleet.provider.asked().len(), 3);
+}
+
+/// Opens at one failure, for five minutes.
+fn one_in_five_minutes() -> CircuitPolicy {
+    let five_minutes = Duration::from_secs(300);
+    CircuitPolicy::new(CountRule::new(1, five_minutes))
+        .with_open_duration(five_minutes, five_minutes)
 }
 
 #[tokio::test(start_paused = true)]

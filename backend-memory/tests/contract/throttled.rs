@@ -121,7 +121,7 @@ impl Load {
     }
 }
 
-/// Breakers that have seen a failure, so that each reads the store once a second.
+/// Breakers whose dependency failed, so that each one refreshes its snapshot once a second.
 struct Fleet {
     wire: Faulty<MemoryBackend>,
     asked: Arc<AtomicU64>,

@@ -11,8 +11,7 @@ use super::{CallOutcome, CircuitBreaker, CircuitError};
 
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
-/// An error counts as a failure, unless [`classify`](Self::classify) says otherwise. The service
-/// fails with [`CircuitError`].
+/// The service then fails with [`CircuitError`].
 ///
 /// # Examples
 ///
@@ -24,10 +23,10 @@ use super::{CallOutcome, CircuitBreaker, CircuitError};
 /// let warehouse = service_fn(async |_order: u32| Ok::<u16, std::io::Error>(503));
 /// let by_status = |status: &Result<u16, std::io::Error>| match status {
 ///     Ok(400..500) => CallOutcome::Neutral,
-///     Ok(500..) | Err(_) => CallOutcome::Failure,
-///     Ok(_) => CallOutcome::Success,
+///     Ok(500..) => CallOutcome::Failure,
+///     result => CallOutcome::of(result),
 /// };
-/// let protected = CircuitLayer::new(circuit).classify(by_status).layer(warehouse);
+/// let protected = CircuitLayer::new(circuit, by_status).layer(warehouse);
 /// # let _ = protected;
 /// # }
 /// ```
@@ -37,17 +36,12 @@ pub struct CircuitLayer<C> {
     classify: C,
 }
 
-impl CircuitLayer<()> {
-    /// A layer in which an error counts as a failure.
+impl<C> CircuitLayer<C> {
+    /// A layer that classifies results with `classify`, a `Fn(&Result<Response, Error>) ->
+    /// CallOutcome`. With [`CallOutcome::of`] an error counts as a failure.
     #[must_use]
-    pub fn new(breaker: CircuitBreaker) -> Self {
-        Self { breaker, classify: () }
-    }
-
-    /// Classifies results with `classify`, a `Fn(&Result<Response, Error>) -> CallOutcome`.
-    #[must_use]
-    pub fn classify<C>(self, classify: C) -> CircuitLayer<C> {
-        CircuitLayer { breaker: self.breaker, classify }
+    pub fn new(breaker: CircuitBreaker, classify: C) -> Self {
+        Self { breaker, classify }
     }
 }
 
@@ -68,31 +62,13 @@ pub struct CircuitService<S, C> {
     classify: C,
 }
 
-/// Says what a result means for the dependency: a function, or `()` where an error is a failure.
-pub trait Classify<T, E> {
-    /// The outcome of a call with this result.
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome;
-}
-
-impl<T, E> Classify<T, E> for () {
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
-        CallOutcome::of(result)
-    }
-}
-
-impl<T, E, F: Fn(&Result<T, E>) -> CallOutcome> Classify<T, E> for F {
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
-        self(result)
-    }
-}
-
 impl<S, C, Request> Service<Request> for CircuitService<S, C>
 where
     S: Service<Request> + Clone + Send + 'static,
     S::Future: Send,
     S::Response: Send,
     S::Error: Send,
-    C: Classify<S::Response, S::Error> + Clone + Send + 'static,
+    C: Fn(&Result<S::Response, S::Error>) -> CallOutcome + Clone + Send + 'static,
     Request: Send + 'static,
 {
     type Response = S::Response;
@@ -109,12 +85,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (breaker, classify) = (self.breaker.clone(), self.classify.clone());
         Box::pin(async move {
-            breaker
-                .call_classified(
-                    move |result: &Result<S::Response, S::Error>| classify.outcome(result),
-                    async || inner.call(request).await,
-                )
-                .await
+            breaker.call_classified(classify, async || inner.call(request).await).await
         })
     }
 }

@@ -7,7 +7,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use funcify_core::circuit::CircuitPolicy;
+use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 
 use super::{Figure, SimulatorError, run::Run};
 
@@ -188,12 +188,12 @@ impl Scenario {
     }
 }
 
-/// Five failures in a minute; stand-down 30 s.
+/// Opens at five failures in a minute, for 30 s.
 fn five_a_minute() -> CircuitPolicy {
     CircuitPolicy::new(CountRule::new(5, seconds(60)))
 }
 
-/// A fifth of the calls in a minute; stand-down 30 s.
+/// Opens when a fifth of the calls in a minute fail, for 30 s.
 fn a_fifth() -> CircuitPolicy {
     CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }

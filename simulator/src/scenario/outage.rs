@@ -1,6 +1,9 @@
 //! The dependency dies, and comes back.
 
-use funcify_core::circuit::{CircuitState, Rule};
+use funcify_core::{
+    circuit::{CircuitPolicy, CircuitState, CountRule},
+    engine::circuit::Rule,
+};
 
 use super::{five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
@@ -33,7 +36,7 @@ pub(super) async fn outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 
     let back = back_to_closed(&mut fleet, pace).await;
     let bar = match policy.rule {
-        Rule::Count { failures, .. } => f64::from(failures) + in_flight(pace),
+        Rule::Count(rule) => f64::from(rule.failures) + in_flight(pace),
         _ => f64::INFINITY,
     };
     let failures = match bar.is_finite() {

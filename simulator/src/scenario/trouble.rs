@@ -1,6 +1,6 @@
 //! What goes wrong beside the dependency: the store, a process, a clock, the order of things.
 
-use funcify_core::circuit::CircuitState;
+use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 
 use super::{
     five_a_minute, millis,

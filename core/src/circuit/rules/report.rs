@@ -15,8 +15,8 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// An error is a failure.
-    pub(in crate::circuit) fn of<T, E>(result: &Result<T, E>) -> Self {
+    /// The outcome of a result of which every error is a failure of the dependency.
+    pub fn of<T, E>(result: &Result<T, E>) -> Self {
         if result.is_ok() { Self::Success } else { Self::Failure }
     }
 }

@@ -78,7 +78,7 @@ impl Rules {
                 }
             }
             Some(Flaw::NeutralCloses) if outcome == CallOutcome::Neutral => {
-                outcome = CallOutcome::Success
+                outcome = CallOutcome::Success;
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use funcify_core::{
     Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
     circuit::{
         CircuitBreaker, CircuitName, CircuitOpen, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider,
+        CircuitStateProvider, CountRule,
     },
     register::{Swap, Version, Versioned, WriteId},
 };
