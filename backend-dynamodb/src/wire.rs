@@ -51,7 +51,7 @@ pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
     }
     let members = item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?)));
     Some(match members.collect::<Option<Map<_, _>>>() {
-        Some(members) => Versioned::new(Body::new(members), version),
+        Some(members) => Versioned::new(Body::from(members), version),
         None => {
             Versioned { value: Body::default(), version, corruption: Some(Corruption::Unreadable) }
         }
@@ -146,7 +146,7 @@ mod tests {
 
     fn body(value: Value) -> Body {
         let Value::Object(members) = value else { panic!("not an object") };
-        Body::new(members)
+        Body::from(members)
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             id in any::<u128>(),
         ) {
             let id = WriteId::from_bits(id);
-            let record = Body::new(members.into_iter().collect());
+            let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let item = encode("k".to_owned(), id, 0, &record).unwrap();
             prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::new(id))));
         }

@@ -25,9 +25,8 @@ tokio::task_local! {
 /// result. Work therefore ends a margin earlier. A [`PendingReport`] may take a little longer. The
 /// margins are part of the deadline: code that keeps to it subtracts nothing.
 ///
-/// The deadline is a task-local: [`scope`](Self::scope) sets it, [`current`](Self::current) reads it,
-/// [`enforce`](Self::enforce) stops the work when it passes. A spawned task starts without one; pass
-/// it on with `scope`.
+/// The deadline is a task-local: [`scope`](Self::scope) sets it and [`current`](Self::current) reads it.
+/// A spawned task starts without one; pass it on with `scope`.
 ///
 /// # Examples
 ///
@@ -104,6 +103,7 @@ impl Deadline {
     /// # Errors
     ///
     /// [`DeadlineExceeded`] if the work had not finished by then.
+    #[doc(hidden)]
     pub fn enforce<F: Future>(
         self,
         work: F,
@@ -189,8 +189,8 @@ impl Deadline {
 
 /// A report that may be made after the deadline of the work.
 ///
-/// While one exists, [`Deadline::enforce`] lets the work go on until 100 ms before the end of the
-/// invocation. It has an effect only in the task that runs that work.
+/// While one exists, a pipeline lets the work of an invocation go on until 100 ms before its end. It
+/// has an effect only in the task that runs that work.
 #[derive(Debug)]
 #[must_use = "it has an effect only until it is dropped"]
 pub struct PendingReport(());

@@ -53,6 +53,7 @@ impl StoreError {
     }
 
     /// The store that failed.
+    #[doc(hidden)]
     #[must_use]
     pub fn backend(&self) -> &'static str {
         self.backend

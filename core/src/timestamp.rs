@@ -25,6 +25,7 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// The Unix epoch, and the default: the time in a record that was never written.
+    #[doc(hidden)]
     pub const EPOCH: Self = Self(0);
 
     /// The time `millis` milliseconds after the Unix epoch.

@@ -13,6 +13,7 @@ use funcify_core::register::{
     Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
 };
 use funcify_core::{StoreError, StoreErrorKind};
+use serde_json::Map;
 
 use crate::support::{aws, env};
 
@@ -88,7 +89,7 @@ impl Register for Mutant {
         }
         let mut members = body.members().clone();
         if self.mistake == Mistake::Update {
-            let before = current.map(|current| current.value.into_members()).unwrap_or_default();
+            let before = current.map(|current| Map::from(current.value)).unwrap_or_default();
             members = before.into_iter().chain(members).collect();
         }
         let put = self
@@ -97,7 +98,7 @@ impl Register for Mutant {
             .table_name(&self.table)
             .item("pk", text(format!("mutant:{key}")))
             .item("write_id", text(id.to_string()))
-            .item("rec", text(Body::new(members).to_string()))
+            .item("rec", text(Body::from(members).to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match (self.mistake, expected) {
             (Mistake::Blind | Mistake::ReadThenPut, _) => put,

@@ -49,7 +49,7 @@ pub(crate) fn encode(
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
     match read(value) {
         Some((entry, Value::Object(members))) => {
-            (entry, Content { body: Body::new(members), corruption: None })
+            (entry, Content { body: Body::from(members), corruption: None })
         }
         Some((entry, _)) => (entry, empty(Corruption::NotAnObject)),
         None => (Entry::FOREIGN, empty(Corruption::Unreadable)),
@@ -112,7 +112,7 @@ mod tests {
 
     fn body(value: Value) -> Body {
         let Value::Object(members) = value else { panic!("not an object") };
-        Body::new(members)
+        Body::from(members)
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             base in proptest::option::of((any::<u64>(), any::<u128>())),
         ) {
             let base = base.map(|(pos, id)| Version::at(WriteId::from_bits(id), pos));
-            let record = Body::new(members.into_iter().collect());
+            let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let value = encode(base, WriteId::from_bits(id), &record).unwrap();
             prop_assert!(!value.contains("{{"), "{}", value);
             let claim = base.map_or(Claim::First, Claim::On);

@@ -1,6 +1,6 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{task::yield_now, time::sleep};
 
 use super::verdict::{Shortfall, Verdict, ensure};
@@ -75,7 +75,7 @@ impl Client {
         retried(|| self.register.read(key)).await.map(|(found, _)| found)
     }
 
-    /// Reads; where reads may be stale, again until what is read is `wanted` or the time is up.
+    /// Reads. Where reads may be stale, reads again until the record is `wanted` or the time is up.
     pub(super) async fn read_until(
         &self,
         key: &RecordKey,
@@ -221,7 +221,7 @@ where
 
 /// A body with one member that distinguishes it from others.
 pub(super) fn body(mark: impl Into<Value>) -> Body {
-    Body::new([("mark".to_owned(), mark.into())].into_iter().collect())
+    Body::from(Map::from_iter([("mark".to_owned(), mark.into())]))
 }
 
 /// The body as text, shortened to a line of the report.

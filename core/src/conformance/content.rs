@@ -87,7 +87,7 @@ async fn fractions_keep_their_value(trial: &Trial<'_>) -> Verdict {
         .enumerate()
         .map(|(place, number)| (format!("n{place}"), json!(number)))
         .collect();
-    trial.client.write(&key, None, &Body::new(members)).await?;
+    trial.client.write(&key, None, &Body::from(members)).await?;
     let found = trial.client.read_until(&key, |found| found.is_some()).await?;
     let found = found.map(|found| found.value).unwrap_or_default();
     for (place, number) in fractions.iter().enumerate() {
@@ -157,7 +157,7 @@ async fn comes_back(trial: &Trial<'_>, content: Value) -> Verdict {
     let Value::Object(members) = content else {
         return Err(Shortfall::Broken("the check has no object".to_owned()));
     };
-    let content = Body::new(members);
+    let content = Body::from(members);
     let token = trial.token()?;
     let version = trial.client.write(&token, None, &content).await?;
     trial.client.shows(&token, version, &content).await?;

@@ -1,5 +1,6 @@
 //! L1: applied means that the write took effect exactly once, on top of exactly what was expected.
 
+use serde_json::Map;
 use tokio::task::{JoinSet, yield_now};
 
 use super::{
@@ -84,9 +85,9 @@ async fn a_chain_of_writes_ends_with_the_last(trial: &Trial<'_>) -> Verdict {
 
 async fn a_write_replaces_the_whole_body(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
-    let mut wide = body(1).into_members();
+    let mut wide = Map::from(body(1));
     wide.insert("gone".to_owned(), true.into());
-    let first = trial.client.write(&key, None, &Body::new(wide)).await?;
+    let first = trial.client.write(&key, None, &Body::from(wide)).await?;
     let second = trial.client.write(&key, Some(first), &body(2)).await?;
     trial.client.shows(&key, second, &body(2)).await
 }

@@ -1,6 +1,6 @@
 //! L5: a swap is never judged on stale data, and a read is stale only where the store says so.
 
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio::task::yield_now;
 
 use super::{
@@ -142,5 +142,5 @@ async fn read_during_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<V
 
 fn twice_marked(mark: i64) -> Body {
     let twice = [("left".to_owned(), json!(mark)), ("right".to_owned(), json!(mark))];
-    Body::new(twice.into_iter().collect())
+    Body::from(Map::from_iter(twice))
 }

@@ -278,8 +278,8 @@ async fn is_kept(trial: &Trial<'_>, key: &RecordKey, id: WriteId, newer: &Body) 
 
 fn members(value: Value) -> Body {
     match value {
-        Value::Object(members) => Body::new(members),
-        other => Body::new(Map::from_iter([("value".to_owned(), other)])),
+        Value::Object(members) => Body::from(members),
+        other => Body::from(Map::from_iter([("value".to_owned(), other)])),
     }
 }
 

@@ -25,12 +25,6 @@ pub enum Corruption {
 }
 
 impl Body {
-    /// A body with these members.
-    #[must_use]
-    pub const fn new(members: Map<String, Value>) -> Self {
-        Self(members)
-    }
-
     /// Parses what a store holds.
     ///
     /// # Errors
@@ -45,11 +39,17 @@ impl Body {
     pub const fn members(&self) -> &Map<String, Value> {
         &self.0
     }
+}
 
-    /// The members of the object, owned.
-    #[must_use]
-    pub fn into_members(self) -> Map<String, Value> {
-        self.0
+impl From<Map<String, Value>> for Body {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
+impl From<Body> for Map<String, Value> {
+    fn from(body: Body) -> Self {
+        body.0
     }
 }
 

@@ -53,7 +53,7 @@ pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync + 'static
 /// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object.
 pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
     match serde_json::to_value(record) {
-        Ok(Value::Object(members)) => Ok(Body::new(members)),
+        Ok(Value::Object(members)) => Ok(Body::from(members)),
         Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Corruption::NotAnObject)),
         Err(error) => Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
     }
@@ -66,7 +66,7 @@ pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
     let Versioned { value, version, corruption } = body;
     let (value, corruption) = match corruption {
         Some(corruption) => (T::default(), Some(corruption)),
-        None => match serde_json::from_value(Value::Object(value.into_members())) {
+        None => match serde_json::from_value(Value::Object(value.into())) {
             Ok(record) => (record, None),
             Err(_) => (T::default(), Some(Corruption::Unreadable)),
         },

@@ -74,6 +74,7 @@ impl Version {
     }
 
     /// The version that the write `id` made at position `pos` of the store's own log.
+    #[doc(hidden)]
     #[must_use]
     pub const fn at(id: WriteId, pos: u64) -> Self {
         Self { id, pos }
@@ -86,6 +87,7 @@ impl Version {
     }
 
     /// The store's own position.
+    #[doc(hidden)]
     #[must_use]
     pub const fn pos(self) -> u64 {
         self.pos

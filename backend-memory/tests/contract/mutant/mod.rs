@@ -124,7 +124,7 @@ impl Mutant {
             Flaw::NumbersAreFloats => members.values_mut().for_each(floats),
             Flaw::TemplatesInText => {
                 let text = body.to_string().replace("{{ssm:name}}", "a secret");
-                members = Body::parse(&text).unwrap().into_members();
+                members = Body::parse(&text).unwrap().into();
             }
             Flaw::CutsLongBodies => members.values_mut().for_each(|value| {
                 if let Value::String(text) = value {
@@ -134,7 +134,7 @@ impl Mutant {
             Flaw::DropsUnknownMembers => members.retain(|name, _| name != "from_the_future"),
             _ => {}
         }
-        Body::new(members)
+        Body::from(members)
     }
 
     fn version(&self, id: WriteId, body: &Body, count: u64) -> Version {
@@ -239,7 +239,7 @@ impl Mutant {
         for (name, value) in body.members() {
             members.insert(name.clone(), value.clone());
             if let Some(item) = self.store().items.get_mut(key) {
-                item.body = Ok(Body::new(members.clone()));
+                item.body = Ok(Body::from(members.clone()));
             }
             yield_now().await;
         }
