@@ -131,7 +131,7 @@ impl Member {
             sleep(PAUSE).await;
         }
         let counts = getter.metrics();
-        Ok(json!({ "minted": counts.grants, "alone": counts.alone, "not_served": not_served }))
+        Ok(json!({ "minted": counts.grants, "without_store": counts.without_store, "not_served": not_served }))
     }
 
     fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
