@@ -1,4 +1,4 @@
-//! Deliberately broken stores: what the other tests promise must fail on them.
+//! Deliberately broken stores: the promises of the other tests must fail on them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ async fn grants_of_a_cold_fleet(
 ) -> u64 {
     let fleet = Fleet::new();
     let getter = |_| {
-        let credentials = credentials(ClientSecret::new("secret"));
+        let credentials = credentials(ClientSecret::from("secret"));
         let builder = TokenGetter::builder(credentials, Arc::clone(&store));
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
@@ -80,7 +80,7 @@ async fn grants_of_a_cold_fleet(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_compare_cannot_keep_the_promise_of_one_grant() {
+async fn without_compare_and_set_there_is_more_than_one_grant() {
     let honest = Faulty::new(Arc::new(MemoryBackend::default()));
     honest.always(Fault::Delay(TRAVEL));
     assert_eq!(grants_of_a_cold_fleet(Arc::new(honest)).await, 1);
