@@ -74,7 +74,7 @@ pub struct ClientCredentials {
 impl ClientCredentials {
     /// The credentials of `client_id` at `endpoint`.
     ///
-    /// A [`ClientSecret`], or any other [`SecretSource`](super::SecretSource), stands for
+    /// A [`ClientSecret`], or any other [`SecretSource`](super::SecretSource), becomes
     /// [`ClientAuthentication::Basic`].
     pub fn new(
         endpoint: Endpoint,
