@@ -305,3 +305,32 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     assert_eq!(error.faults.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
 }
+
+/// A provider that grants a token which cannot be sent, and counts how often it is asked.
+#[derive(Clone, Debug, Default)]
+struct Unsendable(Arc<AtomicU64>);
+
+#[async_trait]
+impl Grant for Unsendable {
+    async fn grant(
+        &self,
+        _: &ClientCredentials,
+        _: Option<&ClientSecret>,
+    ) -> Result<Granted, GrantError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(Granted::from(AccessToken::new("a\nb")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_token_that_does_not_fit_into_a_header_is_an_error_and_not_asked_for_again() {
+    let secret = ClientSecret::from(SECRET);
+    let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
+    let (provider, store) = (Unsendable::default(), Arc::new(MemoryBackend::default()));
+    let builder = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store);
+    let error = builder.grant(provider.clone()).build().unwrap().token().await.unwrap_err();
+    let TokenError::Grant(error) = &error else { panic!("{error}") };
+    assert!(matches!(**error, GrantError::Reply(_)), "{error}");
+    assert_eq!(provider.0.load(Ordering::SeqCst), 1);
+}

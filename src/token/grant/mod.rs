@@ -15,6 +15,7 @@ use funcify_core::token::AccessToken;
 pub(super) use endpoint::parse as parse_endpoint;
 pub use error::GrantError;
 pub(super) use http::HttpGrant;
+pub(super) use reply::ReplyError;
 
 use crate::token::authentication::ClientSecret;
 use crate::token::credentials::ClientCredentials;

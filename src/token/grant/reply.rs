@@ -17,7 +17,7 @@ const LONGEST_TOKEN: usize = 16_384;
 
 /// The response of an identity provider cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReplyError {
+pub(in crate::token) enum ReplyError {
     /// A sign-in page, for example.
     #[error("expected a JSON object with `access_token` and `token_type`")]
     NotAToken,
@@ -38,13 +38,6 @@ pub(super) enum ReplyError {
 impl From<ReplyError> for GrantError {
     fn from(error: ReplyError) -> Self {
         Self::Reply(error.into())
-    }
-}
-
-impl GrantError {
-    /// The lifetime that was granted cannot be used.
-    pub(in crate::token) fn lifetime() -> Self {
-        ReplyError::ExpiresIn.into()
     }
 }
 

@@ -1,9 +1,13 @@
 //! Step: take a token into memory, from the store or from the provider.
 
+use std::sync::Arc;
+
 use funcify_core::{Timestamp, token::TokenRecord};
 
 use super::request::Refresh;
 use crate::token::bearer::{Token, TokenSource};
+use crate::token::error::TokenError;
+use crate::token::grant::{GrantError, ReplyError};
 
 impl Refresh<'_> {
     /// Takes the record's token into memory, unless it is no better than the one there: the token
@@ -31,13 +35,17 @@ impl Refresh<'_> {
         Some(token)
     }
 
-    pub(super) fn accept_minted(&self, record: &TokenRecord) -> Option<Token> {
+    pub(super) fn accept_minted(&self, record: &TokenRecord) -> Result<Token, TokenError> {
         let settings = self.settings;
         let now = settings.clock.now();
-        let token = self.memory.accept(record, TokenSource::Minted, now, &settings.chance)?;
+        let token = self.memory.accept(record, TokenSource::Minted, now, &settings.chance);
+        let token = token.ok_or_else(|| {
+            let error = GrantError::from(ReplyError::TokenText);
+            TokenError::Grant(Arc::new(error))
+        })?;
         let (fingerprint, seconds_left) =
             (token.fingerprint(), record.expires_at.since(now).as_secs());
         tracing::info!(key = %settings.key, token = fingerprint, seconds_left, "token minted");
-        Some(token)
+        Ok(token)
     }
 }

@@ -10,7 +10,7 @@ use funcify_core::{
 use serde::Deserialize;
 
 use super::request::Refresh;
-use crate::token::grant::{GrantError, Granted};
+use crate::token::grant::{GrantError, Granted, ReplyError};
 
 /// Shorter than any request that could use the token: a provider that says so means milliseconds,
 /// or its clock is off.
@@ -22,6 +22,10 @@ impl Refresh<'_> {
         granted: Granted,
         asked_at: Timestamp,
     ) -> Result<Minted, GrantError> {
+        let text = granted.token.expose();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ReplyError::TokenText.into());
+        }
         let lifetime = match granted.expires_in {
             Some(lifetime) => lifetime,
             None => match jwt_expiry(granted.token.expose()) {
@@ -30,7 +34,7 @@ impl Refresh<'_> {
             },
         };
         if lifetime < SHORTEST_LIFETIME {
-            return Err(GrantError::lifetime());
+            return Err(ReplyError::ExpiresIn.into());
         }
         self.compare_scope(granted.scope.as_deref());
         Ok(Minted {

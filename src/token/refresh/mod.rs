@@ -64,10 +64,7 @@ impl Refresh<'_> {
                 }
                 Step::TakeLease(leased) => self.take_lease(&stored, *leased).await?,
                 Step::Ask => match self.confirm_lease(stored).await {
-                    Some(lease) => match self.mint(lease).await? {
-                        Some(token) => return Ok(token),
-                        None => self.read().await?,
-                    },
+                    Some(lease) => return self.mint(lease).await,
                     None => self.read().await?,
                 },
             };
@@ -75,7 +72,7 @@ impl Refresh<'_> {
     }
 
     /// Asks the provider under the lease, and shares what comes of it with the fleet.
-    async fn mint(&mut self, lease: HeldLease) -> Result<Option<Token>, TokenError> {
+    async fn mint(&mut self, lease: HeldLease) -> Result<Token, TokenError> {
         // The lease is given back even if the invocation's work has ended by then.
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.request_timeout)).await {
@@ -86,7 +83,7 @@ impl Refresh<'_> {
                 // In memory before it is published: a caller that goes away loses no token.
                 let token = self.accept_minted(&next);
                 self.publish(&lease, &next).await;
-                Ok(token)
+                token
             }
             Err(error) => {
                 self.share_failure(lease, &error).await;

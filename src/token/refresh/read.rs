@@ -12,6 +12,7 @@ use crate::stores::sealed::is_sealed;
 use crate::token::error::TokenError;
 
 /// What the store answered.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 pub(super) enum Found {
     Record(Stored),
     /// It is slow or throttles: it may answer a little later.

@@ -35,7 +35,7 @@ impl Refresh<'_> {
                 let record = TokenRecord::default().published(&minted, &settings.policy, false);
                 self.state.without_store = TokenRecord::default();
                 self.state.forced_at = self.request.rejected.map(|_| now);
-                self.accept_minted(&record).ok_or_else(TokenError::out_of_time)
+                self.accept_minted(&record)
             }
             Err(error) => {
                 let record = std::mem::take(&mut self.state.without_store);
