@@ -18,12 +18,12 @@ use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing,
     token::{
-        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-        Granted, Token, TokenGetter, TokenSource,
+        AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted, Token,
+        TokenGetter, TokenSource,
     },
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::{register::RetryingRegister, token::AccessToken};
+use funcify_core::register::RetryingRegister;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -99,8 +99,9 @@ impl Grant for Provider {
         _: &ClientCredentials,
         _: Option<&ClientSecret>,
     ) -> Result<Granted, GrantError> {
-        let expires_in = Some(std::time::Duration::from_secs(3_600));
-        Ok(Granted { token: AccessToken::new("2YotnFZFEjr1zCsicMWpAA"), expires_in, scope: None })
+        let mut granted = Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA"));
+        granted.expires_in = Some(std::time::Duration::from_secs(3_600));
+        Ok(granted)
     }
 }
 
@@ -108,11 +109,11 @@ async fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "warehouse",
-        ClientAuthentication::basic(ClientSecret::new("secret")),
+        ClientSecret::from("secret"),
     );
     let store = std::sync::Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).grant(Provider).build().unwrap();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     getter
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
+    AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
     TokenGetter, TokenSource,
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::{register::RetryingRegister, token::AccessToken};
+use funcify_core::register::RetryingRegister;
 
 use crate::case::{Bench, Case, lap};
 
@@ -41,7 +41,7 @@ fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "bench",
-        ClientAuthentication::basic(ClientSecret::new("secret")),
+        ClientSecret::from("secret"),
     );
     let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
     let getter = TokenGetter::builder(credentials, store).grant(Provider);
@@ -59,7 +59,6 @@ impl Grant for Provider {
         _: &ClientCredentials,
         _: Option<&ClientSecret>,
     ) -> Result<Granted, GrantError> {
-        let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
-        Ok(Granted { token, expires_in: None, scope: None })
+        Ok(Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA")))
     }
 }

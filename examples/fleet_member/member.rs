@@ -131,13 +131,16 @@ impl Member {
             sleep(PAUSE).await;
         }
         let counts = getter.metrics();
-        Ok(json!({ "minted": counts.grants, "alone": counts.alone, "not_served": not_served }))
+        Ok(
+            json!({ "minted": counts.grants, "without_store": counts.without_store, "not_served": not_served }),
+        )
     }
 
     fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
-        let mut credentials = ClientCredentials::from_env()?.with_plain_http_on_loopback();
+        let mut credentials = ClientCredentials::from_env()?;
+        credentials.plain_http_on_loopback = true;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
-            credentials = credentials.with_resource(resource);
+            credentials.resources.push(resource);
         }
         let store = Arc::clone(&self.stores.tokens);
         Ok(TokenGetter::builder(credentials, store).key(self.key.clone()).build()?)

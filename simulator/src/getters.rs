@@ -16,8 +16,7 @@ use super::{
     timeline::What,
 };
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Token, TokenError,
-    TokenGetter, TokenSource,
+    ClientCredentials, ClientSecret, Endpoint, Token, TokenError, TokenGetter, TokenSource,
 };
 
 /// How long a token lives.
@@ -188,7 +187,7 @@ fn getter(run: &Run, store: &Arc<Store>, way: Way) -> Result<TokenGetter, Simula
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "fleet",
-        ClientAuthentication::basic(ClientSecret::new("simulated")),
+        ClientSecret::from("simulated"),
     );
     let getter = TokenGetter::builder(credentials, store)
         .grant(way)

@@ -24,7 +24,7 @@ use funcify_core::{
 };
 use tokio::time::Instant;
 
-use crate::token::fleet::{Fleet, Mood};
+use crate::token::fleet::{Fleet, Mode};
 
 const LAMBDA: Duration = Duration::from_secs(3);
 
@@ -84,7 +84,7 @@ async fn ask(State(getter): State<TokenGetter>) -> Result<(), Problem> {
 #[tokio::test(start_paused = true)]
 async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     let fleet = Fleet::far_from_its_store();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.set_mode(Mode::Hangs);
     let (impatient, next) = (fleet.getter(), fleet.getter());
     let pipeline =
         Pipeline::builder(impatient).http(Router::new().route("/", get(ask))).build().unwrap();
@@ -92,7 +92,7 @@ async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     assert_eq!(processed.status().unwrap(), 503);
     assert!(fleet.stored().await.lease.is_none());
 
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.set_mode(Mode::Grants);
     next.token().await.unwrap();
     assert_eq!(fleet.provider.grants(), 1);
 }

@@ -1,6 +1,7 @@
 //! A fleet in one process: many getters over one store, on a clock that only waiting moves.
 
 use std::{
+    error::Error,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -10,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use funcify::token::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-    Granted, SecretSource, TokenGetter, TokenGetterBuilder,
+    AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
+    SecretSource, TokenGetter, TokenGetterBuilder, TokenKey, TokenPersistenceProvider, TokenRecord,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
@@ -19,7 +20,6 @@ use funcify_core::{
     conformance::{Fault, Faulty},
     engine::{Chance, Clock},
     register::{PollPolicy, RetryingRegister, Swap, Version, Versioned, WriteId},
-    token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::{Instant, sleep};
 
@@ -33,7 +33,7 @@ pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
 pub(crate) type Store = RetryingRegister;
 
-/// A wall clock that goes with the runtime's own, and may be off.
+/// A wall clock that follows the runtime's clock, with an offset.
 #[derive(Debug)]
 pub(crate) struct WallClock {
     started: Instant,
@@ -46,9 +46,9 @@ impl Clock for WallClock {
     }
 }
 
-/// What the provider does when it is asked.
+/// How the provider behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Mood {
+pub(crate) enum Mode {
     #[default]
     Grants,
     Unavailable,
@@ -56,12 +56,12 @@ pub(crate) enum Mood {
     Hangs,
 }
 
-/// An identity provider without a network: it counts, takes its time, and has moods.
+/// An identity provider without a network: it counts, takes its time, and can fail.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Provider {
     asked: Arc<Mutex<Vec<Instant>>>,
     granted: Arc<AtomicU64>,
-    mood: Arc<Mutex<Mood>>,
+    mode: Arc<Mutex<Mode>>,
     secret: Arc<Mutex<Option<String>>>,
 }
 
@@ -70,16 +70,16 @@ impl Provider {
         self.granted.load(Ordering::SeqCst)
     }
 
-    /// When it was asked, whatever it answered.
+    /// When it was asked, whatever the response was.
     pub(crate) fn asked(&self) -> Vec<Instant> {
         self.asked.lock().unwrap().clone()
     }
 
-    pub(crate) fn is_now(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
     }
 
-    /// From now on this is the secret, and no other.
+    /// From now on, only this secret is right.
     pub(crate) fn takes_only(&self, secret: &str) {
         *self.secret.lock().unwrap() = Some(secret.to_owned());
     }
@@ -93,8 +93,8 @@ impl Grant for Provider {
         secret: Option<&ClientSecret>,
     ) -> Result<Granted, GrantError> {
         self.asked.lock().unwrap().push(Instant::now());
-        let mood = *self.mood.lock().unwrap();
-        if mood == Mood::Hangs {
+        let mode = *self.mode.lock().unwrap();
+        if mode == Mode::Hangs {
             std::future::pending::<()>().await;
         }
         sleep(LATENCY).await;
@@ -102,21 +102,19 @@ impl Grant for Provider {
             let retry_after = seconds.map(Duration::from_secs);
             Err(GrantError::Unavailable { status: 503, retry_after })
         };
-        match mood {
-            Mood::Unavailable => return unavailable(None),
-            Mood::RetryAfter(seconds) => return unavailable(Some(seconds)),
-            Mood::Grants | Mood::Hangs => {}
+        match mode {
+            Mode::Unavailable => return unavailable(None),
+            Mode::RetryAfter(seconds) => return unavailable(Some(seconds)),
+            Mode::Grants | Mode::Hangs => {}
         }
         let wanted = self.secret.lock().unwrap().clone();
         if wanted.is_some_and(|wanted| secret.is_none_or(|secret| secret.expose() != wanted)) {
             return Err(GrantError::Refused { status: 401, code: "invalid_client".to_owned() });
         }
         let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(Granted {
-            token: AccessToken::new(format!("token-{number}")),
-            expires_in: Some(Duration::from_secs(3_600)),
-            scope: None,
-        })
+        let mut granted = Granted::from(AccessToken::new(format!("token-{number}")));
+        granted.expires_in = Some(Duration::from_secs(3_600));
+        Ok(granted)
     }
 }
 
@@ -143,13 +141,13 @@ impl Vault {
 
 #[async_trait]
 impl SecretSource for Vault {
-    async fn secret(&self) -> Result<ClientSecret, BoxError> {
+    async fn secret(&self) -> Result<ClientSecret, Box<dyn Error + Send + Sync>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        Ok(ClientSecret::new(self.secret.lock().unwrap().clone()))
+        Ok(ClientSecret::from(self.secret.lock().unwrap().clone()))
     }
 }
 
-/// One store, one provider, one clock; as many getters as one likes.
+/// One store, one provider, one clock, and any number of getters.
 pub(crate) struct Fleet {
     /// The connection to the store, for its faults.
     pub(crate) wire: Faulty<MemoryBackend>,
@@ -171,7 +169,7 @@ impl Fleet {
         }
     }
 
-    /// A fleet whose store takes its time, so that everybody reads before anybody writes.
+    /// A fleet whose store takes its time, so that all processes read before one writes.
     pub(crate) fn far_from_its_store() -> Self {
         let fleet = Self::new();
         fleet.wire.always(Fault::Delay(TRAVEL));
@@ -184,12 +182,12 @@ impl Fleet {
     }
 
     pub(crate) fn getter_with(&self, secret: &str) -> TokenGetter {
-        self.builder(credentials(ClientSecret::new(secret)), Duration::ZERO).build().unwrap()
+        self.builder(credentials(ClientSecret::from(secret)), Duration::ZERO).build().unwrap()
     }
 
     /// A process whose clock is ahead.
     pub(crate) fn getter_ahead(&self, offset: Duration) -> TokenGetter {
-        self.builder(credentials(ClientSecret::new("secret")), offset).build().unwrap()
+        self.builder(credentials(ClientSecret::from("secret")), offset).build().unwrap()
     }
 
     pub(crate) fn getters(&self, count: usize) -> Vec<TokenGetter> {
@@ -207,7 +205,7 @@ impl Fleet {
             .chance(Chance::seeded(self.seeds.fetch_add(1, Ordering::SeqCst)))
     }
 
-    /// The clock that the fleet goes by.
+    /// The clock of the fleet.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         self.clock_ahead(Duration::ZERO)
     }
@@ -227,7 +225,7 @@ impl Fleet {
     }
 }
 
-/// A store whose answers to writes are on their way for a while: what was asked for is done by then.
+/// A store whose replies to writes are delayed. The write is applied before the delay.
 #[derive(Debug)]
 pub(crate) struct Distant(pub(crate) Arc<Store>);
 
@@ -254,7 +252,7 @@ impl TokenPersistenceProvider for Distant {
     }
 }
 
-/// A store that keeps its first writer waiting, once it has written.
+/// A store whose reply to the first write is delayed. The write is applied before the delay.
 #[derive(Debug)]
 pub(crate) struct SlowAtFirst {
     store: Arc<Store>,
@@ -295,11 +293,11 @@ pub(crate) fn credentials(secret: impl SecretSource) -> ClientCredentials {
     ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "warehouse",
-        ClientAuthentication::basic(secret),
+        secret,
     )
 }
 
-/// Runs the same for all of them at once, each in a task of its own.
+/// Runs `work` for all of them at once, each in its own task.
 pub(crate) async fn at_once<T, F>(
     getters: &[TokenGetter],
     work: impl Fn(TokenGetter) -> F,

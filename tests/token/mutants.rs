@@ -1,4 +1,4 @@
-//! Deliberately broken stores: what the other tests promise must fail on them.
+//! Deliberately broken stores: the promises of the other tests must fail on them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -79,8 +79,8 @@ async fn grants_of_a_cold_fleet(register: impl Register) -> u64 {
     let store = Arc::new(RetryingRegister::new(register));
     let fleet = Fleet::new();
     let getter = |_| {
-        let credentials = credentials(ClientSecret::new("secret"));
-        let builder = TokenGetter::builder(credentials, Arc::clone(&store) as _);
+        let credentials = credentials(ClientSecret::from("secret"));
+        let builder = TokenGetter::builder(credentials, Arc::clone(&store));
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
     let getters: Vec<_> = (0..50).map(getter).collect();
@@ -89,7 +89,7 @@ async fn grants_of_a_cold_fleet(register: impl Register) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_compare_cannot_keep_the_promise_of_one_grant() {
+async fn without_compare_and_set_there_is_more_than_one_grant() {
     let honest = Faulty::new(Arc::new(MemoryBackend::default()));
     honest.always(Fault::Delay(TRAVEL));
     assert_eq!(grants_of_a_cold_fleet(honest).await, 1);

@@ -1,4 +1,4 @@
-//! What a getter tells about itself: counters and events, with a digest prefix and never a token.
+//! What you can observe of a getter: metrics and events, with a fingerprint and never a token.
 
 use std::{
     io::Write,
@@ -11,13 +11,13 @@ use funcify_core::conformance::Fault;
 use tokio::time::sleep;
 use tracing::subscriber::{DefaultGuard, set_default};
 
-use super::fleet::{Fleet, Mood, credentials};
+use super::fleet::{Fleet, Mode, credentials};
 
-/// What was told, as text.
+/// The log of a thread, as text.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<u8>>>);
+struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Told {
+impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -28,17 +28,17 @@ impl Write for Told {
     }
 }
 
-impl Told {
-    /// Listens to everything that this thread tells from now on.
-    fn listen() -> (Self, DefaultGuard) {
-        let told = Self::default();
-        let writer = told.clone();
+impl Log {
+    /// Captures everything that this thread logs from now on.
+    fn capture() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        (told, set_default(subscriber))
+        (log, set_default(subscriber))
     }
 
     fn text(&self) -> String {
@@ -46,76 +46,79 @@ impl Told {
     }
 
     fn has(&self, level: &str, parts: &[&str]) -> bool {
-        let told = self.text();
-        told.lines()
-            .any(|line| line.contains(level) && parts.iter().all(|part| line.contains(part)))
+        let log = self.text();
+        log.lines().any(|line| line.contains(level) && parts.iter().all(|part| line.contains(part)))
     }
 }
 
 fn with_secret(fleet: &Fleet, secret: &str) -> TokenGetter {
-    fleet.builder(credentials(ClientSecret::new(secret)), Duration::ZERO).build().unwrap()
+    fleet.builder(credentials(ClientSecret::from(secret)), Duration::ZERO).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_step_of_a_token_is_told_and_counted_and_the_token_never_shown() {
-    let (told, _listening) = Told::listen();
+async fn each_step_of_a_token_is_logged_and_counted_and_the_token_is_never_shown() {
+    let (log, _capturing) = Log::capture();
     let fleet = Fleet::new();
     let (one, another) =
         (with_secret(&fleet, "canary-secret"), with_secret(&fleet, "canary-secret"));
 
     let token = one.token().await.unwrap();
     let fingerprint = token.fingerprint();
-    assert!(told.has("DEBUG", &["lease taken", "BEARER_TOKEN"]));
-    assert!(told.has("INFO", &["token minted", &fingerprint, "left=3599"]), "{}", told.text());
+    assert!(log.has("DEBUG", &["lease taken", "BEARER_TOKEN"]));
+    assert!(
+        log.has("INFO", &["token minted", &fingerprint, "seconds_left=3599"]),
+        "{}",
+        log.text()
+    );
     another.token().await.unwrap();
-    assert!(told.has("DEBUG", &["token adopted", &fingerprint, "left=3599"]));
+    assert!(log.has("DEBUG", &["token accepted", &fingerprint, "seconds_left=3599"]));
     assert_eq!((one.metrics().grants, one.metrics().leases_won), (1, 1));
-    assert_eq!((another.metrics().adopted, another.metrics().grants), (1, 0));
+    assert_eq!((another.metrics().accepted, another.metrics().grants), (1, 0));
 
-    fleet.provider.is_now(Mood::Unavailable);
+    fleet.provider.set_mode(Mode::Unavailable);
     sleep(Duration::from_secs(3_597)).await;
     while one.token().await.unwrap().source() != TokenSource::Overdue {}
-    assert!(told.has("WARN", &["no token was granted"]), "{}", told.text());
-    assert!(told.has("WARN", &["could not be renewed"]));
-    let counts = one.metrics();
-    assert!(counts.stale_served > 0 && counts.failures == 1, "{counts:?}");
+    assert!(log.has("WARN", &["no token was granted"]), "{}", log.text());
+    assert!(log.has("WARN", &["could not be refreshed"]));
+    let metrics = one.metrics();
+    assert!(metrics.overdue_served > 0 && metrics.failures == 1, "{metrics:?}");
 
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.set_mode(Mode::Grants);
     fleet.wire.always(Fault::Deny);
     sleep(Duration::from_secs(10)).await;
     one.token().await.unwrap();
-    assert!(told.has("WARN", &["the store of the token failed"]));
-    let counts = one.metrics();
-    assert!(counts.store_errors > 0 && counts.alone == 1, "{counts:?}");
+    assert!(log.has("WARN", &["the token store failed"]));
+    let metrics = one.metrics();
+    assert!(metrics.store_errors > 0 && metrics.without_store == 1, "{metrics:?}");
 
-    let shown = format!("{}{one:?}{token:?}", told.text());
+    let shown = format!("{}{one:?}{token:?}", log.text());
     for canary in ["token-1", "token-2", "canary"] {
         assert!(!shown.contains(canary), "{canary} in {shown}");
     }
-    // The mutant: a listener that hears nothing would find nothing.
+    // The mutant: a log that captures nothing would contain no token either.
     tracing::info!("{}", token.expose());
-    assert!(told.text().contains("token-1"));
+    assert!(log.text().contains("token-1"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn leases_that_are_lost_or_over_are_told_and_counted() {
-    let (told, _listening) = Told::listen();
+async fn lost_and_expired_leases_are_logged_and_counted() {
+    let (log, _capturing) = Log::capture();
     let fleet = Fleet::far_from_its_store();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.set_mode(Mode::Hangs);
     let holder = fleet.getter();
     let hanging = tokio::spawn(async move { holder.token().await });
     sleep(Duration::from_secs(1)).await;
     hanging.abort();
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.set_mode(Mode::Grants);
     let next = fleet.getter();
     next.token().await.unwrap();
-    assert!(told.has("DEBUG", &["lease taken", "expired=true"]), "{}", told.text());
+    assert!(log.has("DEBUG", &["lease taken", "expired=true"]), "{}", log.text());
     assert_eq!(next.metrics().leases_expired, 1);
 
     sleep(Duration::from_secs(4_000)).await;
     let (one, other) = (fleet.getter(), fleet.getter());
     let (first, second) = tokio::join!(one.token(), other.token());
     assert_eq!(first.unwrap().expose(), second.unwrap().expose());
-    assert!(told.has("DEBUG", &["lease lost"]), "{}", told.text());
+    assert!(log.has("DEBUG", &["lease lost"]), "{}", log.text());
     assert_eq!(one.metrics().leases_lost + other.metrics().leases_lost, 1);
 }

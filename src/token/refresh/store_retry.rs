@@ -1,4 +1,4 @@
-//! A store that is slow is asked again, less and less often, before the provider is.
+//! Retries of a slow store: less and less often, before the provider is asked without it.
 
 use std::time::Duration;
 
@@ -8,29 +8,30 @@ use funcify_core::{
 };
 use tokio::time::Instant;
 
-/// Nobody bears with a slow store for longer than 15 s.
+/// A slow store is retried for 15 s at most: half of the longest time that an API Gateway
+/// integration gives a function (29 s).
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// The pauses grow to five times the longest one of the store's own pace, so that a fleet which
-/// overwhelmed its store lets it recover.
+/// The pauses grow to five times the longest poll interval of the store, so that a fleet which
+/// overloaded its store lets it recover. Redis then gets a read per caller every 1 to 2 s.
 const SLOWEST: u32 = 5;
 
-/// How a caller without a token bears with a store that is slow.
+/// The retries of one caller without a token.
 ///
-/// A cold fleet that is too much for its store must not fall upon the provider instead. But the
-/// caller has a deadline: one more look at the store and a request to the provider must fit in.
+/// A cold fleet that overloads its store must not overload the provider instead. But the caller has
+/// a deadline: one more read of the store and a request to the provider must fit in.
 #[derive(Default)]
-pub(super) struct Patience {
+pub(super) struct StoreRetry {
     since: Option<Instant>,
-    looks: u32,
+    retries: u32,
     is_last: bool,
 }
 
-impl Patience {
-    /// When to look again; `None` if that is enough.
+impl StoreRetry {
+    /// When to read the store again. `None`: no more retries.
     pub(super) fn next(
         &mut self,
-        pace: PollPolicy,
+        poll: PollPolicy,
         ends: Instant,
         request: Duration,
         chance: &Chance,
@@ -43,14 +44,14 @@ impl Patience {
         if self.is_last || now >= over {
             return None;
         }
-        let slower = 2_u32.saturating_pow(self.looks.min(8)).min(SLOWEST);
-        self.looks = self.looks.saturating_add(1);
-        let longest = pace.longest.saturating_mul(slower);
-        let again = now + PollPolicy::new(pace.shortest, longest).interval(chance);
+        let slower = 2_u32.saturating_pow(self.retries.min(8)).min(SLOWEST);
+        self.retries = self.retries.saturating_add(1);
+        let longest = poll.longest.saturating_mul(slower);
+        let again = now + PollPolicy::new(poll.shortest, longest).interval(chance);
         if again < over {
             return Some(again);
         }
-        // The last look, at any moment of what is left: not all of a fleet look at its end.
+        // The last retry is at any moment of the rest, so that a fleet does not retry all at once.
         self.is_last = true;
         Some(now + chance.up_to(over - now))
     }
@@ -62,12 +63,12 @@ mod tests {
 
     const REQUEST: Duration = Duration::from_secs(3);
 
-    /// The pauses of a caller with so much time, and what is left of it at the end.
+    /// The pauses of a caller with this much time, and the time that is left at the end.
     async fn pauses(time: Duration) -> (Vec<Duration>, Duration) {
-        let (mut patience, chance) = (Patience::default(), Chance::seeded(7));
+        let (mut retry, chance) = (StoreRetry::default(), Chance::seeded(7));
         let ends = Instant::now() + time;
         let mut pauses = Vec::new();
-        while let Some(again) = patience.next(PollPolicy::default(), ends, REQUEST, &chance) {
+        while let Some(again) = retry.next(PollPolicy::default(), ends, REQUEST, &chance) {
             pauses.push(again - Instant::now());
             tokio::time::sleep_until(again).await;
         }
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_and_a_request_fit_into_what_is_left() {
+    async fn a_read_and_a_request_fit_into_the_time_that_is_left() {
         for (time, spared) in
             [(60_000, 45_000), (10_000, 3_500), (2_200, 1_600), (900, 900), (0, 0)]
         {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_to_five_times_the_pace_and_no_further() {
+    async fn pauses_grow_to_five_times_the_poll_interval_and_no_further() {
         let (pauses, _) = pauses(Duration::from_secs(60)).await;
         assert!(pauses.len() <= 24, "{pauses:?}");
         assert!(pauses.iter().all(|pause| pause.as_secs() < 2), "{pauses:?}");
