@@ -84,8 +84,7 @@
 
 pub mod api;
 pub mod auth;
-pub mod client;
-mod error_chain;
+mod client;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod json;
@@ -99,11 +98,12 @@ mod trace;
 
 pub use api::Api;
 pub use auth::{AccessPolicy, Authenticator};
-pub use error_chain::error_chain;
+pub use client::{ClientError, http_client};
 pub use funcify_core::{
     Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
     SystemClock, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
+    engine::error_chain,
     register,
 };
 pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};

@@ -15,6 +15,7 @@ pub mod deadline;
 #[doc(hidden)]
 pub mod engine;
 pub mod error;
+mod error_chain;
 pub mod name;
 pub mod register;
 pub mod token;

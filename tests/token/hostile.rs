@@ -284,7 +284,7 @@ async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
     assert_eq!((reads.load(Ordering::SeqCst), good.metrics().grants), (1, 2));
 
     // Whoever serves two issuers knows the endpoint of each, and not of the other.
-    let grant = HttpGrant::new(funcify::client::client().unwrap());
+    let grant = HttpGrant::new(funcify::http_client(&[]).unwrap());
     let ask = async |issuer: &str| {
         let secret = ClientSecret::new(SECRET);
         let basic = ClientAuthentication::basic(secret.clone());

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error, sync::Arc};
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    client::client,
+    http_client,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
         Granted, HttpGrant,
@@ -105,7 +105,7 @@ async fn f23_each_answer_of_a_provider_has_its_exact_meaning() {
         async move { reply }
     };
     let base = serve(Router::new().route("/{place}", post(answer))).await;
-    let grant = HttpGrant::new(client().unwrap());
+    let grant = HttpGrant::new(http_client(&[]).unwrap());
     let mut wrong = Vec::new();
     for (place, case) in cases.iter().enumerate() {
         let url = Endpoint::TokenUrl(format!("{base}/{place}"));

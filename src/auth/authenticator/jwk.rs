@@ -1,4 +1,4 @@
-//! Public keys as an issuer publishes them, parsed totally: what is not usable is skipped.
+//! Parses the public keys that an issuer publishes. Keys that cannot be used are skipped.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use serde_json::{Map, Value};
 
 use crate::auth::authenticator::algorithm::Algorithm;
 
-/// A key set that verifies nothing, or is none.
+/// The text is not a key set, or no key in it can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a JSON Web Key Set with a usable key")]
 pub(crate) struct NoKeys;
 
-/// The keys of one issuer that can verify something.
+/// The usable keys of one issuer.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads a key set (RFC 7517, section 5). Keys of kinds and uses that we do not know are skipped,
-    /// and so are those that are too weak; members that a public key should not have are not read.
+    /// Parses a key set (RFC 7517, section 5). Keys of an unknown kind or use and weak keys are skipped.
+    /// Private members are not read.
     ///
-    /// A set without any usable key is an error: it is an outage, not a withdrawal of every key.
+    /// A set without a usable key is an error: it is an outage and not a withdrawal of all keys.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, NoKeys> {
         let set: Value = serde_json::from_slice(json).map_err(|_| NoKeys)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(NoKeys)?;
@@ -29,10 +29,10 @@ impl Keys {
         if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
     }
 
-    /// The keys that may verify a token whose header names `kid` and `algorithm`.
+    /// The keys that may verify a token with this `kid` and `algorithm` in its header.
     ///
-    /// A token that names no key is verified only where there is no choice.
-    pub(crate) fn fitting<'a>(
+    /// For a token without `kid` there must be exactly one such key.
+    pub(crate) fn candidates<'a>(
         &'a self,
         kid: Option<&'a str>,
         algorithm: Algorithm,
@@ -51,7 +51,7 @@ impl Keys {
     }
 }
 
-/// A public key, bound to what it may verify.
+/// A public key, bound to the algorithms that it may verify.
 pub(crate) struct Key {
     kid: Option<String>,
     kind: Kind,
@@ -81,15 +81,16 @@ impl Key {
             ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&bytes("x")?)?),
             _ => return None,
         };
-        // A key that is there for an algorithm we do not know is there for nothing that we do.
+        // A key for an unknown algorithm may verify nothing else.
         let algorithm = match jwk.get("alg") {
             None => None,
-            Some(name) => Some(name.as_str()?.parse().ok()?),
+            Some(name) => Some(Algorithm::named(name.as_str()?)?),
         };
         Some(Self { kid: text("kid").map(str::to_owned), kind, algorithm, material })
     }
 
-    /// Whether this key may verify by `algorithm`: its own if it names one, and always its kind's.
+    /// Whether this key may verify `algorithm`: it must be one for this kind of key, and the key's own if
+    /// the key names one.
     fn verifies(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::Rs256
@@ -126,7 +127,8 @@ fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
     used && jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(verifies))
 }
 
-/// 2,048 to 8,192 bits, and an exponent under which a signature is not its own message.
+/// An RSA key of 2,048 bits (RFC 7518, section 3.3) to 8,192 bits, beyond which one verification costs
+/// milliseconds. The exponent must be odd and not 1, under which the signature is the message itself.
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
     let modulus = without_leading_zeros(modulus);
     let exponent = without_leading_zeros(exponent);
@@ -141,7 +143,7 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// An uncompressed point; that it lies on the curve is checked when it verifies.
+/// An uncompressed point. The verification checks that it is on the curve.
 fn point(x: &[u8], y: &[u8], size: usize) -> Option<DecodingKey> {
     let whole = x.len() == size && y.len() == size;
     whole.then(|| DecodingKey::from_ec_der(&[&[4], x, y].concat()))
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn rsa_keys_that_are_too_weak_are_skipped() {
+    fn weak_rsa_keys_are_skipped() {
         for (bits, usable) in
             [(512, 0), (1_024, 0), (2_047, 0), (2_048, 1), (4_096, 1), (8_192, 1), (8_193, 0)]
         {
@@ -195,12 +197,12 @@ mod tests {
         assert_eq!(
             count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])),
             0,
-            "zeros are no bits"
+            "leading zeros do not count"
         );
     }
 
     #[test]
-    fn keys_of_other_kinds_and_uses_are_skipped_and_the_rest_is_kept() {
+    fn keys_of_other_kinds_and_uses_are_skipped_and_the_others_kept() {
         let good = rsa_key(2_048, "AQAB");
         let with = |member: &str, value: Value| {
             let mut key = good.clone();
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_set_is_an_error() {
+    fn text_without_a_usable_key_is_an_error() {
         let none = [
             "",
             "null",
@@ -280,7 +282,9 @@ mod tests {
         ];
         let verified = |key: Value| -> Vec<Algorithm> {
             let keys = keys(key);
-            all.into_iter().filter(|algorithm| !keys.fitting(None, *algorithm).is_empty()).collect()
+            all.into_iter()
+                .filter(|algorithm| !keys.candidates(None, *algorithm).is_empty())
+                .collect()
         };
         let mut bound = rsa_key(2_048, "AQAB");
         bound["alg"] = json!("RS256");
@@ -296,13 +300,19 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_names_no_key_is_verified_only_where_there_is_no_choice() {
+    fn a_token_without_kid_is_verified_only_by_the_only_key() {
         let one = json!({ "keys": [rsa_key(2_048, "AQAB")] }).to_string();
         let two = json!({ "keys": [rsa_key(2_048, "AQAB"), rsa_key(3_072, "AQAB")] }).to_string();
-        assert_eq!(Keys::parse(one.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 1);
-        assert_eq!(Keys::parse(two.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 0);
         assert_eq!(
-            Keys::parse(one.as_bytes()).unwrap().fitting(Some("b"), Algorithm::Rs256).len(),
+            Keys::parse(one.as_bytes()).unwrap().candidates(None, Algorithm::Rs256).len(),
+            1
+        );
+        assert_eq!(
+            Keys::parse(two.as_bytes()).unwrap().candidates(None, Algorithm::Rs256).len(),
+            0
+        );
+        assert_eq!(
+            Keys::parse(one.as_bytes()).unwrap().candidates(Some("b"), Algorithm::Rs256).len(),
             0
         );
     }

@@ -31,7 +31,7 @@ pub struct HttpGrant {
 
 impl HttpGrant {
     /// A grant over this client, which must follow no redirects
-    /// ([`http::client`](crate::client::client) does not).
+    /// (that of [`http_client`](crate::http_client) follows none).
     #[must_use]
     pub fn new(http: reqwest::Client) -> Self {
         Self { http, discovered: ArcSwapOption::empty() }
