@@ -2,7 +2,7 @@ use std::{error::Error, time::Duration};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::ConnectorError};
-use funcify_core::{StoreError, StoreErrorKind};
+use funcify_core::{StoreError, StoreErrorKind, engine::causes};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -231,8 +231,7 @@ fn no_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |&error| error.source())
-        .find_map(|error| error.downcast_ref::<T>())
+    causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    error::Error,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -18,9 +17,12 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify::token::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-    HttpGrant, ReplyFault, Signer, TokenError, TokenGetter, TokenPolicy,
+use funcify::{
+    error_chain,
+    token::{
+        BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant,
+        GrantError, HttpGrant, ReplyFault, Signer, TokenError, TokenGetter, TokenPolicy,
+    },
 };
 use funcify_backend_memory::MemoryBackend;
 use serde_json::{Value, json};
@@ -56,12 +58,7 @@ fn token_url(base: &str) -> Endpoint {
 /// The error of a provider that answers so, and that it tells nothing it should not.
 async fn refusal(base: &str) -> Arc<GrantError> {
     let error = at(token_url(base)).token().await.unwrap_err();
-    let mut told = format!("{error:?}");
-    let mut cause: Option<&dyn Error> = Some(&error);
-    while let Some(error) = cause {
-        told.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let told = format!("{error:?} {}", error_chain(&error));
     for canary in ["canary", "s3cr3t", "Y2FuYXJ5", "pretty"] {
         assert!(!told.contains(canary), "{told}");
     }

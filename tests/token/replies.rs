@@ -1,12 +1,12 @@
 //! Answers of a token endpoint, a case a line in `tests/inputs/replies.json`, each with its exact
 //! meaning.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    http_client,
+    error_chain, http_client,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
         Granted, HttpGrant,
@@ -77,12 +77,7 @@ fn meaning(answer: &Result<Granted, GrantError>) -> String {
             format!("granted {token}{}{}", life.unwrap_or_default(), scope.unwrap_or_default())
         }
         Err(error) => {
-            let mut told = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                told.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
+            let told = error_chain(error);
             let again =
                 error.retry_after().map(|pause| format!(", again in {} s", pause.as_secs()));
             match error {

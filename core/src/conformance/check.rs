@@ -1,6 +1,4 @@
 use std::{
-    error::Error,
-    fmt::Write,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -14,6 +12,7 @@ use super::{Breakable, Law, Outcome, Subject, client::Client};
 use crate::{
     StoreError,
     circuit::CircuitName,
+    error_chain::error_chain,
     name::NameError,
     register::{RecordKey, WriteId},
     token::TokenKey,
@@ -93,14 +92,7 @@ impl Shortfall {
 
 impl From<StoreError> for Shortfall {
     fn from(error: StoreError) -> Self {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // Writing to a string cannot fail.
-            let _ = write!(why, ": {error}");
-            cause = error.source();
-        }
-        Self::Broken(why)
+        Self::Broken(error_chain(&error))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::authenticator::algorithm::Algorithm;
 use crate::auth::authenticator::error::Unauthenticated;
-use crate::auth::authenticator::jwk::Key;
+use crate::auth::authenticator::public_key::Key;
 use crate::json::object::parse_object;
 
 /// The largest access token: 16 KB, the longest header that an Application Load Balancer accepts. API

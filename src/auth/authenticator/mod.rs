@@ -8,28 +8,28 @@ mod claims;
 mod error;
 pub(in crate::auth) mod fault;
 mod fetch;
+mod identify;
 mod jwk;
 mod jwt;
 mod key_cache;
 mod key_set;
+mod public_key;
 mod url;
 mod userinfo;
 mod verify;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use async_trait::async_trait;
-use funcify_core::{Clock, SystemClock, circuit::CircuitStateProvider};
+use funcify_core::{Clock, SystemClock};
 use serde_json::{Value, value::RawValue};
 
 pub use algorithm::Algorithm;
 pub use caller::Caller;
 pub use error::Unauthenticated;
+pub(crate) use identify::Identify;
 pub use key_set::KeySet;
 
-use crate::auth::AuthConfigError;
 use crate::client::client;
-use fault::AuthenticatorFault;
 use jwt::Jwt;
 use verify::Shared;
 
@@ -219,13 +219,6 @@ impl Authenticator {
         trusted.ok_or(Unauthenticated::Issuer)?.verify(token, jwt, self.shared()).await
     }
 
-    fn with_circuits(mut self, store: &Arc<dyn CircuitStateProvider>) -> Self {
-        for key_set in &mut self.key_sets {
-            key_set.circuit_in(store);
-        }
-        self
-    }
-
     fn shared(&self) -> Shared<'_> {
         Shared { http: self.http.as_ref(), clock: &self.clock }
     }
@@ -234,61 +227,6 @@ impl Authenticator {
 impl Default for Authenticator {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// What a pipeline needs of its [`Authenticator`]. It holds it as a trait object, so that a function
-/// without one is built without an HTTP client and a verifier of signatures.
-#[async_trait]
-pub(crate) trait Identify: fmt::Debug + Send + Sync {
-    /// Everything that is wrong with the configuration.
-    fn faults(&self) -> Vec<AuthConfigError>;
-
-    /// Gives each key set that has no circuit one of its own, kept in `store`.
-    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
-
-    async fn identify(
-        &self,
-        authorization: Option<&str>,
-        authorizer: Option<&RawValue>,
-    ) -> Result<Caller, Unauthenticated>;
-
-    /// Renews keys that are due. When this future is dropped, the next call goes on with the same
-    /// fetch.
-    async fn renew_old_keys(&self);
-}
-
-#[async_trait]
-impl Identify for Authenticator {
-    fn faults(&self) -> Vec<AuthConfigError> {
-        let mut faults = Vec::new();
-        if !self.key_sets.is_empty() && self.http.is_none() {
-            faults.push(AuthenticatorFault::Client);
-        }
-        for (index, key_set) in self.key_sets.iter().enumerate() {
-            faults.extend(key_set.faults());
-            let before = self.key_sets.iter().take(index);
-            faults.extend(key_set.repeated_issuer(before));
-        }
-        faults.into_iter().map(Into::into).collect()
-    }
-
-    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify> {
-        Box::new(Self::with_circuits(*self, store))
-    }
-
-    async fn identify(
-        &self,
-        authorization: Option<&str>,
-        authorizer: Option<&RawValue>,
-    ) -> Result<Caller, Unauthenticated> {
-        Self::identify(self, authorization, authorizer).await
-    }
-
-    async fn renew_old_keys(&self) {
-        for key_set in &self.key_sets {
-            key_set.renew_old_keys(self.shared()).await;
-        }
     }
 }
 

@@ -94,11 +94,11 @@ fn each_key_set_has_a_circuit_of_its_own_with_a_legal_name() {
         .keys(at(&long))
         .keys(at("https://staff.example.com/jwks").circuit(breaker()));
     let store: Arc<dyn CircuitStateProvider> = Arc::new(Down);
-    let authenticator = authenticator.with_circuits(&store);
-    let names = authenticator
-        .key_sets
-        .iter()
-        .map(|key_set| key_set.circuit.as_ref().unwrap().name().to_string());
+    let key_sets = authenticator.key_sets.into_iter().map(|mut key_set| {
+        key_set.circuit_in(&store);
+        key_set
+    });
+    let names = key_sets.map(|key_set| key_set.circuit.unwrap().name().to_string());
     let names: Vec<String> = names.collect();
     assert_eq!(names[..2], ["authenticator-login.example.com", "authenticator--2001-db8--1-"]);
     assert_eq!((names[2].len(), names[3].as_str()), (64, "issuer"));
