@@ -85,8 +85,7 @@
 pub mod api;
 #[cfg(feature = "lambda")]
 pub mod auth;
-pub mod client;
-mod error_chain;
+mod client;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "lambda")]
@@ -106,10 +105,11 @@ mod trace;
 pub use api::Api;
 #[cfg(feature = "lambda")]
 pub use auth::{AccessPolicy, Authenticator};
-pub use error_chain::error_chain;
+pub use client::{ClientError, http_client};
 pub use funcify_core::{
     Deadline, DeadlineExceeded, PendingReport, StoreError, StoreErrorKind, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
+    engine::error_chain,
     register,
 };
 #[cfg(feature = "lambda")]

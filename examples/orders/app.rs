@@ -79,7 +79,7 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
     let blocked = HeaderName::from_static("x-block");
     match invocation.event().headers() {
         Some(headers) if headers.contains_key(blocked) => {
-            Err(Problem::new(StatusCode::FORBIDDEN).detailed("this caller is blocked"))
+            Err(Problem::new(StatusCode::FORBIDDEN).detail("this caller is blocked"))
         }
         _ => Ok(invocation),
     }
@@ -140,7 +140,7 @@ async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(),
 impl App {
     async fn place(&self, order: Order) -> Result<u32, Problem> {
         if order.quantity == 0 {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detailed("a quantity of 0"));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail("a quantity of 0"));
         }
         let _: Value = self.warehouse.post("/reservations", &order).await?;
         let mut orders = self.orders();

@@ -5,6 +5,7 @@ use std::{env, error::Error};
 use funcify::{
     Api, Authenticator, CircuitBreaker, CircuitPolicy, ClientCredentials, Pipeline, Stores,
     TokenGetter,
+    auth::KeySet,
     circuit::CircuitState,
     error_chain,
     token::{ClientSecret, Endpoint, TokenKey},
@@ -29,9 +30,10 @@ impl Function {
     pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
-        let authenticator = Authenticator::jwks(&variable("ORDERS_JWKS_URL")?)
+        let keys = KeySet::new(&variable("ORDERS_JWKS_URL")?)
             .issuer(variable("ORDERS_ISSUER")?)
             .audience(variable("ORDERS_AUDIENCE")?);
+        let authenticator = Authenticator::new().keys(keys);
         Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, authenticator)
     }
 
@@ -128,10 +130,11 @@ impl Bench {
         let warehouse = Warehouse::start().await?;
         notes.push(format!("warehouse           stand-in at {}", warehouse.url));
 
-        let authenticator = Authenticator::jwks(&format!("{}/jwks", callers.issuer))
+        let keys = KeySet::new(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
             .audience(AUDIENCE)
             .plain_http_on_loopback();
+        let authenticator = Authenticator::new().keys(keys);
         let function = Function::new(stores, credentials, key, &warehouse.url, authenticator)?;
         Ok(Self { function, callers, notes })
     }

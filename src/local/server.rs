@@ -39,7 +39,7 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// let url = format!("http://{}/hello", listener.local_addr()?);
 /// tokio::spawn(local::serve(pipeline, listener));
-/// assert_eq!(funcify::client::client()?.get(url).send().await?.text().await?, "hello");
+/// assert_eq!(funcify::http_client(&[])?.get(url).send().await?.text().await?, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

@@ -96,7 +96,7 @@ async fn allowed(invocation: Option<Invocation>, permission: &Permission) -> Res
     let Some(invocation) = invocation else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
     };
-    if invocation.caller().await?.allows(permission) {
+    if invocation.caller().await?.has(permission) {
         return Ok(());
     }
     let insufficient = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");

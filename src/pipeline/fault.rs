@@ -1,7 +1,6 @@
 use std::fmt;
 
-use crate::auth::authenticator::AuthenticatorFault;
-use crate::auth::policy::AccessPolicyFault;
+use crate::auth::AuthConfigError;
 
 /// Why no pipeline was built: every fault at once.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +54,10 @@ pub enum Fault {
     NoPip,
     /// An entry of the policy is wrong.
     #[error(transparent)]
-    AccessPolicy(AccessPolicyFault),
+    AccessPolicy(AuthConfigError),
     /// The `authenticator` is wrong.
     #[error(transparent)]
-    Authenticator(AuthenticatorFault),
+    Authenticator(AuthConfigError),
 }
 
 struct Lines<'a>(&'a [Fault]);

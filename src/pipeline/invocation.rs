@@ -9,7 +9,7 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request};
 use lambda_runtime::Context;
 use tokio::sync::OnceCell;
 
-use crate::auth::authenticator::{Caller, Credentials, Identify, Unauthenticated};
+use crate::auth::authenticator::{Caller, Identify, Unauthenticated};
 use crate::pipeline::{Event, Kind};
 use crate::problem::Problem;
 use crate::stores::Stores;
@@ -172,7 +172,7 @@ impl Invocation {
         };
         let identify = async {
             let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
-            authenticator.identify(&Credentials { authorization, authorizer }).await
+            authenticator.identify(authorization, authorizer).await
         };
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
     }

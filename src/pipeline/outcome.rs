@@ -116,7 +116,7 @@ impl Failure {
             _ => FailureKind::HandlerFailed,
         };
         let reason = problem.status().canonical_reason().unwrap_or("failed");
-        Self::new(kind, problem.detail().unwrap_or(reason))
+        Self::new(kind, problem.detail_text().unwrap_or(reason))
     }
 
     /// What kind of failure it was.

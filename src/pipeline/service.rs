@@ -161,7 +161,7 @@ impl Pipeline {
             _ => None,
         };
         let headers = parts.as_ref().map(|parts| &parts.headers);
-        let trace = headers.map(TraceContext::from_headers).unwrap_or_default();
+        let trace = headers.map(TraceContext::from).unwrap_or_default();
         let trace = match &context.xray_trace_id {
             Some(id) => trace.with_xray(id),
             None => trace,

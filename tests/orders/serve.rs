@@ -23,7 +23,7 @@ async fn serving() -> (Process, String, String) {
 #[tokio::test]
 async fn curl_is_answered_as_if_through_an_http_api() {
     let (mut process, url, token) = serving().await;
-    let client = funcify::client::client().unwrap();
+    let client = funcify::http_client(&[]).unwrap();
     let health = client.get(format!("{url}/health")).send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok"));
     let stranger = client.get(format!("{url}/orders/7")).send().await.unwrap();

@@ -11,7 +11,9 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use funcify::{
-    AccessPolicy, Authenticator, local,
+    AccessPolicy, Authenticator,
+    auth::KeySet,
+    local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Output,
         Pipeline, Problem, S3Object, via_s3, via_sns,
@@ -63,10 +65,11 @@ fn careless() -> [Pipeline; 2] {
             })
     };
     // Nobody is there to give keys.
-    let authenticator =
-        Authenticator::jwks("http://127.0.0.1:1/jwks").issuer("https://login.example.com");
-    let authenticator =
-        authenticator.audience("orders").plain_http_on_loopback().authorizer_claims();
+    let keys = KeySet::new("http://127.0.0.1:1/jwks")
+        .issuer("https://login.example.com")
+        .audience("orders")
+        .plain_http_on_loopback();
+    let authenticator = Authenticator::new().keys(keys).authorizer_claims();
     let policy = AccessPolicy::new().allow(Method::GET, "/a", "orders:order:list");
     let guarded = builder().authenticator(authenticator).policy(policy.allow(
         Method::POST,

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     sync::{Arc, Mutex},
 };
 
@@ -12,7 +11,7 @@ use axum::{
     extract::{Request, State},
 };
 use funcify::{
-    Stores, local,
+    Stores, error_chain, local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, KinesisRecord, Output, Pipeline, Problem, Processed,
         S3Object, SnsRecord, SqsRecord,
@@ -174,13 +173,7 @@ async fn opened(url: &str) -> String {
         Err(error) => error,
     };
     assert!(!format!("{error:?} {error}").contains("canary"), "{url} is shown");
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        message += &format!(": {error}");
-        source = error.source();
-    }
-    message
+    error_chain(&error)
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
 use axum::{Router, extract::State, routing::get};
 use funcify::{
     CircuitBreaker, CircuitPolicy, Stores, TraceContext,
-    auth::{AccessPolicy, Authenticator, Caller, Unauthenticated},
+    auth::{AccessPolicy, Authenticator, Caller, KeySet, Unauthenticated},
     circuit::OverrideMode,
     pipeline::{
         FailureKind, Invocation, InvocationOutcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
@@ -107,7 +107,9 @@ fn authenticator() -> Authenticator {
         match authorization.as_deref() {
             Some("Bearer reader") => Ok(Caller::new("r").with_permissions(["orders:order:read"])),
             Some("Bearer writer") => Ok(Caller::new("w").with_permissions(["orders:order:*"])),
-            Some("Bearer away") => Err(Unauthenticated::unavailable(std::io::Error::other("away"))),
+            Some("Bearer away") => {
+                Err(Unauthenticated::Unavailable(Arc::new(std::io::Error::other("away"))))
+            }
             Some(_) => Err(Unauthenticated::Signature),
             None => Err(Unauthenticated::Missing),
         }
@@ -125,7 +127,7 @@ fn guarded() -> PipelineBuilder<()> {
             "/me",
             get(async |invocation: Invocation| {
                 let caller = invocation.caller().await?;
-                Ok::<_, Problem>(caller.subject().to_owned())
+                Ok::<_, Problem>(caller.subject.clone())
             }),
         )
         .nest("/orders", orders)
@@ -222,12 +224,13 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
     another.unwrap().set_override(OverrideMode::ForceOpen, until, "a test").await.unwrap();
-    let authenticator =
-        Authenticator::jwks("https://login.example/jwks").issuer("https://login.example");
+    let keys = KeySet::new("https://login.example/jwks")
+        .issuer("https://login.example")
+        .audience("orders");
     let pipeline = Pipeline::builder(())
         .backend(stores)
         .http(Router::new().route("/", get(known)))
-        .authenticator(authenticator.audience("orders"))
+        .authenticator(Authenticator::new().keys(keys))
         .build()
         .unwrap();
     // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
@@ -242,7 +245,7 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
 #[tokio::test]
 async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else_can_say_so() {
     async fn whoami(invocation: Invocation) -> Result<String, Problem> {
-        Ok(invocation.caller().await?.subject().to_owned())
+        Ok(invocation.caller().await?.subject.clone())
     }
     let arn = "arn:aws:iam::123456789012:user/alice";
     let (signed, unsigned) = (json!({ "userArn": arn }), json!({ "userArn": null }));
@@ -345,8 +348,7 @@ async fn the_handler_finds_deadline_and_trace_of_its_invocation() {
     let handler = async |invocation: Invocation| {
         assert_eq!(Deadline::current(), Some(invocation.deadline()));
         assert!(invocation.deadline().remaining() > Duration::from_secs(20));
-        let mut outgoing = http::HeaderMap::new();
-        TraceContext::current().unwrap().apply(&mut outgoing);
+        let outgoing = http::HeaderMap::from(TraceContext::current().unwrap());
         outgoing["traceparent"].to_str().unwrap().to_owned()
     };
     let pipeline =

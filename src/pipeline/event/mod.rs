@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::json::JsonError;
+use crate::json::limits::{MAX_DEPTH, is_within_limits};
 use crate::json::scan::members;
-use crate::json::text::{MAX_DEPTH, is_bearable, string};
+use crate::json::text::string;
 use crate::pipeline::FromRecord;
 use crate::pipeline::event::recognise::{Context, Recognised, recognise};
 use crate::pipeline::http::request::{Parts, RequestError};
@@ -76,7 +77,7 @@ impl Event {
     /// unheard-of shape is no error but [`Kind::Unknown`].
     pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
         let recognised = recognise(text.get())?;
-        if !recognised.is_bearable && !is_bearable_batch(text.get(), &recognised) {
+        if !recognised.is_within_limits && !is_batch_within_limits(text.get(), &recognised) {
             return Err(EventError::TooLarge);
         }
         Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
@@ -230,7 +231,7 @@ impl fmt::Debug for Event {
 }
 
 /// Whether a batch is too large as a whole only: Lambda hands over up to 10,000 records at once.
-fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
+fn is_batch_within_limits(text: &str, recognised: &Recognised) -> bool {
     /// A record's own levels, and two for each of the 32 of an item (`{"M":{"name":…}}`).
     const STREAM_DEPTH: usize = 72;
 
@@ -247,6 +248,6 @@ fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
     };
     let Some((before, records, after)) = recognised.around_records(text) else { return false };
     let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return false };
-    is_bearable(before.bytes().chain(after.bytes()), MAX_DEPTH)
-        && records.iter().all(|record| is_bearable(record.get().bytes(), max_depth))
+    is_within_limits(before.bytes().chain(after.bytes()), MAX_DEPTH)
+        && records.iter().all(|record| is_within_limits(record.get().bytes(), max_depth))
 }

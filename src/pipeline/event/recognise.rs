@@ -3,15 +3,16 @@
 use serde::de::{Error, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::json::scan::{Stopped, Walk, first_of, keep, members};
-use crate::json::text::{MAX_DEPTH, Span, from_first, is_bearable, string};
+use crate::json::limits::{MAX_DEPTH, is_within_limits};
+use crate::json::scan::{Scan, ScanError, first_of, keep, members};
+use crate::json::text::{Span, from_first, string};
 use crate::pipeline::{EventError, Kind};
 
 /// The kind of an event, and where its parts stand in its text.
 pub(crate) struct Recognised {
     pub(crate) kind: Kind,
-    /// Whether the whole of it has a bearable size.
-    pub(crate) is_bearable: bool,
+    /// Whether the whole event is within the limits of depth and size.
+    pub(crate) is_within_limits: bool,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
 }
@@ -90,11 +91,11 @@ places! {
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];
 
-impl From<Stopped> for EventError {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::NoObject => serde_json::Error::custom("expected an object").into(),
-            Stopped::Twice(name) => {
+impl From<ScanError> for EventError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotAnObject => serde_json::Error::custom("expected an object").into(),
+            ScanError::Repeated(name) => {
                 serde_json::Error::custom(format_args!("two members `{name}`")).into()
             }
         }
@@ -106,31 +107,31 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
         return Ok(Recognised {
             kind: Kind::Unknown,
-            is_bearable: is_bearable(json.bytes(), MAX_DEPTH),
+            is_within_limits: is_within_limits(json.bytes(), MAX_DEPTH),
             top: [None; Top::COUNT],
             context: [None; Context::COUNT],
         });
     }
-    let mut walk = Walk::over(json);
+    let mut scan = Scan::new(json);
     let (mut top, mut context) = ([None; Top::COUNT], [None; Context::COUNT]);
-    walk.each(|walk, name| {
+    scan.each(|scan, name| {
         let place = Top::place(&name);
-        let value = if place == Some(Top::RequestContext as usize) && walk.is_at(b'{') {
-            walk.within(|walk| {
-                walk.each(|walk, name| {
-                    let value = walk.value().ok_or(Stopped::NoObject)?;
+        let value = if place == Some(Top::RequestContext as usize) && scan.is_at(b'{') {
+            scan.text_of(|scan| {
+                scan.each(|scan, name| {
+                    let value = scan.value().ok_or(ScanError::NotAnObject)?;
                     keep(&mut context, Context::place(&name), &name, value)
                 })
             })?
         } else {
-            walk.value().ok_or(Stopped::NoObject)?
+            scan.value().ok_or(ScanError::NotAnObject)?
         };
         keep(&mut top, place, &name, value)
     })?;
-    let is_bearable = walk.is_bearable();
+    let is_within_limits = scan.is_within_limits();
     let kind = kind(&top, &context);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
-    Ok(Recognised { kind, is_bearable, top: top.map(span), context: context.map(span) })
+    Ok(Recognised { kind, is_within_limits, top: top.map(span), context: context.map(span) })
 }
 
 impl Recognised {

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 
-use crate::json::error::without_values;
+use crate::json::redact::without_values;
 use crate::pipeline::http::format::Form;
 use crate::problem::{Cause, Problem};
 
@@ -183,7 +183,7 @@ async fn problem_of(response: Response) -> Response {
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detailed(without_values(detail));
+        problem = problem.detail(without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

@@ -204,7 +204,7 @@ impl<S: Record> Turns<S> for Source<'_, S> {
         let policy = self.rules.policy.as_ref();
         if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
             let problem = Problem::new(StatusCode::FORBIDDEN)
-                .detailed(format!("the policy does not let {} take this", route.name));
+                .detail(format!("the policy does not let {} take this", route.name));
             return Routed::Refused(problem.refused());
         }
         Routed::Call((route.call)(invocation, record))
