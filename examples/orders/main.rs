@@ -76,7 +76,7 @@ async fn here() -> Result<(), Box<dyn Error>> {
     for silent in function.silent_stores().await {
         eprintln!("orders: {silent}");
     }
-    let report = Report::begin(arguments.json, &notes)?;
+    let report = Report::start(arguments.json, &notes)?;
 
     if let Some(address) = arguments.serve {
         let listener = TcpListener::bind(address).await?;
@@ -94,7 +94,7 @@ async fn here() -> Result<(), Box<dyn Error>> {
         let processed = local::event(&function.pipeline, event).await;
         report.event(&file.name, &processed)?;
     }
-    report.end(&function, started.elapsed()).await?;
+    report.finish(&function, started.elapsed()).await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Says what is real and what is a stand-in.
-    pub(crate) fn begin(json: bool, notes: &[String]) -> io::Result<Self> {
+    pub(crate) fn start(json: bool, notes: &[String]) -> io::Result<Self> {
         if json {
             // The standard output is for data only.
             for line in notes.iter().filter(|note| note.starts_with("backend")) {
@@ -64,7 +64,7 @@ impl Report {
         )
     }
 
-    pub(crate) async fn end(&self, function: &Function, time: Duration) -> io::Result<()> {
+    pub(crate) async fn finish(&self, function: &Function, time: Duration) -> io::Result<()> {
         let grants = function.grants();
         let circuits = function.circuits().await;
         let mut out = io::stdout().lock();

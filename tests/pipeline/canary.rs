@@ -77,13 +77,13 @@ fn careless() -> [Pipeline; 2] {
 }
 
 /// Every encoding in which `text` may appear.
-fn forms(text: &str) -> Vec<String> {
+fn encodings(text: &str) -> Vec<String> {
     let json = |text: &str| {
-        let quoted = serde_json::to_string(text).unwrap();
-        quoted[1..quoted.len() - 1].to_owned()
+        let escaped = serde_json::to_string(text).unwrap();
+        escaped[1..escaped.len() - 1].to_owned()
     };
     let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = vec![
+    let mut encodings = vec![
         text.to_owned(),
         json(text),
         json(&json(text)),
@@ -96,15 +96,18 @@ fn forms(text: &str) -> Vec<String> {
         let bytes = [&b"   "[..before], text.as_bytes()].concat();
         for base64 in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
             // The ends depend on the bytes before and after the text.
-            forms.push(base64[4..base64.len() - 4].to_owned());
+            encodings.push(base64[4..base64.len() - 4].to_owned());
         }
     }
-    forms
+    encodings
 }
 
 /// The first encoding of the canary in `text`, or the word itself.
 fn leak(text: &str) -> Option<String> {
-    forms(CANARY).into_iter().chain(["canary".to_owned()]).find(|form| text.contains(form))
+    encodings(CANARY)
+        .into_iter()
+        .chain(["canary".to_owned()])
+        .find(|encoding| text.contains(encoding))
 }
 
 #[derive(Clone, Default)]
@@ -235,8 +238,8 @@ fn bodies() -> Vec<Value> {
 fn the_message_of_a_parser_leaks_the_value_and_is_caught() {
     let error = serde_json::from_value::<Order>(json!({ "quantity": CANARY })).unwrap_err();
     assert!(leak(&error.to_string()).is_some());
-    for form in forms(CANARY) {
-        assert!(leak(&format!("before {form} after")).is_some(), "{form}");
+    for encoding in encodings(CANARY) {
+        assert!(leak(&format!("before {encoding} after")).is_some(), "{encoding}");
     }
     let encoded = STANDARD_NO_PAD.encode(format!("user:{CANARY} and more"));
     assert!(leak(&encoded).is_some(), "{encoded}");

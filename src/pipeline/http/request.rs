@@ -38,8 +38,8 @@ pub(crate) enum RequestError {
     Base64,
 }
 
-/// Room for the headers of a request that came through a CDN and a gateway. More still fit, but then
-/// the map grows.
+/// More headers than a request usually has after a CDN and a gateway. With even more headers the map
+/// grows.
 const USUAL_HEADERS: usize = 48;
 
 /// The request of the event `text`. Headers and body are slices of `shared`, which is the same text.

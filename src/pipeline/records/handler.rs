@@ -71,7 +71,7 @@ pub trait FromRecord<S>: Sized + Send {
     ///
     /// # Errors
     ///
-    /// If the record holds something else. That record fails, and no other.
+    /// If the record has other content. That record fails, and no other.
     fn from_record(record: S) -> Result<Self, Problem>;
 }
 

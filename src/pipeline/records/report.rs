@@ -73,7 +73,7 @@ impl FailureReport {
             Self::First => 1,
             Self::Each | Self::WholeBatch => count,
         };
-        // A failure without an identifier cannot be reported. The whole batch must come again.
+        // A failure without an identifier cannot be reported. The whole batch must be delivered again.
         let any_nameless = failed.iter().take(reported).any(|failed| failed.id.is_empty());
         if any_nameless || self == Self::WholeBatch {
             let kind = match outcome {

@@ -112,7 +112,7 @@ where
     }
 }
 
-/// Tells the implementation for a [`Route`] from that for a plain handler.
+/// Separates the implementation for a [`Route`] from the one for a plain handler.
 #[derive(Debug)]
 pub enum WithOptions {}
 

@@ -63,7 +63,7 @@ impl Record for SqsRecord {
     }
 
     fn group(&self) -> Option<&str> {
-        // SQS sends no FIFO message without a group. If one came, it would share a group with its like.
+        // SQS delivers no FIFO message without a group. Such messages would form one group together.
         let group = || self.attributes.get("MessageGroupId").map_or("", String::as_str);
         self.is_fifo().then(group)
     }
