@@ -33,6 +33,8 @@ use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json, value::RawValue};
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::support::events;
+
 use crate::{
     support::http::serve,
     token::fleet::{Fleet, Mode},
@@ -220,12 +222,12 @@ async fn a_handlers_call_belongs_to_the_trace_of_its_request() {
         .http(Router::new().route("/", get(call)))
         .build()
         .unwrap();
-    let event = testing::rest_get("/").header("traceparent", PARENT);
-    let event = event.header("x-amzn-trace-id", "Root=of-the-gateway").json();
+    let event = events::rest_get("/").header("traceparent", PARENT);
+    let event = event.header("x-amzn-trace-id", "Root=of-the-gateway").to_string();
     for (of_lambda, expected) in
         [(Some("Root=1-5759e988"), "Root=1-5759e988"), (None, "Root=of-the-gateway")]
     {
-        let mut context = testing::context(Duration::from_secs(5));
+        let mut context = events::context(Duration::from_secs(5));
         context.xray_trace_id = of_lambda.map(str::to_owned);
         let text = RawValue::from_string(event.clone()).unwrap();
         let processed = pipeline.process(LambdaEvent::new(text, context)).await;

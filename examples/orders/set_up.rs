@@ -1,4 +1,4 @@
-//! What the function is made of: the environment's, or stand-ins on this machine.
+//! Sets the function up, from the environment or with stand-ins on this machine.
 
 use std::{env, error::Error};
 
@@ -16,7 +16,7 @@ use crate::{
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
-/// The function, with what the summary asks for.
+/// The function, and the parts of it that the summary shows.
 pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
@@ -26,7 +26,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// As it is deployed: everything comes from the environment.
+    /// Sets up the function as it is deployed: from the environment.
     pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
@@ -60,7 +60,7 @@ impl Function {
         Ok(Self { pipeline, token, key, circuits, stores })
     }
 
-    /// Why the stores do not answer, where they do not: the function runs on without them.
+    /// The stores that do not answer, and why. The function runs without them.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
@@ -78,7 +78,7 @@ impl Function {
         silent
     }
 
-    /// How many tokens were asked for.
+    /// The number of tokens that were requested.
     pub(crate) fn grants(&self) -> u64 {
         self.token.metrics().grants
     }
@@ -98,17 +98,17 @@ impl Function {
     }
 }
 
-/// The function on this machine, with stand-ins for what it talks to.
-pub(crate) struct Bench {
+/// The function on this machine, with stand-ins for the services that it calls.
+pub(crate) struct LocalSetUp {
     pub(crate) function: Function,
     /// Issues the tokens of the callers in the shipped events.
     pub(crate) callers: IdentityProvider,
-    /// What is real and what is not.
+    /// What is real and what is a stand-in.
     pub(crate) notes: Vec<String>,
 }
 
-impl Bench {
-    /// With the backend of the environment, and the fleet's token from `issuer` if there is one.
+impl LocalSetUp {
+    /// Takes the store from the environment, and the fleet's token from `issuer` if there is one.
     pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
         let mut notes = Vec::new();
         let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
@@ -121,7 +121,7 @@ impl Bench {
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
         let (mut credentials, key) = match issuer {
             Some(issuer) => (of_environment(issuer)?, None),
-            // Another run has another provider: under one key they would be in each other's way.
+            // Each run has a provider of its own, so their tokens need different keys.
             None => (stand_in(&callers), Some(TokenKey::new(callers.name())?)),
         };
         credentials.plain_http_on_loopback = true;

@@ -13,7 +13,7 @@ use crate::auth::authenticator::tests::{
 };
 use crate::pipeline::{Invocation, Pipeline};
 use crate::problem::Problem;
-use crate::testing;
+use crate::testing::TestEvent;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ fn not_renewed(authenticator: Authenticator) -> Authenticator {
 
 async fn call(pipeline: &Pipeline, path: &str) {
     let token = token_with("exp", json!(NOW + 2 * 24 * 60 * 60));
-    let request = testing::rest_get(path).header("authorization", &format!("Bearer {token}"));
+    let request = TestEvent::get(path).bearer(&token);
     let answer = request.send(pipeline).await.unwrap();
     assert_eq!(answer.http().unwrap().body(), "alice");
 }
@@ -118,6 +118,6 @@ async fn no_keys_are_fetched_where_nobody_asks_for_the_caller() {
         Router::new().route("/health", get(async || sleep(Duration::from_millis(50)).await));
     let pipeline =
         Pipeline::builder(()).authenticator(authenticator(&provider)).http(router).build().unwrap();
-    testing::rest_get("/health").send(&pipeline).await.unwrap();
+    TestEvent::get("/health").send(&pipeline).await.unwrap();
     assert_eq!(provider.requests("/jwks").len(), 0);
 }
