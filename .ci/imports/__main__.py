@@ -27,7 +27,8 @@ def main(arguments):
         return self_test.run()
     found = list(rules.violations(ROOT, list(crates.find_crates(ROOT))))
     shown = [violation for violation in found if not arguments or arguments[0] in violation]
-    print("\n".join(shown))
+    for violation in shown:
+        print(violation)
     return 1 if shown else 0
 
 

@@ -85,7 +85,7 @@ class Crate:
             elif name == "self":
                 pass
             elif (*module.path, name) in self.modules:
-                module = self.modules[*module.path, name]
+                module = self.modules[(*module.path, name)]
             elif name in module.items:
                 return Definition(module, name)
             else:

@@ -50,7 +50,8 @@ def main(arguments):
             faults += check.compare(path, entries)
     if mode == "--check":
         faults += check.faults(surfaces, LIMIT)
-        print("\n".join(faults))
+        for fault in faults:
+            print(fault)
     parts = ", ".join(f"{package} {check.total({package: entries})}" for package, entries in surfaces.items())
     print(f"{check.total(surfaces)} public items ({parts}), the limit is {LIMIT}")
     return 1 if faults else 0
