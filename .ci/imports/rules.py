@@ -9,6 +9,8 @@ from source import tokens_of
 CORE = "funcify_core"
 FACADE = "funcify"
 SIMULATOR = "funcify_simulator"
+# For tests and benchmarks alone.
+TEST_SUPPORT = "funcify_test_support"
 # The crates of ours that a package may import; of backends, all.
 ALLOWED = {
     "funcify-core": set(),
@@ -20,7 +22,8 @@ ALLOWED = {
     "funcify": {CORE, "backends"},
     "funcify-simulator": {CORE, FACADE},
     "funcify-cli": {CORE, FACADE, SIMULATOR, "backends"},
-    "funcify-benches": {CORE, FACADE, "backends"},
+    "funcify-benches": {CORE, FACADE, TEST_SUPPORT, "backends"},
+    "funcify-test-support": {CORE, FACADE},
     "funcify-fuzz": {CORE, FACADE},
 }
 # What a folder must not import, within one crate.
