@@ -19,7 +19,6 @@ use axum::{
 use funcify::{
     Pipeline, Problem, TraceContext,
     api::{Api, ApiError, ApiErrorKind, TokenLayer},
-    testing,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
