@@ -77,6 +77,7 @@ impl Output {
     }
 
     /// The HTTP response with a body that may still be coming.
+    #[expect(clippy::result_large_err, reason = "both are what the caller goes on with")]
     pub(super) fn into_stream(self) -> Result<Response<Body>, Self> {
         match self.0 {
             Content::Http(output) => Ok(output.into_stream()),

@@ -15,12 +15,14 @@ use crate::pipeline::records::sns::SnsRecord;
 use crate::pipeline::records::sqs::SqsRecord;
 use crate::pipeline::records::unmatched::Unmatched;
 
+type S3RouteKey = Box<dyn Fn(&S3Object) -> String + Send + Sync>;
+
 /// The routes of everything that is not HTTP.
 #[derive(Default)]
 pub(crate) struct RecordRoutes {
     pub(crate) s3: Routes<S3Object>,
     /// The function's own name for an S3 object, in place of the bucket's name.
-    pub(crate) s3_route_key: Option<Box<dyn Fn(&S3Object) -> String + Send + Sync>>,
+    pub(crate) s3_route_key: Option<S3RouteKey>,
     pub(crate) sqs: Routes<SqsRecord>,
     pub(crate) sns: Routes<SnsRecord>,
     pub(crate) eventbridge: Routes<EventBridgeEvent>,
