@@ -23,7 +23,7 @@ use funcify::{
     },
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::token::AccessToken;
+use funcify_core::{register::RetryingRegister, token::AccessToken};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -110,7 +110,7 @@ async fn getter() -> TokenGetter {
         "warehouse",
         ClientAuthentication::basic(ClientSecret::new("secret")),
     );
-    let store = std::sync::Arc::new(MemoryBackend::default());
+    let store = std::sync::Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).grant(Provider).build().unwrap();
     getter.warm_up().await.unwrap();
     getter

@@ -26,6 +26,7 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
     circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    register::RetryingRegister,
 };
 use http::{HeaderValue, Method, Request};
 use lambda_runtime::LambdaEvent;
@@ -38,7 +39,7 @@ use crate::{
 };
 
 fn breaker() -> CircuitBreaker {
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), store).unwrap()
 }
 

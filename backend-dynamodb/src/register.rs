@@ -9,7 +9,8 @@ use aws_sdk_dynamodb::{
 };
 use funcify_backend_aws::{Connection, Request};
 use funcify_core::{
-    Clock, StoreError, StoreErrorKind, SystemClock,
+    StoreError, StoreErrorKind,
+    engine::{Clock, SystemClock},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
@@ -122,16 +123,15 @@ impl DynamoDbBackend {
 #[async_trait]
 impl Register for DynamoDbBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        // A snapshot of a circuit is seconds old anyway, so the cheaper read is enough. A stale
-        // read of a token would fetch it from the provider again.
-        let consistent = matches!(key, RecordKey::Token(_));
+        // A record of a kind whose readers accept a stale copy gets the cheaper read. A stale read of a
+        // token would fetch it from the provider again.
         let send = self
             .connection
             .client()
             .get_item()
             .table_name(self.table())
             .key(wire::KEY, AttributeValue::S(self.key(key)))
-            .consistent_read(consistent)
+            .consistent_read(!key.kind.stale_reads)
             .send();
         match self.connection.response(send).await {
             Ok(found) => Ok(found.item.and_then(wire::decode)),
@@ -173,9 +173,8 @@ impl Register for DynamoDbBackend {
     }
 
     /// DynamoDB bills each read: a poll every 250 ms to 1 s.
-    fn pace(&self) -> PollPolicy {
-        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(1));
-        PollPolicy { shortest, longest, ..PollPolicy::default() }
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1))
     }
 }
 

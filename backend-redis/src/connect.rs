@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use funcify_core::{Clock, SystemClock, Timestamp};
+use funcify_core::{
+    Timestamp,
+    engine::{Clock, SystemClock},
+};
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{

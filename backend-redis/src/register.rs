@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
 
@@ -120,6 +120,10 @@ impl Register for RedisBackend {
         response
             .and_then(|response| wire::decode_swap(&response, id))
             .map_err(|failure| failure.into_error(Attempt::Swap))
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 

@@ -84,7 +84,7 @@ impl SsmBackend {
     }
 
     fn name(&self, key: &RecordKey) -> String {
-        format!("{}/{}/{}", self.config.path, key.kind(), key.name())
+        format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }
 
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it does not exist.
@@ -283,12 +283,10 @@ impl Register for SsmBackend {
     /// region ("Parameter Store quotas", default throughput). Each write that loses adds a version
     /// that all readers must read, and moves the valid version closer to the end of the history. So
     /// polls are slow, and a writer waits up to 500 ms and reads again before it writes.
-    fn pace(&self) -> PollPolicy {
-        PollPolicy {
-            shortest: Duration::from_millis(500),
-            longest: Duration::from_secs(2),
-            contention: Duration::from_millis(500),
-        }
+    fn poll_policy(&self) -> PollPolicy {
+        let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
+        policy.contention = Duration::from_millis(500);
+        policy
     }
 }
 

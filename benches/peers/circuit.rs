@@ -14,12 +14,13 @@ use async_trait::async_trait;
 use failsafe::futures::CircuitBreaker as _;
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Clock, StoreError, SystemClock,
+    StoreError,
     circuit::{
         Bucket, CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
         CircuitStateProvider,
     },
-    register::{Swap, Version, Versioned, WriteId},
+    engine::{Clock, SystemClock},
+    register::{RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 use recloser::{AsyncRecloser, Recloser};
 use tower::{Layer, Service, service_fn};
@@ -88,9 +89,9 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
 }
 
 /// A store that says how often it was asked: on the fast path never.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Asked {
-    store: MemoryBackend,
+    store: RetryingRegister,
     times: Arc<AtomicU64>,
 }
 
@@ -113,6 +114,12 @@ impl CircuitStateProvider for Asked {
     ) -> Result<Swap<CircuitRecord>, StoreError> {
         self.times.fetch_add(1, Relaxed);
         self.store.update_state(circuit, expected, id, next).await
+    }
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { store: RetryingRegister::new(MemoryBackend::new()), times: Arc::default() }
     }
 }
 

@@ -9,7 +9,7 @@ use funcify::token::{
     TokenGetter, TokenSource,
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::token::AccessToken;
+use funcify_core::{register::RetryingRegister, token::AccessToken};
 
 use crate::case::{Bench, Case, lap};
 
@@ -43,7 +43,8 @@ fn getter() -> TokenGetter {
         "bench",
         ClientAuthentication::basic(ClientSecret::new("secret")),
     );
-    let getter = TokenGetter::builder(credentials, Arc::new(MemoryBackend::new())).grant(Provider);
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
+    let getter = TokenGetter::builder(credentials, store).grant(Provider);
     getter.build().expect("expected a token getter")
 }
 

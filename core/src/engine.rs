@@ -1,8 +1,17 @@
-//! What the crates of funcify share with each other: the clock, chance and the pure rules.
+//! What the crates of funcify share with each other: the clock, chance, and the pure rules.
 //!
 //! Not part of the public API: anything here may change in any release.
 
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    register::{
+        record::{decode, encode},
+        retry::OPERATION,
+    },
+    token::{
+        decide::{Asker, Decision, decide, refreshes_early},
+        record::{Lease, RememberedFailure},
+        transition::{Minted, ProviderFailure},
+    },
 };

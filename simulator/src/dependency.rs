@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use funcify_core::{Chance, circuit::CircuitState};
+use funcify_core::{circuit::CircuitState, engine::Chance};
 use tokio::time::sleep;
 
 use super::{

@@ -12,8 +12,8 @@ use std::{
 };
 
 use funcify_core::{
-    Chance,
     circuit::{CircuitBreaker, CircuitError, CircuitPolicy, CircuitState, Instance},
+    engine::Chance,
 };
 use tokio::{
     task::JoinSet,

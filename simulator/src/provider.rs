@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use funcify_core::{Chance, token::AccessToken};
+use funcify_core::{engine::Chance, token::AccessToken};
 use tokio::time::sleep;
 
 use super::{

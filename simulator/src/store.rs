@@ -10,9 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use funcify_core::{
-    Chance, DeadlineExceeded, StoreError, StoreErrorKind,
+    DeadlineExceeded, StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
-    register::{OPERATION, PollPolicy, Swap, Version, Versioned, WriteId},
+    engine::{Chance, OPERATION},
+    register::{PollPolicy, Swap, Version, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::sleep;
@@ -198,7 +199,7 @@ impl TokenPersistenceProvider for Store {
         self.swap(&self.token, expected, id, next).await
     }
 
-    fn pace(&self) -> PollPolicy {
+    fn poll_policy(&self) -> PollPolicy {
         self.pace
     }
 }

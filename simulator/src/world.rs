@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use funcify_core::{Chance, Clock, Timestamp};
+use funcify_core::{
+    Timestamp,
+    engine::{Chance, Clock},
+};
 use tokio::time::Instant;
 
 /// What time it is when a simulation begins; on a whole second, as the cells of the rate rule are.

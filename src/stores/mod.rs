@@ -9,13 +9,15 @@ mod url;
 use std::sync::Arc;
 
 use funcify_core::{
-    circuit::CircuitStateProvider, register::Register, token::TokenPersistenceProvider,
+    circuit::CircuitStateProvider,
+    register::{Register, RetryingRegister},
+    token::TokenPersistenceProvider,
 };
 
 pub use error::ConfigError;
 pub use sealed::SealedTokens;
 
-/// Where tokens are kept and where the state of circuits is: any two stores, one's own included.
+/// Where the fleet keeps its tokens and the state of its circuits: any two stores, your own included.
 ///
 /// # Examples
 ///
@@ -29,6 +31,7 @@ pub use sealed::SealedTokens;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Stores {
     /// Where the fleet keeps its token.
     pub tokens: Arc<dyn TokenPersistenceProvider>,
@@ -37,9 +40,22 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// One register for both.
+    /// Keeps everything in one store.
+    #[must_use]
     pub fn new(register: impl Register) -> Self {
-        let register = Arc::new(register);
-        Self { tokens: Arc::clone(&register) as _, circuits: register }
+        let store = RetryingRegister::new(register);
+        Self { tokens: Arc::new(store.clone()), circuits: Arc::new(store) }
+    }
+
+    /// Keeps the tokens in another store.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Arc<dyn TokenPersistenceProvider>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// Keeps the state of the circuits in another store.
+    #[must_use]
+    pub fn with_circuits(self, circuits: Arc<dyn CircuitStateProvider>) -> Self {
+        Self { circuits, ..self }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{
     Deadline,
     circuit::{CallOutcome, CircuitError},
-    token::Minted,
+    engine::Minted,
 };
 use tokio::time::{Instant, timeout_at};
 

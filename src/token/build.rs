@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::{
-    Chance, Clock, SystemClock,
     circuit::CircuitBreaker,
+    engine::{Chance, Clock, SystemClock},
     register::{PollPolicy, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
 };
@@ -48,7 +48,7 @@ impl TokenGetterBuilder {
     ) -> Self {
         Self {
             credentials,
-            pace: store.pace(),
+            pace: store.poll_policy(),
             store,
             key: TokenKey::default(),
             policy: TokenPolicy::default(),
@@ -97,7 +97,9 @@ impl TokenGetterBuilder {
     /// Unless given, as the store asks for: 100 to 400 ms for Redis and memory, 250 to 1,000 for
     /// DynamoDB, 500 to 2,000 for SSM Parameter Store.
     pub fn poll(self, shortest: Duration, longest: Duration) -> Self {
-        Self { pace: PollPolicy { shortest, longest, ..self.pace }, ..self }
+        let mut pace = PollPolicy::new(shortest, longest);
+        pace.contention = self.pace.contention;
+        Self { pace, ..self }
     }
 
     /// Asks over this HTTP client, with its root certificates; it must follow no redirects.

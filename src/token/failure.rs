@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use funcify_core::token::{Fault, TokenRecord};
+use funcify_core::engine::ProviderFailure;
+use funcify_core::token::TokenRecord;
 use tokio::time::Instant;
 
 use crate::token::flight::Flight;
@@ -50,7 +51,8 @@ impl Inner {
         let cred = flight.secret.as_ref().map(|known| known.fingerprint.clone());
         let cred = cred.as_deref().filter(|_| is_refusal);
         let now = self.clock.now();
-        let next = record.failed(&Fault { code, cred, retry_after }, now, self.chance.draw());
+        let next =
+            record.failed(&ProviderFailure { code, cred, retry_after }, now, self.chance.draw());
         let until = next.failure.as_ref().map_or(now, |failure| failure.until);
         let mut look = until.since(now);
         if is_refusal {

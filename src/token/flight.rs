@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use funcify_core::{Chance, Timestamp, register::Version, token::TokenRecord};
+use funcify_core::{Timestamp, engine::Chance, register::Version, token::TokenRecord};
 use tokio::time::Instant;
 
 use crate::token::authentication::ClientSecret;

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify_core::{
-    Timestamp,
-    token::{Minted, TokenPolicy},
-};
+use funcify_core::{Timestamp, engine::Minted, token::TokenPolicy};
 use serde::Deserialize;
 
 use crate::token::Inner;

@@ -10,8 +10,9 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use funcify_core::{
-    Chance, Clock, Timestamp,
-    token::{AccessToken, TokenRecord, tries},
+    Timestamp,
+    engine::{Chance, Clock, refreshes_early},
+    token::{AccessToken, TokenRecord},
 };
 use http::HeaderValue;
 use tokio::time::Instant;
@@ -73,7 +74,8 @@ impl Memory {
             TokenSource::Memory
         };
         let is_quiet = now.as_millis() < self.quiet_until.load(Ordering::Relaxed);
-        let tries = !is_quiet && tries(held.refresh_at, held.expires_at, now, chance.draw());
+        let tries =
+            !is_quiet && refreshes_early(held.refresh_at, held.expires_at, now, chance.draw());
         let token = Token { held, source };
         if tries { Look::Due(token) } else { Look::Hit(token) }
     }
@@ -155,7 +157,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use funcify_core::ManualClock;
+    use funcify_core::engine::ManualClock;
 
     use super::*;
 

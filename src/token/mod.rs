@@ -27,10 +27,10 @@ mod stored;
 use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::{
-    Chance, Clock, Deadline, DeadlineExceeded,
+    Deadline, DeadlineExceeded,
     circuit::CircuitBreaker,
-    register::PollPolicy,
-    token::{Holder, TokenPersistenceProvider},
+    engine::{Chance, Clock},
+    register::{PollPolicy, WriteId},
 };
 use tokio::{
     sync::Mutex,
@@ -42,7 +42,9 @@ pub use bearer::{Token, TokenSource};
 pub use build::{TokenConfigError, TokenConfigFault, TokenGetterBuilder};
 pub use credentials::{ClientCredentials, CredentialsError, Endpoint};
 pub use error::TokenError;
-pub use funcify_core::token::{TokenKey, TokenPolicy};
+pub use funcify_core::token::{
+    AccessToken, TokenKey, TokenPersistenceProvider, TokenPolicy, TokenRecord,
+};
 pub use grant::{
     EndpointError, Grant, GrantError, Granted, HttpGrant, PrivateKey, PrivateKeyError, ReplyFault,
 };
@@ -88,7 +90,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 ///     "warehouse",
 ///     ClientAuthentication::basic(ClientSecret::new("secret")),
 /// );
-/// let store = Arc::new(MemoryBackend::default());
+/// let store = Stores::new(MemoryBackend::default()).tokens;
 /// let getter = TokenGetter::builder(credentials, store).grant(Provider).build()?;
 /// assert_eq!(getter.token().await?.source(), TokenSource::Minted);
 /// assert_eq!(getter.token().await?.source(), TokenSource::Memory);
@@ -111,7 +113,7 @@ struct Inner {
     digest: String,
     store: Arc<dyn TokenPersistenceProvider>,
     key: TokenKey,
-    holder: Holder,
+    holder: WriteId,
     policy: TokenPolicy,
     circuit: Option<CircuitBreaker>,
     grant: Arc<dyn Grant>,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use funcify_core::{
-    Chance,
-    register::{OPERATION, PollPolicy},
+    engine::{Chance, OPERATION},
+    register::PollPolicy,
 };
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ impl Patience {
         let slower = 2_u32.saturating_pow(self.looks.min(8)).min(SLOWEST);
         self.looks = self.looks.saturating_add(1);
         let longest = pace.longest.saturating_mul(slower);
-        let again = now + PollPolicy { longest, ..pace }.pause(chance);
+        let again = now + PollPolicy::new(pace.shortest, longest).interval(chance);
         if again < over {
             return Some(again);
         }

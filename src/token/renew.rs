@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use funcify_core::token::{AccessToken, Asker, Decision, decide};
+use funcify_core::engine::{Asker, Decision, decide};
+use funcify_core::token::AccessToken;
 use tokio::time::{Instant, sleep_until};
 
 use crate::token::bearer::Token;
@@ -146,13 +147,13 @@ impl Inner {
 
     /// Until the next look at the store.
     async fn pause(&self, want: &Want<'_>) {
-        let again = Instant::now() + self.pace.pause(&self.chance);
+        let again = Instant::now() + self.pace.interval(&self.chance);
         sleep_until(want.ends.min(again)).await;
     }
 
     /// Lets others be first where a write that loses costs more than a second look.
     async fn give_way(&self, want: &Want<'_>) {
-        let again = Instant::now() + self.pace.give_way(&self.chance);
+        let again = Instant::now() + self.pace.contention_back_off(&self.chance);
         sleep_until(want.ends.min(again)).await;
     }
 }

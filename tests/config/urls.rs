@@ -169,9 +169,9 @@ async fn each_backend_has_its_poll_policy_and_a_sealed_store_keeps_it() {
         let stores = Stores::from_url(url).await.unwrap();
         let keys = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         let sealed = SealedTokens::new(stores.tokens.clone(), keys).unwrap();
-        for pace in [stores.tokens.pace(), sealed.pace()] {
-            let pace = [pace.shortest, pace.longest, pace.contention];
-            assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");
+        for policy in [stores.tokens.poll_policy(), sealed.poll_policy()] {
+            let bounds = [policy.shortest, policy.longest, policy.contention];
+            assert_eq!(bounds.map(|bound| bound.as_millis()), millis, "{url}");
         }
     }
 }

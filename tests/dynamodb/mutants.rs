@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use funcify_core::conformance::{self, Subject};
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::conformance::{self, CheckResult, Subject};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::{aws, env};
@@ -116,6 +118,10 @@ impl Register for Mutant {
             current => Ok(Swap::Conflict(current)),
         }
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
 }
 
 #[async_trait]
@@ -127,7 +133,12 @@ impl Subject for Mutant {
 
 async fn failures(mistake: Mistake) -> Vec<String> {
     let report = conformance::run(&Mutant::with(mistake).await).await;
-    report.failures().map(|check| format!("{} {}", check.law, check.name)).collect()
+    report
+        .checks
+        .iter()
+        .filter(|check| matches!(check.result, CheckResult::Failed(_)))
+        .map(|check| format!("{} {}", check.law, check.name))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

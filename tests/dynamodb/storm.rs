@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Versioned, WriteId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;

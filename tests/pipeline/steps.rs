@@ -12,7 +12,10 @@ use funcify::{
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::{Clock, Deadline, SystemClock};
+use funcify_core::{
+    Deadline,
+    engine::{Clock, SystemClock},
+};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -215,8 +218,7 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     }
     let stores = Stores::from_url("memory:").await.unwrap();
     let circuits = stores.circuits.clone();
-    let another =
-        CircuitBreaker::new("authenticator-login.example", CircuitPolicy::default(), circuits);
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
     another.unwrap().force_open(until, "a test").await.unwrap();
     let authenticator =

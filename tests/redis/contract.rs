@@ -40,12 +40,12 @@ impl Subject for Kind {
             .map_err(|error| StoreError::new("redis", StoreErrorKind::Invalid, error))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let key = format!("{PREFIX}:{key}");
         let mut wire = self.wire.lock().await;
         wire.say(&["DEL", &key]).await;
         match raw {
-            Raw::Damaged { id, text } => {
+            Raw::Corrupt { id, text } => {
                 wire.say(&["HSET", &key, "id", &id.to_string(), "rec", text]).await;
             }
             Raw::Foreign(text) => {
@@ -83,7 +83,7 @@ impl Breakable for Broken {
         Arc::new(self.register.clone())
     }
 
-    async fn arm(&self, fault: Fault) -> bool {
+    async fn enable_fault(&self, fault: Fault) -> bool {
         match fault {
             Fault::Pass => self.proxy.set(Mode::Pass).await,
             Fault::LoseRequest => self.proxy.once(Mode::CutRequest).await,
@@ -97,7 +97,7 @@ impl Breakable for Broken {
 fn assert_passed(kind: &str, report: &Report) {
     println!("{kind}\n{report}");
     report.assert_passed();
-    assert!(report.passed() >= 60, "{} checks", report.passed());
+    assert!(report.passed >= 60, "{} checks", report.passed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

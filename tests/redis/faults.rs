@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use funcify_backend_redis::RedisBackend;
 use funcify_core::StoreErrorKind::{Ambiguous, Timeout, Unavailable};
-use funcify_core::circuit::{CircuitName, CircuitRecord, CircuitStateProvider};
-use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
 use tokio::time::sleep;
 
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
@@ -23,14 +23,13 @@ async fn behind_a_proxy() -> (OwnRedis, FaultProxy, RedisBackend) {
 
 /// A write as the circuit breaker does it: with retries until the deadline.
 async fn update(
-    register: &RedisBackend,
+    store: &RetryingRegister,
     key: &RecordKey,
 ) -> Result<bool, funcify_core::StoreError> {
-    let name: CircuitName = key.name().parse().unwrap();
-    let found = register.circuit_state(&name).await?;
+    let found = store.read_record::<CircuitRecord>(&key.name).await?;
     let expected = found.map(|found| found.version);
     let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
-    let swap = register.update_state(&name, expected, WriteId::random(), &next).await?;
+    let swap = store.swap_record(&key.name, expected, WriteId::random(), &next).await?;
     Ok(matches!(swap, Swap::Applied(_)))
 }
 
@@ -53,11 +52,11 @@ async fn f01_a_swap_whose_response_was_lost_is_ambiguous_and_applied_when_it_is_
 #[tokio::test]
 async fn f01_f02_a_write_with_retries_survives_a_lost_response_and_a_lost_request() {
     let (_redis, proxy, register) = behind_a_proxy().await;
-    let key = circuit("engine");
-    assert!(update(&register, &key).await.unwrap());
+    let (store, key) = (RetryingRegister::new(register), circuit("engine"));
+    assert!(update(&store, &key).await.unwrap());
     for mode in [Mode::CutResponse, Mode::CutRequest, Mode::ResetAfter(3), Mode::HalfClose] {
         proxy.once(mode).await;
-        assert!(update(&register, &key).await.unwrap(), "{mode:?}");
+        assert!(update(&store, &key).await.unwrap(), "{mode:?}");
     }
     assert_eq!(proxy.faults(), 4);
 }
@@ -81,7 +80,7 @@ async fn f06_a_server_that_is_down_is_unavailable_at_once_and_never_ambiguous() 
 async fn f07_a_server_that_hangs_or_trickles_runs_into_the_time_limit() {
     for mode in [Mode::Hang, Mode::Trickle(1), Mode::Delay(Duration::from_secs(30))] {
         let (_redis, proxy, register) = behind_a_proxy().await;
-        let key = circuit("slow");
+        let (store, key) = (RetryingRegister::new(register.clone()), circuit("slow"));
         let version = write(&register, &key, None, 1).await;
         proxy.set(mode).await;
 
@@ -91,9 +90,9 @@ async fn f07_a_server_that_hangs_or_trickles_runs_into_the_time_limit() {
         let swap = attempt(&register, &key, Some(version), 2).await;
         assert!(matches!(swap, Err(Ambiguous)), "{mode:?} {swap:?}");
 
-        assert!(update(&register, &key).await.is_err());
+        assert!(update(&store, &key).await.is_err());
         let began = Instant::now();
-        assert!(update(&register, &key).await.is_err());
+        assert!(update(&store, &key).await.is_err());
         assert!(began.elapsed() < Duration::from_millis(600), "{mode:?} {:?}", began.elapsed());
     }
 }
@@ -122,11 +121,11 @@ async fn f10_a_connection_closed_during_a_freeze_costs_one_reconnection_and_no_e
 #[tokio::test]
 async fn f10_a_connection_that_vanished_silently_is_replaced_within_the_operation() {
     let (redis, proxy, register) = behind_a_proxy().await;
-    let key = circuit("vanished");
-    assert!(update(&register, &key).await.unwrap());
+    let (store, key) = (RetryingRegister::new(register), circuit("vanished"));
+    assert!(update(&store, &key).await.unwrap());
     // The server is paused until the first request has timed out; then a new connection works.
     redis.pause();
-    let (updated, ()) = tokio::join!(update(&register, &key), async {
+    let (updated, ()) = tokio::join!(update(&store, &key), async {
         sleep(Duration::from_millis(230)).await;
         redis.resume();
     });

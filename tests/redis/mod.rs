@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_core::StoreErrorKind;
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
 
 /// How long the records of the tests are kept.
@@ -28,7 +29,7 @@ fn register(url: &str) -> RedisBackend {
 fn circuit(name: &str) -> RecordKey {
     let mut unique = WriteId::random().to_string();
     unique.truncate(12);
-    RecordKey::Circuit(format!("{name}-{unique}").parse().unwrap())
+    RecordKey::of::<CircuitRecord>(format!("{name}-{unique}").parse().unwrap())
 }
 
 fn body(n: u64) -> Body {

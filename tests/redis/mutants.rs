@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use funcify_core::conformance::{self, Raw, Subject};
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::conformance::{self, CheckResult, Raw, Subject};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::redis::{OwnRedis, command};
@@ -97,6 +99,10 @@ impl Register for Mutant {
             None => Swap::Conflict(read(&answer)),
         })
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
 }
 
 #[derive(Debug)]
@@ -108,11 +114,11 @@ impl Subject for MutantSubject {
         Ok(Arc::new(self.0.clone()))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let place = place(key);
         self.0.say(&["DEL", &place]).await?;
         match raw {
-            Raw::Damaged { id, text } => {
+            Raw::Corrupt { id, text } => {
                 self.0.say(&["HSET", &place, "id", &id.to_string(), "rec", text]).await?;
             }
             Raw::Foreign(text) => {
@@ -128,7 +134,12 @@ async fn failures(script: String, behind: Duration, counts: bool) -> Vec<String>
     let redis = OwnRedis::start().await;
     let mutant = Mutant { server: redis.address(), script, behind, counts };
     let report = conformance::run(&MutantSubject(mutant)).await;
-    report.failures().map(|check| format!("{} {}", check.law, check.name)).collect()
+    report
+        .checks
+        .iter()
+        .filter(|check| matches!(check.result, CheckResult::Failed(_)))
+        .map(|check| format!("{} {}", check.law, check.name))
+        .collect()
 }
 
 fn without(part: &str) -> String {

@@ -1,13 +1,13 @@
 //! f17 and f18: a refusal is never ambiguous, and a foreign or deleted key blocks nobody.
 
-use funcify_core::Chance;
 use funcify_core::StoreErrorKind::{self, Denied, Unavailable};
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Register, RetryingRegister, Swap, WriteId};
 
 use super::server::Scripted;
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
+use crate::support::proxy;
 use crate::support::redis::OwnRedis;
-use crate::support::{env, proxy};
 
 #[tokio::test]
 async fn f17_a_script_that_the_server_has_flushed_is_sent_again() {
@@ -57,14 +57,13 @@ async fn f17_a_replica_refuses_a_write_and_accepts_it_once_it_is_promoted() {
     let (register, key) = (register(&replica.url()), circuit("promoted"));
     assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
 
-    let settle =
-        RetryingRegister::within(&register, &key, HOUR, Chance::seeded(env::seed())).unwrap();
-    let (body, promoted) = (body(2), async {
+    let store = RetryingRegister::new(register);
+    let (next, promoted) = (CircuitRecord::default(), async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap()
     });
-    let (swap, promoted) =
-        tokio::join!(settle.swap(None, WriteId::random(), &body, HOUR), promoted);
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &next);
+    let (swap, promoted) = tokio::join!(swap, promoted);
 
     assert_eq!(promoted, "+OK");
     assert!(matches!(swap, Ok(Swap::Applied(_))), "{swap:?}");

@@ -17,7 +17,7 @@ async fn a_read_and_a_swap_take_less_than_twice_the_time_of_the_plain_client() {
     let client = redis::Client::open(env::redis()).unwrap();
     let mut bare = client.get_multiplexed_async_connection().await.unwrap();
     let script = redis::Script::new(SCRIPT);
-    let place = format!("funcify:bare:{}", key.name());
+    let place = format!("funcify:bare:{}", key.name);
     let mut id = WriteId::random().to_string();
     let _: () =
         redis::cmd("HSET").arg(&place).arg("id").arg(&id).query_async(&mut bare).await.unwrap();

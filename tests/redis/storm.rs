@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use funcify_backend_redis::RedisBackend;
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Versioned, WriteId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;

@@ -2,8 +2,8 @@
 
 use funcify_backend_ssm::{SsmBackend, SsmConfig};
 use funcify_core::StoreErrorKind;
-use funcify_core::circuit::{CircuitRecord, CircuitStateProvider};
-use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
 
 use super::fake::FakeSsm;
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
@@ -11,7 +11,7 @@ use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
 const PATH: &str = "/fleet";
 
 fn name(key: &RecordKey) -> String {
-    format!("{PATH}/{}/{}", key.kind(), key.name())
+    format!("{PATH}/{}/{}", key.kind, key.name)
 }
 
 async fn fake(of: &str) -> (FakeSsm, SsmBackend, RecordKey) {
@@ -40,22 +40,25 @@ async fn f21_a_refusal_is_classified_and_nothing_is_written() {
 async fn f21_a_report_refused_with_too_many_updates_is_sent_again() {
     let (fake, register, key) = fake("repeated").await;
     fake.contents().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
-    let circuit = key.name().parse().unwrap();
+    let store = RetryingRegister::new(register);
     let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
-    let swap = register.update_state(&circuit, None, WriteId::random(), &record).await.unwrap();
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Applied(_)));
-    assert_eq!(register.circuit_state(&circuit).await.unwrap().unwrap().value.epoch, 7);
+    assert_eq!(
+        store.read_record::<CircuitRecord>(&key.name).await.unwrap().unwrap().value.epoch,
+        7
+    );
 }
 
 #[tokio::test]
 async fn f05_f21_a_throttled_report_is_one_request() {
     let (fake, register, key) = fake("rate").await;
     fake.contents().refusals.push_back((400, "ThrottlingException"));
-    let circuit = key.name().parse().unwrap();
+    let store = RetryingRegister::new(register);
     let record = CircuitRecord::default();
-    let swap = register.update_state(&circuit, None, WriteId::random(), &record).await;
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &record).await;
     assert_eq!(swap.unwrap_err().kind(), StoreErrorKind::Throttled);
-    assert!(register.circuit_state(&circuit).await.unwrap().is_none());
+    assert!(store.read_record::<CircuitRecord>(&key.name).await.unwrap().is_none());
     assert_eq!(fake.contents().gets, 1, "and the read after it");
 }
 

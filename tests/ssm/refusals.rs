@@ -51,7 +51,7 @@ async fn a_parameter_is_a_secure_string_with_the_configured_key_and_tier() {
         assert_eq!(put["Type"], "SecureString");
         assert_eq!(put["KeyId"], "alias/fleet");
         assert_eq!(put["Tier"], "Advanced");
-        assert_eq!(put["Name"], format!("/fleet/a/circuit/{}", key.name()));
+        assert_eq!(put["Name"], format!("/fleet/a/circuit/{}", key.name));
     }
 }
 

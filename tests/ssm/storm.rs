@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Register, Swap};
 use tokio::task::JoinSet;
 use tokio::time::sleep;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use funcify::Stores;
 use funcify::circuit::{CircuitName, CircuitRecord};
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Swap, Versioned, WriteId};
 use serde_json::Value;
 use tokio::task::JoinSet;

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::RecordKey;
+use funcify_core::token::TokenRecord;
 
 use super::raw;
 use crate::sharing::fleet::{self, Member};
@@ -17,8 +19,8 @@ fn mixed(name: &str, steps: &str, tokens: &str, circuits: &str) -> Command {
 #[tokio::test]
 async fn tokens_are_stored_in_ssm_and_circuits_in_dynamodb() {
     let (ssm, dynamodb, name) = (fleet::ssm().await, fleet::dynamodb().await, unique("mixed"));
-    let token = RecordKey::Token(name.parse().unwrap());
-    let circuit = RecordKey::Circuit(name.parse().unwrap());
+    let token = RecordKey::of::<TokenRecord>(name.parse().unwrap());
+    let circuit = RecordKey::of::<CircuitRecord>(name.parse().unwrap());
 
     let first = Member::run(mixed(&name, "token fail 3", &ssm, &dynamodb));
     assert_eq!(first.took("token").await["minted"], true);

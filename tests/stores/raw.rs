@@ -53,5 +53,5 @@ pub(super) async fn ssm_client() -> aws_sdk_ssm::Client {
 /// The name of the parameter in which a backend at `url` stores the record.
 pub(super) fn parameter(url: &str, key: &RecordKey) -> String {
     let path = url.trim_start_matches("ssm://").split('?').next().unwrap();
-    format!("{path}/{}/{}", key.kind(), key.name())
+    format!("{path}/{}/{}", key.kind, key.name)
 }

@@ -50,11 +50,11 @@ async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) 
     let [clear_key, key] = ["clear", "sealed"].map(|name| TokenKey::new(unique(name)).unwrap());
 
     write(&*stores.tokens, &clear_key).await;
-    let clear = stored(&RecordKey::Token(clear_key)).await;
+    let clear = stored(&RecordKey::from(&clear_key)).await;
     assert!(shows(&clear), "an unsealed token must be found: {clear}");
 
     write(&sealed, &key).await;
-    let stored = stored(&RecordKey::Token(key.clone())).await;
+    let stored = stored(&RecordKey::from(&key)).await;
     assert!(!shows(&stored), "{stored}");
     assert!(stored.contains("sealed:v1:one:"), "{stored}");
 
@@ -105,7 +105,7 @@ async fn on_ssm_each_version_is_a_secure_string_with_the_configured_key() {
     let id = WriteId::random();
     stores.tokens.write(&key, Some(first.version), id, &first.value).await.unwrap();
 
-    let name = raw::parameter(&url, &RecordKey::Token(key));
+    let name = raw::parameter(&url, &RecordKey::from(&key));
     let history = raw::ssm_client().await.get_parameter_history().name(name).send().await.unwrap();
     assert_eq!(history.parameters().len(), 2);
     for version in history.parameters() {

@@ -52,7 +52,7 @@ async fn on_dynamodb_a_read_and_a_swap_are_one_request_each() {
     let url = env::dynamodb();
     let table = url.trim_start_matches("dynamodb://").split('?').next().unwrap();
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    let pk = text(&format!("funcify:bare-{}", key.name()));
+    let pk = text(&format!("funcify:bare-{}", key.name));
     let item = |id: &str| {
         HashMap::from([("pk".to_owned(), pk.clone()), ("write_id".to_owned(), text(id))])
     };

@@ -7,6 +7,10 @@ use funcify::token::{
     TokenError, TokenGetter, TokenSource,
 };
 use funcify_backend_memory::MemoryBackend;
+use funcify_core::{
+    engine::{Clock, SystemClock},
+    register::RetryingRegister,
+};
 
 use crate::support::{env, idp};
 
@@ -17,7 +21,9 @@ fn credentials(client: &str, proof: ClientAuthentication, format: &str) -> Clien
 }
 
 fn getter(credentials: ClientCredentials) -> TokenGetter {
-    TokenGetter::builder(credentials, Arc::new(MemoryBackend::default())).build().unwrap()
+    TokenGetter::builder(credentials, Arc::new(RetryingRegister::new(MemoryBackend::default())))
+        .build()
+        .unwrap()
 }
 
 async fn minted(client: &str, proof: ClientAuthentication, format: &str) -> Token {
@@ -58,7 +64,7 @@ async fn an_opaque_token_and_a_jwt_live_as_long_as_the_provider_says() {
     for format in ["opaque", "rs256", "es256"] {
         let token = minted("basic-life", ClientAuthentication::basic(secret()), format).await;
         assert_eq!(token.expose().split('.').count(), if format == "opaque" { 1 } else { 3 });
-        let now = funcify_core::Clock::now(&funcify_core::SystemClock);
+        let now = SystemClock.now();
         let left = token.expires_at().since(now);
         assert!((Duration::from_secs(50)..=Duration::from_secs(60)).contains(&left), "{left:?}");
     }
@@ -90,7 +96,7 @@ async fn a_scope_that_is_not_granted_is_missing_from_the_token() {
 #[tokio::test]
 async fn two_hundred_cold_processes_cost_the_provider_one_grant() {
     let before = idp::grants("basic-burst").await;
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let mut tasks = Vec::new();
     for _ in 0..200 {
         let basic = ClientAuthentication::basic(secret());

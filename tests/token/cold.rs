@@ -171,7 +171,7 @@ async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
     let getters: Vec<_> = (0..200).map(getter).collect();
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     assert_eq!(fleet.provider.grants(), 1);
-    fleet.store.swaps()
+    fleet.wire.swaps()
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,7 +205,9 @@ impl TokenPersistenceProvider for Paced {
         self.store.write(key, expected, id, next).await
     }
 
-    fn pace(&self) -> PollPolicy {
-        PollPolicy { contention: self.contention, ..PollPolicy::default() }
+    fn poll_policy(&self) -> PollPolicy {
+        let mut policy = PollPolicy::default();
+        policy.contention = self.contention;
+        policy
     }
 }

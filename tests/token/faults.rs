@@ -10,8 +10,9 @@ use std::{
 
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
-    Chance, Deadline, ManualClock, Timestamp,
+    Deadline, Timestamp,
     conformance::Fault,
+    engine::{Chance, ManualClock},
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
@@ -23,7 +24,7 @@ use super::fleet::{Distant, Fleet, LATENCY, Mood, SlowAtFirst, at_once, credenti
 async fn f01_a_lost_reply_costs_no_second_grant() {
     let fleet = Fleet::new();
     // The read; the lease, written but not answered; then all goes well.
-    fleet.store.script([Fault::Pass, Fault::LoseReply]);
+    fleet.wire.script([Fault::Pass, Fault::LoseReply]);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Store);
     assert_eq!(fleet.provider.grants(), 1);
@@ -37,7 +38,7 @@ async fn f05_a_valid_token_is_served_while_the_store_throttles() {
     let getter = builder.chance(Chance::seeded(1)).build().unwrap();
     getter.warm_up().await.unwrap();
     sleep(Duration::from_secs(2_710)).await;
-    fleet.store.always(Fault::Throttle);
+    fleet.wire.always(Fault::Throttle);
     let before = fleet.operations();
     for _ in 0..500 {
         assert_eq!(getter.token().await.unwrap().expose(), "token-1");
@@ -52,12 +53,12 @@ async fn f05_a_valid_token_is_served_while_the_store_throttles() {
 async fn f05_a_throttling_store_is_hardly_asked_and_found_back_within_two_seconds() {
     let fleet = Fleet::new();
     let getters = fleet.getters(50);
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     let healed = Instant::now() + Duration::from_secs(5);
     tokio::spawn(async move {
         sleep_until(healed).await;
-        store.heal();
+        wire.heal();
     });
     let served = at_once(&getters, async |getter| {
         Deadline::within(Duration::from_secs(30)).scope(getter.token()).await.unwrap();
@@ -77,7 +78,7 @@ async fn f06_one_caller_pays_for_a_store_that_hangs_and_all_are_served() {
     let getter = fleet.getter();
     getter.warm_up().await.unwrap();
     sleep(Duration::from_secs(2_701)).await;
-    fleet.store.always(Fault::Hang);
+    fleet.wire.always(Fault::Hang);
     let mut waited = Vec::new();
     for _ in 0..60 {
         let callers = vec![getter.clone(); 20];
@@ -102,12 +103,12 @@ async fn a_store_that_is_slow_when_the_token_comes_costs_no_second_grant() {
     let fleet = Fleet::new();
     let (minting, waiting) = (fleet.getter(), fleet.getter());
     // The read and the lease pass; then nothing does, until 2.5 s later.
-    fleet.store.script([Fault::Pass, Fault::Pass]);
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    fleet.wire.script([Fault::Pass, Fault::Pass]);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     tokio::spawn(async move {
         sleep(Duration::from_millis(2_500)).await;
-        store.heal();
+        wire.heal();
     });
     let minting = tokio::spawn(async move { minting.token().await.unwrap() });
     sleep(Duration::from_millis(50)).await;
@@ -127,7 +128,7 @@ async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
     let frozen = builder.build().unwrap();
     let an_hour = Deadline::within(Duration::from_secs(3_600));
     let mut freezing = Box::pin(an_hour.scope(frozen.token()));
-    while fleet.store.swaps() == 0 {
+    while fleet.wire.swaps() == 0 {
         assert!(poll_once(freezing.as_mut()).await.is_pending());
     }
     assert!(fleet.stored().await.lease.is_some(), "it has the lease");
@@ -149,11 +150,11 @@ async fn a_holder_that_thaws_before_its_request_looks_at_its_lease_once_more() {
 #[tokio::test(start_paused = true)]
 async fn a_cold_fleet_that_overwhelms_its_store_does_not_fall_upon_the_provider() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     tokio::spawn(async move {
         sleep(Duration::from_millis(2_500)).await;
-        store.heal();
+        wire.heal();
     });
     let getters = fleet.getters(100);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
@@ -163,7 +164,7 @@ async fn a_cold_fleet_that_overwhelms_its_store_does_not_fall_upon_the_provider(
 #[tokio::test(start_paused = true)]
 async fn f07_a_store_that_hangs_costs_a_cold_caller_a_few_seconds_at_most() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Hang);
+    fleet.wire.always(Fault::Hang);
     let begun = Instant::now();
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
@@ -176,7 +177,7 @@ async fn f07_a_store_that_hangs_costs_a_cold_caller_a_few_seconds_at_most() {
 #[tokio::test(start_paused = true)]
 async fn f06_without_a_store_each_process_has_a_token_of_its_own() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getters = fleet.getters(10);
     let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     assert!(tokens.iter().all(|token| token.source() == TokenSource::Minted));
@@ -191,7 +192,7 @@ async fn f06_without_a_store_renewals_are_spread_over_the_window() {
     let getters = fleet.getters(150);
     at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
     sleep(Duration::from_secs(2_600)).await;
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     at_once(&getters, async |getter| {
         for _ in 0..1_100 {
             getter.token().await.unwrap();
@@ -211,7 +212,7 @@ async fn f06_without_a_store_renewals_are_spread_over_the_window() {
 #[tokio::test(start_paused = true)]
 async fn f06_without_a_store_a_rejected_token_is_renewed_once_in_thirty_seconds() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getter = fleet.getter();
     let first = getter.token().await.unwrap();
     let operations = fleet.operations();
@@ -228,10 +229,10 @@ async fn a_stored_token_that_ends_sooner_does_not_displace_the_one_at_hand() {
     let fleet = Fleet::new();
     fleet.getter().warm_up().await.unwrap();
     sleep(Duration::from_secs(30)).await;
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getter = fleet.getter();
     assert_eq!(getter.token().await.unwrap().expose(), "token-2", "its own");
-    fleet.store.heal();
+    fleet.wire.heal();
     fleet.provider.is_now(Mood::Unavailable);
     // So late nearly every call tries to renew, and finds the other token, which ends in ten seconds.
     sleep(Duration::from_secs(3_560)).await;
@@ -272,8 +273,8 @@ async fn what_is_left_of_a_lease_is_too_little_to_ask_or_all_that_the_request_ge
 async fn f26_a_caller_that_goes_away_while_its_token_is_published_loses_no_token() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    fleet.store.script([Fault::Pass, Fault::Pass]);
-    fleet.store.always(Fault::Hang);
+    fleet.wire.script([Fault::Pass, Fault::Pass]);
+    fleet.wire.always(Fault::Hang);
     let leaving = getter.clone();
     let leaving = tokio::spawn(async move { leaving.token().await.map(drop) });
     sleep(LATENCY + Duration::from_millis(100)).await;
@@ -289,8 +290,8 @@ async fn a_token_that_cannot_be_published_is_used_all_the_same() {
     for fault in [Fault::Deny, Fault::Refuse, Fault::LoseRequest] {
         let fleet = Fleet::new();
         let getter = fleet.getter();
-        fleet.store.script([Fault::Pass, Fault::Pass]);
-        fleet.store.always(fault);
+        fleet.wire.script([Fault::Pass, Fault::Pass]);
+        fleet.wire.always(fault);
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted, "{fault:?}");
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory, "{fault:?}");
         assert_eq!(getter.metrics().store_errors, 1, "{fault:?}");
@@ -324,10 +325,10 @@ async fn f24_a_damaged_record_is_replaced_once() {
     for corruption in
         [r#"{"token":7}"#, r#"{"minted_at":"soon"}"#, r#"{"lease":{"holder":"x","until":1}}"#]
     {
-        let current = fleet.store.read(&key).await.unwrap().map(|current| current.version);
+        let current = fleet.wire.read(&key).await.unwrap().map(|current| current.version);
         let body = Body::parse(corruption).unwrap();
         let keep = Duration::from_secs(60);
-        fleet.store.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
+        fleet.wire.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
         let before = fleet.provider.grants();
         let getters = fleet.getters(20);
         at_once(&getters, async |getter| getter.token().await.unwrap()).await;
@@ -341,10 +342,10 @@ async fn f25_members_of_a_newer_version_outlive_a_renewal() {
     let fleet = Fleet::new();
     let key = RecordKey::from(&TokenKey::default());
     let newer = Body::parse(r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#).unwrap();
-    fleet.store.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
+    fleet.wire.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
     let getters = fleet.getters(2);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
-    let stored = fleet.store.read(&key).await.unwrap().unwrap().value;
+    let stored = fleet.wire.read(&key).await.unwrap().unwrap().value;
     assert_eq!(stored.members()["from_the_future"], serde_json::json!({"a": [1]}));
     assert_eq!(fleet.provider.grants(), 1);
 }
@@ -381,7 +382,7 @@ async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
 #[tokio::test(start_paused = true)]
 async fn a_fleet_behind_a_store_that_fails_at_random_is_always_served() {
     let fleet = Fleet::new();
-    fleet.store.random(crate::support::env::seed(), 0.2);
+    fleet.wire.random(crate::support::env::seed(), 0.2);
     let getters = fleet.getters(50);
     for _ in 0..20 {
         at_once(&getters, async |getter| getter.token().await.unwrap()).await;

@@ -15,9 +15,10 @@ use funcify::token::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Chance, Clock, StoreError, Timestamp,
+    StoreError, Timestamp,
     conformance::{Fault, Faulty},
-    register::{Swap, Version, Versioned, WriteId},
+    engine::{Chance, Clock},
+    register::{PollPolicy, RetryingRegister, Swap, Version, Versioned, WriteId},
     token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::{Instant, sleep};
@@ -30,7 +31,7 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(270);
 /// How long a request takes to the store.
 pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
-pub(crate) type Store = Faulty<MemoryBackend>;
+pub(crate) type Store = RetryingRegister;
 
 /// A wall clock that goes with the runtime's own, and may be off.
 #[derive(Debug)]
@@ -150,6 +151,8 @@ impl SecretSource for Vault {
 
 /// One store, one provider, one clock; as many getters as one likes.
 pub(crate) struct Fleet {
+    /// The connection to the store, for its faults.
+    pub(crate) wire: Faulty<MemoryBackend>,
     pub(crate) store: Arc<Store>,
     pub(crate) provider: Provider,
     started: Instant,
@@ -158,8 +161,10 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new() -> Self {
+        let wire = Faulty::new(Arc::new(MemoryBackend::default()));
         Self {
-            store: Arc::new(Faulty::new(Arc::new(MemoryBackend::default()))),
+            store: Arc::new(RetryingRegister::new(wire.clone())),
+            wire,
             provider: Provider::default(),
             started: Instant::now(),
             seeds: AtomicU64::new(crate::support::env::seed()),
@@ -169,7 +174,7 @@ impl Fleet {
     /// A fleet whose store takes its time, so that everybody reads before anybody writes.
     pub(crate) fn far_from_its_store() -> Self {
         let fleet = Self::new();
-        fleet.store.always(Fault::Delay(TRAVEL));
+        fleet.wire.always(Fault::Delay(TRAVEL));
         fleet
     }
 
@@ -218,7 +223,7 @@ impl Fleet {
     }
 
     pub(crate) fn operations(&self) -> u64 {
-        self.store.reads() + self.store.swaps()
+        self.wire.reads() + self.wire.swaps()
     }
 }
 
@@ -242,6 +247,10 @@ impl TokenPersistenceProvider for Distant {
         let swap = self.0.write(key, expected, id, next).await;
         sleep(TRAVEL).await;
         swap
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        TokenPersistenceProvider::poll_policy(&*self.0)
     }
 }
 
@@ -275,6 +284,10 @@ impl TokenPersistenceProvider for SlowAtFirst {
         let by = std::mem::take(&mut *self.by.lock().unwrap());
         sleep(by).await;
         swap
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        TokenPersistenceProvider::poll_policy(&*self.store)
     }
 }
 

@@ -23,6 +23,7 @@ use funcify::token::{
     HttpGrant, ReplyFault, Signer, TokenError, TokenGetter, TokenPolicy,
 };
 use funcify_backend_memory::MemoryBackend;
+use funcify_core::register::RetryingRegister;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -42,7 +43,7 @@ fn at(endpoint: Endpoint) -> TokenGetter {
     let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
     let credentials =
         ClientCredentials::new(endpoint, "ware:house", secret).with_plain_http_on_loopback();
-    TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
+    TokenGetter::builder(credentials, Arc::new(RetryingRegister::new(MemoryBackend::default())))
         .request_timeout(Duration::from_millis(500))
         .policy(TokenPolicy::default().with_lease(Duration::from_secs(2)))
         .build()
@@ -182,7 +183,7 @@ async fn each_attempt_is_signed_anew_with_a_jti_of_its_own() {
     let signed = ClientAuthentication::private_key_jwt(Unsigned);
     let credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
     let credentials = credentials.with_plain_http_on_loopback();
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).build().unwrap();
     for _ in 0..3 {
         getter.token().await.unwrap_err();
@@ -234,7 +235,7 @@ async fn the_request_says_what_the_standard_says() {
         .with_resource("urn:one")
         .with_resource("urn:two")
         .with_parameter("tenant", "acme");
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).build().unwrap();
     assert_eq!(getter.token().await.unwrap().expose(), "pretty");
 }
@@ -307,10 +308,13 @@ fn a_getter_that_would_send_its_secret_in_the_clear_is_not_built() {
     let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
     let url = Endpoint::TokenUrl("http://login.example/token".to_owned());
     let credentials = ClientCredentials::new(url, " ", secret).with_plain_http_on_loopback();
-    let error = TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
-        .request_timeout(Duration::from_secs(10))
-        .build()
-        .unwrap_err();
+    let error = TokenGetter::builder(
+        credentials,
+        Arc::new(RetryingRegister::new(MemoryBackend::default())),
+    )
+    .request_timeout(Duration::from_secs(10))
+    .build()
+    .unwrap_err();
     assert_eq!(error.faults().len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
 }

@@ -8,7 +8,9 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     StoreError,
     conformance::{Fault, Faulty},
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{
+        Body, PollPolicy, RecordKey, Register, RetryingRegister, Swap, Version, Versioned, WriteId,
+    },
 };
 
 use tokio::time::sleep;
@@ -42,6 +44,10 @@ impl Register for Blind {
         let current = self.0.read(key).await?.map(|current| current.version);
         self.0.swap(key, current, id, body, keep_for).await
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        self.0.poll_policy()
+    }
 }
 
 #[async_trait]
@@ -63,15 +69,18 @@ impl Register for Forgetful {
         let current = self.0.read(key).await?.map(|current| current.version);
         self.0.swap(key, current, id, body, keep_for).await
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        self.0.poll_policy()
+    }
 }
 
-async fn grants_of_a_cold_fleet(
-    store: Arc<dyn funcify_core::token::TokenPersistenceProvider>,
-) -> u64 {
+async fn grants_of_a_cold_fleet(register: impl Register) -> u64 {
+    let store = Arc::new(RetryingRegister::new(register));
     let fleet = Fleet::new();
     let getter = |_| {
         let credentials = credentials(ClientSecret::new("secret"));
-        let builder = TokenGetter::builder(credentials, Arc::clone(&store));
+        let builder = TokenGetter::builder(credentials, Arc::clone(&store) as _);
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
     let getters: Vec<_> = (0..50).map(getter).collect();
@@ -83,7 +92,7 @@ async fn grants_of_a_cold_fleet(
 async fn a_store_that_does_not_compare_cannot_keep_the_promise_of_one_grant() {
     let honest = Faulty::new(Arc::new(MemoryBackend::default()));
     honest.always(Fault::Delay(TRAVEL));
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(honest)).await, 1);
-    assert!(grants_of_a_cold_fleet(Arc::new(Blind::default())).await > 1);
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(Forgetful::default())).await, 50);
+    assert_eq!(grants_of_a_cold_fleet(honest).await, 1);
+    assert!(grants_of_a_cold_fleet(Blind::default()).await > 1);
+    assert_eq!(grants_of_a_cold_fleet(Forgetful::default()).await, 50);
 }

@@ -81,7 +81,7 @@ async fn each_step_of_a_token_is_told_and_counted_and_the_token_never_shown() {
     assert!(counts.stale_served > 0 && counts.failures == 1, "{counts:?}");
 
     fleet.provider.is_now(Mood::Grants);
-    fleet.store.always(Fault::Deny);
+    fleet.wire.always(Fault::Deny);
     sleep(Duration::from_secs(10)).await;
     one.token().await.unwrap();
     assert!(told.has("WARN", &["the store of the token failed"]));

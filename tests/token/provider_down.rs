@@ -113,16 +113,16 @@ async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_rec
         let fleet = Fleet::new();
         fleet.provider.takes_only("new");
         if is_down {
-            fleet.store.always(Fault::Refuse);
+            fleet.wire.always(Fault::Refuse);
         }
         let (old, begun) = (fleet.getter_with("old"), Instant::now());
         old.token().await.unwrap_err();
         if !is_down {
             // An operator, or the store itself, removes what the fleet remembered.
             let key = RecordKey::from(&TokenKey::default());
-            let current = fleet.store.read(&key).await.unwrap().map(|found| found.version);
+            let current = fleet.wire.read(&key).await.unwrap().map(|found| found.version);
             let (id, body) = (WriteId::random(), Body::default());
-            fleet.store.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
+            fleet.wire.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
         }
         while begun.elapsed() < Duration::from_secs(57) {
             sleep(Duration::from_secs(2)).await;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Bucket, Instance, bucket};
 use crate::{
     Timestamp,
-    register::{Record, WriteId},
+    register::{Record, RecordKind, WriteId},
 };
 
 /// A circuit as it is stored: one record for the whole fleet, under 1 KB full.
@@ -151,6 +151,9 @@ impl Override {
 }
 
 impl Record for CircuitRecord {
+    // What a breaker knows is seconds old anyway; a swap is judged on the current version.
+    const KIND: RecordKind = RecordKind::new("circuit").with_stale_reads();
+
     fn keep_for(&self, now: Timestamp) -> Duration {
         let order = self.overridden.as_ref().map_or(Timestamp::EPOCH, |order| order.until);
         let needed = self.open_until.max(order).since(now);

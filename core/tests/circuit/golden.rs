@@ -6,7 +6,8 @@ use funcify_core::{
         Bucket, Cause, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
         Probe,
     },
-    register::{Body, Corruption, Record, Version, Versioned, WriteId, decode, encode},
+    engine::{decode, encode},
+    register::{Body, Corruption, Record, Version, Versioned, WriteId},
 };
 
 use crate::support::{START, millis, seconds};

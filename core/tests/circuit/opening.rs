@@ -28,7 +28,7 @@ async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
     }
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
     assert!(open.retry_after > seconds(269) && open.retry_after <= seconds(300), "{open:?}");
-    assert_eq!(open.circuit.as_str(), "auth0");
+    assert_eq!(open.circuit.as_ref(), "auth0");
 }
 
 #[tokio::test(start_paused = true)]

@@ -257,7 +257,7 @@ async fn every_event_is_told_once() {
     let listener = Arc::clone(&told);
     let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0).with_listener(
         move |circuit, event| {
-            assert_eq!(circuit.as_str(), "auth0");
+            assert_eq!(circuit.as_ref(), "auth0");
             listener.lock().unwrap().push(event.to_string().split(' ').next().unwrap().to_owned());
             assert!(!matches!(event, CircuitEvent::Override(_)));
         },

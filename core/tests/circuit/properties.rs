@@ -9,7 +9,8 @@ use funcify_core::{
         OverrideMode, Probe,
         rules::{self, Admission, CallOutcome, Permit, Report},
     },
-    register::{Version, Versioned, WriteId, decode, encode},
+    engine::{decode, encode},
+    register::{Version, Versioned, WriteId},
 };
 use proptest::{
     collection::vec,

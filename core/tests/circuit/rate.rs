@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use funcify_core::{
-    Chance, Timestamp,
+    Timestamp,
     circuit::{
         Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance,
         rules::{self, CallOutcome, Permit, Report, Sampling},
     },
+    engine::Chance,
 };
 
 use crate::support::{START, millis, seconds};
@@ -235,7 +236,7 @@ fn slow_calls_open_it_too() {
 
 #[test]
 fn the_record_stays_under_a_kilobyte_at_any_pace() {
-    use funcify_core::register::encode;
+    use funcify_core::engine::encode;
     for pace in [1.0, 30.0, 1_000.0] {
         let mut fleet = Fleet::new(a_fifth().with_quorum(4), 5);
         for _ in 0..90 {

@@ -10,12 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use funcify_core::{
-    Chance, Clock, StoreError, StoreErrorKind, Timestamp,
+    StoreError, StoreErrorKind, Timestamp,
     circuit::{
         CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
         CircuitStateProvider, Instance,
     },
-    register::{Swap, Version, Versioned, WriteId, decode, encode},
+    engine::{Chance, Clock, decode, encode},
+    register::{Swap, Version, Versioned, WriteId},
 };
 use tokio::time::Instant;
 

@@ -7,10 +7,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use funcify_core::{
-    Deadline, ManualClock, StoreError, Timestamp,
+    Deadline, StoreError, Timestamp,
     circuit::{
         Cause, CircuitBreaker, CircuitName, CircuitRecord, CircuitState, CircuitStateProvider,
     },
+    engine::ManualClock,
     register::{Swap, Version, Versioned, WriteId},
 };
 use tokio::time::sleep;

@@ -31,12 +31,11 @@ pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError>
     let pace = PollPolicy::default();
     let redis = Cold::of(run, pace, Duration::ZERO).await?;
     let spread = Cold::of(run, pace, seconds(2)).await?;
-    let pace = PollPolicy { shortest: millis(250), longest: millis(1_000), ..pace };
+    let pace = PollPolicy::new(millis(250), millis(1_000));
     let dynamodb = Cold::of(run, pace, Duration::ZERO).await?;
-    let (shortest, contention) = (millis(500), millis(500));
-    let ssm =
-        Cold::of(run, PollPolicy { shortest, longest: millis(2_000), contention }, Duration::ZERO);
-    let ssm = ssm.await?;
+    let mut pace = PollPolicy::new(millis(500), millis(2_000));
+    pace.contention = millis(500);
+    let ssm = Cold::of(run, pace, Duration::ZERO).await?;
     let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
     Ok(vec![
         Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),

@@ -115,7 +115,7 @@ fn covered(key: &TokenKey, id: &str, write: WriteId, record: &TokenRecord) -> Ve
         covered.extend_from_slice(bytes);
     };
     part(FORMAT.as_bytes());
-    part(key.as_str().as_bytes());
+    part(key.as_ref().as_bytes());
     part(id.as_bytes());
     part(&write.bits().to_be_bytes());
     part(record.digest.as_bytes());

@@ -32,10 +32,10 @@ pub(super) use keys::{SEAL_KEYS, SealKeys};
 /// use std::sync::Arc;
 /// use funcify::SealedTokens;
 /// use funcify_backend_memory::MemoryBackend;
-/// use funcify_core::{register::WriteId, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
+/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = Arc::new(MemoryBackend::default());
+/// let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
 /// let keys = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// let sealed = SealedTokens::new(store.clone(), keys)?;
 ///
@@ -129,7 +129,7 @@ impl TokenPersistenceProvider for SealedTokens {
         })
     }
 
-    fn pace(&self) -> PollPolicy {
-        self.store.pace()
+    fn poll_policy(&self) -> PollPolicy {
+        self.store.poll_policy()
     }
 }

@@ -2,7 +2,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use funcify_core::{Clock, SystemClock};
+use funcify_core::engine::{Clock, SystemClock};
 use http::{
     HeaderValue,
     header::{ACCEPT, AUTHORIZATION},
