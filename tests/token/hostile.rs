@@ -18,8 +18,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
-    TokenError, TokenGetter, TokenPolicy,
+    AccessToken, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant,
+    GrantError, Granted, Signer, TokenError, TokenGetter, TokenPolicy,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
