@@ -19,7 +19,6 @@ mod pipeline;
 mod redis;
 mod servers;
 mod sharing;
-mod simulator;
 mod ssm;
 mod stores;
 mod support;

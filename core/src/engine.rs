@@ -5,4 +5,5 @@
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    virtual_clock::VirtualClock,
 };

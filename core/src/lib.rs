@@ -18,6 +18,7 @@ pub mod error;
 pub mod name;
 pub mod register;
 pub mod token;
+mod virtual_clock;
 
 pub use chance::Chance;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
