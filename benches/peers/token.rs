@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
-    TokenGetter, TokenSource,
+    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, TokenGetter, TokenSource,
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::token::AccessToken;
+use funcify_test_support::FakeGrant;
 
 use crate::case::{Bench, Case, lap};
 
@@ -43,22 +41,8 @@ fn getter() -> TokenGetter {
         "bench",
         ClientAuthentication::basic(ClientSecret::new("secret")),
     );
-    let getter = TokenGetter::builder(credentials, Arc::new(MemoryBackend::new())).grant(Provider);
+    // Its token outlives the run.
+    let grant = FakeGrant::new().with_token("2YotnFZFEjr1zCsicMWpAA").with_lifetime(None);
+    let getter = TokenGetter::builder(credentials, Arc::new(MemoryBackend::new())).grant(grant);
     getter.build().expect("expected a token getter")
-}
-
-/// Grants a token that outlives the run.
-#[derive(Debug)]
-struct Provider;
-
-#[async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
-        Ok(Granted { token, expires_in: None, scope: None })
-    }
 }
