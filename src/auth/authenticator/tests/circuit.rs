@@ -3,13 +3,10 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify_core::{
-    Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
-    circuit::{
-        CircuitBreaker, CircuitName, CircuitOpen, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider,
-    },
-    register::{Swap, Version, Versioned, WriteId},
+    Deadline, DeadlineExceeded,
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CircuitStateProvider},
 };
+use funcify_test_support::HookedCircuits;
 use serde_json::json;
 
 use crate::auth::authenticator::tests::provider::Reply;
@@ -17,37 +14,9 @@ use crate::auth::authenticator::tests::{
     Authenticator, Provider, authenticator, clock, identify, token_of, token_with, verdict,
 };
 
-/// A store that is down, so that the breaker keeps to itself.
-#[derive(Debug)]
-struct Down;
-
-fn down<T>() -> Result<T, StoreError> {
-    Err(StoreError::new("none", StoreErrorKind::Unavailable, "down"))
-}
-
-#[async_trait::async_trait]
-impl CircuitStateProvider for Down {
-    async fn circuit_state(
-        &self,
-        _: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        down()
-    }
-
-    async fn update_state(
-        &self,
-        _: &CircuitName,
-        _: Option<Version>,
-        _: WriteId,
-        _: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        down()
-    }
-}
-
 fn breaker() -> CircuitBreaker {
     let policy = CircuitPolicy::default().with_count(2, Duration::from_secs(60));
-    CircuitBreaker::new("issuer", policy, Arc::new(Down)).unwrap()
+    CircuitBreaker::new("issuer", policy, Arc::new(HookedCircuits::down())).unwrap()
 }
 
 /// The open circuit among the causes, where a `Retry-After` is found.
@@ -93,7 +62,7 @@ fn each_issuer_has_a_circuit_of_its_own_under_a_legal_name() {
         .and(at("https://[2001:db8::1]:8443/jwks"))
         .and(at(&long))
         .and(at("https://staff.example.com/jwks").circuit(breaker()));
-    let store: Arc<dyn CircuitStateProvider> = Arc::new(Down);
+    let store: Arc<dyn CircuitStateProvider> = Arc::new(HookedCircuits::down());
     let authenticator = authenticator.circuits(&store);
     let names = authenticator
         .issuers
