@@ -18,12 +18,12 @@ use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing,
     token::{
-        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-        Granted, Token, TokenGetter, TokenSource,
+        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter,
+        TokenSource,
     },
 };
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::token::AccessToken;
+use funcify_test_support::FakeGrant;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -88,22 +88,6 @@ async fn an_event_costs_no_more_allocations_than_it_may() {
     }
 }
 
-/// A provider that grants at once.
-#[derive(Debug)]
-struct Provider;
-
-#[async_trait::async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        let expires_in = Some(std::time::Duration::from_secs(3_600));
-        Ok(Granted { token: AccessToken::new("2YotnFZFEjr1zCsicMWpAA"), expires_in, scope: None })
-    }
-}
-
 async fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
@@ -111,7 +95,7 @@ async fn getter() -> TokenGetter {
         ClientAuthentication::basic(ClientSecret::new("secret")),
     );
     let store = std::sync::Arc::new(MemoryBackend::default());
-    let getter = TokenGetter::builder(credentials, store).grant(Provider).build().unwrap();
+    let getter = TokenGetter::builder(credentials, store).grant(FakeGrant::new()).build().unwrap();
     getter.warm_up().await.unwrap();
     getter
 }

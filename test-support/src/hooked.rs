@@ -2,7 +2,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use funcify_core::{
-    StoreError,
+    StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
     register::{PollPolicy, Swap, Version, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
@@ -37,6 +37,16 @@ struct Store<K, T> {
 }
 
 impl HookedCircuits {
+    /// Circuits of a store that is down: every operation fails at once.
+    #[must_use]
+    pub fn down() -> Self {
+        let down = || StoreError::new("test", StoreErrorKind::Unavailable, "down");
+        Self::new(Store {
+            read: Arc::new(move |_| Box::pin(async move { Err(down()) })),
+            write: Arc::new(move |_, _, _, _| Box::pin(async move { Err(down()) })),
+        })
+    }
+
     /// Circuits kept in `store`.
     #[must_use]
     pub fn over(store: Arc<impl CircuitStateProvider>) -> Self {

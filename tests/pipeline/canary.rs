@@ -1,10 +1,5 @@
 //! Nothing of an event's values in what is logged and answered when the event is refused.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use axum::{Json, Router, extract::Query, routing::post};
 use base64::{
     Engine,
@@ -17,11 +12,11 @@ use funcify::{
         Pipeline, Problem, S3Object, via_s3, via_sns,
     },
 };
+use funcify_test_support::LogCapture;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json, value::to_raw_value};
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
 
 use super::inputs;
 
@@ -107,20 +102,6 @@ fn leak(text: &str) -> Option<String> {
     forms(CANARY).into_iter().chain(["canary".to_owned()]).find(|form| text.contains(form))
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Names that errors may tell, for somebody must find the queue, and identifiers that are told to the
 /// source.
 const TOLD: [&str; 9] = [
@@ -174,12 +155,7 @@ fn with_canary(event: &Value) -> Vec<Value> {
 
 #[test]
 fn no_value_of_a_refused_event_is_logged_or_answered() {
-    let log = Log::default();
-    let writer = log.clone();
-    // Listens everywhere, for a place in the code that nobody listens to is turned off for good.
-    let _ = tracing_subscriber::registry().try_init();
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-    let _guard = lines.with_writer(move || writer.clone()).finish().set_default();
+    let (log, _capturing) = LogCapture::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pipelines = careless();
     let (mut runs, mut refused) = (0_u32, 0_u32);
@@ -194,7 +170,7 @@ fn no_value_of_a_refused_event_is_logged_or_answered() {
                 Err(failure) => format!("{failure} {failure:?}"),
             };
             refused += u32::from(processed.outcome != InvocationOutcome::Handled);
-            let logged = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+            let logged = log.take();
             assert!(logged.contains("start") && logged.contains("end"), "{logged}");
             for said in [said, logged] {
                 assert_eq!(leak(&said), None, "{said}\nof {event}");

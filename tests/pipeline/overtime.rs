@@ -20,9 +20,10 @@ use funcify_core::{
     ManualClock, Timestamp,
     circuit::{CircuitBreaker, CircuitPolicy, CircuitState},
 };
+use funcify_test_support::FailureMode;
 use tokio::time::Instant;
 
-use crate::token::fleet::{Fleet, Mood};
+use crate::token::fleet::Fleet;
 
 const LAMBDA: Duration = Duration::from_secs(3);
 
@@ -82,7 +83,7 @@ async fn ask(State(getter): State<TokenGetter>) -> Result<(), Problem> {
 #[tokio::test(start_paused = true)]
 async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     let fleet = Fleet::far_from_its_store();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let (impatient, next) = (fleet.getter(), fleet.getter());
     let pipeline =
         Pipeline::builder(impatient).http(Router::new().route("/", get(ask))).build().unwrap();
@@ -90,7 +91,7 @@ async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     assert_eq!(processed.status().unwrap(), 503);
     assert!(fleet.stored().await.lease.is_none());
 
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.recover();
     next.token().await.unwrap();
     assert_eq!(fleet.provider.grants(), 1);
 }

@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
 use funcify_core::{
-    Deadline, StoreError,
-    register::{PollPolicy, Swap, Version, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    Deadline,
+    register::PollPolicy,
+    token::{TokenKey, TokenPersistenceProvider},
 };
+use funcify_test_support::{FailureMode, HookedTokens};
 use tokio::time::Instant;
 
-use super::fleet::{Fleet, LATENCY, Mood, Store, at_once, credentials};
+use super::fleet::{Fleet, LATENCY, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn f22_500_cold_processes_need_one_grant() {
@@ -88,14 +88,14 @@ async fn f12_without_time_nothing_is_started() {
         let error = deadline.scope(getter.token()).await.unwrap_err();
         assert!(matches!(error, TokenError::Deadline(_)), "{left} ms: {error}");
     }
-    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (0, 0));
+    assert_eq!((fleet.operations(), fleet.provider.requests().len()), (0, 0));
     assert_eq!(getter.metrics().store_errors, 0, "the store is not to blame");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let (impatient, next) = (fleet.getter(), fleet.getter());
     let begun = Instant::now();
     let deadline = Deadline::of_invocation(Duration::from_secs(1), Deadline::WORK_MARGIN);
@@ -104,7 +104,7 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
 
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
     assert!(begun.elapsed() <= Duration::from_millis(750), "{:?}", begun.elapsed());
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.recover();
     let begun = Instant::now();
     next.token().await.unwrap();
     assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
@@ -147,9 +147,9 @@ async fn several_clients_in_one_process_have_a_token_each_under_a_key_each() {
 async fn whoever_warmed_up_waits_for_nothing_and_who_failed_to_tries_anew() {
     let fleet = Fleet::new();
     let (warm, unlucky) = (fleet.getter(), fleet.getter());
-    fleet.provider.is_now(Mood::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     unlucky.warm_up().await.unwrap_err();
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.recover();
     tokio::time::sleep(Duration::from_secs(2)).await;
     warm.warm_up().await.unwrap();
     let begun = Instant::now();
@@ -161,8 +161,9 @@ async fn whoever_warmed_up_waits_for_nothing_and_who_failed_to_tries_anew() {
 /// How many writes a cold fleet of 200 costs on a store that asks for this.
 async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
     let fleet = Fleet::far_from_its_store();
-    let store: Arc<dyn TokenPersistenceProvider> =
-        Arc::new(Paced { store: Arc::clone(&fleet.store), contention });
+    let store = HookedTokens::over(Arc::clone(&fleet.store))
+        .with_poll_policy(PollPolicy { contention, ..PollPolicy::default() });
+    let store: Arc<dyn TokenPersistenceProvider> = Arc::new(store);
     let getter = |_| {
         let credentials = credentials(ClientSecret::new("secret"));
         let builder = TokenGetter::builder(credentials, Arc::clone(&store));
@@ -180,32 +181,4 @@ async fn where_a_lost_write_is_dear_a_contender_looks_again_before_it_writes() {
     let cheap = writes_of_a_cold_fleet(Duration::ZERO).await;
     assert!(dear <= 20, "{dear} writes");
     assert!(cheap >= 200, "the mutant must be caught: {cheap} writes");
-}
-
-/// A store that asks its contenders for patience.
-#[derive(Debug)]
-struct Paced {
-    store: Arc<Store>,
-    contention: Duration,
-}
-
-#[async_trait]
-impl TokenPersistenceProvider for Paced {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.store, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        self.store.write(key, expected, id, next).await
-    }
-
-    fn pace(&self) -> PollPolicy {
-        PollPolicy { contention: self.contention, ..PollPolicy::default() }
-    }
 }

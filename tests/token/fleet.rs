@@ -3,26 +3,25 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use funcify::token::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-    Granted, SecretSource, TokenGetter, TokenGetterBuilder,
+    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, SecretSource,
+    TokenGetter, TokenGetterBuilder,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Chance, Clock, StoreError, Timestamp,
+    Chance, Clock,
     conformance::{Fault, Faulty},
-    register::{Swap, Version, Versioned, WriteId},
-    token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord},
+    engine::VirtualClock,
+    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
-use tokio::time::{Instant, sleep};
-
-const MORNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+use funcify_test_support::{FakeGrant, HookedTokens};
+use tokio::time::sleep;
 
 /// How long the provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(270);
@@ -31,93 +30,6 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(270);
 pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
 pub(crate) type Store = Faulty<MemoryBackend>;
-
-/// A wall clock that goes with the runtime's own, and may be off.
-#[derive(Debug)]
-pub(crate) struct WallClock {
-    started: Instant,
-    offset: Duration,
-}
-
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        MORNING + self.started.elapsed() + self.offset
-    }
-}
-
-/// What the provider does when it is asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Mood {
-    #[default]
-    Grants,
-    Unavailable,
-    RetryAfter(u64),
-    Hangs,
-}
-
-/// An identity provider without a network: it counts, takes its time, and has moods.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Provider {
-    asked: Arc<Mutex<Vec<Instant>>>,
-    granted: Arc<AtomicU64>,
-    mood: Arc<Mutex<Mood>>,
-    secret: Arc<Mutex<Option<String>>>,
-}
-
-impl Provider {
-    pub(crate) fn grants(&self) -> u64 {
-        self.granted.load(Ordering::SeqCst)
-    }
-
-    /// When it was asked, whatever it answered.
-    pub(crate) fn asked(&self) -> Vec<Instant> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    pub(crate) fn is_now(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    /// From now on this is the secret, and no other.
-    pub(crate) fn takes_only(&self, secret: &str) {
-        *self.secret.lock().unwrap() = Some(secret.to_owned());
-    }
-}
-
-#[async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        secret: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        self.asked.lock().unwrap().push(Instant::now());
-        let mood = *self.mood.lock().unwrap();
-        if mood == Mood::Hangs {
-            std::future::pending::<()>().await;
-        }
-        sleep(LATENCY).await;
-        let unavailable = |seconds: Option<u64>| {
-            let retry_after = seconds.map(Duration::from_secs);
-            Err(GrantError::Unavailable { status: 503, retry_after })
-        };
-        match mood {
-            Mood::Unavailable => return unavailable(None),
-            Mood::RetryAfter(seconds) => return unavailable(Some(seconds)),
-            Mood::Grants | Mood::Hangs => {}
-        }
-        let wanted = self.secret.lock().unwrap().clone();
-        if wanted.is_some_and(|wanted| secret.is_none_or(|secret| secret.expose() != wanted)) {
-            return Err(GrantError::Refused { status: 401, code: "invalid_client".to_owned() });
-        }
-        let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        Ok(Granted {
-            token: AccessToken::new(format!("token-{number}")),
-            expires_in: Some(Duration::from_secs(3_600)),
-            scope: None,
-        })
-    }
-}
 
 /// A secret store in which the secret may be rotated.
 #[derive(Clone, Debug)]
@@ -151,8 +63,8 @@ impl SecretSource for Vault {
 /// One store, one provider, one clock; as many getters as one likes.
 pub(crate) struct Fleet {
     pub(crate) store: Arc<Store>,
-    pub(crate) provider: Provider,
-    started: Instant,
+    pub(crate) provider: FakeGrant,
+    clock: Arc<VirtualClock>,
     seeds: AtomicU64,
 }
 
@@ -160,8 +72,8 @@ impl Fleet {
     pub(crate) fn new() -> Self {
         Self {
             store: Arc::new(Faulty::new(Arc::new(MemoryBackend::default()))),
-            provider: Provider::default(),
-            started: Instant::now(),
+            provider: FakeGrant::new().with_latency(LATENCY),
+            clock: VirtualClock::new(),
             seeds: AtomicU64::new(crate::support::env::seed()),
         }
     }
@@ -208,7 +120,7 @@ impl Fleet {
     }
 
     fn clock_ahead(&self, offset: Duration) -> Arc<dyn Clock> {
-        Arc::new(WallClock { started: self.started, offset })
+        self.clock.off_by(i64::try_from(offset.as_millis()).unwrap())
     }
 
     /// What the store holds.
@@ -222,60 +134,26 @@ impl Fleet {
     }
 }
 
-/// A store whose answers to writes are on their way for a while: what was asked for is done by then.
-#[derive(Debug)]
-pub(crate) struct Distant(pub(crate) Arc<Store>);
-
-#[async_trait]
-impl TokenPersistenceProvider for Distant {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.0, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        let swap = self.0.write(key, expected, id, next).await;
+/// A store whose answers to writes take a while. The write itself is done by then.
+pub(crate) fn with_late_answers(store: &Arc<Store>) -> HookedTokens {
+    HookedTokens::over(Arc::clone(store)).on_write(|write| async move {
+        let swap = write.send().await;
         sleep(TRAVEL).await;
         swap
-    }
+    })
 }
 
-/// A store that keeps its first writer waiting, once it has written.
-#[derive(Debug)]
-pub(crate) struct SlowAtFirst {
-    store: Arc<Store>,
-    by: Mutex<Duration>,
-}
-
-impl SlowAtFirst {
-    pub(crate) fn new(store: &Arc<Store>, by: Duration) -> Self {
-        Self { store: Arc::clone(store), by: Mutex::new(by) }
-    }
-}
-
-#[async_trait]
-impl TokenPersistenceProvider for SlowAtFirst {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.store, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        let swap = self.store.write(key, expected, id, next).await;
-        let by = std::mem::take(&mut *self.by.lock().unwrap());
-        sleep(by).await;
-        swap
-    }
+/// A store whose first writer gets its answer so much later.
+pub(crate) fn with_a_late_first_answer(store: &Arc<Store>, by: Duration) -> HookedTokens {
+    let is_first = AtomicBool::new(true);
+    HookedTokens::over(Arc::clone(store)).on_write(move |write| {
+        let by = if is_first.swap(false, Ordering::SeqCst) { by } else { Duration::ZERO };
+        async move {
+            let swap = write.send().await;
+            sleep(by).await;
+            swap
+        }
+    })
 }
 
 pub(crate) fn credentials(secret: impl SecretSource) -> ClientCredentials {

@@ -1,73 +1,45 @@
 //! Deliberately broken stores: what the other tests promise must fail on them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use funcify::token::{ClientSecret, TokenGetter};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    StoreError,
     conformance::{Fault, Faulty},
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    token::TokenPersistenceProvider,
 };
-
+use funcify_test_support::HookedTokens;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, TRAVEL, at_once, credentials};
 
-/// Writes whatever is there.
-#[derive(Debug, Default)]
-struct Blind(MemoryBackend);
-
-/// Reads nothing, ever.
-#[derive(Debug, Default)]
-struct Forgetful(MemoryBackend);
-
-#[async_trait]
-impl Register for Blind {
-    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        sleep(TRAVEL).await;
-        self.0.read(key).await
-    }
-
-    async fn swap(
-        &self,
-        key: &RecordKey,
-        _: Option<Version>,
-        id: WriteId,
-        body: &Body,
-        keep_for: Duration,
-    ) -> Result<Swap<Body>, StoreError> {
-        sleep(TRAVEL).await;
-        let current = self.0.read(key).await?.map(|current| current.version);
-        self.0.swap(key, current, id, body, keep_for).await
-    }
+/// A correct store that takes its time, so that all instances read before one writes.
+fn slow() -> Faulty<MemoryBackend> {
+    let store = Faulty::new(Arc::new(MemoryBackend::default()));
+    store.always(Fault::Delay(TRAVEL));
+    store
 }
 
-#[async_trait]
-impl Register for Forgetful {
-    async fn read(&self, _: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        sleep(TRAVEL).await;
-        Ok(None)
-    }
-
-    async fn swap(
-        &self,
-        key: &RecordKey,
-        _: Option<Version>,
-        id: WriteId,
-        body: &Body,
-        keep_for: Duration,
-    ) -> Result<Swap<Body>, StoreError> {
-        sleep(TRAVEL).await;
-        let current = self.0.read(key).await?.map(|current| current.version);
-        self.0.swap(key, current, id, body, keep_for).await
-    }
+/// The mutant: a store that takes its time too, and ignores the expected version.
+fn overwrites() -> HookedTokens {
+    let store = Arc::new(MemoryBackend::default());
+    HookedTokens::over(Arc::clone(&store))
+        .on_read(|read| async move {
+            sleep(TRAVEL).await;
+            read.send().await
+        })
+        .on_write(move |mut write| {
+            let store = Arc::clone(&store);
+            async move {
+                sleep(TRAVEL).await;
+                let current = TokenPersistenceProvider::read(&*store, &write.key).await?;
+                write.expected = current.map(|current| current.version);
+                write.send().await
+            }
+        })
 }
 
-async fn grants_of_a_cold_fleet(
-    store: Arc<dyn funcify_core::token::TokenPersistenceProvider>,
-) -> u64 {
+async fn grants_of_a_cold_fleet(store: Arc<dyn TokenPersistenceProvider>) -> u64 {
     let fleet = Fleet::new();
     let getter = |_| {
         let credentials = credentials(ClientSecret::new("secret"));
@@ -81,9 +53,11 @@ async fn grants_of_a_cold_fleet(
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_compare_cannot_keep_the_promise_of_one_grant() {
-    let honest = Faulty::new(Arc::new(MemoryBackend::default()));
-    honest.always(Fault::Delay(TRAVEL));
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(honest)).await, 1);
-    assert!(grants_of_a_cold_fleet(Arc::new(Blind::default())).await > 1);
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(Forgetful::default())).await, 50);
+    assert_eq!(grants_of_a_cold_fleet(Arc::new(slow())).await, 1);
+    assert!(grants_of_a_cold_fleet(Arc::new(overwrites())).await > 1);
+    let forgets = overwrites().on_read(|_| async {
+        sleep(TRAVEL).await;
+        Ok(None)
+    });
+    assert_eq!(grants_of_a_cold_fleet(Arc::new(forgets)).await, 50);
 }

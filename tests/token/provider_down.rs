@@ -10,16 +10,17 @@ use funcify_core::{
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
+use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Fleet, Mood, SlowAtFirst, Vault, at_once, credentials};
+use super::fleet::{Fleet, Vault, at_once, credentials, with_a_late_first_answer};
 
 #[tokio::test(start_paused = true)]
 async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
     getter.warm_up().await.unwrap();
-    fleet.provider.is_now(Mood::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     sleep(Duration::from_secs(3_598)).await;
     // One in a hundred draws does not try even now.
     let stale = async || loop {
@@ -38,12 +39,12 @@ async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
 async fn a_fleet_backs_off_together_and_comes_back_soon() {
     let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(100);
-    fleet.provider.is_now(Mood::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let begun = Instant::now();
     let provider = fleet.provider.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(30)).await;
-        provider.is_now(Mood::Grants);
+        provider.recover();
     });
     let served = at_once(&getters, move |getter| async move {
         while getter.token().await.is_err() {
@@ -52,7 +53,7 @@ async fn a_fleet_backs_off_together_and_comes_back_soon() {
         begun.elapsed()
     })
     .await;
-    assert!(fleet.provider.asked().len() <= 12, "{} requests", fleet.provider.asked().len());
+    assert!(fleet.provider.requests().len() <= 12, "{} requests", fleet.provider.requests().len());
     let last = served.into_iter().max().unwrap();
     assert!(last < Duration::from_secs(36), "{last:?}");
     assert_eq!(fleet.provider.grants(), 1);
@@ -61,7 +62,7 @@ async fn a_fleet_backs_off_together_and_comes_back_soon() {
 #[tokio::test(start_paused = true)]
 async fn f23_retry_after_binds_the_whole_fleet() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::RetryAfter(20));
+    fleet.provider.fail(FailureMode::RetryAfter(20));
     let (one, other) = (fleet.getter(), fleet.getter());
     let error = one.token().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
@@ -70,8 +71,8 @@ async fn f23_retry_after_binds_the_whole_fleet() {
     assert!(error.retry_after() > Some(Duration::from_secs(19)));
     sleep(Duration::from_secs(19)).await;
     one.token().await.unwrap_err();
-    assert_eq!(fleet.provider.asked().len(), 1);
-    fleet.provider.is_now(Mood::Grants);
+    assert_eq!(fleet.provider.requests().len(), 1);
+    fleet.provider.recover();
     sleep(Duration::from_secs(2)).await;
     other.token().await.unwrap();
 }
@@ -79,7 +80,7 @@ async fn f23_retry_after_binds_the_whole_fleet() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_is_left_at_the_timeout() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let begun = Instant::now();
     let error = fleet.getter().token().await.unwrap_err();
     let TokenError::Grant(cause) = error else { panic!("{error}") };
@@ -90,7 +91,7 @@ async fn a_provider_that_hangs_is_left_at_the_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_function_with_an_old_secret_does_not_stop_the_others() {
     let fleet = Fleet::new();
-    fleet.provider.takes_only("new");
+    fleet.provider.accept_only("new");
     let (old, also_old) = (fleet.getter_with("old"), fleet.getter_with("old"));
     let new = fleet.getter_with("new");
 
@@ -98,7 +99,7 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
     assert!(matches!(error, TokenError::Grant(_)), "{error}");
     let error = also_old.token().await.unwrap_err();
     assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
-    assert_eq!(fleet.provider.asked().len(), 1, "the same secret is not tried twice");
+    assert_eq!(fleet.provider.requests().len(), 1, "the same secret is not tried twice");
 
     assert_eq!(new.token().await.unwrap().source(), TokenSource::Minted);
     sleep(Duration::from_secs(1)).await;
@@ -111,7 +112,7 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
 async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_record() {
     for is_down in [false, true] {
         let fleet = Fleet::new();
-        fleet.provider.takes_only("new");
+        fleet.provider.accept_only("new");
         if is_down {
             fleet.store.always(Fault::Refuse);
         }
@@ -128,17 +129,17 @@ async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_rec
             sleep(Duration::from_secs(2)).await;
             old.token().await.unwrap_err();
         }
-        assert_eq!(fleet.provider.asked().len(), 1, "store down: {is_down}");
+        assert_eq!(fleet.provider.requests().len(), 1, "store down: {is_down}");
         sleep_until(begun + Duration::from_secs(62)).await;
         old.token().await.unwrap_err();
-        assert_eq!(fleet.provider.asked().len(), 2, "store down: {is_down}");
+        assert_eq!(fleet.provider.requests().len(), 2, "store down: {is_down}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_remembered_without_a_look_at_the_store() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::RetryAfter(5));
+    fleet.provider.fail(FailureMode::RetryAfter(5));
     let (getter, other) = (fleet.getter(), fleet.getter());
     getter.token().await.unwrap_err();
     other.token().await.unwrap_err();
@@ -148,13 +149,13 @@ async fn a_failure_is_remembered_without_a_look_at_the_store() {
         getter.token().await.unwrap_err();
         other.token().await.unwrap_err();
     }
-    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (operations, 1));
+    assert_eq!((fleet.operations(), fleet.provider.requests().len()), (operations, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_without_a_deadline_gives_up_after_ten_seconds() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let policy = TokenPolicy::default().with_lease(Duration::from_secs(60));
     let patient = || {
         let builder = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
@@ -174,17 +175,17 @@ async fn who_waits_without_a_deadline_gives_up_after_ten_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_rotated_secret_is_asked_for_anew_once() {
     let fleet = Fleet::new();
-    fleet.provider.takes_only("first");
+    fleet.provider.accept_only("first");
     let vault = Vault::with("first");
     let getter = fleet.builder(credentials(vault.clone()), Duration::ZERO).build().unwrap();
     getter.warm_up().await.unwrap();
-    fleet.provider.takes_only("second");
+    fleet.provider.accept_only("second");
     vault.rotate("second");
     sleep(Duration::from_secs(3_600)).await;
     assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted);
     assert_eq!(vault.reads(), 2);
 
-    fleet.provider.takes_only("third");
+    fleet.provider.accept_only("third");
     sleep(Duration::from_secs(3_600)).await;
     getter.token().await.unwrap_err();
     getter.token().await.unwrap_err();
@@ -199,17 +200,17 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
     let vault = Vault::with("wrong");
     let wrong = fleet.builder(credentials(vault), Duration::ZERO).circuit(circuit.clone());
     let wrong = wrong.build().unwrap();
-    fleet.provider.takes_only("right");
+    fleet.provider.accept_only("right");
     for _ in 0..10 {
         wrong.token().await.unwrap_err();
         sleep(Duration::from_secs(61)).await;
     }
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
 
-    fleet.provider.is_now(Mood::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let getter = fleet.builder(credentials(Vault::with("right")), Duration::ZERO);
     let getter = getter.circuit(circuit).build().unwrap();
-    let asked = fleet.provider.asked().len();
+    let asked = fleet.provider.requests().len();
     let error = loop {
         match getter.token().await.unwrap_err() {
             error @ TokenError::Open(_) => break error,
@@ -217,7 +218,7 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
         }
     };
     assert!(error.retry_after().is_some());
-    assert_eq!(fleet.provider.asked().len() - asked, 3, "the ancestor's three");
+    assert_eq!(fleet.provider.requests().len() - asked, 3, "the ancestor's three");
     let mut cause: Option<&dyn Error> = Some(&error);
     while let Some(error) = cause.filter(|error| !error.is::<CircuitOpen>()) {
         cause = error.source();
@@ -228,7 +229,7 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
 #[tokio::test(start_paused = true)]
 async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seconds() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let circuit = CircuitBreaker::new(
         "provider",
         CircuitPolicy::for_token_endpoint(),
@@ -247,13 +248,13 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
         sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(circuit.record().await.state, CircuitState::Open);
-    assert_eq!(fleet.provider.asked().len(), 3);
+    assert_eq!(fleet.provider.requests().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
     let fleet = Fleet::new();
-    fleet.provider.is_now(Mood::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
     let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
@@ -266,7 +267,7 @@ async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
     let error = deadline.scope(late()).await;
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
-    fleet.provider.is_now(Mood::Grants);
+    fleet.provider.recover();
     getter.token().await.unwrap();
 }
 
@@ -275,11 +276,11 @@ async fn nor_does_one_that_got_its_lease_late_where_there_is_no_deadline() {
     // Who has no deadline gives up after ten seconds; a request is given three.
     for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
         let fleet = Fleet::new();
-        fleet.provider.is_now(Mood::Hangs);
+        fleet.provider.fail(FailureMode::Hangs);
         let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
-        let store = SlowAtFirst::new(&fleet.store, Duration::from_millis(late));
+        let store = with_a_late_first_answer(&fleet.store, Duration::from_millis(late));
         let getter = TokenGetter::builder(credentials(Vault::with("secret")), Arc::new(store))
             .grant(fleet.provider.clone())
             .clock(fleet.clock())

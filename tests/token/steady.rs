@@ -2,13 +2,10 @@
 
 use std::{task::Poll, time::Duration};
 
-use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify::token::{
-    ClientCredentials, ClientSecret, Grant, GrantError, Granted, ReplyFault, TokenError,
-    TokenSource,
-};
-use funcify_core::{Deadline, token::AccessToken};
+use funcify::token::{ClientSecret, GrantError, ReplyFault, TokenError, TokenSource};
+use funcify_core::Deadline;
+use funcify_test_support::FakeGrant;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, at_once, credentials};
@@ -64,27 +61,13 @@ async fn nobody_waits_for_the_one_who_renews() {
     assert_eq!(renewing.await.expose(), "token-2");
 }
 
-/// A provider that says nothing of how long its token lives.
-#[derive(Debug)]
-struct Silent(String);
-
-#[async_trait]
-impl Grant for Silent {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        Ok(Granted { token: AccessToken::new(&*self.0), expires_in: None, scope: None })
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_token_of_which_no_lifetime_was_said_lives_as_long_as_it_says_itself_or_by_default() {
     let minted = async |token: String| {
         let fleet = Fleet::new();
         let builder = fleet.builder(credentials(ClientSecret::new("secret")), Duration::ZERO);
-        let builder = builder.grant(Silent(token)).default_lifetime(Duration::from_secs(600));
+        let grant = FakeGrant::new().with_token(token).with_lifetime(None);
+        let builder = builder.grant(grant).default_lifetime(Duration::from_secs(600));
         let token = builder.build().unwrap().token().await;
         token.map(|token| token.expires_at().since(fleet.clock().now()).as_secs())
     };
@@ -114,7 +97,7 @@ async fn with_little_time_left_a_due_token_is_used_as_it_is() {
         }
     };
     Deadline::within(Duration::from_secs(10)).scope(hurried()).await;
-    assert_eq!(fleet.provider.asked().len(), 1);
+    assert_eq!(fleet.provider.requests().len(), 1);
     let renewed = async { while getter.token().await.unwrap().expose() == "token-1" {} };
     Deadline::within(Duration::from_secs(10)).scope(renewed).await;
 }
