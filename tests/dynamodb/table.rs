@@ -9,7 +9,7 @@ use funcify_core::register::Register;
 use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::attempt::{attempt, circuit, unique, write};
-use crate::support::{aws, env};
+use crate::support::aws;
 
 async fn on_table(name: &str) -> DynamoDbBackend {
     DynamoDbBackend::new(DynamoDbConfig::new(name), &aws::config(None).await).unwrap()
@@ -35,10 +35,8 @@ fn source(error: &StoreError) -> String {
 }
 
 #[tokio::test]
-async fn a_table_is_made_on_request_and_again_without_harm() {
-    if env::aws_endpoint("DYNAMODB").is_none() {
-        return println!("not on the user's own AWS: it would leave a table behind");
-    }
+#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
+async fn create_table_makes_the_table_and_may_be_repeated() {
     let backend = on_table(&unique("made")).await;
     backend.create_table().await.unwrap();
     write(&backend, &circuit("first"), None, 1).await;
@@ -56,10 +54,8 @@ async fn a_table_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
+#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
 async fn a_table_with_another_key_is_named_with_the_key_it_must_have() {
-    if env::aws_endpoint("DYNAMODB").is_none() {
-        return println!("not on the user's own AWS: it would leave a table behind");
-    }
     for (key, kind) in [("id", ScalarAttributeType::S), ("pk", ScalarAttributeType::N)] {
         let name = unique("other-key");
         table_with(&name, key, kind).await;

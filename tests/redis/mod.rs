@@ -6,9 +6,9 @@ mod faults;
 mod mutants;
 mod raw;
 mod refusals;
+mod requests;
 mod rights;
 mod server;
-mod speed;
 mod storm;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::support::proxy::{FaultProxy, Mode};
+use crate::support::virtual_time::on_virtual_time;
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -120,10 +121,9 @@ async fn delay_makes_a_response_late() {
     let (_echo, proxy, mut client) = connected().await;
     proxy.set(Mode::Delay(SHORT)).await;
 
-    let start = Instant::now();
-    exchange(&mut client, b"slow").await.unwrap();
+    let (_, took) = on_virtual_time(exchange(&mut client, b"slow")).await;
 
-    assert!(start.elapsed() >= SHORT);
+    assert!(took >= SHORT, "{took:?}");
     assert_eq!(proxy.faults(), 1);
 }
 
@@ -132,10 +132,9 @@ async fn trickle_keeps_to_its_rate() {
     let (_echo, proxy, mut client) = connected().await;
     proxy.set(Mode::Trickle(20)).await;
 
-    let start = Instant::now();
-    exchange(&mut client, b"ten bytes!").await.unwrap();
+    let (_, took) = on_virtual_time(exchange(&mut client, b"ten bytes!")).await;
 
-    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(took >= Duration::from_millis(500), "{took:?}");
 }
 
 #[tokio::test]
