@@ -83,21 +83,28 @@
 //! [`ConfigError`] that says which one to switch on.
 
 pub mod api;
+#[cfg(feature = "lambda")]
 pub mod auth;
 pub mod client;
 mod error_chain;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "lambda")]
 mod json;
+#[cfg(feature = "lambda")]
 pub mod local;
+#[cfg(feature = "lambda")]
 pub mod pipeline;
+#[cfg(feature = "lambda")]
 mod problem;
 pub mod stores;
+#[cfg(feature = "lambda")]
 pub mod testing;
 pub mod token;
 mod trace;
 
 pub use api::Api;
+#[cfg(feature = "lambda")]
 pub use auth::{AccessPolicy, Authenticator};
 pub use error_chain::error_chain;
 pub use funcify_core::{
@@ -106,7 +113,9 @@ pub use funcify_core::{
     circuit::{self, CircuitBreaker, CircuitPolicy},
     register,
 };
+#[cfg(feature = "lambda")]
 pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};
+#[cfg(feature = "lambda")]
 pub use problem::Problem;
 pub use stores::{Backend, ConfigError, Stores, sealed};
 pub use token::{ClientCredentials, TokenGetter};

@@ -117,7 +117,7 @@ impl Authenticator {
         self
     }
 
-    /// Looks for permissions in this claim, instead of in `scope`, `permissions` and `permissions`;
+    /// Looks for permissions in this claim, instead of in `scope`, `permissions` and `activities`;
     /// said twice, in either.
     #[must_use]
     pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
@@ -198,7 +198,7 @@ fn circuit_name(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let legal = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
     let host = host.chars().map(|letter| if legal(letter) { letter } else { '-' });
-    "authenticator-".chars().chain(host).take(64).collect()
+    "pip-".chars().chain(host).take(64).collect()
 }
 
 /// An address as it may be shown: without user, password and query.

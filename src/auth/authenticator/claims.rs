@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Where permissions are looked for unless something else is said.
-const DEFAULT: [&str; 3] = ["scope", "permissions", "permissions"];
+const DEFAULT: [&str; 3] = ["scope", "permissions", "activities"];
 
 /// The permissions in `claims`: of each claim, a string split on spaces (RFC 8693, section 4.2) or the
 /// strings of an array.

@@ -69,7 +69,7 @@ fn each_issuer_has_a_circuit_of_its_own_under_a_legal_name() {
         .iter()
         .map(|issuer| issuer.circuit.as_ref().unwrap().name().to_string());
     let names: Vec<String> = names.collect();
-    assert_eq!(names[..2], ["authenticator-login.example.com", "authenticator--2001-db8--1-"]);
+    assert_eq!(names[..2], ["pip-login.example.com", "pip--2001-db8--1-"]);
     assert_eq!((names[2].len(), names[3].as_str()), (64, "issuer"));
 }
 

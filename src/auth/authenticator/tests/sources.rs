@@ -110,7 +110,7 @@ async fn activities_come_from_scope_permissions_and_activities() {
     };
     assert!(allows(&authenticator, "scope", json!("openid orders:order:read email")).await);
     assert!(allows(&authenticator, "permissions", json!(["orders:order:read"])).await);
-    assert!(allows(&authenticator, "permissions", json!(["stock:**", "orders:**"])).await);
+    assert!(allows(&authenticator, "activities", json!(["stock:**", "orders:**"])).await);
     assert!(!allows(&authenticator, "scope", json!("openid orders:order:write")).await);
     assert!(!allows(&authenticator, "scope", json!({ "orders:order:read": true })).await);
     assert!(!allows(&authenticator, "permissions", json!([["orders:order:read"], 7, null])).await);
@@ -165,7 +165,7 @@ async fn every_kind_of_authorizer_is_understood() {
             "Lambda, REST",
             r#"{"principalId":"alice","integrationLatency":3,"scope":"orders:order:read"}"#,
         ),
-        ("Lambda, HTTP", r#"{"lambda":{"sub":"alice","permissions":["orders:order:read"]}}"#),
+        ("Lambda, HTTP", r#"{"lambda":{"sub":"alice","activities":["orders:order:read"]}}"#),
     ];
     let arn = "arn:aws:iam::123456789012:user/alice";
     for iam in [
