@@ -1,5 +1,5 @@
-//! What an event costs in allocations, from its bytes to the answer's. A binary of its own: the
-//! count is the process's.
+//! How many allocations an event costs, from its bytes to the bytes of the answer. This is a binary of
+//! its own, because allocations are counted for the whole process.
 
 #![allow(
     clippy::print_stdout,
@@ -31,7 +31,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// One test at a time, for they count together.
+/// One test at a time, because they share the counter.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 async fn order(Path(id): Path<u32>) -> Json<Value> {
@@ -72,7 +72,7 @@ async fn fewest(pipeline: &Pipeline, bytes: &str) -> usize {
 }
 
 #[tokio::test]
-async fn an_event_costs_no_more_allocations_than_it_may() {
+async fn an_event_stays_within_its_limit_of_allocations() {
     let _alone = ALONE.lock().await;
     let pipeline = hundred_routes();
     for (name, text, most) in [
@@ -116,7 +116,7 @@ async fn fewest_of_hits(use_it: impl Fn(&Token)) -> usize {
 }
 
 #[tokio::test]
-async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
+async fn a_token_in_memory_and_its_header_cost_no_allocation() {
     let _alone = ALONE.lock().await;
     let header = |token: &Token| drop(black_box(token.authorization().clone()));
     assert_eq!(fewest_of_hits(header).await, 0);
@@ -125,7 +125,7 @@ async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
 }
 
 #[tokio::test]
-async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once() {
+async fn a_token_in_memory_is_ready_at_the_first_poll_on_many_threads() {
     let _alone = ALONE.lock().await;
     let getter = getter().await;
     std::thread::scope(|threads| {
@@ -145,7 +145,7 @@ async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once(
 }
 
 #[tokio::test]
-async fn a_handler_that_allocates_is_seen_by_the_count() {
+async fn the_allocations_of_a_handler_are_counted() {
     let _alone = ALONE.lock().await;
     let hoard = async || {
         let boxes: Vec<Box<u64>> = (0..200).map(Box::new).collect();

@@ -89,7 +89,7 @@ async fn the_identity_provider_describes_itself_and_counts_its_grants() {
 }
 
 #[tokio::test]
-async fn the_identity_provider_takes_a_client_that_signs_with_its_key() {
+async fn the_identity_provider_accepts_clients_that_sign_with_their_key() {
     let discovery = idp::get("/.well-known/openid-configuration").await;
     let rsa = EncodingKey::from_rsa_pem(&fs::read(env::idp_rsa_key()).unwrap()).unwrap();
     let ec = EncodingKey::from_ec_pem(&fs::read(env::idp_ec_key()).unwrap()).unwrap();
@@ -109,7 +109,7 @@ async fn the_identity_provider_takes_a_client_that_signs_with_its_key() {
     }
 }
 
-/// A token for a minute, for a client that proves itself so.
+/// Requests a token for a minute with these credentials.
 async fn granted(discovery: &Value, proof: &[(&str, &str)]) -> Value {
     let resource = idp::resource("opaque", 60);
     let mut form = vec![("grant_type", "client_credentials"), ("resource", resource.as_str())];

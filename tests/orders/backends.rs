@@ -1,4 +1,4 @@
-//! The same job on each backend, and with a real identity provider.
+//! The same run on each backend, and with a real identity provider.
 
 use aws_config::BehaviorVersion;
 use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
@@ -6,18 +6,18 @@ use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 use super::{assert_as_shipped, json_of, orders, run};
 use crate::support::{env, idp};
 
-/// The URL with an option more.
+/// The URL with one more option.
 fn with(url: &str, option: &str) -> String {
     let mark = if url.contains('?') { '&' } else { '?' };
     format!("{url}{mark}{option}")
 }
 
-/// Keys that no other test and no earlier run has.
+/// A key prefix that no other test and no earlier run uses.
 fn prefix(purpose: &str) -> String {
     format!("prefix=funcify-test-{purpose}-{:x}", env::seed())
 }
 
-/// The path in Parameter Store with a step more.
+/// The Parameter Store path with one more component.
 fn below(url: &str, step: &str) -> String {
     let (path, options) = url.split_once('?').unwrap_or((url, ""));
     format!("{path}/{step}-{:x}?{options}", env::seed())
@@ -37,7 +37,7 @@ async fn runs_as_shipped_on(url: &str) {
 }
 
 #[tokio::test]
-async fn on_redis_it_runs_as_on_memory_and_once_more() {
+async fn on_redis_it_runs_as_on_memory_and_a_second_run_reuses_the_token() {
     let url = with(&env::redis(), &prefix("orders"));
     runs_as_shipped_on(&url).await;
     // What the first run left there is in nobody's way.
@@ -57,7 +57,7 @@ async fn on_ssm_it_runs_as_on_memory() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_told_and_every_event_runs() {
+async fn a_store_that_does_not_answer_is_reported_and_every_event_still_runs() {
     let mut command = orders(&["--json"]);
     command.env("FUNCIFY_BACKEND", "redis://127.0.0.1:1");
     let (code, stdout, stderr) = run(command).await;
@@ -84,7 +84,7 @@ async fn two_processes_cost_the_certified_provider_one_grant() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_fails_the_calls_and_is_not_shown() {
+async fn a_wrong_secret_fails_the_calls_and_is_not_printed() {
     let mut command = orders(&["--json", "--idp", &env::idp()]);
     command.env("FUNCIFY_CLIENT_ID", "basic-orders-wrong");
     command.env("FUNCIFY_CLIENT_SECRET", "canary");

@@ -1,4 +1,4 @@
-//! The main job: the built `orders` example, as a user runs it.
+//! The built example `orders`, as a user runs it.
 
 mod backends;
 mod refusals;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Process, example};
 
-/// The command, knowing nothing of the environment that the tests run in.
+/// The command, without the environment of the tests.
 fn orders(arguments: &[&str]) -> Command {
     let mut command = example("orders");
     for (name, _) in env::vars_os() {
@@ -23,14 +23,14 @@ fn orders(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end: exit code, standard output, standard error.
+/// Runs it, and returns its exit code, standard output and standard error.
 async fn run(command: Command) -> (i32, String, String) {
     let mut process = Process::start(command);
     let status = process.ended(Duration::from_secs(60)).await;
     (status.code().unwrap(), process.stdout(), process.stderr())
 }
 
-/// Runs it with `--json`; the events and the summary.
+/// Runs it with `--json`, and returns the events and the summary.
 async fn json_of(command: Command) -> (Vec<Value>, Value) {
     let (code, stdout, stderr) = run(command).await;
     assert_eq!(code, 0, "{stderr}");
@@ -74,7 +74,7 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("16-rest-path-in-disguise", "apigw-rest-v1", None, "handled", Some(400)),
 ];
 
-/// One grant served all of them, and nothing stood in the way.
+/// Every event has its expected outcome, and one grant served all of them.
 fn assert_as_shipped(events: &[Value], summary: &Value) {
     let seen: Vec<_> = events
         .iter()
@@ -92,7 +92,7 @@ fn assert_as_shipped(events: &[Value], summary: &Value) {
 }
 
 #[tokio::test]
-async fn each_shipped_event_ends_as_it_should_at_the_cost_of_one_grant() {
+async fn each_shipped_event_has_its_expected_outcome_and_all_cost_one_grant() {
     let (events, summary) = json_of(orders(&["--json"])).await;
     assert_as_shipped(&events, &summary);
     for event in &events {
@@ -116,7 +116,7 @@ async fn each_shipped_event_ends_as_it_should_at_the_cost_of_one_grant() {
 }
 
 #[tokio::test]
-async fn a_person_reads_a_line_an_event_and_what_is_a_stand_in() {
+async fn the_output_is_a_line_for_each_event_and_says_which_services_are_simulated() {
     let (code, stdout, stderr) = run(orders(&[])).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     for (file, kind, route, outcome, status) in SHIPPED {
@@ -133,7 +133,7 @@ async fn a_person_reads_a_line_an_event_and_what_is_a_stand_in() {
 }
 
 #[tokio::test]
-async fn files_of_ones_own_run_in_the_order_given() {
+async fn files_named_on_the_command_line_run_in_their_order() {
     let events = format!("{}/../examples/events", env!("CARGO_MANIFEST_DIR"));
     let [last, first] = ["14-rest-no-such-route", "04-http-get-health-public"]
         .map(|name| format!("{events}/{name}.json"));
@@ -146,7 +146,7 @@ async fn files_of_ones_own_run_in_the_order_given() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_read_enough_ends_it_quietly() {
+async fn a_reader_that_closes_the_pipe_ends_it_without_an_error() {
     let mut command = orders(&["--json"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -162,7 +162,7 @@ async fn a_reader_that_has_read_enough_ends_it_quietly() {
 }
 
 #[tokio::test]
-async fn help_is_no_error() {
+async fn help_exits_with_success() {
     let (code, stdout, stderr) = run(orders(&["--help"])).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.starts_with("orders [--json]"));

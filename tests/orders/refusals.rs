@@ -1,4 +1,4 @@
-//! What cannot be used is told in one line before the first event runs.
+//! An invalid argument, file or setting is reported in one line before the first event runs.
 
 use std::{fs, path::PathBuf, process};
 
@@ -13,7 +13,7 @@ fn file(name: &str, content: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn arguments_and_files_that_cannot_be_used_are_named() {
+async fn invalid_arguments_and_files_are_named() {
     let cut = file("cut.json", br#"{"version": "2.0", "#);
     let empty = file("empty.json", b"");
     let latin = file("latin.json", b"\"\xe9\"");
@@ -35,7 +35,7 @@ async fn arguments_and_files_that_cannot_be_used_are_named() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_are_named_and_no_secret_is() {
+async fn invalid_settings_are_named_and_no_secret_is_printed() {
     let client = [("FUNCIFY_CLIENT_ID", "basic"), ("FUNCIFY_CLIENT_SECRET", "canary")];
     refused(&["--idp", "http://login.example"], &client, "issuer").await;
     refused(&["--idp", "https://user:canary@login.example"], &client, "issuer").await;

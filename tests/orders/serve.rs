@@ -21,7 +21,7 @@ async fn serving() -> (Process, String, String) {
 }
 
 #[tokio::test]
-async fn curl_is_answered_as_if_through_an_http_api() {
+async fn a_request_by_curl_is_answered_as_through_an_http_api() {
     let (mut process, url, token) = serving().await;
     let client = funcify::client::client().unwrap();
     let health = client.get(format!("{url}/health")).send().await.unwrap();
@@ -57,7 +57,7 @@ fn interrupt(process: &Process) {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_one_line_and_2() {
+async fn a_port_in_use_is_reported_in_one_line_with_exit_code_2() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, _, stderr) = super::run(orders(&["--serve", &address])).await;

@@ -215,8 +215,7 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     }
     let stores = Stores::from_url("memory:").await.unwrap();
     let circuits = stores.circuits.clone();
-    let another =
-        CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
+    let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
     another.unwrap().force_open(until, "a test").await.unwrap();
     let authenticator =

@@ -15,19 +15,19 @@ use crate::support::attempt::unique;
 use crate::support::env;
 use crate::support::process::Process;
 
-/// How many die at a time.
+/// How many writers are killed at a time.
 const LANES: usize = 4;
 
-/// The epoch that whoever goes on writes: no writer gets that far.
+/// The epoch that the next writer writes. No killed writer gets that far.
 const HEIR: u64 = 7_000_000;
 
 /// For a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a writer that is dead by now had been told, and what is there.
+/// What the store holds after a writer was killed.
 type Found = Option<Versioned<CircuitRecord>>;
 
-/// The write that was acknowledged last, or the one after it, whole; nothing only if none was.
+/// The record must be that of the last acknowledged write or of the one after it, and complete.
 fn judge(acknowledged: u64, found: &Found) -> Result<(), String> {
     let epoch = match found {
         None => 0,
@@ -120,7 +120,7 @@ async fn f11_a_writer_that_is_killed_leaves_the_old_record_or_the_new_on_ssm() {
 
 /// What a store that loses, tears or repeats writes would leave.
 #[test]
-fn a_record_that_no_honest_store_leaves_is_caught() {
+fn the_check_catches_a_record_that_no_correct_store_leaves() {
     use funcify_core::register::{Corruption, Version};
     let there = |epoch| {
         let record = CircuitRecord { epoch, ..CircuitRecord::default() };

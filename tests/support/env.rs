@@ -16,7 +16,7 @@ pub(crate) fn redis_tls() -> String {
     required("FUNCIFY_TEST_REDIS_TLS")
 }
 
-/// A directory with `ca.pem`, and `server.pem` and `server-key.pem` for 127.0.0.1 that it vouches for.
+/// A directory with `ca.pem`, and with `server.pem` and `server-key.pem` for 127.0.0.1, signed by it.
 pub(crate) fn tls() -> PathBuf {
     required("FUNCIFY_TEST_TLS").into()
 }
@@ -47,17 +47,17 @@ pub(crate) fn idp() -> String {
     required("FUNCIFY_TEST_IDP")
 }
 
-/// The secret of the clients `basic…` and `post…`.
+/// The secret of the clients whose id begins with `basic` or `post`.
 pub(crate) fn idp_secret() -> String {
     required("FUNCIFY_TEST_IDP_SECRET")
 }
 
-/// The private key (PEM) of the clients `rsa…`, which sign with RS256.
+/// The private key (PEM) of the clients whose id begins with `rsa`. They sign with RS256.
 pub(crate) fn idp_rsa_key() -> PathBuf {
     required("FUNCIFY_TEST_IDP_RSA_KEY").into()
 }
 
-/// The private key (PEM) of the clients `ec…`, which sign with ES256.
+/// The private key (PEM) of the clients whose id begins with `ec`. They sign with ES256.
 pub(crate) fn idp_ec_key() -> PathBuf {
     required("FUNCIFY_TEST_IDP_EC_KEY").into()
 }
