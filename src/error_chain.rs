@@ -12,7 +12,7 @@ use std::error::Error;
 /// let error = ConfigError::Variable { variable: "FUNCIFY_BACKEND", fault };
 /// assert_eq!(
 ///     error_chain(&error),
-///     "FUNCIFY_BACKEND cannot be used: expected the URL of a backend, got bytes that are no Unicode text"
+///     "FUNCIFY_BACKEND cannot be used: expected text, got bytes that are not valid Unicode"
 /// );
 /// ```
 #[must_use]

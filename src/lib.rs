@@ -97,7 +97,7 @@ pub mod local;
 pub mod pipeline;
 #[cfg(feature = "lambda")]
 mod problem;
-pub mod stores;
+mod stores;
 #[cfg(feature = "lambda")]
 pub mod testing;
 pub mod token;
@@ -108,8 +108,7 @@ pub use api::Api;
 pub use auth::{AccessPolicy, Authenticator};
 pub use error_chain::error_chain;
 pub use funcify_core::{
-    Chance, Clock, Deadline, DeadlineExceeded, ManualClock, StoreError, StoreErrorKind,
-    SystemClock, Timestamp,
+    Deadline, DeadlineExceeded, PendingReport, StoreError, StoreErrorKind, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
     register,
 };
@@ -117,7 +116,7 @@ pub use funcify_core::{
 pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};
 #[cfg(feature = "lambda")]
 pub use problem::Problem;
-pub use stores::{Backend, ConfigError, Stores, sealed};
+pub use stores::{ConfigError, SealedTokens, Stores};
 pub use token::{ClientCredentials, TokenGetter};
 pub use trace::TraceContext;
 

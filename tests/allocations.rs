@@ -17,12 +17,10 @@ use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing,
-    token::{
-        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter,
-        TokenSource,
-    },
+    token::{ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter, TokenSource},
 };
 use funcify_backend_memory::MemoryBackend;
+use funcify_core::register::RetryingRegister;
 use funcify_test_support::FakeGrant;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
@@ -92,11 +90,11 @@ async fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "warehouse",
-        ClientAuthentication::basic(ClientSecret::new("secret")),
+        ClientSecret::from("secret"),
     );
-    let store = std::sync::Arc::new(MemoryBackend::default());
+    let store = std::sync::Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).grant(FakeGrant::new()).build().unwrap();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     getter
 }
 

@@ -26,6 +26,7 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
     circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    register::RetryingRegister,
 };
 use funcify_test_support::FailureMode;
 use http::{HeaderValue, Method, Request};
@@ -36,7 +37,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::{support::http::serve, token::fleet::Fleet};
 
 fn breaker() -> CircuitBreaker {
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), store).unwrap()
 }
 

@@ -23,4 +23,5 @@ mod ssm;
 mod stores;
 mod support;
 mod support_itself;
+mod third_record;
 mod token;

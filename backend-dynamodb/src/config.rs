@@ -1,11 +1,17 @@
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use url::Url;
+use funcify_backend_aws::{
+    AwsConfigError, UrlOptions, check_region, parse_url, refuse_part, shorten,
+};
 
 use crate::DynamoDbConfigError;
 
-/// The attempt after which a connection counts as broken: DynamoDB answers within a few milliseconds.
-const ATTEMPT: Duration = Duration::from_millis(200);
+/// The time limit of one request, 200 ms. DynamoDB answers within a few milliseconds, so the
+/// connection is probably broken by then, and 300 ms of the operation are left to try again.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The form of the URL, for error messages.
+const FORM: &str = "dynamodb://TABLE";
 
 /// Which table to use, and how.
 ///
@@ -26,113 +32,80 @@ pub struct DynamoDbConfig {
     pub(crate) table: String,
     pub(crate) region: Option<String>,
     pub(crate) prefix: String,
-    pub(crate) attempt: Duration,
+    pub(crate) attempt_timeout: Duration,
 }
 
 impl DynamoDbConfig {
-    /// The table `table`, in the region of the environment, with the prefix `funcify`.
+    /// Uses the table `table` in the region of the environment, with the prefix `funcify`.
     #[must_use]
     pub fn new(table: impl Into<String>) -> Self {
-        let prefix = "funcify".to_owned();
-        Self { table: table.into(), region: None, prefix, attempt: ATTEMPT }
+        Self {
+            table: table.into(),
+            region: None,
+            prefix: "funcify".to_owned(),
+            attempt_timeout: ATTEMPT_TIMEOUT,
+        }
     }
 
-    /// Reads `dynamodb://TABLE[?region=REGION&prefix=PREFIX]`.
+    /// Parses `dynamodb://TABLE[?region=REGION&prefix=PREFIX]`.
     ///
     /// # Errors
     ///
     /// [`DynamoDbConfigError`] names the part or the option that is wrong.
     pub fn parse(url: &str) -> Result<Self, DynamoDbConfigError> {
-        let url = Url::parse(url)?;
-        if url.scheme() != "dynamodb" {
-            return Err(DynamoDbConfigError::Scheme { got: url.scheme().to_owned() });
-        }
-        let table = url.host_str().ok_or(url::ParseError::EmptyHost)?;
-        refuse_extra_parts(&url)?;
+        let url = parse_url(url, "dynamodb", FORM)?;
+        let no_host = url::ParseError::EmptyHost;
+        let table = url.host_str().ok_or(AwsConfigError::Url { form: FORM, source: no_host })?;
+        refuse_part(FORM, "port", url.port().is_some())?;
+        refuse_part(FORM, "path", !matches!(url.path(), "" | "/"))?;
+
         let mut config = Self::new(table);
-        let mut seen = Vec::new();
-        for (option, value) in url.query_pairs() {
-            match &*option {
-                "region" => config.region = Some(value.into_owned()),
-                "prefix" => config.prefix = value.into_owned(),
-                _ => return Err(DynamoDbConfigError::UnknownOption { option: short(&option) }),
-            }
-            if seen.contains(&option) {
-                return Err(DynamoDbConfigError::RepeatedOption { option: option.into_owned() });
-            }
-            seen.push(option);
+        let mut options = UrlOptions::of(&url);
+        config.region = options.take("region")?;
+        if let Some(prefix) = options.take("prefix")? {
+            config.prefix = prefix;
         }
+        options.finish("`region` or `prefix`")?;
         config.check()?;
         Ok(config)
     }
 
-    /// Uses the table of this region.
+    /// Uses the table in this region instead of the region of the environment.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         Self { region: Some(region.into()), ..self }
     }
 
-    /// Begins every key with `prefix:`: fleets with different prefixes share a table, not records.
+    /// Starts every key with `prefix:` instead of `funcify:`. Fleets with different prefixes can
+    /// share a table; they do not share records.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Gives one request on a standing connection this long, 200 ms unless given: more where the
-    /// table is an ocean away.
+    /// Sets the time limit of one request on an existing connection. The default is 200 ms; use
+    /// more if the table is on another continent.
     #[must_use]
-    pub fn with_attempt_timeout(self, attempt: Duration) -> Self {
-        Self { attempt, ..self }
+    pub fn with_attempt_timeout(self, limit: Duration) -> Self {
+        Self { attempt_timeout: limit, ..self }
     }
 
-    /// What `parse` promises, for a configuration that was put together in code.
+    /// Checks a configuration, whether it was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), DynamoDbConfigError> {
-        if !is_made_of(&self.table, 3..=255, b"_.-") {
-            return Err(DynamoDbConfigError::Table { got: short(&self.table) });
+        if !has_only(&self.table, 3..=255) {
+            return Err(DynamoDbConfigError::Table { got: shorten(&self.table) });
         }
-        if !is_made_of(&self.prefix, 1..=64, b"_.-") {
-            return Err(DynamoDbConfigError::Prefix { got: short(&self.prefix) });
+        if !has_only(&self.prefix, 1..=64) {
+            return Err(DynamoDbConfigError::Prefix { got: shorten(&self.prefix) });
         }
-        match &self.region {
-            Some(region) if !is_region(region) => {
-                Err(DynamoDbConfigError::Region { got: short(region) })
-            }
-            _ => Ok(()),
-        }
+        Ok(check_region(self.region.as_deref())?)
     }
 }
 
-fn refuse_extra_parts(url: &Url) -> Result<(), DynamoDbConfigError> {
-    let extra = [
-        ("user name", !url.username().is_empty()),
-        ("password", url.password().is_some()),
-        ("port", url.port().is_some()),
-        ("path", !matches!(url.path(), "" | "/")),
-        ("fragment", url.fragment().is_some()),
-    ];
-    match extra.into_iter().find(|(_, given)| *given) {
-        Some((part, _)) => Err(DynamoDbConfigError::ExtraPart { part }),
-        None => Ok(()),
-    }
-}
-
-fn is_made_of(text: &str, length: std::ops::RangeInclusive<usize>, also: &[u8]) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || also.contains(&byte);
+/// Whether the text consists of that many of the characters that a table name may have.
+fn has_only(text: &str, length: RangeInclusive<usize>) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     length.contains(&text.len()) && text.bytes().all(legal)
-}
-
-/// A region becomes part of a host name: nothing else may be smuggled into it.
-fn is_region(region: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (2..=32).contains(&region.len())
-        && region.bytes().all(legal)
-        && !region.starts_with('-')
-        && !region.ends_with('-')
-}
-
-/// Enough to be found again, not a megabyte of it.
-fn short(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_table_region_and_prefix() {
+    fn a_url_names_table_region_and_prefix() {
         let plain = DynamoDbConfig::new("fleet");
         let region = plain.clone().with_region("eu-central-1");
         let cases = [
@@ -163,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_what_is_wrong() {
+    fn an_invalid_url_is_refused_with_what_is_wrong() {
         let long = format!("dynamodb://{}", "t".repeat(256));
         let cases = [
             ("", "a URL"),

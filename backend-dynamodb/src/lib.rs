@@ -9,4 +9,5 @@ mod wire;
 
 pub use config::DynamoDbConfig;
 pub use error::{DynamoDbConfigError, DynamoDbError};
+pub use funcify_backend_aws::{AwsConfigError, AwsError};
 pub use register::DynamoDbBackend;

@@ -7,22 +7,25 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+use funcify_backend_aws::{Connection, Request};
 use funcify_core::{
-    Clock, StoreError, StoreErrorKind, SystemClock,
+    StoreError, StoreErrorKind,
+    engine::{Clock, SystemClock},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
 use crate::{
     DynamoDbConfig, DynamoDbConfigError,
-    connect::Connection,
-    error::{Request, store_error},
+    connect::connect,
+    error::{failed, store_error},
     wire::{self, Item},
 };
 
-/// Records as items of a DynamoDB table.
+/// Stores each record as an item of a DynamoDB table.
 ///
-/// One conditional `PutItem` a write, one `GetItem` a read, no retries: the deadline and the retries
-/// are the engines'. Needs the rights `dynamodb:GetItem` and `dynamodb:PutItem` on the one table.
+/// A read is one `GetItem`, a write is one conditional `PutItem`. The backend does not retry;
+/// funcify does, within the deadline of the operation. It needs the permissions `dynamodb:GetItem`
+/// and `dynamodb:PutItem` on the table.
 ///
 /// # Examples
 ///
@@ -39,12 +42,12 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct DynamoDbBackend {
-    connection: Connection,
+    connection: Connection<Client>,
     config: DynamoDbConfig,
 }
 
 impl DynamoDbBackend {
-    /// A client for the table, from the AWS configuration of the process; does no I/O.
+    /// Creates a client for the table from the AWS configuration of the process. Does no I/O.
     ///
     /// # Errors
     ///
@@ -53,8 +56,8 @@ impl DynamoDbBackend {
         Self::build(aws_sdk_dynamodb::config::Builder::from(aws), config)
     }
 
-    /// The same with a client that there is already: its HTTP client, credentials and endpoint stay,
-    /// its own retries and timeouts are switched off.
+    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
+    /// and timeouts are not used.
     ///
     /// # Errors
     ///
@@ -70,7 +73,7 @@ impl DynamoDbBackend {
         builder: aws_sdk_dynamodb::config::Builder,
         config: DynamoDbConfig,
     ) -> Result<Self, DynamoDbConfigError> {
-        let connection = Connection::new(builder, &config)?;
+        let connection = connect(builder, &config)?;
         Ok(Self { connection, config })
     }
 
@@ -86,7 +89,7 @@ impl DynamoDbBackend {
         format!("{}:{key}", self.config.prefix)
     }
 
-    /// One conditional `PutItem`: `Err(item)` with what was there instead if the condition failed.
+    /// One conditional `PutItem`: `Err` with the item in the table if the condition failed.
     async fn put(
         &self,
         item: Item,
@@ -105,13 +108,13 @@ impl DynamoDbBackend {
                 .expression_attribute_values(":expected", write_id),
             None => put.condition_expression("attribute_not_exists(write_id)"),
         };
-        match self.connection.answer(Request::Write, put.send()).await? {
+        match self.connection.response(put.send()).await {
             Ok(_) => Ok(Ok(())),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Err(failed.item.clone()))
+                Some(PutItemError::ConditionalCheckFailedException(conflict)) => {
+                    Ok(Err(conflict.item.clone()))
                 }
-                _ => Err(Request::Write.failed(error, self.table())),
+                _ => Err(failed(Request::Write, error, self.table())),
             },
         }
     }
@@ -120,19 +123,17 @@ impl DynamoDbBackend {
 #[async_trait]
 impl Register for DynamoDbBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        // A circuit's snapshot is seconds old anyway; a token read late would be fetched twice.
-        let consistent = matches!(key, RecordKey::Token(_));
         let send = self
             .connection
             .client()
             .get_item()
             .table_name(self.table())
             .key(wire::KEY, AttributeValue::S(self.key(key)))
-            .consistent_read(consistent)
+            .consistent_read(!key.kind.stale_reads)
             .send();
-        match self.connection.answer(Request::Read, send).await? {
+        match self.connection.response(send).await {
             Ok(found) => Ok(found.item.and_then(wire::decode)),
-            Err(error) => Err(Request::Read.failed(error, self.table())),
+            Err(error) => Err(failed(Request::Read, error, self.table())),
         }
     }
 
@@ -152,7 +153,7 @@ impl Register for DynamoDbBackend {
             Ok(()) => return Ok(Swap::Applied(Version::new(id))),
             Err(found) => found,
         };
-        // A `write_id` that is none of ours is a foreign item as well: replace exactly that one.
+        // An item with a malformed `write_id` is foreign too. Replace it, and only it.
         if let (None, Some(there)) = (expected, &found)
             && wire::write_id(there).is_none()
             && let Some(foreign) = there.get(wire::WRITE_ID)
@@ -169,15 +170,14 @@ impl Register for DynamoDbBackend {
         }
     }
 
-    /// Each look is billed.
-    fn pace(&self) -> PollPolicy {
-        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(1));
-        PollPolicy { shortest, longest, ..PollPolicy::default() }
+    /// DynamoDB bills each read: a poll every 250 ms to 1 s.
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1))
     }
 }
 
 impl fmt::Debug for DynamoDbBackend {
-    /// Table and prefix only: a client knows credentials.
+    /// Shows only table and prefix, because a client holds credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbBackend")
             .field("table", &self.config.table)

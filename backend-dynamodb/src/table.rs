@@ -1,6 +1,6 @@
-//! The table: made on request, checked when it is already there.
+//! Creates the table, or checks the one that exists.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     config::http::HttpResponse,
@@ -10,31 +10,37 @@ use aws_sdk_dynamodb::{
         TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
     },
 };
+use funcify_backend_aws::{AwsError, Request, bounded};
 use funcify_core::{StoreError, StoreErrorKind};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     DynamoDbBackend, DynamoDbError,
-    error::{Request, store_error},
+    error::{failed, store_error},
     wire::{KEY, TTL},
 };
 
-/// A table is there within seconds, but for a bad day of the service.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait for a new table, 60 s. It is usually ready after a few seconds.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often to ask for the status of a new table.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The time limit of one request about a table, 10 s. A deployment can wait, unlike a function.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl DynamoDbBackend {
-    /// Creates the table unless it is there, and waits until it can be used: on demand, with the
-    /// string partition key `pk` and clean-up by the attribute `ttl`.
+    /// Creates the table unless it exists, and waits until it can be used. The table is billed on
+    /// demand, has the string partition key `pk`, and expires items by the attribute `ttl`.
     ///
-    /// For a deployment or a test, not for a function: it takes seconds and needs the rights
-    /// `dynamodb:CreateTable`, `DescribeTable`, `DescribeTimeToLive` and `UpdateTimeToLive`.
+    /// Call this in a deployment or a test, not in a function: it takes seconds and needs the
+    /// permissions `dynamodb:CreateTable`, `DescribeTable`, `DescribeTimeToLive` and
+    /// `UpdateTimeToLive`.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] if the table is there with another key; otherwise whatever
-    /// DynamoDB failed with.
+    /// [`StoreErrorKind::Invalid`] if the table exists with another key. Other errors are those of
+    /// the requests to DynamoDB.
     pub async fn create_table(&self) -> Result<(), StoreError> {
         let partition_key = AttributeDefinition::builder()
             .attribute_name(KEY)
@@ -49,42 +55,44 @@ impl DynamoDbBackend {
             .billing_mode(BillingMode::PayPerRequest)
             .attribute_definitions(partition_key.map_err(build_error)?)
             .key_schema(schema.map_err(build_error)?);
-        match answer(create.send()).await? {
+        match bounded(REQUEST_TIMEOUT, create.send()).await {
             Ok(_) => {}
             Err(error) if error.code() == Some("ResourceInUseException") => {}
             Err(error) => return Err(self.failed(error)),
         }
         self.await_table().await?;
-        self.switch_clean_up_on().await
+        self.enable_expiry().await
     }
 
     async fn await_table(&self) -> Result<(), StoreError> {
-        let until = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + READY_TIMEOUT;
         loop {
             let describe = self.client().describe_table().table_name(self.table());
-            let table = answer(describe.send()).await?.map_err(|error| self.failed(error))?.table;
+            let table = bounded(REQUEST_TIMEOUT, describe.send()).await;
+            let table = table.map_err(|error| self.failed(error))?.table;
             let status = table.as_ref().and_then(TableDescription::table_status);
             if matches!(status, Some(TableStatus::Active | TableStatus::Updating)) {
                 return match table {
-                    Some(table) if has_our_key(&table) => Ok(()),
+                    Some(table) if has_expected_key(&table) => Ok(()),
                     _ => Err(store_error(
                         StoreErrorKind::Invalid,
                         DynamoDbError::KeySchema { table: self.table().to_owned() },
                     )),
                 };
             }
-            if Instant::now() + LOOK_EVERY > until {
-                return Err(Request::Read.timed_out(READY_WITHIN));
+            if Instant::now() + POLL_INTERVAL > deadline {
+                let source = AwsError::Timeout { after: READY_TIMEOUT };
+                return Err(store_error(StoreErrorKind::Timeout, source.into()));
             }
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    async fn switch_clean_up_on(&self) -> Result<(), StoreError> {
+    async fn enable_expiry(&self) -> Result<(), StoreError> {
         let describe = self.client().describe_time_to_live().table_name(self.table());
-        let found = answer(describe.send()).await?.map_err(|error| self.failed(error))?;
-        let clean_up = found.time_to_live_description;
-        let status = clean_up.and_then(|clean_up| clean_up.time_to_live_status);
+        let found = bounded(REQUEST_TIMEOUT, describe.send()).await;
+        let expiry = found.map_err(|error| self.failed(error))?.time_to_live_description;
+        let status = expiry.and_then(|expiry| expiry.time_to_live_status);
         if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
             return Ok(());
         }
@@ -94,7 +102,7 @@ impl DynamoDbBackend {
             .update_time_to_live()
             .table_name(self.table())
             .time_to_live_specification(on.map_err(build_error)?);
-        answer(update.send()).await?.map_err(|error| self.failed(error))?;
+        bounded(REQUEST_TIMEOUT, update.send()).await.map_err(|error| self.failed(error))?;
         Ok(())
     }
 
@@ -102,11 +110,11 @@ impl DynamoDbBackend {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        Request::Write.failed(error, self.table())
+        failed(Request::Write, error, self.table())
     }
 }
 
-fn has_our_key(table: &TableDescription) -> bool {
+fn has_expected_key(table: &TableDescription) -> bool {
     let is_string = table.attribute_definitions().iter().any(|attribute| {
         attribute.attribute_name() == KEY && *attribute.attribute_type() == ScalarAttributeType::S
     });
@@ -116,12 +124,6 @@ fn has_our_key(table: &TableDescription) -> bool {
         && schema.iter().all(|key| key.attribute_name() == KEY && *key.key_type() == KeyType::Hash)
 }
 
-async fn answer<T, E>(
-    send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError> {
-    timeout(ANSWER_WITHIN, send).await.map_err(|_| Request::Write.timed_out(ANSWER_WITHIN))
-}
-
 fn build_error(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    store_error(StoreErrorKind::Invalid, DynamoDbError::NotSent(error.into()))
+    store_error(StoreErrorKind::Invalid, AwsError::NotSent(error.into()).into())
 }

@@ -1,4 +1,4 @@
-//! The item: each member of a record an attribute of its own.
+//! The item of a record: each member of the record is an attribute.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ pub(crate) const KEY: &str = "pk";
 pub(crate) const WRITE_ID: &str = "write_id";
 pub(crate) const TTL: &str = "ttl";
 
-/// DynamoDB's limit of an item, 400 KB.
-pub(crate) const LARGEST: usize = 400 * 1024;
+/// The largest item that DynamoDB stores, 400 KB ("Item size" in its quotas).
+pub(crate) const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -33,7 +33,7 @@ pub(crate) fn encode(
         size += name.len() + size_of_value(value);
         item.insert(name.clone(), attribute(value));
     }
-    if size > LARGEST {
+    if size > MAX_ITEM_BYTES {
         return Err(DynamoDbError::TooLarge { size });
     }
     item.insert(KEY.to_owned(), AttributeValue::S(key));
@@ -42,22 +42,23 @@ pub(crate) fn encode(
     Ok(item)
 }
 
-/// The record of an item; `None` if the item is not ours.
+/// The record of an item; `None` if the item was not written by funcify. A record with an
+/// unreadable attribute is empty and marked as corrupt; it keeps its version.
 pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
     let version = Version::new(write_id(&item)?);
-    for ours in [KEY, WRITE_ID, TTL] {
-        item.remove(ours);
+    for reserved in [KEY, WRITE_ID, TTL] {
+        item.remove(reserved);
     }
     let members = item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?)));
     Some(match members.collect::<Option<Map<_, _>>>() {
-        Some(members) => Versioned::new(Body::new(members), version),
+        Some(members) => Versioned::new(Body::from(members), version),
         None => {
             Versioned { value: Body::default(), version, corruption: Some(Corruption::Unreadable) }
         }
     })
 }
 
-/// The write that made the item, if it is one of ours.
+/// The id of the write that made the item, if funcify wrote it.
 pub(crate) fn write_id(item: &Item) -> Option<WriteId> {
     WriteId::parse(item.get(WRITE_ID)?.as_s().ok()?)
 }
@@ -66,9 +67,7 @@ fn attribute(value: &Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(flag) => AttributeValue::Bool(*flag),
-        Value::Number(number) if survives_as_a_number(number) => {
-            AttributeValue::N(number.to_string())
-        }
+        Value::Number(number) if keeps_its_text(number) => AttributeValue::N(number.to_string()),
         Value::Number(number) => AttributeValue::Ss(vec![number.to_string()]),
         Value::String(text) => AttributeValue::S(text.clone()),
         Value::Array(values) => AttributeValue::L(values.iter().map(attribute).collect()),
@@ -78,9 +77,9 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// DynamoDB keeps 38 digits and 1e-130 to 1e126, and writes `1.0` as `1`, which is another number in
-/// JSON.
-fn survives_as_a_number(number: &Number) -> bool {
+/// Whether DynamoDB returns the number as it was written. It keeps 38 digits and the range 1e-130
+/// to 1e126 ("Number" in its data types), and it returns `1.0` as `1`, which JSON tells apart.
+fn keeps_its_text(number: &Number) -> bool {
     match number.as_f64() {
         Some(float) if number.is_f64() => {
             float.fract() != 0.0 && (1e-130..1e126).contains(&float.abs())
@@ -110,14 +109,15 @@ fn value(attribute: AttributeValue) -> Option<Value> {
     }
 }
 
-/// By the standard library's parsers: serde_json's own is a bit off in the last digit of a float.
+/// Uses the parsers of the standard library. The one of serde_json may be wrong in the last digit
+/// of a float.
 fn number(text: &str) -> Option<Value> {
     let whole =
         || text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from));
     whole().ok().or_else(|| Number::from_f64(text.parse().ok()?)).map(Value::Number)
 }
 
-/// As DynamoDB counts, rounded up.
+/// The size as DynamoDB counts it, rounded up ("Item sizes and formats" in its documentation).
 fn size_of_value(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 1,
@@ -146,11 +146,11 @@ mod tests {
 
     fn body(value: Value) -> Body {
         let Value::Object(members) = value else { panic!("not an object") };
-        Body::new(members)
+        Body::from(members)
     }
 
     #[test]
-    fn the_console_shows_the_members_of_a_record() {
+    fn each_member_of_a_record_is_an_attribute() {
         let record = body(json!({
             "state": "open", "epoch": 3, "open_until": 1_700_000_000_000_i64, "rate": 0.25,
             "failures": [[1, "a"], [2, "b"]], "override": {"mode": "disabled"}, "none": null, "ok": true
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_dynamodb_would_change_is_kept_as_its_text() {
+    fn a_number_that_dynamodb_would_change_is_stored_as_text() {
         for number in [json!(1.0), json!(-0.0), json!(1e300), json!(5e-324), json!(1e20)] {
             let AttributeValue::Ss(texts) = attribute(&number) else { panic!("{number}") };
             assert_eq!(texts, [number.to_string()]);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_a_write_id_of_ours_is_foreign() {
+    fn an_item_without_a_valid_write_id_is_foreign() {
         let foreign = [
             vec![],
             vec![("write_id", AttributeValue::S("not ours".to_owned()))],
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_is_no_json_damages_the_record_and_keeps_its_version() {
+    fn a_record_with_an_unreadable_attribute_is_corrupt_and_keeps_its_version() {
         let strange = [
             AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new("bytes")),
             AttributeValue::Ns(vec!["1".to_owned()]),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_the_item_needs_for_itself_is_refused() {
+    fn a_member_with_a_reserved_name_is_refused() {
         for name in ["pk", "write_id", "ttl"] {
             let refused = encode("k".to_owned(), ID, 0, &body(json!({ name: 1 }))).unwrap_err();
             assert!(refused.to_string().contains(name), "{refused}");
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_an_item_is_refused() {
-        let token = "t".repeat(LARGEST);
+        let token = "t".repeat(MAX_ITEM_BYTES);
         let refused = encode("k".to_owned(), ID, 0, &body(json!({ "token": token }))).unwrap_err();
         assert!(refused.to_string().contains("409600"), "{refused}");
     }
@@ -264,7 +264,7 @@ mod tests {
             id in any::<u128>(),
         ) {
             let id = WriteId::from_bits(id);
-            let record = Body::new(members.into_iter().collect());
+            let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let item = encode("k".to_owned(), id, 0, &record).unwrap();
             prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::new(id))));
         }

@@ -8,7 +8,9 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, Corruption, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{
+        Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+    },
 };
 
 /// A store in the memory of this process: the executable specification of [`Register`].
@@ -21,11 +23,11 @@ use funcify_core::{
 /// use funcify_backend_memory::MemoryBackend;
 /// use funcify_core::{
 ///     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-///     register::{Swap, Version, WriteId},
+///     register::{RetryingRegister, Swap, Version, WriteId},
 /// };
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let store = MemoryBackend::default();
+/// let store = RetryingRegister::new(MemoryBackend::default());
 /// let circuit = CircuitName::new("auth0").unwrap();
 /// assert_eq!(store.circuit_state(&circuit).await.unwrap(), None);
 ///
@@ -43,31 +45,33 @@ pub struct MemoryBackend {
     items: Arc<Mutex<HashMap<RecordKey, Item>>>,
 }
 
-/// What stands under a key; without an id it is not ours.
+/// The item at a key. Without an id it is not a record of ours.
 struct Item {
     id: Option<WriteId>,
     body: Result<Body, Corruption>,
 }
 
 impl MemoryBackend {
-    /// A store that holds nothing.
+    /// An empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts `text` under `key` as another program would have left it: as the body of a record of
-    /// `id`, or without an id as something that is not ours. For tests.
-    pub fn plant(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
+    /// Stores `text` at `key` as another program would: as the body of a record written by `id`, or
+    /// without an id as a foreign item. For tests.
+    #[doc(hidden)]
+    pub fn inject(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
         self.items().insert(key.clone(), Item { id, body: Body::parse(text) });
     }
 
-    /// Removes what stands under `key`, as an operator would. For tests.
+    /// Deletes the item at `key`, as an operator would. For tests.
+    #[doc(hidden)]
     pub fn remove(&self, key: &RecordKey) {
         self.items().remove(key);
     }
 
-    /// A panic elsewhere cannot leave half an item behind: poison is ignored.
+    /// A panic elsewhere cannot leave half an item behind, so poison is ignored.
     fn items(&self) -> MutexGuard<'_, HashMap<RecordKey, Item>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +89,7 @@ impl Register for MemoryBackend {
         expected: Option<Version>,
         id: WriteId,
         body: &Body,
-        // Memory is cleaned up with its process.
+        // Memory is freed with its process.
         _keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let mut items = self.items();
@@ -98,6 +102,10 @@ impl Register for MemoryBackend {
         }
         items.insert(key.clone(), Item { id: Some(id), body: Ok(body.clone()) });
         Ok(Swap::Applied(Version::new(id)))
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 
@@ -118,7 +126,7 @@ impl Item {
 }
 
 impl fmt::Debug for MemoryBackend {
-    /// How many items there are: a body may hold a token.
+    /// Shows the number of items only: a body may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryBackend").field("items", &self.items().len()).finish()
     }

@@ -1,8 +1,11 @@
-//! One node: a connection to it, made when it is first needed and made anew when it has died.
+//! The connection to one node: opened by the first command, and again after it was lost.
 
 use std::{io, sync::Arc, time::Duration};
 
-use funcify_core::{Clock, SystemClock, Timestamp};
+use funcify_core::{
+    Timestamp,
+    engine::{Clock, SystemClock},
+};
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
@@ -15,20 +18,23 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{config::Address, error::Failure};
 
-/// How long the first connection of a process may take, 1 s: a cold function has little processor
-/// time for a TLS handshake, and its first operation has two seconds.
+/// How long the first connection of a process may take, 1 s. A cold function has little processor
+/// time for a TLS handshake, and its first operation has 2 s.
 const FIRST_CONNECT: Duration = Duration::from_secs(1);
 
-/// The same for every later one, 250 ms: within one operation, with time left to use it.
+/// How long every later connection may take, 250 ms: half of the 500 ms of an operation, so that
+/// time is left to use it.
 const RECONNECT: Duration = Duration::from_millis(250);
 
-/// How long an answer may take, 200 ms: within one operation, with time left for a second attempt.
-const ANSWER: Duration = Duration::from_millis(200);
+/// How long a response may take, 200 ms. Redis responds within a millisecond, and the 500 ms of an
+/// operation leave time for a second attempt.
+const RESPONSE: Duration = Duration::from_millis(200);
 
-/// After so long without use the connection may have ended unseen: the process may have been frozen.
+/// How long a connection may be unused, 1 s, before the runtime checks it first. Lambda may have
+/// frozen the process meanwhile, and then nobody noticed that the connection was closed.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Who one is to the server, and how to speak to it: the same for every node.
+/// TLS and credentials: the same for every node.
 pub(crate) struct Login {
     pub(crate) tls: Option<TlsConnector>,
     pub(crate) user: Option<String>,
@@ -36,11 +42,11 @@ pub(crate) struct Login {
     pub(crate) database: u16,
 }
 
-/// A server, with at most one connection that all share.
+/// A node, with at most one connection that all commands share.
 pub(crate) struct Node {
     address: Address,
     login: Arc<Login>,
-    /// Held while connecting: the others would only make the same connection again.
+    /// Held while connecting, so that concurrent commands do not open a second connection.
     state: Mutex<State>,
 }
 
@@ -73,28 +79,29 @@ impl Node {
         &self.address
     }
 
-    /// Sends `command` once; `asking` tells a cluster node that it was sent here for this once.
-    pub(crate) async fn ask(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
+    /// Sends `command` once. `asking` tells a cluster node that only this command is redirected to
+    /// it.
+    pub(crate) async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
         let link = self.link().await?;
-        let answer = link.ask(command, asking).await;
-        if answer.as_ref().is_err_and(Failure::ends_connection) {
+        let response = link.send(command, asking).await;
+        if response.as_ref().is_err_and(Failure::ends_connection) {
             let mut state = self.state.lock().await;
             if state.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, &link)) {
                 state.link = None;
             }
         }
-        answer
+        response
     }
 
-    /// The connection, made if there is none that lives.
+    /// The live connection, opened if there is none.
     async fn link(&self) -> Result<Arc<Link>, Failure> {
-        let asked = Instant::now();
+        let start = Instant::now();
         let mut state = self.state.lock().await;
         let now = SystemClock.now();
         if let Some(link) = &state.link {
             if now.since(state.used) > IDLE {
-                // Lets the runtime look at its sockets first: one that was closed while the process
-                // was frozen ends its driver now, and nothing is sent into it.
+                // The runtime polls its sockets here. If the connection was closed while the
+                // process was frozen, its driver ends now, and no command is sent on it.
                 tokio::task::yield_now().await;
             }
             if !link.driver.is_finished() {
@@ -105,9 +112,9 @@ impl Node {
         }
         state.link = None;
         if let Some((at, failure)) = &state.failed
-            && *at >= asked
+            && *at >= start
         {
-            // Someone tried while we waited for the lock.
+            // Another command tried while this one waited for the lock.
             return Err(failure.clone());
         }
         match self.connect(state.has_connected).await {
@@ -155,7 +162,7 @@ impl Node {
         }
     }
 
-    /// Whatever fails here, the command that waits for it was not sent.
+    /// If this fails, the command that waits for the connection was not sent.
     async fn log_in(&self, link: &Link) -> Result<(), Failure> {
         let Login { user, password, database, .. } = &*self.login;
         let mut commands = Vec::new();
@@ -170,9 +177,9 @@ impl Node {
             commands.push(select);
         }
         for command in commands {
-            link.ask(&command, false).await.map_err(|failure| match failure {
+            link.send(&command, false).await.map_err(|failure| match failure {
                 Failure::Lost(error) => self.not_sent(io::Error::other(error)),
-                Failure::Silent => self.not_sent(io::ErrorKind::TimedOut.into()),
+                Failure::Timeout => self.not_sent(io::ErrorKind::TimedOut.into()),
                 other => other,
             })?;
         }
@@ -189,7 +196,7 @@ impl Link {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        // Bare: it sends nothing of its own, and its answers are timed here.
+        // The client sends nothing of its own, and the time limit is set here.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
@@ -199,28 +206,29 @@ impl Link {
         Ok(Self { connection, driver: tokio::spawn(driver) })
     }
 
-    async fn ask(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
+    async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
         if !asking {
-            return answer(connection.send_packed_command(command)).await;
+            return response(connection.send_packed_command(command)).await;
         }
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
-        let answers =
-            answer(async { connection.send_packed_commands(&both, 0, 2).await.map(Value::Array) });
-        match answers.await? {
-            Value::Array(mut answers) => answers.pop().ok_or(Failure::Garbled),
-            _ => Err(Failure::Garbled),
+        let responses = response(async {
+            connection.send_packed_commands(&both, 0, 2).await.map(Value::Array)
+        });
+        match responses.await? {
+            Value::Array(mut responses) => responses.pop().ok_or(Failure::Malformed),
+            _ => Err(Failure::Malformed),
         }
     }
 }
 
-/// Waits for an answer, and takes a refusal out of it.
-pub(crate) async fn answer(
+/// Waits for a response. An error that the server returned becomes a failure.
+pub(crate) async fn response(
     sent: impl Future<Output = Result<Value, redis::RedisError>>,
 ) -> Result<Value, Failure> {
-    match timeout(ANSWER, sent).await {
-        Ok(answer) => answer.and_then(Value::extract_error).map_err(Failure::of),
-        Err(_) => Err(Failure::Silent),
+    match timeout(RESPONSE, sent).await {
+        Ok(response) => response.and_then(Value::extract_error).map_err(Failure::of),
+        Err(_) => Err(Failure::Timeout),
     }
 }

@@ -1,4 +1,4 @@
-//! What went wrong with a command, and what may be done about it.
+//! Why a command failed, and the kind of error that tells the caller what to do.
 
 use std::{io, sync::Arc};
 
@@ -7,30 +7,31 @@ use redis::RedisError;
 
 pub(crate) const BACKEND: &str = "redis";
 
-/// A command without a usable answer. What matters is whether the server can have seen it.
+/// Why a command got no usable response. The variants differ in whether the server may have seen
+/// the command.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// There was no connection to send it on.
+    /// There was no connection, so the command was not sent.
     #[error("no connection to {node}")]
     NotSent { node: String, source: Arc<io::Error> },
-    /// The server said no.
+    /// The server refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// A redirection leads where the password must not go.
+    /// The cluster redirects to a host to which the password must not be sent.
     #[error("the cluster redirects to `{host}`, and the password needs TLS or insecure=true there")]
     Exposed { host: String },
-    /// It was sent, and no answer came in time.
-    #[error("no answer in time")]
-    Silent,
-    /// It was sent, or may have been, and the connection ended.
-    #[error("the connection ended before the answer")]
+    /// The command was sent, and no response arrived in time.
+    #[error("no response arrived in time")]
+    Timeout,
+    /// The command may have been sent, and the connection ended.
+    #[error("the connection ended before the response")]
     Lost(#[source] RedisError),
-    /// The answer is none that this command has.
-    #[error("the answer has an unexpected form")]
-    Garbled,
+    /// The response is not one that this command can have.
+    #[error("the response is malformed")]
+    Malformed,
 }
 
-/// The server's own words for "no".
+/// The error that the server returned.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the server answered {code}: {detail}")]
 pub(crate) struct Refusal {
@@ -38,7 +39,7 @@ pub(crate) struct Refusal {
     detail: String,
 }
 
-/// The attempt, which decides what its failure leaves open.
+/// What the command does. Decides which failures leave the outcome unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     Read,
@@ -46,11 +47,11 @@ pub(crate) enum Attempt {
 }
 
 impl Failure {
-    /// The failure of `command` on a connection that had been there.
+    /// The failure of a command on an existing connection.
     pub(crate) fn of(error: RedisError) -> Self {
         match Refusal::of(&error) {
             Some(refusal) => Self::Refused(refusal),
-            // A connection of the user's own makes itself when it is used, and says so like this.
+            // An existing connection that connects again by itself reports it like this.
             None if error.is_connection_refusal() => Self::NotSent {
                 node: "the server".to_owned(),
                 source: Arc::new(io::Error::new(io::ErrorKind::ConnectionRefused, error)),
@@ -59,17 +60,17 @@ impl Failure {
         }
     }
 
-    /// Whether the next command had better take a new connection: this one is dead, stuck, or leads
-    /// to a node that has lost its place.
+    /// Whether the next command should use a new connection. This one is dead, or stuck, or leads
+    /// to a node that is no longer the master.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
-            Self::Silent | Self::Lost(_) | Self::Garbled => true,
+            Self::Timeout | Self::Lost(_) | Self::Malformed => true,
             Self::Refused(refusal) => refusal.is_one_of(&["READONLY", "MASTERDOWN"]),
             Self::NotSent { .. } | Self::Exposed { .. } => false,
         }
     }
 
-    /// Whether the next command had better ask another node who owns the key.
+    /// Whether the next command should ask another node for the owner of the key.
     pub(crate) fn doubts_the_node(&self) -> bool {
         match self {
             Self::NotSent { .. } => true,
@@ -92,9 +93,9 @@ impl Failure {
             (Self::Refused(refusal), _) => refusal.kind(),
             (Self::Exposed { .. }, _) => StoreErrorKind::Denied,
             (_, Attempt::Swap) => StoreErrorKind::Ambiguous,
-            (Self::Silent, Attempt::Read) => StoreErrorKind::Timeout,
+            (Self::Timeout, Attempt::Read) => StoreErrorKind::Timeout,
             (Self::Lost(_), Attempt::Read) => StoreErrorKind::Unavailable,
-            (Self::Garbled, Attempt::Read) => StoreErrorKind::Invalid,
+            (Self::Malformed, Attempt::Read) => StoreErrorKind::Invalid,
         };
         StoreError::new(BACKEND, kind, self)
     }
@@ -104,18 +105,19 @@ impl Refusal {
     fn of(error: &RedisError) -> Option<Self> {
         let code = error.code()?;
         let detail = error.detail().unwrap_or_default();
-        // Before 7.0 an error inside a script is wrapped: "Error running script (…): … -OOM …".
+        // Before Redis 7.0 an error inside a script is wrapped:
+        // "Error running script (…): … -OOM …".
         let inner = detail
             .starts_with("Error running script")
             .then(|| detail.split(' ').find_map(|word| word.strip_prefix('-')))
             .flatten();
         let code = inner.unwrap_or(code).to_owned();
-        // A server that does not know a command quotes its arguments, and they may hold a token.
+        // A server that does not know a command quotes its arguments, which may contain a token.
         let quoted = detail.find("with args beginning with").unwrap_or(detail.len());
         Some(Self { code, detail: detail.get(..quoted).unwrap_or_default().to_owned() })
     }
 
-    /// Where the cluster says the key is: the address, and whether only for this once.
+    /// The address of the node that has the key, and whether only this command should go there.
     pub(crate) fn redirection(&self) -> Option<(&str, bool)> {
         let once = match self.code.as_str() {
             "MOVED" => false,
@@ -129,7 +131,7 @@ impl Refusal {
         codes.contains(&self.code.as_str())
     }
 
-    /// None of these is ambiguous: a refusal comes before the script writes the content.
+    /// Never ambiguous, because a refusal comes before the script writes the content.
     fn kind(&self) -> StoreErrorKind {
         match self.code.as_str() {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreErrorKind::Denied,
@@ -139,7 +141,7 @@ impl Refusal {
             }
             "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
             "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
-            // What 7.0 says in a script where 7.2 says NOPERM.
+            // In a script, Redis 7.0 returns this where 7.2 returns NOPERM.
             "ERR" if self.detail.contains("user executing the script can't") => {
                 StoreErrorKind::Denied
             }
@@ -210,9 +212,9 @@ mod tests {
         let table = [
             (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
             (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
-            (Failure::Silent, Timeout, Ambiguous),
+            (Failure::Timeout, Timeout, Ambiguous),
             (Failure::Lost(reset()), Unavailable, Ambiguous),
-            (Failure::Garbled, Invalid, Ambiguous),
+            (Failure::Malformed, Invalid, Ambiguous),
             (Failure::of(reset()), Unavailable, Ambiguous),
         ];
         for (failure, read, swap) in table {
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_does_not_repeat_the_arguments_that_a_server_quotes() {
+    fn an_error_does_not_contain_the_arguments_that_a_server_quotes() {
         let line =
             "ERR unknown command 'EVALSHA', with args beginning with: 'x' '{\"token\":\"canary";
         let error = answered(line).into_error(Attempt::Swap);

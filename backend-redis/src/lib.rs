@@ -5,6 +5,7 @@ mod connect;
 mod error;
 mod register;
 mod route;
+mod tls;
 mod wire;
 
 pub use config::{RedisConfig, RedisConfigError};

@@ -1,40 +1,36 @@
-use std::{fmt, io, path::Path, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use tokio_rustls::TlsConnector;
 
 use crate::{
     config::{RedisConfig, RedisConfigError, check_prefix},
-    connect::{Login, answer},
+    connect::{Login, response},
     error::{Attempt, Failure},
     route::Route,
+    tls::connector,
     wire::{self, SwapCommand},
 };
 
-/// The register in Redis.
+/// Stores each record as a hash in Redis.
 ///
-/// Clones share one connection a node. It is made by the first operation, and made anew by the first
-/// one after it died; there is no background task but the one that drives the socket.
+/// Clones share one connection to each node. The first operation opens it, and the first operation
+/// after it was lost opens it again. The only background task is the one that drives the socket.
 ///
-/// Reads and swaps go to the master, one round trip each. A failover may lose the last writes that
-/// were acknowledged, as always with Redis: versions stay unique, so a swap on something that was
-/// lost is a conflict, and the fleet converges on what is there.
+/// Reads and swaps go to the master, one round trip each. A failover of Redis may lose the last
+/// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict,
+/// and the fleet converges on the record that is left.
 ///
 /// # Examples
 ///
 /// ```
 /// use funcify_backend_redis::{RedisBackend, RedisConfig};
 ///
-/// // Nothing is contacted here.
+/// // This does not connect yet.
 /// let redis = RedisBackend::new(RedisConfig::parse("redis://localhost:6379?prefix=shop")?)?;
 /// assert_eq!(format!("{redis:?}"), r#"RedisBackend { at: "localhost:6379", prefix: "shop" }"#);
 /// # Ok::<(), funcify_backend_redis::RedisConfigError>(())
@@ -48,16 +44,16 @@ pub struct RedisBackend {
 #[derive(Clone)]
 enum Client {
     Ours(Arc<Route>),
-    Given(Arc<dyn Given>),
+    Custom(Arc<dyn Custom>),
 }
 
 impl RedisBackend {
-    /// A register that connects by itself. No network I/O here; a file of `ca` is read.
+    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no
+    /// network I/O.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the configuration contradicts itself, or its certificate authority
-    /// cannot be read.
+    /// [`RedisConfigError`] if the configuration is invalid, or if the file of `ca` cannot be read.
     pub fn new(config: RedisConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
         let login = Login {
@@ -70,11 +66,11 @@ impl RedisBackend {
         Ok(Self { client: Client::Ours(Arc::new(Route::new(config, login))), prefix })
     }
 
-    /// A register over a connection that the user already has, under `prefix`.
+    /// Uses an existing connection. Keys begin with `prefix:`.
     ///
-    /// It must send each command at most once, else a swap may be answered with a conflict although
-    /// it took effect: a `MultiplexedConnection` and a `ConnectionManager` do; a
-    /// `ClusterConnection` needs `retries(0)`, and so does anything else that repeats commands.
+    /// The connection must send each command at most once. Otherwise a swap that was applied may be
+    /// reported as a conflict. `MultiplexedConnection` and `ConnectionManager` send once; a
+    /// `ClusterConnection` needs `retries(0)`, as does any connection that repeats commands.
     ///
     /// # Errors
     ///
@@ -84,13 +80,13 @@ impl RedisBackend {
         prefix: &str,
     ) -> Result<Self, RedisConfigError> {
         check_prefix(prefix)?;
-        Ok(Self { client: Client::Given(Arc::new(connection)), prefix: prefix.into() })
+        Ok(Self { client: Client::Custom(Arc::new(connection)), prefix: prefix.into() })
     }
 
-    async fn ask(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
+    async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
         match &self.client {
-            Client::Ours(route) => route.ask(key, &command).await,
-            Client::Given(connection) => answer(connection.ask(command)).await,
+            Client::Ours(route) => route.send(key, &command).await,
+            Client::Custom(connection) => response(connection.send(command)).await,
         }
     }
 }
@@ -99,8 +95,8 @@ impl RedisBackend {
 impl Register for RedisBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        match self.ask(&key, wire::read(&key)).await {
-            Ok(answer) => wire::read_answer(&answer),
+        match self.send(&key, wire::read(&key)).await {
+            Ok(response) => wire::decode_read(&response),
             Err(failure) if failure.is_wrong_type() => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -117,13 +113,17 @@ impl Register for RedisBackend {
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
         let swap = SwapCommand { key: &key, expected, id, body, keep_for };
-        let answer = match self.ask(&key, swap.by_hash()).await {
-            Err(failure) if failure.is_unknown_script() => self.ask(&key, swap.whole()).await,
-            answer => answer,
+        let response = match self.send(&key, swap.by_hash()).await {
+            Err(failure) if failure.is_unknown_script() => self.send(&key, swap.whole()).await,
+            response => response,
         };
-        answer
-            .and_then(|answer| wire::swap_answer(&answer, id))
+        response
+            .and_then(|response| wire::decode_swap(&response, id))
             .map_err(|failure| failure.into_error(Attempt::Swap))
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 
@@ -134,52 +134,20 @@ impl fmt::Debug for RedisBackend {
                 let nodes: Vec<_> = route.config().nodes().map(ToString::to_string).collect();
                 nodes.join(",")
             }
-            Client::Given(_) => "a connection of the user's".to_owned(),
+            Client::Custom(_) => "a custom connection".to_owned(),
         };
         f.debug_struct("RedisBackend").field("at", &at).field("prefix", &self.prefix).finish()
     }
 }
 
-/// A connection of the user's, whatever its type.
-trait Given: Send + Sync {
-    fn ask(&self, command: Cmd) -> RedisFuture<'static, Value>;
+/// An existing connection of any type.
+trait Custom: Send + Sync {
+    fn send(&self, command: Cmd) -> RedisFuture<'static, Value>;
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Given for C {
-    fn ask(&self, command: Cmd) -> RedisFuture<'static, Value> {
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Custom for C {
+    fn send(&self, command: Cmd) -> RedisFuture<'static, Value> {
         let mut connection = self.clone();
         Box::pin(async move { connection.req_packed_command(&command).await })
     }
-}
-
-/// TLS with session resumption, over roots that are compiled in: nothing is searched at the start.
-fn connector(ca: Option<&Path>) -> Result<TlsConnector, RedisConfigError> {
-    let roots = match ca {
-        Some(path) => roots_of(path)?,
-        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-    };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| RedisConfigError::Form("got no version of TLS to speak"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn roots_of(path: &Path) -> Result<RootCertStore, RedisConfigError> {
-    let refuse = |source: Box<dyn std::error::Error + Send + Sync>| RedisConfigError::Ca {
-        path: path.to_owned(),
-        source,
-    };
-    let mut roots = RootCertStore::empty();
-    let pem = std::fs::read(path).map_err(|error| refuse(error.into()))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| refuse(error.into()))?;
-        roots.add(certificate).map_err(|error| refuse(error.into()))?;
-    }
-    if roots.is_empty() {
-        return Err(refuse(Box::new(io::Error::other("the file holds no certificate"))));
-    }
-    Ok(roots)
 }

@@ -1,5 +1,5 @@
-//! Which node a command goes to: the one of the configuration or, in a cluster, the one that the
-//! cluster itself names.
+//! Which node a command goes to: a node of the configuration or, in a cluster, the node to which
+//! the cluster redirects.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use crate::{
     error::Failure,
 };
 
-/// How many redirections are followed, 5: a slot that is being moved takes two.
+/// How many redirections a command follows, 5. A slot that is being moved causes two.
 const REDIRECTIONS: usize = 5;
 
-/// The way to the nodes.
+/// The nodes, and the owners of the keys.
 ///
-/// The owner of a key is learned from the cluster's redirection, at the price of one round trip a
-/// key and process. A map of all slots would cost a function a connection to every node of the
-/// cluster before its first operation, for the one or two keys that it has.
+/// The owner of a key is learned from the redirection of the cluster, which costs one round trip
+/// for each key and process. A map of all slots would cost a function a connection to every node
+/// before its first operation, for the one or two keys that it uses.
 pub(crate) struct Route {
     config: RedisConfig,
     login: Arc<Login>,
@@ -48,18 +48,18 @@ impl Route {
         &self.config
     }
 
-    /// Sends a command about `key`, on to where the cluster says.
+    /// Sends a command for `key`, and follows the redirections of the cluster.
     ///
-    /// A redirection is a refusal: nothing was applied, so the next node gets the command for the
-    /// first time. Whatever else fails is left to the caller. Nothing is remembered of a node before
-    /// it has answered, so that one that never does is not asked for ever by callers that give up.
-    pub(crate) async fn ask(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
+    /// A redirection is a refusal: nothing was applied, so the next node may get the command. The
+    /// caller handles all other failures. A node is remembered only after it has responded.
+    /// Otherwise callers that give up early would try a dead node again and again.
+    pub(crate) async fn send(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
         let (mut node, turn) = self.start(key);
         let mut asking = false;
         let mut redirections = 0;
         loop {
-            let answer = node.ask(command, asking).await;
-            let failure = answer.as_ref().err();
+            let response = node.send(command, asking).await;
+            let failure = response.as_ref().err();
             match failure.and_then(|failure| self.redirection(failure, node.address())) {
                 Some((address, once)) if redirections < REDIRECTIONS => {
                     self.keep_turn(turn);
@@ -77,13 +77,13 @@ impl Route {
                         self.keep_turn(turn);
                         self.learn(key, node.address(), asking);
                     }
-                    return answer;
+                    return response;
                 }
             }
         }
     }
 
-    /// The owner, if it is known, else the one of the given nodes whose turn it is, with that turn.
+    /// The owner of the key if it is known. Otherwise the next configured node, with its turn.
     fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
         let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };
         match owner {
@@ -95,7 +95,7 @@ impl Route {
         }
     }
 
-    /// The node has answered: it keeps its turn.
+    /// The node has responded, so the next command starts with it too.
     fn keep_turn(&self, turn: Option<usize>) {
         if let Some(turn) = turn {
             self.turn.store(turn, Ordering::Relaxed);
@@ -124,13 +124,13 @@ impl Route {
         let Failure::Refused(refusal) = failure else { return None };
         let (address, once) = refusal.redirection().filter(|_| self.config.cluster)?;
         let (host, port) = address.rsplit_once(':')?;
-        // Without a host it is another port of the one that was asked.
+        // Without a host the address is another port of the same host.
         let host = if host.is_empty() { &from.host } else { host };
         Some((Address { host: host.to_owned(), port: port.parse().ok()? }, once))
     }
 }
 
-/// A panic while one of these maps was held left it whole.
+/// No code that holds one of these maps can leave it half updated, so a panic does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,11 @@
--- The swap of funcify, on its one key. Answers 1 if it is done, else what is there: id and rec, or nothing.
+-- Swaps the record under one key. Returns 1 if the write is applied, else the current id and rec, or nil.
 --
--- A record counts as there only as a hash with a write id. Anything else under the key is foreign,
--- reads as absent, and is replaced whole.
+-- A record is a hash with a valid write id. Anything else under the key is foreign: it reads as absent
+-- and is replaced.
 --
--- An error means "not applied", so the content comes last: the first write is the one that Redis
--- refuses when its memory is full, and by then every right has been needed once. The expiry is
--- relative, because a clock that is ahead would delete by an absolute one.
+-- An error must mean "not applied". So id and rec are written last: the first write is the one that
+-- Redis refuses when its memory is full, and by then every command that needs a permission has run. The
+-- expiry is relative, because a clock that is ahead would delete the record by an absolute one.
 local key, expected, id, keep, rec = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local kind = redis.call('TYPE', key).ok
 local held = kind == 'hash' and redis.call('HMGET', key, 'id', 'rec')

@@ -1,4 +1,4 @@
-//! What stands in Redis and how it is exchanged: one hash a record, one script a swap.
+//! The hash of a record, and the commands that read and swap it.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -11,11 +11,12 @@ const SWAP: &str = include_str!("swap.lua");
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SWAP));
 
-/// A record is never kept shorter: an expiry of zero would delete it.
-const LEAST_KEEP: Duration = Duration::from_secs(1);
+/// The shortest expiry, 1 s. An expiry of zero would delete the record.
+const MIN_KEEP: Duration = Duration::from_secs(1);
 
-/// Nor longer, about ten years: the expiry must not overflow in Redis.
-const LONGEST_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
+/// The longest expiry, about ten years. Redis stores it as milliseconds in an `i64`, which must not
+/// overflow.
+const MAX_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
 
 /// The key in Redis: `funcify:circuit:auth0`.
 pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
@@ -29,7 +30,7 @@ pub(crate) fn read(key: &str) -> Cmd {
     command
 }
 
-/// A swap, as the command that names the script and the one that brings it along.
+/// A swap: a command that names the script by its hash, and one that contains the script.
 #[derive(Debug)]
 pub(crate) struct SwapCommand<'a> {
     pub(crate) key: &'a str,
@@ -50,34 +51,34 @@ impl SwapCommand<'_> {
 
     fn command(&self, name: &'static str, script: &str) -> Cmd {
         let expected = self.expected.map(|version| version.id().to_string()).unwrap_or_default();
-        let keep = self.keep_for.clamp(LEAST_KEEP, LONGEST_KEEP).as_millis();
+        let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
         let mut command = redis::cmd(name);
         command.arg(script).arg(1).arg(self.key);
-        // The record comes last: a server that quotes the arguments of a command in an error quotes
-        // the first ones.
+        // The record comes last, because a server that quotes the arguments of a command in an
+        // error quotes only the first ones.
         command.arg(expected).arg(self.id.to_string()).arg(keep.to_string());
         command.arg(self.body.to_string());
         command
     }
 }
 
-/// Reads the answer to a read. Any form but the one that Redis gives is garbled.
-pub(crate) fn read_answer(answer: &Value) -> Result<Option<Versioned<Body>>, Failure> {
-    let Value::Array(fields) = answer else { return Err(Failure::Garbled) };
-    let [id, rec] = fields.as_slice() else { return Err(Failure::Garbled) };
+/// Decodes the response to a read.
+pub(crate) fn decode_read(response: &Value) -> Result<Option<Versioned<Body>>, Failure> {
+    let Value::Array(fields) = response else { return Err(Failure::Malformed) };
+    let [id, rec] = fields.as_slice() else { return Err(Failure::Malformed) };
     Ok(record(id, rec))
 }
 
-/// Reads the answer to the swap `id`.
-pub(crate) fn swap_answer(answer: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
-    match answer {
+/// Decodes the response to the swap `id`.
+pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
+    match response {
         Value::Int(1) => Ok(Swap::Applied(Version::new(id))),
         Value::Nil => Ok(Swap::Conflict(None)),
-        current => read_answer(current).map(Swap::Conflict),
+        current => decode_read(current).map(Swap::Conflict),
     }
 }
 
-/// The same rule as in the script: without a write id nothing of ours is there.
+/// The same rule as in the script: without a valid write id there is no record.
 fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
     let version = Version::new(WriteId::parse(text(id)?)?);
     Some(match text(rec).map_or(Err(Corruption::NotAnObject), Body::parse) {
@@ -134,10 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn no_duration_deletes_or_overflows() {
+    fn every_duration_is_kept_within_the_limits_of_an_expiry() {
         let body = Body::default();
         for (keep_for, expected) in
-            [(Duration::ZERO, "1000"), (Duration::MAX, "316224000000"), (LEAST_KEEP * 2, "2000")]
+            [(Duration::ZERO, "1000"), (Duration::MAX, "316224000000"), (MIN_KEEP * 2, "2000")]
         {
             let id = WriteId::from_bits(2);
             let swap = SwapCommand { key: "k", expected: None, id, body: &body, keep_for };
@@ -147,22 +148,22 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_read_as_the_record_it_holds() {
-        let answer = Value::Array(vec![bulk(ID), bulk(r#"{"a":1}"#)]);
-        let read = read_answer(&answer).unwrap().unwrap();
+    fn a_hash_is_decoded_to_its_record() {
+        let response = Value::Array(vec![bulk(ID), bulk(r#"{"a":1}"#)]);
+        let read = decode_read(&response).unwrap().unwrap();
         assert_eq!(read.value, Body::parse(r#"{"a":1}"#).unwrap());
         assert_eq!(read.version, Version::new(WriteId::parse(ID).unwrap()));
         let other = WriteId::from_bits(7);
-        assert_eq!(swap_answer(&answer, other).unwrap(), Swap::Conflict(Some(read)));
-        assert_eq!(swap_answer(&Value::Nil, other).unwrap(), Swap::Conflict(None));
-        assert_eq!(swap_answer(&Value::Int(1), other).unwrap(), Swap::Applied(Version::new(other)));
+        assert_eq!(decode_swap(&response, other).unwrap(), Swap::Conflict(Some(read)));
+        assert_eq!(decode_swap(&Value::Nil, other).unwrap(), Swap::Conflict(None));
+        assert_eq!(decode_swap(&Value::Int(1), other).unwrap(), Swap::Applied(Version::new(other)));
     }
 
     #[test]
-    fn damaged_content_is_vacant_and_keeps_its_version() {
+    fn a_corrupt_record_is_empty_and_keeps_its_version() {
         let broken = Value::BulkString(vec![b'{', 0xff, b'}']);
         for rec in [Value::Nil, bulk(""), bulk("[]"), bulk("{"), broken, Value::Int(7)] {
-            let read = read_answer(&Value::Array(vec![bulk(ID), rec])).unwrap().unwrap();
+            let read = decode_read(&Value::Array(vec![bulk(ID), rec])).unwrap().unwrap();
             assert_eq!(
                 (read.value, read.corruption),
                 (Body::default(), Some(Corruption::NotAnObject))
@@ -172,17 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_write_id_nothing_of_ours_is_there() {
+    fn a_hash_without_a_valid_write_id_reads_as_absent() {
         for id in [Value::Nil, bulk(""), bulk("7"), bulk(&ID.to_uppercase()), Value::Int(7)] {
-            assert_eq!(read_answer(&Value::Array(vec![id, bulk("{}")])).unwrap(), None);
+            assert_eq!(decode_read(&Value::Array(vec![id, bulk("{}")])).unwrap(), None);
         }
     }
 
     #[test]
-    fn an_answer_of_another_form_is_no_answer() {
+    fn a_response_of_another_form_is_malformed() {
         for odd in [Value::Int(2), Value::Okay, Value::Array(vec![]), bulk("1")] {
-            assert!(matches!(swap_answer(&odd, WriteId::from_bits(1)), Err(Failure::Garbled)));
-            assert!(matches!(read_answer(&odd), Err(Failure::Garbled)));
+            assert!(matches!(decode_swap(&odd, WriteId::from_bits(1)), Err(Failure::Malformed)));
+            assert!(matches!(decode_read(&odd), Err(Failure::Malformed)));
         }
     }
 }

@@ -1,19 +1,25 @@
 use std::time::Duration;
 
-use url::Url;
+use funcify_backend_aws::{UrlOptions, check_region, parse_url, refuse_part, shorten};
 
 use crate::SsmConfigError;
 
-/// What one request is given: decryption by KMS takes its time.
-const ATTEMPT: Duration = Duration::from_millis(400);
+/// The time limit of one request, 400 ms: KMS decrypts each value, which takes longer than the
+/// read itself. 100 ms of the operation are left after it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Parameter Store counts at most 15 levels; the kind and the name of a record are two of them.
-const DEEPEST: usize = 13;
+/// The most segments of a path, 13. Parameter Store allows 15 levels, and the kind and the name of
+/// a record are two of them.
+const MAX_SEGMENTS: usize = 13;
 
-/// A name with its ARN may have 1,011 characters; this leaves room for both and for the record.
-const LONGEST: usize = 800;
+/// The most characters of a path, 800. Parameter Store allows 1,011 for a name with its ARN, so
+/// there is room for the ARN and the record.
+const MAX_PATH_LENGTH: usize = 800;
 
-/// Under which path to keep the parameters, and how.
+/// The form of the URL, for error messages.
+const FORM: &str = "ssm:///path (with three slashes)";
+
+/// Under which path to store the parameters, and how.
 ///
 /// # Examples
 ///
@@ -34,59 +40,56 @@ pub struct SsmConfig {
     pub(crate) region: Option<String>,
     pub(crate) kms_key: Option<String>,
     pub(crate) tier: Option<Tier>,
-    pub(crate) attempt: Duration,
+    pub(crate) attempt_timeout: Duration,
 }
 
-/// How large a parameter may be, and what it costs.
+/// The tier of a parameter: how large it may be, and what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tier {
-    /// 4 KB, free of charge.
+    /// Up to 4 KB, free of charge.
     Standard,
-    /// 8 KB, at a price a month; the key must allow `kms:GenerateDataKey`.
+    /// Up to 8 KB, with a monthly price. The function needs `kms:GenerateDataKey` on the key.
     Advanced,
 }
 
 impl SsmConfig {
-    /// Parameters under `path`, with the account's default key and tier, in the region of the
-    /// environment.
+    /// Stores parameters under `path` in the region of the environment, with the default key and
+    /// the default tier of the account.
     #[must_use]
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), region: None, kms_key: None, tier: None, attempt: ATTEMPT }
+        Self {
+            path: path.into(),
+            region: None,
+            kms_key: None,
+            tier: None,
+            attempt_timeout: ATTEMPT_TIMEOUT,
+        }
     }
 
-    /// Reads `ssm:///path[?kms_key=KEY&tier=standard|advanced&region=REGION]`.
+    /// Parses `ssm:///path[?kms_key=KEY&tier=standard|advanced&region=REGION]`.
     ///
     /// # Errors
     ///
     /// [`SsmConfigError`] names the part or the option that is wrong.
     pub fn parse(text: &str) -> Result<Self, SsmConfigError> {
-        let url = Url::parse(text)?;
-        if url.scheme() != "ssm" {
-            return Err(SsmConfigError::Scheme { got: short(url.scheme()) });
-        }
-        refuse_extra_parts(&url)?;
-        // As it was written: a URL's path has lost its `..` by now.
+        let url = parse_url(text, "ssm", FORM)?;
+        refuse_part(FORM, "host", url.host_str().is_some_and(|host| !host.is_empty()))?;
+        // The path as it was written: the parser has resolved its `..` already.
         let written = text.split_once("://").map_or("", |(_, rest)| rest);
         let path = written.split(['?', '#']).next().unwrap_or_default();
+
         let mut config = Self::new(path.strip_suffix('/').unwrap_or(path));
-        let mut seen = Vec::new();
-        for (option, value) in url.query_pairs() {
-            match &*option {
-                "kms_key" => config.kms_key = Some(value.into_owned()),
-                "tier" => config.tier = Some(tier(&value)?),
-                "region" => config.region = Some(value.into_owned()),
-                _ => return Err(SsmConfigError::UnknownOption { option: short(&option) }),
-            }
-            if seen.contains(&option) {
-                return Err(SsmConfigError::RepeatedOption { option: option.into_owned() });
-            }
-            seen.push(option);
-        }
+        let mut options = UrlOptions::of(&url);
+        config.kms_key = options.take("kms_key")?;
+        config.tier = options.take("tier")?.as_deref().map(tier).transpose()?;
+        config.region = options.take("region")?;
+        options.finish("`kms_key`, `tier` or `region`")?;
         config.check()?;
         Ok(config)
     }
 
-    /// Uses the Parameter Store of this region.
+    /// Uses the Parameter Store of this region instead of the region of the environment.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         Self { region: Some(region.into()), ..self }
@@ -104,28 +107,26 @@ impl SsmConfig {
         Self { tier: Some(tier), ..self }
     }
 
-    /// Gives one request on a standing connection this long, 400 ms unless given.
+    /// Sets the time limit of one request on an existing connection. The default is 400 ms.
     #[must_use]
-    pub fn with_attempt_timeout(self, attempt: Duration) -> Self {
-        Self { attempt, ..self }
+    pub fn with_attempt_timeout(self, limit: Duration) -> Self {
+        Self { attempt_timeout: limit, ..self }
     }
 
-    /// What `parse` promises, for a configuration that was put together in code.
+    /// Checks a configuration, whether it was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), SsmConfigError> {
         if !is_path(&self.path) {
-            return Err(SsmConfigError::Path { got: short(&self.path) });
+            return Err(SsmConfigError::Path { got: shorten(&self.path) });
         }
-        match (&self.region, &self.kms_key) {
-            (Some(region), _) if !is_region(region) => {
-                Err(SsmConfigError::Region { got: short(region) })
-            }
-            (_, Some(key)) if !is_key(key) => Err(SsmConfigError::KmsKey { got: short(key) }),
+        check_region(self.region.as_deref())?;
+        match &self.kms_key {
+            Some(key) if !is_key(key) => Err(SsmConfigError::KmsKey { got: shorten(key) }),
             _ => Ok(()),
         }
     }
 
-    /// The most bytes that a value may have.
-    pub(crate) fn largest(&self) -> usize {
+    /// The most bytes of a value in this tier.
+    pub(crate) fn max_value_bytes(&self) -> usize {
         match self.tier {
             Some(Tier::Advanced) => 8_192,
             Some(Tier::Standard) | None => 4_096,
@@ -133,63 +134,35 @@ impl SsmConfig {
     }
 }
 
-fn refuse_extra_parts(url: &Url) -> Result<(), SsmConfigError> {
-    let extra = [
-        ("user name", !url.username().is_empty()),
-        ("password", url.password().is_some()),
-        (
-            "host, write `ssm:///path` with three slashes",
-            url.host_str().is_some_and(|host| !host.is_empty()),
-        ),
-        ("fragment", url.fragment().is_some()),
-    ];
-    match extra.into_iter().find(|(_, given)| *given) {
-        Some((part, _)) => Err(SsmConfigError::ExtraPart { part }),
-        None => Ok(()),
-    }
-}
-
 fn tier(name: &str) -> Result<Tier, SsmConfigError> {
     match name {
         "standard" => Ok(Tier::Standard),
         "advanced" => Ok(Tier::Advanced),
-        _ => Err(SsmConfigError::Tier { got: short(name) }),
+        _ => Err(SsmConfigError::Tier { got: shorten(name) }),
     }
 }
 
 fn is_path(path: &str) -> bool {
-    let segment = |segment: &str| {
+    let is_segment = |segment: &str| {
         !matches!(segment, "" | "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     };
     let Some(segments) = path.strip_prefix('/') else { return false };
-    // Parameter Store reserves names that begin like this, in any case.
+    // Parameter Store reserves names that begin like this, in upper and lower case.
     let reserved = segments.get(..3).is_some_and(|begin| {
         begin.eq_ignore_ascii_case("aws") || begin.eq_ignore_ascii_case("ssm")
     });
     !reserved
-        && path.len() <= LONGEST
-        && segments.split('/').count() <= DEEPEST
-        && segments.split('/').all(segment)
+        && path.len() <= MAX_PATH_LENGTH
+        && segments.split('/').count() <= MAX_SEGMENTS
+        && segments.split('/').all(is_segment)
 }
 
+/// Whether the text can be an alias, an id or an ARN. A key has at most 2,048 characters ("KeyId"
+/// in the API reference of KMS).
 fn is_key(key: &str) -> bool {
     (1..=2_048).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte))
-}
-
-/// A region becomes part of a host name: nothing else may be smuggled into it.
-fn is_region(region: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (2..=32).contains(&region.len())
-        && region.bytes().all(legal)
-        && !region.starts_with('-')
-        && !region.ends_with('-')
-}
-
-/// Enough to be found again, not a megabyte of it.
-fn short(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_path_key_tier_and_region() {
+    fn a_url_names_path_key_tier_and_region() {
         let plain = SsmConfig::new("/fleet");
         let key = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         let deep = format!("/{}", ["a"; 13].join("/"));
@@ -228,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_what_is_wrong() {
+    fn an_invalid_url_is_refused_with_what_is_wrong() {
         let deep = format!("ssm:///{}", ["a"; 14].join("/"));
         let long = format!("ssm:///{}", "a".repeat(801));
         let cases = [

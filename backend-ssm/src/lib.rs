@@ -8,4 +8,5 @@ mod wire;
 
 pub use config::{SsmConfig, Tier};
 pub use error::{SsmConfigError, SsmError};
+pub use funcify_backend_aws::{AwsConfigError, AwsError};
 pub use register::SsmBackend;

@@ -12,6 +12,7 @@ use aws_sdk_ssm::{
     operation::{get_parameter::GetParameterError, put_parameter::PutParameterError},
     types::{ParameterTier, ParameterType},
 };
+use funcify_backend_aws::{AwsError, Connection, Request};
 use funcify_core::{
     StoreError, StoreErrorKind,
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
@@ -20,17 +21,18 @@ use futures_util::future::try_join_all;
 
 use crate::{
     SsmConfig, SsmConfigError, SsmError, Tier,
-    connect::Connection,
-    error::{Request, store_error},
+    connect::connect,
+    error::{failed, store_error},
     wire::{self, Claim, Content, Entry, KEPT, Log, Reading, Unknown},
 };
 
-/// Records as SecureString parameters under one path of SSM Parameter Store.
+/// Stores each record as a SecureString parameter under one path of SSM Parameter Store.
 ///
-/// A read is one `GetParameter` where nothing has changed, two where something has. A swap is one
-/// `PutParameter` and one `GetParameter`. No retries: the deadline and the retries are the engines'.
-/// Needs the rights `ssm:GetParameter` and `ssm:PutParameter` under the path, and of the key
-/// `kms:Decrypt` and `kms:Encrypt` (`kms:GenerateDataKey` for the advanced tier).
+/// A read is one `GetParameter`, or two if the record has changed since the last read. A swap is
+/// one `PutParameter` and one `GetParameter`. The backend does not retry; funcify does, within the
+/// deadline of the operation. It needs the permissions `ssm:GetParameter` and `ssm:PutParameter`
+/// under the path, and `kms:Decrypt` and `kms:Encrypt` on the key (`kms:GenerateDataKey` for the
+/// advanced tier).
 ///
 /// # Examples
 ///
@@ -47,14 +49,14 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SsmBackend {
-    connection: Connection,
+    connection: Connection<Client>,
     config: SsmConfig,
-    /// What was found valid last: when it is read again, it need not be proven again.
-    proven: Mutex<HashMap<RecordKey, Version>>,
+    /// The last version of each record that was found to be valid. It need not be verified again.
+    verified: Mutex<HashMap<RecordKey, Version>>,
 }
 
 impl SsmBackend {
-    /// A client for the path, from the AWS configuration of the process; does no I/O.
+    /// Creates a client for the path from the AWS configuration of the process. Does no I/O.
     ///
     /// # Errors
     ///
@@ -63,8 +65,8 @@ impl SsmBackend {
         Self::build(aws_sdk_ssm::config::Builder::from(aws), config)
     }
 
-    /// The same with a client that there is already: its HTTP client, credentials and endpoint stay,
-    /// its own retries and timeouts are switched off.
+    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
+    /// and timeouts are not used.
     ///
     /// # Errors
     ///
@@ -77,18 +79,18 @@ impl SsmBackend {
         builder: aws_sdk_ssm::config::Builder,
         config: SsmConfig,
     ) -> Result<Self, SsmConfigError> {
-        let connection = Connection::new(builder, &config)?;
-        Ok(Self { connection, config, proven: Mutex::default() })
+        let connection = connect(builder, &config)?;
+        Ok(Self { connection, config, verified: Mutex::default() })
     }
 
     fn name(&self, key: &RecordKey) -> String {
-        format!("{}/{}/{}", self.config.path, key.kind(), key.name())
+        format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }
 
-    /// One `GetParameter`, of the latest version or of `name:version`; `None` if it is not there.
+    /// One `GetParameter`, of the latest version or of `name:version`; `None` if it does not exist.
     async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
         let send = self.connection.client().get_parameter().name(name).with_decryption(true).send();
-        match self.connection.answer(Request::Read, send).await? {
+        match self.connection.response(send).await {
             Ok(found) => Ok(found.parameter.map(|parameter| {
                 let (entry, content) = wire::decode(parameter.value().unwrap_or_default());
                 (u64::try_from(parameter.version()).unwrap_or_default(), entry, content)
@@ -98,12 +100,13 @@ impl SsmBackend {
                     GetParameterError::ParameterNotFound(_)
                     | GetParameterError::ParameterVersionNotFound(_),
                 ) => Ok(None),
-                _ => Err(Request::Read.failed(error)),
+                _ => Err(failed(Request::Read, error)),
             },
         }
     }
 
-    /// One `PutParameter`: the version that it made, `None` if there is one and none was wanted.
+    /// One `PutParameter`: the version that it made; `None` if the parameter exists and must not be
+    /// overwritten.
     async fn put(
         &self,
         name: &str,
@@ -125,22 +128,22 @@ impl SsmBackend {
             .set_tier(tier)
             .overwrite(overwrite)
             .send();
-        match self.connection.answer(Request::Write, send).await? {
+        match self.connection.response(send).await {
             Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),
-                _ => Err(Request::Write.failed(error)),
+                _ => Err(failed(Request::Write, error)),
             },
         }
     }
 
-    /// Reads the log up to `latest`, fetching what it asks for.
-    async fn look(
+    /// Reads the log up to `latest` and fetches the versions that this needs.
+    async fn read_log(
         &self,
         key: &RecordKey,
         name: &str,
         latest: (u64, Entry, Content),
-        proven: Option<Version>,
+        verified: Option<Version>,
     ) -> Result<Option<Versioned<Body>>, StoreError> {
         let mut log = Log::new(latest.0, KEPT);
         let mut contents = BTreeMap::new();
@@ -150,7 +153,7 @@ impl SsmBackend {
                 log.insert(pos, entry);
                 contents.insert(pos, content);
             }
-            match log.reading(proven) {
+            match log.reading(verified) {
                 Ok(reading) => break reading,
                 Err(Unknown(versions)) => {
                     let versions = versions.into_iter().map(|version| self.version(name, version));
@@ -158,7 +161,7 @@ impl SsmBackend {
                 }
             }
         };
-        self.prove(key, current.filter(|_| !lost));
+        self.remember(key, current.filter(|_| !lost));
         Ok(current.map(|version| {
             let content = contents.remove(&version.pos()).filter(|_| !lost);
             let Content { body, corruption } = content.unwrap_or_else(Content::lost);
@@ -166,8 +169,8 @@ impl SsmBackend {
         }))
     }
 
-    /// Finds out whether the version that a swap has just made came to count.
-    async fn judge(
+    /// Finds out whether the version that a swap has just made is valid.
+    async fn verify(
         &self,
         key: &RecordKey,
         name: &str,
@@ -176,18 +179,19 @@ impl SsmBackend {
     ) -> Result<Swap<Body>, StoreError> {
         let (version, id) = (own.0, own.1.id);
         let right_on_top = expected.map_or(0, Version::pos) + 1 == version;
-        let answer = answer(id, self.look(key, name, own, None).await?);
-        if right_on_top && matches!(answer, Swap::Applied(_)) {
-            return Ok(answer);
+        let swap = outcome(id, self.read_log(key, name, own, None).await?);
+        if right_on_top && matches!(swap, Swap::Applied(_)) {
+            return Ok(swap);
         }
-        // Was it deleted since? Then what came before us is gone too, and only our own version tells.
+        // The parameter may have been deleted since. Then the earlier versions are gone too, and
+        // only the version of this write can show it.
         match self.version(name, version).await?.1.id == id {
-            true => Ok(answer),
+            true => Ok(swap),
             false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
         }
     }
 
-    /// One version of the history, which must be there: if it is not, it is only late.
+    /// One version of the history. It exists, so a version that is not returned is only late.
     async fn version(&self, name: &str, version: u64) -> Result<(u64, Entry, Content), StoreError> {
         match self.get(format!("{name}:{version}")).await? {
             Some((_, entry, content)) => Ok((version, entry, content)),
@@ -195,20 +199,20 @@ impl SsmBackend {
         }
     }
 
-    fn proven(&self, key: &RecordKey) -> Option<Version> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    fn verified(&self, key: &RecordKey) -> Option<Version> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
-    fn prove(&self, key: &RecordKey, version: Option<Version>) {
+    fn remember(&self, key: &RecordKey, version: Option<Version>) {
         if let Some(version) = version {
-            let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-            proven.insert(key.clone(), version);
+            let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            verified.insert(key.clone(), version);
         }
     }
 }
 
-/// Done if what counts is the write `id`: sent again, it is done again.
-fn answer(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
+/// `Applied` if the valid version is the write `id`, also if that write was sent more than once.
+fn outcome(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
     match current {
         Some(current) if current.version.id() == id => Swap::Applied(current.version),
         current => Swap::Conflict(current),
@@ -220,7 +224,7 @@ impl Register for SsmBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let name = self.name(key);
         match self.get(name.clone()).await? {
-            Some(latest) => self.look(key, &name, latest, self.proven(key)).await,
+            Some(latest) => self.read_log(key, &name, latest, self.verified(key)).await,
             None => Ok(None),
         }
     }
@@ -235,18 +239,18 @@ impl Register for SsmBackend {
     ) -> Result<Swap<Body>, StoreError> {
         let name = self.name(key);
         let value = wire::encode(expected, id, body).map_err(|error| {
-            store_error(StoreErrorKind::Invalid, SsmError::NotSent(error.into()))
+            store_error(StoreErrorKind::Invalid, AwsError::NotSent(error.into()).into())
         })?;
-        let (size, largest) = (value.len(), self.config.largest());
-        if size > largest {
-            let source = SsmError::TooLarge { size, largest };
+        let (size, limit) = (value.len(), self.config.max_value_bytes());
+        if size > limit {
+            let source = SsmError::TooLarge { size, limit };
             return Err(store_error(StoreErrorKind::Invalid, source));
         }
 
         let made = match expected {
-            // Sent again on top of itself: there is nothing to write, only to look.
+            // The write was applied before and is sent again: only its outcome is left to find out.
             Some(expected) if expected.id() == id => {
-                return Ok(answer(id, self.read(key).await?));
+                return Ok(outcome(id, self.read(key).await?));
             }
             Some(_) => self.put(&name, &value, true).await?,
             None => self.put(&name, &value, false).await?,
@@ -258,36 +262,36 @@ impl Register for SsmBackend {
                 let latest = self.get(name.clone()).await?;
                 let latest =
                     latest.ok_or_else(|| store_error(StoreErrorKind::Unavailable, missing))?;
-                let current = self.look(key, &name, latest, None).await?;
+                let current = self.read_log(key, &name, latest, None).await?;
                 if current.is_some() {
-                    return Ok(answer(id, current));
+                    return Ok(outcome(id, current));
                 }
-                // There are versions, and none of them counts.
+                // There are versions, and none of them is valid.
                 self.put(&name, &value, true).await?.unwrap_or_default()
             }
         };
         let content = Content { body: body.clone(), corruption: None };
         let entry = Entry { id, claim: expected.map_or(Claim::First, Claim::On) };
-        let judged = self.judge(key, &name, expected, (version, entry, content)).await;
-        judged.map_err(|source| {
-            let source = SsmError::Unjudged { version, source };
+        let swap = self.verify(key, &name, expected, (version, entry, content)).await;
+        swap.map_err(|source| {
+            let source = SsmError::Unverified { version, source };
             store_error(StoreErrorKind::Ambiguous, source)
         })
     }
 
-    /// SSM bears few requests a second, writes least of all. Each write that loses is a version more
-    /// to be read by everybody, and brings the valid one nearer to the end of the history.
-    fn pace(&self) -> PollPolicy {
-        PollPolicy {
-            shortest: Duration::from_millis(500),
-            longest: Duration::from_secs(2),
-            contention: Duration::from_millis(500),
-        }
+    /// Parameter Store accepts 40 reads and a handful of writes a second for a whole account and
+    /// region ("Parameter Store quotas", default throughput). Each write that loses adds a version
+    /// that all readers must read, and moves the valid version closer to the end of the history. So
+    /// polls are slow, and a writer waits up to 500 ms and reads again before it writes.
+    fn poll_policy(&self) -> PollPolicy {
+        let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
+        policy.contention = Duration::from_millis(500);
+        policy
     }
 }
 
 impl fmt::Debug for SsmBackend {
-    /// The path only: a client knows credentials.
+    /// Shows only the path, because a client holds credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SsmBackend").field("path", &self.config.path).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! A call through a circuit: admitted and settled as a success, or refused.
+//! A call through a circuit: admitted and recorded as a success, or refused.
 
 use std::{
     pin::Pin,
@@ -13,12 +13,12 @@ use std::{
 use failsafe::futures::CircuitBreaker as _;
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Clock, SystemClock,
     circuit::{
-        Bucket, CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider,
+        CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
+        CircuitStateProvider, CountRule,
     },
-    register::{Swap, WriteId},
+    engine::{Clock, SystemClock, circuit::Bucket},
+    register::{RetryingRegister, Swap, WriteId},
 };
 use funcify_test_support::HookedCircuits;
 use recloser::{AsyncRecloser, Recloser};
@@ -88,10 +88,16 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
 }
 
 /// A store that counts its operations. On the fast path there are none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Asked {
-    store: MemoryBackend,
+    store: RetryingRegister,
     times: Arc<AtomicU64>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { store: RetryingRegister::new(MemoryBackend::new()), times: Arc::default() }
+    }
 }
 
 impl Asked {
@@ -122,7 +128,7 @@ impl Asked {
 }
 
 fn counting() -> CircuitPolicy {
-    CircuitPolicy::default().with_count(5, MINUTE)
+    CircuitPolicy::new(CountRule::new(5, MINUTE))
 }
 
 fn count(bench: &Bench) -> Subject {
@@ -159,7 +165,8 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
             let store = Asked::default();
             let at = SystemClock.now();
             let bucket = Bucket { at, calls, reports: calls, ..Bucket::default() };
-            let record = CircuitRecord { buckets: vec![bucket], ..CircuitRecord::default() };
+            let mut record = CircuitRecord::default();
+            record.buckets = vec![bucket];
             let written = store.store.update_state(&name, None, WriteId::random(), &record).await;
             assert!(matches!(written, Ok(Swap::Applied(_))));
             let circuit = store.breaker(CircuitPolicy::default());

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 
 use crate::{
     allocator,

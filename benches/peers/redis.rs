@@ -11,7 +11,7 @@ use std::{
 
 use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_core::{
-    circuit::CircuitName,
+    circuit::CircuitRecord,
     register::{Body, RecordKey, Register, Swap, Version, WriteId},
 };
 use redis::{Script, aio::MultiplexedConnection};
@@ -52,7 +52,7 @@ pub(crate) fn cases(bench: &Bench, url: &str) -> Vec<Case> {
 }
 
 fn key(name: &str) -> RecordKey {
-    RecordKey::Circuit(CircuitName::new(name).expect("expected a name"))
+    RecordKey::of::<CircuitRecord>(name.parse().expect("expected a name"))
 }
 
 fn body() -> Body {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, TokenGetter, TokenSource,
-};
+use funcify::token::{ClientCredentials, ClientSecret, Endpoint, TokenGetter, TokenSource};
 use funcify_backend_memory::MemoryBackend;
+use funcify_core::register::RetryingRegister;
 use funcify_test_support::FakeGrant;
 
 use crate::case::{Bench, Case, lap};
@@ -39,10 +38,11 @@ fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "bench",
-        ClientAuthentication::basic(ClientSecret::new("secret")),
+        ClientSecret::from("secret"),
     );
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
     // Its token outlives the run.
     let grant = FakeGrant::new().with_token("2YotnFZFEjr1zCsicMWpAA").with_lifetime(None);
-    let getter = TokenGetter::builder(credentials, Arc::new(MemoryBackend::new())).grant(grant);
+    let getter = TokenGetter::builder(credentials, store).grant(grant);
     getter.build().expect("expected a token getter")
 }

@@ -1,4 +1,4 @@
-//! Randomness that can be seeded, so that a simulation can be repeated.
+//! Randomness that can be seeded, so that a simulation can be repeated exactly.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,14 +9,14 @@ use std::{
 /// Generators*, OOPSLA 2014).
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A source of chance: jitter and sampling, never secrets or identities.
+/// A source of randomness for jitter and sampling. Not for secrets or ids.
 ///
-/// Lock-free and without allocation, so that the fast path of a breaker can draw from it.
+/// It neither locks nor allocates, so that the fast path of a breaker can draw from it.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify_core::Chance;
+/// use funcify_core::engine::Chance;
 ///
 /// let (one, other) = (Chance::seeded(7), Chance::seeded(7));
 /// assert_eq!(one.draw(), other.draw());
@@ -62,8 +62,8 @@ impl Chance {
 
 /// Fills `bytes` with the operating system's entropy.
 ///
-/// Where the system has none to give (it always has, once booted), the address space, the time and
-/// the hasher's keys stand in: an identity must never be a constant.
+/// A booted system always has some. If it had none, the hasher's keys and the time would be used
+/// instead, because an id must never be a constant.
 pub(crate) fn fill(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_ok() {
         return;

@@ -1,4 +1,4 @@
-//! The one deadline of an invocation, kept to by everything that funcify starts.
+//! The deadline of an invocation. Everything that funcify starts ends by it.
 
 use std::{
     cell::Cell,
@@ -19,15 +19,14 @@ tokio::task_local! {
     static PENDING: Cell<u32>;
 }
 
-/// When the work of this invocation ends.
+/// When the work of an invocation ends.
 ///
-/// Lambda freezes or kills a function at its time-out; whatever is under way then has no result.
-/// Work therefore ends a margin earlier ([`ends`](Self::ends)), and a pending report may go on a
-/// little longer ([`report_ends`](Self::report_ends)). Nobody else subtracts anything.
+/// Lambda freezes or kills a function at its timeout, and work that is in progress then has no
+/// result. Work therefore ends a margin earlier. A [`PendingReport`] may take a little longer. The
+/// margins are part of the deadline: code that keeps to it subtracts nothing.
 ///
-/// The deadline travels as a task-local: [`scope`](Self::scope) sets it, [`current`](Self::current)
-/// reads it, [`enforce`](Self::enforce) ends the work there. A spawned task starts without one; hand
-/// it over with `scope`.
+/// The deadline is a task-local: [`scope`](Self::scope) sets it and [`current`](Self::current) reads it.
+/// A spawned task starts without one; pass it on with `scope`.
 ///
 /// # Examples
 ///
@@ -54,24 +53,27 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// What is left to Lambda at the end of work: 300 ms, enough to answer.
+    /// The time that is reserved for the response at the end of an invocation: 300 ms.
+    #[doc(hidden)]
     pub const WORK_MARGIN: Duration = Duration::from_millis(300);
-    /// What is left to Lambda when even a pending report is given up: 100 ms.
+    /// The time that is left when even a pending report is given up: 100 ms.
+    #[doc(hidden)]
     pub const REPORT_MARGIN: Duration = Duration::from_millis(100);
-    /// With less than this left, 50 ms, no store operation is started.
+    /// A store operation is not started with less time left than this: 50 ms.
+    #[doc(hidden)]
     pub const LEAST: Duration = Duration::from_millis(50);
 
-    /// A deadline `total` from now, without margins: for work outside of Lambda.
+    /// A deadline `total` from now, without margins: for work outside Lambda.
     #[must_use]
     pub fn within(total: Duration) -> Self {
         let ends = after(Instant::now(), total);
         Self { ends, report_ends: ends, total }
     }
 
-    /// The deadline of an invocation that Lambda ends `left` from now, with a margin for the answer.
+    /// The deadline of an invocation that Lambda ends `left` from now, with a margin for the response.
     ///
-    /// The total is what is left for work at this moment; zero is a deadline that has passed, not
-    /// the absence of one.
+    /// The total is the time left for work now. Zero is a deadline that has passed.
+    #[doc(hidden)]
     #[must_use]
     pub fn of_invocation(left: Duration, work_margin: Duration) -> Self {
         let total = left.saturating_sub(work_margin);
@@ -80,7 +82,7 @@ impl Deadline {
         Self { ends: after(now, total), report_ends: after(now, report), total }
     }
 
-    /// The deadline of the invocation that this task works for.
+    /// The deadline of the invocation that this task works for. `None` outside [`scope`](Self::scope).
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|deadline| *deadline).ok()
@@ -91,20 +93,22 @@ impl Deadline {
         CURRENT.scope(self, work)
     }
 
-    /// Runs `work` under this deadline and ends it there; not even starts it once that has passed.
+    /// Runs `work` under this deadline and stops it when the deadline passes. Work is not started
+    /// after the deadline.
     ///
-    /// While something in the work holds a [`PendingReport`], the work goes on until
-    /// [`report_ends`](Self::report_ends): a breaker that ends a hanging call with the deadline still
-    /// tells the fleet. One `enforce` in another does not see the reports of the other.
+    /// While something in the work holds a [`PendingReport`], the work may go on until shortly before
+    /// the end of the invocation, so that a breaker whose call was cut off can still report it. Where
+    /// one `enforce` runs inside another, each sees only its own reports.
     ///
     /// # Errors
     ///
-    /// [`DeadlineExceeded`] if the work was not done by then.
+    /// [`DeadlineExceeded`] if the work had not finished by then.
+    #[doc(hidden)]
     pub fn enforce<F: Future>(
         self,
         work: F,
     ) -> impl Future<Output = Result<F::Output, DeadlineExceeded>> {
-        // Outside of what is async, or the future would have room for the work twice.
+        // Outside the async block, or the future would reserve room for the work twice.
         let work = self.scope(work);
         let limited = async move {
             if self.remaining().is_zero() {
@@ -133,60 +137,66 @@ impl Deadline {
     }
 
     /// When work ends.
+    #[doc(hidden)]
     #[must_use]
     pub fn ends(&self) -> Instant {
         self.ends
     }
 
     /// When a pending report or the release of a lease is given up.
+    #[doc(hidden)]
     #[must_use]
     pub fn report_ends(&self) -> Instant {
         self.report_ends
     }
 
-    /// The whole budget for work at the start of the invocation.
+    /// The time for work at the start of the invocation.
+    #[doc(hidden)]
     #[must_use]
     pub fn total(&self) -> Duration {
         self.total
     }
 
-    /// What is left for work; zero once it has passed.
+    /// The time left for work. Zero once the deadline has passed.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The most that one call is ever given in this invocation: of a function that lives for three
-    /// seconds none takes ten. What is taken off is the time in which such a function gets to its
-    /// call.
+    /// The longest time that one call gets in this invocation: a function with a timeout of three
+    /// seconds makes no call of ten. The margin is the time that such a function needs before its
+    /// first call.
+    #[doc(hidden)]
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         self.total.saturating_sub(Self::WORK_MARGIN).max(self.total / 2)
     }
 
-    /// The same deadline for the work that only reports: its end is [`report_ends`](Self::report_ends).
+    /// The same deadline for work that only reports: it ends at [`report_ends`](Self::report_ends).
+    #[doc(hidden)]
     #[must_use]
     pub fn for_report(self) -> Self {
         Self { ends: self.report_ends, ..self }
     }
 
     /// The same deadline for work that must not take longer than `limit` from now.
+    #[doc(hidden)]
     #[must_use]
     pub fn no_later_than(self, limit: Duration) -> Self {
         Self { ends: self.ends.min(after(Instant::now(), limit)), ..self }
     }
 }
 
-/// Something is to be reported even after the end of work: while this is held, the work of
-/// [`Deadline::enforce`] goes on until [`Deadline::report_ends`].
+/// A report that may be made after the deadline of the work.
 ///
-/// It belongs into the task of that work; elsewhere it does nothing.
+/// While one exists, a pipeline lets the work of an invocation go on until 100 ms before its end. It
+/// has an effect only in the task that runs that work.
 #[derive(Debug)]
-#[must_use = "dropped, it holds nothing up"]
+#[must_use = "it has an effect only until it is dropped"]
 pub struct PendingReport(());
 
 impl PendingReport {
-    /// Holds up the end of the work that this task is at.
+    /// Delays the end of the work that this task runs.
     pub fn begin() -> Self {
         change_pending(|pending| pending.saturating_add(1));
         Self(())
@@ -199,8 +209,8 @@ impl Drop for PendingReport {
     }
 }
 
-/// Waits until `ends` by a timer that is made here, since only work that has to wait needs one; work
-/// that uses up its task's turn does not keep it from its own.
+/// Waits until `ends`. The timer is created here, because only work that waits needs one. It is
+/// unconstrained, so that work which uses up the task's budget cannot starve it.
 fn poll_until(
     ends: Instant,
     mut timer: Pin<&mut Option<Unconstrained<Sleep>>>,
@@ -217,7 +227,7 @@ fn is_reporting() -> bool {
 }
 
 fn change_pending(change: impl FnOnce(u32) -> u32) {
-    // Outside of any `enforce` there is no end to hold up.
+    // Outside of any `enforce` there is no end to delay.
     let _ = PENDING.try_with(|pending| pending.set(change(pending.get())));
 }
 
@@ -228,7 +238,7 @@ fn after(now: Instant, duration: Duration) -> Instant {
     now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 
-/// The invocation's deadline passed before the work was done.
+/// The deadline of the invocation passed before the work had finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the deadline of the invocation passed")]
 pub struct DeadlineExceeded;
@@ -253,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_call_is_given_the_whole_of_a_short_invocation_nor_less_than_half() {
+    async fn a_call_gets_at_least_half_of_a_short_invocation_and_never_all_of_it() {
         for (left, longest) in [(3_000, 2_400), (30_000, 29_400), (700, 200), (300, 0)] {
             let left = Duration::from_millis(left);
             let deadline = Deadline::of_invocation(left, Deadline::WORK_MARGIN);
@@ -262,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_left_is_a_deadline_that_has_passed() {
+    async fn an_invocation_without_time_left_has_a_deadline_that_has_passed() {
         let deadline = Deadline::of_invocation(Duration::ZERO, Deadline::WORK_MARGIN);
         assert_eq!(deadline.remaining(), Duration::ZERO);
         assert_eq!(deadline.total(), Duration::ZERO);
@@ -290,14 +300,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_is_done_while_it_reports_is_done() {
+    async fn work_that_finishes_while_it_reports_succeeds() {
         let work = async {
             let _report = PendingReport::begin();
             sleep(Duration::from_millis(2_800)).await;
-            "told"
+            "reported"
         };
         let deadline = Deadline::of_invocation(Duration::from_secs(3), Deadline::WORK_MARGIN);
-        assert_eq!(deadline.enforce(work).await, Ok("told"));
+        assert_eq!(deadline.enforce(work).await, Ok("reported"));
         let mut started = false;
         let passed = Deadline::within(Duration::ZERO).enforce(async { started = true });
         assert_eq!(passed.await, Err(DeadlineExceeded));
@@ -305,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_spawned_task_has_the_deadline_only_if_it_was_handed_over() {
+    async fn a_spawned_task_has_the_deadline_only_if_it_was_passed_on() {
         let deadline = Deadline::within(Duration::from_secs(1));
         let (bare, handed) = deadline
             .scope(async move {

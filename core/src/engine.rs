@@ -1,9 +1,30 @@
-//! What the crates of funcify share with each other: the clock, chance and the pure rules.
+//! What the crates of funcify share with each other: the clock, chance, and the pure rules.
 //!
 //! Not part of the public API: anything here may change in any release.
 
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    register::{
+        record::{decode, encode},
+        retry::OPERATION,
+    },
+    token::{
+        decide::{Asker, Decision, decide, refreshes_early},
+        record::{Lease, RememberedFailure},
+        transition::{Minted, ProviderFailure},
+    },
     virtual_clock::VirtualClock,
 };
+
+/// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
+pub mod circuit {
+    pub use crate::circuit::{
+        bucket::Bucket,
+        instance::Instance,
+        record::{Failure, Probe},
+        rules::{
+            Admission, Permit, Report, Rule, Sampling, admit, apply, clamp, lease, set_override,
+        },
+    };
+}

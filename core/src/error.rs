@@ -1,12 +1,11 @@
-//! What a store can fail with.
+//! The errors of a store.
 
 use std::{error::Error, fmt};
 
 /// An operation on a store failed.
 ///
-/// [`kind`](Self::kind) answers what the caller may do; the source says what went wrong. Only
-/// [`StoreErrorKind::Ambiguous`] leaves open whether a write was applied: after every other kind it
-/// was not.
+/// [`kind`](Self::kind) says what the caller may do. The source says what went wrong. Only after
+/// [`StoreErrorKind::Ambiguous`] may a write have been applied. After every other kind it was not.
 ///
 /// # Examples
 ///
@@ -28,17 +27,18 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store could not be reached, or refused for now: not applied, try again.
+    /// The store cannot be reached, or refuses requests for now. Not applied; try again.
     Unavailable,
-    /// The store asked for fewer requests: not applied, come back later instead of trying again.
+    /// The store throttled the request. Not applied; come back later, and do not retry at once.
     Throttled,
-    /// The time was up before anything was sent, or while only reading: not applied.
+    /// The time was up before a write was sent, or during a read. Not applied.
     Timeout,
-    /// Credentials or rights are missing: not applied, trying again does not help.
+    /// Credentials or permissions are missing. Not applied; a retry does not help.
     Denied,
-    /// A write may have been applied, at most once.
+    /// The write may have been applied, at most once.
     Ambiguous,
-    /// The store can never take this: too large, a wrong table, an illegal name. Not applied.
+    /// The store can never accept this request: the record is too large, the table does not exist.
+    /// Not applied.
     Invalid,
 }
 
@@ -53,18 +53,19 @@ impl StoreError {
     }
 
     /// The store that failed.
+    #[doc(hidden)]
     #[must_use]
     pub fn backend(&self) -> &'static str {
         self.backend
     }
 
-    /// What may be done about it.
+    /// What the caller may do about it.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// Whether the same operation can succeed a little later.
+    /// Whether the same operation can succeed a moment later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self.kind {
@@ -81,11 +82,11 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             StoreErrorKind::Unavailable => "is unavailable",
-            StoreErrorKind::Throttled => "asked for fewer requests",
+            StoreErrorKind::Throttled => "throttled the request",
             StoreErrorKind::Timeout => "did not answer in time",
             StoreErrorKind::Denied => "denied the operation",
             StoreErrorKind::Ambiguous => "may or may not have applied the write",
-            StoreErrorKind::Invalid => "cannot take this operation",
+            StoreErrorKind::Invalid => "cannot accept the request",
         };
         write!(f, "{} {what}", self.backend)
     }

@@ -1,26 +1,32 @@
 //! The vocabulary, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
 //!
-//! A fleet shares two things, a token and the state of its circuits. Both are views of one
-//! [`Register`](register::Register): read what is there, replace it only if it is still what was
-//! read. A backend only stores; everything that decides stands here, once, and is pure.
+//! A fleet shares two things: a token and the state of its circuits. Both are records in one
+//! [`Register`](register::Register): read what is there, and replace it only if it is still what you
+//! read. A store only keeps records. Every decision about them is made in this crate, by pure
+//! functions.
+//!
+//! You need this crate if you write a store. A function needs only `funcify`, which re-exports what a
+//! function uses.
 //!
 //! This crate knows no HTTP, no AWS and no Lambda.
 
-pub mod chance;
+mod chance;
 pub mod circuit;
-pub mod clock;
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod deadline;
+mod deadline;
 #[doc(hidden)]
 pub mod engine;
-pub mod error;
-pub mod name;
+mod error;
+mod name;
 pub mod register;
+mod timestamp;
 pub mod token;
 mod virtual_clock;
 
-pub use chance::Chance;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub(crate) use chance::Chance;
+pub(crate) use clock::{Clock, SystemClock};
 pub use deadline::{Deadline, DeadlineExceeded, PendingReport};
 pub use error::{StoreError, StoreErrorKind};
+pub use timestamp::Timestamp;

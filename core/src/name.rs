@@ -1,4 +1,4 @@
-//! Names of records: legal in every store because they are checked here.
+//! Names of records. A name that passes the check here is legal in every store.
 
 use std::sync::Arc;
 
@@ -10,12 +10,26 @@ pub struct NameError {
     got: String,
 }
 
+/// Whether `name` is 1 to 64 of the characters that every store accepts in a key.
+pub(crate) const fn is_legal(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    if rest.is_empty() || rest.len() > 64 {
+        return false;
+    }
+    while let [byte, others @ ..] = rest {
+        if !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'.' | b'-') {
+            return false;
+        }
+        rest = others;
+    }
+    true
+}
+
 fn parse(what: &'static str, name: &str) -> Result<Arc<str>, NameError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+    if is_legal(name) {
         Ok(name.into())
     } else {
-        // Enough of it to be found again, not a megabyte of it.
+        // Enough of the text to recognise it, and not a megabyte of it.
         Err(NameError { what, got: name.chars().take(80).collect() })
     }
 }
@@ -35,10 +49,10 @@ macro_rules! name {
             pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
                 parse($what, name.as_ref()).map(Self)
             }
+        }
 
-            /// The name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
                 &self.0
             }
         }
@@ -66,6 +80,24 @@ macro_rules! name {
 }
 
 name! {
+    /// The name of a record within its kind.
+    ///
+    /// [`CircuitName`](crate::circuit::CircuitName) and [`TokenKey`](crate::token::TokenKey) convert
+    /// into it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::register::RecordName;
+    ///
+    /// assert_eq!(RecordName::new("orders-7")?.as_ref(), "orders-7");
+    /// assert!(RecordName::new("orders/7").is_err());
+    /// # Ok::<(), funcify_core::register::NameError>(())
+    /// ```
+    RecordName, "name of a record"
+}
+
+name! {
     /// The name of a circuit: one per protected dependency, the same in every function of the fleet.
     ///
     /// # Examples
@@ -73,9 +105,9 @@ name! {
     /// ```
     /// use funcify_core::circuit::CircuitName;
     ///
-    /// assert_eq!(CircuitName::new("auth0")?.as_str(), "auth0");
+    /// assert_eq!(CircuitName::new("auth0")?.as_ref(), "auth0");
     /// assert!(CircuitName::new("not a name").is_err());
-    /// # Ok::<(), funcify_core::name::NameError>(())
+    /// # Ok::<(), funcify_core::register::NameError>(())
     /// ```
     CircuitName, "name of a circuit"
 }
@@ -88,7 +120,7 @@ name! {
     /// ```
     /// use funcify_core::token::TokenKey;
     ///
-    /// assert_eq!(TokenKey::default().as_str(), "BEARER_TOKEN");
+    /// assert_eq!(TokenKey::default().as_ref(), "BEARER_TOKEN");
     /// ```
     TokenKey, "key of a token"
 }
@@ -97,6 +129,18 @@ impl Default for TokenKey {
     /// `BEARER_TOKEN`.
     fn default() -> Self {
         Self("BEARER_TOKEN".into())
+    }
+}
+
+impl From<&CircuitName> for RecordName {
+    fn from(name: &CircuitName) -> Self {
+        Self(Arc::clone(&name.0))
+    }
+}
+
+impl From<&TokenKey> for RecordName {
+    fn from(key: &TokenKey) -> Self {
+        Self(Arc::clone(&key.0))
     }
 }
 
@@ -112,6 +156,7 @@ mod tests {
         for illegal in ["", " ", "a b", "a/b", "a:b", "ä", "a\0", "{a}", &"x".repeat(65)] {
             assert!(CircuitName::new(illegal).is_err(), "{illegal}");
             assert!(TokenKey::new(illegal).is_err(), "{illegal}");
+            assert!(RecordName::new(illegal).is_err(), "{illegal}");
         }
     }
 

@@ -5,11 +5,18 @@
 use std::{alloc::System, sync::Arc, time::Duration};
 
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, CircuitState};
+use funcify_core::{
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, CountRule},
+    register::RetryingRegister,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn memory() -> RetryingRegister {
+    RetryingRegister::new(MemoryBackend::new())
+}
 
 /// The fewest allocations of a hundred calls in some tries: another thread may allocate too.
 async fn fewest(circuit: &CircuitBreaker, admitted: bool) -> usize {
@@ -27,8 +34,8 @@ async fn fewest(circuit: &CircuitBreaker, admitted: bool) -> usize {
 #[tokio::test]
 async fn healthy_and_refused_calls_allocate_nothing() {
     let minute = Duration::from_secs(60);
-    let count = CircuitPolicy::default().with_count(1, minute);
-    let circuit = CircuitBreaker::new("count", count, Arc::new(MemoryBackend::default())).unwrap();
+    let count = CircuitPolicy::new(CountRule::new(1, minute));
+    let circuit = CircuitBreaker::new("count", count, Arc::new(memory())).unwrap();
     circuit.call(async || Ok::<_, ()>(())).await.unwrap();
     assert_eq!(fewest(&circuit, true).await, 0, "healthy, count rule");
 
@@ -40,7 +47,7 @@ async fn healthy_and_refused_calls_allocate_nothing() {
     assert_eq!(fewest(&circuit, false).await, 0, "refused");
 
     let rate = CircuitPolicy::default();
-    let circuit = CircuitBreaker::new("rate", rate, Arc::new(MemoryBackend::default())).unwrap();
+    let circuit = CircuitBreaker::new("rate", rate, Arc::new(memory())).unwrap();
     for _ in 0..20_000 {
         circuit.call(async || Ok::<_, ()>(())).await.unwrap();
     }

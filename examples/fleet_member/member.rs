@@ -11,7 +11,7 @@ use std::{
 
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
-    circuit::{CircuitError, CircuitEvent, CircuitRecord},
+    circuit::{CircuitError, CircuitEvent, CircuitRecord, CountRule},
     token::{TokenKey, TokenSource},
 };
 use funcify_core::register::{Swap, WriteId};
@@ -39,9 +39,8 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn new(name: &str, stores: Stores) -> Result<Self, Box<dyn Error>> {
-        let policy = CircuitPolicy::default()
-            .with_count(FAILURES, Duration::from_secs(60))
-            .with_snapshots(SNAPSHOT, Duration::from_millis(500));
+        let policy = CircuitPolicy::new(CountRule::new(FAILURES, Duration::from_secs(60)))
+            .with_snapshot_ttl(SNAPSHOT, Duration::from_millis(500));
         let outages = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&outages);
         let circuit = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits))?
@@ -107,7 +106,8 @@ impl Member {
     async fn write(&self, writes: u32) -> Result<Value, Box<dyn Error>> {
         let mut version = None;
         for epoch in 1..=writes.into() {
-            let next = CircuitRecord { epoch, ..CircuitRecord::default() };
+            let mut next = CircuitRecord::default();
+            next.epoch = epoch;
             let write = self.stores.circuits.update_state(
                 self.circuit.name(),
                 version,
@@ -131,13 +131,16 @@ impl Member {
             sleep(PAUSE).await;
         }
         let counts = getter.metrics();
-        Ok(json!({ "minted": counts.grants, "alone": counts.alone, "not_served": not_served }))
+        Ok(
+            json!({ "minted": counts.grants, "without_store": counts.without_store, "not_served": not_served }),
+        )
     }
 
     fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
-        let mut credentials = ClientCredentials::from_env()?.with_plain_http_on_loopback();
+        let mut credentials = ClientCredentials::from_env()?;
+        credentials.plain_http_on_loopback = true;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
-            credentials = credentials.with_resource(resource);
+            credentials.resources.push(resource);
         }
         let store = Arc::clone(&self.stores.tokens);
         Ok(TokenGetter::builder(credentials, store).key(self.key.clone()).build()?)

@@ -7,7 +7,7 @@ use funcify::{
     TokenGetter,
     circuit::CircuitState,
     error_chain,
-    token::{ClientAuthentication, ClientSecret, CredentialsError, Endpoint, TokenKey},
+    token::{ClientSecret, Endpoint, TokenKey},
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
+    key: TokenKey,
     circuits: [CircuitBreaker; 2],
     stores: Stores,
 }
@@ -46,22 +47,22 @@ impl Function {
         };
         let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
         let [provider, reservations] = circuits.clone();
-        let token = TokenGetter::builder(credentials, stores.tokens.clone()).circuit(provider);
-        let token = match key {
-            Some(key) => token.key(key).build()?,
-            None => token.build()?,
-        };
+        let key = key.unwrap_or_default();
+        let token = TokenGetter::builder(credentials, stores.tokens.clone())
+            .key(key.clone())
+            .circuit(provider)
+            .build()?;
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
         let pipeline = app::pipeline(App::new(warehouse), stores.clone(), authenticator)?;
-        Ok(Self { pipeline, token, circuits, stores })
+        Ok(Self { pipeline, token, key, circuits, stores })
     }
 
     /// Why the stores do not answer, where they do not: the function runs on without them.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
-        if let Err(error) = stores.tokens.read(self.token.key()).await {
+        if let Err(error) = stores.tokens.read(&self.key).await {
             silent
                 .push(format!("the token is not shared, its store fails: {}", error_chain(&error)));
         }
@@ -116,12 +117,12 @@ impl Bench {
         };
         let callers = IdentityProvider::start().await?;
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
-        let (credentials, key) = match issuer {
+        let (mut credentials, key) = match issuer {
             Some(issuer) => (of_environment(issuer)?, None),
             // Another run has another provider: under one key they would be in each other's way.
             None => (stand_in(&callers), Some(TokenKey::new(callers.name())?)),
         };
-        let credentials = credentials.with_plain_http_on_loopback();
+        credentials.plain_http_on_loopback = true;
         let kind = if issuer.is_some() { "" } else { "stand-in at " };
         notes.push(format!("the fleet's token   {kind}{}", issuer.unwrap_or(&callers.issuer)));
         let warehouse = Warehouse::start().await?;
@@ -137,16 +138,17 @@ impl Bench {
 }
 
 /// As in production, but for the issuer.
-fn of_environment(issuer: &str) -> Result<ClientCredentials, CredentialsError> {
-    ClientCredentials::from_variables(|name| match name {
-        "FUNCIFY_TOKEN_URL" => None,
-        "FUNCIFY_ISSUER" => Some(issuer.to_owned()),
-        name => env::var(name).ok(),
-    })
+fn of_environment(issuer: &str) -> Result<ClientCredentials, Missing> {
+    let issuer = Endpoint::Issuer(issuer.to_owned());
+    let secret = ClientSecret::from(variable("FUNCIFY_CLIENT_SECRET")?);
+    let mut credentials = ClientCredentials::new(issuer, variable("FUNCIFY_CLIENT_ID")?, secret);
+    credentials.scope = variable("FUNCIFY_SCOPE").ok();
+    credentials.audience = variable("FUNCIFY_AUDIENCE").ok();
+    Ok(credentials)
 }
 
 fn stand_in(provider: &IdentityProvider) -> ClientCredentials {
-    let secret = ClientAuthentication::basic(ClientSecret::new("stand-in"));
+    let secret = ClientSecret::from("stand-in");
     ClientCredentials::new(Endpoint::Issuer(provider.issuer.clone()), "orders-function", secret)
 }
 

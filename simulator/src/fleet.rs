@@ -12,7 +12,7 @@ use std::{
 };
 
 use funcify_core::{
-    circuit::{CircuitBreaker, CircuitError, CircuitPolicy, CircuitState, Instance},
+    circuit::{CircuitBreaker, CircuitError, CircuitPolicy, CircuitState},
     engine::Chance,
 };
 use tokio::{
@@ -74,7 +74,7 @@ impl Fleet {
                 CircuitBreaker::new("dependency", policy.clone(), Arc::clone(store) as _)?
                     .with_clock(world.clock_off_by(clock_error(index)))
                     .with_chance(world.chance())
-                    .with_instance(Instance::new(format!("i{index}")));
+                    .with_instance(format!("i{index}"));
             instances.push(breaker);
         }
         let tally = Tally {

@@ -16,8 +16,7 @@ use super::{
     timeline::Happening,
 };
 use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Token, TokenError,
-    TokenGetter, TokenSource,
+    ClientCredentials, ClientSecret, Endpoint, Token, TokenError, TokenGetter, TokenSource,
 };
 
 /// How long a token lives.
@@ -192,7 +191,7 @@ fn getter(
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "fleet",
-        ClientAuthentication::basic(ClientSecret::new("simulated")),
+        ClientSecret::from("simulated"),
     );
     let getter = TokenGetter::builder(credentials, store)
         .grant(connection)

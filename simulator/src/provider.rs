@@ -100,11 +100,9 @@ impl Provider {
         }
         let mut granted = lock(&self.grants);
         granted.push(self.world.elapsed());
-        Ok(Granted {
-            token: AccessToken::new(format!("token-{}", granted.len())),
-            expires_in: Some(self.lifetime),
-            scope: None,
-        })
+        let mut token = Granted::from(AccessToken::new(format!("token-{}", granted.len())));
+        token.expires_in = Some(self.lifetime);
+        Ok(token)
     }
 }
 

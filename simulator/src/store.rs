@@ -194,7 +194,7 @@ impl TokenPersistenceProvider for Store {
         self.swap(&self.token, expected, id, next).await
     }
 
-    fn pace(&self) -> PollPolicy {
+    fn poll_policy(&self) -> PollPolicy {
         self.poll_policy
     }
 }

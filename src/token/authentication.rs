@@ -1,27 +1,41 @@
-//! How a client proves to the provider who it is.
+//! How a client proves its identity to the provider.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The cause of an error that user code returned.
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// A client's secret: redacted wherever it is shown, wiped when it is dropped.
+/// A client's secret: redacted in `Debug`, wiped when it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::token::ClientSecret;
+///
+/// let secret = ClientSecret::from("s3cr3t");
+/// assert_eq!(format!("{secret:?}"), "ClientSecret(redacted)");
+/// assert_eq!(secret.expose(), "s3cr3t");
+/// ```
 #[derive(Clone)]
 pub struct ClientSecret(SecretString);
 
 impl ClientSecret {
-    /// Wraps a secret.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(SecretString::from(secret.into()))
-    }
-
     /// The secret itself: for the request to the provider, never for a log.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl From<String> for ClientSecret {
+    fn from(secret: String) -> Self {
+        Self(SecretString::from(secret))
+    }
+}
+
+impl From<&str> for ClientSecret {
+    fn from(secret: &str) -> Self {
+        Self(SecretString::from(secret))
     }
 }
 
@@ -33,74 +47,82 @@ impl fmt::Debug for ClientSecret {
 
 /// Where the client's secret comes from: a [`ClientSecret`] itself, or a secret store.
 ///
-/// Asked when the first token is fetched, and anew once whenever the provider refuses the secret:
-/// it may have been rotated.
+/// The getter asks for it when it first needs it, and once more whenever the provider refuses it: it
+/// may have been rotated.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::token::{ClientSecret, SecretSource};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// #[async_trait::async_trait]
+/// impl SecretSource for Vault {
+///     async fn secret(&self) -> Result<ClientSecret, Box<dyn std::error::Error + Send + Sync>> {
+///         Ok(ClientSecret::from("the secret that your secret store holds now"))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SecretSource: fmt::Debug + Send + Sync + 'static {
     /// The secret as it is now.
     ///
     /// # Errors
     ///
-    /// Whatever the secret store failed with.
-    async fn secret(&self) -> Result<ClientSecret, BoxError>;
+    /// The error of the secret store.
+    async fn secret(&self) -> Result<ClientSecret, Box<dyn Error + Send + Sync>>;
 }
 
 #[async_trait]
 impl SecretSource for ClientSecret {
-    async fn secret(&self) -> Result<ClientSecret, BoxError> {
+    async fn secret(&self) -> Result<ClientSecret, Box<dyn Error + Send + Sync>> {
         Ok(self.clone())
     }
 }
 
-/// Signs the client's assertions: a private key at hand ([`PrivateKey`](super::PrivateKey)), or one
-/// that never leaves its store, such as a key in AWS KMS.
+/// Signs the client's assertions with a key that never leaves its store, such as a key in AWS KMS.
+/// A private key at hand is [`ClientAuthentication::private_key`].
 #[async_trait]
 pub trait Signer: fmt::Debug + Send + Sync + 'static {
     /// The algorithm as JWS names it (RFC 7518 §3.1): `RS256`, `PS256`, `ES256`, `EdDSA`, ….
     fn algorithm(&self) -> &str;
 
-    /// The key's id, if the provider knows several.
+    /// The key's id, if the provider knows several keys of this client.
     fn key_id(&self) -> Option<&str>;
 
-    /// The raw signature of `message`, in the form that JWS wants (R‖S for ECDSA).
+    /// The raw signature of `message`, in the form that JWS requires (R‖S for ECDSA).
     ///
     /// # Errors
     ///
-    /// Whatever the signing failed with.
-    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError>;
+    /// The error of the key store.
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>>;
 }
 
-/// How the client proves to the provider who it is.
+/// How the client proves its identity to the provider.
+///
+/// Any [`SecretSource`] becomes [`Basic`](Self::Basic) by `From`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientAuthentication {
     /// `client_secret_basic`: id and secret in the `Authorization` header (RFC 6749 §2.3.1).
     Basic(Arc<dyn SecretSource>),
-    /// `client_secret_post`: id and secret in the body.
+    /// `client_secret_post`: id and secret in the body, for providers that require it.
     Post(Arc<dyn SecretSource>),
-    /// `private_key_jwt`: a signed assertion, the secret stays at home (RFC 7523 §2.2).
+    /// `private_key_jwt`: a signed assertion. The key never leaves the client (RFC 7523 §2.2).
     PrivateKeyJwt(Arc<dyn Signer>),
 }
 
-impl ClientAuthentication {
-    /// `client_secret_basic`.
-    pub fn basic(secret: impl SecretSource) -> Self {
+impl<S: SecretSource> From<S> for ClientAuthentication {
+    fn from(secret: S) -> Self {
         Self::Basic(Arc::new(secret))
     }
+}
 
-    /// `client_secret_post`.
-    pub fn post(secret: impl SecretSource) -> Self {
-        Self::Post(Arc::new(secret))
-    }
-
-    /// `private_key_jwt`.
-    pub fn private_key_jwt(signer: impl Signer) -> Self {
-        Self::PrivateKeyJwt(Arc::new(signer))
-    }
-
+impl ClientAuthentication {
     /// The name of the method, as providers register it (OpenID Connect Core §9).
-    #[must_use]
-    pub fn method(&self) -> &'static str {
+    pub(super) fn method(&self) -> &'static str {
         match self {
             Self::Basic(_) => "client_secret_basic",
             Self::Post(_) => "client_secret_post",
@@ -108,8 +130,10 @@ impl ClientAuthentication {
         }
     }
 
-    /// The secret, where there is one.
-    pub(super) async fn secret(&self) -> Result<Option<ClientSecret>, BoxError> {
+    /// The secret, if the method has one.
+    pub(super) async fn secret(
+        &self,
+    ) -> Result<Option<ClientSecret>, Box<dyn Error + Send + Sync>> {
         match self {
             Self::Basic(source) | Self::Post(source) => source.secret().await.map(Some),
             Self::PrivateKeyJwt(_) => Ok(None),

@@ -1,4 +1,4 @@
-//! The token as its users see it.
+//! The token as a caller sees it.
 
 use std::{fmt, sync::Arc};
 
@@ -22,9 +22,10 @@ pub enum TokenSource {
     Memory,
     /// It was read from the store: another process had fetched it.
     Store,
-    /// It was fetched from the provider just now.
+    /// The identity provider granted it just now.
     Minted,
-    /// This process held it, and could not renew it although it is due: still valid.
+    /// This process held it. It is still valid, but past its refresh time, and could not be
+    /// refreshed.
     Overdue,
 }
 
@@ -47,42 +48,43 @@ impl Token {
         self.source
     }
 
-    /// When it ends, by this machine's clock.
+    /// When it expires, by this machine's clock.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.held.expires_at
     }
 
-    /// The scope that was granted, if the provider said so.
+    /// The granted scope, if the identity provider stated it.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.held.scope.as_deref()
     }
 
-    /// Eight hexadecimal digits of its SHA-256: enough to follow a token through logs, too little
-    /// to use it.
+    /// The first eight hexadecimal digits of its SHA-256. They are enough to follow a token through
+    /// the logs, and too few to use it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
         hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    pub(super) fn access_token(&self) -> &AccessToken {
-        &self.held.token
-    }
-
-    /// When the fleet begins to renew it.
+    /// When the fleet begins to refresh it. Before that, every call is a hit: the simulator skips
+    /// these calls.
+    #[doc(hidden)]
     #[must_use]
     pub fn refresh_at(&self) -> Timestamp {
         self.held.refresh_at
     }
 
-    /// When this process renews it by itself if the store is down.
-    pub(super) fn place(&self) -> Timestamp {
-        self.held.place
+    pub(super) fn access_token(&self) -> &AccessToken {
+        &self.held.token
     }
 
-    pub(super) fn stale(self) -> Self {
+    pub(super) fn refresh_slot(&self) -> Timestamp {
+        self.held.refresh_slot
+    }
+
+    pub(super) fn overdue(self) -> Self {
         Self { source: TokenSource::Overdue, ..self }
     }
 }
@@ -96,15 +98,19 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token with all that is made of it once.
+/// A token in memory, with all that is computed from it once.
 pub(super) struct Held {
     pub(super) token: AccessToken,
     pub(super) authorization: HeaderValue,
     pub(super) scope: Option<String>,
     pub(super) refresh_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    pub(super) adopted_at: Timestamp,
-    pub(super) adopted: Instant,
-    /// When this process renews it by itself if the store is down: its own place in the window.
-    pub(super) place: Timestamp,
+    /// When this process took it into memory, by the wall clock and by the monotonic clock: the two
+    /// show by how much the wall clock was set back since.
+    pub(super) accepted_at: Timestamp,
+    pub(super) accepted: Instant,
+    /// When this process refreshes it without the store, if the store is down. Each process draws
+    /// its own moment of the refresh window, so that a fleet without a store does not ask all at
+    /// once.
+    pub(super) refresh_slot: Timestamp,
 }

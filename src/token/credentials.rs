@@ -5,18 +5,20 @@ use std::fmt;
 use aws_lc_rs::{digest, hmac};
 
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
+use crate::token::config_error::TokenConfigError;
 
-/// Where tokens are asked for.
+/// Where to ask for tokens: an `https:` URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// The token endpoint itself.
     TokenUrl(String),
-    /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
+    /// The issuer. Its metadata names the token endpoint (OpenID Connect Discovery, RFC 8414) and is
+    /// read once per getter.
     Issuer(String),
 }
 
 impl fmt::Debug for Endpoint {
-    /// The host only: a URL that has a password in it is refused later, and may be shown before.
+    /// Shows only the host: the URL may contain a password until it is checked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, url) = match self {
             Self::TokenUrl(url) => ("TokenUrl", url),
@@ -29,43 +31,60 @@ impl fmt::Debug for Endpoint {
 
 /// Who asks for a token, and for which one: the client-credentials grant (RFC 6749 §4.4).
 ///
+/// All fields but the first three are optional. `scope`, `audience`, `resources` and `parameters`
+/// determine the token: functions that share a key must agree on them.
+///
 /// # Examples
 ///
 /// ```
-/// use funcify::token::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint};
+/// use funcify::token::{ClientCredentials, ClientSecret, Endpoint};
 ///
-/// let credentials = ClientCredentials::new(
+/// let mut credentials = ClientCredentials::new(
 ///     Endpoint::TokenUrl("https://login.example/oauth/token".to_owned()),
 ///     "warehouse",
-///     ClientAuthentication::basic(ClientSecret::new("canary")),
-/// )
-/// .with_scope("orders:read orders:write")
-/// .with_audience("https://api.example");
+///     ClientSecret::from("canary"),
+/// );
+/// credentials.scope = Some("orders:read orders:write".to_owned());
+/// credentials.audience = Some("https://api.example".to_owned());
 /// assert!(!format!("{credentials:?}").contains("canary"));
 /// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct ClientCredentials {
-    pub(super) endpoint: Endpoint,
-    pub(super) client_id: String,
-    pub(super) authentication: ClientAuthentication,
-    pub(super) scope: Option<String>,
-    pub(super) audience: Option<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) parameters: Vec<(String, String)>,
-    pub(super) plain_http_on_loopback: bool,
+    /// Where to ask.
+    pub endpoint: Endpoint,
+    /// The client's id.
+    pub client_id: String,
+    /// How the client proves its identity.
+    pub authentication: ClientAuthentication,
+    /// The scope to ask for, separated by spaces.
+    pub scope: Option<String>,
+    /// The `audience` to ask for, as Auth0 and others name it.
+    pub audience: Option<String>,
+    /// The resources that the token is for (RFC 8707). Each is sent as a `resource`.
+    pub resources: Vec<String>,
+    /// Other parameters that the provider requires, as name and value. `Debug` shows only the names:
+    /// a value may be a secret.
+    pub parameters: Vec<(String, String)>,
+    /// Allows `http:` to a provider on this machine, for tests and local runs. Otherwise only `https:`
+    /// is allowed.
+    pub plain_http_on_loopback: bool,
 }
 
 impl ClientCredentials {
     /// The credentials of `client_id` at `endpoint`.
+    ///
+    /// A [`ClientSecret`], or any other [`SecretSource`](super::SecretSource), becomes
+    /// [`ClientAuthentication::Basic`].
     pub fn new(
         endpoint: Endpoint,
         client_id: impl Into<String>,
-        authentication: ClientAuthentication,
+        authentication: impl Into<ClientAuthentication>,
     ) -> Self {
         Self {
             endpoint,
             client_id: client_id.into(),
-            authentication,
+            authentication: authentication.into(),
             scope: None,
             audience: None,
             resources: Vec::new(),
@@ -74,97 +93,57 @@ impl ClientCredentials {
         }
     }
 
-    /// Reads `FUNCIFY_TOKEN_URL` or `FUNCIFY_ISSUER`, `FUNCIFY_CLIENT_ID`, `FUNCIFY_CLIENT_SECRET`
-    /// (sent as `client_secret_basic`), `FUNCIFY_SCOPE` and `FUNCIFY_AUDIENCE`.
+    /// Reads the credentials from the environment.
+    ///
+    /// | variable | |
+    /// |---|---|
+    /// | `FUNCIFY_TOKEN_URL` or `FUNCIFY_ISSUER` | [`endpoint`](Self::endpoint); exactly one of them |
+    /// | `FUNCIFY_CLIENT_ID` | required |
+    /// | `FUNCIFY_CLIENT_SECRET` | required; sent as `client_secret_basic` |
+    /// | `FUNCIFY_SCOPE`, `FUNCIFY_AUDIENCE` | optional |
+    ///
+    /// A blank variable counts as not set.
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] with every variable that is missing, or if both endpoint and issuer are set.
-    pub fn from_env() -> Result<Self, CredentialsError> {
+    /// [`TokenConfigError`] with every variable that is missing, or if there are two endpoints.
+    pub fn from_env() -> Result<Self, TokenConfigError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// The same from a function that looks variables up.
-    ///
-    /// # Errors
-    ///
-    /// [`CredentialsError`] with every variable that is missing, or if both endpoint and issuer are set.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use funcify::token::ClientCredentials;
-    ///
-    /// let error = ClientCredentials::from_variables(|name| {
-    ///     (name == "FUNCIFY_CLIENT_ID").then(|| "warehouse".to_owned())
-    /// })
-    /// .unwrap_err();
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "expected the variables either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER, FUNCIFY_CLIENT_SECRET"
-    /// );
-    /// ```
-    pub fn from_variables(
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, CredentialsError> {
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, TokenConfigError> {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let mut faults = Vec::new();
+        let mut required = |name: &str| {
+            let value = given(name);
+            if value.is_none() {
+                faults.push(format!("{name} is not set"));
+            }
+            value.unwrap_or_default()
+        };
+        let client_id = required("FUNCIFY_CLIENT_ID");
+        let secret = ClientSecret::from(required("FUNCIFY_CLIENT_SECRET"));
         let endpoint = match (given("FUNCIFY_TOKEN_URL"), given("FUNCIFY_ISSUER")) {
-            // Which of two is meant nobody can tell.
-            (Some(_), Some(_)) => None,
-            (Some(url), None) => Some(Endpoint::TokenUrl(url)),
-            (None, issuer) => issuer.map(Endpoint::Issuer),
+            (Some(url), None) => Endpoint::TokenUrl(url),
+            (None, Some(issuer)) => Endpoint::Issuer(issuer),
+            (url, _) => {
+                let got = if url.is_some() { "both" } else { "none" };
+                faults.push(format!(
+                    "expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got {got}"
+                ));
+                return Err(TokenConfigError { faults });
+            }
         };
-        let (client_id, secret) = (given("FUNCIFY_CLIENT_ID"), given("FUNCIFY_CLIENT_SECRET"));
-        let (Some(endpoint), Some(client_id), Some(secret)) = (&endpoint, &client_id, &secret)
-        else {
-            let missing = [
-                ("either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER", endpoint.is_none()),
-                ("FUNCIFY_CLIENT_ID", client_id.is_none()),
-                ("FUNCIFY_CLIENT_SECRET", secret.is_none()),
-            ];
-            let missing = missing.into_iter().filter_map(|(name, is)| is.then_some(name)).collect();
-            return Err(CredentialsError { missing });
-        };
-        let authentication = ClientAuthentication::basic(ClientSecret::new(secret));
-        let mut credentials = Self::new(endpoint.clone(), client_id, authentication);
+        if !faults.is_empty() {
+            return Err(TokenConfigError { faults });
+        }
+        let mut credentials = Self::new(endpoint, client_id, secret);
         credentials.scope = given("FUNCIFY_SCOPE");
         credentials.audience = given("FUNCIFY_AUDIENCE");
         Ok(credentials)
     }
 
-    /// Asks for these scopes, separated by spaces.
-    #[must_use]
-    pub fn with_scope(self, scope: impl Into<String>) -> Self {
-        Self { scope: Some(scope.into()), ..self }
-    }
-
-    /// Asks for a token for this audience (`audience`, as Auth0 and others name it).
-    #[must_use]
-    pub fn with_audience(self, audience: impl Into<String>) -> Self {
-        Self { audience: Some(audience.into()), ..self }
-    }
-
-    /// Asks for a token for this resource; may be repeated (RFC 8707).
-    #[must_use]
-    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
-        self.resources.push(resource.into());
-        self
-    }
-
-    /// Sends another parameter that this provider wants.
-    #[must_use]
-    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.push((name.into(), value.into()));
-        self
-    }
-
-    /// Allows `http:` to a provider on this machine: for tests and local runs.
-    #[must_use]
-    pub fn with_plain_http_on_loopback(self) -> Self {
-        Self { plain_http_on_loopback: true, ..self }
-    }
-
-    /// The form that asks for the token, without what proves who asks.
+    /// The form that asks for the token, without the proof of the client's identity.
     pub(super) fn form(&self) -> Vec<(&str, &str)> {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
@@ -174,11 +153,11 @@ impl ClientCredentials {
         form
     }
 
-    /// The first 32 hexadecimal digits of the SHA-256 over all that shapes the token.
+    /// The first 32 hexadecimal digits of the SHA-256 over all that determines the token.
     pub(super) fn digest(&self) -> String {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut member = |text: &str| {
-            // With its length, so that no two different lists run together into one text.
+            // With its length, so that two different lists never hash the same bytes.
             hash.update(&(text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         };
@@ -195,7 +174,8 @@ impl ClientCredentials {
         hex(hash.finish().as_ref(), 16)
     }
 
-    /// A 4-byte keyed digest of the secret at hand: which failures bind this client.
+    /// A keyed digest of the secret, of 4 bytes: a refusal in the record binds only the clients with
+    /// the same one. It is too short to test a guessed secret against.
     pub(super) fn fingerprint(&self, secret: Option<&ClientSecret>) -> String {
         let key = match (&self.authentication, secret) {
             (ClientAuthentication::PrivateKeyJwt(signer), _) => signer.key_id().unwrap_or(""),
@@ -212,7 +192,7 @@ fn hex(bytes: &[u8], take: usize) -> String {
 }
 
 impl fmt::Debug for ClientCredentials {
-    /// Of the extra parameters the names only: one of them may be a secret.
+    /// Shows only the names of the extra parameters: a value may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ClientCredentials")
@@ -227,13 +207,6 @@ impl fmt::Debug for ClientCredentials {
     }
 }
 
-/// Variables are missing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected the variables {}", missing.join(", "))]
-pub struct CredentialsError {
-    missing: Vec<&'static str>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,23 +215,28 @@ mod tests {
         ClientCredentials::new(
             Endpoint::TokenUrl("https://login.example/token".to_owned()),
             "warehouse",
-            ClientAuthentication::basic(ClientSecret::new(secret)),
+            ClientSecret::from(secret),
         )
     }
 
     #[test]
-    fn whatever_shapes_the_token_changes_the_digest_and_the_secret_does_not() {
+    fn the_digest_depends_on_all_that_determines_the_token_and_not_on_the_secret() {
         let plain = credentials("one").digest();
         assert_eq!(plain.len(), 32);
         assert_eq!(plain, credentials("two").digest());
-        let others = [
-            credentials("one").with_scope("a"),
-            credentials("one").with_audience("a"),
-            credentials("one").with_resource("a"),
-            credentials("one").with_parameter("a", "b"),
-            credentials("one").with_parameter("ab", ""),
+        let changes: [fn(&mut ClientCredentials); 5] = [
+            |credentials| credentials.scope = Some("a".to_owned()),
+            |credentials| credentials.audience = Some("a".to_owned()),
+            |credentials| credentials.resources.push("a".to_owned()),
+            |credentials| credentials.parameters.push(("a".to_owned(), "b".to_owned())),
+            |credentials| credentials.parameters.push(("ab".to_owned(), String::new())),
         ];
-        let mut digests: Vec<_> = others.iter().map(ClientCredentials::digest).collect();
+        let changed = |change: &fn(&mut ClientCredentials)| {
+            let mut credentials = credentials("one");
+            change(&mut credentials);
+            credentials.digest()
+        };
+        let mut digests: Vec<_> = changes.iter().map(changed).collect();
         digests.push(plain);
         digests.sort();
         digests.dedup();
@@ -266,28 +244,33 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_and_an_issuer_contradict_each_other() {
-        let given = |name: &str| match name {
-            "FUNCIFY_TOKEN_URL" => Some("https://login.example/token".to_owned()),
-            "FUNCIFY_ISSUER" => Some("https://login.example".to_owned()),
-            other => other.starts_with("FUNCIFY_CLIENT").then(|| "warehouse".to_owned()),
+    fn every_missing_variable_is_reported_and_so_are_two_endpoints() {
+        let reported = |set: &[&str]| {
+            let variable = |name: &str| set.contains(&name).then(|| "https://one".to_owned());
+            ClientCredentials::from_variables(variable).map_err(|error| error.to_string())
         };
-        let error = ClientCredentials::from_variables(given).unwrap_err().to_string();
-        assert_eq!(error, "expected the variables either FUNCIFY_TOKEN_URL or FUNCIFY_ISSUER");
-        assert!(
-            ClientCredentials::from_variables(
-                |name| given(name).filter(|_| name != "FUNCIFY_ISSUER")
-            )
-            .is_ok()
+        let (id, secret) = ("FUNCIFY_CLIENT_ID", "FUNCIFY_CLIENT_SECRET");
+        let (url, issuer) = ("FUNCIFY_TOKEN_URL", "FUNCIFY_ISSUER");
+        assert_eq!(
+            reported(&[id]).unwrap_err(),
+            "invalid token configuration: FUNCIFY_CLIENT_SECRET is not set; \
+             expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got none"
         );
+        assert_eq!(
+            reported(&[id, secret, url, issuer]).unwrap_err(),
+            "invalid token configuration: \
+             expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got both"
+        );
+        assert!(reported(&[url]).unwrap_err().contains("FUNCIFY_CLIENT_ID is not set"));
+        assert!(reported(&[id, secret, url]).is_ok() && reported(&[id, secret, issuer]).is_ok());
     }
 
     #[test]
-    fn no_parameter_and_no_password_of_a_url_is_shown() {
+    fn debug_shows_no_parameter_and_no_password_of_a_url() {
         let endpoint = Endpoint::TokenUrl("https://u:canary@login.example/token?canary".to_owned());
-        let method = ClientAuthentication::basic(ClientSecret::new("canary"));
-        let credentials = ClientCredentials::new(endpoint, "warehouse", method)
-            .with_parameter("client_secret", "canary");
+        let secret = ClientSecret::from("canary");
+        let mut credentials = ClientCredentials::new(endpoint, "warehouse", secret);
+        credentials.parameters.push(("client_secret".to_owned(), "canary".to_owned()));
         let shown = format!("{credentials:?}");
         assert!(shown.contains("login.example") && shown.contains("client_secret"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
@@ -296,7 +279,7 @@ mod tests {
     #[test]
     fn two_secrets_have_two_fingerprints_and_neither_is_shown() {
         let print = |secret: &str| {
-            let secret = ClientSecret::new(secret);
+            let secret = ClientSecret::from(secret);
             credentials("any").fingerprint(Some(&secret))
         };
         assert_eq!(print("one").len(), 8);

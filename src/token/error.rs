@@ -4,48 +4,49 @@ use funcify_core::{DeadlineExceeded, circuit::CircuitOpen, token::TokenKey};
 
 use crate::token::grant::GrantError;
 
-/// Why there is no token.
+/// There is no token, and why.
 ///
-/// [`CircuitOpen`] and [`DeadlineExceeded`] can be found by walking [`source`](Error::source).
+/// [`CircuitOpen`] and [`DeadlineExceeded`] can be found by following [`source`](Error::source).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The key holds a token of another shape (provider, client, scopes, …): set another key.
+    /// The key holds a token for another provider, client, scope or audience. Set another key.
     #[error("the key `{key}` holds a token for another client, scope or provider: set `.key(…)`")]
     KeyInUse {
         /// The key.
         key: TokenKey,
     },
-    /// The provider was asked and gave no token.
-    #[error("the identity provider gave no token")]
+    /// The identity provider was asked and granted no token.
+    #[error("the identity provider granted no token")]
     Grant(#[source] Arc<GrantError>),
-    /// Another process was given no token a moment ago, so that nobody asks for now.
+    /// The identity provider refused or failed a moment ago, perhaps for another process, and is
+    /// not asked again yet.
     #[error("the identity provider failed with `{code}`, try again in {} ms", retry_after.as_millis())]
     Remembered {
-        /// The OAuth 2.0 error code, or `unavailable`.
+        /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
         code: String,
-        /// When it will be asked again.
+        /// How long until it is asked again.
         retry_after: Duration,
     },
-    /// The circuit of the provider is open.
+    /// The circuit of the identity provider is open.
     #[error("the identity provider was not asked")]
     Open(#[source] CircuitOpen),
-    /// An API rejected the token, which had been renewed for that reason just before.
-    #[error("the token was rejected and has only just been renewed, try again in {} ms", retry_after.as_millis())]
+    /// An API rejected a token that had replaced another rejected token less than 30 s before.
+    #[error("the token was rejected, but the fleet has just replaced it, try again in {} ms", retry_after.as_millis())]
     RejectedTooOften {
-        /// When it may be renewed again.
+        /// How long until it may be replaced again.
         retry_after: Duration,
     },
-    /// The client's own credentials could not be had.
-    #[error("the client's credentials could not be read")]
+    /// The client's secret could not be read from its [`SecretSource`](super::SecretSource).
+    #[error("the client's secret could not be read")]
     Credentials(#[source] Arc<dyn Error + Send + Sync>),
-    /// The invocation has no time left to wait for a token.
+    /// The caller's time was up before there was a token.
     #[error("no token in time")]
     Deadline(#[source] DeadlineExceeded),
 }
 
 impl TokenError {
-    /// When it makes sense to ask again, if that is known.
+    /// How long to wait before the next try, if that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -56,5 +57,9 @@ impl TokenError {
             Self::Grant(error) => error.retry_after(),
             Self::KeyInUse { .. } | Self::Credentials(_) | Self::Deadline(_) => None,
         }
+    }
+
+    pub(super) fn out_of_time() -> Self {
+        Self::Deadline(DeadlineExceeded)
     }
 }

@@ -1,4 +1,4 @@
-//! The token this process holds, and the way to it that costs nothing.
+//! The token that this process holds, and the lookup that costs nothing.
 
 use std::{
     sync::{
@@ -10,35 +10,40 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use funcify_core::{
-    Chance, Clock, Timestamp,
-    token::{AccessToken, TokenRecord, tries},
+    Timestamp,
+    engine::{Chance, Clock, refreshes_early},
+    token::{AccessToken, TokenRecord},
 };
 use http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::token::bearer::{Held, Token, TokenSource};
 
-/// A clock that goes back by more than this was set: 1 s.
+/// A wall clock that goes back by more than this was set back. Smaller steps are NTP's corrections.
 const SET_BACK: Duration = Duration::from_secs(1);
 
-/// The last part of the refresh window that is nobody's place while the store is down.
-const LAST_PLACE: f64 = 0.9;
+/// The part of the refresh window from which refresh slots are drawn. The last tenth stays free, so
+/// that a slot's request can fail and be repeated before the token expires.
+const SLOTS: f64 = 0.9;
 
-/// What a look at the memory finds.
-pub(super) enum Look {
+/// What a lookup finds.
+pub(super) enum Lookup {
     /// A token to use.
     Hit(Token),
-    /// A token to use, which this call should try to renew.
+    /// A token to use, which this call should try to refresh.
     Due(Token),
     Empty,
 }
 
-/// The token in memory. Looking takes no lock, allocates nothing and waits for nobody.
+/// The token in memory. A lookup takes no lock, allocates nothing and waits for nobody.
 pub(super) struct Memory {
     held: ArcSwapOption<Held>,
+    /// The latest wall-clock time that was seen.
     latest: AtomicI64,
-    quiet_until: AtomicI64,
-    troubled: AtomicBool,
+    /// Until when no call tries to refresh.
+    suppressed_until: AtomicI64,
+    /// Whether the last refresh failed, so that a token past its refresh time counts as overdue.
+    degraded: AtomicBool,
 }
 
 impl Memory {
@@ -46,49 +51,50 @@ impl Memory {
         Self {
             held: ArcSwapOption::empty(),
             latest: AtomicI64::new(0),
-            quiet_until: AtomicI64::new(0),
-            troubled: AtomicBool::new(false),
+            suppressed_until: AtomicI64::new(0),
+            degraded: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn look(&self, clock: &dyn Clock, chance: &Chance) -> Look {
-        let Some(held) = self.held.load_full() else { return Look::Empty };
+    pub(super) fn look_up(&self, clock: &dyn Clock, chance: &Chance) -> Lookup {
+        let Some(held) = self.held.load_full() else { return Lookup::Empty };
         let now = clock.now();
         let latest = Timestamp::from_millis(self.latest.load(Ordering::Relaxed));
         if now > latest {
             self.latest.store(now.as_millis(), Ordering::Relaxed);
         } else if latest.since(now) > SET_BACK {
-            self.set_back(&held, latest, now);
-            return self.valid(clock, None).map_or(Look::Empty, Look::Due);
+            self.follow_clock_back(&held, latest, now);
+            return self.valid(clock, None).map_or(Lookup::Empty, Lookup::Due);
         }
         if now < held.refresh_at {
-            return Look::Hit(Token { held, source: TokenSource::Memory });
+            return Lookup::Hit(Token { held, source: TokenSource::Memory });
         }
         if now >= held.expires_at {
-            return Look::Empty;
+            return Lookup::Empty;
         }
-        let source = if self.troubled.load(Ordering::Relaxed) {
+        let source = if self.degraded.load(Ordering::Relaxed) {
             TokenSource::Overdue
         } else {
             TokenSource::Memory
         };
-        let is_quiet = now.as_millis() < self.quiet_until.load(Ordering::Relaxed);
-        let tries = !is_quiet && tries(held.refresh_at, held.expires_at, now, chance.draw());
+        let is_suppressed = now.as_millis() < self.suppressed_until.load(Ordering::Relaxed);
+        let tries =
+            !is_suppressed && refreshes_early(held.refresh_at, held.expires_at, now, chance.draw());
         let token = Token { held, source };
-        if tries { Look::Due(token) } else { Look::Hit(token) }
+        if tries { Lookup::Due(token) } else { Lookup::Hit(token) }
     }
 
-    /// The token, if it is still valid and not `rejected`.
+    /// The token, if it is still valid and not the `rejected` one.
     pub(super) fn valid(&self, clock: &dyn Clock, rejected: Option<&AccessToken>) -> Option<Token> {
         let held = self.held.load_full()?;
         let is_valid = clock.now() < held.expires_at && rejected != Some(&held.token);
         is_valid.then_some(Token { held, source: TokenSource::Memory })
     }
 
-    /// Takes the token of a record; the one that is held already stays as it is.
+    /// Takes the token of a record into memory. If it is there already, it stays as it is.
     ///
     /// `None`: the record has no token that fits into a header.
-    pub(super) fn hold(
+    pub(super) fn accept(
         &self,
         record: &TokenRecord,
         source: TokenSource,
@@ -112,30 +118,40 @@ impl Memory {
             scope: record.scope.clone(),
             refresh_at: record.refresh_at,
             expires_at: record.expires_at,
-            adopted_at: now,
-            adopted: Instant::now(),
-            place: record.refresh_at + window.mul_f64(chance.draw() * LAST_PLACE),
+            accepted_at: now,
+            accepted: Instant::now(),
+            refresh_slot: record.refresh_at + window.mul_f64(chance.draw() * SLOTS),
         });
         self.replace(Arc::clone(&held), now);
         Some(Token { held, source })
     }
 
-    /// Lets nobody try to renew before `until`. `troubled`: because renewing failed.
-    pub(super) fn quiet(&self, until: Timestamp, troubled: bool) {
-        self.quiet_until.store(until.as_millis(), Ordering::Relaxed);
-        self.troubled.store(troubled, Ordering::Relaxed);
+    /// No call tries to refresh before `until`: another process is refreshing.
+    pub(super) fn suppress_until(&self, until: Timestamp) {
+        self.suppress(until, false);
+    }
+
+    /// No call tries to refresh before `until`, because refreshing failed. Calls that get a token
+    /// past its refresh time get it as overdue.
+    pub(super) fn degrade_until(&self, until: Timestamp) {
+        self.suppress(until, true);
+    }
+
+    fn suppress(&self, until: Timestamp, degraded: bool) {
+        self.suppressed_until.store(until.as_millis(), Ordering::Relaxed);
+        self.degraded.store(degraded, Ordering::Relaxed);
     }
 
     fn replace(&self, held: Arc<Held>, now: Timestamp) {
         self.held.store(Some(held));
         self.latest.store(now.as_millis(), Ordering::Relaxed);
-        self.quiet(Timestamp::EPOCH, false);
+        self.suppress(Timestamp::EPOCH, false);
     }
 
-    /// The wall clock was set back: the monotonic one tells by how much, and the token's times
-    /// follow.
-    fn set_back(&self, held: &Held, latest: Timestamp, now: Timestamp) {
-        let was = latest.max(held.adopted_at + held.adopted.elapsed());
+    /// The wall clock was set back. The monotonic clock shows by how much, and the token's times
+    /// move back with it.
+    fn follow_clock_back(&self, held: &Held, latest: Timestamp, now: Timestamp) {
+        let was = latest.max(held.accepted_at + held.accepted.elapsed());
         let back = was.since(now);
         self.replace(
             Arc::new(Held {
@@ -144,9 +160,9 @@ impl Memory {
                 scope: held.scope.clone(),
                 refresh_at: held.refresh_at - back,
                 expires_at: held.expires_at - back,
-                adopted_at: now,
-                adopted: Instant::now(),
-                place: held.place - back,
+                accepted_at: now,
+                accepted: Instant::now(),
+                refresh_slot: held.refresh_slot - back,
             }),
             now,
         );
@@ -155,7 +171,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use funcify_core::ManualClock;
+    use funcify_core::engine::ManualClock;
 
     use super::*;
 
@@ -171,15 +187,15 @@ mod tests {
         }
     }
 
-    fn remembering() -> (Memory, ManualClock, Chance) {
+    fn memory_with_token() -> (Memory, ManualClock, Chance) {
         let (memory, clock, chance) = (Memory::empty(), ManualClock::at(NOW), Chance::seeded(1));
-        memory.hold(&record(), TokenSource::Minted, NOW, &chance).unwrap();
+        memory.accept(&record(), TokenSource::Minted, NOW, &chance).unwrap();
         (memory, clock, chance)
     }
 
     #[test]
     fn a_token_shows_neither_itself_nor_its_header() {
-        let (memory, clock, _) = remembering();
+        let (memory, clock, _) = memory_with_token();
         let token = memory.valid(&clock, None).unwrap();
         assert!(!format!("{token:?}{:?}", token.authorization()).contains("canary"));
         assert_eq!(token.authorization(), "Bearer canary");
@@ -187,33 +203,42 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_fits_no_header_is_not_held() {
+    fn a_token_that_does_not_fit_into_a_header_is_not_accepted() {
         let (memory, chance) = (Memory::empty(), Chance::seeded(1));
         for token in ["a\nb", "a\rb", "a\0b", "\u{7f}"] {
             let record = TokenRecord { token: Some(AccessToken::new(token)), ..record() };
-            assert!(memory.hold(&record, TokenSource::Store, NOW, &chance).is_none(), "{token:?}");
+            assert!(
+                memory.accept(&record, TokenSource::Store, NOW, &chance).is_none(),
+                "{token:?}"
+            );
         }
     }
 
     #[test]
-    fn a_quiet_memory_serves_a_due_token_until_its_true_end() {
-        let (memory, clock, chance) = remembering();
+    fn a_degraded_memory_serves_a_due_token_until_it_expires() {
+        let (memory, clock, chance) = memory_with_token();
         clock.advance(Duration::from_millis(3_599_999));
-        assert!(matches!(memory.look(&clock, &chance), Look::Due(_)));
-        memory.quiet(NOW + Duration::from_secs(9_999), true);
-        let Look::Hit(token) = memory.look(&clock, &chance) else { panic!("not served") };
+        assert!(matches!(memory.look_up(&clock, &chance), Lookup::Due(_)));
+        memory.degrade_until(NOW + Duration::from_secs(9_999));
+        let Lookup::Hit(token) = memory.look_up(&clock, &chance) else { panic!("not served") };
         assert_eq!(token.source(), TokenSource::Overdue);
         clock.advance(Duration::from_millis(1));
-        assert!(matches!(memory.look(&clock, &chance), Look::Empty));
+        assert!(matches!(memory.look_up(&clock, &chance), Lookup::Empty));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_is_set_back_does_not_lengthen_a_tokens_life() {
-        let (memory, clock, chance) = remembering();
+    async fn a_clock_that_is_set_back_does_not_extend_a_tokens_lifetime() {
+        let (memory, clock, chance) = memory_with_token();
         tokio::time::advance(Duration::from_secs(2_400)).await;
         clock.set(NOW - Duration::from_secs(1_200));
-        assert!(matches!(memory.look(&clock, &chance), Look::Due(_)), "looked at anew");
-        assert!(matches!(memory.look(&clock, &chance), Look::Hit(_)), "600 s before it is due");
+        assert!(
+            matches!(memory.look_up(&clock, &chance), Lookup::Due(_)),
+            "the store is read again"
+        );
+        assert!(
+            matches!(memory.look_up(&clock, &chance), Lookup::Hit(_)),
+            "600 s before it is due"
+        );
         clock.advance(Duration::from_secs(1_199));
         assert!(memory.valid(&clock, None).is_some());
         clock.advance(Duration::from_secs(1));

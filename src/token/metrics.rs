@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-macro_rules! counts {
+macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a [`TokenGetter`](super::TokenGetter) has done since it was built.
+        /// What a [`TokenGetter`](super::TokenGetter) has done since it was built. All fields count
+        /// up from 0.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct TokenMetrics {
@@ -22,27 +23,27 @@ macro_rules! counts {
     };
 }
 
-counts! {
-    /// Tokens that the provider granted to this process.
+metrics! {
+    /// Tokens that the identity provider granted to this process.
     grants,
-    /// Those of them that were asked for without the store, which did not answer.
-    alone,
-    /// Requests to the provider that failed.
+    /// Grants among them that this process asked for without the store, because it did not answer.
+    without_store,
+    /// Requests to the identity provider that failed.
     failures,
-    /// Tokens that other processes had fetched and this one took from the store.
-    adopted,
+    /// Tokens that another process had fetched and this process took from the store.
+    accepted,
     /// Leases that this process took.
     leases_won,
-    /// Leases that somebody else took first.
+    /// Leases that another process took first.
     leases_lost,
-    /// Leases of others that were over before they led to a token, taken by this process.
+    /// Leases that this process took after another process had let them expire.
     leases_expired,
-    /// Calls that were served a token which was due and could not be renewed.
-    stale_served,
-    /// Operations of the store that failed.
+    /// Calls that got a token which was due and could not be refreshed.
+    overdue_served,
+    /// Store operations that failed.
     store_errors,
-    /// Stored records that were damaged and counted as vacant.
-    damaged,
+    /// Stored records that were corrupt and counted as empty.
+    corrupt,
 }
 
 #[derive(Debug, Default)]

@@ -1,71 +1,69 @@
-//! The self token: fetched once for the whole fleet, and shared.
+//! The fleet's access token: fetched once, shared by all instances.
 //!
-//! A [`TokenGetter`] looks, in this order: into its own memory, into the store, and only then asks
-//! the identity provider, under a lease that no other process holds at the same time. While a token
-//! is valid nobody waits for the next one but the one call that fetches it.
+//! A [`TokenGetter`] looks for the token in its own memory first, then in the store. Only if both
+//! have none does it ask the identity provider, and only under a lease that one process holds at a
+//! time. While a token is valid, only the one call that fetches the next token waits for it.
 //!
-//! `docs/token.md` in the repository is the chapter on it: what happens when, and what it costs.
+//! The guide's chapter on the token (`docs/token.md` in the repository) says what happens when, and
+//! what it costs.
 
-mod alone;
-mod attempt;
 mod authentication;
 mod bearer;
-mod build;
+mod builder;
+mod config_error;
 mod credentials;
 mod error;
-mod failure;
-mod flight;
 mod grant;
-mod granted;
 mod memory;
 mod metrics;
-mod patience;
-mod publish;
-mod renew;
-mod stored;
+mod private_key;
+mod refresh;
+mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use funcify_core::{
-    Chance, Clock, Deadline, DeadlineExceeded,
-    circuit::CircuitBreaker,
-    register::PollPolicy,
-    token::{Holder, TokenPersistenceProvider},
-};
+use funcify_core::Deadline;
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::{Instant, timeout_at},
 };
 
-pub use authentication::{BoxError, ClientAuthentication, ClientSecret, SecretSource, Signer};
+pub use authentication::{ClientAuthentication, ClientSecret, SecretSource, Signer};
 pub use bearer::{Token, TokenSource};
-pub use build::{TokenConfigError, TokenConfigFault, TokenGetterBuilder};
-pub use credentials::{ClientCredentials, CredentialsError, Endpoint};
+pub use builder::TokenGetterBuilder;
+pub use config_error::TokenConfigError;
+pub use credentials::{ClientCredentials, Endpoint};
 pub use error::TokenError;
-pub use funcify_core::token::{TokenKey, TokenPolicy};
-pub use grant::{
-    EndpointError, Grant, GrantError, Granted, HttpGrant, PrivateKey, PrivateKeyError, ReplyFault,
+pub use funcify_core::token::{
+    AccessToken, TokenKey, TokenPersistenceProvider, TokenPolicy, TokenRecord,
 };
+pub use grant::{Grant, GrantError, Granted};
 pub use metrics::TokenMetrics;
 
-use flight::Flight;
-use memory::{Look, Memory};
+use memory::{Lookup, Memory};
 use metrics::Counters;
-use renew::Want;
+use refresh::{Refresh, RefreshState, Request};
+use settings::Settings;
 
-/// Who waits for a token without a deadline of an invocation gives up after 10 s.
+/// How long a call without an invocation's deadline waits for a token: two leases of 4 s may expire
+/// in turn, because their holders died, before a third one leads to a token.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Gets the fleet's access token. Cheap to clone; one a process and key.
+/// A due token is not refreshed with less than this left of the invocation, or with less than half
+/// of the invocation left if that is shorter: a refresh takes two store operations and a request.
+const LEAST_TIME_TO_REFRESH: Duration = Duration::from_secs(1);
+
+/// Gets the fleet's access token. Cheap to clone; create one per process and key.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::sync::Arc;
-/// use funcify::token::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint};
-/// use funcify::token::{Granted, Grant, GrantError, TokenGetter, TokenSource};
-/// use funcify_core::token::AccessToken;
+/// use funcify::{ClientCredentials, Stores, TokenGetter};
+/// use funcify::token::{
+///     AccessToken, ClientSecret, Endpoint, Grant, GrantError, Granted, TokenSource,
+/// };
 ///
+/// /// Stands in for the identity provider.
 /// #[derive(Debug)]
 /// struct Provider;
 ///
@@ -76,20 +74,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 ///         _: &ClientCredentials,
 ///         _: Option<&ClientSecret>,
 ///     ) -> Result<Granted, GrantError> {
-///         let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
-///         Ok(Granted { token, expires_in: None, scope: None })
+///         Ok(Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA")))
 ///     }
 /// }
 ///
-/// # use funcify_backend_memory::MemoryBackend;
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let credentials = ClientCredentials::new(
 ///     Endpoint::TokenUrl("https://login.example/token".to_owned()),
 ///     "warehouse",
-///     ClientAuthentication::basic(ClientSecret::new("secret")),
+///     ClientSecret::from("secret"),
 /// );
-/// let store = Arc::new(MemoryBackend::default());
-/// let getter = TokenGetter::builder(credentials, store).grant(Provider).build()?;
+/// let stores = Stores::from_url("memory:").await?;
+/// let getter = TokenGetter::builder(credentials, stores.tokens).grant(Provider).build()?;
 /// assert_eq!(getter.token().await?.source(), TokenSource::Minted);
 /// assert_eq!(getter.token().await?.source(), TokenSource::Memory);
 /// assert_eq!(getter.metrics().grants, 1);
@@ -102,139 +98,123 @@ pub struct TokenGetter {
 }
 
 struct Inner {
+    settings: Settings,
     memory: Memory,
-    /// One renewal at a time. Held across awaits, which is its purpose: who waits for it waits for
-    /// the token; who has a valid one never takes it.
-    flight: Mutex<Flight>,
     counters: Counters,
-    credentials: ClientCredentials,
-    digest: String,
-    store: Arc<dyn TokenPersistenceProvider>,
-    key: TokenKey,
-    holder: Holder,
-    policy: TokenPolicy,
-    circuit: Option<CircuitBreaker>,
-    grant: Arc<dyn Grant>,
-    clock: Arc<dyn Clock>,
-    chance: Chance,
-    request_timeout: Duration,
-    default_lifetime: Duration,
-    pace: PollPolicy,
+    /// One refresh at a time. The lock is held across awaits on purpose: a caller without a token
+    /// waits on it for the token. A caller with a valid token never waits on it.
+    refresh: Mutex<RefreshState>,
 }
 
 impl TokenGetter {
-    /// A getter for the token of `credentials`, shared through `store`.
-    pub fn builder(
-        credentials: ClientCredentials,
-        store: Arc<dyn TokenPersistenceProvider>,
-    ) -> TokenGetterBuilder {
-        TokenGetterBuilder::new(credentials, store)
-    }
-
     /// The token.
     ///
-    /// Without I/O, lock or allocation while this process holds one that is not due. Keeps to
-    /// [`Deadline::current`].
+    /// While this process holds a token that is not due, this costs no I/O, no lock and no
+    /// allocation. Ends with [`Deadline::current`], or after 10 s if there is none. Call it once
+    /// before the first invocation to fetch the token while the process starts.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] if there is no valid token and none could be had.
+    /// [`TokenError`] if there is no valid token and none could be fetched.
     pub async fn token(&self) -> Result<Token, TokenError> {
         let inner = &*self.inner;
-        match inner.memory.look(&*inner.clock, &inner.chance) {
-            Look::Hit(token) => Ok(inner.served(token)),
-            Look::Due(token) => Box::pin(inner.refresh(token)).await,
-            Look::Empty => Box::pin(inner.fetch()).await,
+        match inner.memory.look_up(&*inner.settings.clock, &inner.settings.chance) {
+            Lookup::Hit(token) => Ok(inner.served(token)),
+            Lookup::Due(token) => Box::pin(inner.refresh_due(token)).await,
+            Lookup::Empty => Box::pin(inner.fetch()).await,
         }
     }
 
-    /// The token that is to be used instead of `token`, which an API has rejected.
+    /// The token to use instead of `token`, which an API has rejected.
     ///
-    /// Another one that the fleet has by now, or a new one; but at most one new one in 30 s for
-    /// the whole fleet, for it may be the API that is wrong.
+    /// Returns any other token that the fleet has by now. If there is none, a new one is fetched,
+    /// but at most one in 30 s for the whole fleet: it may be the API that is wrong.
     ///
     /// # Errors
     ///
-    /// [`TokenError::RejectedTooOften`], and whatever keeps a new one from being had.
+    /// [`TokenError::RejectedTooOften`] within these 30 s; otherwise as for [`token`](Self::token).
     pub async fn rejected(&self, token: &Token) -> Result<Token, TokenError> {
         Box::pin(self.inner.replace(token)).await
     }
 
-    /// Fetches the token ahead of the first invocation, while the process starts.
-    ///
-    /// # Errors
-    ///
-    /// As [`token`](Self::token); to ignore them is no fault, for every call tries anew.
-    pub async fn warm_up(&self) -> Result<(), TokenError> {
-        self.token().await.map(drop)
-    }
-
-    /// What this getter has done so far.
+    /// What this getter has done since it was built.
     #[must_use]
     pub fn metrics(&self) -> TokenMetrics {
         self.inner.counters.read()
-    }
-
-    /// The key under which the token is shared.
-    #[must_use]
-    pub fn key(&self) -> &TokenKey {
-        &self.inner.key
     }
 }
 
 impl fmt::Debug for TokenGetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGetter")
-            .field("key", &self.inner.key)
-            .field("credentials", &self.inner.credentials)
-            .field("store", &self.inner.store)
+            .field("key", &self.inner.settings.key)
+            .field("credentials", &self.inner.settings.credentials)
+            .field("store", &self.inner.settings.store)
             .finish_non_exhaustive()
     }
 }
 
 impl Inner {
-    /// A due token: this call tries to renew it, unless another one does or the time is short.
-    async fn refresh(&self, due: Token) -> Result<Token, TokenError> {
-        let Ok(mut flight) = self.flight.try_lock() else { return Ok(self.served(due)) };
-        if let Some(token) = self.memory.valid(&*self.clock, Some(due.access_token())) {
+    /// The token is valid but due: this call refreshes it, unless another call does so already or
+    /// the invocation has too little time left.
+    async fn refresh_due(&self, due: Token) -> Result<Token, TokenError> {
+        let Ok(state) = self.refresh.try_lock() else { return Ok(self.served(due)) };
+        if let Some(token) = self.memory.valid(&*self.settings.clock, Some(due.access_token())) {
             return Ok(self.served(token));
         }
-        let hurry = |deadline: Deadline| {
-            deadline.remaining() < Duration::from_secs(1).min(deadline.total() / 2)
+        let is_late = |deadline: Deadline| {
+            deadline.remaining() < LEAST_TIME_TO_REFRESH.min(deadline.total() / 2)
         };
-        if Deadline::current().is_some_and(hurry) {
+        if Deadline::current().is_some_and(is_late) {
             return Ok(self.served(due));
         }
-        // This call has drawn already.
-        self.renew(&mut flight, Want { rejected: None, chance: 0.0, ends: ends() }).await
+        // The lookup has drawn already: this call refreshes.
+        self.refresh(state, Request { rejected: None, chance: 0.0, ends: ends() }).await
     }
 
-    /// No valid token: wait for one.
+    /// There is no valid token: this call waits for one.
     async fn fetch(&self) -> Result<Token, TokenError> {
         let ends = ends();
-        let mut flight = timeout_at(ends, self.flight.lock()).await.map_err(|_| out_of_time())?;
-        if let Some(token) = self.memory.valid(&*self.clock, None) {
+        let state = self.wait_for_lock(ends).await?;
+        if let Some(token) = self.memory.valid(&*self.settings.clock, None) {
             return Ok(self.served(token));
         }
-        let chance = self.chance.draw();
-        self.renew(&mut flight, Want { rejected: None, chance, ends }).await
+        let chance = self.settings.chance.draw();
+        self.refresh(state, Request { rejected: None, chance, ends }).await
     }
 
-    /// A rejected token: any other will do.
+    /// An API rejected the token: any other token will do.
     async fn replace(&self, token: &Token) -> Result<Token, TokenError> {
         let ends = ends();
         let rejected = Some(token.access_token());
-        let mut flight = timeout_at(ends, self.flight.lock()).await.map_err(|_| out_of_time())?;
-        if let Some(token) = self.memory.valid(&*self.clock, rejected) {
+        let state = self.wait_for_lock(ends).await?;
+        if let Some(token) = self.memory.valid(&*self.settings.clock, rejected) {
             return Ok(self.served(token));
         }
-        // Whatever other token is stored will do, even one that is due.
-        self.renew(&mut flight, Want { rejected, chance: 1.0, ends }).await
+        // Another stored token will do even if it is due, so this draw never refreshes it.
+        self.refresh(state, Request { rejected, chance: 1.0, ends }).await
+    }
+
+    async fn wait_for_lock(
+        &self,
+        ends: Instant,
+    ) -> Result<MutexGuard<'_, RefreshState>, TokenError> {
+        timeout_at(ends, self.refresh.lock()).await.map_err(|_| TokenError::out_of_time())
+    }
+
+    async fn refresh(
+        &self,
+        mut state: MutexGuard<'_, RefreshState>,
+        request: Request<'_>,
+    ) -> Result<Token, TokenError> {
+        let Self { settings, memory, counters, .. } = self;
+        let refresh = Refresh::new(settings, memory, counters, &mut state, request);
+        refresh.run().await.map(|token| self.served(token))
     }
 
     fn served(&self, token: Token) -> Token {
         if token.source() == TokenSource::Overdue {
-            self.counters.stale_served.increment();
+            self.counters.overdue_served.increment();
         }
         token
     }
@@ -243,8 +223,4 @@ impl Inner {
 /// When the caller gives up.
 fn ends() -> Instant {
     Deadline::current().map_or_else(|| Instant::now() + LONGEST_WAIT, |deadline| deadline.ends())
-}
-
-fn out_of_time() -> TokenError {
-    TokenError::Deadline(DeadlineExceeded)
 }

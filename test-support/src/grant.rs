@@ -131,6 +131,8 @@ impl Grant for FakeGrant {
         }
         let number = self.grants.fetch_add(1, Ordering::SeqCst) + 1;
         let token = self.token.clone().unwrap_or_else(|| format!("token-{number}"));
-        Ok(Granted { token: AccessToken::new(token), expires_in: self.lifetime, scope: None })
+        let mut granted = Granted::from(AccessToken::new(token));
+        granted.expires_in = self.lifetime;
+        Ok(granted)
     }
 }

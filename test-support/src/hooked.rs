@@ -68,7 +68,7 @@ impl HookedTokens {
     /// Tokens kept in `store`.
     #[must_use]
     pub fn over(store: Arc<impl TokenPersistenceProvider>) -> Self {
-        let (reader, poll_policy) = (Arc::clone(&store), store.pace());
+        let (reader, poll_policy) = (Arc::clone(&store), store.poll_policy());
         let hooked = Self::new(Store {
             read: Arc::new(move |key| {
                 let store = Arc::clone(&reader);
@@ -228,7 +228,7 @@ impl TokenPersistenceProvider for HookedTokens {
         Hooked::write(self, key, expected, id, next).await
     }
 
-    fn pace(&self) -> PollPolicy {
+    fn poll_policy(&self) -> PollPolicy {
         self.poll_policy
     }
 }

@@ -1,4 +1,4 @@
-//! The environment, which is global: each case is a process of its own.
+//! The environment variables. They are global, so each case runs in a process of its own.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,10 +8,10 @@ use super::SECRET;
 use crate::sharing::fleet::command;
 use crate::support::process::Process;
 
-/// What a process says that reads these variables and ends: its exit code and its standard error.
-async fn said(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
+/// Runs a process that reads these variables and ends. Returns its exit code and standard error.
+async fn configured(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
     let mut command = command("configured", "");
-    // What a developer's own set-up says about AWS must not decide.
+    // The AWS set-up of a developer's machine must not decide.
     command.env_remove("AWS_CA_BUNDLE").env("AWS_EC2_METADATA_DISABLED", "true");
     for (name, value) in variables {
         command.env(name, value);
@@ -23,11 +23,11 @@ async fn said(variables: &[(&str, &OsStr)]) -> (Option<i32>, String) {
     (status.code(), process.stderr())
 }
 
-/// Variables, and what the refusal names.
+/// Variables, and two texts that the error must contain.
 type Case<'a> = (&'a [(&'a str, &'a str)], [&'a str; 2]);
 
 #[tokio::test]
-async fn each_wrong_variable_is_named_and_nothing_is_begun() {
+async fn an_invalid_variable_is_named_and_nothing_is_started() {
     const BOTH: &str = "FUNCIFY_BACKEND";
     const TOKENS: &str = "FUNCIFY_TOKENS";
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
@@ -45,10 +45,16 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
         (&[(BOTH, "memory:"), (TOKENS, "ssm:///aws/c")], [TOKENS, "\"/aws/c\""]),
         (&[(BOTH, "memory:"), (CIRCUITS, "dynamodb://ab")], [CIRCUITS, "\"ab\""]),
         (&[(TOKENS, "memory:"), (CIRCUITS, "redis://h?x=c4n4ry")], [CIRCUITS, "\"x\""]),
-        (&[(BOTH, "memory:"), (SEAL, "")], [SEAL, "key 1 is none"]),
-        (&[(BOTH, "memory:"), (SEAL, "c4n4ry")], [SEAL, "key 1 is none"]),
-        (&[(BOTH, "memory:"), (SEAL, "one:c4n4ry")], [SEAL, "32 bytes as base64 for key 1"]),
-        (&[(BOTH, "memory:"), (SEAL, "c4n4ry:one")], [SEAL, "32 bytes as base64 for key 1"]),
+        (&[(BOTH, "memory:"), (SEAL, "")], [SEAL, "key 1 is invalid"]),
+        (&[(BOTH, "memory:"), (SEAL, "c4n4ry")], [SEAL, "key 1 is invalid"]),
+        (
+            &[(BOTH, "memory:"), (SEAL, "one:c4n4ry")],
+            [SEAL, "key 1 is invalid: expected 32 bytes as base64"],
+        ),
+        (
+            &[(BOTH, "memory:"), (SEAL, "c4n4ry:one")],
+            [SEAL, "key 1 is invalid: expected 32 bytes as base64"],
+        ),
         (
             &[(BOTH, "dynamodb://fleet"), ("AWS_CA_BUNDLE", "/no/such/bundle.pem")],
             ["AWS_CA_BUNDLE", "/no/such/bundle.pem"],
@@ -61,7 +67,7 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
     for (variables, expected) in cases {
         let pairs: Vec<_> =
             variables.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
-        let (code, stderr) = said(&pairs).await;
+        let (code, stderr) = configured(&pairs).await;
         assert_eq!(code, Some(2), "{variables:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         for part in expected {
@@ -71,20 +77,21 @@ async fn each_wrong_variable_is_named_and_nothing_is_begun() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_no_text_is_named_and_not_shown() {
-    let (code, stderr) = said(&[("FUNCIFY_BACKEND", OsStr::from_bytes(b"redis://\xff"))]).await;
+async fn a_value_that_is_not_unicode_is_named_and_not_shown() {
+    let (code, stderr) =
+        configured(&[("FUNCIFY_BACKEND", OsStr::from_bytes(b"redis://\xff"))]).await;
     assert_eq!(code, Some(2));
     assert!(stderr.contains("FUNCIFY_BACKEND") && stderr.contains("Unicode"), "{stderr}");
 }
 
 #[tokio::test]
-async fn each_right_environment_is_taken_though_nobody_listens() {
+async fn a_valid_environment_is_accepted_without_a_server() {
     let cases: [&[(&str, &str)]; 6] = [
         &[("FUNCIFY_BACKEND", "memory:")],
         &[("FUNCIFY_BACKEND", "rediss://user:c4n4ry@far.example")],
         &[("FUNCIFY_BACKEND", "dynamodb://fleet")],
         &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", "ssm:///fleet")],
-        // A variable that is overridden twice is not read at all.
+        // FUNCIFY_BACKEND is not read if both halves override it.
         &[
             ("FUNCIFY_BACKEND", "nothing"),
             ("FUNCIFY_TOKENS", "ssm:///fleet"),
@@ -95,13 +102,13 @@ async fn each_right_environment_is_taken_though_nobody_listens() {
     for variables in cases {
         let pairs: Vec<_> =
             variables.iter().map(|(name, value)| (*name, OsStr::new(value))).collect();
-        let (code, stderr) = said(&pairs).await;
+        let (code, stderr) = configured(&pairs).await;
         assert_eq!((code, &*stderr), (Some(0), ""), "{variables:?}");
     }
 }
 
 #[tokio::test]
-async fn an_aws_backend_without_a_region_anywhere_is_refused_and_the_region_named() {
+async fn an_aws_backend_without_any_region_is_refused_and_the_error_names_the_region() {
     for (url, code) in [
         ("dynamodb://fleet", 2),
         ("ssm:///fleet", 2),

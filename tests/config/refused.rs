@@ -1,4 +1,4 @@
-//! What only the server can refuse, and names that are refused before it is asked.
+//! Errors that only the server can report, and names that are refused before a request is sent.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use funcify_core::token::{AccessToken, TokenRecord};
 use funcify_core::{StoreError, StoreErrorKind};
 use url::Url;
 
-use super::{SECRET, named};
+use super::{SECRET, in_one_line};
 use crate::sharing::fleet;
 use crate::support::attempt::unique;
 use crate::support::env;
@@ -19,8 +19,8 @@ fn large(token: usize) -> TokenRecord {
     TokenRecord { token: Some(AccessToken::new(SECRET.repeat(token))), ..TokenRecord::default() }
 }
 
-/// The refusal of the server itself, which a busy machine may give too late the first time.
-async fn answered(operation: impl AsyncFn() -> StoreError) -> StoreError {
+/// The error that the server reports. On a busy machine the first request may time out.
+async fn server_error(operation: impl AsyncFn() -> StoreError) -> StoreError {
     for _ in 0..10 {
         let error = operation().await;
         if error.kind() == StoreErrorKind::Invalid {
@@ -42,29 +42,29 @@ async fn a_password_that_redis_refuses_is_denied_and_not_shown() {
 
     for denied in [read, write] {
         assert_eq!(denied.kind(), StoreErrorKind::Denied, "{denied:?}");
-        assert!(named(&denied).contains("redis"), "{denied:?}");
+        assert!(in_one_line(&denied).contains("redis"), "{denied:?}");
     }
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_named_by_every_operation() {
+async fn a_missing_table_is_named_by_every_operation() {
     let table = unique("no-such-table");
     let stores = Stores::from_url(&format!("dynamodb://{table}?region=us-east-1")).await.unwrap();
     let key = TokenKey::new(unique("any")).unwrap();
 
     let (id, record) = (WriteId::random(), large(1));
-    let read = answered(async || stores.tokens.read(&key).await.unwrap_err()).await;
+    let read = server_error(async || stores.tokens.read(&key).await.unwrap_err()).await;
     let write = async || stores.tokens.write(&key, None, id, &record).await.unwrap_err();
-    let write = answered(write).await;
+    let write = server_error(write).await;
 
     for missing in [read, write] {
         assert_eq!(missing.kind(), StoreErrorKind::Invalid, "{missing:?}");
-        assert!(named(&missing).contains(&table), "{missing:?}");
+        assert!(in_one_line(&missing).contains(&table), "{missing:?}");
     }
 }
 
 #[tokio::test]
-async fn a_record_that_is_too_large_is_refused_with_its_size_and_nothing_is_written() {
+async fn a_record_that_is_too_large_is_refused_with_its_size_and_not_written() {
     for (url, token) in [(fleet::dynamodb().await, 80_000), (fleet::ssm().await, 1_000)] {
         let stores = Stores::from_url(&url).await.unwrap();
         let key = TokenKey::new(unique("large")).unwrap();
@@ -73,13 +73,13 @@ async fn a_record_that_is_too_large_is_refused_with_its_size_and_nothing_is_writ
         let refused = stores.tokens.write(&key, None, WriteId::random(), &large).await.unwrap_err();
 
         assert_eq!(refused.kind(), StoreErrorKind::Invalid, "{refused:?}");
-        assert!(named(&refused).contains("bytes"), "{refused:?}");
+        assert!(in_one_line(&refused).contains("bytes"), "{refused:?}");
         assert!(stores.tokens.read(&key).await.unwrap().is_none());
     }
 }
 
 #[tokio::test]
-async fn an_illegal_name_is_refused_before_any_store_is_asked() {
+async fn an_invalid_name_is_refused_before_any_request_to_the_store() {
     let long = "a".repeat(65);
     let stores = Stores::from_url("memory:").await.unwrap();
     for name in ["", "a b", "a/b", "a:b", "ä", "a\n", "{a}", "a{{b", "a%20b", &long] {
@@ -88,7 +88,7 @@ async fn an_illegal_name_is_refused_before_any_store_is_asked() {
         let policy = CircuitPolicy::default();
         let breaker = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits)).unwrap_err();
         for error in [&key as &dyn std::error::Error, &circuit, &breaker] {
-            assert!(named(error).contains("A-Z"), "{name:?}: {error}");
+            assert!(in_one_line(error).contains("A-Z"), "{name:?}: {error}");
         }
     }
 }

@@ -1,19 +1,16 @@
 //! The URL of a backend.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
-use funcify::{
-    Backend, Stores,
-    sealed::{SealKeys, Sealed},
-};
+use funcify::{SealedTokens, Stores};
 use funcify_core::token::TokenPersistenceProvider;
 
-use super::{SECRET, named};
+use super::{SECRET, in_one_line};
 use crate::support::attempt::unique;
 
-/// A URL, and what its refusal must name.
-const REFUSED: [(&str, &str); 92] = [
-    // No backend at all.
+/// An invalid URL, and a text that its error must contain.
+const INVALID: [(&str, &str); 92] = [
+    // Not the URL of any backend.
     ("", "expected memory:"),
     ("c4n4ry", "expected memory:"),
     ("://c4n4ry", "expected memory:"),
@@ -33,8 +30,8 @@ const REFUSED: [(&str, &str); 92] = [
     ("redis:", "no scheme"),
     ("redis:c4n4ry@host", "no scheme"),
     ("redis:/host", "no scheme"),
-    ("redis://", "a host is missing"),
-    ("redis://user:c4n4ry@", "a host is missing"),
+    ("redis://", "host 1: expected a host name"),
+    ("redis://user:c4n4ry@", "host 1: expected a host name"),
     ("redis://host#c4n4ry", "`#`"),
     ("rediss://user:c4n4ry#1@host", "`#`"),
     ("rediss://user:c4n4ry/1@host", "`@`"),
@@ -58,8 +55,8 @@ const REFUSED: [(&str, &str); 92] = [
     ("redis://a host", "host name"),
     ("redis://höst", "host name"),
     ("redis://one,two", "redis-cluster"),
-    ("redis-cluster://one,,three", "place 2"),
-    ("redis-cluster://one,two:x", "place 2"),
+    ("redis-cluster://one,,three", "host 2"),
+    ("redis-cluster://one,two:x", "host 2"),
     ("redis-cluster://one/1", "database"),
     ("redis://host/x", "database"),
     ("redis://host/65536", "database"),
@@ -112,27 +109,27 @@ const REFUSED: [(&str, &str); 92] = [
 ];
 
 #[tokio::test]
-async fn each_wrong_url_is_refused_and_the_refusal_names_what_is_wrong() {
-    for (url, expected) in REFUSED {
-        let Err(error) = Stores::from_url(url).await else { panic!("{url} is taken") };
-        let refusal = named(&error);
-        assert!(refusal.contains(expected), "{url}: {refusal}");
+async fn an_invalid_url_is_refused_and_the_error_names_what_is_wrong() {
+    for (url, expected) in INVALID {
+        let Err(error) = Stores::from_url(url).await else { panic!("{url} is accepted") };
+        let text = in_one_line(&error);
+        assert!(text.contains(expected), "{url}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_file_that_holds_no_certificates_is_named() {
+async fn a_file_without_certificates_is_named() {
     let path = std::env::temp_dir().join(unique("not-a-certificate"));
     fs::write(&path, SECRET).unwrap();
     let error =
         Stores::from_url(&format!("rediss://host?ca={}", path.display())).await.unwrap_err();
     fs::remove_file(&path).unwrap();
-    assert!(named(&error).contains(path.to_str().unwrap()), "{error:?}");
+    assert!(in_one_line(&error).contains(path.to_str().unwrap()), "{error:?}");
 }
 
 #[tokio::test]
-async fn each_form_is_taken_without_anybody_listening_and_shows_no_password() {
-    let taken = [
+async fn a_valid_url_is_accepted_without_a_server_and_its_password_is_not_shown() {
+    let valid = [
         "memory:",
         "memory://",
         "redis://192.0.2.1",
@@ -147,23 +144,22 @@ async fn each_form_is_taken_without_anybody_listening_and_shows_no_password() {
         "dynamodb://fleet?region=eu-central-1&prefix=orders",
         "ssm:///fleet",
         "ssm:///fleet/orders?kms_key=alias/fleet&tier=advanced&region=eu-central-1",
-        // A scheme is the same in any case (RFC 3986, section 3.1).
+        // A scheme is case-insensitive (RFC 3986, section 3.1).
         "MEMORY:",
         "Rediss://user:c4n4ry@far.example",
         "REDIS-CLUSTER://192.0.2.1,192.0.2.2",
         "DynamoDB://fleet?region=eu-central-1",
         "SSM:///Fleet?region=eu-central-1",
     ];
-    for url in taken {
-        let backend: Backend = url.parse().unwrap();
+    for url in valid {
         let stores = Stores::from_url(url).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
-        let shown = format!("{backend:?} {stores:?} {stores:#?}");
+        let shown = format!("{stores:?} {stores:#?}");
         assert!(!shown.contains(SECRET), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn a_getter_looks_at_its_store_as_the_chosen_one_asks_for() {
+async fn each_backend_has_its_poll_policy_and_a_sealed_store_keeps_it() {
     for (url, millis) in [
         ("memory:", [100, 400, 0]),
         ("redis://127.0.0.1", [100, 400, 0]),
@@ -171,9 +167,9 @@ async fn a_getter_looks_at_its_store_as_the_chosen_one_asks_for() {
         ("ssm:///fleet?region=eu-central-1", [500, 2_000, 500]),
     ] {
         let stores = Stores::from_url(url).await.unwrap();
-        let keys = SealKeys::parse("one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
-        let sealed = Sealed::new(Arc::clone(&stores.tokens), keys);
-        for pace in [stores.tokens.pace(), sealed.pace()] {
+        let keys = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let sealed = SealedTokens::new(stores.tokens.clone(), keys).unwrap();
+        for pace in [stores.tokens.poll_policy(), sealed.poll_policy()] {
             let pace = [pace.shortest, pace.longest, pace.contention];
             assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");
         }

@@ -1,4 +1,4 @@
-//! What a real table does at times.
+//! Faults of a real table.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::proxy::{FaultProxy, Mode};
 use crate::support::virtual_time::on_virtual_time;
 use crate::support::{aws, env, http};
 
-async fn behind_our_back() -> (Client, String) {
+async fn plain_client() -> (Client, String) {
     let url = env::dynamodb();
     let table = url.trim_start_matches("dynamodb://").split('?').next().unwrap().to_owned();
     (Client::new(&aws::config(None).await), table)
@@ -39,10 +39,10 @@ async fn f19_a_write_on_a_stale_read_conflicts_and_then_succeeds() {
 }
 
 #[tokio::test]
-async fn f20_an_item_that_vanishes_between_read_and_write_is_a_conflict_with_nothing() {
+async fn f20_an_item_deleted_between_read_and_write_is_a_conflict_without_a_record() {
     let (register, key) = (aws::dynamodb().await, circuit("vanished"));
     let version = write(&register, &key, None, 1).await;
-    let (client, table) = behind_our_back().await;
+    let (client, table) = plain_client().await;
     client.delete_item().table_name(table).key("pk", place(&key)).send().await.unwrap();
 
     assert_eq!(attempt(&register, &key, Some(version), 2).await, Ok(Swap::Conflict(None)));
@@ -50,9 +50,9 @@ async fn f20_an_item_that_vanishes_between_read_and_write_is_a_conflict_with_not
 }
 
 #[tokio::test]
-async fn f20_a_foreign_item_reads_as_nothing_and_is_replaced_whatever_its_write_id_is() {
+async fn f20_a_foreign_item_reads_as_absent_and_is_replaced_whatever_its_write_id_is() {
     let register = aws::dynamodb().await;
-    let (client, table) = behind_our_back().await;
+    let (client, table) = plain_client().await;
     let foreign = [
         None,
         Some(AttributeValue::S("by hand".to_owned())),
@@ -77,7 +77,7 @@ async fn f20_a_foreign_item_reads_as_nothing_and_is_replaced_whatever_its_write_
 
 #[tokio::test]
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test needs a proxy before it")]
-async fn a_lost_answer_is_ambiguous_and_the_same_write_sent_again_is_done() {
+async fn a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied() {
     let endpoint = env::aws_endpoint("DYNAMODB");
     let key = token("lost");
     aws::dynamodb().await;
@@ -98,14 +98,14 @@ async fn a_lost_answer_is_ambiguous_and_the_same_write_sent_again_is_done() {
         matches!(refused.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous),
         "{refused:?}"
     );
-    // The connections of before are gone by now: nothing can have been sent.
+    // The earlier connections are closed by now, so nothing can have been sent.
     let refused = register.swap(&key, None, WriteId::random(), &swap, HOUR).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Unavailable, "{refused:?}");
 }
 
 #[tokio::test]
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test needs a proxy before it")]
-async fn a_store_that_hangs_costs_one_attempt() {
+async fn a_store_that_hangs_costs_one_time_limit() {
     let endpoint = env::aws_endpoint("DYNAMODB");
     let proxy = FaultProxy::start(endpoint.trim_start_matches("http://").parse().unwrap()).await;
     let aws = aws::config(Some(&format!("http://{}", proxy.address()))).await;
@@ -128,25 +128,25 @@ async fn a_store_that_hangs_costs_one_attempt() {
     }
 }
 
-/// What DynamoDB was asked to read, and whether consistently: a server at one place shows nothing of it.
+/// Whether the backend reads the record consistently. Only the request shows it.
 async fn is_read_consistently(key: &RecordKey) -> bool {
-    let (asking, asked) = tokio::sync::oneshot::channel();
-    let asking = Arc::new(Mutex::new(Some(asking)));
-    let router = Router::new().fallback(async move |request: String| {
-        if let Some(asking) = asking.lock().unwrap().take() {
-            asking.send(request).unwrap();
+    let (sender, request) = tokio::sync::oneshot::channel();
+    let sender = Arc::new(Mutex::new(Some(sender)));
+    let router = Router::new().fallback(async move |body: String| {
+        if let Some(sender) = sender.lock().unwrap().take() {
+            sender.send(body).unwrap();
         }
         "{}"
     });
     let aws = aws::config(Some(&http::serve(router).await)).await;
     let register = DynamoDbBackend::new(aws::dynamodb_config(), &aws).unwrap();
     assert_eq!(register.read(key).await.unwrap(), None);
-    let request: serde_json::Value = serde_json::from_str(&asked.await.unwrap()).unwrap();
+    let request: serde_json::Value = serde_json::from_str(&request.await.unwrap()).unwrap();
     request["ConsistentRead"].as_bool().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn f19_a_token_is_never_read_stale_and_a_circuit_at_half_the_price() {
+async fn f19_a_token_is_read_consistently_and_a_circuit_eventually_consistently() {
     assert!(is_read_consistently(&token("read")).await);
     assert!(!is_read_consistently(&circuit("read")).await);
 }

@@ -1,4 +1,4 @@
-//! The register in DynamoDB, through the real SDK.
+//! The DynamoDB backend, with the real SDK.
 
 mod contract;
 mod faults;

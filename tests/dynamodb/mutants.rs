@@ -1,4 +1,4 @@
-//! Puts that look right and are not: the suite must catch each of them.
+//! Mutants: puts with one mistake each. The conformance suite must catch all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,9 +8,12 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use funcify_core::conformance::{self, Subject};
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::conformance::{self, CheckResult, Subject};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 use funcify_core::{StoreError, StoreErrorKind};
+use serde_json::Map;
 
 use crate::support::{aws, env};
 
@@ -20,14 +23,14 @@ enum Mistake {
     /// Puts without a condition.
     Blind,
     /// Reads, compares, and then puts without a condition.
-    LookThenPut,
-    /// Does not know its own write again.
+    ReadThenPut,
+    /// Does not recognize its own write.
     Forgetful,
-    /// Leaves the members that the new record no longer has.
+    /// Keeps the members that the new record no longer has.
     Update,
 }
 
-/// A register as one writes it first, on the same table, under keys of its own.
+/// A simple register on the same table, with a prefix of its own.
 #[derive(Clone, Debug)]
 struct Mutant {
     client: Client,
@@ -70,10 +73,10 @@ impl Register for Mutant {
         _keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let current = match self.mistake {
-            Mistake::LookThenPut | Mistake::Update => self.read(key).await?,
+            Mistake::ReadThenPut | Mistake::Update => self.read(key).await?,
             _ => None,
         };
-        if self.mistake == Mistake::LookThenPut {
+        if self.mistake == Mistake::ReadThenPut {
             match &current {
                 Some(current) if current.version.id() == id => {
                     return Ok(Swap::Applied(current.version));
@@ -86,7 +89,7 @@ impl Register for Mutant {
         }
         let mut members = body.members().clone();
         if self.mistake == Mistake::Update {
-            let before = current.map(|current| current.value.into_members()).unwrap_or_default();
+            let before = current.map(|current| Map::from(current.value)).unwrap_or_default();
             members = before.into_iter().chain(members).collect();
         }
         let put = self
@@ -95,10 +98,10 @@ impl Register for Mutant {
             .table_name(&self.table)
             .item("pk", text(format!("mutant:{key}")))
             .item("write_id", text(id.to_string()))
-            .item("rec", text(Body::new(members).to_string()))
+            .item("rec", text(Body::from(members).to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match (self.mistake, expected) {
-            (Mistake::Blind | Mistake::LookThenPut, _) => put,
+            (Mistake::Blind | Mistake::ReadThenPut, _) => put,
             (_, None) => put.condition_expression("attribute_not_exists(write_id)"),
             (_, Some(expected)) => put
                 .condition_expression("write_id = :expected")
@@ -116,6 +119,10 @@ impl Register for Mutant {
             current => Ok(Swap::Conflict(current)),
         }
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
 }
 
 #[async_trait]
@@ -127,35 +134,40 @@ impl Subject for Mutant {
 
 async fn failures(mistake: Mistake) -> Vec<String> {
     let report = conformance::run(&Mutant::with(mistake).await).await;
-    report.failures().map(|check| format!("{} {}", check.law, check.name)).collect()
+    report
+        .checks
+        .iter()
+        .filter(|check| matches!(check.result, CheckResult::Failed(_)))
+        .map(|check| format!("{} {}", check.law, check.name))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_right_put_passes_so_that_what_is_caught_is_the_mistake() {
+async fn the_correct_put_passes() {
     let failures = failures(Mistake::None).await;
     assert!(failures.is_empty(), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_blind_put_is_caught() {
+async fn mutant_that_puts_without_a_condition_is_caught() {
     let failures = failures(Mistake::Blind).await;
     assert!(failures.iter().any(|check| check.starts_with("L2")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_look_before_a_blind_put_is_caught() {
-    let failures = failures(Mistake::LookThenPut).await;
+async fn mutant_that_reads_before_a_put_without_a_condition_is_caught() {
+    let failures = failures(Mistake::ReadThenPut).await;
     assert!(failures.iter().any(|check| check.contains("concurrent")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_put_that_does_not_know_its_own_write_again_is_caught() {
+async fn mutant_that_does_not_recognize_its_own_write_is_caught() {
     let failures = failures(Mistake::Forgetful).await;
     assert!(failures.iter().any(|check| check.starts_with("L10")), "{failures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_an_update_that_leaves_old_members_is_caught() {
+async fn mutant_that_keeps_old_members_is_caught() {
     let failures = failures(Mistake::Update).await;
     assert!(failures.iter().any(|check| check.starts_with("L1 ")), "{failures:?}");
 }

@@ -1,4 +1,4 @@
-//! What is refused before anything is written, and by whom.
+//! Operations that are refused before anything is written.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ async fn a_record_larger_than_an_item_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_member_that_the_item_needs_for_itself_is_refused_and_named() {
+async fn a_member_with_a_reserved_name_is_refused_and_named() {
     let (register, key) = (aws::dynamodb().await, token("member"));
     for name in ["pk", "write_id", "ttl"] {
         let odd = Body::parse(&format!(r#"{{"{name}":1}}"#)).unwrap();
@@ -82,7 +82,7 @@ async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_missing_is_named_before_anything_is_sent() {
+async fn a_missing_region_is_named_before_any_request() {
     let nowhere = aws::config(None).await.into_builder().region(None).build();
     let refused = DynamoDbBackend::new(DynamoDbConfig::new("fleet"), &nowhere).unwrap_err();
     assert!(refused.to_string().contains("AWS_REGION"), "{refused}");

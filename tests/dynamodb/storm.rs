@@ -1,10 +1,10 @@
-//! Many at once: nothing is lost, and a storm ends.
+//! Many writers at once: no write is lost, and all of them finish.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Versioned, WriteId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -40,8 +40,8 @@ async fn increments_by_16_tasks_are_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_500_tasks_ends_with_each_swap_done_once() {
-    // The server is one process beside ours: plain runs take a fifth of it.
+async fn a_storm_of_500_tasks_ends_with_each_swap_applied_once() {
+    // The server runs on the same machine, so plain runs have a fifth of the tasks.
     let tasks = env::scaled(500).max(100) as u64;
     let (operations, took) = storm(tasks, Duration::from_millis(6 * tasks)).await;
     let naive = env::scaled(200).max(50) as u64;
@@ -52,7 +52,7 @@ async fn a_storm_of_500_tasks_ends_with_each_swap_done_once() {
     assert!(operations / tasks < naive_operations / naive, "{naive_operations}");
 }
 
-/// Each task counts itself once; it waits up to `bound` first, and up to twice as long after each
+/// Each task adds itself once. It waits up to `bound` first, and up to twice as long after each
 /// conflict.
 async fn storm(tasks: u64, bound: Duration) -> (u64, Duration) {
     let (register, key) = (Arc::new(aws::dynamodb().await), token("storm"));
@@ -66,13 +66,14 @@ async fn storm(tasks: u64, bound: Duration) -> (u64, Duration) {
         contenders.spawn(async move {
             let mut attempt = Duration::ZERO;
             for conflicts in 0.. {
-                // At least an eighth of what all of them take for an attempt each, so all of it after
-                // three conflicts: a slow machine makes the storm slower and not more numerous.
+                // At least an eighth of the time that all tasks need for one attempt each, and all
+                // of it after three conflicts: a slow machine means slower attempts and not more of
+                // them.
                 let bound = if bound.is_zero() { bound } else { bound.max(attempt) };
                 sleep(chance.up_to(bound * (1 << conflicts.min(3)))).await;
                 let began = Instant::now();
                 operations.fetch_add(2, Ordering::Relaxed);
-                // So many at once bring the server to its limits.
+                // So many tasks may overload the server.
                 let Ok(Some(found)) = register.read(&key).await else {
                     sleep(Duration::from_millis(50)).await;
                     continue;
@@ -92,7 +93,7 @@ async fn storm(tasks: u64, bound: Duration) -> (u64, Duration) {
     (operations.load(Ordering::Relaxed), took)
 }
 
-/// Counts one up and signs, so that a task whose answer was lost finds itself in the record.
+/// Adds one and the number of the task, so that a task whose response was lost finds itself.
 async fn sign(
     register: &dyn Register,
     key: &RecordKey,

@@ -1,4 +1,4 @@
-//! The table: made on request, and named in one sentence when it is not as it must be.
+//! The table: created on request, and named in the error if it is missing or has another key.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -36,7 +36,7 @@ fn source(error: &StoreError) -> String {
 
 #[tokio::test]
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
-async fn create_table_makes_the_table_and_may_be_repeated() {
+async fn create_table_creates_the_table_and_accepts_an_existing_one() {
     let backend = on_table(&unique("made")).await;
     backend.create_table().await.unwrap();
     write(&backend, &circuit("first"), None, 1).await;
@@ -44,7 +44,7 @@ async fn create_table_makes_the_table_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_named() {
+async fn a_missing_table_is_named() {
     let name = unique("missing");
     let (backend, key) = (on_table(&name).await, circuit("any"));
     let error = backend.read(&key).await.unwrap_err();
@@ -55,7 +55,7 @@ async fn a_table_that_is_not_there_is_named() {
 
 #[tokio::test]
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
-async fn a_table_with_another_key_is_named_with_the_key_it_must_have() {
+async fn a_table_with_another_key_is_named_with_the_expected_key() {
     for (key, kind) in [("id", ScalarAttributeType::S), ("pk", ScalarAttributeType::N)] {
         let name = unique("other-key");
         table_with(&name, key, kind).await;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use funcify_core::StoreError;
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 
 #[derive(Debug)]
 pub(super) struct Blind(pub(super) Arc<dyn Register>);
@@ -33,5 +35,9 @@ impl Register for Blind {
                 done @ Swap::Applied(_) => return Ok(done),
             }
         }
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        self.0.poll_policy()
     }
 }

@@ -1,6 +1,7 @@
 //! The check itself, on histories with a known verdict.
 
 use funcify_core::register::{RecordKey, WriteId};
+use funcify_core::token::TokenRecord;
 
 use crate::support::linearize::{Answer, Carried, History, Operation, Verdict, judge, search};
 
@@ -117,7 +118,7 @@ fn the_error_names_the_operations_that_no_order_explains() {
 }
 
 fn verdict(operations: Vec<Operation>, dropped_reads: usize) -> Verdict {
-    let key = RecordKey::Token("key".parse().unwrap());
+    let key = RecordKey::of::<TokenRecord>("key".parse().unwrap());
     judge(&History { records: [(key, operations)].into(), dropped_reads })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use funcify_backend_redis::{RedisBackend, RedisConfig};
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::Register;
 use tokio::time::sleep;
 

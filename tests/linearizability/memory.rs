@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::Chance;
 use funcify_core::conformance::Faulty;
+use funcify_core::engine::Chance;
 use funcify_core::register::Register;
 
 use crate::support::env::{scaled, seed};

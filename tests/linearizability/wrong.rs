@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use funcify_backend_memory::MemoryBackend;
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
-use funcify_core::{Chance, StoreError, StoreErrorKind};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
+use funcify_core::{StoreError, StoreErrorKind, engine::Chance};
 use tokio::task::yield_now;
 
 use super::memory::{plan, wires};
@@ -150,6 +152,10 @@ impl Register for WrongClient {
             }
             _ => Ok(swap),
         }
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }
 

@@ -17,8 +17,10 @@ use funcify::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    ManualClock, Timestamp,
-    circuit::{CircuitBreaker, CircuitPolicy, CircuitState},
+    Timestamp,
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState, CountRule},
+    engine::ManualClock,
+    register::RetryingRegister,
 };
 use funcify_test_support::FailureMode;
 use tokio::time::Instant;
@@ -48,8 +50,8 @@ async fn call(State(app): State<App>) -> Result<&'static str, Problem> {
 #[tokio::test(start_paused = true)]
 async fn f12_a_pipeline_of_three_seconds_opens_on_a_hang_and_closes_again() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
-    let policy = CircuitPolicy::default().with_count(3, Duration::from_secs(60));
-    let store = Arc::new(MemoryBackend::default());
+    let policy = CircuitPolicy::new(CountRule::new(3, Duration::from_secs(60)));
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let circuit = CircuitBreaker::new("warehouse", policy, store).unwrap();
     let circuit = circuit.with_clock(clock.clone());
     let hangs = Arc::new(AtomicBool::new(true));

@@ -7,12 +7,16 @@ use axum::{Router, extract::State, routing::get};
 use funcify::{
     CircuitBreaker, CircuitPolicy, Stores, TraceContext,
     auth::{AccessPolicy, Authenticator, Caller, Unauthenticated},
+    circuit::OverrideMode,
     pipeline::{
         FailureKind, Invocation, InvocationOutcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
     },
     testing::{self, HttpEvent},
 };
-use funcify_core::{Clock, Deadline, SystemClock};
+use funcify_core::{
+    Deadline,
+    engine::{Clock, SystemClock},
+};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -217,7 +221,7 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     let circuits = stores.circuits.clone();
     let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
-    another.unwrap().force_open(until, "a test").await.unwrap();
+    another.unwrap().set_override(OverrideMode::ForceOpen, until, "a test").await.unwrap();
     let authenticator =
         Authenticator::jwks("https://login.example/jwks").issuer("https://login.example");
     let pipeline = Pipeline::builder(())

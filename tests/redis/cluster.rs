@@ -1,4 +1,4 @@
-//! A cluster: redirections are followed, and nothing more.
+//! A cluster: the backend follows its redirections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use funcify_core::StoreErrorKind::{Denied, Unavailable};
 use funcify_core::register::Register;
 
-use super::server::SpokenFor;
+use super::server::Scripted;
 use super::{attempt, circuit, n_of, register, write};
 use crate::support::proxy::FaultProxy;
 use crate::support::{env, redis};
 
-/// The nodes of the tests' own cluster; none if it is the user's, by name or with a password.
+/// The nodes of the cluster of the tests; none if it is the user's own, with names or a password.
 fn nodes() -> Vec<SocketAddr> {
     let url = env::redis_cluster();
     let nodes = url.split_once("://").unwrap().1;
@@ -21,7 +21,7 @@ fn nodes() -> Vec<SocketAddr> {
 }
 
 #[tokio::test]
-async fn records_of_every_slot_are_found_from_any_node() {
+async fn a_record_of_any_slot_is_found_from_any_node() {
     let register = register(&env::redis_cluster());
     for n in 0..30 {
         let key = circuit("slot");
@@ -36,7 +36,7 @@ async fn records_of_every_slot_are_found_from_any_node() {
 
 #[tokio::test]
 #[cfg_attr(own_redis_cluster, ignore = "the Redis Cluster is your own")]
-async fn a_node_that_redirects_gets_one_connection_and_one_request_for_each_key() {
+async fn a_node_that_redirects_is_used_once_a_key_over_one_connection() {
     let node = nodes()[0];
     let proxy = FaultProxy::start(node).await;
     let register = register(&format!("redis-cluster://{}", proxy.address()));
@@ -59,12 +59,12 @@ async fn a_node_that_redirects_gets_one_connection_and_one_request_for_each_key(
 
 #[tokio::test]
 #[cfg_attr(own_redis_cluster, ignore = "the Redis Cluster is your own")]
-async fn without_the_cluster_in_its_url_a_redirection_is_a_refusal() {
+async fn without_cluster_in_the_url_a_redirection_is_a_refusal() {
     for node in nodes() {
         let register = register(&format!("redis://{node}"));
         let mut refused = 0;
         for _ in 0..20 {
-            match attempt(&register, &circuit("alone"), None, 1).await {
+            match attempt(&register, &circuit("single"), None, 1).await {
                 Ok(_) => {}
                 Err(Unavailable) => refused += 1,
                 Err(kind) => panic!("{kind:?}"),
@@ -76,7 +76,7 @@ async fn without_the_cluster_in_its_url_a_redirection_is_a_refusal() {
 
 #[tokio::test]
 #[cfg_attr(own_redis_cluster, ignore = "the Redis Cluster is your own, and this test moves a slot")]
-async fn a_record_is_found_while_its_slot_is_being_moved() {
+async fn a_record_is_found_while_its_slot_is_moved() {
     let (from, to) = (nodes()[0], nodes()[1]);
     let ask = async |node, words: &[&str]| redis::command(node, words).await.unwrap();
     let (from_id, to_id) =
@@ -103,10 +103,10 @@ async fn a_record_is_found_while_its_slot_is_being_moved() {
 }
 
 #[tokio::test]
-async fn redirections_in_a_circle_end() {
+async fn redirections_in_a_circle_stop_after_five() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let server = SpokenFor::start(move |_, address| {
+    let server = Scripted::start(move |_, address| {
         count.fetch_add(1, Ordering::SeqCst);
         format!("-MOVED 1 :{}", address.port())
     })
@@ -118,8 +118,8 @@ async fn redirections_in_a_circle_end() {
 }
 
 #[tokio::test]
-async fn a_redirection_does_not_take_the_password_where_the_url_may_not() {
-    let server = SpokenFor::start(|words, _| match words[0].as_str() {
+async fn a_redirection_does_not_send_the_password_to_another_machine_without_tls() {
+    let server = Scripted::start(|words, _| match words[0].as_str() {
         "AUTH" => "+OK".to_owned(),
         _ => "-MOVED 1 192.0.2.1:6379".to_owned(),
     })
@@ -134,7 +134,7 @@ async fn a_redirection_does_not_take_the_password_where_the_url_may_not() {
 
 #[tokio::test]
 #[cfg_attr(own_redis_cluster, ignore = "the Redis Cluster is your own")]
-async fn with_its_first_node_down_the_cluster_is_found_through_the_next() {
+async fn if_the_first_node_is_down_the_next_one_is_used() {
     let node = nodes()[0];
     let down = redis::OwnRedis::start().await;
     let register = register(&format!("redis-cluster://{},{node}", down.address()));
@@ -146,8 +146,8 @@ async fn with_its_first_node_down_the_cluster_is_found_through_the_next() {
 }
 
 #[tokio::test]
-async fn a_first_node_that_never_answers_is_passed_over_even_by_callers_that_give_up() {
-    // Its port is open, so that the TLS handshake waits for ever.
+async fn a_first_node_that_never_responds_is_skipped_after_a_caller_gave_up() {
+    // Its port is open, so the TLS handshake never ends.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let first = format!("@{},", silent.local_addr().unwrap());
     let url =

@@ -1,4 +1,4 @@
-//! The whole contract, on each kind of server.
+//! The complete contract on each kind of server.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::support::proxy::{FaultProxy, Mode};
 
 const PREFIX: &str = "funcify-test";
 
-/// A kind of Redis under test, with a wire of its own for what is planted behind our back.
+/// A kind of server under test, with a connection of its own to inject records.
 #[derive(Debug)]
 struct Kind {
     config: RedisConfig,
@@ -40,12 +40,12 @@ impl Subject for Kind {
             .map_err(|error| StoreError::new("redis", StoreErrorKind::Invalid, error))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let key = format!("{PREFIX}:{key}");
         let mut wire = self.wire.lock().await;
         wire.say(&["DEL", &key]).await;
         match raw {
-            Raw::Damaged { id, text } => {
+            Raw::Corrupt { id, text } => {
                 wire.say(&["HSET", &key, "id", &id.to_string(), "rec", text]).await;
             }
             Raw::Foreign(text) => {
@@ -61,7 +61,7 @@ impl Subject for Kind {
     }
 }
 
-/// The real client behind a wire that breaks.
+/// The real client behind a connection that breaks.
 #[derive(Debug)]
 struct Broken {
     proxy: FaultProxy,
@@ -83,7 +83,7 @@ impl Breakable for Broken {
         Arc::new(self.register.clone())
     }
 
-    async fn arm(&self, fault: Fault) -> bool {
+    async fn enable_fault(&self, fault: Fault) -> bool {
         match fault {
             Fault::Pass => self.proxy.set(Mode::Pass).await,
             Fault::LoseRequest => self.proxy.once(Mode::CutRequest).await,
@@ -94,41 +94,47 @@ impl Breakable for Broken {
     }
 }
 
-fn judge(kind: &str, report: &Report) {
+fn assert_passed(kind: &str, report: &Report) {
     println!("{kind}\n{report}");
     report.assert_passed();
-    assert!(report.passed() >= 60, "{} checks", report.passed());
+    assert!(report.passed >= 60, "{} checks", report.passed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_one_node() {
     let url = env::redis();
-    judge("one node", &conformance::run(&Kind::new(&url, None).await).await);
+    assert_passed("one node", &conformance::run(&Kind::new(&url, None).await).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_over_tls_for_a_user_of_few_rights() {
-    judge("TLS", &conformance::run(&Kind::new(&env::redis_tls(), None).await).await);
+async fn the_contract_holds_over_tls_for_a_user_of_few_permissions() {
+    assert_passed("TLS", &conformance::run(&Kind::new(&env::redis_tls(), None).await).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_a_cluster() {
-    judge("cluster", &conformance::run(&Kind::new(&env::redis_cluster(), None).await).await);
+    assert_passed(
+        "cluster",
+        &conformance::run(&Kind::new(&env::redis_cluster(), None).await).await,
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_behind_a_wire_that_breaks() {
+async fn the_contract_holds_on_a_connection_that_breaks() {
     let redis = crate::support::redis::OwnRedis::start().await;
     let broken = Broken::before(&redis.url()).await;
-    judge("broken wire", &conformance::run(&Kind::new(&redis.url(), Some(broken)).await).await);
+    assert_passed(
+        "broken connection",
+        &conformance::run(&Kind::new(&redis.url(), Some(broken)).await).await,
+    );
 }
 
-/// A connection that the user has made and shares.
+/// An existing connection.
 #[derive(Debug)]
-struct Given(redis::aio::MultiplexedConnection);
+struct Existing(redis::aio::MultiplexedConnection);
 
 #[async_trait]
-impl Subject for Given {
+impl Subject for Existing {
     async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
         RedisBackend::with_client(self.0.clone(), PREFIX)
             .map(|register| Arc::new(register) as Arc<dyn Register>)
@@ -137,9 +143,9 @@ impl Subject for Given {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_on_a_connection_of_the_users_own() {
+async fn the_contract_holds_on_an_existing_connection() {
     let client = redis::Client::open(env::redis()).unwrap();
-    let subject = Given(client.get_multiplexed_async_connection().await.unwrap());
+    let subject = Existing(client.get_multiplexed_async_connection().await.unwrap());
     let report = conformance::run(&subject).await;
     println!("{report}");
     report.assert_passed();

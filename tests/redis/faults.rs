@@ -1,11 +1,12 @@
-//! FAULTS 1, 2, 6, 7, 10, 15, 16: a wire that breaks, a server that dies, forgets or fails over.
+//! f01, f02, f06, f07, f10, f15, f16: a connection that breaks; a server that dies, loses data or
+//! fails over.
 
 use std::time::Duration;
 
 use funcify_backend_redis::RedisBackend;
 use funcify_core::StoreErrorKind::{Ambiguous, Timeout, Unavailable};
-use funcify_core::circuit::{CircuitName, CircuitRecord, CircuitStateProvider};
-use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
 use tokio::time::sleep;
 
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
@@ -13,7 +14,7 @@ use crate::support::proxy::{FaultProxy, Mode};
 use crate::support::redis::OwnRedis;
 use crate::support::virtual_time::on_virtual_time;
 
-/// A server, a way to it that can be broken, and a register on that way.
+/// A server, a proxy in front of it, and a backend that connects through the proxy.
 async fn behind_a_proxy() -> (OwnRedis, FaultProxy, RedisBackend) {
     let redis = OwnRedis::start().await;
     let proxy = FaultProxy::start(redis.address()).await;
@@ -21,21 +22,21 @@ async fn behind_a_proxy() -> (OwnRedis, FaultProxy, RedisBackend) {
     (redis, proxy, register)
 }
 
-/// A write as the engines do it: with its retries, until its deadline.
+/// A write as the circuit breaker does it: with retries until the deadline.
 async fn update(
-    register: &RedisBackend,
+    store: &RetryingRegister,
     key: &RecordKey,
 ) -> Result<bool, funcify_core::StoreError> {
-    let name: CircuitName = key.name().parse().unwrap();
-    let found = register.circuit_state(&name).await?;
+    let found = store.read_record::<CircuitRecord>(&key.name).await?;
     let expected = found.map(|found| found.version);
-    let next = CircuitRecord { epoch: 1, ..CircuitRecord::default() };
-    let swap = register.update_state(&name, expected, WriteId::random(), &next).await?;
+    let mut next = CircuitRecord::default();
+    next.epoch = 1;
+    let swap = store.swap_record(&key.name, expected, WriteId::random(), &next).await?;
     Ok(matches!(swap, Swap::Applied(_)))
 }
 
 #[tokio::test]
-async fn f01_a_swap_whose_answer_was_lost_is_ambiguous_and_done_when_it_is_sent_again() {
+async fn f01_a_swap_whose_response_was_lost_is_ambiguous_and_applied_when_it_is_sent_again() {
     let (_redis, proxy, register) = behind_a_proxy().await;
     let key = circuit("answer");
     let version = write(&register, &key, None, 1).await;
@@ -51,13 +52,13 @@ async fn f01_a_swap_whose_answer_was_lost_is_ambiguous_and_done_when_it_is_sent_
 }
 
 #[tokio::test]
-async fn f01_f02_no_write_of_an_engine_notices_a_lost_answer_or_a_lost_request() {
+async fn f01_f02_a_write_with_retries_survives_a_lost_response_and_a_lost_request() {
     let (_redis, proxy, register) = behind_a_proxy().await;
-    let key = circuit("engine");
-    assert!(update(&register, &key).await.unwrap());
+    let (store, key) = (RetryingRegister::new(register), circuit("engine"));
+    assert!(update(&store, &key).await.unwrap());
     for mode in [Mode::CutResponse, Mode::CutRequest, Mode::ResetAfter(3), Mode::HalfClose] {
         proxy.once(mode).await;
-        assert!(update(&register, &key).await.unwrap(), "{mode:?}");
+        assert!(update(&store, &key).await.unwrap(), "{mode:?}");
     }
     assert_eq!(proxy.faults(), 4);
 }
@@ -68,7 +69,7 @@ async fn f06_a_server_that_is_down_is_unavailable_at_once_and_never_ambiguous() 
     let register = register(&redis.url());
     write(&register, &key, None, 1).await;
     redis.kill();
-    // The dead connection may still be found out by the first one.
+    // The first command may still fail on the dead connection.
     let _ = attempt(&register, &key, None, 1).await;
 
     let ((), took) = on_virtual_time(async {
@@ -80,10 +81,10 @@ async fn f06_a_server_that_is_down_is_unavailable_at_once_and_never_ambiguous() 
 }
 
 #[tokio::test]
-async fn f07_a_server_that_hangs_or_trickles_is_cut_off() {
+async fn f07_a_server_that_hangs_or_trickles_runs_into_the_time_limit() {
     for mode in [Mode::Hang, Mode::Trickle(1), Mode::Delay(Duration::from_secs(30))] {
         let (_redis, proxy, register) = behind_a_proxy().await;
-        let key = circuit("slow");
+        let (store, key) = (RetryingRegister::new(register.clone()), circuit("slow"));
         let version = write(&register, &key, None, 1).await;
         proxy.set(mode).await;
 
@@ -93,22 +94,22 @@ async fn f07_a_server_that_hangs_or_trickles_is_cut_off() {
         let (swap, _) = on_virtual_time(attempt(&register, &key, Some(version), 2)).await;
         assert!(matches!(swap, Err(Ambiguous)), "{mode:?} {swap:?}");
 
-        let (first, _) = on_virtual_time(update(&register, &key)).await;
-        let (second, took) = on_virtual_time(update(&register, &key)).await;
+        let (first, _) = on_virtual_time(update(&store, &key)).await;
+        let (second, took) = on_virtual_time(update(&store, &key)).await;
         assert!(first.is_err() && second.is_err(), "{mode:?}");
         assert!(took < Duration::from_millis(600), "{mode:?} {took:?}");
     }
 }
 
 #[tokio::test]
-async fn f10_a_connection_that_died_in_the_freeze_costs_one_reconnection_and_no_error() {
+async fn f10_a_connection_closed_during_a_freeze_costs_one_reconnection_and_no_error() {
     for mode in [Mode::Refuse, Mode::HalfClose] {
         let (_redis, proxy, register) = behind_a_proxy().await;
         let key = circuit("thaw");
         let version = write(&register, &key, None, 1).await;
         assert_eq!(proxy.connections(), 1);
 
-        // All that the process does while it is frozen: nothing. Its runtime sees no socket.
+        // A frozen process does nothing: its runtime polls no socket.
         let before_the_thaw = async {
             proxy.set(mode).await;
             proxy.set(Mode::Pass).await;
@@ -122,13 +123,13 @@ async fn f10_a_connection_that_died_in_the_freeze_costs_one_reconnection_and_no_
 }
 
 #[tokio::test]
-async fn f10_a_connection_that_vanished_without_a_word_is_replaced_within_the_operation() {
+async fn f10_a_connection_that_vanished_silently_is_replaced_within_the_operation() {
     let (redis, proxy, register) = behind_a_proxy().await;
-    let key = circuit("vanished");
-    assert!(update(&register, &key).await.unwrap());
-    // The server stops for as long as the connection is thought alive; then a new one works.
+    let (store, key) = (RetryingRegister::new(register), circuit("vanished"));
+    assert!(update(&store, &key).await.unwrap());
+    // The server is paused until the first request has timed out; then a new connection works.
     redis.pause();
-    let (updated, ()) = tokio::join!(update(&register, &key), async {
+    let (updated, ()) = tokio::join!(update(&store, &key), async {
         sleep(Duration::from_millis(230)).await;
         redis.resume();
     });
@@ -138,7 +139,7 @@ async fn f10_a_connection_that_vanished_without_a_word_is_replaced_within_the_op
 }
 
 #[tokio::test]
-async fn f15_after_a_restart_without_data_old_versions_conflict_and_writing_goes_on() {
+async fn f15_after_a_restart_without_data_old_versions_conflict_and_new_writes_are_applied() {
     let mut redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("empty"));
     let mut old = vec![write(&register, &key, None, 1).await];
@@ -158,7 +159,7 @@ async fn f15_after_a_restart_without_data_old_versions_conflict_and_writing_goes
 }
 
 #[tokio::test]
-async fn f16_a_failover_that_loses_the_tail_swaps_nothing_that_was_not_read() {
+async fn f16_after_a_failover_that_loses_a_write_a_swap_on_the_lost_version_conflicts() {
     let mut master = OwnRedis::start().await;
     let port = master.address().port().to_string();
     let replica = OwnRedis::start_with(&["--replicaof", "127.0.0.1", &port]).await;
@@ -167,7 +168,7 @@ async fn f16_a_failover_that_loses_the_tail_swaps_nothing_that_was_not_read() {
     let kept = write(&before, &key, None, 1).await;
     until_seen(&after, &key, kept).await;
 
-    // Promoted before the master's last write arrived; the master dies with it.
+    // The replica is promoted before the last write of the master arrives, and the master dies.
     replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
     let lost = write(&before, &key, Some(kept), 2).await;
     master.kill();
@@ -177,7 +178,7 @@ async fn f16_a_failover_that_loses_the_tail_swaps_nothing_that_was_not_read() {
     write(&after, &key, Some(kept), 4).await;
     assert_eq!(n_of(&after.read(&key).await.unwrap().unwrap()), 4);
     let swap = attempt(&after, &key, Some(lost), 5).await;
-    assert!(matches!(swap, Ok(Swap::Conflict(Some(_)))), "nor later: {swap:?}");
+    assert!(matches!(swap, Ok(Swap::Conflict(Some(_)))), "still a conflict later: {swap:?}");
 }
 
 async fn until_seen(
@@ -192,5 +193,5 @@ async fn until_seen(
         }
         sleep(Duration::from_millis(20)).await;
     }
-    panic!("the replica has not got the record in 10 s");
+    panic!("the replica did not get the record within 10 s");
 }

@@ -1,4 +1,4 @@
-//! The register in Redis, on real servers: one node, TLS with a user of few rights, a cluster.
+//! The Redis backend on real servers: one node, TLS with a user of few permissions, a cluster.
 
 mod cluster;
 mod contract;

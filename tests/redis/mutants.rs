@@ -1,17 +1,19 @@
-//! Scripts that look right and are not: the suite must catch each of them.
+//! Mutants: scripts with one mistake each. The conformance suite must catch all of them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use funcify_core::conformance::{self, Raw, Subject};
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::conformance::{self, CheckResult, Raw, Subject};
+use funcify_core::register::{
+    Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::redis::{OwnRedis, command};
 
-/// The right script, told apart from ours only by its answers, which are text.
+/// The correct script. It differs from the real one only in its replies, which are text.
 const RIGHT: &str = "\
 local key, expected, id, keep, rec = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local held = redis.call('HMGET', key, 'id', 'rec')
@@ -26,14 +28,14 @@ return 'done'
 const SAME_ID: &str = "if current == id then return 'done' end\n";
 const COMPARE: &str = "if current ~= expected then return current .. ' ' .. (held[2] or '') end\n";
 
-/// A register over a script, one connection a command.
+/// A register that runs a script, with one connection for each command.
 #[derive(Clone, Debug)]
 struct Mutant {
     server: SocketAddr,
     script: String,
-    /// How far the clock of whoever writes is behind, for a script with an absolute expiry.
+    /// How far the clock of the writer is behind, for a script with an absolute expiry.
     behind: Duration,
-    /// The versions are this store's own counter.
+    /// Whether the versions are a counter.
     counts: bool,
 }
 
@@ -97,22 +99,26 @@ impl Register for Mutant {
             None => Swap::Conflict(read(&answer)),
         })
     }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
 }
 
 #[derive(Debug)]
-struct Planted(Mutant);
+struct MutantSubject(Mutant);
 
 #[async_trait]
-impl Subject for Planted {
+impl Subject for MutantSubject {
     async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError> {
         Ok(Arc::new(self.0.clone()))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let place = place(key);
         self.0.say(&["DEL", &place]).await?;
         match raw {
-            Raw::Damaged { id, text } => {
+            Raw::Corrupt { id, text } => {
                 self.0.say(&["HSET", &place, "id", &id.to_string(), "rec", text]).await?;
             }
             Raw::Foreign(text) => {
@@ -127,7 +133,7 @@ impl Subject for Planted {
 async fn failures(script: String, behind: Duration, counts: bool) -> Vec<String> {
     let redis = OwnRedis::start().await;
     let mutant = Mutant { server: redis.address(), script, behind, counts };
-    let report = conformance::run(&Planted(mutant)).await;
+    let report = conformance::run(&MutantSubject(mutant)).await;
     report.failures().map(|check| format!("{} {}", check.law, check.name)).collect()
 }
 
@@ -137,39 +143,39 @@ fn without(part: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_right_script_passes_so_that_what_is_caught_is_the_mistake() {
+async fn the_correct_script_passes() {
     let failures = failures(RIGHT.to_owned(), Duration::ZERO, false).await;
     assert!(failures.is_empty(), "{failures:?}");
 }
 
 #[tokio::test]
-async fn twin_a_blind_write_is_caught() {
+async fn mutant_that_writes_without_comparing_is_caught() {
     let failures = failures(without(COMPARE), Duration::ZERO, false).await;
     assert!(failures.iter().any(|check| check.starts_with("L2")), "{failures:?}");
 }
 
 #[tokio::test]
-async fn twin_a_script_that_does_not_know_its_own_write_again_is_caught() {
+async fn mutant_that_does_not_recognize_its_own_write_is_caught() {
     let failures = failures(without(SAME_ID), Duration::ZERO, false).await;
     assert!(failures.iter().any(|check| check.starts_with("L10")), "{failures:?}");
 }
 
 #[tokio::test]
-async fn twin_a_script_that_asks_for_its_own_write_last_is_caught() {
+async fn mutant_that_checks_for_its_own_write_last_is_caught() {
     let late = RIGHT.replace(SAME_ID, "").replace(COMPARE, &format!("{COMPARE}{SAME_ID}"));
     let failures = failures(late, Duration::ZERO, false).await;
     assert!(failures.iter().any(|check| check.starts_with("L10")), "{failures:?}");
 }
 
 #[tokio::test]
-async fn twin_an_absolute_expiry_under_a_clock_that_is_behind_is_caught() {
+async fn mutant_with_an_absolute_expiry_and_a_slow_clock_is_caught() {
     let absolute = RIGHT.replace("PEXPIRE'", "PEXPIREAT'");
     let failures = failures(absolute, Duration::from_secs(7_200), false).await;
     assert!(!failures.is_empty());
 }
 
 #[tokio::test]
-async fn twin_a_counter_in_place_of_a_random_version_is_caught() {
+async fn mutant_with_a_counter_as_version_is_caught() {
     let counter = RIGHT
         .replace("redis.call('HSET'", "id = string.format('%032x', tonumber(current == '' and '0' or current, 16) + 1)\nredis.call('HSET'")
         .replace("return 'done'\n", "return 'done' .. id\n")
@@ -179,7 +185,7 @@ async fn twin_a_counter_in_place_of_a_random_version_is_caught() {
 }
 
 #[tokio::test]
-async fn twin_a_foreign_hash_that_is_never_replaced_is_caught() {
+async fn mutant_that_never_replaces_a_foreign_hash_is_caught() {
     let wedged = RIGHT.replace(
         "if current ~= expected",
         "if redis.call('EXISTS', key) == 1 and current == '' then return ' ' end\nif current ~= expected",
@@ -189,7 +195,7 @@ async fn twin_a_foreign_hash_that_is_never_replaced_is_caught() {
 }
 
 #[tokio::test]
-async fn twin_an_expiry_that_is_set_last_is_denied_after_the_record_was_written() {
+async fn mutant_that_sets_the_expiry_last_is_denied_after_it_has_written() {
     let redis = OwnRedis::start().await;
     let user = ["ACL", "SETUSER", "default", "-pexpire"];
     assert_eq!(redis.command(&user).await.unwrap(), "+OK");
@@ -201,12 +207,12 @@ async fn twin_an_expiry_that_is_set_last_is_denied_after_the_record_was_written(
     assert_eq!(
         redis.command(&["HGET", "mutant:denied", "id"]).await.unwrap(),
         id,
-        "an error, yet written"
+        "an error, although it was written"
     );
 }
 
-/// A connection that loses the answer to a swap and sends it again by itself, after someone else has
-/// written: what a client with retries of its own does.
+/// A connection that loses the response to a swap and sends the swap again by itself, after another
+/// writer: what a client with its own retries does.
 #[derive(Clone)]
 struct Repeating {
     connection: redis::aio::MultiplexedConnection,
@@ -242,7 +248,7 @@ impl redis::aio::ConnectionLike for Repeating {
 }
 
 #[tokio::test]
-async fn twin_a_connection_that_repeats_commands_calls_its_own_write_a_conflict() {
+async fn mutant_that_repeats_commands_reports_its_own_write_as_a_conflict() {
     let redis = OwnRedis::start().await;
     let key = super::circuit("repeating");
     super::write(&super::register(&redis.url()), &super::circuit("script"), None, 1).await;
@@ -257,6 +263,6 @@ async fn twin_a_connection_that_repeats_commands_calls_its_own_write_a_conflict(
 
     assert!(
         matches!(swap, Ok(Swap::Conflict(Some(found))) if super::n_of(&found) == 7),
-        "applied, yet refused"
+        "applied, although it was reported as a conflict"
     );
 }

@@ -1,4 +1,4 @@
-//! Commands behind the back of every register, on each kind of server.
+//! Commands without any backend, on each kind of server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -30,7 +30,7 @@ impl Wire {
         tls
     }
 
-    /// The reply as one line; a refusal that is no redirection ends the test.
+    /// The reply as one line. An error other than a redirection fails the test.
     pub(super) async fn say(&mut self, words: &[&str]) -> String {
         let reply = match self {
             Self::Plain(nodes) => {

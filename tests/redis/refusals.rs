@@ -1,16 +1,16 @@
-//! FAULTS 17 and 18: a refusal is never ambiguous, and what is foreign or gone wedges nobody.
+//! f17 and f18: a refusal is never ambiguous, and a foreign or deleted key blocks nobody.
 
-use funcify_core::Chance;
 use funcify_core::StoreErrorKind::{self, Denied, Unavailable};
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Register, RetryingRegister, Swap, WriteId};
 
-use super::server::SpokenFor;
+use super::server::Scripted;
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
+use crate::support::proxy;
 use crate::support::redis::OwnRedis;
-use crate::support::{env, proxy};
 
 #[tokio::test]
-async fn f17_a_script_that_is_forgotten_before_each_swap_is_brought_along() {
+async fn f17_a_script_that_the_server_has_flushed_is_sent_again() {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("noscript"));
 
@@ -24,7 +24,7 @@ async fn f17_a_script_that_is_forgotten_before_each_swap_is_brought_along() {
 }
 
 #[tokio::test]
-async fn f17_what_a_server_refuses_is_never_ambiguous() {
+async fn f17_a_refusal_is_never_ambiguous() {
     let refusals: [(&str, StoreErrorKind); 12] = [
         ("READONLY You can't write against a read only replica.", Unavailable),
         ("LOADING Redis is loading the dataset in memory", Unavailable),
@@ -40,7 +40,7 @@ async fn f17_what_a_server_refuses_is_never_ambiguous() {
         ("NOPERM this user has no permissions to run the 'evalsha' command", Denied),
     ];
     for (refusal, kind) in refusals {
-        let server = SpokenFor::start(move |_, _| format!("-{refusal}")).await;
+        let server = Scripted::start(move |_, _| format!("-{refusal}")).await;
         let register = register(&format!("redis://{}", server.address));
         let key = circuit("refused");
 
@@ -50,28 +50,27 @@ async fn f17_what_a_server_refuses_is_never_ambiguous() {
 }
 
 #[tokio::test]
-async fn f17_a_replica_refuses_and_takes_the_write_once_it_is_promoted() {
+async fn f17_a_replica_refuses_a_write_and_accepts_it_once_it_is_promoted() {
     let master = OwnRedis::start().await;
     let port = master.address().port().to_string();
     let replica = OwnRedis::start_with(&["--replicaof", "127.0.0.1", &port]).await;
     let (register, key) = (register(&replica.url()), circuit("promoted"));
     assert_eq!(attempt(&register, &key, None, 1).await, Err(Unavailable));
 
-    let settle =
-        RetryingRegister::within(&register, &key, HOUR, Chance::seeded(env::seed())).unwrap();
-    let (body, promoted) = (body(2), async {
+    let store = RetryingRegister::new(register);
+    let (next, promoted) = (CircuitRecord::default(), async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         replica.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap()
     });
-    let (swap, promoted) =
-        tokio::join!(settle.swap(None, WriteId::random(), &body, HOUR), promoted);
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &next);
+    let (swap, promoted) = tokio::join!(swap, promoted);
 
     assert_eq!(promoted, "+OK");
     assert!(matches!(swap, Ok(Swap::Applied(_))), "{swap:?}");
 }
 
 #[tokio::test]
-async fn f17_without_memory_nothing_is_written_and_what_was_there_stays() {
+async fn f17_without_memory_nothing_is_written_and_the_record_stays() {
     let redis = OwnRedis::start().await;
     let (register, key, absent) = (register(&redis.url()), circuit("full"), circuit("absent"));
     let version = write(&register, &key, None, 1).await;
@@ -87,7 +86,7 @@ async fn f17_without_memory_nothing_is_written_and_what_was_there_stays() {
 }
 
 #[tokio::test]
-async fn f18_what_is_evicted_flushed_or_deleted_leaves_no_version_that_counts() {
+async fn f18_after_an_eviction_a_flush_or_a_deletion_no_old_version_is_valid() {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("gone"));
     let place = format!("funcify:{key}");
@@ -104,7 +103,7 @@ async fn f18_what_is_evicted_flushed_or_deleted_leaves_no_version_that_counts() 
 }
 
 #[tokio::test]
-async fn f18_a_key_of_another_kind_reads_as_absent_and_is_replaced() {
+async fn f18_a_key_of_another_type_reads_as_absent_and_is_replaced() {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("foreign"));
     let place = format!("funcify:{key}");
@@ -132,7 +131,7 @@ async fn f18_a_key_of_another_kind_reads_as_absent_and_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_record_expires_when_the_store_may_clean_up_and_each_write_starts_that_anew() {
+async fn each_write_sets_the_expiry_of_its_record() {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("kept"));
     let left = async || {

@@ -1,4 +1,4 @@
-//! Who may do what: passwords, users of few rights, TLS.
+//! Passwords, users of few permissions, TLS.
 
 use funcify_core::StoreErrorKind::{self, Denied, Unavailable};
 use funcify_core::register::Register;
@@ -9,7 +9,7 @@ use crate::support::redis::OwnRedis;
 
 const ACL: &str = include_str!("../../deploy/redis.acl");
 
-/// The words of `deploy/redis.acl` from the user's name on, without the rights in `missing`.
+/// Creates the user of `deploy/redis.acl` without the permissions in `missing`.
 async fn with_user(redis: &OwnRedis, missing: &[&str]) {
     let words = ACL.split_whitespace().skip(2).filter(|word| !missing.contains(word));
     let command: Vec<_> = ["ACL", "SETUSER", "funcify", "reset"].into_iter().chain(words).collect();
@@ -17,7 +17,7 @@ async fn with_user(redis: &OwnRedis, missing: &[&str]) {
 }
 
 #[tokio::test]
-async fn the_user_that_is_shipped_may_do_all_that_a_register_does_and_nothing_else() {
+async fn the_user_in_redis_acl_can_read_and_swap_and_nothing_else() {
     let redis = OwnRedis::start().await;
     with_user(&redis, &[]).await;
     let url = |prefix| format!("redis://funcify:PASSWORD@{}?prefix={prefix}", redis.address());
@@ -34,28 +34,28 @@ async fn the_user_that_is_shipped_may_do_all_that_a_register_does_and_nothing_el
 }
 
 #[tokio::test]
-async fn without_any_one_of_its_rights_a_swap_is_denied_and_nothing_is_written() {
+async fn without_any_one_permission_a_swap_is_denied_and_nothing_is_written() {
     let redis = OwnRedis::start().await;
     let (admin, key, fresh) = (register(&redis.url()), circuit("denied"), circuit("fresh"));
     let version = write(&admin, &key, None, 1).await;
 
-    for right in ["+evalsha", "+hmget", "+hset", "+pexpire", "+type"] {
-        with_user(&redis, &[right]).await;
+    for permission in ["+evalsha", "+hmget", "+hset", "+pexpire", "+type"] {
+        with_user(&redis, &[permission]).await;
         let register = register(&format!("redis://funcify:PASSWORD@{}", redis.address()));
 
-        assert_eq!(attempt(&register, &key, Some(version), 2).await, Err(Denied), "{right}");
-        assert_eq!(admin.read(&key).await.unwrap().unwrap().version, version, "{right}");
+        assert_eq!(attempt(&register, &key, Some(version), 2).await, Err(Denied), "{permission}");
+        assert_eq!(admin.read(&key).await.unwrap().unwrap().version, version, "{permission}");
 
-        // Where nothing is, nothing has to be looked at.
-        if right != "+hmget" {
-            assert_eq!(attempt(&register, &fresh, None, 1).await, Err(Denied), "{right}");
-            assert!(admin.read(&fresh).await.unwrap().is_none(), "{right}");
+        // Without a record there is nothing to read.
+        if permission != "+hmget" {
+            assert_eq!(attempt(&register, &fresh, None, 1).await, Err(Denied), "{permission}");
+            assert!(admin.read(&fresh).await.unwrap().is_none(), "{permission}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_denied_and_in_no_error() {
+async fn a_wrong_password_is_denied_and_not_shown() {
     let redis = OwnRedis::start().await;
     with_user(&redis, &[]).await;
     for (url, kind) in [
@@ -74,7 +74,7 @@ async fn a_wrong_password_is_denied_and_in_no_error() {
 }
 
 #[tokio::test]
-async fn a_database_is_its_own_store() {
+async fn databases_do_not_share_records() {
     let redis = OwnRedis::start().await;
     let key = circuit("database");
     let (zero, three) = (register(&redis.url()), register(&format!("{}/3", redis.url())));
@@ -86,8 +86,8 @@ async fn a_database_is_its_own_store() {
 }
 
 #[tokio::test]
-async fn one_endpoint_that_never_redirects_is_a_cluster_too() {
-    // As ElastiCache Serverless is: TLS, cluster mode, one name.
+async fn a_cluster_with_one_endpoint_and_no_redirections_works() {
+    // Like ElastiCache Serverless: TLS, cluster mode, one name.
     let url = env::redis_tls().replacen("rediss://", "rediss-cluster://", 1);
     let (register, key) = (register(&format!("{url}&prefix=funcify-test")), circuit("endpoint"));
 
@@ -97,7 +97,7 @@ async fn one_endpoint_that_never_redirects_is_a_cluster_too() {
 
 #[tokio::test]
 #[cfg_attr(own_redis_tls, ignore = "the Redis with TLS is your own, and its URL has no ca=PATH")]
-async fn a_server_with_an_untrusted_certificate_gets_nothing() {
+async fn a_server_with_an_untrusted_certificate_gets_no_command() {
     let tls = env::redis_tls();
     let (url, _) = tls.split_once("?ca=").unwrap();
     let register = register(&format!("{url}?prefix=funcify-test"));

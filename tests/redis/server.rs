@@ -1,4 +1,4 @@
-//! A server of the test's own words, for what a real one says too seldom.
+//! A server with scripted replies, for errors that a real server rarely returns.
 
 use std::net::SocketAddr;
 
@@ -7,13 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 #[derive(Debug)]
-pub(super) struct SpokenFor {
+pub(super) struct Scripted {
     pub(super) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-impl SpokenFor {
-    /// Answers each command, given as its words, with the line that `answer` says, without its end.
+impl Scripted {
+    /// Replies to each command, given as its words, with the line from `answer`, without the line
+    /// end.
     pub(super) async fn start(
         answer: impl Fn(&[String], SocketAddr) -> String + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -29,7 +30,7 @@ impl SpokenFor {
     }
 }
 
-impl Drop for SpokenFor {
+impl Drop for Scripted {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -1,9 +1,9 @@
-//! Many at once: nothing is lost, nothing counted twice, and a storm ends.
+//! Many writers at once: no write is lost, none is applied twice, and all of them finish.
 
 use std::time::{Duration, Instant};
 
 use funcify_backend_redis::RedisBackend;
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Versioned, WriteId};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -12,8 +12,8 @@ use super::{HOUR, circuit, register};
 use crate::support::env;
 use crate::support::redis::OwnRedis;
 
-/// A record that counts for each task by itself, two digits a task, so that it tells whose write it
-/// holds and is still read at once.
+/// The counts in a record: two digits for each task. So the record shows whose writes it contains,
+/// and stays short.
 fn counts(of: &Versioned<Body>) -> Vec<u8> {
     let digits = of.value.members()["by"].as_str().unwrap().as_bytes();
     digits.chunks(2).map(|count| (count[0] - b'a') * 16 + (count[1] - b'a')).collect()
@@ -30,7 +30,7 @@ async fn begin(register: &RedisBackend, key: &RecordKey, tasks: usize) {
     assert!(matches!(register.swap(key, None, id, &body, HOUR).await, Ok(Swap::Applied(_))));
 }
 
-/// Until it answers: on a busy machine an answer may come too late.
+/// Reads until there is a response: on a busy machine it may come too late.
 async fn read(register: &RedisBackend, key: &RecordKey) -> Versioned<Body> {
     loop {
         if let Ok(found) = register.read(key).await {
@@ -41,17 +41,17 @@ async fn read(register: &RedisBackend, key: &RecordKey) -> Versioned<Body> {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Contender {
-    /// Reads and swaps again at once after a conflict, as one writes it first.
+    /// Reads and swaps again at once after a conflict.
     Naive,
-    /// Goes on at once from what the conflict showed.
-    Carried,
-    /// Waits up to this before it reads, and up to twice as long after each conflict; but at least up
-    /// to a quarter of what all of them take for an attempt each, so that a slow machine makes it
-    /// slower and not more numerous.
+    /// Swaps again at once, on the record that the conflict returned.
+    Eager,
+    /// Waits up to this time before it reads, and up to twice as long after each conflict. The
+    /// bound is at least a quarter of the time that all tasks need for one attempt each, so that a
+    /// slow machine means slower attempts and not more of them.
     Jittered(Duration),
 }
 
-/// Adds one to the count of `task`. An answer that did not come is settled by the record's content.
+/// Adds one to the count of `task`. After a lost response, the record shows whether that worked.
 async fn add(
     register: &RedisBackend,
     key: &RecordKey,
@@ -68,7 +68,7 @@ async fn add(
             waits = (waits + 1).min(3);
         }
         let began = Instant::now();
-        let current = match shown.take().filter(|_| contender == Contender::Carried) {
+        let current = match shown.take().filter(|_| contender == Contender::Eager) {
             Some(current) => current,
             None => read(register, key).await,
         };
@@ -99,9 +99,9 @@ async fn increments_by_64_tasks_are_exact() {
     let mut tasks = JoinSet::new();
     for task in 0..64 {
         let (register, key) = (register.clone(), key.clone());
-        // A few press on without a pause, so that the others always meet someone.
+        // A few tasks never pause, so that the others always have competition.
         let contender = match task % 16 {
-            0 => Contender::Carried,
+            0 => Contender::Eager,
             _ => Contender::Jittered(Duration::from_millis(20)),
         };
         tasks.spawn(async move {
@@ -119,23 +119,23 @@ async fn increments_by_64_tasks_are_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_500_tasks_ends_with_each_swap_done_once() {
+async fn a_storm_of_500_tasks_ends_with_each_swap_applied_once() {
     let (operations, took) = storm(500, Contender::Jittered(Duration::from_millis(400))).await;
-    // The naive one is quadratic: plain runs take a fifth of it.
+    // The naive storm is quadratic, so plain runs have a fifth of its tasks.
     let naive = env::scaled(500).max(100);
     let (naive_operations, naive_took) = storm(naive, Contender::Naive).await;
 
     println!("storm: 500 tasks, {operations} operations, {took:?}");
     println!("naive: {naive} tasks, {naive_operations} operations, {naive_took:?}");
-    // After two conflicts the waits are spread over the time that all of them take, and an attempt
-    // meets one other write on average, later ones less: about four attempts of two operations each,
-    // whatever the load, and half as many again for what a machine does besides.
+    // After two conflicts the waits are spread over the time that all tasks need, and an attempt
+    // meets one other write on average, later ones fewer. That makes about four attempts of two
+    // operations each, whatever the load, and half as many again for a busy machine.
     assert!(operations < 500 * 12, "{operations}");
-    // A naive storm of n tasks costs about n² operations: each round has one winner.
+    // A naive storm of n tasks takes about n² operations, because each round has one winner.
     assert!(operations / 500 < naive_operations / naive as u64, "{naive_operations}");
 }
 
-/// Operations that the server counted, and the time until the last task was done.
+/// The operations that the server counted, and the time until the last task finished.
 async fn storm(tasks: usize, contender: Contender) -> (u64, Duration) {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("storm"));
@@ -156,9 +156,9 @@ async fn storm(tasks: usize, contender: Contender) -> (u64, Duration) {
     let stats = redis.command(&["INFO", "commandstats"]).await.unwrap();
 
     assert_eq!(counts(&read(&register, &key).await), vec![1; tasks]);
-    // Each swap looks at what it replaces, so the looks inside scripts are taken off.
-    let (swaps, looks) = (calls(&stats, "evalsha") + calls(&stats, "eval"), calls(&stats, "hmget"));
-    (swaps + looks.saturating_sub(swaps), took)
+    // Each swap reads the record that it replaces, so the reads inside scripts are subtracted.
+    let (swaps, reads) = (calls(&stats, "evalsha") + calls(&stats, "eval"), calls(&stats, "hmget"));
+    (swaps + reads.saturating_sub(swaps), took)
 }
 
 fn calls(stats: &str, command: &str) -> u64 {

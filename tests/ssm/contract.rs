@@ -1,4 +1,4 @@
-//! The whole contract.
+//! The complete contract.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::{aws, env};
 
-/// The path under test, with a client of its own for what is planted behind our back.
+/// The path under test, with a client of its own to inject records.
 #[derive(Debug)]
 struct Path {
     client: Client,
@@ -42,11 +42,11 @@ impl Subject for Path {
             .map_err(|error| StoreError::new("ssm", StoreErrorKind::Invalid, error))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
-        let name = format!("{}/{}/{}", self.path, key.kind(), key.name());
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+        let name = format!("{}/{}/{}", self.path, key.kind, key.name);
         match raw {
-            // A log that begins with a version of ours whose record is text.
-            Raw::Damaged { id, text } => {
+            // A log that begins with a valid version whose record is text.
+            Raw::Corrupt { id, text } => {
                 drop(self.client.delete_parameter().name(&name).send().await);
                 let value =
                     serde_json::json!({"f": 1, "base": null, "id": id.to_string(), "rec": text});
@@ -72,5 +72,5 @@ async fn the_contract_holds_on_ssm() {
     let report = conformance::run(&Path::new().await).await;
     println!("ssm\n{report}");
     report.assert_passed();
-    assert!(report.passed() >= 60, "{} checks", report.passed());
+    assert!(report.passed >= 60, "{} checks", report.passed);
 }

@@ -1,5 +1,5 @@
-//! A Parameter Store of our own, for what the server is too kind about: it keeps 100 versions, holds
-//! versions back, asks for fewer requests, and has a foreign hand.
+//! A fake Parameter Store that does what the test server does not: it keeps only 100 versions,
+//! delays versions, throttles, and lets others overwrite parameters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,13 +16,13 @@ use crate::support::{aws, http};
 const KEPT: usize = 100;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct FakeSsm(Arc<Mutex<Shelf>>);
+pub(super) struct FakeSsm(Arc<Mutex<Contents>>);
 
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
-    /// Each parameter: its latest version and those that are kept.
+pub(super) struct Contents {
+    /// Each parameter: the number of its latest version, and the versions that are kept.
     pub(super) parameters: BTreeMap<String, (u64, BTreeMap<u64, String>)>,
-    /// Versions that are there and cannot be read yet.
+    /// Versions that exist and cannot be read yet.
     pub(super) late: BTreeSet<u64>,
     /// Status and error code of the next writes; the write is applied before a 500.
     pub(super) refusals: VecDeque<(u16, &'static str)>,
@@ -31,15 +31,15 @@ pub(super) struct Shelf {
 }
 
 impl FakeSsm {
-    /// A register on this store; more of them are more processes.
+    /// A backend on this store. Several of them act like several processes.
     pub(super) async fn register(&self, config: SsmConfig) -> SsmBackend {
         let fake = self.clone();
         let answer = move |headers: HeaderMap, body: Bytes| async move {
             let request = serde_json::from_slice(&body).unwrap();
             let (status, body) = match headers["x-amz-target"].to_str().unwrap() {
-                "AmazonSSM.GetParameter" => fake.shelf().get(&request),
-                "AmazonSSM.PutParameter" => fake.shelf().put(request),
-                other => panic!("{other} is not in our rights"),
+                "AmazonSSM.GetParameter" => fake.contents().get(&request),
+                "AmazonSSM.PutParameter" => fake.contents().put(request),
+                other => panic!("the policy does not allow {other}"),
             };
             let kind = [("content-type", "application/x-amz-json-1.1")];
             (StatusCode::from_u16(status).unwrap(), kind, body.to_string())
@@ -48,13 +48,13 @@ impl FakeSsm {
         SsmBackend::new(config, &aws::config(Some(&url)).await).unwrap()
     }
 
-    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap()
     }
 }
 
-impl Shelf {
-    /// The only parameter that there is.
+impl Contents {
+    /// The only parameter.
     pub(super) fn only(&mut self) -> &mut (u64, BTreeMap<u64, String>) {
         self.parameters.values_mut().next().unwrap()
     }
@@ -113,5 +113,5 @@ impl Shelf {
 }
 
 fn error(status: u16, code: &str) -> (u16, Value) {
-    (status, json!({"__type": code, "message": "the fake says so"}))
+    (status, json!({"__type": code, "message": "refused by the fake"}))
 }

@@ -1,9 +1,9 @@
-//! f21: what a real Parameter Store does, as the fake does it on request.
+//! f05 and f21: faults of Parameter Store, on the fake.
 
 use funcify_backend_ssm::{SsmBackend, SsmConfig};
 use funcify_core::StoreErrorKind;
-use funcify_core::circuit::{CircuitRecord, CircuitStateProvider};
-use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
 
 use super::fake::FakeSsm;
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
@@ -11,7 +11,7 @@ use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
 const PATH: &str = "/fleet";
 
 fn name(key: &RecordKey) -> String {
-    format!("{PATH}/{}/{}", key.kind(), key.name())
+    format!("{PATH}/{}/{}", key.kind, key.name)
 }
 
 async fn fake(of: &str) -> (FakeSsm, SsmBackend, RecordKey) {
@@ -21,82 +21,86 @@ async fn fake(of: &str) -> (FakeSsm, SsmBackend, RecordKey) {
 }
 
 #[tokio::test]
-async fn f21_what_is_refused_is_classified_and_nothing_is_written() {
+async fn f21_a_refusal_is_classified_and_nothing_is_written() {
     for (code, kind) in [
         ("TooManyUpdates", StoreErrorKind::Unavailable),
         ("ThrottlingException", StoreErrorKind::Throttled),
     ] {
         let (fake, register, key) = fake("refused").await;
         let first = write(&register, &key, None, 1).await;
-        fake.shelf().refusals.push_back((400, code));
+        fake.contents().refusals.push_back((400, code));
         assert_eq!(attempt(&register, &key, Some(first), 2).await, Err(kind), "{code}");
         assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 1);
         write(&register, &key, Some(first), 2).await;
     }
 }
 
-/// `TooManyUpdates` is contention: another update of the same parameter was under way.
+/// `TooManyUpdates` means contention: another update of the same parameter was in progress.
 #[tokio::test]
-async fn f21_a_report_that_met_another_update_is_repeated_and_not_lost() {
+async fn f21_a_report_refused_with_too_many_updates_is_sent_again() {
     let (fake, register, key) = fake("repeated").await;
-    fake.shelf().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
-    let circuit = key.name().parse().unwrap();
-    let record = CircuitRecord { epoch: 7, ..CircuitRecord::default() };
-    let swap = register.update_state(&circuit, None, WriteId::random(), &record).await.unwrap();
+    fake.contents().refusals.extend([(400, "TooManyUpdates"), (400, "TooManyUpdates")]);
+    let store = RetryingRegister::new(register);
+    let mut record = CircuitRecord::default();
+    record.epoch = 7;
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Applied(_)));
-    assert_eq!(register.circuit_state(&circuit).await.unwrap().unwrap().value.epoch, 7);
+    assert_eq!(
+        store.read_record::<CircuitRecord>(&key.name).await.unwrap().unwrap().value.epoch,
+        7
+    );
 }
 
 #[tokio::test]
 async fn f05_f21_a_throttled_report_is_one_request() {
     let (fake, register, key) = fake("rate").await;
-    fake.shelf().refusals.push_back((400, "ThrottlingException"));
-    let circuit = key.name().parse().unwrap();
+    fake.contents().refusals.push_back((400, "ThrottlingException"));
+    let store = RetryingRegister::new(register);
     let record = CircuitRecord::default();
-    let swap = register.update_state(&circuit, None, WriteId::random(), &record).await;
+    let swap = store.swap_record(&key.name, None, WriteId::random(), &record).await;
     assert_eq!(swap.unwrap_err().kind(), StoreErrorKind::Throttled);
-    assert!(register.circuit_state(&circuit).await.unwrap().is_none());
-    assert_eq!(fake.shelf().gets, 1, "and the read after it");
+    assert!(store.read_record::<CircuitRecord>(&key.name).await.unwrap().is_none());
+    assert_eq!(fake.contents().gets, 1, "and the read after it");
 }
 
 #[tokio::test]
-async fn f21_a_version_that_is_missing_for_a_while_is_waited_for_not_guessed() {
+async fn f21_a_version_that_cannot_be_read_yet_is_an_error_and_not_guessed() {
     let (fake, register, key) = fake("late").await;
     let first = write(&register, &key, None, 1).await;
     write(&register, &key, Some(first), 2).await;
     let other = fake.register(SsmConfig::new(PATH)).await;
 
-    // Who has not seen version 2 before must look at 1 in order to know that it counts.
-    fake.shelf().late.insert(1);
+    // A reader that has not seen version 2 before must read version 1 to know that 2 is valid.
+    fake.contents().late.insert(1);
     assert_eq!(other.read(&key).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    // A stale write is out, whether it counts is not known: so the answer is.
+    // A stale write was sent, and whether it is valid is unknown, so it is ambiguous.
     assert_eq!(attempt(&other, &key, Some(first), 9).await, Err(StoreErrorKind::Ambiguous));
-    fake.shelf().late.clear();
+    fake.contents().late.clear();
 
     let current = other.read(&key).await.unwrap().unwrap();
     assert_eq!((n_of(&current), current.version.pos()), (2, 2));
 }
 
 #[tokio::test]
-async fn f21_a_write_whose_answer_was_an_internal_error_is_done_when_it_is_sent_again() {
+async fn f21_a_write_that_got_an_internal_error_is_applied_when_it_is_sent_again() {
     let (fake, register, key) = fake("internal").await;
     let first = write(&register, &key, None, 1).await;
-    fake.shelf().refusals.push_back((500, "InternalServerError"));
+    fake.contents().refusals.push_back((500, "InternalServerError"));
     let (id, next) = (WriteId::random(), body(2));
     let lost = register.swap(&key, Some(first), id, &next, HOUR).await.unwrap_err();
     assert_eq!(lost.kind(), StoreErrorKind::Ambiguous);
 
     let Swap::Applied(made) = register.swap(&key, Some(first), id, &next, HOUR).await.unwrap()
     else {
-        panic!("our own write stands in our way");
+        panic!("the write conflicts with itself");
     };
     assert_eq!((made.id(), made.pos()), (id, 2));
     assert_eq!(register.read(&key).await.unwrap().unwrap().version, made);
-    assert_eq!(fake.shelf().only().0, 3);
+    assert_eq!(fake.contents().only().0, 3);
 }
 
 #[tokio::test]
-async fn f21_ninety_eight_losers_in_a_row_hide_nothing() {
+async fn f21_after_98_invalid_versions_the_valid_one_is_still_found() {
     let (fake, register, key) = fake("losers").await;
     let (old, current) = after_losers(&register, &key, 98).await;
     let other = fake.register(SsmConfig::new(PATH)).await;
@@ -106,7 +110,7 @@ async fn f21_ninety_eight_losers_in_a_row_hide_nothing() {
 }
 
 #[tokio::test]
-async fn f21_ninety_nine_losers_in_a_row_leave_a_vacant_record_that_one_can_take_over() {
+async fn f21_after_99_invalid_versions_the_record_is_empty_and_one_writer_takes_it_over() {
     let (fake, register, key) = fake("lost").await;
     after_losers(&register, &key, 99).await;
     let (one, two) =
@@ -118,13 +122,14 @@ async fn f21_ninety_nine_losers_in_a_row_leave_a_vacant_record_that_one_can_take
     let version = write(&one, &key, Some(first.version), 3).await;
     let Ok(Swap::Conflict(Some(current))) = attempt(&two, &key, Some(second.version), 4).await
     else {
-        panic!("two have taken over");
+        panic!("two writers have taken over");
     };
     assert_eq!((current.version, n_of(&current)), (version, 3));
     write(&two, &key, Some(version), 4).await;
 }
 
-/// Two writes done, then so many that come too late: the version before, and the one that counts.
+/// Two writes that are applied, then `losers` writes that come too late. Returns the first version
+/// and the valid one.
 async fn after_losers(
     register: &SsmBackend,
     key: &RecordKey,
@@ -134,53 +139,53 @@ async fn after_losers(
     let second = write(register, key, Some(first), 2).await;
     for loser in 0..losers {
         let swap = attempt(register, key, Some(first), 100 + loser).await;
-        // The last of them find that what they stand on is no longer kept.
+        // For the last of them, the version that they expect is no longer kept.
         assert!(matches!(swap, Ok(Swap::Conflict(_)) | Err(StoreErrorKind::Ambiguous)), "{swap:?}");
     }
     (first, second)
 }
 
 #[tokio::test]
-async fn f21_a_foreign_overwrite_makes_the_record_vacant_at_its_version() {
+async fn f21_a_foreign_overwrite_leaves_an_empty_record_with_its_own_version() {
     let (fake, register, key) = fake("foreign").await;
     let ours = write(&register, &key, None, 1).await;
-    fake.shelf().write(&name(&key), "by hand");
+    fake.contents().write(&name(&key), "by hand");
 
-    let vacant = register.read(&key).await.unwrap().unwrap();
-    assert!(vacant.corruption.is_some() && vacant.version.pos() == 2);
+    let empty = register.read(&key).await.unwrap().unwrap();
+    assert!(empty.corruption.is_some() && empty.version.pos() == 2);
     assert!(matches!(attempt(&register, &key, Some(ours), 9).await, Ok(Swap::Conflict(_))));
     assert!(matches!(attempt(&register, &key, None, 9).await, Ok(Swap::Conflict(Some(_)))));
-    let version = write(&register, &key, Some(vacant.version), 2).await;
+    let version = write(&register, &key, Some(empty.version), 2).await;
     let read = register.read(&key).await.unwrap().unwrap();
     assert_eq!((read.version, n_of(&read)), (version, 2));
 }
 
 #[tokio::test]
-async fn f21_a_write_on_a_parameter_that_was_deleted_is_not_done() {
+async fn f21_a_write_to_a_deleted_parameter_is_not_applied() {
     let (fake, register, key) = fake("deleted").await;
     let first = write(&register, &key, None, 1).await;
     let second = write(&register, &key, Some(first), 2).await;
-    fake.shelf().parameters.clear();
+    fake.contents().parameters.clear();
 
     assert_eq!(attempt(&register, &key, Some(second), 3).await, Ok(Swap::Conflict(None)));
     assert_eq!(register.read(&key).await.unwrap(), None);
-    // There is a version now, and it does not count: a first write goes over it.
+    // There is a version now, and it is not valid: a first write replaces it.
     let anew = write(&register, &key, None, 4).await;
     assert_eq!(anew.pos(), 2);
     assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 4);
 }
 
 #[tokio::test]
-async fn f21_a_parameter_made_anew_at_the_same_number_is_not_taken_for_the_old_one() {
+async fn f21_a_parameter_created_again_with_the_same_version_number_is_not_the_old_one() {
     let (fake, register, key) = fake("anew").await;
     let old = write(&register, &key, None, 1).await;
-    fake.shelf().parameters.clear();
+    fake.contents().parameters.clear();
     let other = fake.register(SsmConfig::new(PATH)).await;
     let anew = write(&other, &key, None, 2).await;
     assert_eq!(old.pos(), anew.pos());
 
     let Ok(Swap::Conflict(Some(current))) = attempt(&register, &key, Some(old), 3).await else {
-        panic!("a write on what was deleted is done");
+        panic!("a write to a deleted parameter was applied");
     };
     assert_eq!((current.version, n_of(&current)), (anew, 2));
     for reader in [&register, &other] {
@@ -189,13 +194,13 @@ async fn f21_a_parameter_made_anew_at_the_same_number_is_not_taken_for_the_old_o
 }
 
 #[tokio::test]
-async fn a_read_of_what_was_proven_is_one_request() {
+async fn a_read_of_a_verified_version_is_one_request() {
     let (fake, register, key) = fake("once").await;
     let first = write(&register, &key, None, 1).await;
     write(&register, &key, Some(first), 2).await;
-    let before = fake.shelf().gets;
+    let before = fake.contents().gets;
     for _ in 0..5 {
         register.read(&key).await.unwrap();
     }
-    assert_eq!(fake.shelf().gets - before, 5);
+    assert_eq!(fake.contents().gets - before, 5);
 }

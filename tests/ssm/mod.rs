@@ -1,4 +1,4 @@
-//! The register in SSM Parameter Store, through the real SDK.
+//! The SSM backend, with the real SDK.
 
 mod contract;
 mod fake;

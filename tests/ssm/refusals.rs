@@ -1,4 +1,4 @@
-//! What is checked before anything is sent, and what is sent.
+//! What the backend checks before it sends a request, and what it sends.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ fn value_of(bytes: usize) -> Body {
 }
 
 #[tokio::test]
-async fn f21_a_value_of_4097_bytes_is_refused_before_anything_is_sent() {
+async fn f21_a_value_of_4097_bytes_is_refused_before_any_request() {
     for (tier, largest) in
         [(None, 4_096), (Some(Tier::Standard), 4_096), (Some(Tier::Advanced), 8_192)]
     {
@@ -29,38 +29,38 @@ async fn f21_a_value_of_4097_bytes_is_refused_before_anything_is_sent() {
         let (id, large) = (WriteId::random(), value_of(largest + 1));
         let refused = register.swap(&key, None, id, &large, HOUR).await.unwrap_err();
         assert_eq!(refused.kind(), StoreErrorKind::Invalid);
-        let said = refused.source().unwrap().to_string();
-        assert!(said.contains(&(largest + 1).to_string()), "{said}");
-        assert_eq!(fake.shelf().gets, 0);
-        assert!(fake.shelf().puts.is_empty());
+        let text = refused.source().unwrap().to_string();
+        assert!(text.contains(&(largest + 1).to_string()), "{text}");
+        assert_eq!(fake.contents().gets, 0);
+        assert!(fake.contents().puts.is_empty());
 
         let done = register.swap(&key, None, id, &value_of(largest), HOUR).await.unwrap();
         assert!(matches!(done, Swap::Applied(_)));
-        assert_eq!(fake.shelf().puts[0]["Value"].as_str().unwrap().len(), largest);
+        assert_eq!(fake.contents().puts[0]["Value"].as_str().unwrap().len(), largest);
     }
 }
 
 #[tokio::test]
-async fn a_parameter_is_a_secure_string_with_the_key_and_the_tier_that_were_asked_for() {
+async fn a_parameter_is_a_secure_string_with_the_configured_key_and_tier() {
     let fake = FakeSsm::default();
     let config = SsmConfig::parse("ssm:///fleet/a?kms_key=alias/fleet&tier=advanced").unwrap();
     let (register, key) = (fake.register(config).await, circuit("asked"));
     let first = write(&register, &key, None, 1).await;
     write(&register, &key, Some(first), 2).await;
-    for put in &fake.shelf().puts {
+    for put in &fake.contents().puts {
         assert_eq!(put["Type"], "SecureString");
         assert_eq!(put["KeyId"], "alias/fleet");
         assert_eq!(put["Tier"], "Advanced");
-        assert_eq!(put["Name"], format!("/fleet/a/circuit/{}", key.name()));
+        assert_eq!(put["Name"], format!("/fleet/a/circuit/{}", key.name));
     }
 }
 
 #[tokio::test]
-async fn without_an_option_the_key_and_the_tier_are_the_accounts_own() {
+async fn without_options_the_request_names_no_key_and_no_tier() {
     let fake = FakeSsm::default();
     let register = fake.register(SsmConfig::new("/fleet")).await;
     write(&register, &circuit("plain"), None, 1).await;
-    let put = fake.shelf().puts[0].clone();
+    let put = fake.contents().puts[0].clone();
     assert_eq!((put.get("KeyId"), put.get("Tier")), (None, None));
 }
 
@@ -75,7 +75,7 @@ async fn a_refusal_of_the_service_names_its_code_and_is_not_transient() {
         ("ParameterMaxVersionLimitExceeded", StoreErrorKind::Invalid),
     ];
     for (code, kind) in cases {
-        fake.shelf().refusals.push_back((400, code));
+        fake.contents().refusals.push_back((400, code));
         let swap = register.swap(&token("refused"), None, WriteId::random(), &body(1), HOUR).await;
         let refused = swap.unwrap_err();
         assert_eq!(refused.kind(), kind, "{code}");
@@ -108,7 +108,7 @@ async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
 }
 
 #[tokio::test]
-async fn a_region_that_is_missing_is_named_before_anything_is_sent() {
+async fn a_missing_region_is_named_before_any_request() {
     let nowhere = aws::config(None).await.into_builder().region(None).build();
     let refused = SsmBackend::new(SsmConfig::new("/fleet"), &nowhere).unwrap_err();
     assert!(refused.to_string().contains("AWS_REGION"), "{refused}");

@@ -1,9 +1,9 @@
-//! Many at once: nothing is lost.
+//! Many writers at once: no write is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use funcify_core::Chance;
+use funcify_core::engine::Chance;
 use funcify_core::register::{Register, Swap};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -23,7 +23,8 @@ async fn increments_by_8_tasks_are_exact() {
         tasks.spawn(async move {
             for _ in 0..each {
                 loop {
-                    // Every loser costs a version of the history: a contender waits and reads first.
+                    // Every lost write uses up a version of the history, so a writer waits and
+                    // reads first.
                     sleep(chance.up_to(Duration::from_millis(100))).await;
                     let current = register.read(&key).await.unwrap().unwrap();
                     let next = n_of(&current) + 1;

@@ -1,4 +1,4 @@
-//! A certificate authority of one's own before AWS: named by `AWS_CA_BUNDLE`, or brought in code.
+//! A private certificate authority in front of AWS: named by `AWS_CA_BUNDLE`, or given in code.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -24,7 +24,7 @@ use crate::support::attempt::{token, unique};
 use crate::support::env;
 use crate::support::process::Process;
 
-/// An endpoint of AWS in which nothing is stored, with the certificate of the tests' own authority.
+/// An empty AWS endpoint with a certificate from the authority of the tests.
 fn endpoint() -> SocketAddr {
     let tls = env::tls();
     let certificates = CertificateDer::pem_file_iter(tls.join("server.pem")).unwrap();
@@ -48,7 +48,7 @@ fn endpoint() -> SocketAddr {
     address
 }
 
-/// Answers requests until the client goes, or does not trust us.
+/// Answers requests until the client closes the connection.
 fn serve(client: TcpStream, config: Arc<ServerConfig>) -> Option<()> {
     let session = ServerConnection::new(config).ok()?;
     let mut stream = BufReader::new(StreamOwned::new(session, client));
@@ -79,7 +79,7 @@ fn serve(client: TcpStream, config: Arc<ServerConfig>) -> Option<()> {
     }
 }
 
-/// The exit code and standard error of a process that reads one record by way of `bundle`.
+/// The exit code and standard error of a process that reads one record and trusts `bundle`.
 async fn reads_once(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
     let mut command = fleet::command(&unique("authority"), "read");
     command.env("FUNCIFY_BACKEND", store).env_remove("AWS_CA_BUNDLE");
@@ -96,7 +96,7 @@ async fn reads_once(store: &str, bundle: Option<&str>) -> (Option<i32>, String) 
     (status.code(), process.stderr())
 }
 
-/// The same, again where a busy machine was too slow to find out.
+/// The same, repeated while a busy machine runs into a time limit.
 async fn reads(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
     for _ in 0..20 {
         let (code, stderr) = reads_once(store, bundle).await;
@@ -104,15 +104,15 @@ async fn reads(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
             return (code, stderr);
         }
     }
-    panic!("{store} with {bundle:?} never answers in time");
+    panic!("{store} with {bundle:?} never responds in time");
 }
 
 #[tokio::test]
-async fn the_authority_that_is_named_is_trusted_and_no_other() {
+async fn a_private_authority_is_trusted_only_if_aws_ca_bundle_names_it() {
     for store in ["dynamodb://fleet?region=us-east-1", "ssm:///fleet?region=us-east-1"] {
         let (code, stderr) = reads(store, Some("ca.pem")).await;
         assert_eq!((code, &*stderr), (Some(0), ""), "{store}");
-        // None that is named, and one that is not who signed.
+        // No bundle, and a bundle with a certificate that did not sign.
         for bundle in [None, Some("server.pem")] {
             let (code, stderr) = reads(store, bundle).await;
             assert_eq!(code, Some(2), "{store} with {bundle:?}");
@@ -122,7 +122,7 @@ async fn the_authority_that_is_named_is_trusted_and_no_other() {
     }
 }
 
-/// A configuration of the user's own, with this authority.
+/// A configuration in code that trusts this authority.
 async fn in_code(trusted: TrustStore) -> SdkConfig {
     let tls = TlsContext::builder().with_trust_store(trusted).build().unwrap();
     let http = Builder::new()
@@ -139,7 +139,7 @@ async fn in_code(trusted: TrustStore) -> SdkConfig {
 }
 
 #[tokio::test]
-async fn an_authority_that_is_brought_in_code_is_trusted_and_no_other() {
+async fn a_private_authority_is_trusted_only_if_it_is_given_in_code() {
     let authority = fs::read(env::tls().join("ca.pem")).unwrap();
     let config = || DynamoDbConfig::new("fleet").with_attempt_timeout(Duration::from_secs(5));
 

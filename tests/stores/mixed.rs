@@ -1,8 +1,10 @@
-//! Tokens in one store, circuits in another: a normal set-up.
+//! Tokens in one store and circuits in another, which is a normal set-up.
 
 use std::process::Command;
 
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::RecordKey;
+use funcify_core::token::TokenRecord;
 
 use super::raw;
 use crate::sharing::fleet::{self, Member};
@@ -15,10 +17,10 @@ fn mixed(name: &str, steps: &str, tokens: &str, circuits: &str) -> Command {
 }
 
 #[tokio::test]
-async fn tokens_in_ssm_and_circuits_in_dynamodb_are_each_where_they_belong() {
+async fn tokens_are_stored_in_ssm_and_circuits_in_dynamodb() {
     let (ssm, dynamodb, name) = (fleet::ssm().await, fleet::dynamodb().await, unique("mixed"));
-    let token = RecordKey::Token(name.parse().unwrap());
-    let circuit = RecordKey::Circuit(name.parse().unwrap());
+    let token = RecordKey::of::<TokenRecord>(name.parse().unwrap());
+    let circuit = RecordKey::of::<CircuitRecord>(name.parse().unwrap());
 
     let first = Member::run(mixed(&name, "token fail 3", &ssm, &dynamodb));
     assert_eq!(first.took("token").await["minted"], true);
@@ -38,7 +40,7 @@ async fn tokens_in_ssm_and_circuits_in_dynamodb_are_each_where_they_belong() {
 }
 
 #[tokio::test]
-async fn one_variable_overrides_the_common_one_for_its_half_alone() {
+async fn one_variable_overrides_the_common_one_for_its_half_only() {
     let (redis, name) = (fleet::redis().await, unique("override"));
     let mut first = fleet::command(&name, "token fail 3");
     first.env("FUNCIFY_BACKEND", &redis).env("FUNCIFY_CIRCUITS", "memory:");

@@ -1,4 +1,4 @@
-//! What holds on every store: a token is sealed, two stores stand beside each other, and what it costs.
+//! What holds on every store: sealed tokens, mixed stores, killed writers, and the cost.
 
 mod authority;
 mod killed;

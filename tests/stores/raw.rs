@@ -1,11 +1,11 @@
-//! What a store holds of a record, read behind the back of every register.
+//! The stored form of a record, read without any backend.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use funcify_core::register::RecordKey;
 
 use crate::support::{aws, env};
 
-/// Each field of the hash under the prefix `funcify-test`, a line each; empty if there is none.
+/// The fields of the hash under the prefix `funcify-test`, one a line; empty if there is no hash.
 pub(super) async fn on_redis(key: &RecordKey) -> String {
     let client = redis::Client::open(env::redis()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -17,7 +17,7 @@ pub(super) async fn on_redis(key: &RecordKey) -> String {
     fields.join("\n")
 }
 
-/// Each attribute of the item; empty if there is none.
+/// The attributes of the item; empty if there is no item.
 pub(super) async fn on_dynamodb(key: &RecordKey) -> String {
     let url = env::dynamodb();
     let table = url.trim_start_matches("dynamodb://").split('?').next().unwrap();
@@ -32,7 +32,7 @@ pub(super) async fn on_dynamodb(key: &RecordKey) -> String {
     found.item.map(|item| format!("{item:?}")).unwrap_or_default()
 }
 
-/// The value of the parameter, decrypted by KMS; empty if there is none.
+/// The value of the parameter, decrypted by KMS; empty if there is no parameter.
 pub(super) async fn on_ssm(key: &RecordKey) -> String {
     let get = ssm_client().await.get_parameter().name(parameter(&env::ssm(), key));
     match get.with_decryption(true).send().await {
@@ -50,8 +50,8 @@ pub(super) async fn ssm_client() -> aws_sdk_ssm::Client {
     aws_sdk_ssm::Client::new(&aws::config(None).await)
 }
 
-/// The name of the parameter that a backend at `url` keeps the record in.
+/// The name of the parameter in which a backend at `url` stores the record.
 pub(super) fn parameter(url: &str, key: &RecordKey) -> String {
     let path = url.trim_start_matches("ssm://").split('?').next().unwrap();
-    format!("{path}/{}/{}", key.kind(), key.name())
+    format!("{path}/{}/{}", key.kind, key.name)
 }

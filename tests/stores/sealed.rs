@@ -1,11 +1,8 @@
-//! A sealed token leaves no trace in any store, and SSM encrypts what is left once more.
-
-use std::sync::Arc;
+//! A sealed token leaves no trace in any store, and SSM encrypts the record as well.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use funcify::Stores;
-use funcify::sealed::{SealKeys, Sealed};
+use funcify::{SealedTokens, Stores};
 use funcify_core::register::{RecordKey, Swap, WriteId};
 use funcify_core::token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,13 +18,13 @@ const CANARY: &str = "canary/of~the+token?2YotnFZFEjr1zCsicMWpAA";
 
 const KEYS: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// The canary in each form in which a store may show it.
+/// The canary in each encoding that a store may show.
 fn traces() -> Vec<String> {
     let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
     let percent = utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string();
     let escaped = CANARY.replace('/', "\\/");
     let mut traces = vec![CANARY.to_owned(), hex.to_uppercase(), hex, percent, escaped];
-    // Wherever it begins in a longer text, whole groups of three bytes look like one of these.
+    // In a longer text the canary may begin at any of three positions of a base64 group.
     for skipped in 0..3 {
         let groups = &CANARY.as_bytes()[skipped..CANARY.len() - (CANARY.len() - skipped) % 3];
         traces.push(STANDARD_NO_PAD.encode(groups));
@@ -49,15 +46,15 @@ async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
 
 async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {
     let stores = Stores::from_url(url).await.unwrap();
-    let sealed = Sealed::new(Arc::clone(&stores.tokens), SealKeys::parse(KEYS).unwrap());
+    let sealed = SealedTokens::new(stores.tokens.clone(), KEYS).unwrap();
     let [clear_key, key] = ["clear", "sealed"].map(|name| TokenKey::new(unique(name)).unwrap());
 
     write(&*stores.tokens, &clear_key).await;
-    let clear = stored(&RecordKey::Token(clear_key)).await;
-    assert!(shows(&clear), "an unsealed token is seen: {clear}");
+    let clear = stored(&RecordKey::from(&clear_key)).await;
+    assert!(shows(&clear), "an unsealed token must be found: {clear}");
 
     write(&sealed, &key).await;
-    let stored = stored(&RecordKey::Token(key.clone())).await;
+    let stored = stored(&RecordKey::from(&key)).await;
     assert!(!shows(&stored), "{stored}");
     assert!(stored.contains("sealed:v1:one:"), "{stored}");
 
@@ -66,7 +63,7 @@ async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) 
 }
 
 #[test]
-fn a_canary_is_seen_in_each_of_its_forms() {
+fn a_canary_is_found_in_each_of_its_encodings() {
     let base64 = |prefix: &str| STANDARD_NO_PAD.encode(format!("{prefix}{CANARY}."));
     for shown in [base64(""), base64("a"), base64("ab"), json!({ "token": CANARY }).to_string()] {
         assert!(shows(&shown), "{shown}");
@@ -91,7 +88,7 @@ async fn on_ssm_a_sealed_token_leaves_no_trace() {
 
 #[tokio::test]
 #[cfg_attr(own_ssm, ignore = "SSM is your own, and this test leaves a key in KMS behind")]
-async fn on_ssm_each_version_is_a_secure_string_under_the_configured_key() {
+async fn on_ssm_each_version_is_a_secure_string_with_the_configured_key() {
     let kms = env::aws_endpoint("KMS");
     let made = http().post(kms).header("x-amz-target", "TrentService.CreateKey").body("{}");
     let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
@@ -107,12 +104,12 @@ async fn on_ssm_each_version_is_a_secure_string_under_the_configured_key() {
     let id = WriteId::random();
     stores.tokens.write(&key, Some(first.version), id, &first.value).await.unwrap();
 
-    let name = raw::parameter(&url, &RecordKey::Token(key));
+    let name = raw::parameter(&url, &RecordKey::from(&key));
     let history = raw::ssm_client().await.get_parameter_history().name(name).send().await.unwrap();
     assert_eq!(history.parameters().len(), 2);
     for version in history.parameters() {
         assert_eq!(version.r#type().unwrap().as_str(), "SecureString");
         assert_eq!(version.key_id(), Some(kms_key));
-        assert!(!version.value().unwrap().contains(CANARY), "encrypted, and not decrypted for all");
+        assert!(!version.value().unwrap().contains(CANARY), "encrypted");
     }
 }

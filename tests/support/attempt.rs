@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use funcify_core::StoreErrorKind;
+use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
+use funcify_core::token::TokenRecord;
 
 /// How long the tests' records are kept.
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
@@ -16,11 +18,11 @@ pub(crate) fn unique(name: &str) -> String {
 }
 
 pub(crate) fn circuit(name: &str) -> RecordKey {
-    RecordKey::Circuit(unique(name).parse().unwrap())
+    RecordKey::of::<CircuitRecord>(unique(name).parse().unwrap())
 }
 
 pub(crate) fn token(name: &str) -> RecordKey {
-    RecordKey::Token(unique(name).parse().unwrap())
+    RecordKey::of::<TokenRecord>(unique(name).parse().unwrap())
 }
 
 pub(crate) fn body(n: u64) -> Body {

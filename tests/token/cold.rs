@@ -1,4 +1,4 @@
-//! Nobody has a token yet.
+//! No process has a token yet.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ async fn f22_500_cold_processes_need_one_grant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_burst_over_two_seconds_costs_few_store_operations() {
+async fn a_cold_start_over_two_seconds_needs_few_store_operations() {
     let fleet = Fleet::far_from_its_store();
     let mut tasks = Vec::new();
     for getter in fleet.getters(1_000) {
@@ -43,7 +43,7 @@ async fn a_cold_burst_over_two_seconds_costs_few_store_operations() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_in_one_process_share_one_renewal() {
+async fn callers_in_one_process_share_one_refresh() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
     let callers = vec![getter.clone(); 200];
@@ -61,7 +61,7 @@ async fn callers_in_one_process_share_one_renewal() {
 async fn a_token_in_memory_needs_no_store() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     let before = fleet.operations();
     for _ in 0..1_000 {
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory);
@@ -72,15 +72,15 @@ async fn a_token_in_memory_needs_no_store() {
 #[tokio::test(start_paused = true)]
 async fn a_second_process_takes_the_token_from_the_store() {
     let fleet = Fleet::new();
-    fleet.getter().warm_up().await.unwrap();
+    fleet.getter().token().await.unwrap();
     let second = fleet.getter();
     let token = second.token().await.unwrap();
     assert_eq!(token.source(), TokenSource::Store);
-    assert_eq!((second.metrics().adopted, second.metrics().grants), (1, 0));
+    assert_eq!((second.metrics().accepted, second.metrics().grants), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn f12_without_time_nothing_is_started() {
+async fn f12_a_caller_without_time_starts_nothing() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
     for left in [0, 1, 299] {
@@ -89,18 +89,18 @@ async fn f12_without_time_nothing_is_started() {
         assert!(matches!(error, TokenError::Deadline(_)), "{left} ms: {error}");
     }
     assert_eq!((fleet.operations(), fleet.provider.requests().len()), (0, 0));
-    assert_eq!(getter.metrics().store_errors, 0, "the store is not to blame");
+    assert_eq!(getter.metrics().store_errors, 0, "it does not count against the store");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
-    let (impatient, next) = (fleet.getter(), fleet.getter());
+    let (hurried, next) = (fleet.getter(), fleet.getter());
     let begun = Instant::now();
     let deadline = Deadline::of_invocation(Duration::from_secs(1), Deadline::WORK_MARGIN);
 
-    let error = deadline.scope(impatient.token()).await.unwrap_err();
+    let error = deadline.scope(hurried.token()).await.unwrap_err();
 
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
     assert!(begun.elapsed() <= Duration::from_millis(750), "{:?}", begun.elapsed());
@@ -111,10 +111,11 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_holds_another_token_is_neither_read_nor_overwritten() {
+async fn a_key_in_use_for_another_token_is_neither_served_nor_overwritten() {
     let fleet = Fleet::new();
-    fleet.getter().warm_up().await.unwrap();
-    let other = credentials(ClientSecret::new("secret")).with_scope("other");
+    fleet.getter().token().await.unwrap();
+    let mut other = credentials(ClientSecret::from("secret"));
+    other.scope = Some("other".to_owned());
     let other = fleet.builder(other, Duration::ZERO).build().unwrap();
 
     let error = other.token().await.unwrap_err();
@@ -125,10 +126,11 @@ async fn a_key_that_holds_another_token_is_neither_read_nor_overwritten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_clients_in_one_process_have_a_token_each_under_a_key_each() {
+async fn clients_with_a_key_each_have_a_token_each() {
     let fleet = Fleet::new();
     let client = |scope: &str| {
-        let credentials = credentials(ClientSecret::new("secret")).with_scope(scope);
+        let mut credentials = credentials(ClientSecret::from("secret"));
+        credentials.scope = Some(scope.to_owned());
         let builder = fleet.builder(credentials, Duration::ZERO);
         builder.key(TokenKey::new(scope).unwrap()).build().unwrap()
     };
@@ -144,41 +146,42 @@ async fn several_clients_in_one_process_have_a_token_each_under_a_key_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_warmed_up_waits_for_nothing_and_who_failed_to_tries_anew() {
+async fn a_first_call_spares_the_second_a_wait_and_may_fail() {
     let fleet = Fleet::new();
-    let (warm, unlucky) = (fleet.getter(), fleet.getter());
+    let (warm, failing) = (fleet.getter(), fleet.getter());
     fleet.provider.fail(FailureMode::Unavailable);
-    unlucky.warm_up().await.unwrap_err();
+    failing.token().await.unwrap_err();
     fleet.provider.recover();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    warm.warm_up().await.unwrap();
+    warm.token().await.unwrap();
     let begun = Instant::now();
     assert_eq!(warm.token().await.unwrap().source(), TokenSource::Memory);
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    assert_eq!(unlucky.token().await.unwrap().source(), TokenSource::Store);
+    assert_eq!(failing.token().await.unwrap().source(), TokenSource::Store);
 }
 
-/// How many writes a cold fleet of 200 costs on a store that asks for this.
+/// How many writes a cold fleet of 200 costs on a store with this contention back-off.
 async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
     let fleet = Fleet::far_from_its_store();
-    let store = HookedTokens::over(Arc::clone(&fleet.store))
-        .with_poll_policy(PollPolicy { contention, ..PollPolicy::default() });
+    let mut poll_policy = PollPolicy::default();
+    poll_policy.contention = contention;
+    let store = HookedTokens::over(Arc::clone(&fleet.store)).with_poll_policy(poll_policy);
     let store: Arc<dyn TokenPersistenceProvider> = Arc::new(store);
     let getter = |_| {
-        let credentials = credentials(ClientSecret::new("secret"));
+        let credentials = credentials(ClientSecret::from("secret"));
         let builder = TokenGetter::builder(credentials, Arc::clone(&store));
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
     let getters: Vec<_> = (0..200).map(getter).collect();
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     assert_eq!(fleet.provider.grants(), 1);
-    fleet.store.swaps()
+    fleet.wire.swaps()
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_a_lost_write_is_dear_a_contender_looks_again_before_it_writes() {
-    let dear = writes_of_a_cold_fleet(Duration::from_millis(500)).await;
-    let cheap = writes_of_a_cold_fleet(Duration::ZERO).await;
-    assert!(dear <= 20, "{dear} writes");
-    assert!(cheap >= 200, "the mutant must be caught: {cheap} writes");
+async fn contenders_back_off_and_read_again_if_the_store_asks_for_it() {
+    let with_back_off = writes_of_a_cold_fleet(Duration::from_millis(500)).await;
+    let without = writes_of_a_cold_fleet(Duration::ZERO).await;
+    assert!(with_back_off <= 20, "{with_back_off} writes");
+    assert!(without >= 200, "the mutant must be caught: {without} writes");
 }

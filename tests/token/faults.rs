@@ -1,4 +1,4 @@
-//! The store fails, processes freeze and die, callers go away.
+//! The store fails, processes freeze and die, callers are cancelled.
 
 use std::{
     future::poll_fn,
@@ -10,8 +10,9 @@ use std::{
 
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
-    Chance, Deadline, ManualClock, Timestamp,
+    Deadline, Timestamp,
     conformance::Fault,
+    engine::{Chance, ManualClock},
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
@@ -25,8 +26,8 @@ use super::fleet::{
 #[tokio::test(start_paused = true)]
 async fn f01_a_lost_reply_costs_no_second_grant() {
     let fleet = Fleet::new();
-    // The read; the lease, written but not answered; then all goes well.
-    fleet.store.script([Fault::Pass, Fault::LoseReply]);
+    // The read passes; the lease is written, but the reply is lost; then all goes well.
+    fleet.wire.script([Fault::Pass, Fault::LoseReply]);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Store);
     assert_eq!(fleet.provider.grants(), 1);
@@ -35,12 +36,12 @@ async fn f01_a_lost_reply_costs_no_second_grant() {
 #[tokio::test(start_paused = true)]
 async fn f05_a_valid_token_is_served_while_the_store_throttles() {
     let fleet = Fleet::new();
-    // A draw that places this process's own renewal late in the window.
-    let builder = fleet.builder(credentials(ClientSecret::new("secret")), Duration::ZERO);
+    // A draw that gives this process a late refresh slot.
+    let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
     let getter = builder.chance(Chance::seeded(1)).build().unwrap();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     sleep(Duration::from_secs(2_710)).await;
-    fleet.store.always(Fault::Throttle);
+    fleet.wire.always(Fault::Throttle);
     let before = fleet.operations();
     for _ in 0..500 {
         assert_eq!(getter.token().await.unwrap().expose(), "token-1");
@@ -52,15 +53,15 @@ async fn f05_a_valid_token_is_served_while_the_store_throttles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f05_a_throttling_store_is_hardly_asked_and_found_back_within_two_seconds() {
+async fn f05_a_throttling_store_is_retried_and_used_within_two_seconds_of_its_recovery() {
     let fleet = Fleet::new();
     let getters = fleet.getters(50);
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     let healed = Instant::now() + Duration::from_secs(5);
     tokio::spawn(async move {
         sleep_until(healed).await;
-        store.heal();
+        wire.heal();
     });
     let served = at_once(&getters, async |getter| {
         Deadline::within(Duration::from_secs(30)).scope(getter.token()).await.unwrap();
@@ -70,17 +71,17 @@ async fn f05_a_throttling_store_is_hardly_asked_and_found_back_within_two_second
     let last = served.into_iter().max().unwrap();
     assert!(last < healed + Duration::from_millis(2_100), "{:?} later", last - healed);
     assert_eq!(fleet.provider.grants(), 1);
-    assert!(getters.iter().all(|getter| getter.metrics().alone == 0));
+    assert!(getters.iter().all(|getter| getter.metrics().without_store == 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn f06_one_caller_pays_for_a_store_that_hangs_and_all_are_served() {
+async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
     let fleet = Fleet::new();
-    // A lifetime of which a lost store costs nobody anything but the one look.
+    // A lost store costs one failed read, and nothing else.
     let getter = fleet.getter();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     sleep(Duration::from_secs(2_701)).await;
-    fleet.store.always(Fault::Hang);
+    fleet.wire.always(Fault::Hang);
     let mut waited = Vec::new();
     for _ in 0..60 {
         let callers = vec![getter.clone(); 20];
@@ -95,22 +96,22 @@ async fn f06_one_caller_pays_for_a_store_that_hangs_and_all_are_served() {
         sleep(Duration::from_secs(1)).await;
     }
     waited.retain(|waited| !waited.is_zero());
-    // The look that failed; and, at this process's own place in the window, its renewal.
+    // The read that failed, and the refresh at this process's slot.
     assert!(waited.len() <= 2, "{waited:?}");
     assert!(waited.iter().all(|waited| *waited <= Duration::from_secs(2) + LATENCY), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_slow_when_the_token_comes_costs_no_second_grant() {
+async fn a_store_that_is_slow_at_publication_costs_no_second_grant() {
     let fleet = Fleet::new();
     let (minting, waiting) = (fleet.getter(), fleet.getter());
-    // The read and the lease pass; then nothing does, until 2.5 s later.
-    fleet.store.script([Fault::Pass, Fault::Pass]);
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    // The read and the lease pass. Then everything is throttled for 2.5 s.
+    fleet.wire.script([Fault::Pass, Fault::Pass]);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     tokio::spawn(async move {
         sleep(Duration::from_millis(2_500)).await;
-        store.heal();
+        wire.heal();
     });
     let minting = tokio::spawn(async move { minting.token().await.unwrap() });
     sleep(Duration::from_millis(50)).await;
@@ -125,12 +126,12 @@ async fn a_store_that_is_slow_when_the_token_comes_costs_no_second_grant() {
 async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
     let fleet = Fleet::new();
     let store = Arc::new(with_late_answers(&fleet.store));
-    let builder = TokenGetter::builder(credentials(ClientSecret::new("secret")), store);
+    let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), store);
     let builder = builder.grant(fleet.provider.clone()).clock(fleet.clock()).policy(policy);
     let frozen = builder.build().unwrap();
     let an_hour = Deadline::within(Duration::from_secs(3_600));
     let mut freezing = Box::pin(an_hour.scope(frozen.token()));
-    while fleet.store.swaps() == 0 {
+    while fleet.wire.swaps() == 0 {
         assert!(poll_once(freezing.as_mut()).await.is_pending());
     }
     assert!(fleet.stored().await.lease.is_some(), "it has the lease");
@@ -142,21 +143,21 @@ async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holder_that_thaws_before_its_request_looks_at_its_lease_once_more() {
+async fn a_holder_that_thaws_before_its_request_checks_its_lease_once_more() {
     assert_eq!(asked_around_a_freeze(TokenPolicy::default()).await, 1);
-    // The mutant: to a process with an endless lease the second look tells nothing.
+    // The mutant: with an endless lease, the second check changes nothing.
     let endless = TokenPolicy::default().with_lease(Duration::from_secs(86_400));
     assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_fleet_that_overwhelms_its_store_does_not_fall_upon_the_provider() {
+async fn a_cold_fleet_that_overloads_its_store_does_not_overload_the_provider() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Throttle);
-    let store = Arc::clone(&fleet.store);
+    fleet.wire.always(Fault::Throttle);
+    let wire = fleet.wire.clone();
     tokio::spawn(async move {
         sleep(Duration::from_millis(2_500)).await;
-        store.heal();
+        wire.heal();
     });
     let getters = fleet.getters(100);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
@@ -164,9 +165,9 @@ async fn a_cold_fleet_that_overwhelms_its_store_does_not_fall_upon_the_provider(
 }
 
 #[tokio::test(start_paused = true)]
-async fn f07_a_store_that_hangs_costs_a_cold_caller_a_few_seconds_at_most() {
+async fn f07_a_store_that_hangs_delays_a_cold_caller_by_a_few_seconds_at_most() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Hang);
+    fleet.wire.always(Fault::Hang);
     let begun = Instant::now();
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
@@ -179,7 +180,7 @@ async fn f07_a_store_that_hangs_costs_a_cold_caller_a_few_seconds_at_most() {
 #[tokio::test(start_paused = true)]
 async fn f06_without_a_store_each_process_has_a_token_of_its_own() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getters = fleet.getters(10);
     let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     assert!(tokens.iter().all(|token| token.source() == TokenSource::Minted));
@@ -189,12 +190,12 @@ async fn f06_without_a_store_each_process_has_a_token_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f06_without_a_store_renewals_are_spread_over_the_window() {
+async fn f06_without_a_store_refreshes_are_spread_over_the_window() {
     let fleet = Fleet::new();
     let getters = fleet.getters(150);
-    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     sleep(Duration::from_secs(2_600)).await;
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     at_once(&getters, async |getter| {
         for _ in 0..1_100 {
             getter.token().await.unwrap();
@@ -212,14 +213,14 @@ async fn f06_without_a_store_renewals_are_spread_over_the_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f06_without_a_store_a_rejected_token_is_renewed_once_in_thirty_seconds() {
+async fn f06_without_a_store_a_rejected_token_is_replaced_once_in_thirty_seconds() {
     let fleet = Fleet::new();
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getter = fleet.getter();
     let first = getter.token().await.unwrap();
     let operations = fleet.operations();
     let second = getter.rejected(&first).await.unwrap();
-    assert_eq!(fleet.operations(), operations, "a store that failed just now is left alone");
+    assert_eq!(fleet.operations(), operations, "a store that has just failed is not called");
     let error = getter.rejected(&second).await.unwrap_err();
     assert!(matches!(error, TokenError::RejectedTooOften { .. }), "{error}");
     sleep(TokenPolicy::FORCED_INTERVAL).await;
@@ -227,16 +228,16 @@ async fn f06_without_a_store_a_rejected_token_is_renewed_once_in_thirty_seconds(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stored_token_that_ends_sooner_does_not_displace_the_one_at_hand() {
+async fn a_stored_token_that_expires_sooner_does_not_replace_the_one_in_memory() {
     let fleet = Fleet::new();
-    fleet.getter().warm_up().await.unwrap();
+    fleet.getter().token().await.unwrap();
     sleep(Duration::from_secs(30)).await;
-    fleet.store.always(Fault::Refuse);
+    fleet.wire.always(Fault::Refuse);
     let getter = fleet.getter();
     assert_eq!(getter.token().await.unwrap().expose(), "token-2", "its own");
-    fleet.store.heal();
+    fleet.wire.heal();
     fleet.provider.fail(FailureMode::Unavailable);
-    // So late nearly every call tries to renew, and finds the other token, which ends in ten seconds.
+    // Nearly every call tries to refresh now, and reads the other token, which expires in ten seconds.
     sleep(Duration::from_secs(3_560)).await;
     for _ in 0..20 {
         sleep(Duration::from_secs(1)).await;
@@ -245,16 +246,16 @@ async fn a_stored_token_that_ends_sooner_does_not_displace_the_one_at_hand() {
     assert!(getter.metrics().failures > 0, "it did try");
 }
 
-/// A process that learns so late of its lease of four seconds; its wall clock stands still.
+/// A process that learns of its lease of four seconds with this delay. Its wall clock stands still.
 fn slow_to_its_lease(fleet: &Fleet, by: Duration) -> TokenGetter {
     let store = with_a_late_first_answer(&fleet.store, by);
-    let builder = TokenGetter::builder(credentials(ClientSecret::new("secret")), Arc::new(store));
+    let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), Arc::new(store));
     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
     builder.grant(fleet.provider.clone()).clock(Arc::new(clock)).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_a_lease_is_too_little_to_ask_or_all_that_the_request_gets() {
+async fn a_request_ends_with_its_lease_and_does_not_start_at_the_end_of_it() {
     let fleet = Fleet::new();
     let begun = Instant::now();
     let late = slow_to_its_lease(&fleet, Duration::from_millis(3_850));
@@ -272,11 +273,11 @@ async fn what_is_left_of_a_lease_is_too_little_to_ask_or_all_that_the_request_ge
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_a_caller_that_goes_away_while_its_token_is_published_loses_no_token() {
+async fn f26_a_caller_that_is_cancelled_while_its_token_is_published_loses_no_token() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    fleet.store.script([Fault::Pass, Fault::Pass]);
-    fleet.store.always(Fault::Hang);
+    fleet.wire.script([Fault::Pass, Fault::Pass]);
+    fleet.wire.always(Fault::Hang);
     let leaving = getter.clone();
     let leaving = tokio::spawn(async move { leaving.token().await.map(drop) });
     sleep(LATENCY + Duration::from_millis(100)).await;
@@ -288,12 +289,12 @@ async fn f26_a_caller_that_goes_away_while_its_token_is_published_loses_no_token
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_cannot_be_published_is_used_all_the_same() {
+async fn a_token_that_cannot_be_published_is_still_used() {
     for fault in [Fault::Deny, Fault::Refuse, Fault::LoseRequest] {
         let fleet = Fleet::new();
         let getter = fleet.getter();
-        fleet.store.script([Fault::Pass, Fault::Pass]);
-        fleet.store.always(fault);
+        fleet.wire.script([Fault::Pass, Fault::Pass]);
+        fleet.wire.always(fault);
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted, "{fault:?}");
         assert_eq!(getter.token().await.unwrap().source(), TokenSource::Memory, "{fault:?}");
         assert_eq!(getter.metrics().store_errors, 1, "{fault:?}");
@@ -301,7 +302,7 @@ async fn a_token_that_cannot_be_published_is_used_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f09_a_frozen_lease_holder_loses() {
+async fn f09_a_frozen_lease_holder_overwrites_nothing() {
     let fleet = Fleet::new();
     let (frozen, other) = (fleet.getter(), fleet.getter());
     let mut freezing = Box::pin(frozen.token());
@@ -316,44 +317,44 @@ async fn f09_a_frozen_lease_holder_loses() {
 
     let thawed = freezing.await.unwrap();
 
-    assert_eq!(thawed.expose(), "token-2", "good enough for itself");
+    assert_eq!(thawed.expose(), "token-2", "it is good enough for itself");
     assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1", "but it is too late");
 }
 
 #[tokio::test(start_paused = true)]
-async fn f24_a_damaged_record_is_replaced_once() {
+async fn f24_a_corrupt_record_is_replaced_once() {
     let fleet = Fleet::new();
     let key = RecordKey::from(&TokenKey::default());
     for corruption in
         [r#"{"token":7}"#, r#"{"minted_at":"soon"}"#, r#"{"lease":{"holder":"x","until":1}}"#]
     {
-        let current = fleet.store.read(&key).await.unwrap().map(|current| current.version);
+        let current = fleet.wire.read(&key).await.unwrap().map(|current| current.version);
         let body = Body::parse(corruption).unwrap();
         let keep = Duration::from_secs(60);
-        fleet.store.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
+        fleet.wire.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
         let before = fleet.provider.grants();
         let getters = fleet.getters(20);
         at_once(&getters, async |getter| getter.token().await.unwrap()).await;
         assert_eq!(fleet.provider.grants(), before + 1, "{corruption}");
-        assert!(getters.iter().any(|getter| getter.metrics().damaged > 0), "{corruption}");
+        assert!(getters.iter().any(|getter| getter.metrics().corrupt > 0), "{corruption}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn f25_members_of_a_newer_version_outlive_a_renewal() {
+async fn f25_members_of_a_newer_version_survive_a_refresh() {
     let fleet = Fleet::new();
     let key = RecordKey::from(&TokenKey::default());
     let newer = Body::parse(r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#).unwrap();
-    fleet.store.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
+    fleet.wire.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
     let getters = fleet.getters(2);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
-    let stored = fleet.store.read(&key).await.unwrap().unwrap().value;
+    let stored = fleet.wire.read(&key).await.unwrap().unwrap().value;
     assert_eq!(stored.members()["from_the_future"], serde_json::json!({"a": [1]}));
     assert_eq!(fleet.provider.grants(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
+async fn f26_a_caller_that_is_cancelled_at_any_await_leaves_nothing_half_done() {
     let mut stops = 0;
     loop {
         let fleet = Fleet::new();
@@ -370,7 +371,7 @@ async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
 
         let begun = Instant::now();
         getter.token().await.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(1), "own lease, after {stops} polls");
+        assert!(begun.elapsed() < Duration::from_secs(1), "its own lease, after {stops} polls");
         other.token().await.unwrap();
         assert!(fleet.provider.grants() <= 2, "after {stops} polls");
         if has_ended {
@@ -384,7 +385,7 @@ async fn f26_a_caller_that_goes_away_at_any_await_leaves_nothing_half_done() {
 #[tokio::test(start_paused = true)]
 async fn a_fleet_behind_a_store_that_fails_at_random_is_always_served() {
     let fleet = Fleet::new();
-    fleet.store.random(crate::support::env::seed(), 0.2);
+    fleet.wire.random(crate::support::env::seed(), 0.2);
     let getters = fleet.getters(50);
     for _ in 0..20 {
         at_once(&getters, async |getter| getter.token().await.unwrap()).await;

@@ -1,6 +1,7 @@
 //! A fleet in one process: many getters over one store, on a clock that only waiting moves.
 
 use std::{
+    error::Error,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,15 +11,14 @@ use std::{
 
 use async_trait::async_trait;
 use funcify::token::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, SecretSource,
-    TokenGetter, TokenGetterBuilder,
+    ClientCredentials, ClientSecret, Endpoint, SecretSource, TokenGetter, TokenGetterBuilder,
+    TokenKey, TokenPersistenceProvider, TokenRecord,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Chance, Clock,
     conformance::{Fault, Faulty},
-    engine::VirtualClock,
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    engine::{Chance, Clock, VirtualClock},
+    register::RetryingRegister,
 };
 use funcify_test_support::{FakeGrant, HookedTokens};
 use tokio::time::sleep;
@@ -29,7 +29,7 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(270);
 /// How long a request takes to the store.
 pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
-pub(crate) type Store = Faulty<MemoryBackend>;
+pub(crate) type Store = RetryingRegister;
 
 /// A secret store in which the secret may be rotated.
 #[derive(Clone, Debug)]
@@ -54,14 +54,16 @@ impl Vault {
 
 #[async_trait]
 impl SecretSource for Vault {
-    async fn secret(&self) -> Result<ClientSecret, BoxError> {
+    async fn secret(&self) -> Result<ClientSecret, Box<dyn Error + Send + Sync>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        Ok(ClientSecret::new(self.secret.lock().unwrap().clone()))
+        Ok(ClientSecret::from(self.secret.lock().unwrap().clone()))
     }
 }
 
-/// One store, one provider, one clock; as many getters as one likes.
+/// One store, one provider, one clock, and any number of getters.
 pub(crate) struct Fleet {
+    /// The connection to the store, for its faults.
+    pub(crate) wire: Faulty<MemoryBackend>,
     pub(crate) store: Arc<Store>,
     pub(crate) provider: FakeGrant,
     clock: Arc<VirtualClock>,
@@ -70,18 +72,20 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new() -> Self {
+        let wire = Faulty::new(Arc::new(MemoryBackend::default()));
         Self {
-            store: Arc::new(Faulty::new(Arc::new(MemoryBackend::default()))),
+            store: Arc::new(RetryingRegister::new(wire.clone())),
+            wire,
             provider: FakeGrant::new().with_latency(LATENCY),
             clock: VirtualClock::new(),
             seeds: AtomicU64::new(crate::support::env::seed()),
         }
     }
 
-    /// A fleet whose store takes its time, so that everybody reads before anybody writes.
+    /// A fleet whose store takes its time, so that all processes read before one writes.
     pub(crate) fn far_from_its_store() -> Self {
         let fleet = Self::new();
-        fleet.store.always(Fault::Delay(TRAVEL));
+        fleet.wire.always(Fault::Delay(TRAVEL));
         fleet
     }
 
@@ -91,12 +95,12 @@ impl Fleet {
     }
 
     pub(crate) fn getter_with(&self, secret: &str) -> TokenGetter {
-        self.builder(credentials(ClientSecret::new(secret)), Duration::ZERO).build().unwrap()
+        self.builder(credentials(ClientSecret::from(secret)), Duration::ZERO).build().unwrap()
     }
 
     /// A process whose clock is ahead.
     pub(crate) fn getter_ahead(&self, offset: Duration) -> TokenGetter {
-        self.builder(credentials(ClientSecret::new("secret")), offset).build().unwrap()
+        self.builder(credentials(ClientSecret::from("secret")), offset).build().unwrap()
     }
 
     pub(crate) fn getters(&self, count: usize) -> Vec<TokenGetter> {
@@ -114,7 +118,7 @@ impl Fleet {
             .chance(Chance::seeded(self.seeds.fetch_add(1, Ordering::SeqCst)))
     }
 
-    /// The clock that the fleet goes by.
+    /// The clock of the fleet.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         self.clock_ahead(Duration::ZERO)
     }
@@ -130,11 +134,11 @@ impl Fleet {
     }
 
     pub(crate) fn operations(&self) -> u64 {
-        self.store.reads() + self.store.swaps()
+        self.wire.reads() + self.wire.swaps()
     }
 }
 
-/// A store whose answers to writes take a while. The write itself is done by then.
+/// A store whose replies to writes are delayed. The write is applied before the delay.
 pub(crate) fn with_late_answers(store: &Arc<Store>) -> HookedTokens {
     HookedTokens::over(Arc::clone(store)).on_write(|write| async move {
         let swap = write.send().await;
@@ -143,7 +147,7 @@ pub(crate) fn with_late_answers(store: &Arc<Store>) -> HookedTokens {
     })
 }
 
-/// A store whose first writer gets its answer so much later.
+/// A store whose reply to the first write is delayed. The write is applied before the delay.
 pub(crate) fn with_a_late_first_answer(store: &Arc<Store>, by: Duration) -> HookedTokens {
     let is_first = AtomicBool::new(true);
     HookedTokens::over(Arc::clone(store)).on_write(move |write| {
@@ -160,11 +164,11 @@ pub(crate) fn credentials(secret: impl SecretSource) -> ClientCredentials {
     ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
         "warehouse",
-        ClientAuthentication::basic(secret),
+        secret,
     )
 }
 
-/// Runs the same for all of them at once, each in a task of its own.
+/// Runs `work` for all of them at once, each in its own task.
 pub(crate) async fn at_once<T, F>(
     getters: &[TokenGetter],
     work: impl Fn(TokenGetter) -> F,

@@ -1,4 +1,4 @@
-//! An identity provider that does what it should not, over real HTTP.
+//! A misbehaving identity provider, over real HTTP.
 
 use std::{
     collections::BTreeSet,
@@ -19,10 +19,11 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::token::{
-    BoxError, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-    HttpGrant, ReplyFault, Signer, TokenError, TokenGetter, TokenPolicy,
+    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
+    TokenError, TokenGetter, TokenPolicy,
 };
 use funcify_backend_memory::MemoryBackend;
+use funcify_core::register::RetryingRegister;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -32,7 +33,7 @@ use crate::support::{
 
 const SECRET: &str = "canary s3cr3t:+%";
 
-/// A provider whose token endpoint always answers this.
+/// A provider whose token endpoint always sends this response.
 async fn answering<R>(answer: impl Fn() -> R + Clone + Send + Sync + 'static) -> String
 where
     R: IntoResponse + Send + 'static,
@@ -41,10 +42,10 @@ where
 }
 
 fn at(endpoint: Endpoint) -> TokenGetter {
-    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
-    let credentials =
-        ClientCredentials::new(endpoint, "ware:house", secret).with_plain_http_on_loopback();
-    TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
+    let secret = ClientSecret::from(SECRET);
+    let mut credentials = ClientCredentials::new(endpoint, "ware:house", secret);
+    credentials.plain_http_on_loopback = true;
+    TokenGetter::builder(credentials, Arc::new(RetryingRegister::new(MemoryBackend::default())))
         .request_timeout(Duration::from_millis(500))
         .policy(TokenPolicy::default().with_lease(Duration::from_secs(2)))
         .build()
@@ -55,24 +56,24 @@ fn token_url(base: &str) -> Endpoint {
     Endpoint::TokenUrl(format!("{base}/token"))
 }
 
-/// The error of a provider that answers so, and that it tells nothing it should not.
+/// The error that a provider causes. It must contain no secret and no token.
 async fn refusal(base: &str) -> Arc<GrantError> {
     let error = at(token_url(base)).token().await.unwrap_err();
-    let mut told = format!("{error:?}");
+    let mut text = format!("{error:?}");
     let mut cause: Option<&dyn Error> = Some(&error);
     while let Some(error) = cause {
-        told.push_str(&error.to_string());
+        text.push_str(&error.to_string());
         cause = error.source();
     }
     for canary in ["canary", "s3cr3t", "Y2FuYXJ5", "pretty"] {
-        assert!(!told.contains(canary), "{told}");
+        assert!(!text.contains(canary), "{text}");
     }
     let TokenError::Grant(error) = error else { panic!("{error}") };
     error
 }
 
 #[tokio::test]
-async fn f23_no_odd_answer_is_taken_for_a_token() {
+async fn f23_a_malformed_response_is_not_taken_for_a_token() {
     let odd: [(&str, Value); 6] = [
         ("another type", json!({"access_token": "pretty", "token_type": "mac", "expires_in": 60})),
         (
@@ -104,7 +105,9 @@ async fn f23_no_odd_answer_is_taken_for_a_token() {
 #[tokio::test]
 async fn f23_ten_megabytes_are_not_read() {
     let base = answering(|| " ".repeat(10 * 1_048_576)).await;
-    assert!(matches!(*refusal(&base).await, GrantError::Reply(ReplyFault::TooLarge { .. })));
+    let error = refusal(&base).await;
+    let GrantError::Reply(cause) = &*error else { panic!("{error}") };
+    assert_eq!(cause.to_string(), "expected a response of at most 65536 bytes");
 }
 
 #[tokio::test]
@@ -128,13 +131,14 @@ async fn f23_a_redirect_does_not_get_the_secret() {
 }
 
 #[tokio::test]
-async fn f23_failures_and_refusals_are_told_apart() {
+async fn f23_failures_and_refusals_are_distinguished() {
     let base = answering(|| (StatusCode::INTERNAL_SERVER_ERROR, "canary")).await;
     assert!(matches!(*refusal(&base).await, GrantError::Unavailable { status: 500, .. }));
 
     let busy = || (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")], "");
     let error = refusal(&answering(busy).await).await;
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    let GrantError::Unavailable { retry_after, .. } = *error else { panic!("{error}") };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
 
     let echo = || (StatusCode::UNAUTHORIZED, Json(json!({"error": format!("no {SECRET}")})));
     let error = refusal(&answering(echo).await).await;
@@ -145,7 +149,7 @@ async fn f23_failures_and_refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn f23_a_slow_provider_is_left_at_the_timeout() {
+async fn f23_a_request_to_a_slow_provider_ends_at_the_timeout() {
     let base = serve(
         Router::new()
             .route("/token", post(|| async { tokio::time::sleep(Duration::from_secs(30)).await })),
@@ -157,7 +161,7 @@ async fn f23_a_slow_provider_is_left_at_the_timeout() {
 }
 
 #[tokio::test]
-async fn f07_an_answer_that_trickles_is_left_at_the_timeout() {
+async fn f07_a_request_with_a_trickling_response_ends_at_the_timeout() {
     let trickle = || {
         let bytes = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -172,7 +176,7 @@ async fn f07_an_answer_that_trickles_is_left_at_the_timeout() {
 }
 
 #[tokio::test]
-async fn each_attempt_is_signed_anew_with_a_jti_of_its_own() {
+async fn each_attempt_is_signed_with_a_fresh_jti() {
     let assertions = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&assertions);
     let endpoint = move |Form(form): Form<Vec<(String, String)>>| {
@@ -181,10 +185,10 @@ async fn each_attempt_is_signed_anew_with_a_jti_of_its_own() {
         async { StatusCode::SERVICE_UNAVAILABLE }
     };
     let base = serve(Router::new().route("/token", post(endpoint))).await;
-    let signed = ClientAuthentication::private_key_jwt(Unsigned);
-    let credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
-    let credentials = credentials.with_plain_http_on_loopback();
-    let store = Arc::new(MemoryBackend::default());
+    let signed = ClientAuthentication::PrivateKeyJwt(Arc::new(Unsigned));
+    let mut credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
+    credentials.plain_http_on_loopback = true;
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).build().unwrap();
     for _ in 0..3 {
         getter.token().await.unwrap_err();
@@ -205,7 +209,7 @@ async fn each_attempt_is_signed_anew_with_a_jti_of_its_own() {
     }
 }
 
-/// A signer that lives elsewhere, as a key in a key service does.
+/// A signer of a key in a key service.
 #[derive(Debug)]
 struct Unsigned;
 
@@ -219,24 +223,23 @@ impl Signer for Unsigned {
         None
     }
 
-    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, BoxError> {
+    async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
         Ok(vec![0; 64])
     }
 }
 
 #[tokio::test]
-async fn the_request_says_what_the_standard_says() {
+async fn the_request_is_the_one_that_the_standard_specifies() {
     let router = Router::new().route("/token", post(token_endpoint));
     let base = serve(router).await;
-    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
-    let credentials = ClientCredentials::new(token_url(&base), "ware:house", secret)
-        .with_plain_http_on_loopback()
-        .with_scope("a b")
-        .with_audience("https://api.example")
-        .with_resource("urn:one")
-        .with_resource("urn:two")
-        .with_parameter("tenant", "acme");
-    let store = Arc::new(MemoryBackend::default());
+    let secret = ClientSecret::from(SECRET);
+    let mut credentials = ClientCredentials::new(token_url(&base), "ware:house", secret);
+    credentials.plain_http_on_loopback = true;
+    credentials.scope = Some("a b".to_owned());
+    credentials.audience = Some("https://api.example".to_owned());
+    credentials.resources = vec!["urn:one".to_owned(), "urn:two".to_owned()];
+    credentials.parameters = vec![("tenant".to_owned(), "acme".to_owned())];
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).build().unwrap();
     assert_eq!(getter.token().await.unwrap().expose(), "pretty");
 }
@@ -261,7 +264,7 @@ async fn token_endpoint(headers: HeaderMap, Form(form): Form<Vec<(String, String
 }
 
 #[tokio::test]
-async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
+async fn an_issuers_metadata_is_read_once_and_valid_only_for_itself() {
     let (listener, base) = listen().await;
     let reads = Arc::new(AtomicU64::new(0));
     let metadata = |issuer: String| {
@@ -285,18 +288,6 @@ async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
     good.token().await.unwrap();
     assert_eq!((reads.load(Ordering::SeqCst), good.metrics().grants), (1, 2));
 
-    // Whoever serves two issuers knows the endpoint of each, and not of the other.
-    let grant = HttpGrant::new(funcify::client::client().unwrap());
-    let ask = async |issuer: &str| {
-        let secret = ClientSecret::new(SECRET);
-        let basic = ClientAuthentication::basic(secret.clone());
-        let issuer = Endpoint::Issuer(format!("{base}/{issuer}"));
-        let credentials = ClientCredentials::new(issuer, "warehouse", basic);
-        grant.grant(&credentials.with_plain_http_on_loopback(), Some(&secret)).await
-    };
-    ask("good").await.unwrap();
-    assert!(matches!(ask("bad").await, Err(GrantError::Discovery(_))));
-
     at(Endpoint::Issuer(format!("{base}/old"))).token().await.unwrap();
     let error = at(Endpoint::Issuer(format!("{base}/bad"))).token().await.unwrap_err();
     assert!(
@@ -305,14 +296,32 @@ async fn an_issuers_metadata_is_read_once_and_believed_only_about_itself() {
 }
 
 #[test]
-fn a_getter_that_would_send_its_secret_in_the_clear_is_not_built() {
-    let secret = ClientAuthentication::basic(ClientSecret::new(SECRET));
+fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
+    let secret = ClientSecret::from(SECRET);
     let url = Endpoint::TokenUrl("http://login.example/token".to_owned());
-    let credentials = ClientCredentials::new(url, " ", secret).with_plain_http_on_loopback();
-    let error = TokenGetter::builder(credentials, Arc::new(MemoryBackend::default()))
-        .request_timeout(Duration::from_secs(10))
-        .build()
-        .unwrap_err();
-    assert_eq!(error.faults().len(), 3, "{error}");
+    let mut credentials = ClientCredentials::new(url, " ", secret);
+    credentials.plain_http_on_loopback = true;
+    let error = TokenGetter::builder(
+        credentials,
+        Arc::new(RetryingRegister::new(MemoryBackend::default())),
+    )
+    .request_timeout(Duration::from_secs(10))
+    .build()
+    .unwrap_err();
+    assert_eq!(error.faults.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_token_that_does_not_fit_into_a_header_is_an_error_and_not_asked_for_again() {
+    let secret = ClientSecret::from(SECRET);
+    let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
+    let provider =
+        FakeGrant::new().with_latency(Duration::from_millis(10)).with_token("a\nb");
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+    let builder = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store);
+    let error = builder.grant(provider.clone()).build().unwrap().token().await.unwrap_err();
+    let TokenError::Grant(error) = &error else { panic!("{error}") };
+    assert!(matches!(**error, GrantError::Reply(_)), "{error}");
+    assert_eq!(provider.requests().len(), 1);
 }

@@ -1,7 +1,8 @@
-//! The self token: one grant for the whole fleet, whatever happens to it.
+//! The access token: one grant for the whole fleet, whatever fails.
 
 mod certified;
 mod cold;
+mod custom;
 mod faults;
 pub(crate) mod fleet;
 mod hostile;

@@ -1,28 +1,28 @@
-//! Deliberately broken stores: what the other tests promise must fail on them.
+//! Deliberately broken stores: the promises of the other tests must fail on them.
 
 use std::sync::Arc;
 
-use funcify::token::{ClientSecret, TokenGetter};
+use funcify::token::{ClientSecret, TokenGetter, TokenPersistenceProvider};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     conformance::{Fault, Faulty},
-    token::TokenPersistenceProvider,
+    register::RetryingRegister,
 };
 use funcify_test_support::HookedTokens;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, TRAVEL, at_once, credentials};
 
-/// A correct store that takes its time, so that all instances read before one writes.
-fn slow() -> Faulty<MemoryBackend> {
-    let store = Faulty::new(Arc::new(MemoryBackend::default()));
-    store.always(Fault::Delay(TRAVEL));
-    store
+/// A correct store that takes its time, so that all processes read before one writes.
+fn slow() -> RetryingRegister {
+    let wire = Faulty::new(Arc::new(MemoryBackend::default()));
+    wire.always(Fault::Delay(TRAVEL));
+    RetryingRegister::new(wire)
 }
 
 /// The mutant: a store that takes its time too, and ignores the expected version.
 fn overwrites() -> HookedTokens {
-    let store = Arc::new(MemoryBackend::default());
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     HookedTokens::over(Arc::clone(&store))
         .on_read(|read| async move {
             sleep(TRAVEL).await;
@@ -39,10 +39,11 @@ fn overwrites() -> HookedTokens {
         })
 }
 
-async fn grants_of_a_cold_fleet(store: Arc<dyn TokenPersistenceProvider>) -> u64 {
+async fn grants_of_a_cold_fleet(store: impl TokenPersistenceProvider) -> u64 {
+    let store: Arc<dyn TokenPersistenceProvider> = Arc::new(store);
     let fleet = Fleet::new();
     let getter = |_| {
-        let credentials = credentials(ClientSecret::new("secret"));
+        let credentials = credentials(ClientSecret::from("secret"));
         let builder = TokenGetter::builder(credentials, Arc::clone(&store));
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
@@ -52,12 +53,12 @@ async fn grants_of_a_cold_fleet(store: Arc<dyn TokenPersistenceProvider>) -> u64
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_compare_cannot_keep_the_promise_of_one_grant() {
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(slow())).await, 1);
-    assert!(grants_of_a_cold_fleet(Arc::new(overwrites())).await > 1);
+async fn without_compare_and_set_there_is_more_than_one_grant() {
+    assert_eq!(grants_of_a_cold_fleet(slow()).await, 1);
+    assert!(grants_of_a_cold_fleet(overwrites()).await > 1);
     let forgets = overwrites().on_read(|_| async {
         sleep(TRAVEL).await;
         Ok(None)
     });
-    assert_eq!(grants_of_a_cold_fleet(Arc::new(forgets)).await, 50);
+    assert_eq!(grants_of_a_cold_fleet(forgets).await, 50);
 }

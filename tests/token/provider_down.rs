@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use funcify::token::{GrantError, TokenError, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::{
     Deadline,
-    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CountRule},
     conformance::Fault,
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
@@ -16,21 +16,21 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::fleet::{Fleet, Vault, at_once, credentials, with_a_late_first_answer};
 
 #[tokio::test(start_paused = true)]
-async fn a_valid_token_is_served_to_its_true_end_while_the_provider_is_down() {
+async fn a_valid_token_is_served_until_it_expires_while_the_provider_is_down() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     fleet.provider.fail(FailureMode::Unavailable);
     sleep(Duration::from_secs(3_598)).await;
-    // One in a hundred draws does not try even now.
-    let stale = async || loop {
+    // Even now, one draw in a hundred does not try.
+    let overdue = async || loop {
         let token = getter.token().await.unwrap();
         if token.source() == TokenSource::Overdue {
             break token;
         }
     };
-    assert_eq!(stale().await.expose(), "token-1");
-    assert!(getter.metrics().stale_served > 0);
+    assert_eq!(overdue().await.expose(), "token-1");
+    assert!(getter.metrics().overdue_served > 0);
     sleep(Duration::from_secs(3)).await;
     getter.token().await.unwrap_err();
 }
@@ -78,7 +78,7 @@ async fn f23_retry_after_binds_the_whole_fleet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_hangs_is_left_at_the_timeout() {
+async fn a_request_to_a_provider_that_hangs_ends_at_the_timeout() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
     let begun = Instant::now();
@@ -109,21 +109,21 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_record() {
+async fn a_refused_secret_is_not_tried_for_a_minute_whatever_happens_to_the_record() {
     for is_down in [false, true] {
         let fleet = Fleet::new();
         fleet.provider.accept_only("new");
         if is_down {
-            fleet.store.always(Fault::Refuse);
+            fleet.wire.always(Fault::Refuse);
         }
         let (old, begun) = (fleet.getter_with("old"), Instant::now());
         old.token().await.unwrap_err();
         if !is_down {
             // An operator, or the store itself, removes what the fleet remembered.
             let key = RecordKey::from(&TokenKey::default());
-            let current = fleet.store.read(&key).await.unwrap().map(|found| found.version);
+            let current = fleet.wire.read(&key).await.unwrap().map(|found| found.version);
             let (id, body) = (WriteId::random(), Body::default());
-            fleet.store.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
+            fleet.wire.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
         }
         while begun.elapsed() < Duration::from_secs(57) {
             sleep(Duration::from_secs(2)).await;
@@ -137,7 +137,7 @@ async fn a_refused_secret_is_left_alone_for_a_minute_whatever_becomes_of_the_rec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_remembered_without_a_look_at_the_store() {
+async fn a_remembered_failure_needs_no_store() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::RetryAfter(5));
     let (getter, other) = (fleet.getter(), fleet.getter());
@@ -153,16 +153,16 @@ async fn a_failure_is_remembered_without_a_look_at_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_without_a_deadline_gives_up_after_ten_seconds() {
+async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
     let policy = TokenPolicy::default().with_lease(Duration::from_secs(60));
-    let patient = || {
+    let slow = || {
         let builder = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
         let builder = builder.policy(policy.clone()).request_timeout(Duration::from_secs(50));
         builder.build().unwrap()
     };
-    let (holder, waiting) = (patient(), patient());
+    let (holder, waiting) = (slow(), slow());
     let an_age = Deadline::within(Duration::from_secs(3_600));
     tokio::spawn(async move { an_age.scope(holder.token()).await.map(drop) });
     sleep(Duration::from_secs(1)).await;
@@ -173,12 +173,12 @@ async fn who_waits_without_a_deadline_gives_up_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotated_secret_is_asked_for_anew_once() {
+async fn a_refused_secret_is_read_again_once() {
     let fleet = Fleet::new();
     fleet.provider.accept_only("first");
     let vault = Vault::with("first");
     let getter = fleet.builder(credentials(vault.clone()), Duration::ZERO).build().unwrap();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     fleet.provider.accept_only("second");
     vault.rotate("second");
     sleep(Duration::from_secs(3_600)).await;
@@ -193,7 +193,7 @@ async fn a_rotated_secret_is_asked_for_anew_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_does_not_open_it() {
+async fn failures_of_the_provider_open_its_circuit_and_a_wrong_secret_does_not() {
     let fleet = Fleet::new();
     let policy = CircuitPolicy::for_token_endpoint;
     let circuit = CircuitBreaker::new("provider", policy(), Arc::clone(&fleet.store) as _).unwrap();
@@ -218,12 +218,16 @@ async fn the_circuit_of_a_dead_provider_opens_for_the_fleet_and_a_wrong_secret_d
         }
     };
     assert!(error.retry_after().is_some());
-    assert_eq!(fleet.provider.requests().len() - asked, 3, "the ancestor's three");
+    assert_eq!(
+        fleet.provider.requests().len() - asked,
+        3,
+        "three, as the policy for token endpoints says"
+    );
     let mut cause: Option<&dyn Error> = Some(&error);
     while let Some(error) = cause.filter(|error| !error.is::<CircuitOpen>()) {
         cause = error.source();
     }
-    assert!(cause.is_some(), "the refusal is found by walking the sources");
+    assert!(cause.is_some(), "the sources lead to the refusal");
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,11 +255,18 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
     assert_eq!(fleet.provider.requests().len(), 3);
 }
 
+/// Opens at one failure, for five minutes.
+fn one_in_five_minutes() -> CircuitPolicy {
+    let five_minutes = Duration::from_secs(300);
+    CircuitPolicy::new(CountRule::new(1, five_minutes))
+        .with_open_duration(five_minutes, five_minutes)
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
+async fn a_request_cut_short_by_the_deadline_does_not_count_against_the_circuit() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
-    let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
+    let policy = one_in_five_minutes();
     let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
     let getter = getter.circuit(circuit.clone()).build().unwrap();
@@ -272,12 +283,12 @@ async fn a_request_that_had_little_time_says_nothing_about_the_provider() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_does_one_that_got_its_lease_late_where_there_is_no_deadline() {
-    // Who has no deadline gives up after ten seconds; a request is given three.
+async fn a_request_cut_short_by_a_late_lease_does_not_count_against_the_circuit() {
+    // A caller without a deadline gives up after ten seconds. A request may take three.
     for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
         let fleet = Fleet::new();
         fleet.provider.fail(FailureMode::Hangs);
-        let policy = CircuitPolicy::for_token_endpoint().with_count(1, Duration::from_secs(300));
+        let policy = one_in_five_minutes();
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
         let store = with_a_late_first_answer(&fleet.store, Duration::from_millis(late));

@@ -1,4 +1,4 @@
-//! An API refuses the token although it is valid.
+//! An API rejects a valid token.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::sleep;
 use super::fleet::{Fleet, at_once};
 
 #[tokio::test(start_paused = true)]
-async fn a_revoked_token_is_renewed_once_for_the_whole_fleet() {
+async fn a_revoked_token_is_replaced_once_for_the_whole_fleet() {
     let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(300);
-    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
 
     let tokens = at_once(&getters, async |getter| {
         let revoked = getter.token().await.unwrap();
@@ -24,10 +24,10 @@ async fn a_revoked_token_is_renewed_once_for_the_whole_fleet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_that_refuses_every_token_costs_a_grant_in_thirty_seconds() {
+async fn an_api_that_rejects_every_token_costs_one_grant_in_thirty_seconds() {
     let fleet = Fleet::new();
     let getters = fleet.getters(20);
-    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     at_once(&getters, async |getter| {
         for _ in 0..60 {
             let token = getter.token().await.unwrap();
@@ -43,11 +43,11 @@ async fn an_api_that_refuses_every_token_costs_a_grant_in_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instead_of_a_rejected_token_any_other_of_the_fleet_will_do_even_one_that_is_due() {
+async fn any_other_token_of_the_fleet_replaces_a_rejected_one_even_if_it_is_due() {
     let fleet = Fleet::new();
     let (getter, other) = (fleet.getter(), fleet.getter());
     let old = getter.token().await.unwrap();
-    other.warm_up().await.unwrap();
+    other.token().await.unwrap();
     sleep(Duration::from_secs(100)).await;
     assert_eq!(other.rejected(&old).await.unwrap().expose(), "token-2");
     sleep(Duration::from_secs(3_490)).await;

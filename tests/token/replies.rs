@@ -1,15 +1,14 @@
-//! Answers of a token endpoint, a case a line in `tests/inputs/replies.json`, each with its exact
+//! Responses of a token endpoint: one case a line in `tests/inputs/replies.json`, each with its exact
 //! meaning.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    client::client,
+    Clock, ManualClock, Stores, Timestamp,
     token::{
-        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError,
-        Granted, HttpGrant,
+        ClientCredentials, ClientSecret, Endpoint, GrantError, Token, TokenError, TokenGetter,
     },
 };
 use serde::Deserialize;
@@ -26,9 +25,9 @@ struct Case {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     body: Option<String>,
-    /// Or bytes that are no text.
+    /// Or bytes that are not UTF-8.
     base64: Option<String>,
-    /// Or pieces, and how often each stands there.
+    /// Or pieces, each with its number of repetitions.
     repeated: Option<Vec<(String, usize)>>,
     answer: String,
 }
@@ -64,40 +63,46 @@ fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("../inputs/replies.json")).unwrap()
 }
 
-fn meaning(answer: &Result<Granted, GrantError>) -> String {
-    match answer {
-        Ok(Granted { token, expires_in, scope }) => {
-            let token = token.expose();
-            let token = match token.len() {
-                ..=64 => token.to_owned(),
-                length => format!("{length} characters"),
-            };
-            let life = expires_in.map(|life| format!(" for {} s", life.as_secs_f64()));
-            let scope = scope.as_ref().map(|scope| format!(", scope {scope}"));
-            format!("granted {token}{}{}", life.unwrap_or_default(), scope.unwrap_or_default())
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// The lifetime of a token whose response states none. No case states this one.
+const UNSTATED: Duration = Duration::from_secs(12_345);
+
+fn meaning(answer: &Result<Token, TokenError>) -> String {
+    let error = match answer {
+        Ok(token) => return granted(token),
+        Err(TokenError::Grant(error)) => error,
+        Err(other) => return format!("{other:?}"),
+    };
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    match &**error {
+        GrantError::Refused { .. } => format!("refused: {text}"),
+        GrantError::Unavailable { retry_after, .. } => {
+            let again = retry_after.map(|pause| format!(", again in {} s", pause.as_secs()));
+            format!("unavailable{}: {text}", again.unwrap_or_default())
         }
-        Err(error) => {
-            let mut told = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                told.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            let again =
-                error.retry_after().map(|pause| format!(", again in {} s", pause.as_secs()));
-            match error {
-                GrantError::Refused { .. } => format!("refused: {told}"),
-                GrantError::Unavailable { .. } => {
-                    format!("unavailable{}: {told}", again.unwrap_or_default())
-                }
-                _ => told,
-            }
-        }
+        _ => text,
     }
 }
 
+fn granted(token: &Token) -> String {
+    let text = match token.expose().len() {
+        ..=64 => token.expose().to_owned(),
+        length => format!("{length} characters"),
+    };
+    let life = token.expires_at().since(NOW);
+    let life = (life != UNSTATED).then(|| format!(" for {} s", life.as_secs_f64()));
+    let scope = token.scope().map(|scope| format!(", scope {scope}"));
+    format!("granted {text}{}{}", life.unwrap_or_default(), scope.unwrap_or_default())
+}
+
 #[tokio::test]
-async fn f23_each_answer_of_a_provider_has_its_exact_meaning() {
+async fn f23_each_response_of_a_provider_has_its_exact_meaning() {
     let cases = Arc::new(cases());
     let shown = Arc::clone(&cases);
     let answer = move |axum::extract::Path(place): axum::extract::Path<usize>| {
@@ -105,27 +110,32 @@ async fn f23_each_answer_of_a_provider_has_its_exact_meaning() {
         async move { reply }
     };
     let base = serve(Router::new().route("/{place}", post(answer))).await;
-    let grant = HttpGrant::new(client().unwrap());
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
     let mut wrong = Vec::new();
     for (place, case) in cases.iter().enumerate() {
         let url = Endpoint::TokenUrl(format!("{base}/{place}"));
-        let basic = ClientAuthentication::basic(ClientSecret::new(SECRET));
-        let credentials =
-            ClientCredentials::new(url, "warehouse", basic).with_plain_http_on_loopback();
-        let answer = grant.grant(&credentials, Some(&ClientSecret::new(SECRET))).await;
-        let told = format!("{} {answer:?}", meaning(&answer));
-        assert!(!told.contains("canary") && !told.contains("s3cr3t"), "{}: {told}", case.name);
+        let mut credentials = ClientCredentials::new(url, "warehouse", ClientSecret::from(SECRET));
+        credentials.plain_http_on_loopback = true;
+        let stores = Stores::from_url("memory:").await.unwrap();
+        let getter = TokenGetter::builder(credentials, stores.tokens)
+            .clock(Arc::clone(&clock))
+            .default_lifetime(UNSTATED)
+            .build()
+            .unwrap();
+        let answer = getter.token().await;
+        let shown = format!("{} {answer:?}", meaning(&answer));
+        assert!(!shown.contains("canary") && !shown.contains("s3cr3t"), "{}: {shown}", case.name);
         if meaning(&answer) != case.answer {
             wrong.push(format!("{}: {}, not {}", case.name, meaning(&answer), case.answer));
         }
     }
-    println!("{} answers of a provider", cases.len());
+    println!("{} responses of a provider", cases.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The mutant: a check that takes any answer for any other would pass everything.
+/// The mutant: a check that cannot distinguish two responses would pass everything.
 #[test]
-fn no_two_cases_are_the_same_and_their_answers_differ() {
+fn no_two_cases_are_the_same_and_their_meanings_differ() {
     let cases = cases();
     let names: std::collections::BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
     let answers: std::collections::BTreeSet<_> = cases.iter().map(|case| &case.answer).collect();

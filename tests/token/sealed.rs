@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use funcify::{
-    sealed::{SealKeys, Sealed},
+    SealedTokens,
     token::{ClientSecret, TokenGetter, TokenSource},
 };
 use funcify_core::{
@@ -11,23 +11,23 @@ use funcify_core::{
     token::{TokenKey, TokenPersistenceProvider},
 };
 
-use super::fleet::{Fleet, Store, at_once, credentials};
+use super::fleet::{Fleet, at_once, credentials};
 
 const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "other:HxwdHhkaGxgVFhcUERITEA0ODwwJCgsIBQYHBAECAwA=";
 
-fn sealing(fleet: &Fleet, keys: &str) -> Sealed<Store> {
-    Sealed::new(Arc::clone(&fleet.store), SealKeys::parse(keys).unwrap())
+fn sealing(fleet: &Fleet, keys: &str) -> SealedTokens {
+    SealedTokens::new(fleet.store.clone(), keys).unwrap()
 }
 
 fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {
-    let credentials = credentials(ClientSecret::new("secret"));
+    let credentials = credentials(ClientSecret::from("secret"));
     let store = Arc::new(sealing(fleet, keys));
     TokenGetter::builder(credentials, store).grant(fleet.provider.clone()).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sealed_token_is_shared_and_never_stored_in_the_clear() {
+async fn a_sealed_token_is_shared_and_never_stored_in_plain_text() {
     let fleet = Fleet::new();
     let getters: Vec<_> = (0..50).map(|_| getter(&fleet, ONE)).collect();
     let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
@@ -37,13 +37,13 @@ async fn a_sealed_token_is_shared_and_never_stored_in_the_clear() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f24_a_token_sealed_for_another_key_is_never_served_and_is_replaced_once_each() {
+async fn f24_a_token_sealed_with_another_key_is_not_served_and_is_replaced_once_by_each() {
     let fleet = Fleet::new();
-    getter(&fleet, ONE).warm_up().await.unwrap();
+    getter(&fleet, ONE).token().await.unwrap();
     let stranger = getter(&fleet, OTHER);
     let token = stranger.token().await.unwrap();
     assert_eq!((token.expose(), token.source()), ("token-2", TokenSource::Minted));
-    assert!(stranger.metrics().damaged > 0);
+    assert!(stranger.metrics().corrupt > 0);
 
     let keyless = fleet.getter();
     assert_eq!(keyless.token().await.unwrap().expose(), "token-3");
@@ -57,7 +57,7 @@ async fn f24_a_token_sealed_for_another_key_is_never_served_and_is_replaced_once
 #[tokio::test(start_paused = true)]
 async fn f24_a_token_moved_from_another_record_is_not_served() {
     let fleet = Fleet::new();
-    getter(&fleet, ONE).warm_up().await.unwrap();
+    getter(&fleet, ONE).token().await.unwrap();
     let moved = fleet.stored().await;
     let key = TokenKey::new("ANOTHER").unwrap();
     let store = Arc::clone(&fleet.store);
@@ -67,7 +67,7 @@ async fn f24_a_token_moved_from_another_record_is_not_served() {
     assert_eq!(read.value.token, None);
     assert!(read.corruption.is_some());
 
-    let credentials = credentials(ClientSecret::new("secret"));
+    let credentials = credentials(ClientSecret::from("secret"));
     let builder = TokenGetter::builder(credentials, Arc::new(sealing(&fleet, ONE)));
     let other = builder.key(key).grant(fleet.provider.clone()).build().unwrap();
     assert_eq!(other.token().await.unwrap().source(), TokenSource::Minted);

@@ -1,20 +1,20 @@
-//! Everybody has a token, and it grows old.
+//! Every process has a token, and it comes to its refresh time.
 
 use std::{task::Poll, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify::token::{ClientSecret, GrantError, ReplyFault, TokenError, TokenSource};
-use funcify_core::Deadline;
+use funcify::Deadline;
+use funcify::token::{ClientSecret, GrantError, TokenError, TokenSource};
 use funcify_test_support::FakeGrant;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_renews_its_token_once_an_interval_and_nobody_waits() {
+async fn a_fleet_refreshes_its_token_once_an_interval_and_no_caller_waits() {
     let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(50);
-    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
 
     // Ten lifetimes, each instance called every ten seconds at a moment of its own.
     let waits = at_once(&getters, async |getter| {
@@ -39,12 +39,12 @@ async fn a_fleet_renews_its_token_once_an_interval_and_nobody_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_the_one_who_renews() {
+async fn no_caller_with_a_valid_token_waits_for_the_refresh() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     sleep(Duration::from_millis(3_598_000)).await;
-    // One in a hundred draws does not try even now.
+    // Even now, one draw in a hundred does not try.
     let renewing = loop {
         let getter = getter.clone();
         let mut renewing = Box::pin(async move { getter.token().await.unwrap() });
@@ -62,10 +62,10 @@ async fn nobody_waits_for_the_one_who_renews() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_of_which_no_lifetime_was_said_lives_as_long_as_it_says_itself_or_by_default() {
+async fn without_a_stated_lifetime_the_tokens_own_expiry_counts_and_then_the_default() {
     let minted = async |token: String| {
         let fleet = Fleet::new();
-        let builder = fleet.builder(credentials(ClientSecret::new("secret")), Duration::ZERO);
+        let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
         let grant = FakeGrant::new().with_token(token).with_lifetime(None);
         let builder = builder.grant(grant).default_lifetime(Duration::from_secs(600));
         let token = builder.build().unwrap().token().await;
@@ -80,15 +80,16 @@ async fn a_token_of_which_no_lifetime_was_said_lives_as_long_as_it_says_itself_o
     for ended in [-1, 0] {
         let error = minted(jwt(ended)).await.unwrap_err();
         let TokenError::Grant(cause) = error else { panic!("{error}") };
-        assert!(matches!(*cause, GrantError::Reply(ReplyFault::ExpiresIn)), "{cause}");
+        let GrantError::Reply(cause) = &*cause else { panic!("{cause}") };
+        assert_eq!(cause.to_string(), "expected a lifetime between 1 second and 366 days");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_little_time_left_a_due_token_is_used_as_it_is() {
+async fn a_caller_with_little_time_left_does_not_refresh_a_due_token() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
-    getter.warm_up().await.unwrap();
+    getter.token().await.unwrap();
     sleep(Duration::from_millis(3_589_000)).await;
     let hurried = async || {
         sleep(Duration::from_millis(9_100)).await;
@@ -103,7 +104,7 @@ async fn with_little_time_left_a_due_token_is_used_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f13_one_clock_that_is_five_minutes_off_costs_at_most_one_grant_a_renewal() {
+async fn f13_a_clock_that_is_five_minutes_off_costs_at_most_one_grant_per_refresh() {
     // One of fifty is ahead of the others; then one of fifty is behind them.
     for (many, one) in [(0, 300), (300, 0)] {
         an_hour_with_clocks_ahead_by(many, one).await;
@@ -115,7 +116,7 @@ async fn an_hour_with_clocks_ahead_by(many: u64, one: u64) {
     let ahead = |seconds| fleet.getter_ahead(Duration::from_secs(seconds));
     let mut getters: Vec<_> = (0..49).map(|_| ahead(many)).collect();
     getters.push(ahead(one));
-    at_once(&getters, async |getter| getter.warm_up().await.unwrap()).await;
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     at_once(&getters, async |getter| {
         for _ in 0..60 {
             sleep(Duration::from_secs(60)).await;
@@ -123,6 +124,6 @@ async fn an_hour_with_clocks_ahead_by(many: u64, one: u64) {
         }
     })
     .await;
-    // Once cold, once due; each time the clock that is ahead may find the lease over at once.
+    // One cold, one due. Each time, the process whose clock is ahead may find the lease expired.
     assert!(fleet.provider.grants() <= 4, "{} grants in an hour", fleet.provider.grants());
 }

@@ -1,11 +1,10 @@
-//! The same promise on every store: one grant for a cold fleet, one when the token grows old, and
-//! one when it has ended. Nobody goes alone, however slow the store is.
+//! The same promise on every store: one grant for a cold fleet, one when the token is due, and one
+//! when it has expired. No process asks without the store, however slow the store is.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use funcify::{
-    Deadline,
-    stores::Stores,
+    Deadline, Stores,
     token::{ClientSecret, TokenGetter, TokenKey},
 };
 use funcify_test_support::FakeGrant;
@@ -46,7 +45,7 @@ impl Fleet {
             // Connected, as a function is after its first call.
             stores.tokens.read(&key).await.unwrap();
             for _ in 0..10 {
-                let credentials = credentials(ClientSecret::new("secret"));
+                let credentials = credentials(ClientSecret::from("secret"));
                 let builder = TokenGetter::builder(credentials, Arc::clone(&stores.tokens));
                 let builder = builder.key(key.clone()).grant(provider.clone());
                 getters.push(builder.build().unwrap());
@@ -73,7 +72,11 @@ impl Fleet {
             begun.elapsed(),
             sum(|getter| getter.metrics().store_errors),
         );
-        assert_eq!(sum(|getter| getter.metrics().alone), 0, "nobody goes alone");
+        assert_eq!(
+            sum(|getter| getter.metrics().without_store),
+            0,
+            "no process asks without the store"
+        );
         assert_eq!(tokens.len() as u64, grants, "{tokens:?}");
         grants
     }
@@ -106,13 +109,13 @@ async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
 
 /// The negative mutant: memory is one process's own, and the same fleet shows it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_memory_each_process_costs_a_grant() {
+async fn on_memory_each_process_needs_a_grant() {
     let fleet = Fleet::of("memory:", 40).await;
     assert_eq!(fleet.all_at_once("cold").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f15_a_redis_that_comes_back_empty_is_refilled_by_one_grant() {
+async fn f15_a_redis_that_comes_back_empty_costs_one_grant() {
     let mut redis = OwnRedis::start().await;
     let fleet = Fleet::of(&redis.url(), 50).await;
     assert_eq!(fleet.all_at_once("cold").await, 1);
@@ -121,25 +124,25 @@ async fn f15_a_redis_that_comes_back_empty_is_refilled_by_one_grant() {
     assert_eq!(fleet.all_at_once("after a restart").await, 1);
 }
 
-/// DynamoDB and SSM are one local server, which bears one such fleet at a time.
+/// DynamoDB and SSM are one local server, which can serve one such fleet at a time.
 async fn aws() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::const_new(());
     ONE.lock().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_redis_a_fleet_of_200_costs_one_grant_each_time() {
+async fn on_redis_a_fleet_of_200_needs_one_grant_each_time() {
     one_grant_for_each_need(&shared::redis().await, 200, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_dynamodb_a_fleet_costs_one_grant_each_time() {
+async fn on_dynamodb_a_fleet_needs_one_grant_each_time() {
     let _alone = aws().await;
     one_grant_for_each_need(&shared::dynamodb().await, env::scaled(200), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_ssm_a_fleet_costs_one_grant_each_time() {
+async fn on_ssm_a_fleet_needs_one_grant_each_time() {
     let _alone = aws().await;
     let size = env::scaled(200);
     // Where a write cannot be conditional, losers may push the holder's lease out of the history.

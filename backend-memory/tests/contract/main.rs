@@ -1,5 +1,5 @@
-//! The memory backend keeps the contract, `settle` keeps its promises on a wire that fails, and
-//! registers that break the contract are caught.
+//! The memory backend keeps the contract, `RetryingRegister` keeps its promises on a connection that
+//! fails, and registers that break the contract are caught.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -11,7 +11,7 @@
 mod conformance;
 mod mutant;
 mod mutants;
-mod settle;
-mod settle_mutants;
+mod retry;
+mod retry_mutants;
 mod throttled;
 mod wire;

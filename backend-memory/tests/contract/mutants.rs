@@ -1,6 +1,6 @@
 //! Registers that break the contract, each in one way, and the checks that catch them.
 
-use funcify_core::conformance::{self, Outcome};
+use funcify_core::conformance::{self, CheckResult};
 
 use crate::mutant::{Flaw, Mutant};
 
@@ -8,9 +8,9 @@ use crate::mutant::{Flaw, Mutant};
 async fn caught(flaw: Flaw, by: &[&str]) {
     let report = conformance::run(&Mutant::new(flaw)).await;
     for name in by {
-        let result = report.results().iter().find(|result| result.name == *name);
-        let outcome = &result.unwrap_or_else(|| panic!("there is no check `{name}`")).outcome;
-        assert!(matches!(outcome, Outcome::Failed(_)), "{flaw:?} escapes `{name}`\n{report}");
+        let check = report.checks.iter().find(|check| check.name == *name);
+        let result = &check.unwrap_or_else(|| panic!("there is no check `{name}`")).result;
+        assert!(matches!(result, CheckResult::Failed(_)), "{flaw:?} escapes `{name}`\n{report}");
     }
 }
 
@@ -24,30 +24,32 @@ macro_rules! mutants {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_flaw_the_twin_passes_everything() {
+async fn without_a_flaw_every_check_passes() {
     let report = conformance::run(&Mutant::new(Flaw::None)).await;
     report.assert_passed();
-    assert_eq!(report.not_exercised(), 0, "{report}");
+    assert_eq!(report.not_exercised, 0, "{report}");
 }
 
 mutants! {
     a_blind_write_is_caught: BlindWrite by
         "a write that expects an older version conflicts",
-        "of concurrent replacements exactly one is done",
+        "of concurrent replacements exactly one is applied",
         "a late duplicate changes nothing";
-    looking_and_then_writing_is_caught: LooksThenWrites by
-        "of concurrent first writes exactly one is done",
-        "of concurrent replacements exactly one is done",
+    reading_and_then_writing_is_caught: ReadsThenWrites by
+        "of concurrent first writes exactly one is applied",
+        "of concurrent replacements exactly one is applied",
         "concurrent increments are exact";
     a_register_that_only_updates_is_caught: OnlyUpdates by
-        "a first write on nothing is done",
-        "a first write to a circuit is done";
-    taking_nothing_for_a_record_is_caught: NothingIsARecord by
+        "a first write on nothing is applied",
+        "a first write to a circuit is applied";
+    reading_nothing_as_a_record_is_caught: NothingIsARecord by
         "nothing is read where nothing was written";
     a_lost_write_is_caught: LosesWrites by
         "what was written is read back with its version";
-    one_name_space_for_both_kinds_is_caught: OneNameSpace by
-        "a circuit and a token of one name are two records";
+    one_name_space_for_all_kinds_is_caught: OneNameSpace by
+        "records of three kinds with one name are three records";
+    a_store_of_two_known_kinds_is_caught: OnlyKnownKinds by
+        "a record of a new kind is a record";
     folding_the_case_of_names_is_caught: FoldsCase by
         "names that differ in case are two records";
     merging_members_is_caught: MergesMembers by
@@ -56,25 +58,25 @@ mutants! {
         "integers to the ends of 64 bits come back";
     expanding_templates_in_text_is_caught: TemplatesInText by
         "double braces come back";
-    taking_an_empty_body_for_nothing_is_caught: EmptyIsNothing by
+    reading_an_empty_body_as_nothing_is_caught: EmptyIsNothing by
         "an empty body is a record";
     a_conflict_that_is_applied_is_caught: AppliesConflicts by
         "a conflict leaves the record as it was",
         "a conflict leaves nothing where nothing was";
     a_conflict_that_is_applied_later_is_caught: AppliesConflictsLater by
-        "a conflict does not come to pass later";
+        "a conflict is not applied later";
     a_conflict_that_carries_nothing_is_caught: ConflictCarriesNothing by
         "a conflict carries what is there now",
         "what a conflict carries can be written on";
     a_refusal_that_writes_is_caught: RefusalThatWrites by
         "a refused write changes nothing",
         "a throttled write changes nothing";
-    a_lost_reply_told_as_a_conflict_is_caught: LostReplyIsAConflict by
+    a_lost_reply_answered_as_a_conflict_is_caught: LostReplyIsAConflict by
         "a lost reply is answered truthfully";
-    a_lost_request_told_as_done_is_caught: LostRequestIsDone by
+    a_lost_request_answered_as_applied_is_caught: LostRequestIsApplied by
         "a lost request is answered truthfully";
     cutting_long_bodies_is_caught: CutsLongBodies by
-        "a body of five kilobytes is kept whole or refused whole";
+        "a body of five kilobytes is kept whole or refused";
     a_counter_for_the_version_is_caught: CounterForVersion by
         "a version holds the id of its write",
         "two records never share a version",
@@ -92,47 +94,47 @@ mutants! {
         "a token is read as soon as it is written",
         "a circuit is read as soon as it is written";
     writing_piece_by_piece_is_caught: WritesPieceByPiece by
-        "reads beside writes show whole records";
-    forgetting_when_the_keeping_is_over_is_caught: ForgetsAfterKeeping by
+        "reads during writes show whole records";
+    forgetting_after_the_time_to_keep_is_caught: ForgetsAfterKeeping by
         "a record to be kept for a millisecond is a record",
-        "a record whose keeping is over still conflicts with a first write";
+        "a record past its time to keep still conflicts with a first write";
     forgetting_by_a_skewed_clock_is_caught: ForgetsBySkewedClock by
         "a record to be kept for no time is a record",
-        "a record outlives a shorter keeping than before";
+        "a record outlives its time to keep";
     a_lock_left_behind_is_caught: LeavesALock by
-        "a dropped write holds up nobody";
-    damage_that_is_an_error_is_caught: DamageIsAnError by
-        "a list is a damaged record",
-        "a damaged record can be replaced";
-    damage_that_reads_as_nothing_is_caught: DamageIsNothing by
-        "a truncated object is a damaged record",
-        "a damaged record can be replaced";
-    damage_that_nobody_notices_is_caught: DamageIsARecord by
-        "empty text is a damaged record",
-        "a damaged record conflicts with a first write";
-    a_foreign_item_that_wedges_is_caught: ForeignWedges by
+        "a dropped write blocks nobody";
+    corruption_that_is_an_error_is_caught: CorruptionIsAnError by
+        "a list is a corrupt record",
+        "a corrupt record can be replaced";
+    corruption_that_reads_as_nothing_is_caught: CorruptionIsNothing by
+        "a truncated object is a corrupt record",
+        "a corrupt record can be replaced";
+    corruption_that_is_not_reported_is_caught: CorruptionIsARecord by
+        "empty text is a corrupt record",
+        "a corrupt record conflicts with a first write";
+    a_foreign_item_that_blocks_the_key_is_caught: ForeignBlocks by
         "a foreign item can be replaced";
-    taking_a_foreign_item_for_a_record_is_caught: ForeignIsARecord by
-        "a foreign item is vacant";
+    reading_a_foreign_item_as_a_record_is_caught: ForeignIsARecord by
+        "a foreign item is read as empty";
     dropping_the_members_of_a_newer_version_is_caught: DropsUnknownMembers by
         "members of a newer token are kept",
         "members of a newer circuit are kept";
-    forgetting_who_wrote_is_caught: NoIdempotency by
-        "a write sent again is done again",
-        "one write sent at once from many sides is done on all",
-        "a token is written once though the reply was lost";
-    comparing_before_asking_who_wrote_is_caught: ComparesFirst by
-        "a first write sent again is done again",
-        "a write sent again is done again";
+    forgetting_the_write_id_is_caught: NoIdempotency by
+        "a write sent again is applied again",
+        "one write sent by many clients at once is applied for all",
+        "a token is written once although the reply was lost";
+    comparing_the_version_before_the_write_id_is_caught: ComparesFirst by
+        "a first write sent again is applied again",
+        "a write sent again is applied again";
     remembering_every_id_for_ever_is_caught: RemembersEveryId by
         "a write sent again after another write conflicts";
     another_version_for_the_same_write_is_caught: AnotherVersionEachTime by
-        "a write sent again is done again",
+        "a write sent again is applied again",
         "a write sent three times makes one version";
 }
 
-/// By the true clock: who blocks the thread, blocks the one that stands still.
+/// On the real clock: a blocked thread would block the paused clock as well.
 #[tokio::test]
 async fn a_client_that_blocks_the_thread_is_caught() {
-    caught(Flaw::Blocks, &["a store that hangs is cut at the deadline"]).await;
+    caught(Flaw::Blocks, &["an operation on a store that hangs ends at the deadline"]).await;
 }

@@ -1,7 +1,7 @@
 //! f05: a fleet whose store throttles everything for five seconds.
 //!
-//! Counted are its calls to the store, beside the operations that its breakers asked for and beside
-//! the calls of the same fleet on a store that is well.
+//! The calls to the store are compared with the operations that the breakers asked for, and with the
+//! calls of the same fleet on a healthy store.
 
 use std::{
     sync::{
@@ -13,11 +13,13 @@ use std::{
 
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    Chance, Clock, StoreErrorKind,
-    circuit::{CircuitBreaker, CircuitEvent, CircuitPolicy, CircuitStateProvider},
+    StoreErrorKind,
+    circuit::{
+        CallOutcome, CircuitBreaker, CircuitEvent, CircuitPolicy, CircuitStateProvider, CountRule,
+    },
     conformance::{Fault, Faulty},
-    engine::VirtualClock,
-    register::OPERATION,
+    engine::{Chance, Clock, OPERATION, VirtualClock},
+    register::RetryingRegister,
 };
 use funcify_test_support::HookedCircuits;
 use tokio::{
@@ -36,45 +38,45 @@ const CALLS_APART: Duration = Duration::from_millis(100);
 enum Retries {
     /// Ours: not at all.
     Never,
-    /// A mutant: again and again with full jitter, for as long as an operation may take.
+    /// The mutant: it is retried with full jitter, for as long as an operation may take.
     UntilTheDeadline,
-    /// A mutant: once, a good while later.
+    /// The mutant: it is retried once, after up to 400 ms.
     OnceMore,
 }
 
 #[tokio::test(start_paused = true)]
-async fn f05_a_throttled_fleet_asks_no_more_than_it_would_and_is_back_within_two_seconds() {
-    let outcome = Outcome::of(Retries::Never).await;
-    println!("f05: {outcome:?}");
-    outcome.judge().unwrap();
+async fn f05_a_throttled_fleet_sends_no_extra_calls_and_is_back_within_two_seconds() {
+    let load = Load::of(Retries::Never).await;
+    println!("f05: {load:?}");
+    load.judge().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_that_repeats_what_was_throttled_is_caught() {
+async fn a_fleet_that_retries_throttled_operations_is_caught() {
     for retries in [Retries::UntilTheDeadline, Retries::OnceMore] {
-        let outcome = Outcome::of(retries).await;
-        println!("f05, {retries:?}: {outcome:?}");
-        assert_eq!(outcome.judge(), Err("more than 10 % extra calls"), "{retries:?}");
+        let load = Load::of(retries).await;
+        println!("f05, {retries:?}: {load:?}");
+        assert_eq!(load.judge(), Err("more than 10 % extra calls"), "{retries:?}");
     }
 }
 
 #[derive(Debug)]
-struct Outcome {
+struct Load {
     /// Operations that the breakers asked for while the store throttled.
     asked: u64,
-    /// Calls to the store that came of them.
+    /// Calls to the store that followed from them.
     calls: u64,
-    /// Calls of the same fleet to a store that is well, in the same time.
-    when_well: u64,
-    /// The most calls within a tenth of a second, once the fleet knows that it is throttled.
+    /// Calls of the same fleet to a healthy store, in the same time.
+    when_healthy: u64,
+    /// The most calls within a tenth of a second, once the fleet has noticed that it is throttled.
     busiest: u64,
-    /// Who had the fleet's record again in time.
+    /// How many instances had the fleet's record again in time.
     back: u64,
 }
 
-impl Outcome {
+impl Load {
     async fn of(retries: Retries) -> Self {
-        let when_well = {
+        let when_healthy = {
             let fleet = Fleet::new(retries).await;
             let before = fleet.calls();
             fleet.serve(THROTTLED).await;
@@ -99,7 +101,7 @@ impl Outcome {
         fleet.wire.heal();
         fleet.serve(BACK_WITHIN).await;
         let back = fleet.back.load(Ordering::SeqCst);
-        Self { asked, calls, when_well, busiest, back }
+        Self { asked, calls, when_healthy, busiest, back }
     }
 
     fn judge(&self) -> Result<(), &'static str> {
@@ -107,7 +109,7 @@ impl Outcome {
         if self.calls < INSTANCES {
             return Err("the store was not even asked");
         }
-        if !is_within_a_tenth(self.asked) || !is_within_a_tenth(self.when_well) {
+        if !is_within_a_tenth(self.asked) || !is_within_a_tenth(self.when_healthy) {
             return Err("more than 10 % extra calls");
         }
         // Spread evenly over one to two seconds it would be a fifteenth of the fleet.
@@ -118,7 +120,7 @@ impl Outcome {
     }
 }
 
-/// Breakers that suspect their dependency, so that each looks at the store once a second.
+/// Breakers whose dependency failed, so that each one refreshes its snapshot once a second.
 struct Fleet {
     wire: Faulty<MemoryBackend>,
     asked: Arc<AtomicU64>,
@@ -130,10 +132,10 @@ impl Fleet {
     async fn new(retries: Retries) -> Self {
         let wire = Faulty::new(Arc::new(MemoryBackend::new()));
         let (asked, back) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-        let store: Arc<dyn CircuitStateProvider> =
-            Arc::new(counting(wire.clone(), retries, &asked));
+        let store = RetryingRegister::new(wire.clone());
+        let store: Arc<dyn CircuitStateProvider> = Arc::new(counting(store, retries, &asked));
         let clock = VirtualClock::new();
-        let policy = CircuitPolicy::default().with_count(5, Duration::from_secs(300));
+        let policy = CircuitPolicy::new(CountRule::new(5, Duration::from_secs(300)));
         let instance = |seed| {
             let back = Arc::clone(&back);
             CircuitBreaker::new("auth0", policy.clone(), Arc::clone(&store))
@@ -148,12 +150,12 @@ impl Fleet {
         };
         let instances = (0..INSTANCES).map(instance).collect();
         let fleet = Self { wire, asked, back, instances };
-        fleet.instances[0].acquire().await.unwrap().failure().await;
+        fleet.instances[0].acquire().await.unwrap().record(CallOutcome::Failure).await;
         fleet.serve(Duration::from_secs(2)).await;
         fleet
     }
 
-    /// Every instance has good calls to protect for so long, each at its own moments.
+    /// Every instance makes successful calls for this time, each at its own moments.
     async fn serve(&self, time: Duration) {
         let ends = Instant::now() + time;
         let mut instances = JoinSet::new();
@@ -181,13 +183,9 @@ impl Fleet {
 }
 
 /// Counts what the breakers ask for, and retries a throttled read as `retries` says.
-fn counting(
-    wire: Faulty<MemoryBackend>,
-    retries: Retries,
-    asked: &Arc<AtomicU64>,
-) -> HookedCircuits {
+fn counting(store: RetryingRegister, retries: Retries, asked: &Arc<AtomicU64>) -> HookedCircuits {
     let (reads, writes) = (Arc::clone(asked), Arc::clone(asked));
-    HookedCircuits::over(Arc::new(wire))
+    HookedCircuits::over(Arc::new(store))
         .on_read(move |read| {
             reads.fetch_add(1, Ordering::SeqCst);
             async move {

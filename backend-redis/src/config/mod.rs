@@ -6,10 +6,10 @@ use std::{fmt, net::IpAddr, path::PathBuf};
 
 use secrecy::SecretString;
 
-/// Where a Redis is, who one is there, and under which prefix the records stand.
+/// The nodes of a Redis, the credentials, and the prefix of the keys.
 ///
-/// Nothing is contacted and no file is read until a [`RedisBackend`](crate::RedisBackend) is made
-/// of it.
+/// No file is read before [`RedisBackend::new`](crate::RedisBackend::new), and no connection is
+/// opened before the first operation.
 ///
 /// # Examples
 ///
@@ -43,27 +43,27 @@ pub struct RedisConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisConfigError {
-    /// It is no URL, or has a part that has no place in one of Redis.
+    /// The text is not a URL, or a part of it is not allowed.
     #[error("expected redis://[user:password@]host[:port][/database][?options], {0}")]
     Form(&'static str),
-    /// The scheme is none of Redis.
+    /// The scheme is not one of Redis.
     #[error("expected redis, rediss, redis-cluster or rediss-cluster as the scheme, got {0:?}")]
     Scheme(String),
-    /// A host or its port is missing or illegal.
-    #[error("{why} in place {place} of the hosts")]
+    /// A host or its port is missing or invalid.
+    #[error("host {place}: {why}")]
     Host {
-        /// Which of the hosts, counted from 1.
+        /// Which of the hosts it is, counted from 1.
         place: usize,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// User or password cannot be used.
+    /// User or password is invalid.
     #[error("the {0}")]
     Credentials(&'static str),
-    /// The database cannot be used.
+    /// The database is invalid.
     #[error("expected {0}")]
     Database(&'static str),
-    /// An option is unknown, given twice, or has a value that it cannot have.
+    /// An option is unknown, given twice, or has an invalid value.
     #[error("option {name:?}: {why}")]
     Option {
         /// The option.
@@ -71,24 +71,24 @@ pub enum RedisConfigError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The password would travel in the clear.
+    /// The password would be sent without TLS.
     #[error("a password for {host:?} needs TLS (rediss) or the option insecure=true")]
     Insecure {
-        /// The host that is not this machine.
+        /// The host, which is not this machine.
         host: String,
     },
-    /// The certificate authority's file cannot be read as PEM.
+    /// The file of the certificate authorities cannot be read as PEM.
     #[error("no certificates could be read from {}", path.display())]
     Ca {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be read.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl RedisConfig {
-    /// A single node without TLS, user or password, with the prefix `funcify`.
+    /// Uses a single node without TLS, user or password, with the prefix `funcify`.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -112,41 +112,40 @@ impl RedisConfig {
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`], which names the part that is wrong, and never shows the password.
+    /// [`RedisConfigError`] names the part that is wrong, and never shows the password.
     pub fn parse(url: &str) -> Result<Self, RedisConfigError> {
         let config = url::parse(url)?;
         config.check()?;
         Ok(config)
     }
 
-    /// Speaks TLS, trusting Mozilla's certificate authorities.
+    /// Uses TLS and trusts the certificate authorities of Mozilla.
     #[must_use]
     pub fn with_tls(self) -> Self {
         Self { tls: true, ..self }
     }
 
-    /// Trusts the certificate authorities in this PEM file instead.
+    /// Trusts the certificate authorities in this PEM file instead of those of Mozilla.
     #[must_use]
     pub fn with_ca(self, path: impl Into<PathBuf>) -> Self {
         Self { ca: Some(path.into()), ..self }
     }
 
-    /// Speaks to a cluster that this further node belongs to as well.
-    ///
-    /// One node of a cluster is enough; more help when that one is down.
+    /// Uses a cluster, and adds one of its nodes. One node is enough; further nodes are used when
+    /// it is down.
     #[must_use]
     pub fn with_cluster_node(mut self, host: impl Into<String>, port: u16) -> Self {
         self.more.push(Address { host: host.into(), port });
         self.with_cluster()
     }
 
-    /// Speaks to a cluster: follows its redirections.
+    /// Uses a cluster: follows its redirections.
     #[must_use]
     pub fn with_cluster(self) -> Self {
         Self { cluster: true, ..self }
     }
 
-    /// Authenticates as a user of the access control list.
+    /// Authenticates as a user of the access control list (ACL).
     #[must_use]
     pub fn with_user(self, user: impl Into<String>, password: impl Into<String>) -> Self {
         Self { user: Some(user.into()), ..self.with_password(password) }
@@ -158,38 +157,38 @@ impl RedisConfig {
         Self { password: Some(SecretString::from(password.into())), ..self }
     }
 
-    /// Uses another database than 0.
+    /// Uses this database instead of database 0. A cluster has only database 0.
     #[must_use]
     pub fn with_database(self, database: u16) -> Self {
         Self { database, ..self }
     }
 
-    /// Puts `{prefix}:` before each key instead of `funcify:`.
+    /// Starts every key with `prefix:` instead of `funcify:`.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Allows the password to travel to another machine without TLS.
+    /// Allows sending the password to another machine without TLS.
     #[must_use]
     pub fn with_insecure(self) -> Self {
         Self { insecure: true, ..self }
     }
 
-    /// What holds for a configuration however it was made.
+    /// Checks a configuration, whether it was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), RedisConfigError> {
         for (place, node) in (1..).zip(self.nodes()) {
             node.check().map_err(|why| RedisConfigError::Host { place, why })?;
         }
         if self.cluster && self.database != 0 {
-            return Err(RedisConfigError::Database("no database but 0 in a cluster"));
+            return Err(RedisConfigError::Database("database 0 in a cluster"));
         }
         check_prefix(&self.prefix)?;
         if self.ca.is_some() && !self.tls {
-            return Err(option("ca", "only TLS (rediss) has a certificate authority"));
+            return Err(option("ca", "only allowed with TLS (rediss)"));
         }
         if self.insecure && self.tls {
-            return Err(option("insecure", "TLS (rediss) is never insecure"));
+            return Err(option("insecure", "only allowed without TLS (redis)"));
         }
         match self.nodes().find(|node| !self.may_reach(&node.host)) {
             Some(node) => Err(RedisConfigError::Insecure { host: node.host.clone() }),
@@ -201,7 +200,7 @@ impl RedisConfig {
         std::iter::once(&self.first).chain(&self.more)
     }
 
-    /// The node whose turn it is, round and round.
+    /// The node for this turn, round robin.
     pub(crate) fn node(&self, turn: usize) -> &Address {
         let place = turn % (self.more.len() + 1);
         place.checked_sub(1).and_then(|place| self.more.get(place)).unwrap_or(&self.first)
@@ -241,10 +240,8 @@ pub(crate) struct Address {
 impl Address {
     fn check(&self) -> Result<(), &'static str> {
         let name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        if self.host.is_empty() {
-            return Err("a host is missing");
-        }
-        let legal = self.host.len() <= 253 && self.host.bytes().all(name);
+        // 253 is the longest name in DNS (RFC 1035, section 2.3.4).
+        let legal = (1..=253).contains(&self.host.len()) && self.host.bytes().all(name);
         if !legal && self.host.parse::<IpAddr>().is_err() {
             return Err("expected a host name or an IP address");
         }

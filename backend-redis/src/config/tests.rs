@@ -1,17 +1,17 @@
-//! Good and bad configurations, in a table each.
+//! A table of valid configurations, and a table of invalid ones.
 
 use secrecy::ExposeSecret;
 
 use super::RedisConfig;
 
-/// What a good URL says, in one line: nodes, then what differs from a plain one.
-fn said(url: &str) -> String {
+/// A URL in one line: the nodes, then everything that differs from the defaults.
+fn described(url: &str) -> String {
     let config = match RedisConfig::parse(url) {
         Ok(config) => config,
         Err(error) => return format!("refused: {error}"),
     };
-    let mut said = format!("{:?}", config.nodes().collect::<Vec<_>>());
-    let mut add = |part: String| said.push_str(&format!(" {part}"));
+    let mut described = format!("{:?}", config.nodes().collect::<Vec<_>>());
+    let mut add = |part: String| described.push_str(&format!(" {part}"));
     if config.cluster {
         add("cluster".into());
     }
@@ -36,11 +36,11 @@ fn said(url: &str) -> String {
     if let Some(ca) = config.ca {
         add(format!("ca={}", ca.display()));
     }
-    said
+    described
 }
 
 #[test]
-fn every_form_of_the_url_is_read() {
+fn every_form_of_the_url_is_parsed() {
     let cases = [
         ("redis://localhost", "[localhost:6379]"),
         ("redis://localhost/", "[localhost:6379]"),
@@ -74,12 +74,12 @@ fn every_form_of_the_url_is_read() {
         ("rediss-cluster://:pw@a,b", "[a:6379, b:6379] cluster tls password=pw"),
     ];
     for (url, expected) in cases {
-        assert_eq!(said(url), expected, "{url}");
+        assert_eq!(described(url), expected, "{url}");
     }
 }
 
 #[test]
-fn every_wrong_url_is_refused_with_what_is_wrong() {
+fn an_invalid_url_is_refused_with_what_is_wrong() {
     let cases = [
         ("", "got no scheme"),
         ("localhost:6379", "got no scheme"),
@@ -87,20 +87,20 @@ fn every_wrong_url_is_refused_with_what_is_wrong() {
         ("http://localhost", "as the scheme, got \"http\""),
         ("redis+unix://localhost", "as the scheme, got \"redis+unix\""),
         ("://localhost", "as the scheme, got \"\""),
-        ("redis://", "a host is missing in place 1"),
-        ("redis://:6379", "a host is missing in place 1"),
-        ("redis://:pw@", "a host is missing in place 1"),
-        ("redis:///3", "a host is missing in place 1"),
-        ("redis-cluster://a,,c", "a host is missing in place 2"),
-        ("redis-cluster://a,", "a host is missing in place 2"),
-        ("redis://a,b", "several hosts are a cluster"),
-        ("rediss://a,b", "several hosts are a cluster"),
-        ("redis://h:0", "a port from 1 to 65535 in place 1"),
-        ("redis://h:65536", "a port from 1 to 65535 in place 1"),
-        ("redis://h:+6379", "a port from 1 to 65535 in place 1"),
-        ("redis://h:", "a port from 1 to 65535 in place 1"),
-        ("redis-cluster://a,b:x", "a port from 1 to 65535 in place 2"),
-        ("redis://::1", "a port from 1 to 65535 in place 1"),
+        ("redis://", "host 1: expected a host name"),
+        ("redis://:6379", "host 1: expected a host name"),
+        ("redis://:pw@", "host 1: expected a host name"),
+        ("redis:///3", "host 1: expected a host name"),
+        ("redis-cluster://a,,c", "host 2: expected a host name"),
+        ("redis-cluster://a,", "host 2: expected a host name"),
+        ("redis://a,b", "host 2: only a cluster"),
+        ("rediss://a,b", "host 2: only a cluster"),
+        ("redis://h:0", "host 1: expected a port from 1 to 65535"),
+        ("redis://h:65536", "host 1: expected a port from 1 to 65535"),
+        ("redis://h:+6379", "host 1: expected a port from 1 to 65535"),
+        ("redis://h:", "host 1: expected a port from 1 to 65535"),
+        ("redis-cluster://a,b:x", "host 2: expected a port from 1 to 65535"),
+        ("redis://::1", "host 1: expected a port from 1 to 65535"),
         ("redis://[::1", "an IPv6 address between [ and ]"),
         ("redis://[h]", "an IPv6 address between [ and ]"),
         ("redis://[::1]6379", "a port from 1 to 65535"),
@@ -111,7 +111,7 @@ fn every_wrong_url_is_refused_with_what_is_wrong() {
         ("redis://h/-1", "a number as the database"),
         ("redis://h/1/2", "a number as the database"),
         ("redis://h/65536", "a number as the database"),
-        ("redis-cluster://h/1", "no database but 0 in a cluster"),
+        ("redis-cluster://h/1", "expected database 0 in a cluster"),
         ("redis://me@localhost", "user has no password"),
         ("redis://me:@localhost", "user has no password"),
         ("redis://me:%zz@localhost", "password is not percent-encoded UTF-8"),
@@ -131,9 +131,9 @@ fn every_wrong_url_is_refused_with_what_is_wrong() {
         ("redis://h?prefix=%", "option \"prefix\": expected percent-encoded UTF-8"),
         ("redis://h?prefix=a&prefix=b", "option \"prefix\": given twice"),
         ("redis://h?insecure=yes", "option \"insecure\": expected true or false"),
-        ("rediss://h?insecure=true", "option \"insecure\": TLS (rediss) is never insecure"),
+        ("rediss://h?insecure=true", "option \"insecure\": only allowed without TLS"),
         ("rediss://h?ca=", "option \"ca\": expected a path"),
-        ("redis://h?ca=/etc/ca.pem", "option \"ca\": only TLS (rediss)"),
+        ("redis://h?ca=/etc/ca.pem", "option \"ca\": only allowed with TLS (rediss)"),
         ("redis://:pw@h", "a password for \"h\" needs TLS (rediss) or the option insecure=true"),
         ("redis://:pw@128.0.0.1", "a password for \"128.0.0.1\" needs TLS"),
         ("redis://:pw@localhost.example.com", "needs TLS (rediss)"),
@@ -141,8 +141,8 @@ fn every_wrong_url_is_refused_with_what_is_wrong() {
         ("redis-cluster://:pw@localhost,h", "a password for \"h\" needs TLS"),
     ];
     for (url, expected) in cases {
-        let said = said(url);
-        assert!(said.starts_with("refused: ") && said.contains(expected), "{url}: {said}");
+        let refused = described(url);
+        assert!(refused.starts_with("refused: ") && refused.contains(expected), "{url}: {refused}");
     }
 }
 
@@ -181,7 +181,7 @@ fn no_error_and_no_debug_form_shows_a_password() {
 }
 
 #[test]
-fn what_is_built_in_code_is_checked_as_well() {
+fn a_configuration_built_in_code_is_checked() {
     let built = [
         RedisConfig::new("", 1),
         RedisConfig::new("h", 0),

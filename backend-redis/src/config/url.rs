@@ -1,4 +1,4 @@
-//! The URL form of a configuration. What it says is checked elsewhere, once, for both forms.
+//! Parses the URL of a configuration. `RedisConfig::check` validates the result.
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -11,13 +11,15 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
     let (scheme, rest) = url.split_once("://").ok_or(RedisConfigError::Form("got no scheme"))?;
     let (cluster, tls) = scheme_of(scheme)?;
     if rest.contains('#') {
-        return Err(RedisConfigError::Form("got a `#`, to be percent-encoded"));
+        return Err(RedisConfigError::Form("got a `#` that is not percent-encoded"));
     }
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    // Before anything is named in an error: what looks like a host here may be half a password.
+    // Checked before any error names a part: what looks like a host may be half of a password.
     if database.contains('@') || options.contains('@') {
-        return Err(RedisConfigError::Form("got an `@` after the host, to be percent-encoded"));
+        return Err(RedisConfigError::Form(
+            "got an `@` after the host that is not percent-encoded",
+        ));
     }
     let (credentials, hosts) = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => (Some(credentials), hosts),
@@ -28,7 +30,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
     if !more.is_empty() && !cluster {
         return Err(RedisConfigError::Host {
             place: 2,
-            why: "several hosts are a cluster (redis-cluster, rediss-cluster)",
+            why: "only a cluster (redis-cluster, rediss-cluster) has several hosts",
         });
     }
     let config = RedisConfig {
@@ -94,7 +96,7 @@ fn host_of(text: &str) -> Result<Address, &'static str> {
     Ok(Address { host: host.to_owned(), port })
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Digits only. `parse` alone would accept a sign.
 fn number(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -131,7 +133,7 @@ fn with_options(mut config: RedisConfig, text: &str) -> Result<RedisConfig, Redi
     Ok(config)
 }
 
-/// The text without its percent-encoding; `None` where that is malformed or not UTF-8.
+/// Decodes percent-encoding; `None` if it is malformed or not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     parts.next();

@@ -1,10 +1,13 @@
-//! Which version of a parameter counts. Pure: the versions that are needed are asked for.
+//! Finds the valid version of a parameter. Pure: it returns the versions that it needs to know.
 //!
-//! Seen from its beginning a log has one reading: a version is valid if it claims to stand on the
-//! last valid one before it. Nobody reads from the beginning, though. What makes a short look enough
-//! is that writers are honest: whoever claimed a base had found it to be valid. So a version that is
-//! there, and that a later one claims as its base, is valid (the *anchor*); from there the log is
-//! replayed forwards.
+//! `PutParameter` cannot compare, so every write makes a version, and the versions form a log. Each
+//! version names the one it claims to replace, its *base*. A version is valid if its base is the
+//! last valid version before it. The record is the content of the last valid version.
+//!
+//! No reader starts at the beginning of the log. A few versions are enough because writers are
+//! honest: a writer claims a base only after it found that base to be valid. So a version that
+//! exists, and that a later one claims as its base, is valid. It is the *anchor*, and the log is
+//! replayed from there.
 
 use std::{
     collections::BTreeMap,
@@ -16,14 +19,15 @@ use std::{
 
 use funcify_core::register::{Version, WriteId};
 
-/// How many versions Parameter Store keeps.
+/// How many versions of a parameter Parameter Store keeps, 100 ("Parameter Store quotas").
 pub(crate) const KEPT: u64 = 100;
 
-/// Stands for the write id of a version that none of us has made.
+/// The write id of a version that funcify did not write.
 pub(super) const NOBODY: WriteId = WriteId::from_bits(0);
 
-/// So many versions are asked for at once at most.
-const AT_ONCE: usize = 16;
+/// How many versions are requested at once, 16. It limits the requests that one reader sends at the
+/// same time; after a hundred losing writes a read takes seven rounds.
+const BATCH: usize = 16;
 
 /// What the log needs to know of one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,11 +39,11 @@ pub(crate) struct Entry {
 /// What a version claims to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Claim {
-    /// Nothing: there was no valid version before it.
+    /// Nothing. There was no valid version before it.
     First,
-    /// This one.
+    /// This version.
     On(Version),
-    /// Whatever there was: it is not ours and was written over it.
+    /// Any version. Somebody else wrote it over the record.
     Foreign,
 }
 
@@ -47,7 +51,7 @@ impl Entry {
     pub(crate) const FOREIGN: Self = Self { id: NOBODY, claim: Claim::Foreign };
 }
 
-/// The versions of one parameter up to `latest`, as far as they are known.
+/// The known versions of one parameter, up to `latest`.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     latest: u64,
@@ -55,25 +59,26 @@ pub(crate) struct Log {
     entries: BTreeMap<u64, Entry>,
 }
 
-/// What a log says.
+/// The result of reading a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reading {
-    /// The version that counts, vacant if it is foreign or `lost`.
+    /// The last valid version. Its record is empty if the version is foreign or `lost`.
     pub(crate) current: Option<Version>,
-    /// Whether what counted is no longer kept, after too many losers.
+    /// Whether Parameter Store no longer keeps the last valid version, after too many losing
+    /// writes.
     pub(crate) lost: bool,
 }
 
-/// The versions that must be known first.
+/// The versions that must be fetched first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown(pub(crate) Vec<u64>);
 
 enum Anchor {
     /// This version is valid.
     At(Version),
-    /// The whole log is there, from its first version on.
+    /// The log is complete, from its first version on.
     Beginning,
-    /// What was valid is no longer kept.
+    /// The last valid version is no longer kept.
     Lost,
 }
 
@@ -86,14 +91,14 @@ impl Log {
         self.entries.insert(pos, entry);
     }
 
-    /// Reads the log. `proven` was found to be valid before.
-    pub(crate) fn reading(&self, proven: Option<Version>) -> Result<Reading, Unknown> {
-        let mut last = match self.anchor(proven)? {
+    /// Reads the log. `verified` was found to be valid before.
+    pub(crate) fn reading(&self, verified: Option<Version>) -> Result<Reading, Unknown> {
+        let mut last = match self.anchor(verified)? {
             Anchor::At(version) => Some(version),
             Anchor::Beginning => None,
             Anchor::Lost => {
                 let latest = self.entry(self.latest, self.latest..=self.latest)?;
-                let current = Some(vacancy(latest.id, self.latest));
+                let current = Some(lost_version(latest.id, self.latest));
                 return Ok(Reading { current, lost: true });
             }
         };
@@ -112,19 +117,19 @@ impl Log {
         Ok(Reading { current: last, lost: false })
     }
 
-    fn anchor(&self, proven: Option<Version>) -> Result<Anchor, Unknown> {
+    fn anchor(&self, verified: Option<Version>) -> Result<Anchor, Unknown> {
         let oldest = (self.latest + 1).saturating_sub(self.kept).max(1);
         for pos in (oldest..=self.latest).rev() {
-            let entry = self.entry(pos, pos.saturating_sub(AT_ONCE as u64).max(oldest)..=pos)?;
+            let entry = self.entry(pos, pos.saturating_sub(BATCH as u64).max(oldest)..=pos)?;
             let version = Version::at(entry.id, pos);
-            if proven == Some(version) {
+            if verified == Some(version) {
                 return Ok(Anchor::At(version));
             }
             match entry.claim {
                 Claim::Foreign => return Ok(Anchor::At(version)),
                 Claim::First if pos == 1 => return Ok(Anchor::At(version)),
                 Claim::On(base) if (oldest..pos).contains(&base.pos()) => {
-                    // Another id: the parameter was deleted since and made anew.
+                    // With another id, the parameter was deleted and created again since then.
                     if self.entry(base.pos(), base.pos()..=pos)?.id == base.id() {
                         return Ok(Anchor::At(base));
                     }
@@ -138,7 +143,8 @@ impl Log {
         Ok(if oldest == 1 { Anchor::Beginning } else { Anchor::Lost })
     }
 
-    /// The entry at `pos`; if it is not known, all of `around` is asked for, for it will be needed.
+    /// The entry at `pos`. If it is unknown, all of `around` is requested, because it will be
+    /// needed.
     fn entry(&self, pos: u64, around: RangeInclusive<u64>) -> Result<Entry, Unknown> {
         match self.entries.get(&pos) {
             Some(entry) => Ok(*entry),
@@ -148,20 +154,21 @@ impl Log {
 
     fn need(&self, range: RangeInclusive<u64>) -> Result<(), Unknown> {
         let unknown = range.filter(|pos| !self.entries.contains_key(pos));
-        let unknown: Vec<u64> = unknown.take(AT_ONCE).collect();
+        let unknown: Vec<u64> = unknown.take(BATCH).collect();
         if unknown.is_empty() { Ok(()) } else { Err(Unknown(unknown)) }
     }
 
-    /// Whether the version at `pos` takes over where what counted was lost. It must be the very next
-    /// one: after another loser two could take over without knowing of each other.
+    /// Whether the version at `pos` takes over a lost record. It must be the next version:
+    /// otherwise two writers could take over without seeing each other.
     fn takes_over(&self, base: Version, pos: u64) -> bool {
         let before = self.entries.get(&base.pos());
-        base.pos() + 1 == pos && before.is_some_and(|entry| vacancy(entry.id, base.pos()) == base)
+        base.pos() + 1 == pos
+            && before.is_some_and(|entry| lost_version(entry.id, base.pos()) == base)
     }
 }
 
-/// The version of a record that was lost: it names the loser that was read last, turned over, so
-/// that it can be told from a version on top of that loser.
-pub(super) fn vacancy(id: WriteId, pos: u64) -> Version {
+/// The version of a lost record. It has the inverted id of the losing write that was read last, so
+/// that a claim on the lost record differs from a claim on that losing write.
+pub(super) fn lost_version(id: WriteId, pos: u64) -> Version {
     Version::at(WriteId::from_bits(!id.bits()), pos)
 }

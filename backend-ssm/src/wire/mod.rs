@@ -1,4 +1,4 @@
-//! The value of a parameter, and the log that its versions are.
+//! The value of a parameter, and the log that its versions form.
 
 mod log;
 #[cfg(test)]

@@ -6,10 +6,10 @@ use serde_json::{Map, Serializer, Value, ser::Formatter};
 
 use super::{Claim, Entry, log::NOBODY};
 
-/// The form that this version of funcify writes and reads.
-const FORM: u64 = 1;
+/// The format that this version of funcify writes and reads.
+const FORMAT: u64 = 1;
 
-/// What a version of the parameter holds besides its place in the log.
+/// The record in a version of the parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) body: Body,
@@ -32,44 +32,44 @@ struct Read {
     rec: Value,
 }
 
-/// The value of the version that the write `id` makes on top of `base`.
+/// The value of the version in which the write `id` replaces `base`.
 pub(crate) fn encode(
     base: Option<Version>,
     id: WriteId,
     body: &Body,
 ) -> Result<String, serde_json::Error> {
     let base = base.map(|base| (base.pos(), base.id().to_string()));
-    let written = Written { f: FORM, base, id: id.to_string(), rec: body.members() };
+    let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.members() };
     let mut value = Vec::new();
     written.serialize(&mut Serializer::with_formatter(&mut value, WithoutBracesInStrings))?;
     String::from_utf8(value).map_err(|error| serde_json::Error::io(io::Error::other(error)))
 }
 
-/// Total: a value that is not of our form is foreign, and vacant.
+/// Never fails: a value of another format is foreign, and its record is empty.
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
     match read(value) {
         Some((entry, Value::Object(members))) => {
-            (entry, Content { body: Body::new(members), corruption: None })
+            (entry, Content { body: Body::from(members), corruption: None })
         }
-        Some((entry, _)) => (entry, vacant(Corruption::NotAnObject)),
-        None => (Entry::FOREIGN, vacant(Corruption::Unreadable)),
+        Some((entry, _)) => (entry, empty(Corruption::NotAnObject)),
+        None => (Entry::FOREIGN, empty(Corruption::Unreadable)),
     }
 }
 
 impl Content {
-    /// Stands for what is no longer kept.
+    /// The content of a version that Parameter Store no longer keeps.
     pub(crate) fn lost() -> Self {
-        vacant(Corruption::Unreadable)
+        empty(Corruption::Unreadable)
     }
 }
 
-fn vacant(corruption: Corruption) -> Content {
+fn empty(corruption: Corruption) -> Content {
     Content { body: Body::default(), corruption: Some(corruption) }
 }
 
 fn read(value: &str) -> Option<(Entry, Value)> {
     let Read { f, base, id, rec } = serde_json::from_str(value).ok()?;
-    let id = WriteId::parse(&id).filter(|id| f == FORM && *id != NOBODY)?;
+    let id = WriteId::parse(&id).filter(|id| f == FORMAT && *id != NOBODY)?;
     let claim = match base {
         None => Claim::First,
         Some((pos, base)) => Claim::On(Version::at(WriteId::parse(&base)?, pos)),
@@ -77,7 +77,7 @@ fn read(value: &str) -> Option<(Entry, Value)> {
     Some((Entry { id, claim }, rec))
 }
 
-/// Compact JSON in which no `{{` can stand: Parameter Store takes it for a reference.
+/// Compact JSON without `{{`: Parameter Store reads it as a reference to another parameter.
 struct WithoutBracesInStrings;
 
 impl Formatter for WithoutBracesInStrings {
@@ -112,7 +112,7 @@ mod tests {
 
     fn body(value: Value) -> Body {
         let Value::Object(members) = value else { panic!("not an object") };
-        Body::new(members)
+        Body::from(members)
     }
 
     #[test]
@@ -133,15 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_no_object_is_damaged_and_keeps_its_place() {
+    fn a_record_that_is_not_an_object_is_corrupt_and_keeps_its_version() {
         let value = r#"{"f":1,"base":null,"id":"00000000000000000000000000000007","rec":5}"#;
         let (entry, content) = decode(value);
         assert_eq!(entry, Entry { id: ID, claim: Claim::First });
-        assert_eq!(content, vacant(Corruption::NotAnObject));
+        assert_eq!(content, empty(Corruption::NotAnObject));
     }
 
     #[test]
-    fn what_is_not_of_our_form_is_foreign_and_vacant() {
+    fn a_value_of_another_format_is_foreign_and_empty() {
         let id = ID.to_string();
         let values = [
             String::new(),
@@ -157,7 +157,7 @@ mod tests {
             format!(r#"{{"f":1,"base":null,"id":"{id}"}}"#),
         ];
         for value in values {
-            assert_eq!(decode(&value), (Entry::FOREIGN, vacant(Corruption::Unreadable)), "{value}");
+            assert_eq!(decode(&value), (Entry::FOREIGN, empty(Corruption::Unreadable)), "{value}");
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
             base in proptest::option::of((any::<u64>(), any::<u128>())),
         ) {
             let base = base.map(|(pos, id)| Version::at(WriteId::from_bits(id), pos));
-            let record = Body::new(members.into_iter().collect());
+            let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let value = encode(base, WriteId::from_bits(id), &record).unwrap();
             prop_assert!(!value.contains("{{"), "{}", value);
             let claim = base.map_or(Claim::First, Claim::On);
@@ -199,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read(value in ".{0,200}") {
+        fn any_text_can_be_decoded(value in ".{0,200}") {
             decode(&value);
         }
     }

@@ -2,30 +2,30 @@ use crate::Timestamp;
 
 /// The reports of some seconds, as the rate rule remembers them.
 ///
-/// A report stands for as many calls as its weight; the numbers of reports say how sure the sums
+/// A report counts for as many calls as its weight; the numbers of reports say how certain the sums
 /// are. Stored as `[age in seconds, calls, failures, slow, reports, failed reports, slow reports]`,
-/// the age counted from the newest bucket.
+/// where the age is counted from the newest bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// When it begins: a whole second.
+    /// When the bucket begins: a whole second.
     pub at: Timestamp,
-    /// How many calls it stands for.
+    /// For how many calls the reports count.
     pub calls: u32,
-    /// How many of them failed.
+    /// How many of the calls failed.
     pub failures: u32,
-    /// How many of them were slow.
+    /// How many of the calls were slow.
     pub slow: u32,
-    /// How many reports that was read from.
+    /// How many reports there are.
     pub reports: u32,
-    /// How many of those told of a failure.
+    /// How many of the reports are of failed calls.
     pub failed_reports: u32,
-    /// How many of those told of a slow call.
+    /// How many of the reports are of slow calls.
     pub slow_reports: u32,
 }
 
 impl Bucket {
     /// Adds what `other` counted.
-    pub fn absorb(&mut self, other: &Self) {
+    pub(super) fn absorb(&mut self, other: &Self) {
         for (sum, more) in [
             (&mut self.calls, other.calls),
             (&mut self.failures, other.failures),
@@ -39,7 +39,7 @@ impl Bucket {
     }
 }
 
-/// The stored form of all buckets: ages, not times, which halves the record.
+/// The stored form of all buckets. Ages instead of times halve the record.
 pub(super) mod list {
     use std::time::Duration;
 

@@ -1,47 +1,48 @@
 use std::time::Duration;
 
-use super::{Cause, CircuitName, PolicyFault};
+use super::{Cause, CircuitName, policy::fault::PolicyFault};
 use crate::name::NameError;
 
 /// A call was refused because the circuit is open.
 ///
-/// Not generic, so that it can be found by walking [`source`](std::error::Error::source), and made
-/// without an allocation.
+/// It is not generic, so that you can find it by following [`source`](std::error::Error::source). It
+/// is created without an allocation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit `{circuit}` is open, try again in {} ms", retry_after.as_millis())]
 #[non_exhaustive]
 pub struct CircuitOpen {
     /// The circuit that refused.
     pub circuit: CircuitName,
-    /// When a call may be admitted again.
+    /// After how long a call may be admitted again.
     pub retry_after: Duration,
     /// Why it refused.
     pub cause: Cause,
 }
 
 impl CircuitOpen {
-    /// The refusal of `circuit`: for tests, and for whoever refuses in its name.
+    /// The refusal of `circuit`, for tests.
+    #[doc(hidden)]
     #[must_use]
     pub fn new(circuit: CircuitName, retry_after: Duration, cause: Cause) -> Self {
         Self { circuit, retry_after, cause }
     }
 }
 
-/// What a call through a circuit can fail with.
+/// Why a call through a circuit failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CircuitError<E> {
-    /// The call was refused: nothing was sent.
+    /// The call was refused; nothing was sent.
     #[error("the call was refused")]
     Open(#[source] CircuitOpen),
-    /// The call was admitted and the breaker ended it: it took longer than the call timeout or the
-    /// invocation's deadline.
+    /// The breaker ended the call: it took longer than the call timeout, or than the invocation's
+    /// deadline allows.
     #[error("the call was ended after {} ms", after.as_millis())]
     TimedOut {
-        /// How long it was given.
+        /// How long the call was given.
         after: Duration,
     },
-    /// The call was admitted and failed by itself.
+    /// The call failed with its own error.
     #[error(transparent)]
     Failed(E),
 }
@@ -52,15 +53,18 @@ impl<E> From<CircuitOpen> for CircuitError<E> {
     }
 }
 
-/// A breaker cannot be made: everything that is wrong, at once.
+/// The name or the policy of a circuit is wrong. The message lists everything that is, at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit cannot be configured: {}", list(name.as_ref(), policy))]
-#[non_exhaustive]
 pub struct CircuitConfigError {
-    /// What is wrong with the name.
-    pub name: Option<NameError>,
-    /// What is wrong with the policy.
-    pub policy: Vec<PolicyFault>,
+    name: Option<NameError>,
+    policy: Vec<PolicyFault>,
+}
+
+impl CircuitConfigError {
+    pub(super) fn new(name: Option<NameError>, policy: Vec<PolicyFault>) -> Self {
+        Self { name, policy }
+    }
 }
 
 fn list(name: Option<&NameError>, policy: &[PolicyFault]) -> String {

@@ -3,53 +3,58 @@ use std::{fmt, sync::Arc};
 use super::{Cause, CircuitName, CircuitRecord, CircuitState, Override};
 use crate::{Timestamp, register::WriteId};
 
-/// Something that happened to a circuit, as this process saw it.
+/// A change of a circuit, as this process saw it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CircuitEvent {
-    /// It opened, here or elsewhere in the fleet.
+    /// The circuit opened, here or elsewhere in the fleet.
+    #[non_exhaustive]
     Opened {
         /// The new epoch.
         epoch: u64,
-        /// Why.
+        /// Why it opened.
         cause: Option<Cause>,
-        /// The end of the stand-down.
+        /// When its open duration ends.
         until: Timestamp,
     },
-    /// Its first probe is under way.
+    /// The first probe is under way.
+    #[non_exhaustive]
     HalfOpened {
         /// The new epoch.
         epoch: u64,
     },
-    /// It closed.
+    /// The circuit closed.
+    #[non_exhaustive]
     Closed {
         /// The new epoch.
         epoch: u64,
     },
     /// A call of this process became a probe.
+    #[non_exhaustive]
     ProbeGranted {
         /// The probe.
         id: WriteId,
     },
-    /// A call of this process wanted to be a probe, and another was first.
+    /// A call of this process could not become a probe, because another was first.
     ProbeRefused,
-    /// The lease of a probe of this process was over before its result was known.
+    /// The lease of a probe of this process ended before its result was known.
+    #[non_exhaustive]
     ProbeExpired {
         /// The probe.
         id: WriteId,
     },
-    /// The store failed: this process decides by itself from now on.
+    /// The store failed. From now on this process decides by itself.
     StoreDown,
-    /// The store is back: the fleet's record counts again.
+    /// The store is back. The fleet's record counts again.
     StoreBack,
-    /// An operator gave an order, or it was cleared.
+    /// An operator set an override, or cleared it.
     Override(Option<Override>),
 }
 
-/// Who is told of events: called at once, on the task that saw them, so it must be quick.
+/// Receives the events, at once and on the task that saw them.
 pub(super) type Listener = Arc<dyn Fn(&CircuitName, &CircuitEvent) + Send + Sync>;
 
-/// What a look at a newer record tells.
+/// What changed from one record to a newer one.
 pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEvent> {
     let mut events = Vec::new();
     let moved = (old.epoch, old.changed_at) != (new.epoch, new.changed_at);
@@ -59,7 +64,7 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
             events.push(CircuitEvent::Opened { epoch, cause: new.cause, until: new.open_until });
         }
         CircuitState::HalfOpen if moved => events.push(CircuitEvent::HalfOpened { epoch }),
-        // A closed circuit that is seen for the first time is no news.
+        // The first sight of a closed circuit is no change.
         CircuitState::Closed if old.state != CircuitState::Closed => {
             events.push(CircuitEvent::Closed { epoch });
         }
@@ -71,7 +76,8 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
     events
 }
 
-pub(super) fn tell(circuit: &CircuitName, listener: Option<&Listener>, event: &CircuitEvent) {
+/// Logs an event, and passes it to the listener.
+pub(super) fn emit(circuit: &CircuitName, listener: Option<&Listener>, event: &CircuitEvent) {
     match event {
         CircuitEvent::Opened { .. } | CircuitEvent::StoreDown => {
             tracing::warn!(%circuit, %event, "circuit");
@@ -102,8 +108,8 @@ impl fmt::Display for CircuitEvent {
             Self::ProbeExpired { id } => write!(f, "probe expired id={id}"),
             Self::StoreDown => f.write_str("store down"),
             Self::StoreBack => f.write_str("store back"),
-            Self::Override(Some(order)) => {
-                write!(f, "override mode={:?} until={} by={:?}", order.mode, order.until, order.by)
+            Self::Override(Some(set)) => {
+                write!(f, "override mode={:?} until={} by={:?}", set.mode, set.until, set.by)
             }
             Self::Override(None) => f.write_str("override cleared"),
         }

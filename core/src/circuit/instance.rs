@@ -4,20 +4,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::chance;
 
-/// The tag by which one instance of the fleet is told from another.
+/// The tag that tells one instance of the fleet from another.
 ///
-/// At most eight characters of `A-Z a-z 0-9 _ . -`, so that a full record stays small. Of a longer
-/// tag the end is kept: that is where a log stream's name is random.
-///
-/// # Examples
-///
-/// ```
-/// use funcify_core::circuit::Instance;
-///
-/// let tag = Instance::new("2026/11/22/[$LATEST]7d1f0a3c9be2");
-/// assert_eq!(tag.as_str(), "0a3c9be2");
-/// assert_ne!(Instance::random(), Instance::random());
-/// ```
+/// At most eight characters of `A-Z a-z 0-9 _ . -`, so that a full record stays small. The end of a
+/// longer tag is kept, because that is where the name of a log stream is random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance([u8; 8]);
 
@@ -27,7 +17,7 @@ impl Instance {
         Self::from_tag(tag.as_ref()).unwrap_or_else(Self::random)
     }
 
-    /// A random tag: what a process has unless it is told another.
+    /// A random tag, which a breaker has unless it gets another.
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; 4];
@@ -74,9 +64,22 @@ impl Serialize for Instance {
 }
 
 impl<'de> Deserialize<'de> for Instance {
-    /// Total on text: a tag that nobody here would write is still one tag.
+    /// Any text is a tag, so that an odd one does not make the record corrupt.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let tag = String::deserialize(deserializer)?;
         Ok(Self::from_tag(&tag).unwrap_or(Self(*b"unknown\0")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_long_tag_is_kept_and_random_tags_differ() {
+        let tag = Instance::new("2026/11/22/[$LATEST]7d1f0a3c9be2");
+        assert_eq!(tag.as_str(), "0a3c9be2");
+        assert_ne!(Instance::random(), Instance::random());
+        assert_ne!(Instance::new("$$"), Instance::new("$$"), "no legal character");
     }
 }

@@ -7,26 +7,26 @@ use std::{
 
 use tower::{Layer, Service};
 
-use super::{CallOutcome, CircuitBreaker, CircuitError, breaker::by_result};
+use super::{CallOutcome, CircuitBreaker, CircuitError};
 
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
-/// `C` says what a result tells about the dependency; unless given, an error is a failure.
+/// The service then fails with [`CircuitError`].
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify_core::circuit::{CircuitBreaker, CircuitLayer, CallOutcome};
+/// use funcify_core::circuit::{CallOutcome, CircuitBreaker, CircuitLayer};
 /// use tower::{Layer, service_fn};
 ///
 /// # fn protect(circuit: CircuitBreaker) {
 /// let warehouse = service_fn(async |_order: u32| Ok::<u16, std::io::Error>(503));
 /// let by_status = |status: &Result<u16, std::io::Error>| match status {
 ///     Ok(400..500) => CallOutcome::Neutral,
-///     Ok(500..) | Err(_) => CallOutcome::Failure,
-///     Ok(_) => CallOutcome::Success,
+///     Ok(500..) => CallOutcome::Failure,
+///     result => CallOutcome::of(result),
 /// };
-/// let protected = CircuitLayer::new(circuit).classify(by_status).layer(warehouse);
+/// let protected = CircuitLayer::new(circuit, by_status).layer(warehouse);
 /// # let _ = protected;
 /// # }
 /// ```
@@ -36,17 +36,12 @@ pub struct CircuitLayer<C> {
     classify: C,
 }
 
-impl CircuitLayer<()> {
-    /// A layer in which an error is a failure.
+impl<C> CircuitLayer<C> {
+    /// A layer that classifies results with `classify`, a `Fn(&Result<Response, Error>) ->
+    /// CallOutcome`. With [`CallOutcome::of`] an error counts as a failure.
     #[must_use]
-    pub fn new(breaker: CircuitBreaker) -> Self {
-        Self { breaker, classify: () }
-    }
-
-    /// Classifies results by `classify`, a `Fn(&Result<Response, Error>) -> CallOutcome`.
-    #[must_use]
-    pub fn classify<C>(self, classify: C) -> CircuitLayer<C> {
-        CircuitLayer { breaker: self.breaker, classify }
+    pub fn new(breaker: CircuitBreaker, classify: C) -> Self {
+        Self { breaker, classify }
     }
 }
 
@@ -59,30 +54,12 @@ impl<S, C: Clone> Layer<S> for CircuitLayer<C> {
     }
 }
 
-/// The service that a [`CircuitLayer`] makes.
+/// The service of a [`CircuitLayer`].
 #[derive(Clone)]
 pub struct CircuitService<S, C> {
     inner: S,
     breaker: CircuitBreaker,
     classify: C,
-}
-
-/// Says what a result tells about the dependency: a function, or `()` for "an error is a failure".
-pub trait Classify<T, E> {
-    /// The outcome of a call with this result.
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome;
-}
-
-impl<T, E> Classify<T, E> for () {
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
-        by_result(result)
-    }
-}
-
-impl<T, E, F: Fn(&Result<T, E>) -> CallOutcome> Classify<T, E> for F {
-    fn outcome(&self, result: &Result<T, E>) -> CallOutcome {
-        self(result)
-    }
 }
 
 impl<S, C, Request> Service<Request> for CircuitService<S, C>
@@ -91,7 +68,7 @@ where
     S::Future: Send,
     S::Response: Send,
     S::Error: Send,
-    C: Classify<S::Response, S::Error> + Clone + Send + 'static,
+    C: Fn(&Result<S::Response, S::Error>) -> CallOutcome + Clone + Send + 'static,
     Request: Send + 'static,
 {
     type Response = S::Response;
@@ -103,17 +80,12 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The service that was polled ready is the one to call; the clone is not ready yet.
+        // Call the service that was polled; the clone is not ready yet.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (breaker, classify) = (self.breaker.clone(), self.classify.clone());
         Box::pin(async move {
-            breaker
-                .call_classified(
-                    move |result: &Result<S::Response, S::Error>| classify.outcome(result),
-                    async || inner.call(request).await,
-                )
-                .await
+            breaker.call_classified(classify, async || inner.call(request).await).await
         })
     }
 }

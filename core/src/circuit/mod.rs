@@ -1,28 +1,32 @@
-//! The shared circuit: its record, the contract of its store, the rules and the breaker.
+//! The shared circuit: the breaker, its policy, and the record that the fleet shares.
 //!
-//! A [`CircuitBreaker`] stands in front of one dependency. Its state, a [`CircuitRecord`], is shared
-//! by the whole fleet through a [`CircuitStateProvider`]; what moves it is the pure functions in
-//! [`rules`], by a [`CircuitPolicy`]. The chapter `docs/circuit.md` says how to choose its numbers.
+//! A [`CircuitBreaker`] protects one dependency. Its state, a [`CircuitRecord`], is shared by the
+//! whole fleet through a [`CircuitStateProvider`]. A [`CircuitPolicy`] says when the circuit opens,
+//! by a [`CountRule`] or a [`RateRule`], and how it closes again.
 
 mod breaker;
-mod bucket;
+pub(crate) mod bucket;
 mod error;
 mod event;
-mod instance;
+pub(crate) mod instance;
 mod layer;
 mod policy;
 mod provider;
-mod record;
-pub mod rules;
+pub(crate) mod record;
+pub(crate) mod rules;
 
 pub use crate::name::CircuitName;
 pub use breaker::{CircuitBreaker, Guard};
-pub use bucket::Bucket;
 pub use error::{CircuitConfigError, CircuitError, CircuitOpen};
 pub use event::CircuitEvent;
-pub use instance::Instance;
-pub use layer::{CircuitLayer, CircuitService, Classify};
-pub use policy::{CircuitPolicy, PolicyFault, Rule, SlowCalls, StoreDown};
+pub use layer::CircuitLayer;
+pub use policy::{CircuitPolicy, StoreDown};
 pub use provider::CircuitStateProvider;
-pub use record::{Cause, CircuitRecord, CircuitState, Failure, Override, OverrideMode, Probe};
-pub use rules::CallOutcome;
+pub use record::{Cause, CircuitRecord, CircuitState, Override, OverrideMode};
+pub use rules::{CallOutcome, CountRule, RateRule};
+
+pub(crate) use self::{
+    bucket::Bucket,
+    instance::Instance,
+    record::{Failure, Probe},
+};

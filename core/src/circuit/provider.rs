@@ -4,34 +4,31 @@ use async_trait::async_trait;
 
 use super::{CircuitName, CircuitRecord};
 use crate::{
-    Clock, StoreError, SystemClock,
-    register::{
-        Record, RecordKey, Register, RetryingRegister, Swap, Version, Versioned, WriteId, decode,
-        encode,
-    },
+    StoreError,
+    register::{RecordKey, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 
 /// Where the fleet keeps the state of its circuits.
 ///
-/// Every [`Register`] is one. Implement this trait itself only for a store that cannot be a
-/// register, or to wrap another provider.
+/// Every [`Register`](crate::register::Register) becomes one inside a [`RetryingRegister`]. Implement
+/// this trait yourself only for a store that cannot be a register, or to wrap another provider.
 ///
 /// # Contract
 ///
-/// The laws of [`Register`] hold, and besides:
+/// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
-/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation of a process) or the
-///   invocation's, whichever is first; with less than 50 ms left nothing is started.
-/// - **L3** What is ambiguous was repeated with the same id until then.
-/// - **L9** A record that cannot be read is vacant, with its version; members of a newer version
-///   are kept.
+/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation on a store) or the
+///   deadline of the invocation, whichever comes first. With less than 50 ms left nothing is started.
+/// - **L3** An ambiguous write was repeated with the same id until then.
+/// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
+///   has written are kept.
 #[async_trait]
 pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
     /// Reads the state of `circuit`.
     ///
     /// # Errors
     ///
-    /// Whatever the store failed with, once the deadline is reached.
+    /// The error of the store, once the deadline is reached.
     async fn circuit_state(
         &self,
         circuit: &CircuitName,
@@ -42,7 +39,7 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreErrorKind::Ambiguous`](crate::StoreErrorKind::Ambiguous) if the write may have been
-    /// applied; after any other error it was not.
+    /// applied. After any other error it was not.
     async fn update_state(
         &self,
         circuit: &CircuitName,
@@ -53,13 +50,12 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
 }
 
 #[async_trait]
-impl<R: Register + ?Sized> CircuitStateProvider for R {
+impl CircuitStateProvider for RetryingRegister {
     async fn circuit_state(
         &self,
         circuit: &CircuitName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        let key = RecordKey::from(circuit);
-        Ok(RetryingRegister::new(self, &key)?.read().await?.map(decode))
+        self.read_record(&RecordName::from(circuit)).await
     }
 
     async fn update_state(
@@ -69,10 +65,12 @@ impl<R: Register + ?Sized> CircuitStateProvider for R {
         id: WriteId,
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
-        let key = RecordKey::from(circuit);
-        let keep_for = next.keep_for(SystemClock.now());
-        let swap =
-            RetryingRegister::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
-        Ok(swap.decode())
+        self.swap_record(&RecordName::from(circuit), expected, id, next).await
+    }
+}
+
+impl From<&CircuitName> for RecordKey {
+    fn from(name: &CircuitName) -> Self {
+        Self::of::<CircuitRecord>(name.into())
     }
 }

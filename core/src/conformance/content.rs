@@ -1,10 +1,12 @@
-//! L1, what was written is what is read: every kind of content comes back as it went in.
+//! L1: all content is read back as it was written.
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::checks,
     client::body,
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::register::Body;
 
@@ -76,7 +78,7 @@ async fn integers_to_the_ends_of_64_bits_come_back(trial: &Trial<'_>) -> Verdict
     comes_back(trial, json!({"list": ends, "most": u64::MAX, "least": i64::MIN, "zero": 0})).await
 }
 
-/// As numbers: a store may hand back 2.0 as 2.
+/// Compared as numbers: a store may return 2.0 as 2.
 async fn fractions_keep_their_value(trial: &Trial<'_>) -> Verdict {
     let fractions = [0.5, -0.25, 0.1, 1.0 / 3.0, 1e-7, 123_456.789, 2.0, 1e15];
     let key = trial.token()?;
@@ -85,7 +87,7 @@ async fn fractions_keep_their_value(trial: &Trial<'_>) -> Verdict {
         .enumerate()
         .map(|(place, number)| (format!("n{place}"), json!(number)))
         .collect();
-    trial.client.write(&key, None, &Body::new(members)).await?;
+    trial.client.write(&key, None, &Body::from(members)).await?;
     let found = trial.client.read_until(&key, |found| found.is_some()).await?;
     let found = found.map(|found| found.value).unwrap_or_default();
     for (place, number) in fractions.iter().enumerate() {
@@ -150,12 +152,12 @@ async fn a_body_that_shrinks_comes_back(trial: &Trial<'_>) -> Verdict {
     trial.client.shows(&key, narrow, &body("x")).await
 }
 
-/// As the first write of a token, and on top of a circuit.
+/// As the first write of a token, and as the second write of a circuit.
 async fn comes_back(trial: &Trial<'_>, content: Value) -> Verdict {
     let Value::Object(members) = content else {
-        return Err(Shortfall::Broken("a check brought no object".to_owned()));
+        return Err(Shortfall::Broken("the check has no object".to_owned()));
     };
-    let content = Body::new(members);
+    let content = Body::from(members);
     let token = trial.token()?;
     let version = trial.client.write(&token, None, &content).await?;
     trial.client.shows(&token, version, &content).await?;

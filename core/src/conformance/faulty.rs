@@ -9,51 +9,17 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::Breakable;
+use super::{Breakable, Fault};
 use crate::{
-    Chance, StoreError, StoreErrorKind,
+    StoreError, StoreErrorKind,
+    chance::Chance,
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
-/// What can happen to one operation on its way to the store and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing: it goes well.
-    Pass,
-    /// The request is lost after it was sent: nothing is applied, and the caller cannot know it.
-    LoseRequest,
-    /// The reply is lost: a write is applied, and the caller cannot know it.
-    LoseReply,
-    /// The store cannot be reached: nothing is applied, and the caller knows.
-    Refuse,
-    /// The store asks for fewer requests: nothing is applied, and the caller knows.
-    Throttle,
-    /// The store refuses the caller's rights: nothing is applied, and the caller knows.
-    Deny,
-    /// The request arrives only after this time.
-    Delay(Duration),
-    /// The request never arrives and no answer ever comes.
-    Hang,
-    /// The request arrives; no answer ever comes.
-    HangAfter,
-    /// The request is held up: a write arrives only after this many later operations, when its
-    /// caller has long been told that nobody knows.
-    Late {
-        /// How many operations lie between.
-        later: u32,
-    },
-    /// It goes well, and a write arrives once more after this many later operations.
-    Duplicate {
-        /// How many operations lie between.
-        later: u32,
-    },
-}
-
-/// Any register, with a store that fails on request.
+/// Any register, with faults on request.
 ///
-/// What is to happen is said operation by operation ([`script`](Self::script)), for all that follow
-/// ([`always`](Self::always)), or drawn from a seed ([`random`](Self::random)). Clones share all of
-/// it.
+/// The faults are given operation by operation ([`script`](Self::script)), for all later operations
+/// ([`always`](Self::always)), or drawn from a seed ([`random`](Self::random)). Clones share them.
 ///
 /// # Examples
 ///
@@ -64,17 +30,19 @@ pub enum Fault {
 ///     StoreErrorKind,
 ///     circuit::{CircuitName, CircuitStateProvider},
 ///     conformance::{Fault, Faulty},
+///     register::RetryingRegister,
 /// };
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let store = Faulty::new(Arc::new(MemoryBackend::default()));
+/// let faulty = Faulty::new(Arc::new(MemoryBackend::default()));
+/// let store = RetryingRegister::new(faulty.clone());
 /// let circuit = CircuitName::new("auth0").unwrap();
 ///
-/// store.script([Fault::Refuse, Fault::Refuse]);
+/// faulty.script([Fault::Refuse, Fault::Refuse]);
 /// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
-/// assert_eq!(store.reads(), 3);
+/// assert_eq!(faulty.reads(), 3);
 ///
-/// store.always(Fault::Deny);
+/// faulty.always(Fault::Deny);
 /// let error = store.circuit_state(&circuit).await.unwrap_err();
 /// assert_eq!(error.kind(), StoreErrorKind::Denied);
 /// # });
@@ -120,43 +88,42 @@ struct Write {
 }
 
 impl<R: Register + ?Sized> Faulty<R> {
-    /// Wraps a register; nothing fails until it is asked to.
+    /// Wraps a register. Nothing fails until a fault is set.
     #[must_use]
     pub fn new(store: Arc<R>) -> Self {
         Self { state: Arc::default(), store }
     }
 
-    /// Lets these happen to the next operations, in this order, after those that were scripted
-    /// before.
+    /// Sets the faults of the next operations, in this order, after those of earlier scripts.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().script.extend(faults);
     }
 
-    /// Lets this happen to every operation after the script.
+    /// Sets the fault of every operation after the script.
     pub fn always(&self, fault: Fault) {
         self.state().afterwards = Afterwards::Always(fault);
     }
 
-    /// Lets a fault happen to this part of the operations after the script, drawn from `seed`.
-    /// Drawn are all that end by themselves and can happen to the rightful.
+    /// Sets faults for this fraction of the operations after the script, drawn from `seed`: all but
+    /// those that hang or deny.
     pub fn random(&self, seed: u64, rate: f64) {
         self.state().afterwards = Afterwards::Random { chance: Chance::seeded(seed), rate };
     }
 
-    /// Lets nothing happen any more; what is late still arrives.
+    /// Removes all faults. Late requests still arrive.
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
         state.afterwards = Afterwards::Pass;
     }
 
-    /// How many reads were asked for.
+    /// How many reads were requested.
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.state().reads
     }
 
-    /// How many swaps were asked for.
+    /// How many swaps were requested.
     #[must_use]
     pub fn swaps(&self) -> u64 {
         self.state().swaps
@@ -166,10 +133,10 @@ impl<R: Register + ?Sized> Faulty<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets what is late arrive, and holds the operation up for as long as its fault says.
-    async fn on_the_way(&self, fault: Fault, due: Vec<Write>) -> Result<(), StoreError> {
+    /// Lets late requests arrive, and then applies the part of the fault before the store.
+    async fn before_the_store(&self, fault: Fault, due: Vec<Write>) -> Result<(), StoreError> {
         for Write { key, expected, id, body, keep_for } in due {
-            // Nobody waits for the answer any more.
+            // Nobody waits for the answer.
             let _ = self.store.swap(&key, expected, id, &body, keep_for).await;
         }
         match fault {
@@ -193,7 +160,7 @@ impl<R: Register + ?Sized> Faulty<R> {
 impl<R: Register + ?Sized> Register for Faulty<R> {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let (fault, due) = self.state().next_read();
-        self.on_the_way(fault, due).await?;
+        self.before_the_store(fault, due).await?;
         match fault {
             Fault::LoseRequest | Fault::LoseReply | Fault::Late { .. } => {
                 Err(failed(StoreErrorKind::Unavailable, fault))
@@ -213,7 +180,7 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
     ) -> Result<Swap<Body>, StoreError> {
         let write = Write { key: key.clone(), expected, id, body: body.clone(), keep_for };
         let (fault, due) = self.state().next_swap(write);
-        self.on_the_way(fault, due).await?;
+        self.before_the_store(fault, due).await?;
         if matches!(fault, Fault::LoseRequest | Fault::Late { .. }) {
             return Err(failed(StoreErrorKind::Ambiguous, fault));
         }
@@ -225,8 +192,8 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
         }
     }
 
-    fn pace(&self) -> PollPolicy {
-        self.store.pace()
+    fn poll_policy(&self) -> PollPolicy {
+        self.store.poll_policy()
     }
 }
 
@@ -236,7 +203,7 @@ impl<R: Register + ?Sized> Breakable for Faulty<R> {
         Arc::new(self.clone())
     }
 
-    async fn arm(&self, fault: Fault) -> bool {
+    async fn enable_fault(&self, fault: Fault) -> bool {
         self.script([fault]);
         true
     }
@@ -272,7 +239,7 @@ impl State {
         })
     }
 
-    /// The duplicates that arrive before this operation.
+    /// The late writes that arrive before this operation.
     fn due(&mut self) -> Vec<Write> {
         let (due, late) =
             std::mem::take(&mut self.late).into_iter().partition(|late| late.after == 0);
@@ -298,7 +265,7 @@ fn draw(chance: &Chance) -> Fault {
 }
 
 fn failed(kind: StoreErrorKind, fault: Fault) -> StoreError {
-    StoreError::new("faulty", kind, format!("{fault:?} was asked for"))
+    StoreError::new("faulty", kind, format!("the injected fault {fault:?}"))
 }
 
 impl<R: fmt::Debug + ?Sized> fmt::Debug for Faulty<R> {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{
-    check::{Trial, Verdict, checks, ensure},
+    check::checks,
     client::body,
+    trial::Trial,
+    verdict::{Verdict, ensure},
 };
 use crate::register::{Version, WriteId};
 
@@ -21,7 +23,7 @@ checks! { L2:
     a_conflict_carries_what_is_there_now,
     a_conflict_on_nothing_carries_nothing,
     what_a_conflict_carries_can_be_written_on,
-    a_conflict_does_not_come_to_pass_later,
+    a_conflict_is_not_applied_later,
 }
 
 async fn a_write_that_expects_nothing_conflicts_with_a_record(trial: &Trial<'_>) -> Verdict {
@@ -114,7 +116,7 @@ async fn what_a_conflict_carries_can_be_written_on(trial: &Trial<'_>) -> Verdict
     trial.client.shows(&key, second, &body("second")).await
 }
 
-async fn a_conflict_does_not_come_to_pass_later(trial: &Trial<'_>) -> Verdict {
+async fn a_conflict_is_not_applied_later(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let first = trial.client.write(&key, None, &body("first")).await?;
     let second = trial.client.write(&key, Some(first), &body("second")).await?;

@@ -1,16 +1,18 @@
-//! L3: ambiguous means at most once; every other error means not at all.
+//! L3: ambiguous means at most once. Every other error means not at all.
 
 use std::sync::Arc;
 
 use super::{
     Fault, Faulty,
-    check::{Shortfall, Trial, Verdict, breakable, checks, ensure},
+    check::checks,
     client::{Write, body},
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
-    register::{Body, Swap, Versioned, WriteId},
+    register::{Body, RetryingRegister, Swap, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 
@@ -20,15 +22,15 @@ checks! { L3:
     a_refused_write_changes_nothing,
     a_throttled_write_changes_nothing,
     a_denied_write_changes_nothing,
-    after_a_fault_the_store_goes_on,
-    a_token_is_written_once_though_the_reply_was_lost,
-    a_token_is_written_once_though_the_request_was_lost,
-    a_circuit_is_written_once_though_three_replies_were_lost,
-    a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_tells,
+    after_a_fault_the_store_works_again,
+    a_token_is_written_once_although_the_reply_was_lost,
+    a_token_is_written_once_although_the_request_was_lost,
+    a_circuit_is_written_once_although_three_replies_were_lost,
+    a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows_it,
     a_write_whose_requests_are_all_refused_changes_nothing,
-    a_body_of_five_kilobytes_is_kept_whole_or_refused_whole,
-    a_body_of_half_a_megabyte_is_kept_whole_or_refused_whole,
-    a_number_beyond_every_store_is_kept_or_refused_whole,
+    a_body_of_five_kilobytes_is_kept_whole_or_refused,
+    a_body_of_half_a_megabyte_is_kept_whole_or_refused,
+    a_number_too_large_for_a_store_is_kept_or_refused,
 }
 
 async fn a_lost_reply_is_answered_truthfully(trial: &Trial<'_>) -> Verdict {
@@ -51,11 +53,11 @@ async fn a_denied_write_changes_nothing(trial: &Trial<'_>) -> Verdict {
     one_fault(trial, Fault::Deny).await
 }
 
-async fn after_a_fault_the_store_goes_on(trial: &Trial<'_>) -> Verdict {
-    let broken = breakable(trial)?;
+async fn after_a_fault_the_store_works_again(trial: &Trial<'_>) -> Verdict {
+    let broken = trial.breakable()?;
     let key = trial.token()?;
     for fault in [Fault::LoseReply, Fault::LoseRequest, Fault::Refuse, Fault::Throttle] {
-        if broken.arm(fault).await {
+        if broken.enable_fault(fault).await {
             let write = Write::new(&key, None, &body("first"));
             drop(write.once(&*broken.register()).await);
             trial.client.replace(&key, &body("after")).await?;
@@ -64,39 +66,41 @@ async fn after_a_fault_the_store_goes_on(trial: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-async fn a_token_is_written_once_though_the_reply_was_lost(trial: &Trial<'_>) -> Verdict {
+async fn a_token_is_written_once_although_the_reply_was_lost(trial: &Trial<'_>) -> Verdict {
     token_is_written_once(trial, &[Fault::LoseReply]).await
 }
 
-async fn a_token_is_written_once_though_the_request_was_lost(trial: &Trial<'_>) -> Verdict {
+async fn a_token_is_written_once_although_the_request_was_lost(trial: &Trial<'_>) -> Verdict {
     token_is_written_once(trial, &[Fault::LoseRequest]).await
 }
 
-async fn a_circuit_is_written_once_though_three_replies_were_lost(trial: &Trial<'_>) -> Verdict {
+async fn a_circuit_is_written_once_although_three_replies_were_lost(trial: &Trial<'_>) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.script([Fault::LoseReply; 3]);
     let name = CircuitName::new(trial.name())?;
     let open = CircuitRecord { state: CircuitState::Open, epoch: 1, ..CircuitRecord::default() };
     let id = WriteId::random();
-    let swap = faulty.update_state(&name, None, id, &open).await?;
+    let swap = RetryingRegister::new(faulty).update_state(&name, None, id, &open).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
-    ensure!(version.id() == id, "done as {version:?}, sent as {id}");
-    let swap = trial.other.register.update_state(&name, Some(version), WriteId::random(), &open);
-    ensure!(matches!(swap.await?, Swap::Applied(_)), "what was done is not what is there");
+    ensure!(version.id() == id, "applied as {version:?}, sent as {id}");
+    let swap = trial.other.store.update_state(&name, Some(version), WriteId::random(), &open);
+    ensure!(matches!(swap.await?, Swap::Applied(_)), "what was applied is not what is there");
     Ok(())
 }
 
-async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_tells(
+async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows_it(
     trial: &Trial<'_>,
 ) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(Fault::LoseReply);
     let key = TokenKey::new(trial.name())?;
     let id = WriteId::random();
-    let Err(error) = faulty.write(&key, None, id, &TokenRecord::default()).await else {
-        return Err(Shortfall::Broken("an answer though every reply was lost".to_owned()));
+    let Err(error) =
+        RetryingRegister::new(faulty).write(&key, None, id, &TokenRecord::default()).await
+    else {
+        return Err(Shortfall::Broken("an answer although every reply was lost".to_owned()));
     };
     ensure!(error.kind() == StoreErrorKind::Ambiguous, "it is {:?}", error.kind());
     let is_it =
@@ -110,42 +114,44 @@ async fn a_write_whose_requests_are_all_refused_changes_nothing(trial: &Trial<'_
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(Fault::Refuse);
     let key = TokenKey::new(trial.name())?;
-    let Err(error) = faulty.write(&key, None, WriteId::random(), &TokenRecord::default()).await
+    let Err(error) = RetryingRegister::new(faulty)
+        .write(&key, None, WriteId::random(), &TokenRecord::default())
+        .await
     else {
-        return Err(Shortfall::Broken("an answer though every request was refused".to_owned()));
+        return Err(Shortfall::Broken("an answer although every request was refused".to_owned()));
     };
     ensure!(error.kind() == StoreErrorKind::Unavailable, "it is {:?}", error.kind());
     trial.other.shows_nothing(&(&key).into()).await
 }
 
-async fn a_body_of_five_kilobytes_is_kept_whole_or_refused_whole(trial: &Trial<'_>) -> Verdict {
+async fn a_body_of_five_kilobytes_is_kept_whole_or_refused(trial: &Trial<'_>) -> Verdict {
     kept_or_refused(trial, &body("x".repeat(5_000))).await
 }
 
-async fn a_body_of_half_a_megabyte_is_kept_whole_or_refused_whole(trial: &Trial<'_>) -> Verdict {
+async fn a_body_of_half_a_megabyte_is_kept_whole_or_refused(trial: &Trial<'_>) -> Verdict {
     kept_or_refused(trial, &body("x".repeat(500_000))).await
 }
 
-async fn a_number_beyond_every_store_is_kept_or_refused_whole(trial: &Trial<'_>) -> Verdict {
+async fn a_number_too_large_for_a_store_is_kept_or_refused(trial: &Trial<'_>) -> Verdict {
     kept_or_refused(trial, &body(1e300)).await
 }
 
-/// One write on a broken wire. Whatever is answered must be true of the record.
+/// One write with a fault. The answer must be true of the record.
 async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
-    let broken = breakable(trial)?;
+    let broken = trial.breakable()?;
     for key in [trial.token()?, trial.circuit()?] {
         let first = trial.client.write(&key, None, &body("first")).await?;
         let second = Write::new(&key, Some(first), &body("second"));
-        if !broken.arm(fault).await {
+        if !broken.enable_fault(fault).await {
             return Err(Shortfall::cannot_break());
         }
         match second.once(&*broken.register()).await {
             Ok(Swap::Applied(version)) => trial.client.shows(&key, version, &second.body).await?,
             Ok(Swap::Conflict(_)) => {
-                return Err(Shortfall::Broken("a conflict, and nobody else wrote".to_owned()));
+                return Err(Shortfall::Broken("a conflict, although nobody else wrote".to_owned()));
             }
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
-                // A late request may still arrive: sending it again settles it.
+                // A late request may still arrive. Sending it again tells whether it did.
                 let version = trial.client.sent(&second).await?;
                 trial.client.shows(&key, version, &second.body).await?;
             }
@@ -161,18 +167,20 @@ async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     faulty.script(faults.iter().copied());
     let first = TokenRecord { digest: "first".to_owned(), ..TokenRecord::default() };
     let id = WriteId::random();
-    let Swap::Applied(version) = faulty.write(&key, None, id, &first).await? else {
+    let Swap::Applied(version) =
+        RetryingRegister::new(faulty).write(&key, None, id, &first).await?
+    else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
-    ensure!(version.id() == id, "done as {version:?}, sent as {id}");
+    ensure!(version.id() == id, "applied as {version:?}, sent as {id}");
     let is_it =
         |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.version == version);
     let found = trial.other.read_until(&(&key).into(), is_it).await?;
-    ensure!(is_it(found.as_ref()), "what was done is not what is there");
+    ensure!(is_it(found.as_ref()), "what was applied is not what is there");
     Ok(())
 }
 
-/// Invalid is an honest answer; half a record, or another one, is not.
+/// `Invalid` is a correct answer. Half a record, or another record, is not.
 async fn kept_or_refused(trial: &Trial<'_>, next: &Body) -> Verdict {
     let key = trial.token()?;
     let first = trial.client.write(&key, None, &body("first")).await?;

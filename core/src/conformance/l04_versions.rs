@@ -1,11 +1,13 @@
-//! L4: a version is never issued twice for different content, whatever happened in between.
+//! L4: a version is never issued twice for different content.
 
 use std::collections::HashSet;
 
 use super::{
     Raw,
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::checks,
     client::{Write, body},
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::register::{RecordKey, Version};
 
@@ -24,7 +26,7 @@ checks! { L4:
 async fn a_version_holds_the_id_of_its_write(trial: &Trial<'_>) -> Verdict {
     let write = Write::new(&trial.token()?, None, &body(1));
     let version = trial.client.sent(&write).await?;
-    ensure!(version.id() == write.id, "sent as {}, done as {version:?}", write.id);
+    ensure!(version.id() == write.id, "sent as {}, applied as {version:?}", write.id);
     Ok(())
 }
 
@@ -87,7 +89,7 @@ async fn after_a_deletion_a_first_write_makes_a_new_version(trial: &Trial<'_>) -
     trial.client.shows(&key, second, &body("new")).await
 }
 
-/// As many writes after the deletion as before it: a counter would be where it was.
+/// As many writes after the deletion as before it. A counter would issue the same versions again.
 async fn a_version_is_not_issued_again_after_a_deletion(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let old = three_writes(trial, &key).await?;
@@ -108,9 +110,9 @@ async fn three_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<[Version; 3
 }
 
 async fn delete(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
-    if trial.subject.plant(key, Raw::Deleted).await? {
+    if trial.subject.inject(key, Raw::Deleted).await? {
         Ok(())
     } else {
-        Err(Shortfall::cannot_plant())
+        Err(Shortfall::cannot_inject())
     }
 }

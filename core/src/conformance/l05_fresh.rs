@@ -1,11 +1,13 @@
 //! L5: a swap is never judged on stale data, and a read is stale only where the store says so.
 
-use serde_json::json;
+use serde_json::{Map, json};
 use tokio::task::yield_now;
 
 use super::{
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::checks,
     client::{Client, body},
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::register::{Body, RecordKey, Versioned};
 
@@ -14,10 +16,10 @@ checks! { L5:
     a_circuit_is_read_as_soon_as_it_is_written,
     a_write_on_a_version_that_another_client_just_replaced_conflicts,
     a_first_write_after_another_clients_first_write_conflicts,
-    two_clients_in_turn_lose_no_write,
+    two_clients_that_write_in_turn_lose_no_write,
     a_read_changes_nothing,
-    reads_beside_writes_show_whole_records,
-    reads_beside_writes_never_go_back,
+    reads_during_writes_show_whole_records,
+    reads_during_writes_never_go_back,
 }
 
 async fn a_token_is_read_as_soon_as_it_is_written(trial: &Trial<'_>) -> Verdict {
@@ -36,7 +38,7 @@ async fn a_write_on_a_version_that_another_client_just_replaced_conflicts(
     for key in [trial.token()?, trial.circuit()?] {
         let mut version = trial.client.write(&key, None, &body(0)).await?;
         for mark in 1..10 {
-            // Both know the old version well before one of them replaces it.
+            // Both have read the old version before one of them replaces it.
             trial.other.read(&key).await?;
             let next = trial.client.write(&key, Some(version), &body(mark)).await?;
             trial.other.refused(&key, Some(version), &body("stale")).await?;
@@ -55,7 +57,7 @@ async fn a_first_write_after_another_clients_first_write_conflicts(trial: &Trial
     Ok(())
 }
 
-async fn two_clients_in_turn_lose_no_write(trial: &Trial<'_>) -> Verdict {
+async fn two_clients_that_write_in_turn_lose_no_write(trial: &Trial<'_>) -> Verdict {
     let key = trial.circuit()?;
     let mut version = trial.client.write(&key, None, &body(0)).await?;
     for mark in 1..=10 {
@@ -75,23 +77,23 @@ async fn a_read_changes_nothing(trial: &Trial<'_>) -> Verdict {
     trial.client.write(&key, Some(version), &body("next")).await.map(drop)
 }
 
-async fn reads_beside_writes_show_whole_records(trial: &Trial<'_>) -> Verdict {
+async fn reads_during_writes_show_whole_records(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
-    for found in read_beside_writes(trial, &key).await? {
+    for found in read_during_writes(trial, &key).await? {
         let members = found.value.members();
-        ensure!(found.corruption.is_none(), "a record is damaged: {:?}", found.corruption);
+        ensure!(found.corruption.is_none(), "a record is corrupt: {:?}", found.corruption);
         ensure!(members.get("left") == members.get("right"), "a record is torn");
     }
     Ok(())
 }
 
-async fn reads_beside_writes_never_go_back(trial: &Trial<'_>) -> Verdict {
+async fn reads_during_writes_never_go_back(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     if trial.client.is_stale(&key) {
         return Err(Shortfall::reads_are_stale());
     }
     let mut last = 0;
-    for found in read_beside_writes(trial, &key).await? {
+    for found in read_during_writes(trial, &key).await? {
         let now = found.value.members().get("left").and_then(|left| left.as_i64()).unwrap_or(0);
         ensure!(now >= last, "read {last}, then {now}");
         last = now;
@@ -113,12 +115,12 @@ async fn read_as_soon_as_written(trial: &Trial<'_>, key: &RecordKey) -> Verdict 
 }
 
 /// What one client reads while another writes twenty records, the last of them included.
-async fn read_beside_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<Versioned<Body>>> {
+async fn read_during_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<Versioned<Body>>> {
     const LAST: i64 = 20;
     let write = async {
         let mut version = None;
         for mark in 1..=LAST {
-            version = Some(trial.client.write(key, version, &twofold(mark)).await?);
+            version = Some(trial.client.write(key, version, &twice_marked(mark)).await?);
             yield_now().await;
         }
         Ok::<_, Shortfall>(version)
@@ -127,7 +129,7 @@ async fn read_beside_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<V
         let mut seen = Vec::new();
         for _ in 0..500 {
             seen.extend(Client::read(&trial.other, key).await?);
-            if seen.last().is_some_and(|last| last.value == twofold(LAST)) {
+            if seen.last().is_some_and(|last| last.value == twice_marked(LAST)) {
                 break;
             }
             yield_now().await;
@@ -138,7 +140,7 @@ async fn read_beside_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<V
     written.and(seen)
 }
 
-fn twofold(mark: i64) -> Body {
+fn twice_marked(mark: i64) -> Body {
     let twice = [("left".to_owned(), json!(mark)), ("right".to_owned(), json!(mark))];
-    Body::new(twice.into_iter().collect())
+    Body::from(Map::from_iter(twice))
 }

@@ -1,12 +1,14 @@
-//! L6: stores know no expiry; how long a record is to be kept decides nothing.
+//! L6: nothing expires by rule. How long a record is to be kept decides nothing.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::{
-    check::{Trial, Verdict, checks},
+    check::checks,
     client::{Write, body},
+    trial::Trial,
+    verdict::Verdict,
 };
 use crate::register::{RecordKey, Version};
 
@@ -15,8 +17,8 @@ checks! { L6:
     a_record_to_be_kept_for_a_millisecond_is_a_record,
     a_record_to_be_kept_for_ten_years_is_a_record,
     a_record_to_be_kept_for_ever_is_a_record,
-    a_record_outlives_a_shorter_keeping_than_before,
-    a_record_whose_keeping_is_over_still_conflicts_with_a_first_write,
+    a_record_outlives_its_time_to_keep,
+    a_record_past_its_time_to_keep_still_conflicts_with_a_first_write,
 }
 
 async fn a_record_to_be_kept_for_no_time_is_a_record(trial: &Trial<'_>) -> Verdict {
@@ -35,7 +37,7 @@ async fn a_record_to_be_kept_for_ever_is_a_record(trial: &Trial<'_>) -> Verdict 
     is_a_record(trial, Duration::MAX).await
 }
 
-async fn a_record_outlives_a_shorter_keeping_than_before(trial: &Trial<'_>) -> Verdict {
+async fn a_record_outlives_its_time_to_keep(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let first = keep(trial, &key, None, Duration::from_secs(3_600)).await?;
     let second = keep(trial, &key, Some(first), Duration::from_millis(1)).await?;
@@ -43,7 +45,7 @@ async fn a_record_outlives_a_shorter_keeping_than_before(trial: &Trial<'_>) -> V
     trial.client.shows(&key, second, &body("kept")).await
 }
 
-async fn a_record_whose_keeping_is_over_still_conflicts_with_a_first_write(
+async fn a_record_past_its_time_to_keep_still_conflicts_with_a_first_write(
     trial: &Trial<'_>,
 ) -> Verdict {
     let key = trial.token()?;

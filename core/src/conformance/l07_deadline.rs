@@ -6,13 +6,15 @@ use tokio::time::Instant;
 
 use super::{
     Fault, Faulty,
-    check::{Shortfall, Trial, Verdict, breakable, checks, ensure},
-    client::{Client, body},
+    check::checks,
+    client::body,
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     Deadline, StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-    register::{RecordKey, Register, WriteId},
+    register::{RecordKey, RetryingRegister, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 
@@ -22,17 +24,17 @@ checks! { L7:
     with_49_milliseconds_left_nothing_is_started,
     a_read_that_hangs_ends_with_the_invocation,
     a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous,
-    a_refused_write_is_not_tried_past_the_invocation,
-    a_read_that_hangs_ends_without_an_invocation_too,
-    a_write_that_hangs_ends_without_an_invocation_too,
-    a_store_that_hangs_is_cut_at_the_deadline,
-    after_a_hang_the_store_goes_on,
+    a_refused_write_is_not_retried_past_the_invocation,
+    a_read_that_hangs_ends_without_an_invocation,
+    a_write_that_hangs_ends_without_an_invocation,
+    an_operation_on_a_store_that_hangs_ends_at_the_deadline,
+    after_a_hang_the_store_works_again,
 }
 
-/// What a busy machine may add to a deadline before a timer is seen to.
+/// How late a timer may be on a busy machine.
 const LATENESS: Duration = Duration::from_millis(300);
 
-/// The longest deadline of an operation: that of the first of a process.
+/// The longest deadline of an operation: that of the first one on a store.
 const LONGEST: Duration = Duration::from_secs(2);
 
 async fn with_no_time_left_nothing_is_started(trial: &Trial<'_>) -> Verdict {
@@ -48,86 +50,88 @@ async fn with_49_milliseconds_left_nothing_is_started(trial: &Trial<'_>) -> Verd
 }
 
 async fn a_read_that_hangs_ends_with_the_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, key) = (that(trial, Fault::Hang), TokenKey::new(trial.name())?);
-    let error = ends_in(TIGHT, within(TIGHT, TokenPersistenceProvider::read(&store, &key))).await?;
+    let (store, key) = (with_fault(trial, Fault::Hang), TokenKey::new(trial.name())?);
+    let error = ends_in(TIGHT, within(TIGHT, store.read(&key))).await?;
     is_a(StoreErrorKind::Timeout, &error)
 }
 
 async fn a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous(
     trial: &Trial<'_>,
 ) -> Verdict {
-    let (store, key) = (that(trial, Fault::HangAfter), TokenKey::new(trial.name())?);
+    let (store, key) = (with_fault(trial, Fault::HangAfter), TokenKey::new(trial.name())?);
     let record = TokenRecord::default();
     let write = store.write(&key, None, WriteId::random(), &record);
     let error = ends_in(TIGHT, within(TIGHT, write)).await?;
     is_a(StoreErrorKind::Ambiguous, &error)
 }
 
-async fn a_refused_write_is_not_tried_past_the_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, name) = (that(trial, Fault::Refuse), CircuitName::new(trial.name())?);
+async fn a_refused_write_is_not_retried_past_the_invocation(trial: &Trial<'_>) -> Verdict {
+    let (store, name) = (with_fault(trial, Fault::Refuse), CircuitName::new(trial.name())?);
     let record = CircuitRecord::default();
     let write = store.update_state(&name, None, WriteId::random(), &record);
     let error = ends_in(TIGHT, within(TIGHT, write)).await?;
     is_a(StoreErrorKind::Unavailable, &error)
 }
 
-async fn a_read_that_hangs_ends_without_an_invocation_too(trial: &Trial<'_>) -> Verdict {
-    let (store, name) = (that(trial, Fault::Hang), CircuitName::new(trial.name())?);
+async fn a_read_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Verdict {
+    let (store, name) = (with_fault(trial, Fault::Hang), CircuitName::new(trial.name())?);
     let error = ends_in(LONGEST, store.circuit_state(&name)).await?;
     is_a(StoreErrorKind::Timeout, &error)
 }
 
-async fn a_write_that_hangs_ends_without_an_invocation_too(trial: &Trial<'_>) -> Verdict {
-    let (store, key) = (that(trial, Fault::Hang), TokenKey::new(trial.name())?);
+async fn a_write_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Verdict {
+    let (store, key) = (with_fault(trial, Fault::Hang), TokenKey::new(trial.name())?);
     let record = TokenRecord::default();
     let error = ends_in(LONGEST, store.write(&key, None, WriteId::random(), &record)).await?;
     is_a(StoreErrorKind::Ambiguous, &error)
 }
 
-/// On the subject's own wire, where a client of its own might block, wait or retry.
-async fn a_store_that_hangs_is_cut_at_the_deadline(trial: &Trial<'_>) -> Verdict {
-    let broken = breakable(trial)?;
+/// With the subject's own client, which might block, wait or retry.
+async fn an_operation_on_a_store_that_hangs_ends_at_the_deadline(trial: &Trial<'_>) -> Verdict {
+    let broken = trial.breakable()?;
     for fault in [Fault::Hang, Fault::HangAfter] {
-        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
-        if broken.arm(fault).await {
+        let (store, key) = (RetryingRegister::new(broken.register()), TokenKey::new(trial.name())?);
+        if broken.enable_fault(fault).await {
             let record = TokenRecord::default();
-            let write = register.write(&key, None, WriteId::random(), &record);
+            let write = store.write(&key, None, WriteId::random(), &record);
             ends_in(TIGHT, within(TIGHT, write)).await?;
         }
-        if broken.arm(fault).await {
-            let read = TokenPersistenceProvider::read(&*register, &key);
+        if broken.enable_fault(fault).await {
+            let read = store.read(&key);
             ends_in(TIGHT, within(TIGHT, read)).await?;
         }
     }
     Ok(())
 }
 
-async fn after_a_hang_the_store_goes_on(trial: &Trial<'_>) -> Verdict {
-    let broken = breakable(trial)?;
+async fn after_a_hang_the_store_works_again(trial: &Trial<'_>) -> Verdict {
+    let broken = trial.breakable()?;
     for fault in [Fault::Hang, Fault::HangAfter] {
         let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
-        if broken.arm(fault).await {
+        if broken.enable_fault(fault).await {
             let record = TokenRecord::default();
-            let write = register.write(&key, None, WriteId::random(), &record);
+            let store = RetryingRegister::new(Arc::clone(&register));
+            let write = store.write(&key, None, WriteId::random(), &record);
             ends_in(TIGHT, within(TIGHT, write)).await?;
-            // By the same client: it must not wait for the answer that never comes.
-            let same = Client { register, ..trial.client.clone() };
+            // With the same client, which must not wait for the answer that never comes.
+            let same = trial.client.on(register);
             same.replace(&RecordKey::from(&key), &body("after")).await?;
         }
     }
     Ok(())
 }
 
-/// An invocation with this little left is cut long before the operation's own deadline.
+/// An invocation with so little time left ends long before the operation's own deadline.
 const TIGHT: Duration = Duration::from_millis(150);
 
 async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
-    let store = that(trial, Fault::Pass);
+    let faulty = Faulty::new(Arc::clone(&trial.client.register));
+    let store = RetryingRegister::new(faulty.clone());
     let (key, name) = (TokenKey::new(trial.name())?, CircuitName::new(trial.name())?);
     let (token, circuit) = (TokenRecord::default(), CircuitRecord::default());
     let id = WriteId::random();
     for error in [
-        within(left, TokenPersistenceProvider::read(&store, &key)).await.err(),
+        within(left, store.read(&key)).await.err(),
         within(left, store.circuit_state(&name)).await.err(),
         within(left, store.write(&key, None, id, &token)).await.err(),
         within(left, store.update_state(&name, None, id, &circuit)).await.err(),
@@ -137,16 +141,16 @@ async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
         };
         is_a(StoreErrorKind::Timeout, &error)?;
     }
-    let started = store.reads() + store.swaps();
+    let started = faulty.reads() + faulty.swaps();
     ensure!(started == 0, "{started} operations were started");
     Ok(())
 }
 
-/// The subject's register, on a wire that always does `fault`.
-fn that(trial: &Trial<'_>, fault: Fault) -> Faulty<dyn Register> {
-    let store = Faulty::new(Arc::clone(&trial.client.register));
-    store.always(fault);
-    store
+/// The subject's register, with `fault` on every operation.
+fn with_fault(trial: &Trial<'_>, fault: Fault) -> RetryingRegister {
+    let faulty = Faulty::new(Arc::clone(&trial.client.register));
+    faulty.always(fault);
+    RetryingRegister::new(faulty)
 }
 
 async fn within<T>(
@@ -162,11 +166,11 @@ async fn ends_in<T>(
 ) -> Verdict<StoreError> {
     let start = Instant::now();
     let answer = call.await;
-    let took = start.elapsed();
-    ensure!(took <= limit + LATENESS, "it took {took:?}, {limit:?} were left");
+    let elapsed = start.elapsed();
+    ensure!(elapsed <= limit + LATENESS, "it took {elapsed:?}, {limit:?} were left");
     match answer {
         Err(error) => Ok(error),
-        Ok(_) => Err(Shortfall::Broken("an answer from a store that gives none".to_owned())),
+        Ok(_) => Err(Shortfall::Broken("an answer from a store that gives no answer".to_owned())),
     }
 }
 

@@ -9,12 +9,14 @@ use std::{
 
 use super::{
     Fault, Faulty,
-    check::{Trial, Verdict, checks, ensure},
+    check::checks,
     client::{Write, body},
+    trial::Trial,
+    verdict::{Verdict, ensure},
 };
 use crate::{
     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-    register::{Body, RecordKey, Version, WriteId},
+    register::{Body, RecordKey, RetryingRegister, Version, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 
@@ -22,7 +24,7 @@ checks! { L8:
     a_dropped_write_leaves_the_old_record_or_the_new,
     a_dropped_first_write_leaves_nothing_or_the_new_record,
     a_dropped_read_changes_nothing,
-    a_dropped_write_holds_up_nobody,
+    a_dropped_write_blocks_nobody,
     a_dropped_write_can_be_sent_again,
     a_dropped_write_of_a_token_leaves_nothing_or_the_new_record,
     a_dropped_write_of_a_circuit_leaves_nothing_or_the_new_record,
@@ -71,7 +73,7 @@ async fn a_dropped_read_changes_nothing(trial: &Trial<'_>) -> Verdict {
     trial.other.write(&key, Some(version), &body("next")).await.map(drop)
 }
 
-async fn a_dropped_write_holds_up_nobody(trial: &Trial<'_>) -> Verdict {
+async fn a_dropped_write_blocks_nobody(trial: &Trial<'_>) -> Verdict {
     let (key, elsewhere) = (trial.token()?, trial.circuit()?);
     for polls in 0..POLLS {
         let write = Write::new(&key, None, &body("dropped"));
@@ -131,18 +133,18 @@ async fn a_dropped_write_of_a_circuit_leaves_nothing_or_the_new_record(
     Ok(())
 }
 
-/// The subject's register on a wire that gives every await of a settlement something to wait for.
-fn slow_and_lossy(trial: &Trial<'_>) -> Faulty<dyn crate::register::Register> {
-    let store = Faulty::new(Arc::clone(&trial.other.register));
+/// The subject's register, with faults that make every await of the retries wait.
+fn slow_and_lossy(trial: &Trial<'_>) -> RetryingRegister {
+    let faulty = Faulty::new(Arc::clone(&trial.other.register));
     let slow = Fault::Delay(Duration::from_millis(1));
-    store.script([slow, Fault::Refuse, slow, Fault::LoseReply, slow]);
-    store
+    faulty.script([slow, Fault::Refuse, slow, Fault::LoseReply, slow]);
+    RetryingRegister::new(faulty)
 }
 
 async fn nothing_or_new(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict {
     if let Some(found) = trial.client.read(key).await? {
         ensure!(found.version.id() == id, "{:?} is there, {id} was sent", found.version);
-        ensure!(found.corruption.is_none(), "the record is damaged: {:?}", found.corruption);
+        ensure!(found.corruption.is_none(), "the record is corrupt: {:?}", found.corruption);
     }
     trial.client.replace(key, &body("next")).await.map(drop)
 }
@@ -168,7 +170,7 @@ async fn old_or_new(
     trial.client.replace(key, &body("next")).await.map(drop)
 }
 
-/// Polls `future` so many times at most and drops it then; `None` if it had not ended.
+/// Polls `future` so many times at most and then drops it. `None` if it had not ended.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut left = polls;

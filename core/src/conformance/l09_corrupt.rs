@@ -1,12 +1,14 @@
-//! L9: what cannot be read is vacant, with its version and a reason; it can be replaced, and what a
-//! newer version wrote is kept.
+//! L9: corrupt content is read as the empty record, with its version and a reason, and can be
+//! replaced. Members that a newer version has written are kept.
 
 use serde_json::{Map, Value, json};
 
 use super::{
     Raw,
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::checks,
     client::{body, brief},
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     Timestamp,
@@ -16,78 +18,78 @@ use crate::{
 };
 
 checks! { L9:
-    a_list_is_a_damaged_record,
-    a_number_is_a_damaged_record,
-    a_truncated_object_is_a_damaged_record,
-    empty_text_is_a_damaged_record,
-    text_after_the_object_is_a_damaged_record,
-    nesting_without_end_is_a_damaged_record,
-    a_damaged_record_conflicts_with_a_first_write,
-    a_damaged_record_can_be_replaced,
-    a_foreign_item_is_vacant,
+    a_list_is_a_corrupt_record,
+    a_number_is_a_corrupt_record,
+    a_truncated_object_is_a_corrupt_record,
+    empty_text_is_a_corrupt_record,
+    text_after_the_object_is_a_corrupt_record,
+    deep_nesting_is_a_corrupt_record,
+    a_corrupt_record_conflicts_with_a_first_write,
+    a_corrupt_record_can_be_replaced,
+    a_foreign_item_is_read_as_empty,
     a_foreign_item_can_be_replaced,
     a_foreign_item_over_a_record_can_be_replaced,
-    a_token_that_cannot_be_read_is_vacant_and_can_be_replaced,
-    a_circuit_that_cannot_be_read_is_vacant_and_can_be_replaced,
-    a_conflict_with_a_record_that_cannot_be_read_says_so,
+    a_corrupt_token_is_read_as_empty_and_can_be_replaced,
+    a_corrupt_circuit_is_read_as_empty_and_can_be_replaced,
+    a_conflict_with_a_corrupt_record_reports_the_corruption,
     a_token_comes_back_as_it_was_written,
     a_circuit_comes_back_as_it_was_written,
     members_of_a_newer_token_are_kept,
     members_of_a_newer_circuit_are_kept,
 }
 
-async fn a_list_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, r#"[{"mark":1}]"#).await
+async fn a_list_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, r#"[{"mark":1}]"#).await
 }
 
-async fn a_number_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, "17").await
+async fn a_number_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, "17").await
 }
 
-async fn a_truncated_object_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, r#"{"mark":1,"ne"#).await
+async fn a_truncated_object_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, r#"{"mark":1,"ne"#).await
 }
 
-async fn empty_text_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, "").await
+async fn empty_text_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, "").await
 }
 
-async fn text_after_the_object_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, r#"{"mark":1}{"mark":2}"#).await
+async fn text_after_the_object_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, r#"{"mark":1}{"mark":2}"#).await
 }
 
-async fn nesting_without_end_is_a_damaged_record(trial: &Trial<'_>) -> Verdict {
-    is_damaged(trial, &"[".repeat(2_000)).await
+async fn deep_nesting_is_a_corrupt_record(trial: &Trial<'_>) -> Verdict {
+    is_corrupt(trial, &"[".repeat(2_000)).await
 }
 
-async fn a_damaged_record_conflicts_with_a_first_write(trial: &Trial<'_>) -> Verdict {
+async fn a_corrupt_record_conflicts_with_a_first_write(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
-    let damaged = plant_damaged(trial, &key, "damaged").await?;
+    let corrupt = inject_corrupt(trial, &key, "corrupt").await?;
     let current = trial.other.refused(&key, None, &body(1)).await?;
     let version = current.as_ref().map(|current| current.version);
     let carried = current.is_some_and(|current| current.corruption.is_some());
     let stale = trial.client.is_stale(&key);
-    ensure!(stale || version == Some(damaged.version), "the conflict carries {version:?}");
-    ensure!(stale || carried, "the conflict does not say that the record is damaged");
+    ensure!(stale || version == Some(corrupt.version), "the conflict carries {version:?}");
+    ensure!(stale || carried, "the conflict does not report the corruption");
     Ok(())
 }
 
-async fn a_damaged_record_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+async fn a_corrupt_record_can_be_replaced(trial: &Trial<'_>) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
         trial.client.write(&key, None, &body("before")).await?;
-        let damaged = plant_damaged(trial, &key, "damaged").await?;
-        let version = trial.client.write(&key, Some(damaged.version), &body("after")).await?;
+        let corrupt = inject_corrupt(trial, &key, "corrupt").await?;
+        let version = trial.client.write(&key, Some(corrupt.version), &body("after")).await?;
         trial.other.shows(&key, version, &body("after")).await?;
     }
     Ok(())
 }
 
-async fn a_foreign_item_is_vacant(trial: &Trial<'_>) -> Verdict {
+async fn a_foreign_item_is_read_as_empty(trial: &Trial<'_>) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
-        plant_foreign(trial, &key).await?;
+        inject_foreign(trial, &key).await?;
         if let Some(found) = trial.client.read(&key).await? {
             ensure!(found.value == Body::default(), "read {}", brief(&found.value));
-            ensure!(found.corruption.is_some(), "a foreign item passes for a record");
+            ensure!(found.corruption.is_some(), "a foreign item is read as a record");
         }
     }
     Ok(())
@@ -95,7 +97,7 @@ async fn a_foreign_item_is_vacant(trial: &Trial<'_>) -> Verdict {
 
 async fn a_foreign_item_can_be_replaced(trial: &Trial<'_>) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
-        plant_foreign(trial, &key).await?;
+        inject_foreign(trial, &key).await?;
         let version = trial.client.replace(&key, &body("ours")).await?;
         trial.other.shows(&key, version, &body("ours")).await?;
     }
@@ -105,86 +107,89 @@ async fn a_foreign_item_can_be_replaced(trial: &Trial<'_>) -> Verdict {
 async fn a_foreign_item_over_a_record_can_be_replaced(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let old = trial.client.write(&key, None, &body("ours")).await?;
-    plant_foreign(trial, &key).await?;
+    inject_foreign(trial, &key).await?;
     trial.client.refused(&key, Some(old), &body("late")).await?;
     let version = trial.client.replace(&key, &body("ours again")).await?;
     trial.other.shows(&key, version, &body("ours again")).await
 }
 
-async fn a_token_that_cannot_be_read_is_vacant_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+async fn a_corrupt_token_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
     let key = TokenKey::new(trial.name())?;
-    let odd = members(json!({"digest": 7, "expires_at": "noon", "lease": []}));
-    let version = trial.client.write(&RecordKey::from(&key), None, &odd).await?;
+    let corrupt = members(json!({"digest": 7, "expires_at": "noon", "lease": []}));
+    let version = trial.client.write(&RecordKey::from(&key), None, &corrupt).await?;
     seen(trial, &RecordKey::from(&key), version.id()).await?;
-    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
-    let vacant = Versioned {
+    let found = trial.client.store.read(&key).await?;
+    let empty = Versioned {
         value: TokenRecord::default(),
         version,
         corruption: Some(Corruption::Unreadable),
     };
-    ensure!(found.as_ref() == Some(&vacant), "it reads as {found:?}");
-    let store = &trial.client.register;
+    ensure!(found.as_ref() == Some(&empty), "it reads as {found:?}");
+    let store = &trial.client.store;
     let swap = store.write(&key, Some(version), WriteId::random(), &token()).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be replaced");
     Ok(())
 }
 
-async fn a_circuit_that_cannot_be_read_is_vacant_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
+async fn a_corrupt_circuit_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
     let name = CircuitName::new(trial.name())?;
-    let odd = members(json!({"state": "ajar", "epoch": "seven"}));
-    let version = trial.client.write(&RecordKey::from(&name), None, &odd).await?;
+    let corrupt = members(json!({"state": "ajar", "epoch": "seven"}));
+    let version = trial.client.write(&RecordKey::from(&name), None, &corrupt).await?;
     seen(trial, &RecordKey::from(&name), version.id()).await?;
-    let found = trial.client.register.circuit_state(&name).await?;
-    let vacant = Versioned {
+    let found = trial.client.store.circuit_state(&name).await?;
+    let empty = Versioned {
         value: CircuitRecord::default(),
         version,
         corruption: Some(Corruption::Unreadable),
     };
-    ensure!(found.as_ref() == Some(&vacant), "it reads as {found:?}");
-    let store = &trial.client.register;
+    ensure!(found.as_ref() == Some(&empty), "it reads as {found:?}");
+    let store = &trial.client.store;
     let swap = store.update_state(&name, Some(version), WriteId::random(), &circuit()).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be replaced");
     Ok(())
 }
 
-async fn a_conflict_with_a_record_that_cannot_be_read_says_so(trial: &Trial<'_>) -> Verdict {
+async fn a_conflict_with_a_corrupt_record_reports_the_corruption(trial: &Trial<'_>) -> Verdict {
     let name = CircuitName::new(trial.name())?;
-    let odd = members(json!({"state": 1}));
-    let version = trial.client.write(&RecordKey::from(&name), None, &odd).await?;
-    let store = &trial.other.register;
+    let corrupt = members(json!({"state": 1}));
+    let version = trial.client.write(&RecordKey::from(&name), None, &corrupt).await?;
+    let store = &trial.other.store;
     let swap = store.update_state(&name, None, WriteId::random(), &circuit()).await?;
     let Swap::Conflict(current) = swap else {
-        return Err(Shortfall::Broken("a first write was done over a record".to_owned()));
+        return Err(Shortfall::Broken("a first write was applied on top of a record".to_owned()));
     };
-    let says_so = current.as_ref().is_some_and(|current| {
+    let is_reported = current.as_ref().is_some_and(|current| {
         current.version == version && current.corruption == Some(Corruption::Unreadable)
     });
-    ensure!(says_so || trial.client.is_stale(&RecordKey::from(&name)), "it carries {current:?}");
+    ensure!(
+        is_reported || trial.client.is_stale(&RecordKey::from(&name)),
+        "it carries {current:?}"
+    );
     Ok(())
 }
 
 async fn a_token_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
     let (key, record) = (TokenKey::new(trial.name())?, token());
-    let store = &trial.client.register;
+    let store = &trial.client.store;
     let swap = store.write(&key, None, WriteId::random(), &record).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a first write conflicts".to_owned()));
     };
     seen(trial, &RecordKey::from(&key), version.id()).await?;
-    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
+    let found = trial.client.store.read(&key).await?;
     ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
     Ok(())
 }
 
 async fn a_circuit_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
     let (name, record) = (CircuitName::new(trial.name())?, circuit());
-    let store = &trial.client.register;
+    let store = &trial.client.store;
     let swap = store.update_state(&name, None, WriteId::random(), &record).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a first write conflicts".to_owned()));
     };
     seen(trial, &RecordKey::from(&name), version.id()).await?;
-    let found = trial.client.register.circuit_state(&name).await?;
+    let found = trial.client.store.circuit_state(&name).await?;
     ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
     Ok(())
 }
@@ -194,10 +199,10 @@ async fn members_of_a_newer_token_are_kept(trial: &Trial<'_>) -> Verdict {
     let newer = members(json!({"digest": "d", "from_the_future": {"a": [1, "{{b}}"]}}));
     let version = trial.client.write(&RecordKey::from(&key), None, &newer).await?;
     seen(trial, &RecordKey::from(&key), version.id()).await?;
-    let found = TokenPersistenceProvider::read(&*trial.client.register, &key).await?;
+    let found = trial.client.store.read(&key).await?;
     let record = found.map(|found| found.value).unwrap_or_default();
     let id = WriteId::random();
-    let store = &trial.client.register;
+    let store = &trial.client.store;
     let swap = store.write(&key, Some(version), id, &record).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
     is_kept(trial, &RecordKey::from(&key), id, &newer).await
@@ -208,44 +213,48 @@ async fn members_of_a_newer_circuit_are_kept(trial: &Trial<'_>) -> Verdict {
     let newer = members(json!({"state": "open", "epoch": 3, "from_the_future": {"a": [1, 2]}}));
     let version = trial.client.write(&RecordKey::from(&name), None, &newer).await?;
     seen(trial, &RecordKey::from(&name), version.id()).await?;
-    let found = trial.client.register.circuit_state(&name).await?;
+    let found = trial.client.store.circuit_state(&name).await?;
     let record = found.map(|found| found.value).unwrap_or_default();
     let id = WriteId::random();
-    let store = &trial.client.register;
+    let store = &trial.client.store;
     let swap = store.update_state(&name, Some(version), id, &record).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
     is_kept(trial, &RecordKey::from(&name), id, &newer).await
 }
 
-/// Read as vacant, with a version and a reason, and with the body of nobody.
-async fn is_damaged(trial: &Trial<'_>, text: &str) -> Verdict {
+/// Read as an empty body, with a version and a reason.
+async fn is_corrupt(trial: &Trial<'_>, text: &str) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
-        let found = plant_damaged(trial, &key, text).await?;
+        let found = inject_corrupt(trial, &key, text).await?;
         ensure!(found.value == Body::default(), "read {}", brief(&found.value));
         trial.client.write(&key, Some(found.version), &body("after")).await?;
     }
     Ok(())
 }
 
-async fn plant_damaged(trial: &Trial<'_>, key: &RecordKey, text: &str) -> Verdict<Versioned<Body>> {
-    let raw = Raw::Damaged { id: WriteId::random(), text };
-    if !trial.subject.plant(key, raw).await? {
-        return Err(Shortfall::cannot_plant());
+async fn inject_corrupt(
+    trial: &Trial<'_>,
+    key: &RecordKey,
+    text: &str,
+) -> Verdict<Versioned<Body>> {
+    let raw = Raw::Corrupt { id: WriteId::random(), text };
+    if !trial.subject.inject(key, raw).await? {
+        return Err(Shortfall::cannot_inject());
     }
-    let is_damaged =
+    let is_corrupt =
         |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.corruption.is_some());
-    match trial.client.read_until(key, is_damaged).await? {
+    match trial.client.read_until(key, is_corrupt).await? {
         Some(found) if found.corruption.is_some() => Ok(found),
-        Some(_) => Err(Shortfall::Broken("the corruption is not noticed".to_owned())),
-        None => Err(Shortfall::Broken("a damaged record reads as nothing".to_owned())),
+        Some(_) => Err(Shortfall::Broken("the corruption is not reported".to_owned())),
+        None => Err(Shortfall::Broken("a corrupt record reads as nothing".to_owned())),
     }
 }
 
-async fn plant_foreign(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
-    if trial.subject.plant(key, Raw::Foreign("left by another program")).await? {
+async fn inject_foreign(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
+    if trial.subject.inject(key, Raw::Foreign("left by another program")).await? {
         Ok(())
     } else {
-        Err(Shortfall::cannot_plant())
+        Err(Shortfall::cannot_inject())
     }
 }
 
@@ -269,8 +278,8 @@ async fn is_kept(trial: &Trial<'_>, key: &RecordKey, id: WriteId, newer: &Body) 
 
 fn members(value: Value) -> Body {
     match value {
-        Value::Object(members) => Body::new(members),
-        other => Body::new(Map::from_iter([("value".to_owned(), other)])),
+        Value::Object(members) => Body::from(members),
+        other => Body::from(Map::from_iter([("value".to_owned(), other)])),
     }
 }
 

@@ -1,4 +1,4 @@
-//! L10: what is stored is mine is answered done, before any other check.
+//! L10: a write that is sent again is answered as applied, before any other check.
 
 use std::sync::Arc;
 
@@ -6,8 +6,10 @@ use tokio::task::JoinSet;
 
 use super::{
     Fault, Faulty,
-    check::{Shortfall, Trial, Verdict, checks, ensure},
+    check::checks,
     client::{Write, body},
+    trial::Trial,
+    verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
@@ -16,31 +18,31 @@ use crate::{
 };
 
 checks! { L10:
-    a_first_write_sent_again_is_done_again,
-    a_write_sent_again_is_done_again,
+    a_first_write_sent_again_is_applied_again,
+    a_write_sent_again_is_applied_again,
     a_write_sent_three_times_makes_one_version,
-    a_write_sent_again_by_another_client_is_done,
+    a_write_sent_again_by_another_client_is_applied,
     a_write_sent_again_after_another_write_conflicts,
     a_write_sent_again_after_another_write_changes_nothing,
     a_first_write_sent_again_after_another_write_conflicts,
     a_refused_write_sent_again_is_refused_again,
-    one_write_sent_at_once_from_many_sides_is_done_on_all,
+    one_write_sent_by_many_clients_at_once_is_applied_for_all,
     a_late_duplicate_changes_nothing,
-    a_token_written_again_with_the_same_id_is_done,
-    a_circuit_written_again_with_the_same_id_is_done,
+    a_token_written_again_with_the_same_id_is_applied,
+    a_circuit_written_again_with_the_same_id_is_applied,
 }
 
-async fn a_first_write_sent_again_is_done_again(trial: &Trial<'_>) -> Verdict {
+async fn a_first_write_sent_again_is_applied_again(trial: &Trial<'_>) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
-        done_again(trial, &Write::new(&key, None, &body(1))).await?;
+        applied_again(trial, &Write::new(&key, None, &body(1))).await?;
     }
     Ok(())
 }
 
-async fn a_write_sent_again_is_done_again(trial: &Trial<'_>) -> Verdict {
+async fn a_write_sent_again_is_applied_again(trial: &Trial<'_>) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
         let first = trial.client.write(&key, None, &body(1)).await?;
-        done_again(trial, &Write::new(&key, Some(first), &body(2))).await?;
+        applied_again(trial, &Write::new(&key, Some(first), &body(2))).await?;
     }
     Ok(())
 }
@@ -55,11 +57,11 @@ async fn a_write_sent_three_times_makes_one_version(trial: &Trial<'_>) -> Verdic
     trial.client.write(&key, Some(first), &body(2)).await.map(drop)
 }
 
-async fn a_write_sent_again_by_another_client_is_done(trial: &Trial<'_>) -> Verdict {
+async fn a_write_sent_again_by_another_client_is_applied(trial: &Trial<'_>) -> Verdict {
     let write = Write::new(&trial.token()?, None, &body(1));
     let first = trial.client.sent(&write).await?;
     let again = trial.other.sent(&write).await?;
-    ensure!(first == again, "done as {first:?}, done again as {again:?}");
+    ensure!(first == again, "applied as {first:?}, applied again as {again:?}");
     Ok(())
 }
 
@@ -100,7 +102,7 @@ async fn a_refused_write_sent_again_is_refused_again(trial: &Trial<'_>) -> Verdi
     trial.client.shows(&key, first, &body(1)).await
 }
 
-async fn one_write_sent_at_once_from_many_sides_is_done_on_all(trial: &Trial<'_>) -> Verdict {
+async fn one_write_sent_by_many_clients_at_once_is_applied_for_all(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let first = trial.client.write(&key, None, &body(1)).await?;
     let write = Write::new(&key, Some(first), &body(2));
@@ -111,9 +113,9 @@ async fn one_write_sent_at_once_from_many_sides_is_done_on_all(trial: &Trial<'_>
     }
     let mut version = None;
     while let Some(side) = sides.join_next().await {
-        let done = side.map_err(|error| Shortfall::Broken(error.to_string()))??;
-        let before = *version.get_or_insert(done);
-        ensure!(before == done, "done as {before:?} and as {done:?}");
+        let applied = side.map_err(|error| Shortfall::Broken(error.to_string()))??;
+        let before = *version.get_or_insert(applied);
+        ensure!(before == applied, "applied as {before:?} and as {applied:?}");
     }
     match version {
         Some(version) => trial.client.shows(&key, version, &body(2)).await,
@@ -136,36 +138,36 @@ async fn a_late_duplicate_changes_nothing(trial: &Trial<'_>) -> Verdict {
     trial.client.shows(&key, third, &body(3)).await
 }
 
-async fn a_token_written_again_with_the_same_id_is_done(trial: &Trial<'_>) -> Verdict {
+async fn a_token_written_again_with_the_same_id_is_applied(trial: &Trial<'_>) -> Verdict {
     let (key, id) = (TokenKey::new(trial.name())?, WriteId::random());
-    let (store, record) = (&trial.client.register, TokenRecord::default());
+    let (store, record) = (&trial.client.store, TokenRecord::default());
     let first = store.write(&key, None, id, &record).await?;
     let again = store.write(&key, None, id, &record).await?;
     ensure!(matches!(first, Swap::Applied(_)) && first == again, "{first:?}, then {again:?}");
     Ok(())
 }
 
-async fn a_circuit_written_again_with_the_same_id_is_done(trial: &Trial<'_>) -> Verdict {
+async fn a_circuit_written_again_with_the_same_id_is_applied(trial: &Trial<'_>) -> Verdict {
     let (name, id) = (CircuitName::new(trial.name())?, WriteId::random());
-    let (store, record) = (&trial.client.register, CircuitRecord::default());
+    let (store, record) = (&trial.client.store, CircuitRecord::default());
     let first = store.update_state(&name, None, id, &record).await?;
     let again = store.update_state(&name, None, id, &record).await?;
     ensure!(matches!(first, Swap::Applied(_)) && first == again, "{first:?}, then {again:?}");
     Ok(())
 }
 
-async fn done_again(trial: &Trial<'_>, write: &Write) -> Verdict {
+async fn applied_again(trial: &Trial<'_>, write: &Write) -> Verdict {
     let first = trial.client.sent(write).await?;
     let again = trial.client.sent(write).await?;
-    ensure!(first == again, "done as {first:?}, done again as {again:?}");
+    ensure!(first == again, "applied as {first:?}, applied again as {again:?}");
     trial.client.shows(&write.key, first, &write.body).await
 }
 
 async fn is_refused(trial: &Trial<'_>, write: &Write) -> Verdict {
     match trial.client.send(write).await? {
         Swap::Conflict(_) => Ok(()),
-        Swap::Applied(version) => {
-            Err(Shortfall::Broken(format!("expected a conflict, got done as {version:?}")))
-        }
+        Swap::Applied(version) => Err(Shortfall::Broken(format!(
+            "expected a conflict, the write was applied as {version:?}"
+        ))),
     }
 }

@@ -1,15 +1,14 @@
-//! The contract of a [`Register`] as checks that anyone can run on a store of their own.
+//! The contract of a [`Register`] as checks that you can run on your own store.
 //!
-//! [`run`] takes a [`Subject`], the store under test, and answers a [`Report`]: a line a check,
-//! each named as a sentence, each under the law that it checks. What a subject cannot do (corruption a
-//! record, break the wire) is reported as *not exercised*, never as passed.
+//! [`run`] takes a [`Subject`], the store under test, and returns a [`Report`] with one line per check.
+//! The name of a check is a sentence, and it stands under the law that it checks. Where a subject
+//! cannot do what a check needs, such as corrupting a record or breaking the connection, the check is
+//! reported as *not exercised*, never as passed.
 //!
-//! Every check writes under names of its own, drawn anew in each run: the suite can run against a
-//! store that others use at the same time. It is gentle: a check after the other, a handful of
-//! contenders, pauses where the store asks for fewer requests. Only the checks of deadlines look at
-//! the clock.
-//!
-//! [`Faulty`] stands here too: any register, with a store that fails on request.
+//! Every check writes under names of its own, drawn anew in each run, so the suite can run on a store
+//! that others use at the same time. The load is low: one check after the other, at most eight
+//! concurrent writers, and pauses where the store throttles. Only the checks of deadlines depend on the
+//! clock.
 //!
 //! # Examples
 //!
@@ -32,18 +31,21 @@
 //! # .block_on(async {
 //! let report = conformance::run(&Memory(MemoryBackend::default())).await;
 //! report.assert_passed();
-//! assert!(report.not_exercised() > 0); // nothing was planted, no wire was broken
+//! assert!(report.not_exercised > 0); // no content was injected, no connection was broken
 //! # });
 //! ```
 
 mod check;
 mod client;
 mod content;
+mod fault;
 mod faulty;
 mod report;
 mod subject;
+mod trial;
+mod verdict;
 
-mod l01_done;
+mod l01_applied;
 mod l02_conflict;
 mod l03_ambiguous;
 mod l04_versions;
@@ -54,17 +56,19 @@ mod l08_dropped;
 mod l09_corrupt;
 mod l10_resent;
 
-pub use faulty::{Fault, Faulty};
-pub use report::{CheckResult, Law, Outcome, Report};
+pub use fault::Fault;
+#[doc(hidden)]
+pub use faulty::Faulty;
+pub use report::{Check, CheckResult, Report};
 pub use subject::{Breakable, Raw, Subject};
 
 #[cfg(doc)]
 use crate::register::Register;
-use check::Check;
+use check::Promise;
 
 /// Every check, law by law.
-const CHECKS: [&[Check]; 11] = [
-    l01_done::CHECKS,
+const CHECKS: [&[Promise]; 11] = [
+    l01_applied::CHECKS,
     content::CHECKS,
     l02_conflict::CHECKS,
     l03_ambiguous::CHECKS,
@@ -80,8 +84,8 @@ const CHECKS: [&[Check]; 11] = [
 /// Runs every check on `subject`, one after the other.
 pub async fn run(subject: &dyn Subject) -> Report {
     let mut report = Report::default();
-    for check in CHECKS.into_iter().flatten() {
-        report.add(check.law, check.name, check.run(subject).await);
+    for promise in CHECKS.into_iter().flatten() {
+        report.add(promise.law, promise.name, promise.check(subject).await);
     }
     report
 }

@@ -2,35 +2,30 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// The content of a record as a store sees it: one JSON object, opaque but for that.
+/// The content of a record as a store sees it: one JSON object, otherwise opaque.
 #[derive(Clone, Default, PartialEq)]
 pub struct Body(Map<String, Value>);
 
 impl Eq for Body {}
 
-/// Why a record could not be read. It is vacant then, and the next write replaces it.
+/// Why a record could not be read. It counts as empty, and the next write replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// What is stored is no JSON object.
+    /// What is stored is not a JSON object.
     #[error("the stored record is not a JSON object")]
     NotAnObject,
-    /// It is a JSON object, but not a record of this kind or of a form known here.
-    #[error("the stored record has a member that cannot be read")]
+    /// It is a JSON object, but a member of it has an unknown form.
+    #[error("the stored record has a member of an unknown form")]
     Unreadable,
-    /// The token in it cannot be opened with the keys at hand, or was moved here.
+    /// The token in it cannot be unsealed with the configured keys, or was moved here from another
+    /// record.
     #[error("the stored token cannot be unsealed")]
     Sealed,
 }
 
 impl Body {
-    /// A body with these members.
-    #[must_use]
-    pub const fn new(members: Map<String, Value>) -> Self {
-        Self(members)
-    }
-
-    /// Parses what a store held.
+    /// Parses what a store holds.
     ///
     /// # Errors
     ///
@@ -44,11 +39,17 @@ impl Body {
     pub const fn members(&self) -> &Map<String, Value> {
         &self.0
     }
+}
 
-    /// The members of the object, owned.
-    #[must_use]
-    pub fn into_members(self) -> Map<String, Value> {
-        self.0
+impl From<Map<String, Value>> for Body {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
+impl From<Body> for Map<String, Value> {
+    fn from(body: Body) -> Self {
+        body.0
     }
 }
 
@@ -70,6 +71,7 @@ impl fmt::Debug for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::Chance;
 
     #[test]
     fn only_one_json_object_is_a_body() {
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_number_comes_back_as_it_was_however_often_it_is_read_and_written() {
-        let chance = crate::Chance::seeded(1);
+        let chance = Chance::seeded(1);
         let numbers = (0..20_000).map(|_| f64::from_bits(chance.bits()));
         for number in numbers.filter(|number| number.is_finite()) {
             let written = Body::parse(&format!(r#"{{"a":{number:e}}}"#)).unwrap().to_string();

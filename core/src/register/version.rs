@@ -2,18 +2,18 @@ use std::fmt;
 
 use crate::chance;
 
-/// The random identity of one write: 128 bits, drawn anew for every write.
+/// The random id of one write: 128 bits, drawn anew for every write.
 ///
-/// Shown, stored and parsed as 32 lower-case hexadecimal digits.
+/// Displayed, stored and parsed as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// Bytes, most significant first, and no number: what holds one would be aligned to 16 bytes, and so
-// would the answer to every call of a breaker.
+// Bytes instead of a `u128`: a number would align whatever holds it to 16 bytes, and with it the
+// answer to every call of a breaker.
 pub struct WriteId([u8; 16]);
 
 impl WriteId {
-    /// Draws an identity from the operating system's entropy.
+    /// Draws an id from the operating system's entropy.
     ///
-    /// Straight from the system each time: a process image that is copied must not repeat ids.
+    /// Nothing is cached in between: copies of one process image must not draw the same ids.
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; 16];
@@ -21,13 +21,15 @@ impl WriteId {
         Self(bytes)
     }
 
-    /// The identity with these bits: for tests and simulations.
+    /// The id with these bits.
+    #[doc(hidden)]
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits.to_be_bytes())
     }
 
-    /// The identity as a number.
+    /// The id as a number.
+    #[doc(hidden)]
     #[must_use]
     pub const fn bits(self) -> u128 {
         u128::from_be_bytes(self.0)
@@ -54,10 +56,10 @@ impl fmt::Debug for WriteId {
     }
 }
 
-/// Which write a record holds: never the same for different content.
+/// Which write a record holds. Different content never has the same version.
 ///
-/// The random write id makes it so; a counter alone would repeat itself after a failover or a
-/// flush. The position is the store's own (the parameter version in SSM, 0 elsewhere).
+/// The random write id guarantees that. A counter alone would repeat itself after a failover or a
+/// flush. The position belongs to the store: it is the parameter version in SSM, and 0 elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
     id: WriteId,
@@ -65,13 +67,14 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version made by the write `id`.
+    /// The version that the write `id` made.
     #[must_use]
     pub const fn new(id: WriteId) -> Self {
         Self { id, pos: 0 }
     }
 
-    /// The version made by the write `id` at position `pos` of the store's own log.
+    /// The version that the write `id` made at position `pos` of the store's own log.
+    #[doc(hidden)]
     #[must_use]
     pub const fn at(id: WriteId, pos: u64) -> Self {
         Self { id, pos }
@@ -84,41 +87,38 @@ impl Version {
     }
 
     /// The store's own position.
+    #[doc(hidden)]
     #[must_use]
     pub const fn pos(self) -> u64 {
         self.pos
     }
 }
 
-/// What was read: a value, its version, and what was wrong with it.
+/// What was read: a value, its version, and why the value is empty if it was corrupt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The value; vacant if `corruption` says so.
+    /// The value. Empty if there is a `corruption`.
     pub value: T,
-    /// What a swap must expect in order to replace it.
+    /// The version that a swap must expect in order to replace the value.
     pub version: Version,
-    /// Why the value could not be read, if it could not.
+    /// Why the value could not be read.
     pub corruption: Option<super::Corruption>,
 }
 
 impl<T> Versioned<T> {
-    /// A value that was read whole.
+    /// A value that was read without loss.
     pub const fn new(value: T, version: Version) -> Self {
         Self { value, version, corruption: None }
     }
-
-    /// The same version with another value.
-    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Versioned<U> {
-        Versioned { value: value(self.value), version: self.version, corruption: self.corruption }
-    }
 }
 
-/// The answer to a swap.
+/// How a swap was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap<T> {
-    /// The write took effect, exactly once, and made this version.
+    /// The write took effect exactly once, and made this version.
     Applied(Version),
-    /// It did not and never will; this is what is there now, so that nobody needs to read again.
+    /// The write did not take effect and never will. Inside is what is stored now, so that the caller
+    /// need not read again.
     Conflict(Option<Versioned<T>>),
 }
 
@@ -127,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_id_is_read_back_as_it_was_shown() {
+    fn a_displayed_write_id_parses_to_the_same_id() {
         let id = WriteId::random();
         assert_eq!(WriteId::parse(&id.to_string()), Some(id));
         assert_eq!(WriteId::from_bits(1).to_string(), format!("{}1", "0".repeat(31)));
     }
 
     #[test]
-    fn nothing_else_is_a_write_id() {
+    fn any_other_text_is_not_a_write_id() {
         for text in ["", "1", &"A".repeat(32), &"0".repeat(33), &format!("+{}", "0".repeat(31))] {
             assert_eq!(WriteId::parse(text), None, "{text}");
         }

@@ -1,9 +1,13 @@
-//! A fleet in miniature over the pure rules: every step of every instance in any order, with
-//! freezes, and with flaws that the checks below must catch.
+//! A small fleet over the pure rules: the steps of all instances in any order, with freezes, and with
+//! flaws that the checks below must catch.
 
 use std::time::Duration;
 
-use super::{AccessToken, Asker, Decision, Minted, TokenPolicy, TokenRecord, decide};
+use super::{
+    AccessToken, TokenPolicy, TokenRecord,
+    decide::{Asker, Decision, decide},
+    transition::Minted,
+};
 use crate::{Chance, Timestamp, register::WriteId};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// The numbers of the token's rules. The same in every function that shares a key.
+/// The numbers in the rules of a token. Use the same in every function that shares a key.
 ///
 /// # Examples
 ///
@@ -8,9 +8,8 @@ use std::time::Duration;
 /// use std::time::Duration;
 /// use funcify_core::token::TokenPolicy;
 ///
-/// let policy = TokenPolicy::default().with_lease(Duration::from_secs(6));
-/// assert_eq!(policy.lease(), Duration::from_secs(6));
-/// assert_eq!(policy.refresh_from(), 0.75);
+/// let policy = TokenPolicy::default().with_lease(Duration::from_secs(6)).with_refresh_from(0.5);
+/// assert_ne!(policy, TokenPolicy::default());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenPolicy {
@@ -19,28 +18,32 @@ pub struct TokenPolicy {
 }
 
 impl TokenPolicy {
-    /// At most one renewal in 30 s for the whole fleet because an API rejected the token.
-    pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
-    /// A refusal of the credentials, and a `Retry-After`, is remembered for at most 60 s.
-    pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-    /// No token is believed to live longer than 366 days.
-    pub const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400 * 366);
-
     /// How long one process may take to fetch the next token: 4 s unless given.
     ///
-    /// Longer than a request to the provider may take, or a second process asks as well.
+    /// It must be longer than a request to the provider may take. Otherwise a second process asks
+    /// the provider as well.
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
     }
 
-    /// From which fraction of its lifetime on a token may be renewed: 0.75 unless given, and
-    /// within 0.1 and 0.95.
+    /// The fraction of its lifetime from which on a token may be renewed: 0.75 unless given, and
+    /// limited to the range from 0.1 to 0.95.
     #[must_use]
     pub fn with_refresh_from(self, fraction: f64) -> Self {
         let refresh_from = if fraction.is_nan() { 0.75 } else { fraction.clamp(0.1, 0.95) };
         Self { refresh_from, ..self }
     }
+}
+
+#[doc(hidden)]
+impl TokenPolicy {
+    /// The fleet renews a token at most once in 30 s because an API rejected it.
+    pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
+    /// A refused secret, or a `Retry-After`, is remembered for at most 60 s.
+    pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+    /// No token is assumed to live longer than 366 days.
+    pub const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400 * 366);
 
     /// How long one process may take to fetch the next token.
     #[must_use]
@@ -48,7 +51,7 @@ impl TokenPolicy {
         self.lease
     }
 
-    /// From which fraction of its lifetime on a token may be renewed.
+    /// The fraction of its lifetime from which on a token may be renewed.
     #[must_use]
     pub fn refresh_from(&self) -> f64 {
         self.refresh_from

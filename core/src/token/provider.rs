@@ -4,34 +4,33 @@ use async_trait::async_trait;
 
 use super::{TokenKey, TokenRecord};
 use crate::{
-    Clock, StoreError, SystemClock,
+    StoreError,
     register::{
-        PollPolicy, Record, RecordKey, Register, RetryingRegister, Swap, Version, Versioned,
-        WriteId, decode, encode,
+        PollPolicy, RecordKey, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId,
     },
 };
 
 /// Where the fleet keeps its token.
 ///
-/// Every [`Register`] is one. Implement this trait itself only for a store that cannot be a
-/// register, or to wrap another provider.
+/// Every [`Register`](crate::register::Register) becomes one inside a [`RetryingRegister`]. Implement
+/// this trait yourself only for a store that cannot be a register, or to wrap another provider.
 ///
 /// # Contract
 ///
-/// The laws of [`Register`] hold, and besides:
+/// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
-/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation of a process) or the
-///   invocation's, whichever is first; with less than 50 ms left nothing is started.
-/// - **L3** What is ambiguous was repeated with the same id until then.
-/// - **L9** A record that cannot be read is vacant, with its version; members of a newer version
-///   are kept.
+/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation on a store) or the
+///   deadline of the invocation, whichever comes first. With less than 50 ms left nothing is started.
+/// - **L3** An ambiguous write was repeated with the same id until then.
+/// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
+///   has written are kept.
 #[async_trait]
 pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
     /// Reads the token at `key`.
     ///
     /// # Errors
     ///
-    /// Whatever the store failed with, once the deadline is reached.
+    /// The error of the store, once the deadline is reached.
     async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError>;
 
     /// Replaces the token at `key` by `next` if its version is still `expected`.
@@ -39,7 +38,7 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreErrorKind::Ambiguous`](crate::StoreErrorKind::Ambiguous) if the write may have been
-    /// applied; after any other error it was not.
+    /// applied. After any other error it was not.
     async fn write(
         &self,
         key: &TokenKey,
@@ -48,17 +47,16 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError>;
 
-    /// How to look at a token that another process is fetching: see [`Register::pace`].
-    fn pace(&self) -> PollPolicy {
-        PollPolicy::default()
-    }
+    /// How often to read a token that another process is fetching. A wrapper returns the policy of
+    /// the provider that it wraps; see
+    /// [`Register::poll_policy`](crate::register::Register::poll_policy).
+    fn poll_policy(&self) -> PollPolicy;
 }
 
 #[async_trait]
-impl<R: Register + ?Sized> TokenPersistenceProvider for R {
+impl TokenPersistenceProvider for RetryingRegister {
     async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        let key = RecordKey::from(key);
-        Ok(RetryingRegister::new(self, &key)?.read().await?.map(decode))
+        self.read_record(&RecordName::from(key)).await
     }
 
     async fn write(
@@ -68,14 +66,16 @@ impl<R: Register + ?Sized> TokenPersistenceProvider for R {
         id: WriteId,
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError> {
-        let key = RecordKey::from(key);
-        let keep_for = next.keep_for(SystemClock.now());
-        let swap =
-            RetryingRegister::new(self, &key)?.swap(expected, id, &encode(next)?, keep_for).await?;
-        Ok(swap.decode())
+        self.swap_record(&RecordName::from(key), expected, id, next).await
     }
 
-    fn pace(&self) -> PollPolicy {
-        Register::pace(self)
+    fn poll_policy(&self) -> PollPolicy {
+        RetryingRegister::poll_policy(self)
+    }
+}
+
+impl From<&TokenKey> for RecordKey {
+    fn from(key: &TokenKey) -> Self {
+        Self::of::<TokenRecord>(key.into())
     }
 }

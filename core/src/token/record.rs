@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     Timestamp,
-    register::{Record, WriteId},
+    register::{Record, RecordKind, WriteId},
 };
 
-/// An access token: redacted wherever it is shown, wiped when it is dropped.
+/// An access token. Its `Debug` form is redacted, and its memory is wiped when it is dropped.
 ///
 /// # Examples
 ///
@@ -29,7 +29,7 @@ impl AccessToken {
         Self(SecretString::from(token.into()))
     }
 
-    /// The token itself: for the `Authorization` header, never for a log.
+    /// The token itself, for the `Authorization` header. Never log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -64,54 +64,53 @@ impl<'de> Deserialize<'de> for AccessToken {
 
 /// The shared token as it is stored.
 ///
-/// The vacant record, the default, is what an absent one stands for: no token, no lease.
+/// The default is the empty record, which represents an absent one: no token, no lease.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenRecord {
-    /// The first 32 hexadecimal digits of the SHA-256 over all that shapes the token: who uses the
-    /// key for another token is told so.
+    /// The first 32 hexadecimal digits of the SHA-256 over everything that shapes the token. A getter
+    /// that uses the key for another token gets an error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// The token, sealed if the store is told to seal.
+    /// The token. Sealed if the provider seals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<AccessToken>,
-    /// Its type, `Bearer`.
+    /// The type of the token: `Bearer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
-    /// The scope that was granted, if the provider said so.
+    /// The granted scope, if the provider reported one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// When it was asked for.
+    /// When the token was requested.
     #[serde(default)]
     pub minted_at: Timestamp,
-    /// From when on it may be renewed.
+    /// From when on the token may be renewed.
     #[serde(default)]
     pub refresh_at: Timestamp,
-    /// When it ends.
+    /// When the token expires.
     #[serde(default)]
     pub expires_at: Timestamp,
-    /// Who is fetching the next one.
+    /// Who is fetching the next token.
+    #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Why nobody should ask the provider for a while.
+    #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<RememberedFailure>,
     /// When the token was last renewed because an API had rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_at: Option<Timestamp>,
-    /// Members of a newer version, kept when this one writes.
+    /// Members that a newer version has written. They are kept when this version writes.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// Who holds a lease: random, one a getter.
-pub type Holder = WriteId;
-
 /// The right to ask the provider for the next token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who has it.
+    /// The getter that holds it, by its random id.
     #[serde(with = "holder")]
-    pub holder: Holder,
+    pub holder: WriteId,
     /// When it is over.
     pub until: Timestamp,
 }
@@ -119,22 +118,25 @@ pub struct Lease {
 /// A failure of the provider, remembered for the whole fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedFailure {
-    /// Until when nobody asks again.
+    /// Until when nobody asks the provider again.
     pub until: Timestamp,
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: String,
-    /// How many failures in a row.
+    /// How many failures there were in a row.
     pub count: u32,
-    /// The keyed digest of the secret that failed, if the failure binds only its holders.
+    /// The keyed digest of the secret that was refused. The failure then binds only the getters with
+    /// that secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cred: Option<String>,
 }
 
 impl Record for TokenRecord {
+    const KIND: RecordKind = RecordKind::new("token");
+
     fn keep_for(&self, now: Timestamp) -> Duration {
         let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
         let needed = self.expires_at.max(failure).max(now).since(now);
-        // A damaged time must not make a store keep the record for ever.
+        // A corrupt time must not make a store keep the record for ever.
         needed.min(Duration::from_secs(86_400 * 366)) + Duration::from_secs(86_400)
     }
 }
@@ -142,13 +144,13 @@ impl Record for TokenRecord {
 mod holder {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use super::{Holder, WriteId};
+    use super::WriteId;
 
-    pub(super) fn serialize<S: Serializer>(holder: &Holder, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(holder: &WriteId, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(holder)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Holder, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WriteId, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
         WriteId::parse(&text).ok_or_else(|| D::Error::custom("expected 32 hexadecimal digits"))
     }
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_never_shows_its_token() {
+    fn the_debug_form_of_a_record_hides_its_token() {
         let record =
             TokenRecord { token: Some(AccessToken::new("canary")), ..TokenRecord::default() };
         assert!(!format!("{record:?}").contains("canary"));

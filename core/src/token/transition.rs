@@ -1,50 +1,52 @@
-//! The records that follow from a record: leased, published, failed, released.
+//! The records that follow from a record: clamped, leased, published, failed, released.
 
 use std::time::Duration;
 
-use super::{AccessToken, Asker, Lease, RememberedFailure, TokenPolicy, TokenRecord};
+use super::{AccessToken, Lease, RememberedFailure, TokenPolicy, TokenRecord, decide::Asker};
 use crate::Timestamp;
 
-/// How long a record is kept after its last use: a day. Whose record is older has gone.
+/// How long a key stays reserved after its last use: a day, after which a store may drop the record.
 const ABANDONED_AFTER: Duration = Duration::from_secs(86_400);
 
-/// The first pause after a failure of the provider, and the longest one that grows from it.
+/// The first pause after a failure of the provider, and the longest one that grows from it. Both are
+/// short, because a provider that is back should be noticed within seconds.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_GROWN_PAUSE: Duration = Duration::from_secs(5);
 
-/// A token as it comes from the provider.
+/// A token from the provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Minted {
     /// The token.
     pub token: AccessToken,
-    /// Its type, `Bearer`.
+    /// The type of the token: `Bearer`.
     pub token_type: String,
-    /// The scope that was granted, if the provider said so.
+    /// The granted scope, if the provider reported one.
     pub scope: Option<String>,
-    /// When it was asked for: its life is measured from before the request.
+    /// When it was requested. Its lifetime is measured from before the request.
     pub asked_at: Timestamp,
     /// How long it lives.
     pub lifetime: Duration,
 }
 
-/// A failure of the provider, to be remembered for the fleet.
+/// A failure of the provider that the fleet is to remember.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault<'a> {
+pub struct ProviderFailure<'a> {
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: &'a str,
-    /// The keyed digest of the secret that was refused, if a secret was: the failure then binds
-    /// only its holders.
+    /// The keyed digest of the secret that was refused, if one was. The failure then binds only the
+    /// getters with that secret.
     pub cred: Option<&'a str>,
-    /// How long the provider asked to be left alone.
+    /// How long the provider wants no requests (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
 
+#[doc(hidden)]
 impl TokenRecord {
-    /// The same record with every time pulled back to the latest that an honest writer could have
-    /// stored now: no skewed clock makes anything immortal.
+    /// The same record with every time limited to the latest that a writer with a correct clock could
+    /// have stored by now. A skewed clock therefore makes nothing immortal.
     #[must_use]
     pub fn clamped(mut self, policy: &TokenPolicy, now: Timestamp) -> Self {
-        // A clock that is ahead shifted all three; the lifetime is right.
+        // A fast clock shifted all three times. The lifetime is right.
         let ahead = self.minted_at.since(now);
         self.minted_at = self.minted_at.min(now);
         self.expires_at = (self.expires_at - ahead).min(now + TokenPolicy::LONGEST_LIFETIME);
@@ -59,14 +61,14 @@ impl TokenRecord {
         self
     }
 
-    /// Whether there is a token and it has not ended.
+    /// Whether there is a token that has not expired.
     #[must_use]
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.token.is_some() && now < self.expires_at
     }
 
-    /// Whether the record is in use for a token of another shape. A day after its last use, when a
-    /// store may drop it, it is nobody's.
+    /// Whether the record is in use for a token of another digest. A day after its last use it is
+    /// free.
     pub(super) fn is_foreign(&self, digest: &str, now: Timestamp) -> bool {
         let lease = self.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
         let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
@@ -74,7 +76,7 @@ impl TokenRecord {
         !self.digest.is_empty() && self.digest != digest && now < last_use + ABANDONED_AFTER
     }
 
-    /// The record if it has this digest, otherwise a vacant one with it.
+    /// The record if it has this digest, otherwise an empty one with this digest.
     pub(super) fn owned(self, digest: &str) -> Self {
         if self.digest == digest {
             return self;
@@ -88,9 +90,9 @@ impl TokenRecord {
         Self { lease: Some(lease), ..self }
     }
 
-    /// The record with a new token in it, and without lease or failure.
+    /// The record with a new token, without lease and failure.
     ///
-    /// `forced`: the one before was rejected by an API.
+    /// `forced`: an API rejected the token before it.
     #[must_use]
     pub fn published(self, minted: &Minted, policy: &TokenPolicy, forced: bool) -> Self {
         let Minted { token, token_type, scope, asked_at, lifetime } = minted.clone();
@@ -108,30 +110,30 @@ impl TokenRecord {
         }
     }
 
-    /// The record with a failure in it, and without lease; its token stays.
+    /// The record with a failure, without lease. Its token stays.
     ///
-    /// The pause grows from 1 s to 5 s, so that the fleet backs off together and comes back soon; a
-    /// refused secret is left alone for a minute, since only a person can mend it.
+    /// The pause grows from 1 s to 5 s, so that the whole fleet backs off and comes back soon. A refused
+    /// secret is not tried for a minute, because only a person can correct it.
     #[must_use]
-    pub fn failed(self, fault: &Fault<'_>, now: Timestamp, chance: f64) -> Self {
-        let before = self.failure.as_ref().filter(|failure| failure.cred.as_deref() == fault.cred);
+    pub fn failed(self, new: &ProviderFailure<'_>, now: Timestamp, chance: f64) -> Self {
+        let before = self.failure.as_ref().filter(|failure| failure.cred.as_deref() == new.cred);
         let count = before.map_or(0, |failure| failure.count).saturating_add(1);
         let grown = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(count.saturating_sub(1)));
-        let pause = match fault.cred {
+        let pause = match new.cred {
             Some(_) => TokenPolicy::LONGEST_PAUSE,
             None => grown.min(LONGEST_GROWN_PAUSE).mul_f64(1.0 - chance / 10.0),
         };
-        let asked = fault.retry_after.unwrap_or_default().min(TokenPolicy::LONGEST_PAUSE);
+        let asked = new.retry_after.unwrap_or_default().min(TokenPolicy::LONGEST_PAUSE);
         let failure = RememberedFailure {
             until: now + pause.max(asked),
-            code: fault.code.to_owned(),
+            code: new.code.to_owned(),
             count,
-            cred: fault.cred.map(str::to_owned),
+            cred: new.cred.map(str::to_owned),
         };
         Self { lease: None, failure: Some(failure), ..self }
     }
 
-    /// The record without its lease: nobody is asking.
+    /// The record without its lease: nobody is asking the provider.
     #[must_use]
     pub fn released(self) -> Self {
         Self { lease: None, ..self }
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_published_token_is_due_at_a_fraction_of_its_life() {
-        let fault = Fault { code: "unavailable", cred: None, retry_after: None };
+        let fault = ProviderFailure { code: "unavailable", cred: None, retry_after: None };
         let until = NOW + Duration::from_secs(4);
         let lease = Some(Lease { holder: WriteId::from_bits(1), until });
         let before = TokenRecord { lease, ..TokenRecord::default().failed(&fault, NOW, 0.0) };
@@ -168,7 +170,7 @@ mod tests {
         let forced = before.published(&minted(), &TokenPolicy::default(), true);
         assert_eq!(forced.forced_at, Some(NOW));
         let next = forced.published(&minted(), &TokenPolicy::default(), false);
-        assert_eq!(next.forced_at, Some(NOW), "the fleet goes on remembering it");
+        assert_eq!(next.forced_at, Some(NOW), "a later renewal keeps the time");
     }
 
     #[test]
@@ -181,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_a_cap_and_start_anew_after_a_token() {
-        let fault = Fault { code: "unavailable", cred: None, retry_after: None };
+    fn pauses_grow_to_a_limit_and_start_anew_after_a_token() {
+        let fault = ProviderFailure { code: "unavailable", cred: None, retry_after: None };
         let mut record = TokenRecord::default();
         let mut pauses = Vec::new();
         for _ in 0..5 {
@@ -195,19 +197,20 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_secret_is_no_failure_of_the_provider_in_a_row_with_others() {
-        let refused = Fault { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
-        let down = Fault { code: "unavailable", cred: None, retry_after: None };
+    fn a_refused_secret_does_not_count_as_a_failure_of_the_provider_in_a_row() {
+        let refused =
+            ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
+        let down = ProviderFailure { code: "unavailable", cred: None, retry_after: None };
         let record = TokenRecord::default().failed(&refused, NOW, 0.0).failed(&down, NOW, 0.0);
         let failure = record.failure.unwrap();
         assert_eq!((failure.count, failure.until), (1, NOW + Duration::from_secs(1)));
     }
 
     #[test]
-    fn the_provider_is_left_alone_as_long_as_it_asks_but_not_for_ever() {
+    fn a_retry_after_is_kept_up_to_a_minute() {
         let pause = |retry_after| {
             let retry_after = Some(Duration::from_secs(retry_after));
-            let fault = Fault { code: "unavailable", cred: None, retry_after };
+            let fault = ProviderFailure { code: "unavailable", cred: None, retry_after };
             TokenRecord::default().failed(&fault, NOW, 0.5).failure.unwrap().until.since(NOW)
         };
         assert_eq!(pause(0), Duration::from_millis(950));
@@ -216,16 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_the_token_where_it_is() {
+    fn a_failure_keeps_the_token() {
         let published = TokenRecord::default().published(&minted(), &TokenPolicy::default(), false);
-        let refused = Fault { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
+        let refused =
+            ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
         let record = published.failed(&refused, NOW, 0.0);
         assert_eq!(record.token, Some(AccessToken::new("new")));
         assert_eq!(record.failure.unwrap().until, NOW + Duration::from_secs(60));
     }
 
     #[test]
-    fn the_golden_records_are_read_and_written_back_as_they_stand() {
+    fn the_golden_records_are_read_and_written_back_unchanged() {
         for golden in [
             include_str!("../../tests/records/token.json"),
             include_str!("../../tests/records/token-leased.json"),

@@ -5,13 +5,15 @@ use std::sync::{
 
 use funcify_core::{
     Timestamp,
-    circuit::{Cause, CircuitError, CircuitRecord, CircuitState, Override, OverrideMode, Probe},
+    circuit::{CallOutcome, Cause, CircuitError, CircuitState, Override, OverrideMode},
+    engine::circuit::Probe,
     register::WriteId,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    START, Store, VirtualClock, breaker, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+    START, Store, VirtualClock, breaker, fail, fleet, is_refused, millis, record, seconds, succeed,
+    touchy,
 };
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +50,7 @@ async fn one_failed_probe_opens_it_again_for_twice_as_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_result_of_a_probe_is_told_at_once_and_without_a_look() {
+async fn the_result_of_a_probe_is_reported_at_once_and_without_a_read() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
     fail(&circuit).await.unwrap_err();
@@ -57,8 +59,8 @@ async fn the_result_of_a_probe_is_told_at_once_and_without_a_look() {
         let probe = circuit.acquire().await.unwrap();
         let (began, reads) = (Instant::now(), store.reads.load(Ordering::SeqCst));
         match state {
-            CircuitState::Closed => probe.success().await,
-            _ => probe.failure().await,
+            CircuitState::Closed => probe.record(CallOutcome::Success).await,
+            _ => probe.record(CallOutcome::Failure).await,
         }
         assert_eq!((store.record().state, began.elapsed()), (state, millis(5)), "one swap");
         assert_eq!(store.reads.load(Ordering::SeqCst), reads);
@@ -66,14 +68,14 @@ async fn the_result_of_a_probe_is_told_at_once_and_without_a_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_rest_makes_the_stand_down_short_again() {
+async fn a_long_rest_resets_the_open_duration() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 1);
     for rest in [0, 79, 81] {
         sleep(seconds(rest)).await;
         fail(&fleet[0]).await.unwrap_err();
-        let openings = store.record().openings;
-        assert_eq!(openings, if rest == 79 { 2 } else { 1 }, "after {rest} s");
+        let consecutive_opens = store.record().consecutive_opens;
+        assert_eq!(consecutive_opens, if rest == 79 { 2 } else { 1 }, "after {rest} s");
         sleep(seconds(20)).await;
         succeed(&fleet[0]).await.unwrap();
         succeed(&fleet[0]).await.unwrap();
@@ -82,7 +84,7 @@ async fn a_long_rest_makes_the_stand_down_short_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_probe_before_the_stand_down_is_over() {
+async fn no_probe_before_the_open_duration_is_over() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 1);
     fail(&fleet[0]).await.unwrap_err();
@@ -96,7 +98,7 @@ async fn no_probe_before_the_stand_down_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn probe_herd_200() {
+async fn a_herd_of_200_sends_one_probe() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 200);
     fail(&fleet[0]).await.unwrap_err();
@@ -125,7 +127,7 @@ async fn probe_herd_200() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaked_lease_wedges() {
+async fn a_leaked_lease_does_not_block_the_circuit() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy().with_call_timeout(seconds(5)), 2);
     fail(&fleet[0]).await.unwrap_err();
@@ -157,39 +159,39 @@ async fn a_dropped_probe_leaves_its_lease_to_the_next_call_of_its_instance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_success_closes() {
+async fn a_late_success_does_not_close() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
     let early = fleet[0].acquire().await.unwrap();
     fail(&fleet[1]).await.unwrap_err();
-    early.success().await;
+    early.record(CallOutcome::Success).await;
     assert_eq!(store.record().state, CircuitState::Open);
     sleep(seconds(10)).await;
-    // Nor does the success of a probe whose lease is over.
+    // The success of a probe whose lease is over does not close it either.
     let probe = fleet[0].acquire().await.unwrap();
     sleep(seconds(13)).await;
-    probe.success().await;
+    probe.record(CallOutcome::Success).await;
     assert_eq!((store.record().state, store.record().round_successes), (CircuitState::HalfOpen, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_failure_reopens() {
+async fn a_late_failure_does_not_reopen() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
     let early = fleet[0].acquire().await.unwrap();
     let other = fleet[0].acquire().await.unwrap();
     fail(&fleet[1]).await.unwrap_err();
     let until = store.record().open_until;
-    early.failure().await;
+    early.record(CallOutcome::Failure).await;
     assert_eq!((store.record().open_until, store.record().epoch), (until, 1));
     sleep(seconds(10)).await;
     succeed(&fleet[1]).await.unwrap();
-    other.failure().await;
+    other.record(CallOutcome::Failure).await;
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Closed, 3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_does_not_bring_an_old_epoch_back() {
+async fn a_flush_does_not_revive_an_old_epoch() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
     fail(&fleet[0]).await.unwrap_err();
@@ -203,9 +205,9 @@ async fn a_flush_does_not_bring_an_old_epoch_back() {
     sleep(seconds(10)).await;
     let other = fleet[1].acquire().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::HalfOpen, 2));
-    probe.success().await;
+    probe.record(CallOutcome::Success).await;
     assert_eq!(store.record().state, CircuitState::HalfOpen);
-    other.success().await;
+    other.record(CallOutcome::Success).await;
     assert_eq!(store.record().state, CircuitState::Closed);
 }
 
@@ -213,26 +215,22 @@ async fn a_flush_does_not_bring_an_old_epoch_back() {
 async fn no_clock_makes_anything_immortal() {
     let far = Timestamp::from_millis(i64::MAX);
     let records = [
-        CircuitRecord { state: CircuitState::Open, open_until: far, ..CircuitRecord::default() },
-        CircuitRecord {
-            state: CircuitState::Open,
-            open_until: far,
-            changed_at: far,
-            ..CircuitRecord::default()
-        },
-        CircuitRecord {
-            state: CircuitState::HalfOpen,
-            probes: vec![Probe { id: WriteId::from_bits(1), until: far }],
-            ..CircuitRecord::default()
-        },
-        CircuitRecord {
-            overridden: Some(Override::new(OverrideMode::ForceOpen, far, "nobody")),
-            ..CircuitRecord::default()
-        },
+        record(|record| (record.state, record.open_until) = (CircuitState::Open, far)),
+        record(|record| {
+            record.state = CircuitState::Open;
+            (record.open_until, record.changed_at) = (far, far);
+        }),
+        record(|record| {
+            record.state = CircuitState::HalfOpen;
+            record.probes = vec![Probe { id: WriteId::from_bits(1), until: far }];
+        }),
+        record(|record| {
+            record.overridden = Some(Override::new(OverrideMode::ForceOpen, far, "nobody"));
+        }),
     ];
     for record in records {
         let store = Store::new();
-        store.plant(record.clone());
+        store.inject(record.clone());
         let fleet = fleet(&store, &touchy(), 1);
         let began = Instant::now();
         while is_refused(&succeed(&fleet[0]).await) {
@@ -243,7 +241,7 @@ async fn no_clock_makes_anything_immortal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_clock_five_minutes_ahead_or_behind_wedges_nobody() {
+async fn one_clock_five_minutes_ahead_or_behind_blocks_no_instance() {
     for skew in [-300_000, 300_000] {
         let store = Store::new();
         let skewed = VirtualClock::at(Timestamp::from_millis(START.as_millis() + skew));
@@ -264,7 +262,7 @@ async fn one_clock_five_minutes_ahead_or_behind_wedges_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_probe_is_under_way_the_others_learn_why() {
+async fn while_a_probe_is_under_way_the_others_get_its_cause() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     fail(&fleet[0]).await.unwrap_err();
@@ -272,5 +270,5 @@ async fn while_a_probe_is_under_way_the_others_learn_why() {
     let probe = fleet[0].acquire().await.unwrap();
     let Err(CircuitError::Open(open)) = succeed(&fleet[1]).await else { panic!("admitted") };
     assert_eq!((open.cause, open.retry_after), (Cause::Probing, seconds(1)));
-    probe.success().await;
+    probe.record(CallOutcome::Success).await;
 }

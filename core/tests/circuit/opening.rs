@@ -1,9 +1,12 @@
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{Cause, CircuitError, CircuitPolicy, CircuitState};
+use funcify_core::circuit::{
+    Cause, CircuitError, CircuitPolicy, CircuitState, CountRule, RateRule,
+};
 
 use crate::support::{
-    Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
+    Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    with_rule,
 };
 
 #[tokio::test(start_paused = true)]
@@ -20,7 +23,7 @@ async fn the_fifth_failure_of_the_fleet_opens_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
+async fn the_policy_for_a_token_endpoint_opens_at_the_third_failure_for_five_minutes() {
     let store = Store::new();
     let fleet = fleet(&store, &CircuitPolicy::for_token_endpoint(), 1);
     for _ in 0..3 {
@@ -28,14 +31,13 @@ async fn the_ancestors_policy_opens_at_the_third_failure_for_five_minutes() {
     }
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
     assert!(open.retry_after > seconds(269) && open.retry_after <= seconds(300), "{open:?}");
-    assert_eq!(open.circuit.as_str(), "auth0");
+    assert_eq!(open.circuit.as_ref(), "auth0");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_refuses_without_a_store_operation() {
     let store = Store::new();
-    let policy =
-        five_a_minute().with_count(1, seconds(60)).with_open_duration(seconds(25), seconds(25));
+    let policy = touchy().with_open_duration(seconds(25), seconds(25));
     let fleet = fleet(&store, &policy, 1);
     fail(&fleet[0]).await.unwrap_err();
     let before = store.operations();
@@ -47,9 +49,13 @@ async fn an_open_circuit_refuses_without_a_store_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_stand_down_is_looked_at_every_thirty_seconds() {
+async fn an_open_circuit_is_refreshed_every_thirty_seconds() {
     let store = Store::new();
-    let fleet = fleet(&store, &CircuitPolicy::for_token_endpoint().with_count(1, seconds(60)), 1);
+    let fleet = fleet(
+        &store,
+        &with_rule(CircuitPolicy::for_token_endpoint(), CountRule::new(1, seconds(60))),
+        1,
+    );
     fail(&fleet[0]).await.unwrap_err();
     let before = store.operations();
     for _ in 0..240 {
@@ -72,7 +78,7 @@ async fn healthy_calls_read_every_five_seconds_and_never_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_reason_to_look_every_second() {
+async fn a_failure_is_reason_to_refresh_every_second() {
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute(), 2);
     succeed(&fleet[1]).await.unwrap();
@@ -100,7 +106,7 @@ async fn other_instances_refuse_within_one_snapshot_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn window_slides_after_10k() {
+async fn the_window_slides_over_10_000_failures() {
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute(), 1);
     // Four a minute, ten thousand of them: never five within one.
@@ -116,15 +122,19 @@ async fn window_slides_after_10k() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_poisoned_instance_opens_for_itself_only() {
+async fn one_poisoned_instance_opens_instance_local() {
     let store = Store::new();
-    let fleet = fleet(&store, &five_a_minute().with_quorum(3), 3);
+    let fleet = fleet(
+        &store,
+        &with_rule(five_a_minute(), CountRule::new(5, seconds(60)).with_quorum(3)),
+        3,
+    );
     for _ in 0..3 {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
     fail(&fleet[0]).await.unwrap_err();
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
-    assert_eq!(open.cause, Cause::ThisInstance);
+    assert_eq!(open.cause, Cause::InstanceLocal);
     assert_eq!(store.record().state, CircuitState::Closed);
     // The dependency fails for others too: now it is the fleet's.
     for circuit in &fleet[1..] {
@@ -136,7 +146,7 @@ async fn one_poisoned_instance_opens_for_itself_only() {
 #[tokio::test(start_paused = true)]
 async fn poisoned_instances_come_back_one_after_the_other() {
     let store = Store::new();
-    let policy = five_a_minute().with_count(8, seconds(60)).with_quorum(5);
+    let policy = with_rule(five_a_minute(), CountRule::new(8, seconds(60)).with_quorum(5));
     let fleet = fleet(&store, &policy, 4);
     let mut ends = Vec::new();
     for circuit in &fleet {
@@ -144,23 +154,23 @@ async fn poisoned_instances_come_back_one_after_the_other() {
         let open = circuit.acquire().await.unwrap_err();
         ends.push((open.cause, open.retry_after));
     }
-    assert!(ends.iter().all(|(cause, _)| *cause == Cause::ThisInstance), "{ends:?}");
+    assert!(ends.iter().all(|(cause, _)| *cause == Cause::InstanceLocal), "{ends:?}");
     ends.sort_by_key(|(_, after)| *after);
     ends.dedup();
     assert!(ends.len() > 1, "all at the same moment: {ends:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_rate_rule_too_one_poisoned_instance_opens_for_itself_only() {
+async fn with_a_rate_rule_too_one_poisoned_instance_opens_instance_local() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_rate(0.5, seconds(60), 4).with_quorum(2);
+    let policy = CircuitPolicy::new(RateRule::new(0.5, seconds(60), 4).with_quorum(2));
     let fleet = fleet(&store, &policy, 2);
     for _ in 0..5 {
         assert!(!is_refused(&fail(&fleet[0]).await));
         tokio::time::sleep(seconds(2)).await;
     }
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
-    assert_eq!(open.cause, Cause::ThisInstance);
+    assert_eq!(open.cause, Cause::InstanceLocal);
     assert_eq!(store.record().state, CircuitState::Closed);
     // The dependency fails for the other too: now it is the fleet's.
     assert!(!is_refused(&fail(&fleet[1]).await));
@@ -168,10 +178,10 @@ async fn with_a_rate_rule_too_one_poisoned_instance_opens_for_itself_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_neutral_outcome_moves_nothing() {
+async fn a_neutral_outcome_changes_nothing() {
     use funcify_core::circuit::CallOutcome;
     let store = Store::new();
-    let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
+    let fleet = fleet(&store, &touchy(), 1);
     for _ in 0..10 {
         let result = fleet[0]
             .call_classified(|_| CallOutcome::Neutral, async || Err::<(), _>("a bad secret"))
@@ -185,7 +195,7 @@ async fn a_neutral_outcome_moves_nothing() {
 async fn a_result_may_be_fine_for_the_caller_and_a_failure_for_the_circuit() {
     use funcify_core::circuit::CallOutcome;
     let store = Store::new();
-    let fleet = fleet(&store, &five_a_minute().with_count(1, seconds(60)), 1);
+    let fleet = fleet(&store, &touchy(), 1);
     let by_status = |result: &Result<u16, &str>| match result {
         Ok(500..) | Err(_) => CallOutcome::Failure,
         Ok(400..500) => CallOutcome::Neutral,
@@ -196,23 +206,23 @@ async fn a_result_may_be_fine_for_the_caller_and_a_failure_for_the_circuit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_is_wrong_is_said_at_once() {
+async fn everything_that_is_wrong_is_reported_at_once() {
     use funcify_core::circuit::CircuitBreaker;
-    let policy = CircuitPolicy::default()
-        .with_count(17, seconds(0))
+    let policy = CircuitPolicy::new(CountRule::new(17, seconds(0)))
         .with_probes(5, 0)
         .with_open_duration(seconds(60), seconds(30));
     let error = CircuitBreaker::new("not a name", policy, Store::new()).unwrap_err();
-    assert!(error.name.is_some());
-    assert_eq!(error.policy.len(), 5, "{error}");
-    assert!(error.to_string().contains("expected 1 to 16 as `rule.count.failures`, got 17"));
+    let error = error.to_string();
+    assert!(error.contains("as the name of a circuit, got \"not a name\""), "{error}");
+    assert_eq!(error.matches("` must be ").count(), 5, "{error}");
+    assert!(error.contains("`rule.count.failures` must be 1 to 16, got 17"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn clones_are_one_breaker() {
     let store = Store::new();
     let clock = crate::support::VirtualClock::new();
-    let one = breaker(&store, five_a_minute().with_count(1, seconds(60)), clock);
+    let one = breaker(&store, touchy(), clock);
     let other = one.clone();
     fail(&one).await.unwrap_err();
     assert!(is_refused(&succeed(&other).await));

@@ -1,18 +1,23 @@
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{Cause, CircuitError, CircuitState, StoreDown};
+use funcify_core::circuit::{
+    Cause, CircuitError, CircuitState, CountRule, OverrideMode, StoreDown,
+};
 use tokio::time::sleep;
 
 use crate::support::{
-    Mood, START, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+    Mode, START, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy, with_rule,
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_open_circuit_refuses_the_fleet_until_the_order_ends() {
+async fn a_forced_open_circuit_refuses_the_fleet_until_the_override_ends() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     succeed(&fleet[1]).await.unwrap();
-    fleet[0].force_open(START + seconds(600), "ann@example.org").await.unwrap();
+    fleet[0]
+        .set_override(OverrideMode::ForceOpen, START + seconds(600), "ann@example.org")
+        .await
+        .unwrap();
     sleep(seconds(5)).await;
     let Err(CircuitError::Open(open)) = succeed(&fleet[1]).await else { panic!("admitted") };
     assert_eq!(open.cause, Cause::Override);
@@ -23,29 +28,31 @@ async fn a_forced_open_circuit_refuses_the_fleet_until_the_order_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disabled_circuit_admits_all_and_counts_nothing() {
+async fn a_disabled_circuit_admits_every_call_and_counts_nothing() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     fail(&fleet[0]).await.unwrap_err();
-    fleet[1].disable(START + seconds(3_600), "ann").await.unwrap();
+    fleet[1].set_override(OverrideMode::Disabled, START + seconds(3_600), "ann").await.unwrap();
     sleep(seconds(30)).await;
     let before = store.operations();
     for _ in 0..100 {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
-    assert!(store.operations() - before <= 1, "a look, and no report");
+    assert!(store.operations() - before <= 1, "a refresh, and no report");
     fleet[1].clear_override().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
     assert_eq!(store.record().overridden, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_orders_at_once_neither_is_lost() {
+async fn two_overrides_at_once_are_both_written() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     let until = START + seconds(600);
-    let (opened, disabled) =
-        tokio::join!(fleet[0].force_open(until, "ann"), fleet[1].disable(until, "bob"));
+    let (opened, disabled) = tokio::join!(
+        fleet[0].set_override(OverrideMode::ForceOpen, until, "ann"),
+        fleet[1].set_override(OverrideMode::Disabled, until, "bob")
+    );
     opened.unwrap();
     disabled.unwrap();
     let [writes, conflicts] = [&store.writes, &store.conflicts].map(|n| n.load(Ordering::SeqCst));
@@ -53,11 +60,11 @@ async fn of_two_orders_at_once_neither_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_ends_on_time_for_whoever_looked_just_before() {
+async fn an_override_ends_on_time_for_an_instance_that_refreshed_just_before() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy().with_open_duration(seconds(30), seconds(30)), 2);
     fail(&fleet[0]).await.unwrap_err();
-    fleet[1].disable(START + seconds(3), "ann").await.unwrap();
+    fleet[1].set_override(OverrideMode::Disabled, START + seconds(3), "ann").await.unwrap();
     sleep(millis(2_500)).await;
     succeed(&fleet[1]).await.unwrap();
     sleep(millis(500)).await;
@@ -65,45 +72,48 @@ async fn an_order_ends_on_time_for_whoever_looked_just_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_order_ends_within_a_week_and_a_long_name_is_cut() {
+async fn a_long_override_ends_within_a_week_and_a_long_name_is_cut() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    circuit.force_open(START + seconds(86_400 * 365), &"é".repeat(60)).await.unwrap();
+    circuit
+        .set_override(OverrideMode::ForceOpen, START + seconds(86_400 * 365), &"é".repeat(60))
+        .await
+        .unwrap();
     assert_eq!(store.record().overridden.unwrap().by, "é".repeat(32));
     sleep(seconds(7 * 86_400 + 60)).await;
     succeed(&circuit).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_was_not_written_is_an_error() {
+async fn an_override_that_was_not_written_is_an_error() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    store.is(Mood::Down);
-    circuit.force_open(START + seconds(60), "ann").await.unwrap_err();
-    store.is(Mood::Up);
+    store.set_mode(Mode::Down);
+    circuit.set_override(OverrideMode::ForceOpen, START + seconds(60), "ann").await.unwrap_err();
+    store.set_mode(Mode::Up);
     sleep(seconds(1)).await;
     succeed(&circuit).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_open_circuit_refuses_a_probe_that_was_left_over() {
+async fn a_forced_open_circuit_refuses_a_parked_lease() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     fail(&fleet[0]).await.unwrap_err();
     sleep(seconds(10)).await;
     drop(fleet[0].acquire().await.unwrap());
-    fleet[1].force_open(START + seconds(600), "ann").await.unwrap();
+    fleet[1].set_override(OverrideMode::ForceOpen, START + seconds(600), "ann").await.unwrap();
     assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::Override);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_was_left_over_makes_a_disabled_circuit_read_no_more_than_any_other() {
+async fn a_parked_lease_makes_a_disabled_circuit_read_no_more_often() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     fail(&fleet[0]).await.unwrap_err();
     sleep(seconds(10)).await;
     drop(fleet[0].acquire().await.unwrap());
-    fleet[1].disable(START + seconds(600), "ann").await.unwrap();
+    fleet[1].set_override(OverrideMode::Disabled, START + seconds(600), "ann").await.unwrap();
     succeed(&fleet[0]).await.unwrap();
     let before = store.operations();
     for _ in 0..100 {
@@ -113,7 +123,7 @@ async fn a_probe_that_was_left_over_makes_a_disabled_circuit_read_no_more_than_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_dominates_what_an_instance_decides_by_itself() {
+async fn an_override_dominates_what_an_instance_decides_by_itself() {
     // While the store is down, whatever the policy says of that.
     for policy in [StoreDown::Admit, StoreDown::Refuse, StoreDown::Local] {
         for is_forced in [true, false] {
@@ -121,10 +131,10 @@ async fn an_order_dominates_what_an_instance_decides_by_itself() {
             let circuit = fleet(&store, &touchy().with_store_down(policy), 1).remove(0);
             let until = START + seconds(600);
             match is_forced {
-                true => circuit.force_open(until, "ann").await.unwrap(),
-                false => circuit.disable(until, "ann").await.unwrap(),
+                true => circuit.set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap(),
+                false => circuit.set_override(OverrideMode::Disabled, until, "ann").await.unwrap(),
             }
-            store.is(Mood::Down);
+            store.set_mode(Mode::Down);
             sleep(seconds(31)).await;
             for _ in 0..3 {
                 let is_refused = is_refused(&fail(&circuit).await);
@@ -134,11 +144,12 @@ async fn an_order_dominates_what_an_instance_decides_by_itself() {
     }
     // And while it is open for itself.
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_count(2, seconds(60)).with_quorum(2), 2);
+    let fleet =
+        fleet(&store, &with_rule(touchy(), CountRule::new(2, seconds(60)).with_quorum(2)), 2);
     for _ in 0..2 {
         fail(&fleet[0]).await.unwrap_err();
     }
-    assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::ThisInstance);
-    fleet[0].disable(START + seconds(600), "ann").await.unwrap();
+    assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::InstanceLocal);
+    fleet[0].set_override(OverrideMode::Disabled, START + seconds(600), "ann").await.unwrap();
     succeed(&fleet[0]).await.unwrap();
 }

@@ -2,20 +2,24 @@ use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use funcify_core::{
     Deadline,
-    circuit::{Cause, CircuitBreaker, CircuitError, CircuitEvent, CircuitState, StoreDown},
+    circuit::{
+        CallOutcome, Cause, CircuitBreaker, CircuitError, CircuitEvent, CircuitState, CountRule,
+        StoreDown,
+    },
 };
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Mood, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    Mode, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    with_rule,
 };
 
 #[tokio::test(start_paused = true)]
-async fn f06_one_caller_pays_one_timeout_later_tries_run_beside_the_call() {
+async fn f06_one_caller_pays_one_timeout_and_later_tries_run_concurrently() {
     let store = Store::new();
     let circuit = fleet(&store, &five_a_minute(), 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     sleep(seconds(5)).await;
     let mut paid = Vec::new();
     let began = Instant::now();
@@ -37,11 +41,11 @@ async fn f06_one_caller_pays_one_timeout_later_tries_run_beside_the_call() {
     assert!((3..=12).contains(&paid.len()), "1 to 30 s apart: {paid:?}");
 }
 
-/// A breaker whose store is down since a while: the next call is the one to try it again.
+/// A breaker whose store has been down for a while: the next call tries it again.
 async fn due_to_try(store: &Arc<Store>) -> CircuitBreaker {
     let circuit = fleet(store, &touchy(), 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     sleep(seconds(5)).await;
     succeed(&circuit).await.unwrap();
     sleep(seconds(2)).await;
@@ -49,10 +53,10 @@ async fn due_to_try(store: &Arc<Store>) -> CircuitBreaker {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f06_a_try_beside_a_call_costs_it_nothing_and_after_it_a_quarter_of_a_second_at_most() {
+async fn f06_a_concurrent_try_costs_a_call_nothing_and_after_it_a_quarter_of_a_second_at_most() {
     let store = Store::with_latency(millis(100));
     let circuit = due_to_try(&store).await;
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     let (began, reads) = (Instant::now(), store.reads.load(Ordering::SeqCst));
     let call = async || {
         sleep(millis(300)).await;
@@ -63,7 +67,7 @@ async fn f06_a_try_beside_a_call_costs_it_nothing_and_after_it_a_quarter_of_a_se
     assert_eq!(began.elapsed(), millis(300));
 
     let circuit = due_to_try(&store).await;
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let began = Instant::now();
     succeed(&circuit).await.unwrap();
     assert_eq!(began.elapsed(), millis(250));
@@ -73,34 +77,34 @@ async fn f06_a_try_beside_a_call_costs_it_nothing_and_after_it_a_quarter_of_a_se
 async fn a_guard_tries_the_store_as_a_call_does() {
     let store = Store::new();
     let circuit = due_to_try(&store).await;
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     let reads = store.reads.load(Ordering::SeqCst);
-    circuit.acquire().await.unwrap().success().await;
+    circuit.acquire().await.unwrap().record(CallOutcome::Success).await;
     assert_eq!(store.reads.load(Ordering::SeqCst), reads + 1);
     fail(&circuit).await.unwrap_err();
     assert_eq!(store.record().state, CircuitState::Open, "the fleet's record counts again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_back_is_found_beside_a_call_and_its_record_counts() {
+async fn a_store_that_is_back_is_found_during_a_call_and_its_record_counts() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     let circuit = &fleet[0];
     succeed(circuit).await.unwrap();
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     sleep(seconds(5)).await;
     succeed(circuit).await.unwrap();
     // Opens by itself, for itself.
     fail(circuit).await.unwrap_err();
     assert!(is_refused(&succeed(circuit).await));
     assert_eq!(store.record().state, CircuitState::Closed);
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     let back = Instant::now();
     while is_refused(&succeed(circuit).await) {
         sleep(millis(100)).await;
     }
     assert!(back.elapsed() <= seconds(31), "{:?}", back.elapsed());
-    // The private epoch is nobody's: reports count on the fleet's record.
+    // The private epoch is forgotten: reports count on the fleet's record.
     fail(circuit).await.unwrap_err();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
 }
@@ -109,12 +113,12 @@ async fn a_store_that_is_back_is_found_beside_a_call_and_its_record_counts() {
 async fn a_permit_of_the_outage_does_not_count_on_the_fleets_record() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     let private = circuit.acquire().await.unwrap();
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
-    private.failure().await;
+    private.record(CallOutcome::Failure).await;
     assert_eq!(store.writes.load(Ordering::SeqCst), 0);
 }
 
@@ -123,12 +127,12 @@ async fn a_failure_that_cannot_be_reported_counts_privately() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let began = Instant::now();
     fail(&circuit).await.unwrap_err();
     assert!(began.elapsed() <= millis(500));
     assert!(is_refused(&succeed(&circuit).await));
-    assert!(began.elapsed() <= millis(500), "nobody pays again");
+    assert!(began.elapsed() <= millis(500), "no call pays again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,10 +143,10 @@ async fn f06_of_many_failures_one_pays_for_a_store_that_hangs() {
     for _ in 0..5 {
         calls.push(circuit.acquire().await.unwrap());
     }
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let began = Instant::now();
     for call in calls {
-        call.failure().await;
+        call.record(CallOutcome::Failure).await;
     }
     assert_eq!(began.elapsed(), millis(500));
     assert!(is_refused(&succeed(&circuit).await), "all five were counted");
@@ -151,8 +155,13 @@ async fn f06_of_many_failures_one_pays_for_a_store_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn without_a_store_an_instance_is_a_quorum_of_its_own() {
     let store = Store::new();
-    let circuit = fleet(&store, &five_a_minute().with_quorum(3), 1).remove(0);
-    store.is(Mood::Down);
+    let circuit = fleet(
+        &store,
+        &with_rule(five_a_minute(), CountRule::new(5, seconds(60)).with_quorum(3)),
+        1,
+    )
+    .remove(0);
+    store.set_mode(Mode::Down);
     for _ in 0..5 {
         assert!(!is_refused(&fail(&circuit).await));
     }
@@ -162,8 +171,8 @@ async fn without_a_store_an_instance_is_a_quorum_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn the_store_is_not_to_blame_for_a_deadline() {
     let store = Store::with_latency(millis(120));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let listener = Arc::clone(&told);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&events);
     let circuit = fleet(&store, &touchy(), 1).remove(0).with_listener(move |_, event| {
         listener.lock().unwrap().push(event.clone());
     });
@@ -173,22 +182,22 @@ async fn the_store_is_not_to_blame_for_a_deadline() {
         assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
     };
     Deadline::within(seconds(30)).scope(hurried()).await;
-    assert!(told.lock().unwrap().is_empty(), "{told:?}");
+    assert!(events.lock().unwrap().is_empty(), "{events:?}");
 
-    // Nor is a lease taken without any time at all.
+    // A lease is not taken without any time at all either.
     fail(&circuit).await.unwrap_err();
     sleep(seconds(10)).await;
-    told.lock().unwrap().clear();
+    events.lock().unwrap().clear();
     assert!(Deadline::within(millis(0)).scope(circuit.acquire()).await.is_err());
-    assert!(told.lock().unwrap().is_empty(), "{told:?}");
+    assert!(events.lock().unwrap().is_empty(), "{events:?}");
     assert_eq!(store.record().state, CircuitState::Open);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_private_stand_down_ends_at_another_moment_on_each_instance() {
+async fn a_private_open_duration_ends_at_another_moment_on_each_instance() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 50);
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     let mut ends = Vec::new();
     for circuit in &fleet {
         fail(circuit).await.unwrap_err();
@@ -207,20 +216,20 @@ async fn a_private_stand_down_ends_at_another_moment_on_each_instance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn told_to_admit_it_admits_every_call() {
+async fn with_store_down_admit_every_call_is_admitted() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Admit), 1).remove(0);
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     for _ in 0..20 {
         assert!(!is_refused(&fail(&circuit).await));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn told_to_refuse_it_refuses_until_the_store_is_back() {
+async fn with_store_down_refuse_calls_are_refused_until_the_store_is_back() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Refuse), 1).remove(0);
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     let Err(CircuitError::Open(open)) = succeed(&circuit).await else { panic!("admitted") };
     assert_eq!(open.cause, Cause::StoreDown);
     let before = store.operations();
@@ -228,7 +237,7 @@ async fn told_to_refuse_it_refuses_until_the_store_is_back() {
         assert!(is_refused(&succeed(&circuit).await));
     }
     assert_eq!(store.operations(), before);
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
 
@@ -236,14 +245,14 @@ async fn told_to_refuse_it_refuses_until_the_store_is_back() {
     fail(&circuit).await.unwrap_err();
     sleep(seconds(10)).await;
     drop(circuit.acquire().await.unwrap());
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     assert_eq!(circuit.acquire().await.unwrap_err().cause, Cause::StoreDown);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_never_saw_the_store_admits() {
     let store = Store::new();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     let began = Instant::now();
     succeed(&circuit).await.unwrap();
@@ -251,13 +260,13 @@ async fn an_instance_that_never_saw_the_store_admits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_event_is_told_once() {
+async fn every_event_is_emitted_once() {
     let store = Store::new();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let listener = Arc::clone(&told);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&events);
     let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0).with_listener(
         move |circuit, event| {
-            assert_eq!(circuit.as_str(), "auth0");
+            assert_eq!(circuit.as_ref(), "auth0");
             listener.lock().unwrap().push(event.to_string().split(' ').next().unwrap().to_owned());
             assert!(!matches!(event, CircuitEvent::Override(_)));
         },
@@ -266,11 +275,11 @@ async fn every_event_is_told_once() {
     sleep(seconds(10)).await;
     succeed(&circuit).await.unwrap();
     sleep(seconds(5)).await;
-    store.is(Mood::Down);
+    store.set_mode(Mode::Down);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
-    let told = told.lock().unwrap().join(" ");
-    assert_eq!(told, "opened half-opened probe closed store store");
+    let events = events.lock().unwrap().join(" ");
+    assert_eq!(events, "opened half-opened probe closed store store");
 }

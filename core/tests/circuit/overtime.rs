@@ -2,11 +2,11 @@ use std::{future::pending, sync::atomic::Ordering};
 
 use funcify_core::{
     Deadline,
-    circuit::{CircuitError, CircuitPolicy, CircuitState},
+    circuit::{CallOutcome, CircuitError, CircuitPolicy, CircuitState, CountRule},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Mood, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy};
+use crate::support::{Mode, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy};
 
 async fn hang() -> Result<(), &'static str> {
     pending().await
@@ -24,7 +24,7 @@ async fn a_dependency_that_hangs_opens_the_circuit() {
 #[tokio::test(start_paused = true)]
 async fn f12_a_function_of_three_seconds_opens_on_a_hang_and_closes_again() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_count(3, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(3, seconds(60)));
     let circuit = fleet(&store, &policy, 1).remove(0);
     let invocation = || Deadline::of_invocation(seconds(3), Deadline::WORK_MARGIN);
     for _ in 0..3 {
@@ -76,7 +76,8 @@ async fn a_call_cut_off_early_is_neutral() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f12_what_hangs_until_the_work_is_ended_is_told_before_lambda_ends_the_function() {
+async fn f12_a_call_that_hangs_until_the_work_is_ended_is_reported_before_lambda_ends_the_function()
+{
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     let began = Instant::now();
@@ -93,7 +94,7 @@ async fn f12_a_report_that_is_under_way_when_the_work_is_ended_arrives() {
     let work = async {
         let call = circuit.acquire().await.unwrap();
         sleep(millis(2_600)).await;
-        call.failure().await;
+        call.record(CallOutcome::Failure).await;
     };
     let began = Instant::now();
     let invocation = Deadline::of_invocation(seconds(3), Deadline::WORK_MARGIN);
@@ -135,7 +136,7 @@ async fn f12_with_no_time_left_nothing_is_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_probe_that_could_prove_nothing() {
+async fn no_probe_without_the_time_to_prove_anything() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     fail(&circuit).await.unwrap_err();
@@ -163,7 +164,7 @@ async fn a_call_dropped_by_its_caller_is_neutral() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_dropped_at_any_moment_it_leaves_the_way_free() {
+async fn f26_a_call_dropped_at_any_moment_blocks_no_later_call() {
     for after in 0..150 {
         let store = Store::new();
         let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
@@ -188,7 +189,7 @@ async fn a_report_adds_half_a_second_at_most_and_ends_before_lambda_does() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let began = Instant::now();
     fail(&circuit).await.unwrap_err();
     assert_eq!(began.elapsed(), millis(500));
@@ -196,7 +197,7 @@ async fn a_report_adds_half_a_second_at_most_and_ends_before_lambda_does() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     Deadline::of_invocation(millis(700), Deadline::WORK_MARGIN)
         .scope(async {
             let began = Instant::now();
@@ -219,18 +220,18 @@ async fn a_call_that_is_ready_at_once_needs_no_timer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_another_look_waits_no_longer_than_its_deadline() {
+async fn a_call_waits_for_a_refresh_no_longer_than_its_deadline() {
     let store = Store::new();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    let looking = circuit.clone();
-    let looking = tokio::spawn(async move { succeed(&looking).await });
+    let refreshing = circuit.clone();
+    let refreshing = tokio::spawn(async move { succeed(&refreshing).await });
     tokio::task::yield_now().await;
     let began = Instant::now();
     let result = Deadline::within(millis(100)).scope(succeed(&circuit)).await;
     assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
     assert_eq!(began.elapsed(), millis(100));
-    looking.await.unwrap().unwrap();
+    refreshing.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +249,7 @@ async fn a_call_with_little_time_leaves_the_lease_of_a_dropped_probe_to_the_next
     Deadline::within(seconds(10)).scope(hurried()).await;
     let probe = circuit.acquire().await.unwrap();
     assert_eq!(store.writes.load(Ordering::SeqCst), writes, "no other lease");
-    probe.success().await;
+    probe.record(CallOutcome::Success).await;
     assert_eq!(store.record().round_successes, 1);
 }
 
@@ -266,6 +267,6 @@ async fn the_lease_of_a_dropped_probe_goes_to_one_call_and_to_none_that_it_would
     sleep(seconds(8)).await;
     assert!(circuit.acquire().await.is_err());
     sleep(seconds(4)).await;
-    circuit.acquire().await.unwrap().success().await;
+    circuit.acquire().await.unwrap().record(CallOutcome::Success).await;
     assert_eq!(store.record().round_successes, 1);
 }

@@ -2,15 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{
-    Bucket, Cause, CircuitBreaker, CircuitPolicy, CircuitRecord, CircuitState,
+use funcify_core::{
+    circuit::{Cause, CircuitBreaker, CircuitPolicy, CircuitState, RateRule},
+    engine::circuit::Bucket,
 };
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use crate::support::{START, Store, fail, fleet, is_refused, millis, seconds, succeed};
+use crate::support::{START, Store, fail, fleet, is_refused, millis, record, seconds, succeed};
 
 /// A hundred calls a second, spread over the fleet, for so many seconds.
 async fn calls(fleet: &[CircuitBreaker], lasting: usize, fails: impl Fn(usize) -> bool) {
@@ -30,9 +31,9 @@ async fn calls(fleet: &[CircuitBreaker], lasting: usize, fails: impl Fn(usize) -
 #[tokio::test(start_paused = true)]
 async fn a_fleet_writes_twice_a_second_while_well_and_opens_within_three_in_an_outage() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_rate(0.2, seconds(60), 20);
+    let policy = CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20));
     let fleet = fleet(&store, &policy, 50);
-    // A vacant record asks for every call, and learns.
+    // An empty record asks for a report of every call, and then learns.
     calls(&fleet, 30, |call| call % 100 == 0).await;
     let writes = store.writes.load(Ordering::SeqCst);
     calls(&fleet, 60, |call| call % 100 == 0).await;
@@ -56,18 +57,18 @@ async fn a_fleet_writes_twice_a_second_while_well_and_opens_within_three_in_an_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_cold_instances_do_not_storm_the_store() {
+async fn a_thousand_cold_instances_do_not_overload_the_store() {
     let store = Store::new();
     let fleet = fleet(&store, &CircuitPolicy::default(), 1_000);
     calls(&fleet, 10, |_| false).await;
-    // Each looks once; what it would report is sampled again by what it reads.
+    // Each one refreshes once; what it would report is sampled again by what it reads.
     let reads = store.reads.load(Ordering::SeqCst);
     let writes = store.writes.load(Ordering::SeqCst);
     assert!(reads <= 2_500 && writes <= 100, "{reads} reads, {writes} writes");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_fleet_drew_by_a_vacant_record_is_drawn_again_by_what_the_report_finds() {
+async fn what_was_drawn_by_an_empty_record_is_drawn_again_by_what_the_report_finds() {
     const ROUNDS: usize = 20;
     let (mut writes, mut counted) = (0, 0);
     for _ in 0..ROUNDS {
@@ -90,14 +91,14 @@ async fn what_a_fleet_drew_by_a_vacant_record_is_drawn_again_by_what_the_report_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_is_not_reported_is_reason_to_look_sooner_all_the_same() {
+async fn a_failure_that_is_not_reported_still_makes_the_snapshot_refresh_sooner() {
     let store = Store::new();
     let at = START - seconds(10);
     let busy = Bucket { at, calls: 10_000_000, reports: 1_000, ..Bucket::default() };
-    store.plant(CircuitRecord { buckets: vec![busy], ..CircuitRecord::default() });
+    store.inject(record(|record| record.buckets = vec![busy]));
     let circuit = fleet(&store, &CircuitPolicy::default(), 1).remove(0);
     fail(&circuit).await.unwrap_err();
-    assert_eq!(store.operations(), 1, "the first look, and no report");
+    assert_eq!(store.operations(), 1, "the first refresh, and no report");
     sleep(seconds(1)).await;
     succeed(&circuit).await.unwrap();
     assert_eq!(store.operations(), 2);
@@ -106,7 +107,8 @@ async fn a_failure_that_is_not_reported_is_reason_to_look_sooner_all_the_same() 
 #[tokio::test(start_paused = true)]
 async fn calls_that_take_too_long_open_it() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_slow_calls(0.5, millis(500));
+    let policy =
+        CircuitPolicy::new(RateRule::new(0.5, seconds(60), 20).with_slow_calls(0.5, millis(500)));
     let circuit = fleet(&store, &policy, 1).remove(0);
     let slow = async || {
         sleep(millis(600)).await;
@@ -130,7 +132,7 @@ async fn calls_that_take_too_long_open_it() {
 #[tokio::test(start_paused = true)]
 async fn one_broken_instance_of_two_hundred_does_not_open_the_fleets_circuit() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_rate(0.2, seconds(60), 20);
+    let policy = CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20));
     let fleet = fleet(&store, &policy, 200);
     let broken = |call: usize| (call * 7).is_multiple_of(200);
     calls(&fleet, 90, broken).await;

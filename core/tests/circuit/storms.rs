@@ -1,20 +1,20 @@
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{CircuitPolicy, CircuitState};
+use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
 
 use crate::support::{
-    Mood, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    Mode, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
 };
 
 #[tokio::test(start_paused = true)]
-async fn lost_update_20() {
+async fn no_failure_of_fifteen_at_once_is_lost() {
     for round in 0..20 {
         let store = Store::new();
-        let policy = CircuitPolicy::default().with_count(16, seconds(60));
+        let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
         let mut calls: JoinSet<_> = fleet(&store, &policy, 15)
             .into_iter()
             .map(|circuit| async move { fail(&circuit).await.unwrap_err() })
@@ -27,7 +27,7 @@ async fn lost_update_20() {
 #[tokio::test(start_paused = true)]
 async fn twenty_failures_at_once_open_a_circuit_of_sixteen() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let mut calls: JoinSet<_> = fleet(&store, &policy, 20)
         .into_iter()
         .map(|circuit| async move { fail(&circuit).await.unwrap_err() })
@@ -66,8 +66,8 @@ async fn five_hundred_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_ends_as_soon_as_the_epoch_moved() {
-    // So slow that some look before the first has written, whatever they draw.
+async fn a_report_ends_as_soon_as_the_epoch_changed() {
+    // So slow that some read before the first one has written, whatever they draw.
     let store = Store::with_latency(millis(25));
     let fleet = fleet(&store, &touchy(), 50);
     for circuit in &fleet {
@@ -78,12 +78,12 @@ async fn a_report_ends_as_soon_as_the_epoch_moved() {
         fleet.into_iter().map(|circuit| async move { fail(&circuit).await.is_err() }).collect();
     while calls.join_next().await.is_some() {}
     assert!(store.conflicts.load(Ordering::SeqCst) > 0, "too late for a swap, some of them");
-    assert_eq!(store.reads.load(Ordering::SeqCst) - before, 50, "none looks again");
+    assert_eq!(store.reads.load(Ordering::SeqCst) - before, 50, "none reads again");
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_calls_that_find_the_snapshot_stale_one_looks() {
+async fn of_many_calls_with_a_stale_snapshot_one_refreshes_it() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
     let mut calls: JoinSet<_> = (0..100)
@@ -99,7 +99,7 @@ async fn of_many_calls_that_find_the_snapshot_stale_one_looks() {
 #[tokio::test(start_paused = true)]
 async fn failures_on_one_instance_share_one_report() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let circuit = fleet(&store, &policy, 1).remove(0);
     succeed(&circuit).await.unwrap();
     let mut calls: JoinSet<_> = (0..10)
@@ -114,12 +114,12 @@ async fn failures_on_one_instance_share_one_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_failures_that_ride_on_a_dropped_report_are_taken_over_by_the_next() {
+async fn f26_failures_of_a_dropped_batch_are_taken_over_by_the_next_report() {
     let store = Store::new();
-    let policy = CircuitPolicy::default().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let circuit = fleet(&store, &policy, 1).remove(0);
     succeed(&circuit).await.unwrap();
-    store.is(Mood::Hung);
+    store.set_mode(Mode::Hung);
     let dropped = circuit.clone();
     let dropped = tokio::spawn(async move { fail(&dropped).await });
     sleep(millis(1)).await;
@@ -128,7 +128,7 @@ async fn f26_failures_that_ride_on_a_dropped_report_are_taken_over_by_the_next()
     }
     dropped.abort();
     assert!(dropped.await.unwrap_err().is_cancelled());
-    store.is(Mood::Up);
+    store.set_mode(Mode::Up);
     fail(&circuit).await.unwrap_err();
     assert_eq!(store.record().failures.len(), 4);
 }
@@ -158,7 +158,7 @@ async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
 #[tokio::test(start_paused = true)]
 async fn f19_a_stale_read_costs_a_conflict_and_loses_nothing() {
     let store = Store::new();
-    store.is(Mood::Stale);
+    store.set_mode(Mode::Stale);
     let fleet = fleet(&store, &five_a_minute(), 5);
     for circuit in &fleet[..4] {
         fail(circuit).await.unwrap_err();

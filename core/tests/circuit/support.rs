@@ -10,12 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use funcify_core::{
-    Chance, Clock, StoreError, StoreErrorKind, Timestamp,
+    StoreError, StoreErrorKind, Timestamp,
     circuit::{
         CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider, Instance,
+        CircuitStateProvider, CountRule,
     },
-    register::{Swap, Version, Versioned, WriteId, decode, encode},
+    engine::{Chance, Clock, circuit::Rule, decode, encode},
+    register::{Swap, Version, Versioned, WriteId},
 };
 use tokio::time::Instant;
 
@@ -32,9 +33,9 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// How the store behaves.
+/// How the store behaves, or fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum Mode {
     Up,
     /// For half a second reads show what was there before a write.
     Stale,
@@ -49,7 +50,7 @@ pub(crate) struct Store {
     held: Mutex<Option<Versioned<CircuitRecord>>>,
     before: Mutex<Option<Versioned<CircuitRecord>>>,
     written: Mutex<Option<Instant>>,
-    mood: Mutex<Mood>,
+    mode: Mutex<Mode>,
     latency: Duration,
     pub(crate) reads: AtomicUsize,
     pub(crate) writes: AtomicUsize,
@@ -68,7 +69,7 @@ impl Store {
             held: Mutex::default(),
             before: Mutex::default(),
             written: Mutex::default(),
-            mood: Mutex::new(Mood::Up),
+            mode: Mutex::new(Mode::Up),
             latency,
             reads: AtomicUsize::new(0),
             writes: AtomicUsize::new(0),
@@ -77,8 +78,8 @@ impl Store {
         })
     }
 
-    pub(crate) fn is(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
     }
 
     pub(crate) fn operations(&self) -> usize {
@@ -89,8 +90,8 @@ impl Store {
         self.held.lock().unwrap().clone().map(|held| held.value).unwrap_or_default()
     }
 
-    /// Puts a record there as a foreign hand would.
-    pub(crate) fn plant(&self, record: CircuitRecord) {
+    /// Replaces the record from outside.
+    pub(crate) fn inject(&self, record: CircuitRecord) {
         *self.held.lock().unwrap() = Some(Versioned::new(record, Version::new(WriteId::random())));
     }
 
@@ -99,14 +100,14 @@ impl Store {
     }
 
     async fn behave(&self) -> Result<(), StoreError> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Up | Mood::Stale => {
+        let mode = *self.mode.lock().unwrap();
+        match mode {
+            Mode::Up | Mode::Stale => {
                 tokio::time::sleep(self.latency).await;
                 Ok(())
             }
-            Mood::Down => Err(StoreError::new("test", StoreErrorKind::Unavailable, "down")),
-            Mood::Hung => std::future::pending().await,
+            Mode::Down => Err(StoreError::new("test", StoreErrorKind::Unavailable, "down")),
+            Mode::Hung => std::future::pending().await,
         }
     }
 }
@@ -120,7 +121,7 @@ impl CircuitStateProvider for Store {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.behave().await?;
         let young = self.written.lock().unwrap().is_some_and(|at| at.elapsed() < millis(500));
-        let stale = young && *self.mood.lock().unwrap() == Mood::Stale;
+        let stale = young && *self.mode.lock().unwrap() == Mode::Stale;
         let shown = if stale { &self.before } else { &self.held };
         Ok(shown.lock().unwrap().clone())
     }
@@ -152,6 +153,13 @@ impl CircuitStateProvider for Store {
     }
 }
 
+/// A record that differs from an empty one in what `change` does.
+pub(crate) fn record(change: impl FnOnce(&mut CircuitRecord)) -> CircuitRecord {
+    let mut record = CircuitRecord::default();
+    change(&mut record);
+    record
+}
+
 /// A breaker on `store` with time that moves with tokio's and a seed of its own.
 pub(crate) fn breaker(
     store: &Arc<Store>,
@@ -165,7 +173,7 @@ pub(crate) fn breaker(
         .unwrap()
         .with_clock(clock)
         .with_chance(Chance::seeded(seed))
-        .with_instance(Instance::new(format!("i{seed}")))
+        .with_instance(format!("i{seed}"))
 }
 
 /// A fleet of breakers on one store and one clock.
@@ -190,15 +198,21 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
     matches!(result, Err(CircuitError::Open(_)))
 }
 
-/// Counts five failures a minute, stands down for ten seconds.
+/// Opens at five failures a minute, for ten seconds.
 pub(crate) fn five_a_minute() -> CircuitPolicy {
-    CircuitPolicy::default()
-        .with_count(5, seconds(60))
+    CircuitPolicy::new(CountRule::new(5, seconds(60)))
         .with_open_duration(seconds(10), seconds(40))
         .with_probes(1, 2)
 }
 
-/// The same, opened on the first failure: to get quickly to what comes after.
+/// The same, opened by the first failure: to get quickly to what comes after.
 pub(crate) fn touchy() -> CircuitPolicy {
-    five_a_minute().with_count(1, seconds(60))
+    with_rule(five_a_minute(), CountRule::new(1, seconds(60)))
+}
+
+/// The same policy with another rule.
+pub(crate) fn with_rule(policy: CircuitPolicy, rule: impl Into<Rule>) -> CircuitPolicy {
+    let mut policy = policy;
+    policy.rule = rule.into();
+    policy
 }

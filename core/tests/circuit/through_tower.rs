@@ -7,7 +7,7 @@ use crate::support::{Store, fleet, succeed, touchy};
 async fn a_service_behind_the_layer_is_protected() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    let mut service = CircuitLayer::new(circuit)
+    let mut service = CircuitLayer::new(circuit, CallOutcome::of)
         .layer(service_fn(async |fails: bool| if fails { Err("refused") } else { Ok("done") }));
     assert_eq!(service.ready().await.unwrap().call(false).await.unwrap(), "done");
     let failed = service.ready().await.unwrap().call(true).await;
@@ -24,8 +24,7 @@ async fn the_layer_takes_a_classifier_and_runs_on_any_thread() {
         Ok(..500) => CallOutcome::Success,
         _ => CallOutcome::Failure,
     };
-    let service = CircuitLayer::new(circuit)
-        .classify(by_status)
+    let service = CircuitLayer::new(circuit, by_status)
         .layer(service_fn(async |status: u16| Ok::<_, &str>(status)));
     let answer = tokio::spawn(service.oneshot(503)).await.unwrap().unwrap();
     assert_eq!((answer, store.record().state), (503, CircuitState::Open));

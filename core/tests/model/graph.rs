@@ -1,4 +1,4 @@
-//! The graph of all states, as the checker goes through it, and a search of it backward.
+//! The graph of all states that the checker visits, and a backward search through it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Which states there are, and the steps between them that need no luck: nothing fails on the way.
+/// The states, and the steps between them in which nothing fails.
 #[derive(Debug, Default)]
 pub(crate) struct Graph(Mutex<Known>);
 
@@ -18,11 +18,11 @@ struct Known {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Where every state must be able to go.
+    /// A state that every other state must be able to reach.
     Goal,
-    /// A state that must be able to.
+    /// A state that must be able to reach a goal.
     Owing,
-    /// So near the bounds that the way leaves them.
+    /// A state so near the bounds that its path to a goal leaves them.
     Exempt,
 }
 
@@ -35,7 +35,7 @@ impl Graph {
         self.known().steps.push((fingerprint(from), fingerprint(to)));
     }
 
-    /// How many states owe a way to the goal, and how many of them have none.
+    /// How many states must be able to reach a goal, and how many of them cannot.
     pub(crate) fn owing_and_stuck(&self) -> (usize, usize) {
         let known = self.known();
         let mut back: HashMap<u64, Vec<u64>> = HashMap::new();

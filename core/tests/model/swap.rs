@@ -1,9 +1,9 @@
-//! One write carried to its end, model-checked: sent, lost on the way there or back, sent again with
-//! the same id, copied and late, given up; and what a caller may conclude from each answer.
+//! One write with its retries, model-checked: requests and replies are lost, requests are sent again
+//! with the same id, copied, and late. Checked is what a caller may conclude from each answer.
 //!
-//! Complete within [`Bounds`], which are printed. Abstracted: the content of a record is its write
-//! id, and each writer reads, swaps once and is done; nothing is deleted (a copy of a first write
-//! would create the record anew in any store: L1 to L3 are about what is there).
+//! Complete within [`Bounds`], which are printed. Abstracted: the content of a record is its write id,
+//! and each writer reads, swaps once and ends. Nothing is deleted, because a copy of a first write
+//! creates a deleted record anew in any store.
 
 use std::time::Instant;
 
@@ -21,16 +21,16 @@ const THREE: Bounds = Bounds { writers: 3, sends: 2, copies: 0 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
-    /// "What is stored is mine" is not looked at.
+    /// The store does not compare the write id first.
     NoWriteId,
-    /// A conflict after an ambiguous send is taken for a conflict.
+    /// A conflict after an ambiguous send is answered as a conflict.
     ConflictAfterDoubt,
-    /// A write that is still on its way is sent again as another.
+    /// An ambiguous write is sent again with another id.
     AnotherId,
-    /// The store does not compare.
+    /// The store does not compare versions.
     BlindWrite,
-    /// Whoever is in doubt reads: what was expected is still there, so "it was not applied".
-    SettledByReading,
+    /// After an ambiguous send the writer reads, and trusts what it reads.
+    RetriedByReading,
 }
 
 #[derive(Debug)]
@@ -44,17 +44,17 @@ type Id = u8;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     /// Which writes took effect, in order.
-    log: Vec<Applied>,
+    log: Vec<Effect>,
     writers: Vec<Writer>,
-    /// Requests on their way, each of a writer.
+    /// Requests in transit.
     sent: Vec<Request>,
     copies: u8,
-    /// Whether somebody was refused by a store that held his own write.
+    /// Whether a store that held a write refused that same write.
     denied: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Applied {
+struct Effect {
     writer: usize,
     id: Id,
     on: Option<Id>,
@@ -82,12 +82,12 @@ enum Step {
     Read,
     Waiting,
     Answered(bool),
-    Told(CallOutcome),
+    Ended(Answer),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum CallOutcome {
-    Done,
+enum Answer {
+    Applied,
     Conflict,
     Ambiguous,
 }
@@ -96,13 +96,13 @@ enum CallOutcome {
 enum Action {
     Read(usize),
     Send(usize),
-    /// The place of the request among those on their way.
+    /// The index of the request among those in transit.
     Arrive(usize),
     ArriveAndLinger(usize),
     Drop(usize),
     Receive(usize),
-    /// No answer in time: it may have been applied.
-    Doubt(usize),
+    /// No answer in time: the write may have been applied.
+    TimeOut(usize),
 }
 
 impl Model for Swaps {
@@ -121,9 +121,11 @@ impl Model for Swaps {
             match writer.step {
                 Step::Start => actions.push(Action::Read(place)),
                 Step::Read => actions.push(Action::Send(place)),
-                Step::Waiting => actions.push(Action::Doubt(place)),
-                Step::Answered(_) => actions.extend([Action::Receive(place), Action::Doubt(place)]),
-                Step::Told(_) => {}
+                Step::Waiting => actions.push(Action::TimeOut(place)),
+                Step::Answered(_) => {
+                    actions.extend([Action::Receive(place), Action::TimeOut(place)])
+                }
+                Step::Ended(_) => {}
             }
         }
         for place in 0..state.sent.len() {
@@ -159,13 +161,13 @@ impl Model for Swaps {
             Action::Receive(place) => {
                 let writer = &mut next.writers[place];
                 let doubts = writer.in_doubt && self.flaw != Some(Flaw::ConflictAfterDoubt);
-                writer.step = Step::Told(match writer.step {
-                    Step::Answered(true) => CallOutcome::Done,
-                    _ if doubts => CallOutcome::Ambiguous,
-                    _ => CallOutcome::Conflict,
+                writer.step = Step::Ended(match writer.step {
+                    Step::Answered(true) => Answer::Applied,
+                    _ if doubts => Answer::Ambiguous,
+                    _ => Answer::Conflict,
                 });
             }
-            Action::Doubt(place) => self.doubts(&mut next, place),
+            Action::TimeOut(place) => self.times_out(&mut next, place),
         }
         next.sent.sort_unstable();
         (next != *last).then_some(next)
@@ -174,38 +176,39 @@ impl Model for Swaps {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(
-                "L1: done is once, on top of what was expected",
+                "L1: applied means once, on top of what was expected",
                 |_, state: &State| {
-                    state.all(CallOutcome::Done, |applied, writer| {
+                    state.all(Answer::Applied, |applied, writer| {
                         applied.len() == 1 && applied[0].on == writer.expected
                     })
                 },
             ),
-            Property::always("L2: conflict is never", |_, state: &State| {
-                state.all(CallOutcome::Conflict, |applied, _| applied.is_empty())
+            Property::always("L2: conflict means never", |_, state: &State| {
+                state.all(Answer::Conflict, |applied, _| applied.is_empty())
             }),
-            Property::always("L3: ambiguous is at most once", |_, state: &State| {
-                state.all(CallOutcome::Ambiguous, |applied, _| applied.len() <= 1)
+            Property::always("L3: ambiguous means at most once", |_, state: &State| {
+                state.all(Answer::Ambiguous, |applied, _| applied.len() <= 1)
             }),
             Property::always("L10: the same write has no second effect", |_, state: &State| {
-                let twice = |a: &Applied| state.log.iter().filter(|b| a.id == b.id).count() > 1;
+                let twice = |a: &Effect| state.log.iter().filter(|b| a.id == b.id).count() > 1;
                 !state.log.iter().any(twice)
             }),
-            Property::always("L10: what is stored is mine is done", |_, state: &State| {
-                !state.denied
-            }),
-            Property::sometimes("done at the second send", |_, state: &State| {
-                let done = Step::Told(CallOutcome::Done);
-                state.writers.iter().any(|writer| writer.sends == 2 && writer.step == done)
+            Property::always(
+                "L10: a stored write that is sent again is applied",
+                |_, state: &State| !state.denied,
+            ),
+            Property::sometimes("applied at the second send", |_, state: &State| {
+                let applied = Step::Ended(Answer::Applied);
+                state.writers.iter().any(|writer| writer.sends == 2 && writer.step == applied)
             }),
             Property::sometimes("ambiguous and applied", |_, state: &State| {
-                !state.all(CallOutcome::Ambiguous, |applied, _| applied.is_empty())
+                !state.all(Answer::Ambiguous, |applied, _| applied.is_empty())
             }),
             Property::sometimes("ambiguous and not applied", |_, state: &State| {
-                !state.all(CallOutcome::Ambiguous, |applied, _| applied.len() == 1)
+                !state.all(Answer::Ambiguous, |applied, _| applied.len() == 1)
             }),
             Property::sometimes("conflict", |_, state: &State| {
-                !state.all(CallOutcome::Conflict, |_, _| false)
+                !state.all(Answer::Conflict, |_, _| false)
             }),
         ]
     }
@@ -223,7 +226,7 @@ impl Swaps {
         let is_mine = stored == Some(id) && self.flaw != Some(Flaw::NoWriteId);
         let fits = stored == expected || self.flaw == Some(Flaw::BlindWrite);
         if !is_mine && fits {
-            state.log.push(Applied { writer, id, on: stored });
+            state.log.push(Effect { writer, id, on: stored });
         }
         state.denied |= stored == Some(id) && !is_mine && !fits;
         let sender = &mut state.writers[writer];
@@ -232,13 +235,13 @@ impl Swaps {
         }
     }
 
-    fn doubts(&self, state: &mut State, place: usize) {
+    fn times_out(&self, state: &mut State, place: usize) {
         let stored = state.stored();
         let writer = &mut state.writers[place];
         writer.in_doubt = true;
-        if self.flaw == Some(Flaw::SettledByReading) {
+        if self.flaw == Some(Flaw::RetriedByReading) {
             let mine = stored == Some(writer.id);
-            writer.step = Step::Told(if mine { CallOutcome::Done } else { CallOutcome::Conflict });
+            writer.step = Step::Ended(if mine { Answer::Applied } else { Answer::Conflict });
         } else if writer.sends < self.bounds.sends {
             writer.id = self.id_of(place, writer.sends);
             if self.flaw == Some(Flaw::AnotherId) {
@@ -246,7 +249,7 @@ impl Swaps {
             }
             state.sends(place);
         } else {
-            writer.step = Step::Told(CallOutcome::Ambiguous);
+            writer.step = Step::Ended(Answer::Ambiguous);
         }
     }
 }
@@ -262,11 +265,11 @@ impl State {
         self.sent.push(Request { writer: place, id: writer.id, expected: writer.expected });
     }
 
-    /// Whether what took effect of each writer who was told `outcome` is as `law` says.
-    fn all(&self, outcome: CallOutcome, law: impl Fn(&[Applied], &Writer) -> bool) -> bool {
-        let told = |(_, writer): &(usize, &Writer)| writer.step == Step::Told(outcome);
-        self.writers.iter().enumerate().filter(told).all(|(place, writer)| {
-            let of = |applied: &&Applied| applied.writer == place;
+    /// Whether the writes of each writer that ended with `answer` took effect as `law` says.
+    fn all(&self, answer: Answer, law: impl Fn(&[Effect], &Writer) -> bool) -> bool {
+        let ended = |(_, writer): &(usize, &Writer)| writer.step == Step::Ended(answer);
+        self.writers.iter().enumerate().filter(ended).all(|(place, writer)| {
+            let of = |applied: &&Effect| applied.writer == place;
             law(&self.log.iter().filter(of).copied().collect::<Vec<_>>(), writer)
         })
     }
@@ -285,14 +288,14 @@ fn a_swap_with_lost_replies_retries_and_copies_keeps_l1_l2_l3_and_l10() {
 }
 
 #[test]
-fn each_twin_of_the_swap_is_caught() {
-    use Flaw::{AnotherId, BlindWrite, ConflictAfterDoubt, NoWriteId, SettledByReading};
-    for flaw in [NoWriteId, ConflictAfterDoubt, AnotherId, BlindWrite, SettledByReading] {
-        assert!(explore(Some(flaw), THREE).0.is_some(), "{flaw:?} passes for right");
+fn each_mutant_of_the_swap_is_caught() {
+    use Flaw::{AnotherId, BlindWrite, ConflictAfterDoubt, NoWriteId, RetriedByReading};
+    for flaw in [NoWriteId, ConflictAfterDoubt, AnotherId, BlindWrite, RetriedByReading] {
+        assert!(explore(Some(flaw), THREE).0.is_some(), "{flaw:?} is not caught");
     }
 }
 
-/// The law that is broken, if one is; and how much was reached of what should be.
+/// The broken law, if any, and how many of the states that should be reachable were reached.
 fn explore(flaw: Option<Flaw>, bounds: Bounds) -> (Option<&'static str>, usize) {
     let start = Instant::now();
     let swaps = Swaps { bounds, flaw };

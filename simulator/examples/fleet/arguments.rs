@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use funcify::CircuitPolicy;
+use funcify::{CircuitPolicy, circuit::CircuitConfigError};
 use funcify_simulator::{Scenario, Settings};
 
 /// The help text, with the names of all scenarios.
@@ -56,8 +56,12 @@ pub(crate) enum ArgumentError {
     OnePicture,
     #[error("the policy in {} cannot be read", .0.display())]
     Policy(PathBuf, #[source] Box<dyn std::error::Error>),
-    #[error("the policy in {} is invalid: {faults}", file.display())]
-    Faults { file: PathBuf, faults: String },
+    #[error("the policy in {} is invalid", file.display())]
+    Faults {
+        file: PathBuf,
+        #[source]
+        faults: CircuitConfigError,
+    },
     #[error("expected a policy file named *.json or *.toml, got {}", .0.display())]
     Format(PathBuf),
 }
@@ -132,9 +136,8 @@ fn policy(file: PathBuf) -> Result<CircuitPolicy, ArgumentError> {
         Some("toml") => toml::from_str(&text).map_err(|error| unreadable(error.into()))?,
         _ => return Err(ArgumentError::Format(file)),
     };
-    let faults: Vec<_> = policy.faults().iter().map(ToString::to_string).collect();
-    if faults.is_empty() {
-        return Ok(policy);
+    match policy.check() {
+        Ok(()) => Ok(policy),
+        Err(faults) => Err(ArgumentError::Faults { file, faults }),
     }
-    Err(ArgumentError::Faults { file, faults: faults.join("; ") })
 }

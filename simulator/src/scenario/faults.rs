@@ -1,6 +1,6 @@
 //! Scenarios in which something else fails: the store, a process, a clock, the order of results.
 
-use funcify_core::circuit::CircuitState;
+use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 
 use super::{
     five_a_minute, millis,
@@ -45,7 +45,7 @@ pub(super) async fn store_outage(run: &Run) -> Result<Vec<Figure>, SimulatorErro
 }
 
 pub(super) async fn poisoned_instance(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let policy = run.policy(five_a_minute().with_quorum(2));
+    let policy = run.policy(CircuitPolicy::new(CountRule::new(5, seconds(60)).with_quorum(2)));
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.dependency.set_health(Health { poisoned: Some(0), ..Health::UP });
     let calls = fleet.dependency.calls();

@@ -7,7 +7,7 @@ mod token;
 
 use std::time::Duration;
 
-use funcify_core::circuit::CircuitPolicy;
+use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 
 use super::{Figure, SimulatorError, run::Run};
 
@@ -192,14 +192,14 @@ impl Scenario {
     }
 }
 
-/// Five failures in a minute; open for 30 s.
+/// Opens at five failures in a minute, for 30 s.
 fn five_a_minute() -> CircuitPolicy {
-    CircuitPolicy::default().with_count(5, seconds(60))
+    CircuitPolicy::new(CountRule::new(5, seconds(60)))
 }
 
-/// A fifth of the calls in a minute; open for 30 s.
+/// Opens when a fifth of the calls in a minute fail, for 30 s.
 fn a_fifth() -> CircuitPolicy {
-    CircuitPolicy::default().with_rate(0.2, seconds(60), 20)
+    CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
 const fn seconds(seconds: u64) -> Duration {

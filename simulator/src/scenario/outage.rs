@@ -1,6 +1,9 @@
 //! Scenarios in which the dependency goes down and recovers.
 
-use funcify_core::circuit::{CircuitState, Rule};
+use funcify_core::{
+    circuit::{CircuitPolicy, CircuitState, CountRule},
+    engine::circuit::Rule,
+};
 
 use super::{five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
@@ -33,7 +36,7 @@ pub(super) async fn outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 
     let back = back_to_closed(&mut fleet, rate).await;
     let limit = match policy.rule {
-        Rule::Count { failures, .. } => f64::from(failures) + in_flight(rate),
+        Rule::Count(rule) => f64::from(rule.failures) + in_flight(rate),
         _ => f64::INFINITY,
     };
     let failures = match limit.is_finite() {
@@ -74,7 +77,7 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
 /// Fifteen failures at once, under a rule that opens at sixteen. Returns how many of them are missing
 /// from the record, over twenty rounds.
 async fn failures_lost(run: &Run) -> Result<f64, SimulatorError> {
-    let policy = five_a_minute().with_count(16, seconds(60));
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let mut lost = 0;
     for _ in 0..20 {
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;

@@ -30,12 +30,11 @@ pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError>
     let default = PollPolicy::default();
     let redis = Cold::of(run, default, Duration::ZERO).await?;
     let spread = Cold::of(run, default, seconds(2)).await?;
-    let slower = PollPolicy { shortest: millis(250), longest: millis(1_000), ..default };
-    let dynamodb = Cold::of(run, slower, Duration::ZERO).await?;
-    let (shortest, contention) = (millis(500), millis(500));
-    let ssm =
-        Cold::of(run, PollPolicy { shortest, longest: millis(2_000), contention }, Duration::ZERO);
-    let ssm = ssm.await?;
+    let dynamodb = PollPolicy::new(millis(250), millis(1_000));
+    let dynamodb = Cold::of(run, dynamodb, Duration::ZERO).await?;
+    let mut ssm = PollPolicy::new(millis(500), millis(2_000));
+    ssm.contention = millis(500);
+    let ssm = Cold::of(run, ssm, Duration::ZERO).await?;
     let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
     Ok(vec![
         Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),

@@ -1,6 +1,6 @@
 //! Deliberately broken fleets. The limits must catch them, or they prove nothing.
 
-use funcify::CircuitPolicy;
+use funcify::{CircuitPolicy, circuit::CountRule};
 use funcify_simulator::{Report, Scenario, Settings, run};
 
 async fn unshared(scenario: Scenario, instances: usize) -> Report {
@@ -21,7 +21,7 @@ async fn without_a_shared_circuit_every_instance_sends_failures_into_an_outage()
 
 #[tokio::test(start_paused = true)]
 async fn without_a_quorum_a_poisoned_instance_opens_the_circuit_for_all() {
-    let policy = CircuitPolicy::default().with_count(5, std::time::Duration::from_secs(60));
+    let policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)));
     let settings = Settings::new(5).with_instances(20).with_policy(policy);
     let report = run(Scenario::PoisonedInstance, &settings).await.unwrap();
     assert!(misses(&report, "false_opens"), "one instance is enough");
@@ -38,8 +38,7 @@ async fn without_a_shared_token_every_instance_requests_one() {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_probes_are_counted_as_such() {
-    let policy = CircuitPolicy::default()
-        .with_count(5, std::time::Duration::from_secs(60))
+    let policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)))
         .with_probes(4, 16);
     let settings = Settings::new(5).with_instances(100).with_policy(policy);
     let report = run(Scenario::Outage, &settings).await.unwrap();

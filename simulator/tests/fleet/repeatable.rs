@@ -1,6 +1,6 @@
 //! The same seed gives the same figures; invalid settings are refused.
 
-use funcify::CircuitPolicy;
+use funcify::{CircuitPolicy, circuit::CountRule};
 use funcify_simulator::{Report, Scenario, Settings, SimulatorError, run, sparkline, svg};
 use tokio::runtime::{Builder, Runtime};
 
@@ -51,7 +51,8 @@ fn a_fleet_without_instances_and_an_invalid_policy_are_refused() {
     let refused = paused().block_on(run(Scenario::Outage, &empty));
     assert!(matches!(refused, Err(SimulatorError::NoInstances)), "{refused:?}");
 
-    let impossible = CircuitPolicy::default().with_quorum(0);
+    let impossible =
+        CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)).with_quorum(0));
     let settings = Settings::new(1).with_instances(5).with_policy(impossible);
     let refused = paused().block_on(run(Scenario::Outage, &settings));
     assert!(matches!(refused, Err(SimulatorError::Policy(_))), "{refused:?}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use funcify_core::{
-    Clock,
     circuit::{CircuitBreaker, CircuitPolicy, CircuitStateProvider},
+    engine::Clock,
 };
 use reqwest::Url;
 

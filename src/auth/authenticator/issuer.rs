@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use funcify_core::{Clock, circuit::CircuitBreaker};
+use funcify_core::{circuit::CircuitBreaker, engine::Clock};
 
 use crate::auth::authenticator::algorithm::Algorithm;
 use crate::auth::authenticator::fetch::Fetch;

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use funcify_core::{Clock, Timestamp};
+use funcify_core::{Timestamp, engine::Clock};
 use reqwest::Url;
 use tokio::{
     sync::{Mutex, MutexGuard},

@@ -17,7 +17,10 @@ mod userinfo;
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
-use funcify_core::{Clock, SystemClock, circuit::CircuitStateProvider};
+use funcify_core::{
+    circuit::CircuitStateProvider,
+    engine::{Clock, SystemClock},
+};
 use reqwest::Url;
 use serde_json::{Value, value::RawValue};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use funcify_core::{Clock, Timestamp};
+use funcify_core::{Timestamp, engine::Clock};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};

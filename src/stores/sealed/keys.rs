@@ -1,4 +1,4 @@
-//! The keys, and what they bind a token to.
+//! The keys that seal tokens, and what a seal covers.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,61 +14,51 @@ use funcify_core::{
 };
 use zeroize::Zeroizing;
 
-/// How a sealed token begins, followed by `kid:` and base64url of nonce, ciphertext and tag.
+use super::super::error::ConfigError;
+
+/// The variable that holds the keys.
+pub(crate) const SEAL_KEYS: &str = "FUNCIFY_SEAL_KEYS";
+
+/// The prefix of a sealed token. The id of the key, a colon, and nonce, ciphertext and tag as
+/// base64url follow.
 const FORMAT: &str = "sealed:v1:";
 
-const KEYS: &str = "FUNCIFY_SEAL_KEYS";
+/// The length of a key of AES-256.
 const KEY_BYTES: usize = 32;
+
+/// The length of a nonce of AES-GCM (NIST SP 800-38D, section 5.2.1.1).
 const NONCE_BYTES: usize = 12;
 
-/// The keys that tokens are sealed with: the first one seals, all of them open, so that a key can
-/// be replaced while the fleet runs.
-pub struct SealKeys {
+/// The keys: the first one seals, all of them open.
+pub(crate) struct SealKeys {
     first: String,
     ring: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 impl SealKeys {
-    /// The keys in `FUNCIFY_SEAL_KEYS`; `None` if it is not set.
-    ///
-    /// # Errors
-    ///
-    /// [`SealKeysError`] if it is set to something else than keys, be it to nothing: tokens that are
-    /// meant to be sealed are not stored in the clear because a secret came out empty.
-    pub fn from_env() -> Result<Option<Self>, SealKeysError> {
-        match std::env::var(KEYS) {
-            Ok(keys) => Self::parse(&Zeroizing::new(keys)).map(Some),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(SealKeysError::NotUnicode),
-        }
-    }
-
-    /// Keys written as `id:base64,id:base64`, each of 32 bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`SealKeysError`]; none of them shows a key.
-    pub fn parse(keys: &str) -> Result<Self, SealKeysError> {
+    /// Parses `id:base64,id:base64`, each key of 32 bytes. An error never contains a part of the
+    /// text.
+    pub(crate) fn parse(keys: &str) -> Result<Self, ConfigError> {
         let mut ring = BTreeMap::new();
         let mut first = None;
         for (place, entry) in (1..).zip(keys.split(',')) {
-            let (id, key) = entry.trim().split_once(':').ok_or(SealKeysError::NotAKey { place })?;
+            let invalid = |expected| ConfigError::SealKey { place, expected };
+            let (id, key) = entry.trim().split_once(':').ok_or_else(|| invalid("`id:base64`"))?;
             let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !(1..=32).contains(&id.len()) || !id.bytes().all(is_legal) {
-                return Err(SealKeysError::Id { place });
+                return Err(invalid("1 to 32 of the characters A-Z a-z 0-9 _ . - as the id"));
             }
-            let wrong = || SealKeysError::Key { place };
-            let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| wrong())?);
-            if key.len() != KEY_BYTES {
-                return Err(wrong());
-            }
+            let key = STANDARD.decode(key).map(Zeroizing::new).ok();
+            let key = key
+                .filter(|key| key.len() == KEY_BYTES)
+                .ok_or_else(|| invalid("32 bytes as base64"))?;
             if ring.insert(id.to_owned(), key).is_some() {
-                return Err(SealKeysError::Twice { place });
+                return Err(invalid("an id that no earlier key has"));
             }
             first.get_or_insert_with(|| id.to_owned());
         }
-        let first = first.ok_or(SealKeysError::NotAKey { place: 1 })?;
-        Ok(Self { first, ring })
+        let missing = ConfigError::SealKey { place: 1, expected: "`id:base64`" };
+        Ok(Self { first: first.ok_or(missing)?, ring })
     }
 
     pub(crate) fn seal(
@@ -79,10 +69,10 @@ impl SealKeys {
         token: &AccessToken,
     ) -> Result<AccessToken, StoreError> {
         let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
-        let with = self.cipher(&self.first).ok_or_else(failed)?;
-        let bound = Aad::from(bound(key, &self.first, write, record));
+        let cipher = self.cipher(&self.first).ok_or_else(failed)?;
+        let covered = Aad::from(covered(key, &self.first, write, record));
         let mut sealed = Zeroizing::new(token.expose().as_bytes().to_vec());
-        let nonce = with.seal_in_place_append_tag(bound, &mut *sealed).map_err(|_| failed())?;
+        let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
         let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
         Ok(AccessToken::new(format!("{FORMAT}{}:{sealed}", self.first)))
     }
@@ -95,13 +85,13 @@ impl SealKeys {
         sealed: &str,
     ) -> Option<AccessToken> {
         let (id, sealed) = sealed.strip_prefix(FORMAT)?.split_once(':')?;
-        let with = self.cipher(id)?;
+        let cipher = self.cipher(id)?;
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut token = Zeroizing::new(sealed.to_vec());
-        let bound = Aad::from(bound(key, id, write, record));
-        let token = with.open_in_place(nonce, bound, &mut token).ok()?;
+        let covered = Aad::from(covered(key, id, write, record));
+        let token = cipher.open_in_place(nonce, covered, &mut token).ok()?;
         std::str::from_utf8(token).ok().map(AccessToken::new)
     }
 
@@ -116,15 +106,16 @@ impl fmt::Debug for SealKeys {
     }
 }
 
-/// What a sealed token is bound to, each part with its length, so that no two lists read the same.
-fn bound(key: &TokenKey, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
-    let mut bound = Vec::with_capacity(256);
+/// What the seal covers besides the token. Each part has its length, so that no two lists of parts
+/// are the same bytes.
+fn covered(key: &TokenKey, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
+    let mut covered = Vec::with_capacity(256);
     let mut part = |bytes: &[u8]| {
-        bound.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-        bound.extend_from_slice(bytes);
+        covered.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        covered.extend_from_slice(bytes);
     };
     part(FORMAT.as_bytes());
-    part(key.as_str().as_bytes());
+    part(key.as_ref().as_bytes());
     part(id.as_bytes());
     part(&write.bits().to_be_bytes());
     part(record.digest.as_bytes());
@@ -136,46 +127,12 @@ fn bound(key: &TokenKey, id: &str, write: WriteId, record: &TokenRecord) -> Vec<
     for time in [record.minted_at, record.refresh_at, record.expires_at] {
         part(&time.as_millis().to_be_bytes());
     }
-    bound
+    covered
 }
 
-/// Whether a token as it is stored is a sealed one: who has no key must not take it for a token.
+/// Whether a stored token is sealed. A function without the keys must not use it as a token.
 pub(crate) fn is_sealed(token: &str) -> bool {
     token.starts_with(FORMAT)
-}
-
-/// Why keys were refused. It tells the place of the key, counted from 1, and nothing that stands
-/// there: what looks like an id may be a key that came first.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SealKeysError {
-    /// The variable is no text.
-    #[error("expected keys as `id:base64,…`, got bytes that are no Unicode text")]
-    NotUnicode,
-    /// An entry is not an id and a key.
-    #[error("expected keys as `id:base64,…`, key {place} is none")]
-    NotAKey {
-        /// Its place.
-        place: usize,
-    },
-    /// An id has characters that it may not have.
-    #[error("expected 1 to 32 of the characters A-Z a-z 0-9 _ . - as the id of key {place}")]
-    Id {
-        /// Its place.
-        place: usize,
-    },
-    /// A key is not 32 bytes as base64.
-    #[error("expected 32 bytes as base64 for key {place}")]
-    Key {
-        /// Its place.
-        place: usize,
-    },
-    /// An id stands there twice.
-    #[error("expected each id once, key {place} has one that stands before it")]
-    Twice {
-        /// Its place.
-        place: usize,
-    },
 }
 
 #[cfg(test)]
@@ -204,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_and_every_moved_or_altered_field_is_refused() {
+    fn a_token_with_any_bit_flipped_or_any_covered_field_altered_is_not_opened() {
         let (keys, key) = (keys(&[NEW, OLD]), TokenKey::default());
         let (other, write) = (TokenKey::new("OTHER").unwrap(), WriteId::random());
         let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
@@ -261,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_replaced_while_the_fleet_runs() {
+    fn a_new_first_key_seals_and_the_old_one_still_opens() {
         let (key, write, record) = (TokenKey::default(), WriteId::random(), record(0));
         let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
         let before = keys(&[OLD]).seal(&key, write, &record, &token).unwrap();
@@ -273,23 +230,24 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_or_refused_and_never_shown() {
+    fn invalid_keys_are_refused_and_never_shown() {
         assert!(SealKeys::parse(&format!("{NEW} , {OLD}")).is_ok());
-        // A key that stands where its id should, and is as short as one may be.
+        // A key in the place of its id, as short as a key can be.
         let (short, swapped) = ("a:AAEC", "AAECAwQFBgcICQoLDA0ODw:a");
         for (keys, expected) in [
-            ("", SealKeysError::NotAKey { place: 1 }),
-            ("AAECAwQFBgc", SealKeysError::NotAKey { place: 1 }),
-            (&format!("{OLD},") as &str, SealKeysError::NotAKey { place: 2 }),
-            ("a b:AAEC", SealKeysError::Id { place: 1 }),
-            (short, SealKeysError::Key { place: 1 }),
-            (swapped, SealKeysError::Key { place: 1 }),
-            (&format!("{OLD},a:???"), SealKeysError::Key { place: 2 }),
-            (&format!("{OLD},{OLD}"), SealKeysError::Twice { place: 2 }),
+            ("", "seal key 1 is invalid: expected `id:base64`"),
+            ("AAECAwQFBgc", "seal key 1 is invalid: expected `id:base64`"),
+            (&format!("{OLD},") as &str, "seal key 2 is invalid: expected `id:base64`"),
+            ("a b:AAEC", "seal key 1 is invalid: expected 1 to 32 of the characters"),
+            (short, "seal key 1 is invalid: expected 32 bytes as base64"),
+            (swapped, "seal key 1 is invalid: expected 32 bytes as base64"),
+            (&format!("{OLD},a:???"), "seal key 2 is invalid: expected 32 bytes as base64"),
+            (&format!("{OLD},{OLD}"), "seal key 2 is invalid: expected an id that no earlier key"),
         ] {
             let error = SealKeys::parse(keys).unwrap_err();
-            assert_eq!(error, expected, "{keys}");
-            assert!(!error.to_string().contains("AAEC"));
+            let shown = format!("{error} {error:?}");
+            assert!(shown.starts_with(expected), "{keys}: {shown}");
+            assert!(!shown.contains("AAEC"), "{shown}");
         }
         assert!(!format!("{:?}", keys(&[OLD])).contains("AAEC"));
     }

@@ -1,5 +1,5 @@
-//! Tokens sealed at rest: whoever reads the store cannot use them, whoever writes it cannot forge
-//! or move them.
+//! Sealed tokens: who can read the store cannot use them; who can write to it cannot forge or move
+//! them.
 
 mod keys;
 
@@ -12,31 +12,32 @@ use funcify_core::{
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
 
+use super::error::ConfigError;
 pub(crate) use keys::is_sealed;
-pub use keys::{SealKeys, SealKeysError};
+pub(super) use keys::{SEAL_KEYS, SealKeys};
 
-/// A token store in which the token itself is sealed (AES-256-GCM); the rest of the record stays
+/// A token store that seals the token of each record with AES-256-GCM. The rest of the record stays
 /// readable.
 ///
-/// Bound to the token are its key, its digest, type, scope and times, and the write that stored it:
-/// it can be neither altered nor moved to another record. What a seal cannot show is that a *whole*
-/// record was rolled back to an earlier one: that ends with the earlier token's expiry. A token that
-/// cannot be opened counts as none, and is replaced.
+/// The seal covers the key of the record, the digest, type, scope and times of the token, and the
+/// write that stored it. So a token can be neither altered nor moved to another record. A seal
+/// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
+/// token expires. A token that cannot be opened counts as missing, and is replaced.
 ///
-/// [`Stores::from_env`](crate::Stores::from_env) seals by itself where `FUNCIFY_SEAL_KEYS` is set.
+/// [`Stores::from_env`](crate::Stores::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
-/// use funcify::sealed::{SealKeys, Sealed};
+/// use funcify::SealedTokens;
 /// use funcify_backend_memory::MemoryBackend;
-/// use funcify_core::{register::WriteId, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
+/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = Arc::new(MemoryBackend::default());
-/// let keys = SealKeys::parse("2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")?;
-/// let sealed = Sealed::new(Arc::clone(&store), keys);
+/// let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+/// let keys = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// let sealed = SealedTokens::new(store.clone(), keys)?;
 ///
 /// let key = TokenKey::default();
 /// let record = TokenRecord { token: Some(AccessToken::new("canary")), ..TokenRecord::default() };
@@ -49,16 +50,20 @@ pub use keys::{SealKeys, SealKeysError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct Sealed<P: ?Sized> {
-    provider: Arc<P>,
+pub struct SealedTokens {
+    store: Arc<dyn TokenPersistenceProvider>,
     keys: SealKeys,
 }
 
-impl<P: TokenPersistenceProvider + ?Sized> Sealed<P> {
-    /// Seals what `provider` stores.
-    #[must_use]
-    pub fn new(provider: Arc<P>, keys: SealKeys) -> Self {
-        Self { provider, keys }
+impl SealedTokens {
+    /// Seals the tokens in `store` with `keys`: `id:base64,id:base64`, each of 32 bytes. The first
+    /// key seals and all of them open, so that a key can be replaced while the fleet runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the place of the key that is invalid, and never shows a key.
+    pub fn new(store: Arc<dyn TokenPersistenceProvider>, keys: &str) -> Result<Self, ConfigError> {
+        Ok(Self { store, keys: SealKeys::parse(keys)? })
     }
 
     fn open(&self, key: &TokenKey, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
@@ -68,23 +73,42 @@ impl<P: TokenPersistenceProvider + ?Sized> Sealed<P> {
             None => {
                 stored.value = TokenRecord::default();
                 stored.corruption = Some(Corruption::Sealed);
-                tracing::warn!(%key, "a stored token cannot be unsealed and counts as none");
+                tracing::warn!(%key, "a stored token cannot be unsealed, so it counts as missing");
             }
         }
         stored
     }
 }
 
-impl<P: fmt::Debug + ?Sized> fmt::Debug for Sealed<P> {
+/// Seals the tokens of stores that are opened from the environment.
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+pub(super) fn seal(
+    store: Arc<dyn TokenPersistenceProvider>,
+    keys: SealKeys,
+) -> Arc<dyn TokenPersistenceProvider> {
+    Arc::new(SealedTokens { store, keys })
+}
+
+/// In a build with the memory backend only, nobody else can read the store. So the binary need not
+/// contain a cipher.
+#[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
+pub(super) fn seal(
+    store: Arc<dyn TokenPersistenceProvider>,
+    _keys: SealKeys,
+) -> Arc<dyn TokenPersistenceProvider> {
+    store
+}
+
+impl fmt::Debug for SealedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Sealed").field(&&*self.provider).finish()
+        f.debug_tuple("SealedTokens").field(&self.store).finish()
     }
 }
 
 #[async_trait]
-impl<P: TokenPersistenceProvider + ?Sized> TokenPersistenceProvider for Sealed<P> {
+impl TokenPersistenceProvider for SealedTokens {
     async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        Ok(self.provider.read(key).await?.map(|stored| self.open(key, stored)))
+        Ok(self.store.read(key).await?.map(|stored| self.open(key, stored)))
     }
 
     async fn write(
@@ -99,13 +123,13 @@ impl<P: TokenPersistenceProvider + ?Sized> TokenPersistenceProvider for Sealed<P
             None => None,
         };
         let next = TokenRecord { token, ..next.clone() };
-        Ok(match self.provider.write(key, expected, id, &next).await? {
+        Ok(match self.store.write(key, expected, id, &next).await? {
             Swap::Applied(version) => Swap::Applied(version),
             Swap::Conflict(current) => Swap::Conflict(current.map(|stored| self.open(key, stored))),
         })
     }
 
-    fn pace(&self) -> PollPolicy {
-        self.provider.pace()
+    fn poll_policy(&self) -> PollPolicy {
+        self.store.poll_policy()
     }
 }

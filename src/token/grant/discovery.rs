@@ -1,27 +1,28 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::endpoint;
+use super::error::GrantError;
 use crate::client::read_capped;
-use crate::token::grant::{GrantError, endpoint};
 
-/// A provider's metadata is a few kilobytes.
+/// The largest metadata that is read: 64 KB. A provider's metadata has a few kilobytes.
 const METADATA_LIMIT: usize = 65_536;
 
-/// What of a provider's metadata is needed here.
+/// The part of a provider's metadata that is needed here.
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
     token_endpoint: String,
 }
 
-/// Why a provider's metadata cannot be used.
+/// A provider's metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum MetadataFault {
-    #[error("expected the metadata of an issuer, got status {status}")]
+enum MetadataError {
+    #[error("expected the issuer's metadata, got status {status}")]
     Status { status: u16 },
-    #[error("expected JSON with `issuer` and `token_endpoint`")]
+    #[error("expected a JSON object with `issuer` and `token_endpoint`")]
     NotMetadata,
-    #[error("the metadata is of another issuer")]
+    #[error("expected the metadata of this issuer, got that of another issuer")]
     OtherIssuer,
 }
 
@@ -44,7 +45,7 @@ pub(super) async fn token_endpoint(
         Err(error) => return Err(error),
     };
     if metadata.issuer.trim_end_matches('/') != issuer.trim().trim_end_matches('/') {
-        return Err(GrantError::Discovery(MetadataFault::OtherIssuer.into()));
+        return Err(GrantError::Discovery(MetadataError::OtherIssuer.into()));
     }
     endpoint::parse(&metadata.token_endpoint, plain_http_on_loopback)
         .map_err(|error| GrantError::Discovery(error.into()))
@@ -64,13 +65,13 @@ async fn metadata(http: &reqwest::Client, url: Url) -> Result<Metadata, GrantErr
         return Err(GrantError::Unavailable { status: status.as_u16(), retry_after: None });
     }
     if !status.is_success() {
-        let fault = MetadataFault::Status { status: status.as_u16() };
-        return Err(GrantError::Discovery(fault.into()));
+        let error = MetadataError::Status { status: status.as_u16() };
+        return Err(GrantError::Discovery(error.into()));
     }
     let body = read_capped(reply, METADATA_LIMIT).await;
     let body = body.map_err(|error| GrantError::Discovery(error.into()))?;
     serde_json::from_slice(&body)
-        .map_err(|_| GrantError::Discovery(MetadataFault::NotMetadata.into()))
+        .map_err(|_| GrantError::Discovery(MetadataError::NotMetadata.into()))
 }
 
 #[cfg(test)]
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_well_known_path_goes_where_each_standard_wants_it() {
+    fn the_well_known_path_is_where_each_standard_puts_it() {
         let base = Url::parse("https://login.example/tenant/").unwrap();
         let openid = well_known(&base, |path| format!("{path}/.well-known/openid-configuration"));
         assert_eq!(openid.path(), "/tenant/.well-known/openid-configuration");

@@ -2,23 +2,17 @@ use url::Url;
 
 use crate::client::is_loopback;
 
-/// Why a URL of the identity provider is not used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EndpointError {
-    /// It is no URL.
-    #[error("expected a URL")]
-    NotAUrl(#[source] url::ParseError),
-    /// It would send a secret in the clear, or to something that is not a web server.
-    #[error("expected an https URL, got scheme `{scheme}`")]
-    NotHttps {
-        /// The scheme it has.
-        scheme: String,
-    },
-    /// It has a user name or password in it.
+/// A URL of the identity provider cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::token) enum EndpointError {
+    #[error("expected a URL, but {0}")]
+    NotAUrl(url::ParseError),
+    /// The secret would be sent in the clear, or to something that is not a web server.
+    #[error("expected an https URL, got scheme `{0}`")]
+    NotHttps(String),
     #[error("expected a URL without user name and password")]
     UserInfo,
-    /// It has a fragment (RFC 6749 §3.2).
+    /// RFC 6749 §3.2 forbids it.
     #[error("expected a URL without fragment")]
     Fragment,
 }
@@ -32,7 +26,7 @@ pub(in crate::token) fn parse(
     let is_plain_and_allowed =
         plain_http_on_loopback && url.scheme() == "http" && is_loopback(url.host());
     if url.scheme() != "https" && !is_plain_and_allowed {
-        return Err(EndpointError::NotHttps { scheme: url.scheme().to_owned() });
+        return Err(EndpointError::NotHttps(url.scheme().to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EndpointError::UserInfo);
@@ -48,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_sent_over_https_only_but_for_this_machine() {
+    fn a_secret_is_sent_over_https_only_except_to_this_machine() {
         let https = "https://login.example/token";
         assert!(parse(https, false).is_ok());
         for loopback in ["http://127.0.0.1:8080/t", "http://localhost/t", "http://[::1]/t"] {

@@ -1,39 +1,40 @@
+use std::sync::Arc;
+
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use funcify_core::{Clock, SystemClock};
+use funcify_core::engine::{Clock, SystemClock};
 use http::{
     HeaderValue,
     header::{ACCEPT, AUTHORIZATION},
 };
-use std::sync::Arc;
 use url::{Url, form_urlencoded};
 
+use super::assertion::assertion;
+use super::error::GrantError;
+use super::reply::ReplyError;
+use super::{Grant, Granted, discovery, endpoint, reply};
 use crate::client::{ReadError, read_capped};
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
 use crate::token::credentials::{ClientCredentials, Endpoint};
-use crate::token::grant::assertion::assertion;
-use crate::token::grant::{Grant, GrantError, Granted, ReplyFault, discovery, endpoint, reply};
 
-/// The largest answer that is read: 64 KB.
+/// The largest response that is read: 64 KB. A token has 16 KB at most.
 const REPLY_LIMIT: usize = 65_536;
 
 /// The grant over HTTP: one `POST` to the token endpoint (RFC 6749 §4.4.2).
 ///
-/// No redirect is followed, for the secret would go along; no more than 64 KB are read.
+/// It follows no redirect: the secret would go along.
 #[derive(Debug)]
-pub struct HttpGrant {
+pub(in crate::token) struct HttpGrant {
     http: reqwest::Client,
-    /// An issuer, and the token endpoint that its metadata named.
-    discovered: ArcSwapOption<(String, Url)>,
+    /// The token endpoint that the issuer's metadata named.
+    discovered: ArcSwapOption<Url>,
 }
 
 impl HttpGrant {
-    /// A grant over this client, which must follow no redirects
-    /// ([`http::client`](crate::client::client) does not).
-    #[must_use]
-    pub fn new(http: reqwest::Client) -> Self {
+    /// A grant over this client, which must follow no redirects.
+    pub(in crate::token) fn new(http: reqwest::Client) -> Self {
         Self { http, discovered: ArcSwapOption::empty() }
     }
 
@@ -46,13 +47,11 @@ impl HttpGrant {
             }
             Endpoint::Issuer(issuer) => issuer,
         };
-        if let Some(known) = &*self.discovered.load()
-            && known.0 == *issuer
-        {
-            return Ok(known.1.clone());
+        if let Some(known) = &*self.discovered.load() {
+            return Ok(Url::clone(known));
         }
         let url = discovery::token_endpoint(&self.http, issuer, plain).await?;
-        self.discovered.store(Some(Arc::new((issuer.clone(), url.clone()))));
+        self.discovered.store(Some(Arc::new(url.clone())));
         Ok(url)
     }
 }
@@ -73,19 +72,17 @@ impl Grant for HttpGrant {
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
         }
-        // Neither the URL nor a header stands in what reqwest says then.
+        // Without its URL, reqwest's error shows nothing of the request.
         let unreachable =
             |error: reqwest::Error| GrantError::Unreachable(error.without_url().into());
-        let answer = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = match read_capped(answer, REPLY_LIMIT).await {
+        let response = request.send().await.map_err(unreachable)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = match read_capped(response, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
-            // The page that explains why there is no token may be as long as it likes.
+            // An error page may be as long as it likes: its status is enough.
             Err(ReadError::TooLarge { .. }) if !status.is_success() => Bytes::new(),
-            Err(ReadError::TooLarge { limit }) => {
-                return Err(GrantError::Reply(ReplyFault::TooLarge { limit }));
-            }
+            Err(ReadError::TooLarge { limit }) => return Err(ReplyError::TooLarge { limit }.into()),
         };
         reply::parse(status, &headers, &body)
     }
@@ -93,7 +90,7 @@ impl Grant for HttpGrant {
 
 type Proof = (Option<HeaderValue>, Vec<(&'static str, String)>);
 
-/// What proves who asks: a header, or members of the form.
+/// What proves the client's identity: a header, or members of the form.
 async fn proof(
     credentials: &ClientCredentials,
     secret: Option<&ClientSecret>,
@@ -150,14 +147,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_provider_that_cannot_be_reached_is_not_named_in_the_error() {
+    async fn the_error_of_an_unreachable_provider_does_not_contain_its_url() {
         let url = "http://127.0.0.1:1/canary/token".to_owned();
-        let authentication = ClientAuthentication::basic(ClientSecret::new("secret"));
-        let credentials =
-            ClientCredentials::new(Endpoint::TokenUrl(url), "warehouse", authentication)
-                .with_plain_http_on_loopback();
+        let secret = ClientSecret::from("secret");
+        let mut credentials =
+            ClientCredentials::new(Endpoint::TokenUrl(url), "warehouse", secret.clone());
+        credentials.plain_http_on_loopback = true;
         let grant = HttpGrant::new(crate::client::client().unwrap());
-        let error = grant.grant(&credentials, Some(&ClientSecret::new("secret"))).await;
+        let error = grant.grant(&credentials, Some(&secret)).await;
         let error = error.unwrap_err();
         assert!(matches!(error, GrantError::Unreachable(_)), "{error}");
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");

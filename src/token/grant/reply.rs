@@ -9,36 +9,36 @@ use http::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::token::grant::{GrantError, Granted};
+use super::Granted;
+use super::error::GrantError;
 
-/// What is wrong with the answer of an identity provider.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplyFault {
-    /// It is no JSON object with a token, but a page, say.
+/// The longest token that is accepted: 16 KB. Servers take 8 to 16 KB of headers.
+const LONGEST_TOKEN: usize = 16_384;
+
+/// The response of an identity provider cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::token) enum ReplyError {
+    /// A sign-in page, for example.
     #[error("expected a JSON object with `access_token` and `token_type`")]
     NotAToken,
-    /// It is too large.
-    #[error("the reply is larger than {limit} bytes")]
-    TooLarge {
-        /// How much is taken.
-        limit: usize,
-    },
-    /// It sends the client, and so its secret, elsewhere.
-    #[error("expected an answer, got a redirect ({status})")]
-    Redirect {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The token is of a type that is not known here.
+    #[error("expected a response of at most {limit} bytes")]
+    TooLarge { limit: usize },
+    /// It would send the client, and so its secret, elsewhere.
+    #[error("expected a token, got a redirect ({status})")]
+    Redirect { status: u16 },
     #[error("expected a token of type `Bearer`")]
     TokenType,
     /// The token is empty, or does not fit into a header.
     #[error("expected a token of visible ASCII, at most 16 KB")]
     TokenText,
-    /// The lifetime makes no sense.
-    #[error("expected a lifetime between a second and a year")]
+    #[error("expected a lifetime between 1 second and 366 days")]
     ExpiresIn,
+}
+
+impl From<ReplyError> for GrantError {
+    fn from(error: ReplyError) -> Self {
+        Self::Reply(error.into())
+    }
 }
 
 #[derive(Deserialize)]
@@ -56,17 +56,17 @@ struct Refusal {
     error: String,
 }
 
-/// Reads the answer of a token endpoint (RFC 6749 §5).
+/// Reads the response of a token endpoint (RFC 6749 §5).
 pub(super) fn parse(
     status: StatusCode,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Granted, GrantError> {
     if status.is_redirection() {
-        return Err(GrantError::Reply(ReplyFault::Redirect { status: status.as_u16() }));
+        return Err(ReplyError::Redirect { status: status.as_u16() }.into());
     }
     if status.is_success() {
-        return success(body).map_err(GrantError::Reply);
+        return success(body).map_err(GrantError::from);
     }
     let code = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.error);
     let code = code.filter(|code| is_error_code(code));
@@ -85,21 +85,23 @@ pub(super) fn parse(
     })
 }
 
-fn success(body: &Bytes) -> Result<Granted, ReplyFault> {
-    let reply: Success = serde_json::from_slice(body).map_err(|_| ReplyFault::NotAToken)?;
+fn success(body: &Bytes) -> Result<Granted, ReplyError> {
+    let reply: Success = serde_json::from_slice(body).map_err(|_| ReplyError::NotAToken)?;
     if !reply.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(ReplyFault::TokenType);
+        return Err(ReplyError::TokenType);
     }
     let text = reply.access_token;
-    if !(1..=16_384).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ReplyFault::TokenText);
+    if !(1..=LONGEST_TOKEN).contains(&text.len())
+        || !text.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Err(ReplyError::TokenText);
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
     Ok(Granted { token: AccessToken::new(text), expires_in, scope: reply.scope })
 }
 
-/// Seconds as a number, or as the text that some providers send instead.
-fn lifetime(expires_in: Value) -> Result<Duration, ReplyFault> {
+/// Seconds, as a number or as the string that some providers send instead.
+fn lifetime(expires_in: Value) -> Result<Duration, ReplyError> {
     let seconds = match &expires_in {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse::<u32>().ok().map(f64::from),
@@ -107,18 +109,18 @@ fn lifetime(expires_in: Value) -> Result<Duration, ReplyFault> {
     };
     let longest = TokenPolicy::LONGEST_LIFETIME.as_secs_f64();
     let seconds = seconds.filter(|seconds| (1.0..=longest).contains(seconds));
-    seconds.map(Duration::from_secs_f64).ok_or(ReplyFault::ExpiresIn)
+    seconds.map(Duration::from_secs_f64).ok_or(ReplyError::ExpiresIn)
 }
 
-/// An error code as RFC 6749 writes them. Only such a one is shown: it cannot hold a secret that
-/// the provider sent back.
+/// An error code as RFC 6749 writes them. No other code is shown: it could contain a secret that the
+/// provider sent back.
 fn is_error_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Seconds, or a date (RFC 9110, section 10.2.3), which is counted from the answer's own: that this
-/// machine's clock is right nobody has promised.
+/// Seconds, or a date (RFC 9110 §10.2.3). A date counts from the response's own `Date`: this
+/// machine's clock may be wrong.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
     let after = text(RETRY_AFTER)?;
@@ -133,33 +135,33 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Result<Granted, GrantError> {
+    fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
         let status = StatusCode::from_u16(status).unwrap();
         parse(status, &HeaderMap::new(), &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     fn granted(expires_in: &str) -> Result<Granted, GrantError> {
-        answer(200, &format!(r#"{{"access_token":"t","token_type":"bearer"{expires_in}}}"#))
+        response(200, &format!(r#"{{"access_token":"t","token_type":"bearer"{expires_in}}}"#))
     }
 
     #[test]
-    fn a_date_to_come_again_is_counted_from_the_answers_own() {
-        let told = |after: &str, date: Option<&str>| {
+    fn a_retry_after_date_counts_from_the_responses_own_date() {
+        let wait = |after: &str, date: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, after.parse().unwrap());
             date.map(|date| headers.insert(DATE, date.parse().unwrap()));
             retry_after(&headers).map(|wait| wait.as_secs())
         };
         let (noon, later) = ("Fri, 06 Nov 2026 12:00:00 GMT", "Fri, 06 Nov 2026 12:00:07 GMT");
-        assert_eq!(told(later, Some(noon)), Some(7));
-        assert_eq!(told(noon, Some(later)), Some(0));
-        assert_eq!(told(later, None), None);
-        assert_eq!(told("soon", Some(noon)), None);
-        assert_eq!(told("7", None), Some(7));
+        assert_eq!(wait(later, Some(noon)), Some(7));
+        assert_eq!(wait(noon, Some(later)), Some(0));
+        assert_eq!(wait(later, None), None);
+        assert_eq!(wait("soon", Some(noon)), None);
+        assert_eq!(wait("7", None), Some(7));
     }
 
     #[test]
-    fn a_lifetime_is_a_number_of_seconds_that_makes_sense_or_left_out() {
+    fn a_lifetime_is_absent_or_between_a_second_and_a_year() {
         let life = |text: &str| {
             granted(text).map(|granted| granted.expires_in.map(|life| life.as_millis()))
         };
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bearer_token_is_refused() {
+    fn a_response_without_a_bearer_token_is_an_error() {
         for body in [
             "<html>Sign in</html>",
             "",
@@ -190,13 +192,13 @@ mod tests {
             r#"{"access_token":"t","token_type":"DPoP"}"#,
             r#"{"access_token":"t","token_type":"mac"}"#,
         ] {
-            assert!(matches!(answer(200, body), Err(GrantError::Reply(_))), "{body}");
+            assert!(matches!(response(200, body), Err(GrantError::Reply(_))), "{body}");
         }
     }
 
     #[test]
-    fn a_refusal_is_told_from_a_failure() {
-        let code = |status, body| match answer(status, body).unwrap_err() {
+    fn refusals_and_failures_are_distinguished() {
+        let code = |status, body| match response(status, body).unwrap_err() {
             GrantError::Refused { code, .. } => code,
             GrantError::Unavailable { status, .. } => format!("unavailable {status}"),
             other => format!("{other:?}"),
@@ -212,15 +214,13 @@ mod tests {
     #[test]
     fn a_provider_that_echoes_the_secret_cannot_make_an_error_show_it() {
         let echo = r#"{"error":"Bad secret s3cr3t-canary","error_description":"s3cr3t-canary"}"#;
-        let error = answer(401, echo).unwrap_err();
+        let error = response(401, echo).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 
     #[test]
-    fn a_redirect_is_no_answer() {
-        assert!(matches!(
-            answer(302, "").unwrap_err(),
-            GrantError::Reply(ReplyFault::Redirect { status: 302 })
-        ));
+    fn a_redirect_is_an_error() {
+        let GrantError::Reply(error) = response(302, "").unwrap_err() else { panic!("no reply") };
+        assert_eq!(error.to_string(), "expected a token, got a redirect (302)");
     }
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use funcify_core::register::{Body, RecordKey, Register, Swap, Version, WriteId};
-use funcify_core::{Chance, StoreErrorKind};
+use funcify_core::token::TokenRecord;
+use funcify_core::{StoreErrorKind, engine::Chance};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
@@ -154,5 +155,5 @@ impl Client {
 fn unused_key() -> RecordKey {
     let mut name = WriteId::random().to_string();
     name.truncate(20);
-    RecordKey::Token(format!("history-{name}").parse().unwrap())
+    RecordKey::of::<TokenRecord>(format!("history-{name}").parse().unwrap())
 }

@@ -6,11 +6,12 @@ pub(crate) enum Flaw {
     None,
     // L1
     BlindWrite,
-    LooksThenWrites,
+    ReadsThenWrites,
     OnlyUpdates,
     NothingIsARecord,
     LosesWrites,
     OneNameSpace,
+    OnlyKnownKinds,
     FoldsCase,
     MergesMembers,
     NumbersAreFloats,
@@ -23,7 +24,7 @@ pub(crate) enum Flaw {
     // L3
     RefusalThatWrites,
     LostReplyIsAConflict,
-    LostRequestIsDone,
+    LostRequestIsApplied,
     CutsLongBodies,
     // L4
     CounterForVersion,
@@ -41,10 +42,10 @@ pub(crate) enum Flaw {
     // L8
     LeavesALock,
     // L9
-    DamageIsAnError,
-    DamageIsNothing,
-    DamageIsARecord,
-    ForeignWedges,
+    CorruptionIsAnError,
+    CorruptionIsNothing,
+    CorruptionIsARecord,
+    ForeignBlocks,
     ForeignIsARecord,
     DropsUnknownMembers,
     // L10

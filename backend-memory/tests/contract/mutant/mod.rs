@@ -14,20 +14,25 @@ use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
     conformance::Fault,
-    register::{Body, Corruption, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{
+        Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+    },
 };
 use serde_json::{Value, json};
 use tokio::{task::yield_now, time::Instant};
 
 pub(crate) use flaw::Flaw;
 
-/// A register on a store that it shares with its clones, but for its cache.
+/// The kinds that a store which is not open to others would know.
+const KNOWN_KINDS: [&str; 2] = ["circuit", "token"];
+
+/// A register that shares its store with its clones, but not its cache.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutant {
     flaw: Flaw,
     store: Arc<Mutex<Store>>,
     cache: Arc<Mutex<HashMap<String, Option<Version>>>>,
-    armed: Arc<Mutex<Option<Fault>>>,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +55,7 @@ struct Item {
 
 impl Mutant {
     pub(crate) fn new(flaw: Flaw) -> Self {
-        Self { flaw, store: Arc::default(), cache: Arc::default(), armed: Arc::default() }
+        Self { flaw, store: Arc::default(), cache: Arc::default(), fault: Arc::default() }
     }
 
     fn is(&self, flaw: Flaw) -> bool {
@@ -68,8 +73,11 @@ impl Mutant {
 
     fn key(&self, key: &RecordKey) -> String {
         match self.flaw {
-            Flaw::OneNameSpace => key.name().to_owned(),
+            Flaw::OneNameSpace => key.name.to_string(),
             Flaw::FoldsCase => key.to_string().to_lowercase(),
+            Flaw::OnlyKnownKinds if !KNOWN_KINDS.contains(&&*key.kind.to_string()) => {
+                format!("unknown:{}", WriteId::random())
+            }
             _ => key.to_string(),
         }
     }
@@ -92,8 +100,8 @@ impl Mutant {
         };
         match item.body {
             Ok(body) => Some(Versioned::new(body, version)),
-            Err(_) if self.is(Flaw::DamageIsNothing) => None,
-            Err(_) if self.is(Flaw::DamageIsARecord) => {
+            Err(_) if self.is(Flaw::CorruptionIsNothing) => None,
+            Err(_) if self.is(Flaw::CorruptionIsARecord) => {
                 Some(Versioned::new(Body::default(), version))
             }
             Err(corruption) => {
@@ -102,7 +110,7 @@ impl Mutant {
         }
     }
 
-    /// What is kept of a body.
+    /// The part of a body that is kept.
     fn kept(&self, body: &Body, before: Option<&Item>) -> Body {
         let mut members = body.members().clone();
         match self.flaw {
@@ -116,7 +124,7 @@ impl Mutant {
             Flaw::NumbersAreFloats => members.values_mut().for_each(floats),
             Flaw::TemplatesInText => {
                 let text = body.to_string().replace("{{ssm:name}}", "a secret");
-                members = Body::parse(&text).unwrap().into_members();
+                members = Body::parse(&text).unwrap().into();
             }
             Flaw::CutsLongBodies => members.values_mut().for_each(|value| {
                 if let Value::String(text) = value {
@@ -126,7 +134,7 @@ impl Mutant {
             Flaw::DropsUnknownMembers => members.retain(|name, _| name != "from_the_future"),
             _ => {}
         }
-        Body::new(members)
+        Body::from(members)
     }
 
     fn version(&self, id: WriteId, body: &Body, count: u64) -> Version {
@@ -162,12 +170,12 @@ impl Mutant {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let seen = self.current(&self.store().items, key);
-        if self.is(Flaw::LooksThenWrites) {
+        if self.is(Flaw::ReadsThenWrites) {
             yield_now().await;
         }
         let mut store = self.store();
         let current = match self.flaw {
-            Flaw::LooksThenWrites => seen,
+            Flaw::ReadsThenWrites => seen,
             _ => self.current(&store.items, key),
         };
         let mut version = current.as_ref().and_then(|item| item.version);
@@ -177,7 +185,7 @@ impl Mutant {
         if self.is(Flaw::OnlyUpdates) && current.is_none() {
             return Ok(Swap::Conflict(None));
         }
-        if self.is(Flaw::ForeignWedges) && current.is_some() && version.is_none() {
+        if self.is(Flaw::ForeignBlocks) && current.is_some() && version.is_none() {
             return Ok(Swap::Conflict(None));
         }
         let mine = current.as_ref().is_some_and(|item| item.id == id && item.version.is_some());
@@ -213,7 +221,7 @@ impl Mutant {
             let carried = current.filter(|_| !self.is(Flaw::ConflictCarriesNothing));
             return Ok(Swap::Conflict(carried.and_then(|item| self.record(item))));
         }
-        let done = next.version.unwrap();
+        let applied = next.version.unwrap();
         store.ids.insert(id);
         if let Some(before) = current {
             store.replica.insert(key.to_owned(), before);
@@ -221,17 +229,17 @@ impl Mutant {
         if !self.is(Flaw::LosesWrites) {
             store.items.insert(key.to_owned(), next);
         }
-        self.cache.lock().unwrap().insert(key.to_owned(), Some(done));
-        Ok(Swap::Applied(done))
+        self.cache.lock().unwrap().insert(key.to_owned(), Some(applied));
+        Ok(Swap::Applied(applied))
     }
 
-    /// A member each time the executor comes by.
+    /// One member each time that the task runs.
     async fn write_piece_by_piece(&self, key: &str, body: &Body) {
         let mut members = serde_json::Map::new();
         for (name, value) in body.members() {
             members.insert(name.clone(), value.clone());
             if let Some(item) = self.store().items.get_mut(key) {
-                item.body = Ok(Body::new(members.clone()));
+                item.body = Ok(Body::from(members.clone()));
             }
             yield_now().await;
         }
@@ -248,13 +256,13 @@ fn floats(value: &mut Value) {
 }
 
 fn failed(kind: StoreErrorKind) -> StoreError {
-    StoreError::new("mutant", kind, "it was asked for")
+    StoreError::new("mutant", kind, "the injected fault")
 }
 
 #[async_trait]
 impl Register for Mutant {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        let fault = self.armed.lock().unwrap().take();
+        let fault = self.fault.lock().unwrap().take();
         match fault {
             Some(Fault::Hang | Fault::HangAfter) if self.is(Flaw::Blocks) => {
                 std::thread::sleep(Duration::from_secs(1));
@@ -272,7 +280,7 @@ impl Register for Mutant {
         let item = self.current(items, &key);
         drop(store);
         if item.as_ref().is_some_and(|item| item.body.is_err() && item.version.is_some())
-            && self.is(Flaw::DamageIsAnError)
+            && self.is(Flaw::CorruptionIsAnError)
         {
             return Err(failed(StoreErrorKind::Invalid));
         }
@@ -295,13 +303,13 @@ impl Register for Mutant {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = self.key(key);
-        let fault = self.armed.lock().unwrap().take();
+        let fault = self.fault.lock().unwrap().take();
         match fault {
             Some(Fault::Hang | Fault::HangAfter) if self.is(Flaw::Blocks) => {
                 std::thread::sleep(Duration::from_secs(1));
             }
             Some(Fault::Hang | Fault::HangAfter) => std::future::pending().await,
-            Some(Fault::LoseRequest) if self.is(Flaw::LostRequestIsDone) => {
+            Some(Fault::LoseRequest) if self.is(Flaw::LostRequestIsApplied) => {
                 return Ok(Swap::Applied(Version::new(id)));
             }
             Some(Fault::LoseRequest) => return Err(failed(StoreErrorKind::Ambiguous)),
@@ -333,5 +341,9 @@ impl Register for Mutant {
             Some(Fault::LoseReply) => Err(failed(StoreErrorKind::Ambiguous)),
             _ => swap,
         }
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
     }
 }

@@ -1,4 +1,4 @@
-//! The mutant as the suite takes it: made anew, planted with raw content, armed with a fault.
+//! The mutant as a subject of the suite: opened anew, with injected content, with a fault enabled.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ impl Breakable for Mutant {
         Arc::new(self.clone())
     }
 
-    async fn arm(&self, fault: Fault) -> bool {
-        *self.armed.lock().unwrap() = Some(fault);
+    async fn enable_fault(&self, fault: Fault) -> bool {
+        *self.fault.lock().unwrap() = Some(fault);
         true
     }
 }
@@ -30,10 +30,10 @@ impl Subject for Mutant {
         Ok(Arc::new(Self { store, ..Self::new(self.flaw) }))
     }
 
-    async fn plant(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
+    async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let key = self.key(key);
         let (version, id, text) = match raw {
-            Raw::Damaged { id, text } => (Some(Version::new(id)), id, text),
+            Raw::Corrupt { id, text } => (Some(Version::new(id)), id, text),
             Raw::Foreign(text) => (None, WriteId::random(), text),
             Raw::Deleted => {
                 let deleted = self.store().items.remove(&key);

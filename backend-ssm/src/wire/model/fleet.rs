@@ -7,19 +7,19 @@ use super::{
     state::{Law, Put, State, Writer},
 };
 
-/// The protocol, and variants of it that must be caught.
+/// The protocol of the backend, and mutants of it that must be caught.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Protocol {
     Ours,
-    /// Overwrite, then compare the version that came back; the latest version counts.
+    /// Overwrites and compares the returned version number. The latest version is valid.
     CompareTheNumber,
-    /// A write that landed below its base is taken for done.
-    DoneOnDeleted,
-    /// The version before counts as the base without a look at its write id.
+    /// Reports a write below its base as applied.
+    AppliedOnDeleted,
+    /// Accepts the previous version as the base without comparing its write id.
     TrustTheNumber,
-    /// A conflict is said without a look whether our own version is still there.
+    /// Reports a conflict without checking that its own version still exists.
     NeverLookBack,
-    /// Takes over from what was lost wherever the write lands.
+    /// Takes over a lost record from any position.
     TakeOverAnywhere,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Action {
     Land(usize),
     Copy(usize),
     SendAgain(usize),
-    Look(usize),
+    Resolve(usize),
     Delete,
     Foreign,
 }
@@ -59,7 +59,9 @@ impl Model for Fleet {
                 Writer::Waiting { .. } if state.left.sent_again > 0 => {
                     actions.push(Action::SendAgain(place));
                 }
-                Writer::Refused { .. } | Writer::Landed { .. } => actions.push(Action::Look(place)),
+                Writer::Refused { .. } | Writer::Landed { .. } => {
+                    actions.push(Action::Resolve(place));
+                }
                 Writer::Idle | Writer::Holding(_) | Writer::Waiting { .. } => {}
             }
         }
@@ -100,7 +102,7 @@ impl Model for Fleet {
                     Put { copy: true, made_by_the_network: true, ..state.network[place].clone() };
                 state.network.push(copy);
             }
-            // The answer is late, or was lost.
+            // The response is late, or was lost.
             Action::SendAgain(writer) => {
                 state.left.sent_again -= 1;
                 let Writer::Waiting { id, base, .. } = state.writers[writer] else { return None };
@@ -110,14 +112,14 @@ impl Model for Fleet {
                 }
                 state.network.push(put(writer, id, base));
             }
-            Action::Look(writer) => {
+            Action::Resolve(writer) => {
                 state.writers[writer] = match state.writers[writer].clone() {
                     Writer::Refused { id, unsure } => {
-                        self.look_why(&mut state, writer, id, unsure)?
+                        self.resolve_refusal(&mut state, writer, id, unsure)?
                     }
                     Writer::Landed { id, base, unsure, pos } => {
-                        if let Ok(current) = self.judge(&state, id, base, pos) {
-                            state.tell(id, unsure, current);
+                        if let Ok(current) = self.verify(&state, id, base, pos) {
+                            state.report(id, unsure, current);
                         }
                         Writer::Idle
                     }
@@ -139,34 +141,38 @@ impl Model for Fleet {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("everybody reads what counts", |fleet: &Self, state: &State| {
-                let read = fleet.fresh(state);
-                let is_vacant =
-                    |read: Version| read.pos() == state.log.len() as u64 && state.is_vacancy(read);
-                read == state.truth
-                    || (state.is_lost(fleet.bounds.kept) && read.is_some_and(is_vacant))
-            }),
-            Property::always("what is proven need not be proven again", Self::proof_holds),
-            Property::always("done is done, on top of what was expected", |_, state: &State| {
-                state.broken != Some(Law::DoneIsDone)
+            Property::always(
+                "every reader reads the valid version",
+                |fleet: &Self, state: &State| {
+                    let read = fleet.fresh(state);
+                    let is_lost = |read: Version| {
+                        read.pos() == state.log.len() as u64 && state.is_lost_version(read)
+                    };
+                    read == state.truth
+                        || (state.is_lost(fleet.bounds.kept) && read.is_some_and(is_lost))
+                },
+            ),
+            Property::always("a verified version stays verified", Self::verified_stays_verified),
+            Property::always("an applied write replaced what it expected", |_, state: &State| {
+                state.broken != Some(Law::AppliedIsApplied)
             }),
             Property::always("a conflict never takes effect", |_, state: &State| {
-                state.broken != Some(Law::ConflictIsNever)
+                state.broken != Some(Law::ConflictHasNoEffect)
             }),
             Property::always("a write takes effect at most once", |_, state: &State| {
                 state.broken != Some(Law::AtMostOnce)
             }),
-            Property::sometimes("done", |_, state: &State| state.told.done),
-            Property::sometimes("conflict", |_, state: &State| state.told.conflict),
-            Property::sometimes("lost to the trimming", |fleet: &Self, state: &State| {
+            Property::sometimes("applied", |_, state: &State| state.reported.applied),
+            Property::sometimes("conflict", |_, state: &State| state.reported.conflict),
+            Property::sometimes("lost to trimming", |fleet: &Self, state: &State| {
                 state.is_lost(fleet.bounds.kept) && state.truth.is_some()
             }),
-            Property::sometimes("taken over from what was lost", |_, state: &State| {
+            Property::sometimes("taken over after a loss", |_, state: &State| {
                 let claim =
                     state.truth.and_then(|truth| state.at(truth.pos())).map(|entry| entry.claim);
-                matches!(claim, Some(Claim::On(base)) if state.is_vacancy(base))
+                matches!(claim, Some(Claim::On(base)) if state.is_lost_version(base))
             }),
-            Property::sometimes("made anew and written", |fleet: &Self, state: &State| {
+            Property::sometimes("deleted and created again", |fleet: &Self, state: &State| {
                 state.left.deletions < fleet.bounds.deletions && state.truth.is_some()
             }),
         ]
@@ -189,28 +195,28 @@ impl Fleet {
         }
     }
 
-    /// A first write found that there is a parameter: what counts, or nothing, and then it is sent
-    /// over whatever there is.
-    fn look_why(
+    /// A first write found an existing parameter. If it has a valid version, the write is a
+    /// conflict; otherwise the write overwrites it.
+    fn resolve_refusal(
         &self,
         state: &mut State,
         writer: usize,
         id: WriteId,
         unsure: bool,
     ) -> Option<Writer> {
-        // Deleted in the meantime: not applied, and the writer is told so.
+        // Deleted in the meantime: the write was not applied, and the writer gets an error.
         let Some(latest) = state.latest() else { return Some(Writer::Idle) };
-        let current = self.look(state, latest).ok()?;
+        let current = self.read_log(state, latest).ok()?;
         if current.is_some() {
-            state.tell(id, unsure, current);
+            state.report(id, unsure, current);
             return Some(Writer::Idle);
         }
         state.network.push(Put { overwrite: true, ..put(writer, id, None) });
         Some(Writer::Waiting { id, base: None, unsure })
     }
 
-    /// What a writer finds whose write made version `pos`.
-    fn judge(
+    /// What the writer that made version `pos` finds.
+    fn verify(
         &self,
         state: &State,
         id: WriteId,
@@ -220,24 +226,24 @@ impl Fleet {
         let own = put(0, id, base).entry;
         let (made, base_pos) = (Some(Version::at(id, pos)), base.map_or(0, Version::pos));
         match self.protocol {
-            Protocol::DoneOnDeleted if base.is_some() && pos <= base_pos => return Ok(made),
+            Protocol::AppliedOnDeleted if base.is_some() && pos <= base_pos => return Ok(made),
             Protocol::CompareTheNumber => return Ok(made.filter(|_| base_pos + 1 == pos)),
             _ => {}
         }
-        let current = self.look(state, (pos, own))?;
+        let current = self.read_log(state, (pos, own))?;
         let sure = base_pos + 1 == pos && current.is_some_and(|current| current.id() == id);
         let still_there = state.at(pos) == Some(&own) || self.protocol == Protocol::NeverLookBack;
         if sure || still_there { Ok(current) } else { Err(Gone) }
     }
 
-    /// What counts up to `latest`.
-    fn look(&self, state: &State, latest: (u64, Entry)) -> Result<Option<Version>, Gone> {
+    /// The valid version up to `latest`.
+    fn read_log(&self, state: &State, latest: (u64, Entry)) -> Result<Option<Version>, Gone> {
         let at_once = match latest.1.claim {
             Claim::On(base) => match self.protocol {
                 Protocol::CompareTheNumber => true,
                 Protocol::TrustTheNumber => base.pos() + 1 == latest.0,
-                Protocol::TakeOverAnywhere => state.is_vacancy(base) && base.pos() < latest.0,
-                Protocol::Ours | Protocol::DoneOnDeleted | Protocol::NeverLookBack => false,
+                Protocol::TakeOverAnywhere => state.is_lost_version(base) && base.pos() < latest.0,
+                Protocol::Ours | Protocol::AppliedOnDeleted | Protocol::NeverLookBack => false,
             },
             Claim::First | Claim::Foreign => self.protocol == Protocol::CompareTheNumber,
         };
@@ -260,16 +266,16 @@ impl Fleet {
     }
 
     fn fresh(&self, state: &State) -> Option<Version> {
-        self.look(state, state.latest()?).unwrap()
+        self.read_log(state, state.latest()?).unwrap()
     }
 
-    /// The versions that are still there.
+    /// The versions that are still kept.
     fn kept<'a>(&self, state: &'a State) -> impl Iterator<Item = (u64, &'a Entry)> {
         let trimmed = state.log.len().saturating_sub(self.bounds.kept as usize);
         (1..).zip(&state.log).skip(trimmed)
     }
 
-    fn proof_holds(&self, state: &State) -> bool {
+    fn verified_stays_verified(&self, state: &State) -> bool {
         let Some((pos, latest)) = state.latest() else { return true };
         let version = Some(Version::at(latest.id, pos));
         let mut log = Log::new(pos, self.bounds.kept);
@@ -278,7 +284,7 @@ impl Fleet {
     }
 }
 
-/// A version that is needed is not there: nothing can be known.
+/// A needed version is gone, so the reader cannot know anything.
 #[derive(Debug)]
 struct Gone;
 

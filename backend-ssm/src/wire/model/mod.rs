@@ -1,13 +1,13 @@
-//! The log, model-checked: writers that freeze, lose answers and send again, copies, losers, a
-//! foreign hand, a deletion and the trimming of the history, at any step.
+//! Checks the log exhaustively: writers that freeze, lose responses and send again, late copies,
+//! losing writes, a foreign overwrite, a deletion and the trimming of the history, at any step.
 //!
-//! Complete within [`Bounds`]; a history of two or three versions stands for the hundred.
-//! Abstracted: a read is as old as the moment at which a writer took it (it may hold it for ever);
-//! the requests of one look see one moment; what has landed in a log that is deleted does not land
-//! again in the next one (any store would create the record again, and here a copy could come to
-//! stand at the very place of the first).
+//! The check is complete within [`Bounds`]. A history of two or three versions represents the
+//! hundred. Abstractions: a read is as old as the moment at which a writer took it, and the writer
+//! may hold it forever. The requests of one read of the log see one moment. A write that has landed
+//! in a deleted log does not land again in the next one. (Any store would create the record again,
+//! and here a copy could land at the position of the first.)
 
-#![expect(clippy::print_stdout, reason = "how much was explored is shown beside the verdict")]
+#![expect(clippy::print_stdout, reason = "the number of explored states is shown with the result")]
 
 mod fleet;
 mod state;
@@ -29,15 +29,15 @@ struct Bounds {
     foreign: u8,
 }
 
-/// Deleted, overwritten by a foreign hand, and a write sent again.
+/// A deletion, a foreign overwrite, and a write that is sent again.
 const DISTURBED: Bounds =
     Bounds { writers: 2, writes: 3, kept: 2, sent_again: 1, copies: 0, deletions: 1, foreign: 1 };
 
-/// So many losers that what counts is lost.
+/// So many losing writes that the valid version is lost.
 const CROWDED: Bounds =
     Bounds { writers: 2, writes: 4, kept: 3, sent_again: 0, copies: 2, deletions: 0, foreign: 0 };
 
-/// Three at once on a history that holds them, and a late copy.
+/// Three writers on a history that holds them all, and a late copy.
 const CONTENDED: Bounds =
     Bounds { writers: 3, writes: 3, kept: 3, sent_again: 0, copies: 1, deletions: 1, foreign: 0 };
 
@@ -58,46 +58,46 @@ fn the_log_keeps_the_laws_of_a_register() {
         seen.extend(reached);
     }
     let wanted = BTreeSet::from([
-        "done",
+        "applied",
         "conflict",
-        "lost to the trimming",
-        "taken over from what was lost",
-        "made anew and written",
+        "lost to trimming",
+        "taken over after a loss",
+        "deleted and created again",
     ]);
     assert_eq!(seen, wanted);
 }
 
 #[test]
-fn twin_comparing_the_version_that_came_back_is_caught() {
+fn mutant_that_compares_the_returned_version_number_is_caught() {
     assert_caught(Protocol::CompareTheNumber, DISTURBED);
 }
 
 #[test]
-fn twin_done_on_a_deleted_parameter_is_caught() {
-    assert_caught(Protocol::DoneOnDeleted, DISTURBED);
+fn mutant_that_reports_a_write_to_a_deleted_parameter_as_applied_is_caught() {
+    assert_caught(Protocol::AppliedOnDeleted, DISTURBED);
 }
 
 #[test]
-fn twin_trusting_the_number_of_the_base_is_caught() {
+fn mutant_that_trusts_the_number_of_the_base_is_caught() {
     assert_caught(Protocol::TrustTheNumber, DISTURBED);
 }
 
 #[test]
-fn twin_a_conflict_without_a_look_at_our_own_version_is_caught() {
+fn mutant_that_reports_a_conflict_without_checking_its_own_version_is_caught() {
     assert_caught(Protocol::NeverLookBack, DISTURBED);
 }
 
 #[test]
-fn twin_taking_over_from_anywhere_is_caught() {
+fn mutant_that_takes_over_from_any_position_is_caught() {
     assert_caught(Protocol::TakeOverAnywhere, CROWDED);
 }
 
 fn assert_caught(protocol: Protocol, bounds: Bounds) {
-    assert!(explore(protocol, bounds).0.is_some(), "{protocol:?} passes for right");
+    assert!(explore(protocol, bounds).0.is_some(), "{protocol:?} is not caught");
 }
 
-/// Explores everything within `bounds`, or up to the first law that is broken: that law, and what
-/// was reached at least once.
+/// Explores everything within `bounds`, or until a law is broken. Returns that law, and the
+/// situations that were reached at least once.
 fn explore(protocol: Protocol, bounds: Bounds) -> (Option<&'static str>, BTreeSet<&'static str>) {
     let (fleet, start) = (Fleet { bounds, protocol }, Instant::now());
     let properties = fleet.properties();

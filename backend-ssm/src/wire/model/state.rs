@@ -5,32 +5,32 @@ use funcify_core::register::{Version, WriteId};
 use super::{
     super::{
         Claim, Entry,
-        log::{NOBODY, vacancy},
+        log::{NOBODY, lost_version},
     },
     Bounds,
 };
 
-/// Everything there is at one moment.
+/// The whole system at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     pub(super) log: Vec<Entry>,
-    /// What counts, by definition: kept by the rule, write by write, from the beginning of the log.
+    /// The valid version by definition: computed write by write from the beginning of the log.
     pub(super) truth: Option<Version>,
-    /// The writes that came to count, as long as somebody can still ask.
-    pub(super) counted: BTreeSet<(WriteId, u64)>,
-    /// The same of the log that was deleted.
-    pub(super) counted_before: BTreeSet<(WriteId, u64)>,
+    /// The writes that became valid, as long as somebody can still ask about them.
+    pub(super) valid: BTreeSet<(WriteId, u64)>,
+    /// The same for the log that was deleted.
+    pub(super) valid_before: BTreeSet<(WriteId, u64)>,
     pub(super) writers: Vec<Writer>,
     pub(super) network: Vec<Put>,
     pub(super) next_id: u8,
     pub(super) left: Left,
-    /// The writes that were told of a conflict and of which a copy is still under way.
+    /// The writes that were reported as a conflict and of which a copy is still on its way.
     pub(super) refused: BTreeSet<WriteId>,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
     pub(super) broken: Option<Law>,
 }
 
-/// What may still happen.
+/// How often each disturbance may still happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) sent_again: u8,
@@ -39,7 +39,7 @@ pub(super) struct Left {
     pub(super) foreign: u8,
 }
 
-/// Where a writer stands; `unsure`: an earlier send of the same id may have landed.
+/// What a writer is doing. `unsure`: an earlier request with the same id may have been applied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Writer {
     Idle,
@@ -49,28 +49,28 @@ pub(super) enum Writer {
     Landed { id: WriteId, base: Option<Version>, unsure: bool, pos: u64 },
 }
 
-/// A request under way.
+/// A request on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Put {
     pub(super) writer: usize,
     pub(super) entry: Entry,
     pub(super) overwrite: bool,
-    /// Nobody waits for its answer.
+    /// Nobody waits for its response.
     pub(super) copy: bool,
     pub(super) made_by_the_network: bool,
 }
 
-/// What was answered at least once: it must be reached.
+/// The results that were reported at least once. All of them must be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Told {
-    pub(super) done: bool,
+pub(super) struct Reported {
+    pub(super) applied: bool,
     pub(super) conflict: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Law {
-    DoneIsDone,
-    ConflictIsNever,
+    AppliedIsApplied,
+    ConflictHasNoEffect,
     AtMostOnce,
 }
 
@@ -80,14 +80,14 @@ impl State {
         Self {
             log: vec![],
             truth: None,
-            counted: BTreeSet::new(),
-            counted_before: BTreeSet::new(),
+            valid: BTreeSet::new(),
+            valid_before: BTreeSet::new(),
             writers: vec![Writer::Idle; bounds.writers],
             network: vec![],
             next_id: 1,
             left: Left { sent_again, copies, deletions, foreign },
             refused: BTreeSet::new(),
-            told: Told::default(),
+            reported: Reported::default(),
             broken: None,
         }
     }
@@ -100,46 +100,47 @@ impl State {
         self.log.get(usize::try_from(pos).unwrap().checked_sub(1)?)
     }
 
-    pub(super) fn is_vacancy(&self, version: Version) -> bool {
-        self.at(version.pos()).is_some_and(|entry| vacancy(entry.id, version.pos()) == version)
+    pub(super) fn is_lost_version(&self, version: Version) -> bool {
+        self.at(version.pos()).is_some_and(|entry| lost_version(entry.id, version.pos()) == version)
     }
 
-    /// A copy comes after what it is a copy of: no store could tell it from the original before.
+    /// A copy arrives after its original. No store could tell the two apart otherwise.
     pub(super) fn is_early(&self, copy: &Put) -> bool {
         let is_original = |put: &Put| put.entry.id == copy.entry.id && !put.copy;
         copy.made_by_the_network && self.network.iter().any(is_original)
     }
 
-    /// The whole rule of the log, one write at a time: the place of the new version.
+    /// Appends one write by the definition of the log. Returns the position of the new version.
     pub(super) fn append(&mut self, entry: Entry, kept: u64) -> u64 {
         let lost = self.is_lost(kept);
         let pos = self.log.len() as u64 + 1;
         let oldest = oldest(pos, kept);
-        let counts = match entry.claim {
+        let is_valid = match entry.claim {
             Claim::Foreign => true,
             Claim::First => self.truth.is_none() && oldest == 1,
-            Claim::On(base) if lost && self.is_vacancy(base) => base.pos() + 1 == pos,
+            Claim::On(base) if lost && self.is_lost_version(base) => base.pos() + 1 == pos,
             Claim::On(base) => self.truth == Some(base) && base.pos() >= oldest,
         };
         self.log.push(entry);
-        if counts {
-            self.count(entry.id, pos);
+        if is_valid {
+            self.validate(entry.id, pos);
         }
         pos
     }
 
-    fn count(&mut self, id: WriteId, pos: u64) {
+    fn validate(&mut self, id: WriteId, pos: u64) {
         if self.refused.contains(&id) {
-            self.broken = Some(Law::ConflictIsNever);
+            self.broken = Some(Law::ConflictHasNoEffect);
         }
-        if id != NOBODY && self.counted.iter().any(|(counted, _)| *counted == id) {
+        if id != NOBODY && self.valid.iter().any(|(valid, _)| *valid == id) {
             self.broken = Some(Law::AtMostOnce);
         }
         self.truth = Some(Version::at(id, pos));
-        self.counted.insert((id, pos));
+        self.valid.insert((id, pos));
     }
 
-    /// Whether nothing that is kept shows any more what counts: so many losers came in a row.
+    /// Whether the versions that are kept no longer show the valid one, after too many losing
+    /// writes.
     pub(super) fn is_lost(&self, kept: u64) -> bool {
         let oldest = oldest(self.log.len() as u64, kept);
         let Some(truth) = self.truth else { return oldest > 1 };
@@ -150,24 +151,24 @@ impl State {
         }
     }
 
-    /// A writer is told what became of its write.
-    pub(super) fn tell(&mut self, id: WriteId, unsure: bool, current: Option<Version>) {
+    /// Reports to a writer what became of its write.
+    pub(super) fn report(&mut self, id: WriteId, unsure: bool, current: Option<Version>) {
         match current.filter(|current| current.id() == id) {
             Some(made) => {
-                self.told.done = true;
+                self.reported.applied = true;
                 let made = (made.id(), made.pos());
-                if !self.counted.contains(&made) && !self.counted_before.contains(&made) {
-                    self.broken = Some(Law::DoneIsDone);
+                if !self.valid.contains(&made) && !self.valid_before.contains(&made) {
+                    self.broken = Some(Law::AppliedIsApplied);
                 }
             }
-            // Whoever is unsure says so, and not that it conflicts.
+            // An unsure writer reports an ambiguous error, not a conflict.
             None if unsure => {}
             None => {
-                self.told.conflict = true;
+                self.reported.conflict = true;
                 self.refused.insert(id);
-                let mut counted = self.counted.union(&self.counted_before);
-                if counted.any(|(counted, _)| *counted == id) {
-                    self.broken = Some(Law::ConflictIsNever);
+                let mut valid = self.valid.union(&self.valid_before);
+                if valid.any(|(valid, _)| *valid == id) {
+                    self.broken = Some(Law::ConflictHasNoEffect);
                 }
             }
         }
@@ -178,10 +179,10 @@ impl State {
         self.network.retain(|put| !put.copy && !landed.contains(&put.entry.id));
         self.log.clear();
         self.truth = None;
-        self.counted_before.append(&mut self.counted);
+        self.valid_before.append(&mut self.valid);
     }
 
-    /// Drops what can make no difference any more, so that equal futures are one state.
+    /// Drops what can no longer make a difference, so that equal futures are one state.
     pub(super) fn forget(&mut self, bounds: Bounds) {
         self.network.sort_by_key(|put| (put.writer, put.entry.id, put.overwrite, put.copy));
         let network: BTreeSet<WriteId> = self.network.iter().map(|put| put.entry.id).collect();
@@ -193,8 +194,8 @@ impl State {
                 | Writer::Landed { id: own, .. } => own == id,
             })
         };
-        self.counted.retain(|(id, _)| network.contains(id) || waiting(id));
-        self.counted_before.retain(|(id, _)| network.contains(id) || waiting(id));
+        self.valid.retain(|(id, _)| network.contains(id) || waiting(id));
+        self.valid_before.retain(|(id, _)| network.contains(id) || waiting(id));
         self.refused.retain(|id| network.contains(id));
         let trimmed = self.log.len().saturating_sub(bounds.kept as usize);
         let truth = self.truth.map_or(0, Version::pos) as usize;

@@ -1,5 +1,5 @@
-//! Admitting a call: from the snapshot while it is fresh, else after a look at the store, and as a
-//! probe with a lease.
+//! Admitting a call: by the snapshot while it is fresh, after a refresh otherwise, and as a probe with
+//! a lease.
 
 use std::time::Duration;
 
@@ -8,7 +8,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{CircuitBreaker, Guard, gate::Sign, lock, snapshot::Snapshot, store::has_time};
+use super::{
+    CircuitBreaker, Guard, lock,
+    snapshot::{Decision, Snapshot},
+    store::has_time,
+};
 use crate::{
     Deadline, StoreErrorKind, Timestamp,
     circuit::{
@@ -21,65 +25,59 @@ use crate::{
 impl CircuitBreaker {
     /// Asks to pass, for a call that does not fit into [`call`](Self::call).
     ///
-    /// Tell the guard how it went: [`success`](Guard::success), [`failure`](Guard::failure) or
-    /// [`neutral`](Guard::neutral); dropped it is neutral. Only `call` ends a call that hangs.
+    /// Say with [`Guard::record`] how the call went. A dropped guard records nothing. A guard does
+    /// not end a call that hangs; only `call` does.
     ///
     /// # Errors
     ///
     /// [`CircuitOpen`] if the circuit refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::circuit::{CallOutcome, CircuitBreaker, CircuitOpen};
+    ///
+    /// # async fn send() -> bool { true }
+    /// # async fn order(circuit: CircuitBreaker) -> Result<(), CircuitOpen> {
+    /// let guard = circuit.acquire().await?;
+    /// let outcome = if send().await { CallOutcome::Success } else { CallOutcome::Failure };
+    /// guard.record(outcome).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn acquire(&self) -> Result<Guard<'_>, CircuitOpen> {
-        match self.at_gate() {
-            Some((Sign::Pass(terms), now)) => Ok(Guard::on(self, terms, now)),
-            Some((Sign::Refused { until, cause }, now)) => Err(self.open(until, cause, now)),
+        match self.fast_decision() {
+            Some((Decision::Admitted(terms), now)) => Ok(Guard::new(self, terms, now)),
+            Some((Decision::Refused { until, cause }, now)) => Err(self.refusal(until, cause, now)),
             None => Box::pin(self.acquire_slowly()).await,
         }
     }
 
-    /// The way of nearly every call, which neither waits nor allocates: what stands at the gate now.
+    /// The way of nearly every call, which neither waits nor allocates.
     #[inline]
-    pub(super) fn at_gate(&self) -> Option<(Sign, Timestamp)> {
+    pub(super) fn fast_decision(&self) -> Option<(Decision, Timestamp)> {
         let now = self.now();
-        match self.shared.gate.sign(now)? {
-            Sign::Refused { cause, .. } if self.has_place(cause) => None,
-            sign => Some((sign, now)),
-        }
-    }
-
-    /// What an admission means for a call that is no probe; `None` if it could be one.
-    fn decide(
-        &self,
-        admission: Admission,
-        snapshot: &Snapshot,
-        now: Timestamp,
-    ) -> Option<Result<Guard<'_>, CircuitOpen>> {
-        match admission {
-            Admission::Admitted if snapshot.is_known(now) => {
-                Some(Ok(Guard::new(self, snapshot, None, now)))
-            }
-            // Too old, and there was no time to look: it may have opened long ago.
-            Admission::Admitted => {
-                Some(Err(self.open(now + self.policy().suspect, Cause::Stale, now)))
-            }
-            Admission::Refused { until, cause } if !self.has_place(cause) => {
-                Some(Err(self.open(until, cause, now)))
-            }
-            Admission::Refused { .. } | Admission::IfLeased => None,
+        match self.shared.fast_path.decision(now)? {
+            Decision::Refused { cause, .. } if self.may_have_lease(cause) => None,
+            decision => Some((decision, now)),
         }
     }
 
     /// The way of a call that finds the snapshot stale, or could be a probe.
     pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, CircuitOpen> {
-        let Some(one_at_a_time) = self.looking().await else { return self.pass_or_probe().await };
+        let Some(one_at_a_time) = self.refreshing().await else {
+            return self.pass_or_probe().await;
+        };
         if !self.is_fresh() {
-            self.look().await;
+            self.refresh().await;
         }
         // A process that was frozen meanwhile has read what was there before.
         if !self.shared.snapshot.load().is_known(self.now()) {
-            self.look().await;
+            self.refresh().await;
         }
         let mut tries_store = has_time() && self.claims_try();
         if tries_store && self.refuses() {
-            // No call to run the try beside.
+            // There is no call to run the try with.
             self.try_store().await;
             tries_store = false;
         }
@@ -89,17 +87,18 @@ impl CircuitBreaker {
         Ok(guard)
     }
 
-    /// Waits until nobody else looks; `None` if the invocation's time is over before that.
-    pub(super) async fn looking(&self) -> Option<MutexGuard<'_, ()>> {
-        let looking = self.shared.looking.lock();
+    /// Waits until no other call refreshes the snapshot; `None` if the invocation's time is over
+    /// before that.
+    pub(super) async fn refreshing(&self) -> Option<MutexGuard<'_, ()>> {
+        let refreshing = self.shared.refreshing.lock();
         match Deadline::current() {
-            Some(deadline) => timeout_at(deadline.ends(), looking).await.ok(),
-            None => Some(looking.await),
+            Some(deadline) => timeout_at(deadline.ends(), refreshing).await.ok(),
+            None => Some(refreshing.await),
         }
     }
 
-    /// Brings the snapshot up to date if the store is up and there is time.
-    pub(super) async fn look(&self) {
+    /// Refreshes the snapshot if the store is up and there is time.
+    pub(super) async fn refresh(&self) {
         if self.shared.snapshot.load().outage.is_none() && has_time() {
             self.try_store().await;
         }
@@ -113,12 +112,35 @@ impl CircuitBreaker {
         if let Some(decided) = self.decide(admission, &snapshot, now) {
             return decided;
         }
-        if let Some(probe) = self.take_spare(&snapshot, now) {
-            return Ok(Guard::new(self, &snapshot, Some(probe), now));
+        if let Some(probe) = self.take_parked_lease(&snapshot, now) {
+            return Ok(Guard::new(self, snapshot.terms(Some(probe)), now));
         }
         match admission {
-            Admission::Refused { until, cause } => Err(self.open(until, cause, now)),
+            Admission::Refused { until, cause } => Err(self.refusal(until, cause, now)),
             Admission::Admitted | Admission::IfLeased => self.probe(&snapshot, now).await,
+        }
+    }
+
+    /// What an admission means for a call that is no probe; `None` if the call could be one.
+    fn decide(
+        &self,
+        admission: Admission,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Option<Result<Guard<'_>, CircuitOpen>> {
+        match admission {
+            Admission::Admitted if snapshot.is_known(now) => {
+                Some(Ok(Guard::new(self, snapshot.terms(None), now)))
+            }
+            // Too old, and there was no time to refresh it: the circuit may have opened long ago.
+            Admission::Admitted => {
+                let until = now + self.policy().snapshot_ttl_after_failure;
+                Some(Err(self.refusal(until, Cause::Stale, now)))
+            }
+            Admission::Refused { until, cause } if !self.may_have_lease(cause) => {
+                Some(Err(self.refusal(until, cause, now)))
+            }
+            Admission::Refused { .. } | Admission::IfLeased => None,
         }
     }
 
@@ -130,28 +152,28 @@ impl CircuitBreaker {
             Some(_) => self.change_private(|r, now| rules::lease(r, self.policy(), probe, now)),
             None => self.lease(snapshot, probe, now).await,
         }
-        // Looked at again: the swap took its time, or somebody else was faster.
+        // Checked again: the swap took its time, or another instance was faster.
         let now = self.now();
         let snapshot = self.shared.snapshot.load_full();
-        if Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now)
+        if Permit::of(&snapshot.record, Some(probe)).is_valid(&snapshot.record, now)
             && now + self.least_time() <= until
         {
-            self.tell(&CircuitEvent::ProbeGranted { id: probe.id });
-            return Ok(Guard::new(self, &snapshot, Some(probe), now));
+            self.emit(&CircuitEvent::ProbeGranted { id: probe.id });
+            return Ok(Guard::new(self, snapshot.terms(Some(probe)), now));
         }
-        self.tell(&CircuitEvent::ProbeRefused);
+        self.emit(&CircuitEvent::ProbeRefused);
         let admission = snapshot.admission_at(self.policy(), now);
         self.decide(admission, &snapshot, now).unwrap_or_else(|| Err(self.busy(now)))
     }
 
-    /// Writes the lease. Whether it is held, the snapshot tells afterwards.
+    /// Writes the lease. The snapshot shows afterwards whether it is held.
     async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
         let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
         let began = Instant::now();
         match self.swap(snapshot.version, WriteId::random(), &next).await {
-            Ok(Swap::Applied(version)) => self.adopt_written(next, version, now),
-            Ok(Swap::Conflict(current)) => self.adopt(current, now),
-            // A probe is settled by its id: it is in the record, or it is not.
+            Ok(Swap::Applied(version)) => self.accept_written(next, version, now),
+            Ok(Swap::Conflict(current)) => self.accept(current, now),
+            // A read tells: the id of the probe is in the record, or it is not.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,
             Err(error) => self.store_failed(&error, began),
         }
@@ -164,27 +186,27 @@ impl CircuitBreaker {
         self.can_prove().then(|| now + time + rules::REPORTING)
     }
 
-    /// The lease that an earlier call of this instance did not use up. It stays for the next call if
-    /// this one has too little time.
-    fn take_spare(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
-        let mut spare = lock(&self.shared.spare);
-        let probe = (*spare)?;
-        if Permit::of(&snapshot.record, Some(probe)).stands(&snapshot.record, now) {
+    /// The lease that an earlier call of this instance did not use up. It stays parked for the next
+    /// call if this one has too little time.
+    fn take_parked_lease(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
+        let mut parked = lock(&self.shared.parked_lease);
+        let probe = (*parked)?;
+        if Permit::of(&snapshot.record, Some(probe)).is_valid(&snapshot.record, now) {
             let lasts = now + self.least_time() <= probe.until;
-            return if lasts && self.can_prove() { spare.take() } else { None };
+            return if lasts && self.can_prove() { parked.take() } else { None };
         }
-        *spare = None;
+        *parked = None;
         // A listener may use the breaker.
-        drop(spare);
+        drop(parked);
         if probe.until <= now {
-            self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
+            self.emit(&CircuitEvent::ProbeExpired { id: probe.id });
         }
         None
     }
 
-    /// Whether it is perhaps this instance's own lease that leaves no place for a probe.
-    fn has_place(&self, cause: Cause) -> bool {
-        cause == Cause::Probing && lock(&self.shared.spare).is_some()
+    /// Whether this instance's own parked lease may be the one that leaves no place for a probe.
+    fn may_have_lease(&self, cause: Cause) -> bool {
+        cause == Cause::Probing && lock(&self.shared.parked_lease).is_some()
     }
 
     /// Whether a call that begins now has the time to prove anything.
@@ -199,7 +221,7 @@ impl CircuitBreaker {
             .map_or(call_timeout, |deadline| call_timeout.min(deadline.longest_call()))
     }
 
-    /// A call that was given less than this proves nothing by being cut off.
+    /// A call that was given less than half of its time proves nothing when it is cut off.
     pub(super) fn least_time(&self) -> Duration {
         self.effective_timeout() / 2
     }
@@ -214,11 +236,11 @@ impl CircuitBreaker {
     }
 
     fn busy(&self, now: Timestamp) -> CircuitOpen {
-        self.open(now + self.policy().suspect, Cause::Probing, now)
+        self.refusal(now + self.policy().snapshot_ttl_after_failure, Cause::Probing, now)
     }
 
     #[inline]
-    pub(super) fn open(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
+    pub(super) fn refusal(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
         CircuitOpen::new(self.name().clone(), until.since(now), cause)
     }
 }

@@ -1,14 +1,12 @@
-//! The breaker, split by step: admit a call, run it, report how it went; and what happens when the
-//! store is down or an operator steps in.
+//! The breaker, split by step: [`admit`] a call, [`run`] it, [`report`] how it went. Beside them
+//! stand what a process knows of the circuit ([`snapshot`]), the operations on the [`store`] and what
+//! happens when they fail, and the override of an [`operator`].
 
 mod admit;
-mod call;
-mod gate;
-mod guard;
+mod batch;
 mod operator;
-mod outage;
-mod queue;
 mod report;
+mod run;
 mod snapshot;
 mod store;
 
@@ -19,23 +17,23 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-pub(super) use call::by_result;
-pub use guard::Guard;
-
-use self::{gate::Gate, queue::Queue, snapshot::Snapshot};
+pub use self::run::Guard;
+use self::{
+    batch::ReportQueue,
+    snapshot::{FastPath, Snapshot},
+};
 use super::{
     CircuitConfigError, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
     CircuitStateProvider, Instance, Probe,
     event::{self, Listener},
-    rules::CallOutcome,
 };
 use crate::{Chance, Clock, SystemClock};
 
 /// A circuit breaker whose state the whole fleet shares.
 ///
-/// Cheap to clone; the clones are one breaker. A healthy call costs a look at a local snapshot, a
-/// refused one does not touch the store, and there is no background task: a frozen function misses
-/// nothing.
+/// A breaker is cheap to clone, and its clones are one breaker. A healthy call reads a snapshot in
+/// memory, and a refused call does not use the store. There is no background task, so a function that
+/// is frozen misses nothing.
 ///
 /// # Examples
 ///
@@ -83,19 +81,19 @@ pub struct CircuitBreaker {
 struct Shared {
     settings: Settings,
     snapshot: ArcSwap<Snapshot>,
-    /// What the snapshot says to nearly every call, at the price of a few loads.
-    gate: Gate,
-    /// Held while a new snapshot is made of the current one; never across an await.
+    /// What the snapshot decides about nearly every call, at the price of a few loads.
+    fast_path: FastPath,
+    /// Held while a new snapshot replaces the current one; never across an await.
     changing: Mutex<()>,
-    /// Held across the read of a stale snapshot and the lease that may follow: of all the calls that
-    /// find it stale, one looks. A waiter that is dropped leaves nothing behind.
-    looking: tokio::sync::Mutex<()>,
-    /// Failures that wait for a report to take them along.
-    reports: Queue,
-    /// The lease of a probe whose call said nothing: the next call's.
-    spare: Mutex<Option<Probe>>,
-    /// Whether the store was never asked: its first operation also connects.
-    first: AtomicBool,
+    /// Held across the read for a stale snapshot and the lease that may follow: of all the calls that
+    /// find it stale, one reads. A dropped waiter leaves nothing behind.
+    refreshing: tokio::sync::Mutex<()>,
+    /// Reports that wait for the leader of a batch.
+    reports: ReportQueue,
+    /// The lease of a probe whose call recorded nothing. The next call uses it.
+    parked_lease: Mutex<Option<Probe>>,
+    /// Whether the store was not asked yet: the first operation also connects.
+    is_first_operation: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -112,6 +110,8 @@ struct Settings {
 impl CircuitBreaker {
     /// A breaker for the circuit `name`, with its state in `provider`.
     ///
+    /// `name` is 1 to 64 of `A-Z a-z 0-9 _ . -`, the same in every function of the fleet.
+    ///
     /// # Errors
     ///
     /// [`CircuitConfigError`] with everything that is wrong with the name and the policy.
@@ -123,7 +123,7 @@ impl CircuitBreaker {
         let faults = policy.faults();
         let name = match (CircuitName::new(name), faults.is_empty()) {
             (Ok(name), true) => name,
-            (name, _) => return Err(CircuitConfigError { name: name.err(), policy: faults }),
+            (name, _) => return Err(CircuitConfigError::new(name.err(), faults)),
         };
         Ok(Self::of(Settings {
             name,
@@ -136,25 +136,18 @@ impl CircuitBreaker {
         }))
     }
 
-    /// Reads the time from `clock`. Like every `with_*`, it begins with an empty snapshot.
-    #[must_use]
-    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self::of(Settings { clock, ..self.settings().clone() })
-    }
-
-    /// Draws from `chance`: seeded, a simulation can be repeated.
-    #[must_use]
-    pub fn with_chance(self, chance: Chance) -> Self {
-        Self::of(Settings { chance: Arc::new(chance), ..self.settings().clone() })
-    }
-
-    /// Signs failures with `instance`, as a quorum of instances tells them apart.
-    #[must_use]
-    pub fn with_instance(self, instance: Instance) -> Self {
-        Self::of(Settings { instance, ..self.settings().clone() })
-    }
-
-    /// Tells `listener` of events, at once and on the task that saw them.
+    /// Calls `listener` with each event, on the task that saw it. The listener must not block.
+    ///
+    /// The breaker that is returned starts with an empty snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use funcify_core::circuit::CircuitBreaker;
+    /// # fn observe(circuit: CircuitBreaker) -> CircuitBreaker {
+    /// circuit.with_listener(|circuit, event| println!("{circuit}: {event}"))
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_listener(
         self,
@@ -163,23 +156,41 @@ impl CircuitBreaker {
         Self::of(Settings { listener: Some(Arc::new(listener)), ..self.settings().clone() })
     }
 
+    /// Reads the time from `clock`. As every `with_*`, it starts with an empty snapshot.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self::of(Settings { clock, ..self.settings().clone() })
+    }
+
+    /// Draws from `chance`: with a seed, a simulation can be repeated.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_chance(self, chance: Chance) -> Self {
+        Self::of(Settings { chance: Arc::new(chance), ..self.settings().clone() })
+    }
+
+    /// Marks failures with the last eight legal characters of `tag`, by which a quorum tells instances
+    /// apart. A breaker has a random tag unless it gets another.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_instance(self, tag: impl AsRef<str>) -> Self {
+        Self::of(Settings { instance: Instance::new(tag), ..self.settings().clone() })
+    }
+
     /// The name of the circuit.
     #[must_use]
     pub fn name(&self) -> &CircuitName {
         &self.settings().name
     }
 
-    /// The policy of the circuit.
-    #[must_use]
-    pub fn policy(&self) -> &CircuitPolicy {
-        &self.settings().policy
-    }
-
-    /// What this process knows of the circuit, as fresh as a call would see it.
+    /// The record of the circuit, as fresh as a call would see it.
+    ///
+    /// While the store is down this is the record of this process.
     pub async fn record(&self) -> Arc<CircuitRecord> {
         if !self.shared.snapshot.load().is_fresh(self.now()) {
-            let _one_at_a_time = self.looking().await;
-            self.look().await;
+            let _one_at_a_time = self.refreshing().await;
+            self.refresh().await;
         }
         Arc::clone(&self.shared.snapshot.load().record)
     }
@@ -189,12 +200,12 @@ impl CircuitBreaker {
             shared: Arc::new(Shared {
                 settings,
                 snapshot: ArcSwap::from_pointee(Snapshot::none()),
-                gate: Gate::default(),
+                fast_path: FastPath::new(),
                 changing: Mutex::new(()),
-                looking: tokio::sync::Mutex::new(()),
-                reports: Queue::default(),
-                spare: Mutex::new(None),
-                first: AtomicBool::new(true),
+                refreshing: tokio::sync::Mutex::new(()),
+                reports: ReportQueue::default(),
+                parked_lease: Mutex::new(None),
+                is_first_operation: AtomicBool::new(true),
             }),
         }
     }
@@ -203,12 +214,16 @@ impl CircuitBreaker {
         &self.shared.settings
     }
 
+    fn policy(&self) -> &CircuitPolicy {
+        &self.settings().policy
+    }
+
     fn now(&self) -> crate::Timestamp {
         self.settings().clock.now()
     }
 
-    fn tell(&self, event: &CircuitEvent) {
-        event::tell(self.name(), self.settings().listener.as_ref(), event);
+    fn emit(&self, event: &CircuitEvent) {
+        event::emit(self.name(), self.settings().listener.as_ref(), event);
     }
 }
 
@@ -222,7 +237,7 @@ impl fmt::Debug for CircuitBreaker {
     }
 }
 
-/// Locks a mutex whose content is whole at any moment: a panic elsewhere does not spoil it.
+/// Locks a mutex whose content is whole at any moment: a panic elsewhere does not corrupt it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

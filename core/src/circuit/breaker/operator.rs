@@ -1,4 +1,4 @@
-//! An operator's orders, in the same record as the state.
+//! An operator's override, in the same record as the state.
 
 use std::time::Duration;
 
@@ -11,57 +11,69 @@ use crate::{
     register::{Swap, WriteId},
 };
 
-/// How often an order is tried while the record keeps changing under it.
+/// How often a write is tried while the record keeps changing, and how long it waits in between at
+/// most: about a second in all.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl CircuitBreaker {
-    /// Refuses every call of the fleet until `until`, a week from now at most. `by` says who gave
-    /// the order, in at most 64 bytes.
+    /// Overrides the state for the whole fleet until `until`, at most a week from now.
     ///
-    /// The other instances see it when they look next: after a few seconds, or 30 s where the
+    /// `by` says who did it, in at most 64 bytes; more is cut off. The other instances see the
+    /// override when they refresh their snapshot: after a few seconds, or within 30 s where the
     /// circuit is open.
     ///
     /// # Errors
     ///
-    /// What the store failed with: the order may not be in force then.
-    pub async fn force_open(&self, until: Timestamp, by: &str) -> Result<(), StoreError> {
-        self.order(Some(Override::new(OverrideMode::ForceOpen, until, by))).await
+    /// The error of the store. The override may not be in force then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use funcify_core::{StoreError, circuit::CircuitBreaker};
+    /// use funcify_core::{Timestamp, circuit::OverrideMode};
+    ///
+    /// # async fn maintain(circuit: CircuitBreaker) -> Result<(), StoreError> {
+    /// let until = Timestamp::from_millis(1_770_000_000_000);
+    /// circuit.set_override(OverrideMode::ForceOpen, until, "ann").await?;
+    /// // The maintenance is over early.
+    /// circuit.clear_override().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn set_override(
+        &self,
+        mode: OverrideMode,
+        until: Timestamp,
+        by: &str,
+    ) -> Result<(), StoreError> {
+        self.write_override(Some(Override::new(mode, until, by))).await
     }
 
-    /// Admits every call of the fleet and counts none, until `until`, a week from now at most.
+    /// Clears the override. The state goes on as it was.
     ///
     /// # Errors
     ///
-    /// What the store failed with: the order may not be in force then.
-    pub async fn disable(&self, until: Timestamp, by: &str) -> Result<(), StoreError> {
-        self.order(Some(Override::new(OverrideMode::Disabled, until, by))).await
-    }
-
-    /// Withdraws what was ordered: the state goes on as it was.
-    ///
-    /// # Errors
-    ///
-    /// What the store failed with: the order may still be in force then.
+    /// The error of the store. The override may still be in force then.
     pub async fn clear_override(&self) -> Result<(), StoreError> {
-        self.order(None).await
+        self.write_override(None).await
     }
 
-    async fn order(&self, order: Option<Override>) -> Result<(), StoreError> {
+    async fn write_override(&self, overridden: Option<Override>) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let began = self.now();
             let found = self.read().await?;
-            self.adopt(found, began);
+            self.accept(found, began);
             let snapshot = self.shared.snapshot.load_full();
             if snapshot.outage.is_some() {
-                // Another call found the store down meanwhile: its record is not the fleet's.
+                // Another call found the store down meanwhile: this record is not the fleet's.
                 sleep(self.settings().chance.up_to(PAUSE)).await;
                 continue;
             }
-            let next = rules::order(&snapshot.record, order.clone());
+            let next = rules::set_override(&snapshot.record, overridden.clone());
             match self.swap(snapshot.version, WriteId::random(), &next).await? {
                 Swap::Applied(version) => {
-                    self.adopt_written(next, version, began);
+                    self.accept_written(next, version, began);
                     return Ok(());
                 }
                 Swap::Conflict(_) => sleep(self.settings().chance.up_to(PAUSE)).await,

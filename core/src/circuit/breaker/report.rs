@@ -1,8 +1,8 @@
-//! Telling the fleet how a call went: read, apply to what was read, swap.
+//! Reporting to the fleet how a call went: read, apply to what was read, swap.
 //!
-//! Of several reports on one instance the first to come leads, waits a moment and takes the others
-//! along. Waiting first is what keeps a burst cheap: of 500 failures at once most find the circuit
-//! open when they read.
+//! Of several reports on one instance the first one leads: it waits a moment and takes the others
+//! along. Waiting first keeps a burst cheap. Of 500 failures at once most find the circuit open when
+//! they read; writing first would take three times as many operations on the store.
 
 use std::time::Duration;
 
@@ -10,41 +10,45 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     CircuitBreaker,
-    queue::{Lead, Waiting},
+    batch::{BatchLeader, Waiting},
     store::has_time,
 };
 use crate::{
     Deadline, PendingReport, StoreErrorKind, Timestamp,
     circuit::{
-        CircuitEvent, CircuitRecord, Rule,
-        rules::{self, CallOutcome, Report},
+        CallOutcome, CircuitEvent, CircuitRecord,
+        rules::{self, Report},
     },
     register::{Swap, Version, Versioned, WriteId},
 };
 
-/// What a report adds to its call at most.
+/// What a report adds to its call at most: one operation on a store that does not answer.
 const REPORT: Duration = Duration::from_millis(500);
-/// The bounds of the first wait: usual, and near the deadline.
+
+/// The bound of the first wait. Spread over 125 ms, 500 failures at once cost at most 800 operations
+/// and open the circuit within 0.3 s; over 100 ms an unlucky draw costs more.
 const FIRST_WAIT: Duration = Duration::from_millis(125);
+
+/// The bound of the first wait near the deadline, where there is no time to spread.
 const HASTY_WAIT: Duration = Duration::from_millis(20);
-/// The bound that the wait after a conflict is doubled to at most.
+
+/// The bound of the wait doubles with each conflict up to this. It is longer than a report may take
+/// alone, so that even the last wait is spread over all the time that is left.
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
-/// A sample is not worth more conflicts than this.
-const SAMPLE_ATTEMPTS: u32 = 4;
 
 impl CircuitBreaker {
-    /// Reports, or leaves the report to one that is under way. Gives up after 500 ms or at the end
-    /// of the invocation's time for reports.
+    /// Reports, or leaves the report to a batch that is under way. Gives up after 500 ms or at the
+    /// end of the invocation's time for reports.
     pub(super) async fn report(&self, report: Report) {
-        let Some(lead) = self.shared.reports.join(report, self.now()) else { return };
+        let Some(leader) = self.shared.reports.join(report, self.now()) else { return };
         let _pending = PendingReport::begin();
         let current = Deadline::current().map(Deadline::for_report);
         let deadline = current
             .map_or_else(|| Deadline::within(REPORT), |deadline| deadline.no_later_than(REPORT));
         // The results of probes and the samples of good calls are few and do not come in bursts.
-        let probe = report.permit.probe.is_some();
-        let first = match report.outcome {
-            _ if probe => Duration::ZERO,
+        let is_probe = report.permit.probe.is_some();
+        let first_wait = match report.outcome {
+            _ if is_probe => Duration::ZERO,
             CallOutcome::Failure if current.is_some_and(|current| current.remaining() < REPORT) => {
                 HASTY_WAIT
             }
@@ -52,13 +56,18 @@ impl CircuitBreaker {
             CallOutcome::Success | CallOutcome::Neutral => Duration::ZERO,
         };
         // A probe knows the record: it wrote its lease there. A read may even be older.
-        deadline.scope(self.lead(lead, first, !probe)).await;
+        deadline.scope(self.report_batch(leader, first_wait, !is_probe)).await;
     }
 
-    async fn lead(&self, mut lead: Lead<'_>, first: Duration, mut reads: bool) {
-        let mut bound = first;
+    async fn report_batch(
+        &self,
+        mut leader: BatchLeader<'_>,
+        first_wait: Duration,
+        mut reads: bool,
+    ) {
+        let mut bound = first_wait;
         let mut conflicts = 0_u32;
-        let mut beaten = None;
+        let mut replaced = None;
         loop {
             // Never so long that no attempt would follow.
             let left = Deadline::current().map_or(REPORT, |deadline| deadline.remaining());
@@ -69,25 +78,25 @@ impl CircuitBreaker {
             let (began, instant) = (self.now(), Instant::now());
             if std::mem::replace(&mut reads, true) {
                 match self.read().await {
-                    // A stale read of what was replaced already: the conflict told more.
-                    Ok(found) if conflicts > 0 && version(found.as_ref()) == beaten => {}
-                    Ok(found) => self.adopt(found, began),
+                    // A stale read of what was replaced already: the conflict showed something newer.
+                    Ok(found) if conflicts > 0 && version(found.as_ref()) == replaced => {}
+                    Ok(found) => self.accept(found, began),
                     Err(error) => {
                         self.store_failed(&error, instant);
-                        return self.settle_privately(lead);
+                        return self.count_batch_privately(leader);
                     }
                 }
             }
             let snapshot = self.shared.snapshot.load_full();
             if snapshot.outage.is_some() {
-                // Another call found the store down meanwhile: what this instance decides by is not
-                // the fleet's, and never goes there.
-                return self.settle_privately(lead);
+                // Another call found the store down meanwhile. The record of this instance is not the
+                // fleet's, and must never be written there.
+                return self.count_batch_privately(leader);
             }
             let now = self.now();
-            let mut mine = lead.take(now);
-            let Some(next) = self.fold(&snapshot.record, &mut mine, now) else {
-                if lead.is_done() {
+            let mut batch = leader.take(now);
+            let Some(next) = self.fold(&snapshot.record, &mut batch, now) else {
+                if leader.is_done() {
                     return;
                 }
                 bound = FIRST_WAIT;
@@ -96,48 +105,49 @@ impl CircuitBreaker {
             let instant = Instant::now();
             match self.swap(snapshot.version, WriteId::random(), &next).await {
                 Ok(Swap::Applied(version)) => {
-                    self.adopt_written(next, version, now);
-                    if lead.is_done() {
+                    self.accept_written(next, version, now);
+                    if leader.is_done() {
                         return;
                     }
                     bound = FIRST_WAIT;
                 }
                 Ok(Swap::Conflict(current)) => {
-                    beaten = snapshot.version;
-                    self.adopt(current, now);
+                    replaced = snapshot.version;
+                    self.accept(current, now);
                     conflicts += 1;
-                    let sample = matches!(self.policy().rule, Rule::Rate { .. });
-                    if !(sample && conflicts.is_multiple_of(SAMPLE_ATTEMPTS)) {
+                    let most = self.policy().rule.most_conflicts();
+                    if !most.is_some_and(|most| conflicts.is_multiple_of(most)) {
                         let record = &self.shared.snapshot.load_full().record;
-                        mine.retain(|(_, report)| report.permit.stands(record, now));
-                        lead.put_back(mine);
+                        batch.retain(|(_, report)| report.permit.is_valid(record, now));
+                        leader.put_back(batch);
                     }
-                    if lead.is_done() {
+                    if leader.is_done() {
                         return;
                     }
                     bound = (bound * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
                 }
                 Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
-                    // A probe's result is settled by its id: it counts while that is there. Anything
-                    // else may have been counted: twice would be worse than not at all.
-                    mine.retain(|(_, report)| report.permit.probe.is_some());
-                    lead.put_back(mine);
+                    // The result of a probe is tried again: it counts only while the record holds its
+                    // lease. Anything else may have been counted, and twice would be worse than not
+                    // at all.
+                    batch.retain(|(_, report)| report.permit.probe.is_some());
+                    leader.put_back(batch);
                     bound = FIRST_WAIT;
                 }
                 Err(error) => {
                     self.store_failed(&error, instant);
-                    lead.put_back(mine);
-                    return self.settle_privately(lead);
+                    leader.put_back(batch);
+                    return self.count_batch_privately(leader);
                 }
             }
         }
     }
 
-    /// Counts privately what waits; while the store is not down it goes on waiting, for the next
-    /// report.
-    fn settle_privately(&self, mut lead: Lead<'_>) {
-        while self.shared.snapshot.load().outage.is_some() && !lead.is_done() {
-            for (_, report) in lead.take(self.now()) {
+    /// Counts the waiting reports on the private record. While the store is not down they go on
+    /// waiting, for the next report.
+    fn count_batch_privately(&self, mut leader: BatchLeader<'_>) {
+        while self.shared.snapshot.load().outage.is_some() && !leader.is_done() {
+            for (_, report) in leader.take(self.now()) {
                 self.count_privately(&report);
             }
         }
@@ -150,19 +160,19 @@ impl CircuitBreaker {
         reports: &mut Vec<Waiting>,
         now: Timestamp,
     ) -> Option<CircuitRecord> {
-        self.thin(record, reports, now);
+        self.sample_again(record, reports, now);
         let (policy, chance) = (self.policy(), &self.settings().chance);
         let mut next = None;
         for (_, report) in reports {
             let record = next.as_ref().unwrap_or(record);
-            if (report.slow || report.outcome == CallOutcome::Failure)
-                && report.permit.stands(record, now)
-                && rules::alone(record, policy, report.instance, now)
+            if report.is_bad()
+                && report.permit.is_valid(record, now)
+                && policy.rule.is_instance_local(record, report.instance, now)
             {
-                self.stand_alone();
+                self.open_instance_local();
             }
             if let Some(probe) = report.permit.probe.filter(|probe| probe.until <= now) {
-                self.tell(&CircuitEvent::ProbeExpired { id: probe.id });
+                self.emit(&CircuitEvent::ProbeExpired { id: probe.id });
             }
             if let Some(counted) = rules::apply(record, policy, report, now, chance.draw()) {
                 next = Some(counted);
@@ -171,16 +181,12 @@ impl CircuitBreaker {
         next
     }
 
-    /// Samples the reports once more by what was just read: a snapshot may have known nothing of the
-    /// storm that is going on.
-    fn thin(&self, record: &CircuitRecord, reports: &mut Vec<Waiting>, now: Timestamp) {
-        if !matches!(self.policy().rule, Rule::Rate { .. }) {
-            return;
-        }
-        let sampling = rules::sampling(record, self.policy(), now);
+    /// Samples the reports once more, by what was just read: an old snapshot may have shown nothing of
+    /// a storm that is under way.
+    fn sample_again(&self, record: &CircuitRecord, reports: &mut Vec<Waiting>, now: Timestamp) {
+        let sampling = self.policy().rule.sampling(record, now);
         reports.retain_mut(|(_, report)| {
-            let bad = report.slow || report.outcome == CallOutcome::Failure;
-            let weight = if bad { sampling.bad } else { sampling.good };
+            let weight = sampling.weight(report.is_bad());
             if report.permit.probe.is_some() || weight <= report.weight {
                 return true;
             }

@@ -1,15 +1,22 @@
-//! One bounded operation on the store, whoever implements it.
+//! Bounded operations on the store, whoever implements it, and what happens when they fail.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
 use super::CircuitBreaker;
 use crate::{
     Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
-    circuit::CircuitRecord,
+    circuit::{
+        CircuitPolicy, CircuitRecord,
+        rules::{self, Report},
+    },
     register::{FIRST_OPERATION, OPERATION, Swap, Version, Versioned, WriteId},
 };
+
+/// How long a caller waits, once its own call is done, for a try of the store that ran concurrently:
+/// half of what an operation gets.
+pub(super) const GRACE: Duration = Duration::from_millis(250);
 
 impl CircuitBreaker {
     pub(super) async fn read(&self) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
@@ -29,11 +36,48 @@ impl CircuitBreaker {
         timeout_at(self.ends(), swap).await.unwrap_or_else(|_| Err(late(StoreErrorKind::Ambiguous)))
     }
 
-    /// When an operation is given up; the first of a breaker also connects.
+    /// When an operation is given up. The first one of a breaker also connects.
     fn ends(&self) -> Instant {
-        let first = self.shared.first.swap(false, Ordering::Relaxed);
-        let ends = Instant::now() + if first { FIRST_OPERATION } else { OPERATION };
+        let is_first = self.shared.is_first_operation.swap(false, Ordering::Relaxed);
+        let ends = Instant::now() + if is_first { FIRST_OPERATION } else { OPERATION };
         Deadline::current().map_or(ends, |deadline| ends.min(deadline.ends()))
+    }
+
+    /// Reads the store: the fleet's record counts if it answers.
+    pub(super) async fn try_store(&self) {
+        let (began, instant) = (self.now(), Instant::now());
+        match self.read().await {
+            Ok(found) => self.accept(found, began),
+            Err(error) => self.store_failed(&error, instant),
+        }
+    }
+
+    /// An operation that began at `began` failed. From now on this process decides by itself, unless
+    /// there was too little time for any store.
+    pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
+        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), %error, "circuit store failed");
+        if is_to_blame(began) {
+            self.go_private();
+        }
+    }
+
+    /// Whether this call is the one that tries the store again. If so, the next try is put off.
+    pub(super) fn claims_try(&self) -> bool {
+        let outage = self.shared.snapshot.load_full().outage.clone();
+        let is_due = outage.is_some_and(|outage| outage.retry_at <= self.now());
+        if is_due {
+            self.go_private();
+        }
+        is_due
+    }
+
+    /// Counts on the private record a report that cannot reach the store. This instance is the whole
+    /// quorum then.
+    pub(super) fn count_privately(&self, report: &Report) {
+        let policy = self.policy();
+        let policy = CircuitPolicy { rule: policy.rule.without_quorum(), ..policy.clone() };
+        let chance = self.settings().chance.draw();
+        self.change_private(|record, now| rules::apply(record, &policy, report, now, chance));
     }
 }
 
@@ -42,9 +86,9 @@ pub(super) fn has_time() -> bool {
     Deadline::current().is_none_or(|deadline| deadline.remaining() >= Deadline::LEAST)
 }
 
-/// Whether a failed operation that `began` then says something about the store: one that the
-/// invocation's deadline cut off does not, unless it had half of the time that it ever gets.
-pub(super) fn is_to_blame(began: Instant) -> bool {
+/// Whether a failed operation says something about the store. One that the invocation's deadline cut
+/// off does not, unless it had half of the time that it ever gets.
+fn is_to_blame(began: Instant) -> bool {
     let fair = |deadline: Deadline| OPERATION.min(deadline.longest_call()) / 2;
     has_time() || Deadline::current().is_none_or(|deadline| began.elapsed() >= fair(deadline))
 }

@@ -1,31 +1,36 @@
-mod fault;
-mod seconds;
+pub(super) mod fault;
+pub(super) mod seconds;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use fault::PolicyFault;
+use self::fault::{Faults, PolicyFault};
+use super::{
+    CircuitConfigError,
+    rules::{CountRule, RateRule, Rule},
+};
 
-/// When a circuit opens, how long it stands down, and how it closes again.
+/// When a circuit opens, how long it stays open, and how it closes again.
 ///
-/// The same policy belongs in every function that shares the circuit. Durations are written as
-/// seconds in JSON and TOML.
+/// Use the same policy in every function that shares the circuit. A policy can be read from JSON or
+/// TOML, where durations are written in seconds. A policy that makes no sense is refused by
+/// [`CircuitBreaker::new`](super::CircuitBreaker::new).
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use funcify_core::circuit::{CircuitPolicy, Rule};
+/// use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 ///
-/// let policy = CircuitPolicy::default()
-///     .with_rate(0.2, Duration::from_secs(60), 50)
+/// let policy = CircuitPolicy::new(RateRule::new(0.2, Duration::from_secs(60), 50))
 ///     .with_open_duration(Duration::from_secs(10), Duration::from_secs(120));
-/// assert!(policy.faults().is_empty());
+/// assert_eq!(policy.max_open_duration, Duration::from_secs(120));
 ///
 /// let read: CircuitPolicy =
-///     serde_json::from_str(r#"{"rule":{"count":{"failures":5,"window":30}},"quorum":2}"#)?;
-/// assert_eq!(read.rule, Rule::Count { failures: 5, window: Duration::from_secs(30) });
+///     serde_json::from_str(r#"{"rule":{"count":{"failures":5,"window":30,"quorum":2}}}"#)?;
+/// let rule = CountRule::new(5, Duration::from_secs(30)).with_quorum(2);
+/// assert_eq!(read, CircuitPolicy::new(rule));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,81 +38,39 @@ pub use fault::PolicyFault;
 #[non_exhaustive]
 pub struct CircuitPolicy {
     /// What opens a closed circuit.
+    #[doc(hidden)]
     pub rule: Rule,
-    /// From how many instances the failures must come.
-    pub quorum: u32,
-    /// After how long the breaker ends a call itself and counts a failure.
+    /// After how long the breaker ends a call and counts a failure: 1 ms to 15 min. The default is
+    /// 10 s.
     #[serde(with = "seconds")]
     pub call_timeout: Duration,
-    /// How long the first opening refuses calls; it doubles with each further one.
+    /// How long the circuit stays open the first time: 1 ms to 24 h. The default is 30 s. It doubles
+    /// each time that the circuit opens again.
     #[serde(with = "seconds")]
     pub open_duration: Duration,
-    /// How long an opening refuses calls at most.
+    /// How long the circuit stays open at most: `open_duration` to 24 h. The default is 5 min.
     #[serde(with = "seconds")]
     pub max_open_duration: Duration,
-    /// How many probes the whole fleet has under way at most while half-open.
+    /// How many probes the whole fleet sends at a time while the circuit is half-open: 1 to 4. The
+    /// default is 1.
     pub probes: u32,
-    /// How many probes must succeed to close the circuit.
+    /// How many probes must succeed to close the circuit: 1 to 16. The default is 2.
     pub successes: u32,
-    /// How old a snapshot may be while all is well.
+    /// How old a snapshot of the record may be: 1 ms to 5 min. The default is 5 s.
     #[serde(with = "seconds")]
-    pub calm: Duration,
-    /// How old a snapshot may be after a failure.
+    pub snapshot_ttl: Duration,
+    /// How old a snapshot may be after a failure: 1 ms to `snapshot_ttl`. The default is 1 s.
     #[serde(with = "seconds")]
-    pub suspect: Duration,
-    /// What is done while the store is down.
+    pub snapshot_ttl_after_failure: Duration,
+    /// What the breaker does while the store is down. The default is [`StoreDown::Local`].
     pub store_down: StoreDown,
-}
-
-/// What opens a closed circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Rule {
-    /// So many failures within the window, whatever the number of calls: exact, up to 16.
-    Count {
-        /// The failure that opens the circuit: at most the sixteenth.
-        failures: u32,
-        /// How long a failure counts.
-        #[serde(with = "seconds")]
-        window: Duration,
-    },
-    /// A part of the calls within the window.
-    ///
-    /// Reports are a sample, so that a busy fleet costs no more than a quiet one: the rate must be
-    /// over the threshold by the sample, and over three quarters of it by all but a chance of one in
-    /// three million. Where every call was reported, as in a fleet of one call a second, the rate
-    /// itself decides, once a quarter of the window was seen or if all of them failed.
-    Rate {
-        /// The part of failures that opens the circuit, 0 to 1.
-        failures: f64,
-        /// The window.
-        #[serde(with = "seconds")]
-        window: Duration,
-        /// With fewer calls in the window nothing opens.
-        minimum_calls: u32,
-        /// The part of slow calls that opens it too.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        slow: Option<SlowCalls>,
-    },
-}
-
-/// When a call is slow, and how many of them are too many.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SlowCalls {
-    /// The part of slow calls that opens the circuit, 0 to 1.
-    pub rate: f64,
-    /// From this duration on a call is slow.
-    #[serde(with = "seconds")]
-    pub after: Duration,
 }
 
 /// What a breaker does while the store is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreDown {
-    /// The same rules on a private record: each instance for itself.
+    /// Each instance applies the same rules to a record of its own.
     #[default]
     Local,
     /// Every call is admitted.
@@ -117,106 +80,173 @@ pub enum StoreDown {
 }
 
 impl Default for CircuitPolicy {
-    /// Half of at least 20 calls within 60 s; stand-down 30 s, up to 5 min.
+    /// Opens for 30 s, and up to 5 min, when half of at least 20 calls within 60 s failed.
     fn default() -> Self {
+        Self::new(RateRule::new(0.5, Duration::from_secs(60), 20))
+    }
+}
+
+impl CircuitPolicy {
+    /// A policy with this rule, a [`CountRule`] or a [`RateRule`], and the default of everything else.
+    #[must_use]
+    pub fn new(rule: impl Into<Rule>) -> Self {
         Self {
-            rule: Rule::Rate {
-                failures: 0.5,
-                window: Duration::from_secs(60),
-                minimum_calls: 20,
-                slow: None,
-            },
-            quorum: 1,
+            rule: rule.into(),
             call_timeout: Duration::from_secs(10),
             open_duration: Duration::from_secs(30),
             max_open_duration: Duration::from_secs(300),
             probes: 1,
             successes: 2,
-            calm: Duration::from_secs(5),
-            suspect: Duration::from_secs(1),
+            snapshot_ttl: Duration::from_secs(5),
+            snapshot_ttl_after_failure: Duration::from_secs(1),
             store_down: StoreDown::Local,
         }
     }
-}
 
-impl CircuitPolicy {
-    /// Three failures in five minutes, five minutes of stand-down: right for a token endpoint, too
-    /// touchy for anything that is called often.
+    /// Opens for five minutes at three failures within five minutes.
+    ///
+    /// This suits a token endpoint. It is too sensitive for anything that is called often.
     #[must_use]
     pub fn for_token_endpoint() -> Self {
         let five_minutes = Duration::from_secs(300);
-        Self::default().with_count(3, five_minutes).with_open_duration(five_minutes, five_minutes)
+        Self::new(CountRule::new(3, five_minutes)).with_open_duration(five_minutes, five_minutes)
     }
 
-    /// Opens at the `failures`-th failure within `window`.
-    #[must_use]
-    pub fn with_count(self, failures: u32, window: Duration) -> Self {
-        Self { rule: Rule::Count { failures, window }, ..self }
-    }
-
-    /// Opens when `failures` (0 to 1) of at least `minimum_calls` within `window` failed.
-    ///
-    /// "`n` failures in a row" is meant as `with_rate(1.0, window, n)`: a fleet has no order.
-    #[must_use]
-    pub fn with_rate(self, failures: f64, window: Duration, minimum_calls: u32) -> Self {
-        let slow = self.slow_calls();
-        Self { rule: Rule::Rate { failures, window, minimum_calls, slow }, ..self }
-    }
-
-    /// Opens too when `rate` (0 to 1) of the calls took `after` or longer. Only a rate rule does.
-    #[must_use]
-    pub fn with_slow_calls(self, rate: f64, after: Duration) -> Self {
-        let slow = Some(SlowCalls { rate, after });
-        match self.rule {
-            Rule::Rate { failures, window, minimum_calls, .. } => {
-                Self { rule: Rule::Rate { failures, window, minimum_calls, slow }, ..self }
-            }
-            Rule::Count { .. } => self,
-        }
-    }
-
-    /// Asks for failures of so many instances.
-    #[must_use]
-    pub fn with_quorum(self, quorum: u32) -> Self {
-        Self { quorum, ..self }
-    }
-
-    /// Ends a call after this long.
+    /// Ends a call after `call_timeout`: 1 ms to 15 min.
     #[must_use]
     pub fn with_call_timeout(self, call_timeout: Duration) -> Self {
         Self { call_timeout, ..self }
     }
 
-    /// Refuses calls for `first` after the first opening, doubled with each further one up to `cap`.
+    /// Refuses calls for `first` when the circuit opens, and doubles that up to `longest` each time
+    /// that it opens again. Both are 1 ms to 24 h.
+    ///
+    /// A circuit that was closed for twice as long as `longest` starts with `first` again. A random
+    /// tenth is taken off, once for the whole fleet.
     #[must_use]
-    pub fn with_open_duration(self, first: Duration, cap: Duration) -> Self {
-        Self { open_duration: first, max_open_duration: cap, ..self }
+    pub fn with_open_duration(self, first: Duration, longest: Duration) -> Self {
+        Self { open_duration: first, max_open_duration: longest, ..self }
     }
 
-    /// Sends so many probes at once, and closes after so many successes.
+    /// Sends at most `probes` probes at a time (1 to 4), and closes after `successes` of them
+    /// succeeded (1 to 16).
     #[must_use]
     pub fn with_probes(self, probes: u32, successes: u32) -> Self {
         Self { probes, successes, ..self }
     }
 
-    /// Looks at the store when its snapshot is older than this, while calm and while suspect.
+    /// Reads the store again when the snapshot is older than `ttl`, or `after_failure` once there was
+    /// a failure. `ttl` is 1 ms to 5 min, `after_failure` 1 ms to `ttl`.
     #[must_use]
-    pub fn with_snapshots(self, calm: Duration, suspect: Duration) -> Self {
-        Self { calm, suspect, ..self }
+    pub fn with_snapshot_ttl(self, ttl: Duration, after_failure: Duration) -> Self {
+        Self { snapshot_ttl: ttl, snapshot_ttl_after_failure: after_failure, ..self }
     }
 
-    /// Says what is done while the store is down.
+    /// Sets what the breaker does while the store is down.
     #[must_use]
     pub fn with_store_down(self, store_down: StoreDown) -> Self {
         Self { store_down, ..self }
     }
 
-    /// How long a call may take at most that is slow by this policy, if any is.
-    #[must_use]
-    pub fn slow_calls(&self) -> Option<SlowCalls> {
-        match self.rule {
-            Rule::Rate { slow, .. } => slow,
-            Rule::Count { .. } => None,
+    /// Checks the policy without a breaker.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitConfigError`] with everything that is wrong.
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), CircuitConfigError> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(()) } else { Err(CircuitConfigError::new(None, faults)) }
+    }
+
+    /// Everything that is wrong with this policy.
+    pub(super) fn faults(&self) -> Vec<PolicyFault> {
+        const LONGEST_TTL: Duration = Duration::from_secs(300);
+
+        let mut faults = Faults::default();
+        self.rule.add_faults(&mut faults);
+        let shortest = Faults::SHORTEST;
+        faults.check_duration("call_timeout", self.call_timeout, shortest, Faults::LONGEST_CALL);
+        faults.check_duration("open_duration", self.open_duration, shortest, Faults::DAY);
+        faults.check_duration("max_open_duration", self.max_open_duration, shortest, Faults::DAY);
+        if self.max_open_duration < self.open_duration {
+            faults.add("max_open_duration", "at least `open_duration`", self.max_open_duration);
         }
+        faults.check_count("probes", self.probes, 1, 4);
+        faults.check_count("successes", self.successes, 1, 16);
+        faults.check_duration("snapshot_ttl", self.snapshot_ttl, shortest, LONGEST_TTL);
+        let after_failure = self.snapshot_ttl_after_failure;
+        faults.check_duration("snapshot_ttl_after_failure", after_failure, shortest, LONGEST_TTL);
+        if self.snapshot_ttl < after_failure {
+            faults.add("snapshot_ttl_after_failure", "at most `snapshot_ttl`", after_failure);
+        }
+        faults.into_list()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(policy: &CircuitPolicy) -> String {
+        policy.check().map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn every_fault_is_described_at_once() {
+        let policy = CircuitPolicy::new(CountRule::new(17, Duration::ZERO).with_quorum(0))
+            .with_call_timeout(Duration::from_secs(901))
+            .with_open_duration(Duration::from_secs(20), Duration::from_secs(10))
+            .with_probes(5, 0)
+            .with_snapshot_ttl(Duration::from_secs(1), Duration::from_secs(5));
+        assert_eq!(
+            described(&policy),
+            "the circuit cannot be configured: \
+             `rule.count.failures` must be 1 to 16, got 17; \
+             `rule.count.window` must be 1s to 86400s, got 0ns; \
+             `rule.count.quorum` must be 1 to 16, got 0; \
+             `call_timeout` must be 1ms to 900s, got 901s; \
+             `max_open_duration` must be at least `open_duration`, got 10s; \
+             `probes` must be 1 to 4, got 5; \
+             `successes` must be 1 to 16, got 0; \
+             `snapshot_ttl_after_failure` must be at most `snapshot_ttl`, got 5s"
+        );
+    }
+
+    #[test]
+    fn a_rule_accepts_what_it_can_use_and_nothing_else() {
+        let minute = Duration::from_secs(60);
+        let rate = |rate| RateRule::new(rate, minute, 20);
+        let rules: [(Rule, &str); 10] = [
+            (CountRule::new(5, minute).with_quorum(5).into(), ""),
+            (CountRule::new(5, minute).with_quorum(6).into(), "`rule.count.quorum` must be 1 to 5"),
+            (rate(1.0).with_quorum(4).into(), ""),
+            (rate(0.5).with_quorum(5).into(), "`rule.rate.quorum` must be 1 to 4, got 5"),
+            (rate(0.0).into(), "`rule.rate.failures` must be more than 0 and at most 1, got 0.0"),
+            (rate(f64::NAN).into(), "`rule.rate.failures` must be more than 0 and at most 1"),
+            (RateRule::new(0.5, minute * 61, 0).into(), "`rule.rate.minimum_calls` must be 1 to"),
+            (rate(0.5).with_slow_calls(0.5, minute).into(), ""),
+            (rate(0.5).with_slow_calls(1.5, minute).into(), "`rule.rate.slow.rate` must be more"),
+            (rate(0.5).with_slow_calls(0.5, minute * 16).into(), "`rule.rate.slow.after` must be"),
+        ];
+        for (rule, fault) in rules {
+            let described = described(&CircuitPolicy::new(rule));
+            assert_eq!(described.is_empty(), fault.is_empty(), "{rule:?}: {described}");
+            assert!(described.contains(fault), "{rule:?}: {described}");
+        }
+        // A count rule knows no slow calls, not in JSON either.
+        let slow = r#"{"rule":{"count":{"failures":5,"window":60,"slow":{"rate":0.5,"after":1}}}}"#;
+        assert!(serde_json::from_str::<CircuitPolicy>(slow).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_read_as_it_is_written() {
+        let rule = RateRule::new(0.2, Duration::from_secs(60), 50)
+            .with_slow_calls(0.5, Duration::from_millis(1_500))
+            .with_quorum(2);
+        let policy = CircuitPolicy::new(rule).with_store_down(StoreDown::Refuse);
+        let text = serde_json::to_string(&policy).unwrap();
+        assert!(text.contains(r#""slow":{"rate":0.5,"after":1.5}"#), "{text}");
+        assert_eq!(serde_json::from_str::<CircuitPolicy>(&text).unwrap(), policy);
     }
 }

@@ -1,20 +1,19 @@
+use super::change;
 use crate::{
     Timestamp,
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, OverrideMode, Probe},
 };
 
-use super::change;
-
 /// Whether a call may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It may.
+    /// The call may pass.
     Admitted,
-    /// It may if it gets the [`lease`] of a probe.
+    /// The call may pass if it gets the [`lease`] of a probe.
     IfLeased,
-    /// It may not.
+    /// The call may not pass.
     Refused {
-        /// When to look again.
+        /// When to ask again.
         until: Timestamp,
         /// Why.
         cause: Cause,
@@ -23,15 +22,16 @@ pub enum Admission {
 
 /// Decides whether a call may pass.
 ///
-/// An override dominates every state. Open refuses until its stand-down is over; from then on, and
-/// while half-open, a call passes only as a probe, of which the fleet has `policy.probes` at most.
+/// An override comes before every state. An open circuit refuses until its open duration is over.
+/// From then on, and while it is half-open, a call passes only as a probe, of which the fleet has at
+/// most `policy.probes` at a time.
 #[must_use]
 pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> Admission {
-    if let Some(order) = record.override_at(now) {
-        return match order.mode {
+    if let Some(set) = record.override_at(now) {
+        return match set.mode {
             OverrideMode::Disabled => Admission::Admitted,
             OverrideMode::ForceOpen => {
-                Admission::Refused { until: order.until, cause: Cause::Override }
+                Admission::Refused { until: set.until, cause: Cause::Override }
             }
         };
     }
@@ -44,15 +44,16 @@ pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> 
         CircuitState::Open => Admission::IfLeased,
         CircuitState::HalfOpen => match first_end_when_full(record, policy, now) {
             // The probe will probably be back long before its lease ends.
-            Some(end) => {
-                Admission::Refused { until: end.min(now + policy.suspect), cause: Cause::Probing }
-            }
+            Some(end) => Admission::Refused {
+                until: end.min(now + policy.snapshot_ttl_after_failure),
+                cause: Cause::Probing,
+            },
             None => Admission::IfLeased,
         },
     }
 }
 
-/// Takes the place of a probe, if one is free: the first probe makes an open circuit half-open.
+/// Takes a place for a probe, if one is free. The first probe makes an open circuit half-open.
 #[must_use]
 pub fn lease(
     record: &CircuitRecord,
@@ -78,7 +79,7 @@ fn first_end_when_full(
     policy: &CircuitPolicy,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let standing = || record.probes.iter().filter(|probe| probe.until > now);
-    let full = standing().count() >= usize::try_from(policy.probes).unwrap_or(usize::MAX);
-    standing().map(|probe| probe.until).min().filter(|_| full)
+    let under_way = || record.probes.iter().filter(|probe| probe.until > now);
+    let is_full = under_way().count() >= usize::try_from(policy.probes).unwrap_or(usize::MAX);
+    under_way().map(|probe| probe.until).min().filter(|_| is_full)
 }

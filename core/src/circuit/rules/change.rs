@@ -1,11 +1,11 @@
-//! The three changes of state. Each raises the epoch, and what was counted before counts no more.
+//! The three changes of state. Each raises the epoch, and drops what was counted before.
 
 use crate::{
     Timestamp,
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState},
 };
 
-/// Closed or half-open → open, for a stand-down that is drawn once, here, for the whole fleet.
+/// Closed or half-open → open. The open duration is drawn once, here, for the whole fleet.
 pub(super) fn opened(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
@@ -13,16 +13,22 @@ pub(super) fn opened(
     now: Timestamp,
     chance: f64,
 ) -> CircuitRecord {
-    let rest = now.since(record.changed_at);
-    let rested =
-        record.state == CircuitState::Closed && rest >= policy.max_open_duration.saturating_mul(2);
-    let openings = if rested { 1 } else { record.openings.saturating_add(1) };
-    let doubled = 2_u32.saturating_pow(openings.saturating_sub(1).min(31));
+    // Twice the longest open duration without an opening: the next one is a new outage.
+    let closed_for = now.since(record.changed_at);
+    let starts_anew = record.state == CircuitState::Closed
+        && closed_for >= policy.max_open_duration.saturating_mul(2);
+    let consecutive_opens =
+        if starts_anew { 1 } else { record.consecutive_opens.saturating_add(1) };
+    let doubled = 2_u32.saturating_pow(consecutive_opens.saturating_sub(1).min(31));
     let open_duration = policy.open_duration.saturating_mul(doubled).min(policy.max_open_duration);
-    // A tenth of it by chance, in whole milliseconds as they are stored.
+    // Up to a tenth less by chance, so that circuits that opened together do not probe together.
     let jitter = (open_duration / 10).mul_f64(1.0 - chance.clamp(0.0, 1.0));
     let open_until = now + (open_duration - jitter);
-    CircuitRecord { openings, open_until, ..into(CircuitState::Open, Some(cause), record, now) }
+    CircuitRecord {
+        consecutive_opens,
+        open_until,
+        ..into(CircuitState::Open, Some(cause), record, now)
+    }
 }
 
 /// Open → half-open. The cause stays: it is still why calls are refused.
@@ -43,12 +49,12 @@ fn into(
 ) -> CircuitRecord {
     CircuitRecord {
         state,
-        // Around, not up to the end: a damaged epoch must not stick there.
+        // It wraps around: a corrupt epoch must not stay at the maximum for ever.
         epoch: record.epoch.wrapping_add(1),
         changed_at: now,
         cause,
         open_until: record.open_until,
-        openings: record.openings,
+        consecutive_opens: record.consecutive_opens,
         failures: Vec::new(),
         buckets: Vec::new(),
         probes: Vec::new(),

@@ -5,18 +5,25 @@ use crate::{
     circuit::{CircuitPolicy, CircuitRecord, Override},
 };
 
-/// What a lease outlasts its call by: the time to report.
+/// How much longer a lease lasts than its call: the time to report. A report gets 500 ms; the rest is
+/// room for the swap that takes the lease and for clocks that differ a little.
 pub(crate) const REPORTING: Duration = Duration::from_secs(2);
 
-/// An operator's order is in force for at most a week, whatever it says.
-const LONGEST_ORDER: Duration = Duration::from_secs(7 * 86_400);
+/// An override ends after a week at the latest: a circuit that somebody forgot must not stay forced
+/// for ever.
+const LONGEST_OVERRIDE: Duration = Duration::from_secs(7 * 86_400);
 
-/// Lowers every stored time to the latest that an honest writer could have stored by `now`.
+/// What a record holds at most, so that it stays under 1 KB.
+const MOST_FAILURES: usize = 16;
+const MOST_BUCKETS: usize = 24;
+const MOST_PROBES: usize = 4;
+
+/// Lowers every stored time to the latest that a correct writer could have stored by `now`.
 ///
-/// A skewed clock or a damaged record then makes nothing immortal, as long as whoever reads the same
-/// version again keeps the *first* result: clamped anew at each look, a time would recede for ever.
-/// `changed_at` stays as it is, because reports are fenced by it; the rules never take it for later
-/// than now.
+/// With it neither a wrong clock nor a corrupt record keeps anything for ever, if whoever reads the
+/// same version again keeps the *first* result: clamped again at each read, a time would recede for
+/// ever. `changed_at` stays as it is, because reports are fenced by it; the rules never take it for
+/// later than now.
 #[must_use]
 pub fn clamp(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
     let mut record = record;
@@ -32,21 +39,21 @@ pub fn clamp(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> C
     for bucket in &mut record.buckets {
         bucket.at = bucket.at.min(now);
     }
-    if let Some(order) = &mut record.overridden {
-        order.until = order.until.min(now + LONGEST_ORDER);
+    if let Some(set) = &mut record.overridden {
+        set.until = set.until.min(now + LONGEST_OVERRIDE);
     }
-    // More than an honest writer keeps is of no use to any rule: the newest stay.
+    // More than a correct writer keeps is of no use to any rule: the newest stay.
     record.failures.sort_by_key(|failure| failure.at);
-    record.failures.drain(..record.failures.len().saturating_sub(16));
+    record.failures.drain(..record.failures.len().saturating_sub(MOST_FAILURES));
     record.buckets.sort_by_key(|bucket| bucket.at);
-    record.buckets.drain(..record.buckets.len().saturating_sub(24));
+    record.buckets.drain(..record.buckets.len().saturating_sub(MOST_BUCKETS));
     record.probes.sort_by_key(|probe| probe.until);
-    record.probes.drain(..record.probes.len().saturating_sub(4));
+    record.probes.drain(..record.probes.len().saturating_sub(MOST_PROBES));
     record
 }
 
 /// Sets an operator's override, or clears it. The state below it stays as it is.
 #[must_use]
-pub fn order(record: &CircuitRecord, order: Option<Override>) -> CircuitRecord {
-    CircuitRecord { overridden: order, ..record.clone() }
+pub fn set_override(record: &CircuitRecord, overridden: Option<Override>) -> CircuitRecord {
+    CircuitRecord { overridden, ..record.clone() }
 }

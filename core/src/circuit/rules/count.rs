@@ -1,91 +1,143 @@
-//! The count rule: exact, because the times stand in the record.
-
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::{
+    quorum::{self, size},
+    report::{CallOutcome, Report},
+    verdict::Verdict,
+};
 use crate::{
     Timestamp,
     circuit::{
-        Cause, CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Rule,
-        rules::{CallOutcome, Report, change, rate},
+        Cause, CircuitRecord, Failure, Instance,
+        policy::{fault::Faults, seconds},
     },
 };
 
-/// The most failures that a record holds.
-const PLACES: usize = 16;
+/// The most failures that a record holds. With sixteen of them a full record stays under 1 KB.
+pub(super) const MOST_FAILURES: u32 = 16;
 
-/// Counts a failure; the circuit opens when there are enough, of enough instances.
-pub(super) fn apply(
-    record: &CircuitRecord,
-    policy: &CircuitPolicy,
-    (enough, window): (u32, Duration),
-    report: &Report,
-    now: Timestamp,
-    chance: f64,
-) -> Option<CircuitRecord> {
-    if report.outcome != CallOutcome::Failure {
-        return None;
-    }
-    let mut failures = within(&record.failures, window, now);
-    if held_by(report.instance, &failures) >= places_of_one(enough, policy.quorum) {
-        // The newest takes the place of the instance's own oldest: others keep theirs.
-        let own = failures.iter().position(|failure| failure.instance == report.instance);
-        own.map(|place| failures.remove(place));
-    }
-    failures.push(Failure { at: now, instance: report.instance });
-    failures.drain(..failures.len().saturating_sub(PLACES));
-
-    let opens = failures.len() >= size(enough) && instances(&failures) >= size(policy.quorum);
-    Some(if opens {
-        change::opened(record, policy, Cause::Failures, now, chance)
-    } else {
-        CircuitRecord { failures, ..record.clone() }
-    })
+/// Opens the circuit at a number of failures within a window, however many calls there were.
+///
+/// The rule is exact: the record holds the time of each failure. It suits a dependency that is
+/// called now and then, such as a token endpoint. For a dependency that is called often, choose a
+/// [`RateRule`](super::RateRule).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify_core::circuit::{CircuitPolicy, CountRule};
+///
+/// // Five failures in a minute, from at least two instances.
+/// let rule = CountRule::new(5, Duration::from_secs(60)).with_quorum(2);
+/// let policy = CircuitPolicy::new(rule);
+/// # let _ = policy;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CountRule {
+    /// The number of failures that opens the circuit: 1 to 16.
+    pub failures: u32,
+    /// How long a failure counts: 1 s to 24 h.
+    #[serde(with = "seconds")]
+    pub window: Duration,
+    /// From how many instances the failures must come: 1 to `failures`. The default is 1.
+    #[serde(default = "quorum::one")]
+    pub quorum: u32,
 }
 
-/// Whether another failure of `instance` says something about the instance, not the dependency: it
-/// already holds every place that the quorum leaves to one instance, or it is with too few others
-/// that the rate is over the threshold. It opens for itself then.
-#[must_use]
-pub fn alone(
-    record: &CircuitRecord,
-    policy: &CircuitPolicy,
-    instance: Instance,
-    now: Timestamp,
-) -> bool {
-    match policy.rule {
-        Rule::Count { failures, window } if policy.quorum > 1 => {
-            let held = held_by(instance, &within(&record.failures, window, now));
-            record.state == CircuitState::Closed && held >= places_of_one(failures, policy.quorum)
+impl CountRule {
+    /// Opens the circuit at the `failures`-th failure within `window`.
+    #[must_use]
+    pub fn new(failures: u32, window: Duration) -> Self {
+        Self { failures, window, quorum: 1 }
+    }
+
+    /// Requires failures from `quorum` instances.
+    ///
+    /// One instance can then hold at most `failures + 1 - quorum` of the failures. If it fails more
+    /// often, only this instance stops calling the dependency.
+    #[must_use]
+    pub fn with_quorum(self, quorum: u32) -> Self {
+        Self { quorum, ..self }
+    }
+
+    pub(super) fn add_faults(&self, faults: &mut Faults) {
+        faults.check_count("rule.count.failures", self.failures, 1, MOST_FAILURES);
+        faults.check_duration(
+            "rule.count.window",
+            self.window,
+            Duration::from_secs(1),
+            Faults::DAY,
+        );
+        // A number of failures that is wrong itself is no bound.
+        let most = if (1..=MOST_FAILURES).contains(&self.failures) {
+            self.failures
+        } else {
+            MOST_FAILURES
+        };
+        faults.check_count("rule.count.quorum", self.quorum, 1, most);
+    }
+
+    /// Counts a failure. The circuit opens when there are enough, from enough instances.
+    pub(super) fn count(
+        &self,
+        record: &CircuitRecord,
+        report: &Report,
+        now: Timestamp,
+    ) -> Option<Verdict> {
+        if report.outcome != CallOutcome::Failure {
+            return None;
         }
-        Rule::Rate { .. } if policy.quorum > 1 => {
-            record.state == CircuitState::Closed && rate::alone(record, policy, instance, now)
+        let mut failures = self.in_window(record, now);
+        if quorum::failures_of(report.instance, &failures) >= self.places_of_one() {
+            // The new failure replaces the oldest of the same instance; the others keep theirs.
+            let own = failures.iter().position(|failure| failure.instance == report.instance);
+            own.map(|place| failures.remove(place));
         }
-        _ => false,
+        failures.push(Failure { at: now, instance: report.instance });
+        failures.drain(..failures.len().saturating_sub(size(MOST_FAILURES)));
+
+        let opens = failures.len() >= size(self.failures) && quorum::is_met(&failures, self.quorum);
+        Some(if opens {
+            Verdict::Opens(Cause::Failures)
+        } else {
+            Verdict::Counted(CircuitRecord { failures, ..record.clone() })
+        })
     }
-}
 
-/// The failures that still count, oldest first.
-fn within(failures: &[Failure], window: Duration, now: Timestamp) -> Vec<Failure> {
-    failures.iter().filter(|failure| now.since(failure.at) < window).copied().collect()
-}
+    /// Whether the record shows a failure that still counts.
+    pub(super) fn shows_failures(&self, record: &CircuitRecord, now: Timestamp) -> bool {
+        record.failures.iter().any(|failure| now.since(failure.at) < self.window)
+    }
 
-fn held_by(instance: Instance, failures: &[Failure]) -> usize {
-    failures.iter().filter(|failure| failure.instance == instance).count()
-}
+    /// Failures are reported, successes are not.
+    pub(super) fn weight(is_bad: bool) -> Option<u32> {
+        is_bad.then_some(1)
+    }
 
-/// How many different instances failed.
-pub(super) fn instances(failures: &[Failure]) -> usize {
-    let first = |(place, failure): &(usize, &Failure)| {
-        !failures.iter().take(*place).any(|other| other.instance == failure.instance)
-    };
-    failures.iter().enumerate().filter(first).count()
-}
+    /// Whether `instance` already holds every place that the quorum leaves to one instance.
+    pub(super) fn is_instance_local(
+        &self,
+        record: &CircuitRecord,
+        instance: Instance,
+        now: Timestamp,
+    ) -> bool {
+        let failures = self.in_window(record, now);
+        quorum::failures_of(instance, &failures) >= self.places_of_one()
+    }
 
-/// How many of the `enough` places one instance may hold: the others of the quorum need one each.
-fn places_of_one(enough: u32, quorum: u32) -> usize {
-    size((enough + 1).saturating_sub(quorum).max(1))
-}
+    /// The failures that still count, oldest first.
+    fn in_window(&self, record: &CircuitRecord, now: Timestamp) -> Vec<Failure> {
+        let counts = |failure: &&Failure| now.since(failure.at) < self.window;
+        record.failures.iter().filter(counts).copied().collect()
+    }
 
-pub(super) fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
+    /// How many failures may come from one instance: the others of the quorum need a place each.
+    fn places_of_one(&self) -> usize {
+        size((self.failures + 1).saturating_sub(self.quorum))
+    }
 }

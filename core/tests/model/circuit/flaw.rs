@@ -1,8 +1,8 @@
 //! The real rules, on the records of the model; and what a mutant does in their place.
 
-use funcify_core::circuit::{
-    CallOutcome, CircuitPolicy, Instance,
-    rules::{self, Admission, Permit, Report},
+use funcify_core::{
+    circuit::{CallOutcome, CircuitPolicy},
+    engine::circuit::{Admission, Instance, Permit, Report, admit, apply, lease as take_lease},
 };
 
 use super::{
@@ -39,7 +39,7 @@ impl Rules {
         if self.has(Flaw::NoProbeLimit) {
             record.leases.clear();
         }
-        rules::admit(&record.real(&self.policy), &self.policy, NOW)
+        admit(&record.real(&self.policy), &self.policy, NOW)
     }
 
     pub(crate) fn lease(&self, record: &Record, lease: Lease) -> Option<Record> {
@@ -54,7 +54,7 @@ impl Rules {
 
     fn leased(&self, record: &Record, lease: Lease) -> Option<Record> {
         let real = record.real(&self.policy);
-        let next = rules::lease(&real, &self.policy, lease.real(), NOW)?;
+        let next = take_lease(&real, &self.policy, lease.real(), NOW)?;
         Some(Record::of(&next))
     }
 
@@ -78,7 +78,7 @@ impl Rules {
                 }
             }
             Some(Flaw::NeutralCloses) if outcome == CallOutcome::Neutral => {
-                outcome = CallOutcome::Success
+                outcome = CallOutcome::Success;
             }
             _ => {}
         }
@@ -90,8 +90,8 @@ impl Rules {
         let instance = Instance::new("i");
         let report = Report { permit, outcome, slow: false, weight: 1, instance };
         let real = record.real(&self.policy);
-        // The draw that makes the stand-down no shorter than the policy says.
-        let next = rules::apply(&real, &self.policy, &report, NOW, 1.0)?;
+        // The draw that makes the open duration no shorter than the policy says.
+        let next = apply(&real, &self.policy, &report, NOW, 1.0)?;
         Some(Record::of(&next))
     }
 

@@ -59,7 +59,7 @@ pub(crate) enum Action {
     LandLate,
     Tick,
     Evict,
-    Order(OverrideMode),
+    Override(OverrideMode),
 }
 
 impl Model for Fleet {
@@ -86,7 +86,7 @@ impl Model for Fleet {
                         [CallOutcome::Success, CallOutcome::Failure, CallOutcome::Neutral];
                     actions.extend(outcomes.map(|outcome| Action::End(place, outcome)));
                 }
-                Step::Looking { .. } => {
+                Step::Refreshing { .. } => {
                     actions.push(Action::Receive(place));
                     if left.outages > 0 {
                         actions.push(Action::StoreFails(place));
@@ -109,8 +109,8 @@ impl Model for Fleet {
                     }
                 }
             }
-            let alone = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
-            if alone && matches!(instance.step, Step::Idle | Step::Calling(_)) {
+            let private = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
+            if private && matches!(instance.step, Step::Idle | Step::Calling(_)) {
                 actions.push(Action::StoreIsBack(place));
             }
             if left.crashes > 0 && *instance != Instance::fresh() {
@@ -124,9 +124,9 @@ impl Model for Fleet {
         if left.evictions > 0 && state.store.is_some() {
             actions.push(Action::Evict);
         }
-        if left.orders > 0 {
-            actions.push(Action::Order(OverrideMode::ForceOpen));
-            actions.push(Action::Order(OverrideMode::Disabled));
+        if left.overrides > 0 {
+            actions.push(Action::Override(OverrideMode::ForceOpen));
+            actions.push(Action::Override(OverrideMode::Disabled));
         }
     }
 
@@ -136,7 +136,7 @@ impl Model for Fleet {
         if !self.bounds.dawdling {
             self.acts_on_answers(&mut next);
         }
-        let next = next.settled();
+        let next = next.canonical();
         if self.within_boundary(&next) {
             self.graph.add_state(&next, self.place(&next));
             if is_lucky(action) {
@@ -151,10 +151,10 @@ impl Model for Fleet {
     }
 
     fn within_boundary(&self, state: &State) -> bool {
-        let alone = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
-        let mut alone = alone.filter(|snapshot| snapshot.private);
+        let private = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
+        let mut private = private.filter(|snapshot| snapshot.private);
         state.stored().epoch.number <= self.bounds.epochs
-            && alone.all(|snapshot| snapshot.record.epoch.number <= self.bounds.local_epochs)
+            && private.all(|snapshot| snapshot.record.epoch.number <= self.bounds.local_epochs)
     }
 }
 
@@ -210,9 +210,9 @@ impl Fleet {
                 state.store = None;
                 state.seen.forgets();
             }
-            Action::Order(mode) => {
-                state.left.orders -= 1;
-                let record = Record { order: Some((mode, LEASE)), ..state.stored() };
+            Action::Override(mode) => {
+                state.left.overrides -= 1;
+                let record = Record { overridden: Some((mode, LEASE)), ..state.stored() };
                 let version = state.unused();
                 state.store = Some((version, record));
             }
@@ -224,7 +224,7 @@ impl Fleet {
             loop {
                 let answered = match &state.instances[place].step {
                     Step::Idle | Step::Calling(_) => false,
-                    Step::Looking { .. } => state.left.outages == 0,
+                    Step::Refreshing { .. } => state.left.outages == 0,
                     Step::Writing { answer, .. } => answer.is_some(),
                 };
                 if !answered {
@@ -304,7 +304,7 @@ impl Step {
     pub(crate) fn write(&self) -> Option<&Write> {
         match self {
             Self::Writing { write, .. } => Some(write),
-            Self::Idle | Self::Looking { .. } | Self::Calling(_) => None,
+            Self::Idle | Self::Refreshing { .. } | Self::Calling(_) => None,
         }
     }
 }
@@ -325,6 +325,6 @@ fn is_lucky(action: Action) -> bool {
         | Action::StoreFails(_)
         | Action::Crash(_)
         | Action::Evict
-        | Action::Order(_) => false,
+        | Action::Override(_) => false,
     }
 }

@@ -5,7 +5,7 @@ use stateright::Property;
 
 use super::{
     fleet::Fleet,
-    record::{CALM, Record},
+    record::{Record, TTL},
     state::{Instance, Permit, Seen, Snapshot, State, Step, Write},
 };
 
@@ -15,10 +15,10 @@ pub(crate) const EPOCH_BY_ONE: &str = "the epoch rises by one with each change o
 pub(crate) const NONE_LOST: &str = "a failure that was counted stays while its epoch and window do";
 pub(crate) const COUNTED_ONCE: &str = "a result counts once";
 pub(crate) const FRESH: &str = "nothing is admitted by a snapshot older than its bound";
-pub(crate) const STANDS_DOWN: &str = "no probe before the stand-down is over";
+pub(crate) const OPEN_LONG_ENOUGH: &str = "no probe before the open duration is over";
 pub(crate) const NEUTRAL: &str = "a neutral result writes nothing";
 pub(crate) const REFUSAL: &str = "a refusal writes nothing";
-pub(crate) const ALONE: &str = "what was decided without the store is never written to it";
+pub(crate) const PRIVATE: &str = "what was decided without the store is never written to it";
 
 pub(crate) fn properties() -> Vec<Property<Fleet>> {
     fn keeps<const N: usize>(_: &Fleet, state: &State) -> bool {
@@ -31,10 +31,10 @@ pub(crate) fn properties() -> Vec<Property<Fleet>> {
         Property::always(NONE_LOST, keeps::<2>),
         Property::always(COUNTED_ONCE, keeps::<3>),
         Property::always(FRESH, keeps::<4>),
-        Property::always(STANDS_DOWN, keeps::<5>),
+        Property::always(OPEN_LONG_ENOUGH, keeps::<5>),
         Property::always(NEUTRAL, keeps::<6>),
         Property::always(REFUSAL, keeps::<7>),
-        Property::always(ALONE, keeps::<8>),
+        Property::always(PRIVATE, keeps::<8>),
         Property::sometimes("opens", |_, state: &State| state.stored().state == CircuitState::Open),
         Property::sometimes("closes again", |_, state: &State| {
             state.stored().state == CircuitState::Closed && state.stored().epoch.number >= 3
@@ -49,19 +49,28 @@ pub(crate) fn properties() -> Vec<Property<Fleet>> {
         }),
         Property::sometimes("opens by itself", |_, state: &State| {
             let opened = |s: &Snapshot| s.private && s.record.state == CircuitState::Open;
-            let alone = |instance: &Instance| instance.snapshot.as_ref().is_some_and(opened);
-            state.stored().epoch.number == 0 && state.instances.iter().any(alone)
+            let private = |instance: &Instance| instance.snapshot.as_ref().is_some_and(opened);
+            state.stored().epoch.number == 0 && state.instances.iter().any(private)
         }),
         Property::sometimes("closes again by itself", |_, state: &State| {
             let closed = |s: &Snapshot| s.private && s.record.epoch.number >= 3;
-            let alone = |instance: &Instance| instance.snapshot.as_ref().is_some_and(closed);
-            state.stored().epoch.number == 0 && state.instances.iter().any(alone)
+            let private = |instance: &Instance| instance.snapshot.as_ref().is_some_and(closed);
+            state.stored().epoch.number == 0 && state.instances.iter().any(private)
         }),
     ]
 }
 
-const LAWS: [&str; 9] =
-    [FENCED, EPOCH_BY_ONE, NONE_LOST, COUNTED_ONCE, FRESH, STANDS_DOWN, NEUTRAL, REFUSAL, ALONE];
+const LAWS: [&str; 9] = [
+    FENCED,
+    EPOCH_BY_ONE,
+    NONE_LOST,
+    COUNTED_ONCE,
+    FRESH,
+    OPEN_LONG_ENOUGH,
+    NEUTRAL,
+    REFUSAL,
+    PRIVATE,
+];
 
 /// Both in the record and of calls that are under way. An eviction takes the leases along, and the
 /// round after it may have begun within the very tick of the one before it.
@@ -75,14 +84,15 @@ fn few_leases(fleet: &Fleet, state: &State) -> bool {
                 && permit.epoch == record.epoch
                 && permit.lease.is_some_and(|lease| lease.left > 0)
         }
-        Step::Idle | Step::Looking { .. } | Step::Writing { .. } => false,
+        Step::Idle | Step::Refreshing { .. } | Step::Writing { .. } => false,
     };
     let calls = state.instances.iter().filter(|instance| probes(&instance.step)).count();
-    let alone = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
-    let mut alone = alone.filter(|snapshot| snapshot.private);
-    let few_alone = alone.all(|s| s.record.leases.iter().filter(|l| l.left > 0).count() <= most);
+    let private = state.instances.iter().filter_map(|instance| instance.snapshot.as_ref());
+    let mut private = private.filter(|snapshot| snapshot.private);
+    let few_private =
+        private.all(|s| s.record.leases.iter().filter(|l| l.left > 0).count() <= most);
     let evicted = state.left.evictions < fleet.bounds.mishaps.evictions;
-    unexpired <= most && few_alone && (evicted || calls <= most)
+    unexpired <= most && few_private && (evicted || calls <= most)
 }
 
 /// A write is about to replace what the store holds.
@@ -100,7 +110,7 @@ pub(crate) fn watch(state: &mut State, write: &Write) {
         broken = broken.or(breaks(EPOCH_BY_ONE));
     }
     if before.state == CircuitState::Open && changes && before.open_for > 0 {
-        broken = broken.or(breaks(STANDS_DOWN));
+        broken = broken.or(breaks(OPEN_LONG_ENOUGH));
     }
     if after.epoch != before.epoch {
         state.seen.counted.clear();
@@ -118,26 +128,26 @@ pub(crate) fn watch(state: &mut State, write: &Write) {
 }
 
 /// An instance without its store changes the record that it keeps by itself.
-pub(crate) fn watch_alone(state: &mut State, before: &Record, after: &Record) {
+pub(crate) fn watch_private(state: &mut State, before: &Record, after: &Record) {
     let changes = before.state != after.state;
     let broken = if after.epoch.number != before.epoch.number + u8::from(changes) {
         Some(EPOCH_BY_ONE)
     } else if before.state == CircuitState::Open && changes && before.open_for > 0 {
-        Some(STANDS_DOWN)
+        Some(OPEN_LONG_ENOUGH)
     } else {
         None
     };
     state.seen.broken = state.seen.broken.or(broken);
 }
 
-/// A call was decided on by a snapshot of before. (A call that looked first may be frozen between
-/// the look and the decision, but then it may as well be frozen right after the decision.)
+/// A call was decided on by a snapshot of before. (A call that refreshed first may be frozen between
+/// the refresh and the decision, but then it may as well be frozen right after the decision.)
 pub(crate) fn watch_admission(state: &mut State, place: usize) {
     let instance = &state.instances[place];
     let Step::Calling(Permit { lease: None, private: false, .. }) = instance.step else { return };
-    let order = instance.snapshot.as_ref().and_then(|snapshot| snapshot.record.order);
-    let disabled = matches!(order, Some((OverrideMode::Disabled, _)));
-    if !disabled && state.seen.not_closed_for == Some(CALM) {
+    let overridden = instance.snapshot.as_ref().and_then(|snapshot| snapshot.record.overridden);
+    let disabled = matches!(overridden, Some((OverrideMode::Disabled, _)));
+    if !disabled && state.seen.not_closed_for == Some(TTL) {
         state.seen.broken = state.seen.broken.or(Some(FRESH));
     }
 }

@@ -1,6 +1,6 @@
 //! The circuit, model-checked with the real rules: reports and leases that are read, applied and
 //! swapped one step at a time, answers that are lost, copies that come late, crashes, freezes, an
-//! eviction, an operator's order, a store that is away from any step on until any other: who finds
+//! eviction, an operator's override, a store that is away from any step on until any other: who finds
 //! it so goes on by itself, up to a bound of epochs.
 //!
 //! A search of our own, backward over the graph of all states, shows that each has a way to Closed
@@ -8,7 +8,7 @@
 //!
 //! Complete within [`Bounds`], which are printed. Abstracted: time in ticks of two seconds, one
 //! clock; a read is as old as its beginning; an instance has one call at a time (of more, each is
-//! one instance); a private stand-down is no longer than a shared one; what goes wrong does so a
+//! one instance); a private open duration is no longer than a shared one; what goes wrong does so a
 //! bounded number of times on each path. Left to the table of cases, the property tests and the
 //! simulator: the rate rule, whose reports move a closed record only; a quorum, which asks for more
 //! failures and changes nothing else; clocks that differ.
@@ -34,12 +34,12 @@ use crate::graph::Graph;
 const STUCK: &str = "Closed is reachable from every state";
 
 const NONE: Mishaps =
-    Mishaps { crashes: 0, lost: 0, copies: 0, evictions: 0, orders: 0, outages: 0 };
+    Mishaps { crashes: 0, lost: 0, copies: 0, evictions: 0, overrides: 0, outages: 0 };
 const CRASH: Mishaps = Mishaps { crashes: 1, ..NONE };
 const LOST: Mishaps = Mishaps { lost: 1, ..NONE };
 const COPY: Mishaps = Mishaps { copies: 1, ..NONE };
 const EVICTION: Mishaps = Mishaps { evictions: 1, ..NONE };
-const ORDER: Mishaps = Mishaps { orders: 1, ..NONE };
+const OVERRIDE: Mishaps = Mishaps { overrides: 1, ..NONE };
 const OUTAGE: Mishaps = Mishaps { outages: 1, ..NONE };
 
 const ONE_PROBE: Bounds = Bounds {
@@ -58,7 +58,7 @@ const PAIR: Bounds = Bounds { instances: 2, ..ONE_PROBE };
 #[test]
 fn the_circuit_keeps_its_laws_whatever_happens_at_any_step() {
     let mut all = vec![ONE_PROBE, TWO_PROBES];
-    let mishaps = [CRASH, LOST, COPY, EVICTION, ORDER, OUTAGE];
+    let mishaps = [CRASH, LOST, COPY, EVICTION, OVERRIDE, OUTAGE];
     all.extend(mishaps.map(|mishaps| Bounds { mishaps, ..PAIR }));
     if crate::is_long() {
         all.extend(mishaps.map(|mishaps| Bounds { mishaps, ..TWO_PROBES }));
@@ -85,10 +85,10 @@ fn the_circuit_keeps_its_laws_whatever_happens_at_any_step() {
 }
 
 #[test]
-fn each_twin_of_the_circuit_breaks_the_law_it_is_made_for() {
+fn each_mutant_of_the_circuit_breaks_its_law() {
     let one = Bounds { instances: 1, ..PAIR };
     let flushed = Bounds { mishaps: EVICTION, ..PAIR };
-    let alone = Bounds { mishaps: OUTAGE, ..PAIR };
+    let private = Bounds { mishaps: OUTAGE, ..PAIR };
     let crowded = Bounds { failures: 3, mishaps: LOST, ..PAIR };
     for (flaw, law, bounds) in [
         (Flaw::UnfencedEpoch, laws::FENCED, PAIR),
@@ -101,8 +101,8 @@ fn each_twin_of_the_circuit_breaks_the_law_it_is_made_for() {
         (Flaw::RetryCountedAgain, laws::COUNTED_ONCE, crowded),
         (Flaw::BlindWrite, laws::NONE_LOST, PAIR),
         (Flaw::RefusalWrites, laws::REFUSAL, one),
-        (Flaw::LocalIsWritten, laws::ALONE, alone),
-        (Flaw::LocalIsKept, laws::FRESH, alone),
+        (Flaw::LocalIsWritten, laws::PRIVATE, private),
+        (Flaw::LocalIsKept, laws::FRESH, private),
     ] {
         let broken = explore(Some(flaw), bounds).broken;
         assert!(!broken.is_empty(), "{flaw:?} passes for right");

@@ -1,17 +1,15 @@
 //! A record as the model keeps it: small, hashable, its times relative to now.
 //!
 //! What no rule looks at is left out: a failure that the window has left, a lease that is over, the
-//! end of a stand-down that is over, the cause, the number of openings (the stand-down of the
+//! end of an open duration that is over, the cause, the consecutive opens (the open duration of the
 //! model's policy does not grow). So time goes on for ever in a finite number of states.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use funcify_core::{
     Timestamp,
-    circuit::{
-        CircuitPolicy, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
-        Probe, rules,
-    },
+    circuit::{CircuitPolicy, CircuitRecord, CircuitState, CountRule, Override, OverrideMode},
+    engine::circuit::{Failure, Instance, Probe, clamp},
     register::WriteId,
 };
 
@@ -21,10 +19,10 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// One step of time. A call takes one at most, and two seconds more are left for its report.
 const TICK: Duration = Duration::from_secs(2);
 pub(crate) const LEASE: u8 = 2;
-pub(crate) const CALM: u8 = 2;
+pub(crate) const TTL: u8 = 2;
 pub(crate) const WINDOW: u8 = 2;
-const SUSPECT: u8 = 1;
-const STAND_DOWN: u8 = 2;
+const TTL_AFTER_FAILURE: u8 = 1;
+const OPEN_DURATION: u8 = 2;
 
 /// When the state of a record changed that was never written.
 const NEVER: u8 = u8::MAX;
@@ -54,28 +52,27 @@ pub(crate) struct Record {
     pub(crate) failures: Vec<u8>,
     pub(crate) leases: Vec<Lease>,
     pub(crate) successes: u32,
-    pub(crate) order: Option<(OverrideMode, u8)>,
+    pub(crate) overridden: Option<(OverrideMode, u8)>,
 }
 
 /// So many failures within two ticks open it for two ticks.
 pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolicy {
-    let open_duration = TICK * u32::from(STAND_DOWN);
-    CircuitPolicy::default()
-        .with_count(failures, TICK * u32::from(WINDOW))
+    let open_duration = TICK * u32::from(OPEN_DURATION);
+    CircuitPolicy::new(CountRule::new(failures, TICK * u32::from(WINDOW)))
         .with_call_timeout(TICK * u32::from(LEASE) - Duration::from_secs(2))
         .with_open_duration(open_duration, open_duration)
         .with_probes(probes, successes)
-        .with_snapshots(TICK * u32::from(CALM), TICK * u32::from(SUSPECT))
+        .with_snapshot_ttl(TICK * u32::from(TTL), TICK * u32::from(TTL_AFTER_FAILURE))
 }
 
 impl Record {
     /// What an absent record stands for.
-    pub(crate) fn vacant() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::of(&CircuitRecord::default())
     }
 
     pub(crate) fn of(record: &CircuitRecord) -> Self {
-        let order = record.override_at(NOW);
+        let overridden = record.override_at(NOW);
         let open = record.state == CircuitState::Open;
         let mut failures: Vec<u8> =
             record.failures.iter().map(|f| ticks(NOW.since(f.at))).collect();
@@ -90,39 +87,37 @@ impl Record {
             failures,
             leases,
             successes: record.round_successes,
-            order: order.map(|order| (order.mode, ticks(order.until.since(NOW)))),
+            overridden: overridden.map(|set| (set.mode, ticks(set.until.since(NOW)))),
         }
     }
 
     /// The record as the rules take it, as it is after reading.
     pub(crate) fn real(&self, policy: &CircuitPolicy) -> CircuitRecord {
         let failure = |ago: &u8| Failure { at: before(*ago), instance: Instance::new("i") };
-        let order = |(mode, left): (OverrideMode, u8)| Override::new(mode, after(left), "");
-        let record = CircuitRecord {
-            state: self.state,
-            epoch: self.epoch.number.into(),
-            changed_at: self.epoch.changed_at(),
-            open_until: after(self.open_for),
-            failures: self.failures.iter().map(failure).collect(),
-            probes: self.leases.iter().map(Lease::real).collect(),
-            round_successes: self.successes,
-            overridden: self.order.map(order),
-            ..CircuitRecord::default()
-        };
-        rules::clamp(record, policy, NOW)
+        let overridden = |(mode, left): (OverrideMode, u8)| Override::new(mode, after(left), "");
+        let mut record = CircuitRecord::default();
+        record.state = self.state;
+        record.epoch = self.epoch.number.into();
+        record.changed_at = self.epoch.changed_at();
+        record.open_until = after(self.open_for);
+        record.failures = self.failures.iter().map(failure).collect();
+        record.probes = self.leases.iter().map(Lease::real).collect();
+        record.round_successes = self.successes;
+        record.overridden = self.overridden.map(overridden);
+        clamp(record, policy, NOW)
     }
 
     /// For how long a snapshot may be used that was taken `ago`, by what it shows now.
     pub(crate) fn usable_for(&self, policy: &CircuitPolicy, ago: u8) -> u8 {
         let full = || self.leases.len() >= usize::try_from(policy.probes).unwrap();
-        match (self.order, self.state) {
+        match (self.overridden, self.state) {
             (Some((OverrideMode::ForceOpen, left)), _) => left,
-            (Some((OverrideMode::Disabled, left)), _) => left.min(CALM.saturating_sub(ago)),
+            (Some((OverrideMode::Disabled, left)), _) => left.min(TTL.saturating_sub(ago)),
             (None, CircuitState::Open) => self.open_for,
-            (None, CircuitState::HalfOpen) if full() => SUSPECT.saturating_sub(ago),
+            (None, CircuitState::HalfOpen) if full() => TTL_AFTER_FAILURE.saturating_sub(ago),
             (None, CircuitState::HalfOpen) => 0,
-            (None, CircuitState::Closed) if self.failures.is_empty() => CALM.saturating_sub(ago),
-            (None, CircuitState::Closed) => SUSPECT.saturating_sub(ago),
+            (None, CircuitState::Closed) if self.failures.is_empty() => TTL.saturating_sub(ago),
+            (None, CircuitState::Closed) => TTL_AFTER_FAILURE.saturating_sub(ago),
         }
     }
 
@@ -135,7 +130,8 @@ impl Record {
             self.leases.iter_mut().for_each(Lease::ages);
             self.leases.retain(|lease| lease.left > 0);
         }
-        self.order = self.order.map(|(mode, left)| (mode, left - 1)).filter(|(_, left)| *left > 0);
+        self.overridden =
+            self.overridden.map(|(mode, left)| (mode, left - 1)).filter(|(_, left)| *left > 0);
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use funcify_core::circuit::{CallOutcome, CircuitState};
 
-use super::record::{CALM, Epoch, Lease, Record, WINDOW};
+use super::record::{Epoch, Lease, Record, TTL, WINDOW};
 use crate::graph::fingerprint;
 
-/// What may still go wrong, or be ordered, from here on.
+/// What may still go wrong, or be overridden, from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mishaps {
     pub(crate) crashes: u8,
     pub(crate) lost: u8,
     pub(crate) copies: u8,
     pub(crate) evictions: u8,
-    pub(crate) orders: u8,
+    pub(crate) overrides: u8,
     pub(crate) outages: u8,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Seen {
 pub(crate) struct Instance {
     pub(crate) snapshot: Option<Snapshot>,
     /// A lease that an earlier call did not use up.
-    pub(crate) spare: Option<Lease>,
+    pub(crate) parked: Option<Lease>,
     pub(crate) step: Step,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Instance {
 pub(crate) struct Snapshot {
     pub(crate) record: Record,
     pub(crate) version: Option<u8>,
-    /// For how long it may still be used without another look.
+    /// For how long it may still be used without a refresh.
     pub(crate) usable_for: u8,
     /// The store is down: the record is this instance's own.
     pub(crate) private: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Snapshot {
 pub(crate) enum Step {
     Idle,
     /// The store has answered a read; the answer is on its way, for so long already.
-    Looking {
+    Refreshing {
         found: Option<(u8, Record)>,
         ago: u8,
         purpose: Purpose,
@@ -124,7 +124,7 @@ impl State {
 
     /// What is in the store, or what its absence stands for.
     pub(crate) fn stored(&self) -> Record {
-        self.store.as_ref().map_or_else(Record::vacant, |(_, record)| record.clone())
+        self.store.as_ref().map_or_else(Record::empty, |(_, record)| record.clone())
     }
 
     pub(crate) fn version(&self) -> Option<u8> {
@@ -156,27 +156,27 @@ impl State {
             if let Some(snapshot) = instance.snapshot.as_mut().filter(|_| snapshots_age) {
                 snapshot.usable_for = snapshot.usable_for.saturating_sub(1);
             }
-            if let Step::Looking { ago, .. } | Step::Writing { ago, .. } = &mut instance.step {
-                *ago = (*ago + 1).min(CALM);
+            if let Step::Refreshing { ago, .. } | Step::Writing { ago, .. } = &mut instance.step {
+                *ago = (*ago + 1).min(TTL);
             }
         }
         self.seen.counted.iter_mut().for_each(|ago| *ago += 1);
         self.seen.counted.retain(|ago| *ago < WINDOW);
-        self.seen.not_closed_for = self.seen.not_closed_for.map(|ticks| (ticks + 1).min(CALM));
+        self.seen.not_closed_for = self.seen.not_closed_for.map(|ticks| (ticks + 1).min(TTL));
     }
 
     /// The same state in the one form of all that nobody could tell from it.
-    pub(crate) fn settled(mut self) -> Self {
+    pub(crate) fn canonical(mut self) -> Self {
         let outages = self.left.outages > 0;
         self.instances.iter_mut().for_each(|instance| instance.forgets(outages));
-        self.settles_epochs();
+        self.canonicalizes_epochs();
         let version = self.version();
         self.instances.sort_by_cached_key(|instance| instance.likeness(version));
-        self.settles_names();
+        self.canonicalizes_names();
         self
     }
 
-    fn settles_epochs(&mut self) {
+    fn canonicalizes_epochs(&mut self) {
         let mut living = BTreeSet::new();
         self.each(&mut |part| {
             if let Part::Record(record) = part {
@@ -193,7 +193,7 @@ impl State {
     }
 
     /// Versions and leases are numbered in the order in which they come.
-    fn settles_names(&mut self) {
+    fn canonicalizes_names(&mut self) {
         let (mut versions, mut leases) = (Vec::new(), Vec::new());
         self.each(&mut |part| match part {
             Part::Record(record) => {
@@ -227,7 +227,7 @@ impl State {
 
 impl Instance {
     pub(crate) fn fresh() -> Self {
-        Self { snapshot: None, spare: None, step: Step::Idle }
+        Self { snapshot: None, parked: None, step: Step::Idle }
     }
 
     /// What it looks like but for the names of versions and leases.
@@ -244,7 +244,7 @@ impl Instance {
 
     /// Drops what nothing that can still happen depends on.
     fn forgets(&mut self, outages: bool) {
-        self.spare = self.spare.filter(|spare| spare.left > 0);
+        self.parked = self.parked.filter(|parked| parked.left > 0);
         let probes = |permit: &Permit| permit.lease.is_some() && !permit.private;
         let needed = matches!(&self.step, Step::Calling(permit) if probes(permit));
         let Some(snapshot) = &mut self.snapshot else { return };
@@ -264,7 +264,7 @@ impl Instance {
     }
 
     fn each(&mut self, each: &mut dyn FnMut(Part<'_>)) {
-        self.spare.as_mut().into_iter().for_each(|lease| each(Part::Lease(lease)));
+        self.parked.as_mut().into_iter().for_each(|lease| each(Part::Lease(lease)));
         if let Some(snapshot) = &mut self.snapshot {
             each(Part::Record(&mut snapshot.record));
             snapshot.version.as_mut().into_iter().for_each(|version| each(Part::Version(version)));
@@ -272,7 +272,7 @@ impl Instance {
         match &mut self.step {
             Step::Idle => {}
             Step::Calling(permit) => permit.each(each),
-            Step::Looking { found, purpose, .. } => {
+            Step::Refreshing { found, purpose, .. } => {
                 each_versioned(found, each);
                 purpose.each(each);
             }

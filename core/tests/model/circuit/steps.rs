@@ -1,6 +1,6 @@
 //! What one instance does, step by step, as the breaker does it.
 
-use funcify_core::circuit::{CallOutcome, rules::Admission};
+use funcify_core::{circuit::CallOutcome, engine::circuit::Admission};
 
 use super::{
     flaw::Flaw,
@@ -18,7 +18,7 @@ impl Fleet {
                 self.decides(state, place);
                 laws::watch_admission(state, place);
             }
-            _ => looks(state, place, Purpose::Admission),
+            _ => refreshes(state, place, Purpose::Admission),
         }
     }
 
@@ -33,9 +33,9 @@ impl Fleet {
             CallOutcome::Failure => true,
             CallOutcome::Neutral => permit.lease.is_some() && self.rules.has(Flaw::NeutralCloses),
         };
-        let ordered = instance.snapshot.as_ref().is_some_and(|s| s.record.order.is_some());
-        if !tells || ordered {
-            return keeps_the_spare(state, place, &permit);
+        let overridden = instance.snapshot.as_ref().is_some_and(|s| s.record.overridden.is_some());
+        if !tells || overridden {
+            return parks_the_lease(state, place, &permit);
         }
         if permit.private && !self.rules.has(Flaw::LocalIsWritten) {
             return self.counts_privately(state, place, &permit, outcome);
@@ -44,15 +44,15 @@ impl Fleet {
         match permit.lease {
             // A probe knows the record: it wrote its lease there.
             Some(_) => self.reports(state, place, report),
-            None => looks(state, place, report),
+            None => refreshes(state, place, report),
         }
     }
 
     /// An answer of the store arrives.
     pub(crate) fn receives(&self, state: &mut State, place: usize) {
         match std::mem::replace(&mut state.instances[place].step, Step::Idle) {
-            Step::Looking { found, ago, purpose } => {
-                self.adopts(state, place, found, ago);
+            Step::Refreshing { found, ago, purpose } => {
+                self.accepts(state, place, found, ago);
                 match purpose {
                     Purpose::Admission => self.decides(state, place),
                     Purpose::Lease(lease) => self.passes_if_leased(state, place, lease),
@@ -61,7 +61,7 @@ impl Fleet {
             }
             Step::Writing { write, answer, ambiguous, ago, purpose } => match (answer, purpose) {
                 (Some(Answer::Done), _) => {
-                    self.adopts(state, place, Some((write.id, write.record)), ago);
+                    self.accepts(state, place, Some((write.id, write.record)), ago);
                     if let Purpose::Lease(lease) = purpose {
                         self.passes_if_leased(state, place, lease);
                     }
@@ -72,16 +72,16 @@ impl Fleet {
                 }
                 (Some(Answer::Conflict(found)), Purpose::Report { permit, .. }) => {
                     let stands =
-                        permit.stands(&found.as_ref().map_or_else(Record::vacant, |f| f.1.clone()));
-                    self.adopts(state, place, found, ago);
+                        permit.stands(&found.as_ref().map_or_else(Record::empty, |f| f.1.clone()));
+                    self.accepts(state, place, found, ago);
                     if stands {
-                        looks(state, place, purpose);
+                        refreshes(state, place, purpose);
                     } else {
-                        keeps_the_spare(state, place, &permit);
+                        parks_the_lease(state, place, &permit);
                     }
                 }
                 (Some(Answer::Conflict(found)), Purpose::Lease(lease)) => {
-                    self.adopts(state, place, found, ago);
+                    self.accepts(state, place, found, ago);
                     self.passes_if_leased(state, place, lease);
                 }
                 (_, Purpose::Admission) | (None, _) => {}
@@ -90,7 +90,7 @@ impl Fleet {
         }
     }
 
-    /// Whether a write took effect cannot be told. A probe is settled by its id, which is there or
+    /// It is unknown whether a write took effect. A probe is known by its id, which is there or
     /// is not; a failure is given up, for twice would be worse than not at all.
     pub(crate) fn is_left_in_doubt(&self, state: &mut State, place: usize, purpose: Purpose) {
         match purpose {
@@ -99,7 +99,7 @@ impl Fleet {
             {
                 state.instances[place].step = Step::Idle;
             }
-            _ => looks(state, place, purpose),
+            _ => refreshes(state, place, purpose),
         }
     }
 
@@ -108,10 +108,10 @@ impl Fleet {
         state.left.outages -= 1;
         let instance = &mut state.instances[place];
         let purpose = match std::mem::replace(&mut instance.step, Step::Idle) {
-            Step::Looking { purpose, .. } | Step::Writing { purpose, .. } => purpose,
+            Step::Refreshing { purpose, .. } | Step::Writing { purpose, .. } => purpose,
             Step::Idle | Step::Calling(_) => return,
         };
-        let record = instance.snapshot.take().map_or_else(Record::vacant, |known| known.record);
+        let record = instance.snapshot.take().map_or_else(Record::empty, |known| known.record);
         instance.snapshot = Some(Snapshot { record, version: None, usable_for: 0, private: true });
         match purpose {
             Purpose::Admission => self.decides(state, place),
@@ -122,11 +122,11 @@ impl Fleet {
         }
     }
 
-    /// The fleet's record counts again; what was decided alone is forgotten.
+    /// The fleet's record counts again; what was decided without the store is forgotten.
     pub(crate) fn comes_back(&self, state: &mut State, place: usize) {
         let kept = state.instances[place].snapshot.take();
         let found = state.store.clone();
-        self.adopts(state, place, found, 0);
+        self.accepts(state, place, found, 0);
         if self.rules.has(Flaw::LocalIsKept)
             && let (Some(snapshot), Some(kept)) = (&mut state.instances[place].snapshot, kept)
         {
@@ -135,9 +135,9 @@ impl Fleet {
         }
     }
 
-    fn adopts(&self, state: &mut State, place: usize, found: Option<(u8, Record)>, ago: u8) {
+    fn accepts(&self, state: &mut State, place: usize, found: Option<(u8, Record)>, ago: u8) {
         let (version, record) = found.unzip();
-        let record = record.unwrap_or_else(Record::vacant);
+        let record = record.unwrap_or_else(Record::empty);
         let usable_for = record.usable_for(&self.rules.policy, ago);
         let snapshot = Snapshot { record, version, usable_for, private: false };
         state.instances[place].snapshot = Some(snapshot);
@@ -146,8 +146,8 @@ impl Fleet {
     /// Admitted, refused, or on the way to a lease.
     fn decides(&self, state: &mut State, place: usize) {
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
-        if let Some(spare) = state.instances[place].spare.take()
-            && passes(state, place, &snapshot, spare)
+        if let Some(parked) = state.instances[place].parked.take()
+            && passes(state, place, &snapshot, parked)
         {
             return;
         }
@@ -163,7 +163,7 @@ impl Fleet {
                     state.seen.broken = Some(laws::REFUSAL);
                 }
                 if snapshot.private {
-                    laws::watch_alone(state, &snapshot.record, &next);
+                    laws::watch_private(state, &snapshot.record, &next);
                     state.instances[place].snapshot = Some(Snapshot { record: next, ..snapshot });
                     self.passes_if_leased(state, place, lease);
                 } else {
@@ -173,7 +173,7 @@ impl Fleet {
         }
     }
 
-    /// Whoever wanted a lease looks whether it is there.
+    /// An instance that wanted a lease checks whether it is there.
     fn passes_if_leased(&self, state: &mut State, place: usize, lease: Lease) {
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
         state.instances[place].step = Step::Idle;
@@ -189,7 +189,7 @@ impl Fleet {
         let Purpose::Report { permit, outcome, .. } = purpose else { return };
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
         let Some(next) = self.rules.apply(&snapshot.record, &permit, outcome) else {
-            return keeps_the_spare(state, place, &permit);
+            return parks_the_lease(state, place, &permit);
         };
         if outcome == CallOutcome::Neutral {
             state.seen.broken = Some(laws::NEUTRAL);
@@ -209,16 +209,16 @@ impl Fleet {
             && let Some(next) = self.rules.apply(&snapshot.record, permit, outcome)
         {
             let before = std::mem::replace(&mut snapshot.record, next.clone());
-            laws::watch_alone(state, &before, &next);
+            laws::watch_private(state, &before, &next);
         }
-        keeps_the_spare(state, place, permit);
+        parks_the_lease(state, place, permit);
     }
 }
 
 /// Reads: the store answers at once, the answer comes when it comes.
-fn looks(state: &mut State, place: usize, purpose: Purpose) {
+fn refreshes(state: &mut State, place: usize, purpose: Purpose) {
     let found = state.store.clone();
-    state.instances[place].step = Step::Looking { found, ago: 0, purpose };
+    state.instances[place].step = Step::Refreshing { found, ago: 0, purpose };
 }
 
 fn writes(
@@ -229,13 +229,13 @@ fn writes(
     fence: Option<(super::record::Epoch, bool)>,
 ) {
     // The lease has its number already: the version needs another.
-    state.instances[place].step = Step::Looking { found: None, ago: 0, purpose };
+    state.instances[place].step = Step::Refreshing { found: None, ago: 0, purpose };
     let id = state.unused();
     let instance = &mut state.instances[place];
     let expected = instance.snapshot.as_ref().and_then(|snapshot| snapshot.version);
-    let alone = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
-    if alone || matches!(purpose, Purpose::Report { permit, .. } if permit.private) {
-        state.seen.broken = state.seen.broken.or(Some(laws::ALONE));
+    let private = instance.snapshot.as_ref().is_some_and(|snapshot| snapshot.private);
+    if private || matches!(purpose, Purpose::Report { permit, .. } if permit.private) {
+        state.seen.broken = state.seen.broken.or(Some(laws::PRIVATE));
     }
     let fails = matches!(purpose, Purpose::Report { outcome: CallOutcome::Failure, .. });
     let write = Write { id, expected, record, fence, failure: fails.then_some(0) };
@@ -258,12 +258,12 @@ fn admits(state: &mut State, place: usize, snapshot: &Snapshot) {
 }
 
 /// A probe that said nothing, or could not, leaves its lease to the next call of its instance.
-fn keeps_the_spare(state: &mut State, place: usize, permit: &Permit) {
+fn parks_the_lease(state: &mut State, place: usize, permit: &Permit) {
     let instance = &mut state.instances[place];
     instance.step = Step::Idle;
     let Some(snapshot) = &mut instance.snapshot else { return };
     if permit.lease.is_some() && permit.stands(&snapshot.record) {
-        instance.spare = permit.lease;
+        instance.parked = permit.lease;
         snapshot.usable_for = 0;
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
-use funcify_core::ManualClock;
+use funcify_core::engine::ManualClock;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -4,7 +4,9 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify_core::{
     Deadline, DeadlineExceeded,
-    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CircuitStateProvider},
+    circuit::{
+        CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CircuitStateProvider, CountRule,
+    },
 };
 use funcify_test_support::HookedCircuits;
 use serde_json::json;
@@ -15,7 +17,7 @@ use crate::auth::authenticator::tests::{
 };
 
 fn breaker() -> CircuitBreaker {
-    let policy = CircuitPolicy::default().with_count(2, Duration::from_secs(60));
+    let policy = CircuitPolicy::new(CountRule::new(2, Duration::from_secs(60)));
     CircuitBreaker::new("issuer", policy, Arc::new(HookedCircuits::down())).unwrap()
 }
 

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use funcify_core::{Clock, Deadline, ManualClock};
+use funcify_core::{
+    Deadline,
+    engine::{Clock, ManualClock},
+};
 use serde_json::json;
 use tokio::time::timeout;
 

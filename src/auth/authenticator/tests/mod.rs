@@ -9,7 +9,7 @@ mod sources;
 
 use std::sync::Arc;
 
-use funcify_core::{ManualClock, Timestamp};
+use funcify_core::{Timestamp, engine::ManualClock};
 use serde_json::Value;
 
 use crate::auth::authenticator::{Authenticator, Caller, Credentials, Unauthenticated};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use funcify_core::Clock;
+use funcify_core::engine::Clock;
 use serde_json::{json, value::RawValue};
 
 use crate::auth::authenticator::tests::provider::Reply;

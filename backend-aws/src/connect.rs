@@ -1,0 +1,114 @@
+//! A client, and the time limit of its requests.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use tokio::time::timeout;
+
+use crate::AwsError;
+
+/// How long the TCP and TLS handshakes may take, 250 ms. Within a region they take a few
+/// milliseconds. One operation has 500 ms in all, so half of it is left for the request.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// The timeouts of an SDK client: only the one for connecting. [`Connection`] limits the rest.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
+}
+
+/// The client of a service, with a time limit for each request.
+#[derive(Debug)]
+pub struct Connection<C> {
+    client: C,
+    limit: Duration,
+    /// Whether the last request got a response, so that there is a connection.
+    connected: AtomicBool,
+}
+
+impl<C> Connection<C> {
+    /// Gives each request `limit` on an existing connection, and [`CONNECT_TIMEOUT`] more where
+    /// there may be none.
+    #[must_use]
+    pub fn new(client: C, limit: Duration) -> Self {
+        Self { client, limit, connected: AtomicBool::new(false) }
+    }
+
+    /// The client that makes the requests.
+    pub fn client(&self) -> &C {
+        &self.client
+    }
+
+    /// Waits for the response to one request.
+    ///
+    /// # Errors
+    ///
+    /// What the SDK reports, or [`SdkError::TimeoutError`] with [`AwsError::Timeout`] once the time
+    /// is up.
+    pub async fn response<T, E>(
+        &self,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        let connected = self.connected.load(Ordering::Relaxed);
+        let limit = if connected { self.limit } else { self.limit + CONNECT_TIMEOUT };
+        let response = match timeout(limit, send).await {
+            Ok(response) => response,
+            Err(_) => Err(timed_out(limit)),
+        };
+        let answered = matches!(&response, Ok(_) | Err(SdkError::ServiceError(_)));
+        self.connected.store(answered, Ordering::Relaxed);
+        response
+    }
+}
+
+/// Waits for a response no longer than `limit`.
+///
+/// # Errors
+///
+/// As for [`Connection::response`].
+pub async fn bounded<T, E>(
+    limit: Duration,
+    send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, SdkError<E, HttpResponse>> {
+    match timeout(limit, send).await {
+        Ok(response) => response,
+        Err(_) => Err(timed_out(limit)),
+    }
+}
+
+fn timed_out<E>(after: Duration) -> SdkError<E, HttpResponse> {
+    SdkError::timeout_error(AwsError::Timeout { after })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    async fn time_limit(connection: &Connection<()>) -> Duration {
+        let start = Instant::now();
+        let response =
+            connection.response(pending::<Result<(), SdkError<(), HttpResponse>>>()).await;
+        assert!(matches!(response, Err(SdkError::TimeoutError(_))), "{response:?}");
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_has_time_to_connect_unless_the_last_one_got_a_response() {
+        let connection = Connection::new((), LIMIT);
+        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
+        connection.response(ready(Ok::<_, SdkError<(), _>>(()))).await.unwrap();
+        assert_eq!(time_limit(&connection).await, LIMIT);
+        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
+    }
+}

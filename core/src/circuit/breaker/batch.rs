@@ -1,0 +1,158 @@
+//! The reports of one instance that wait for a swap, and the leader that takes them along.
+
+use std::{sync::Mutex, time::Duration};
+
+use super::lock;
+use crate::{Timestamp, circuit::rules::Report};
+
+/// How long a report that no leader took to the store waits for the next one. It is counted as of
+/// then, so it must not be much older than that.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// The reports of one instance. The first one leads a batch; those that come while it is under way
+/// are coalesced with it.
+#[derive(Debug, Default)]
+pub(super) struct ReportQueue(Mutex<Reports>);
+
+#[derive(Debug, Default)]
+struct Reports {
+    has_leader: bool,
+    waiting: Vec<Waiting>,
+}
+
+/// A report, and since when it waits.
+pub(super) type Waiting = (Timestamp, Report);
+
+/// The right to lead the batch. However the future of the leader ends, the next report can lead, and
+/// it finds the reports that still wait.
+#[derive(Debug)]
+pub(super) struct BatchLeader<'a> {
+    queue: &'a ReportQueue,
+    leads: bool,
+}
+
+impl ReportQueue {
+    /// Queues the report, and makes it the leader if there is none.
+    pub(super) fn join(&self, report: Report, now: Timestamp) -> Option<BatchLeader<'_>> {
+        let mut reports = lock(&self.0);
+        reports.waiting.push((now, report));
+        let has_leader = std::mem::replace(&mut reports.has_leader, true);
+        drop(reports);
+        // Created only if it leads: dropped, it would end the lead of another.
+        (!has_leader).then(|| BatchLeader { queue: self, leads: true })
+    }
+}
+
+impl BatchLeader<'_> {
+    /// The waiting reports that are not too old.
+    pub(super) fn take(&self, now: Timestamp) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut lock(&self.queue.0).waiting);
+        waiting.retain(|(since, _)| now.since(*since) < KEPT);
+        waiting
+    }
+
+    /// Puts back reports that were certainly not counted.
+    pub(super) fn put_back(&self, mut taken: Vec<Waiting>) {
+        let mut reports = lock(&self.queue.0);
+        taken.append(&mut reports.waiting);
+        reports.waiting = taken;
+    }
+
+    /// Whether no report waits any more. The lead ends in the same moment: a report that joins after
+    /// that leads the next batch.
+    pub(super) fn is_done(&mut self) -> bool {
+        let mut reports = lock(&self.queue.0);
+        let is_done = reports.waiting.is_empty();
+        if is_done {
+            reports.has_leader = false;
+            self.leads = false;
+        }
+        is_done
+    }
+}
+
+impl Drop for BatchLeader<'_> {
+    fn drop(&mut self) {
+        if self.leads {
+            let mut reports = lock(&self.queue.0);
+            reports.has_leader = false;
+            // The lease of a probe goes to another call, which has its own result.
+            reports.waiting.retain(|(_, report)| report.permit.probe.is_none());
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+    };
+
+    use super::*;
+    use crate::{
+        circuit::{
+            CircuitRecord, Instance, Probe,
+            rules::{CallOutcome, Permit},
+        },
+        register::WriteId,
+    };
+
+    fn report() -> Report {
+        of(None)
+    }
+
+    fn of(probe: Option<Probe>) -> Report {
+        Report {
+            permit: Permit::of(&CircuitRecord::default(), probe),
+            outcome: CallOutcome::Failure,
+            slow: false,
+            weight: 1,
+            instance: Instance::new("one"),
+        }
+    }
+
+    #[test]
+    fn no_report_is_lost_between_the_end_of_a_batch_and_the_next_report() {
+        let (queue, counted) = (ReportQueue::default(), AtomicUsize::new(0));
+        let joins = || {
+            for _ in 0..20_000 {
+                let Some(mut leader) = queue.join(report(), Timestamp::EPOCH) else { continue };
+                while !leader.is_done() {
+                    counted.fetch_add(leader.take(Timestamp::EPOCH).len(), Ordering::Relaxed);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(joins);
+            }
+        });
+        assert_eq!(counted.load(Ordering::Relaxed), 80_000);
+    }
+
+    #[test]
+    fn the_next_leader_takes_over_the_reports_of_a_dropped_one_unless_they_are_too_old() {
+        let queue = ReportQueue::default();
+        let at = |seconds| Timestamp::EPOCH + Duration::from_secs(seconds);
+        let leader = queue.join(report(), at(0));
+        assert!(queue.join(report(), at(5)).is_none(), "there is one leader");
+        drop(leader);
+        let leader = queue.join(report(), at(12)).unwrap();
+        assert_eq!(leader.take(at(12)).len(), 2);
+        leader.put_back(vec![(at(12), report())]);
+        assert_eq!(leader.take(at(13)).len(), 1);
+    }
+
+    #[test]
+    fn the_result_of_a_dropped_probe_is_discarded_because_its_lease_gets_another_result() {
+        let queue = ReportQueue::default();
+        let probe = Probe { id: WriteId::from_bits(1), until: Timestamp::EPOCH };
+        let leader = queue.join(of(Some(probe)), Timestamp::EPOCH);
+        assert!(queue.join(report(), Timestamp::EPOCH).is_none(), "there is one leader");
+        drop(leader);
+        let leader = queue.join(report(), Timestamp::EPOCH).unwrap();
+        let left = leader.take(Timestamp::EPOCH);
+        assert_eq!(left.len(), 2);
+        assert!(left.iter().all(|(_, report)| report.permit.probe.is_none()));
+    }
+}

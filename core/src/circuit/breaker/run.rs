@@ -1,0 +1,254 @@
+//! Running an admitted call: ending it when it hangs, and recording how it went.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
+
+use super::{
+    CircuitBreaker, lock,
+    snapshot::{AdmissionTerms, Decision},
+    store::GRACE,
+};
+use crate::{
+    Chance, Deadline, PendingReport, Timestamp,
+    circuit::{CallOutcome, CircuitError, rules::Report},
+};
+
+impl CircuitBreaker {
+    /// Runs `op` if the circuit admits it. An error of `op` counts as a failure of the dependency.
+    ///
+    /// The breaker ends the call at the policy's call timeout or the invocation's deadline, whichever
+    /// is first: a dependency that hangs must open the circuit too. If the future of this call is
+    /// dropped, nothing is counted.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitError::Open`] if the circuit refused the call, [`CircuitError::TimedOut`] if the
+    /// breaker ended it, [`CircuitError::Failed`] with the error of `op` otherwise.
+    pub async fn call<T, E>(
+        &self,
+        op: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, CircuitError<E>> {
+        self.call_classified(CallOutcome::of, op).await
+    }
+
+    /// Runs `op` as [`call`](Self::call) does; `classify` says what a result means for the
+    /// dependency.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`call`](Self::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::circuit::{CallOutcome, CircuitBreaker, CircuitError};
+    ///
+    /// # async fn send() -> Result<u16, std::io::Error> { Ok(404) }
+    /// # async fn order(circuit: CircuitBreaker) -> Result<u16, CircuitError<std::io::Error>> {
+    /// let by_status = |status: &Result<u16, std::io::Error>| match status {
+    ///     // A bad request says nothing about the health of the server.
+    ///     Ok(400..500) => CallOutcome::Neutral,
+    ///     Ok(500..) | Err(_) => CallOutcome::Failure,
+    ///     Ok(_) => CallOutcome::Success,
+    /// };
+    /// circuit.call_classified(by_status, send).await
+    /// # }
+    /// ```
+    pub async fn call_classified<T, E>(
+        &self,
+        classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
+        op: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, CircuitError<E>> {
+        // As `acquire`, without its future: a refused call costs little more than this, and nothing
+        // for moving the refusal to where it is returned.
+        let admitted = match self.fast_decision() {
+            Some((Decision::Admitted(terms), now)) => Ok(Guard::new(self, terms, now)),
+            Some((Decision::Refused { until, cause }, now)) => {
+                check_time()?;
+                return Err(CircuitError::Open(self.refusal(until, cause, now)));
+            }
+            None => Box::pin(self.acquire_slowly()).await,
+        };
+        check_time()?;
+        admitted?.run(classify, op()).await
+    }
+}
+
+/// Nothing begins once the invocation's time is over.
+fn check_time<E>() -> Result<(), CircuitError<E>> {
+    match Deadline::current() {
+        Some(deadline) if deadline.remaining().is_zero() => {
+            Err(CircuitError::TimedOut { after: Duration::ZERO })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An admitted call. [`record`](Self::record) says how it went; if the guard is dropped, the call
+/// counts as neutral.
+#[derive(Debug)]
+#[must_use = "a dropped guard records nothing about the call"]
+pub struct Guard<'a> {
+    breaker: &'a CircuitBreaker,
+    terms: AdmissionTerms,
+    admitted_at: Timestamp,
+    /// Whether this call is the one that tries the store again.
+    pub(super) tries_store: bool,
+}
+
+impl<'a> Guard<'a> {
+    /// The guard of a call that was admitted on `terms`.
+    pub(super) fn new(breaker: &'a CircuitBreaker, terms: AdmissionTerms, now: Timestamp) -> Self {
+        Self { breaker, terms, admitted_at: now, tries_store: false }
+    }
+
+    /// Records how the call went.
+    ///
+    /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
+    /// store has it, or after 500 ms at most.
+    pub async fn record(mut self, outcome: CallOutcome) {
+        let breaker = self.breaker;
+        if let Some(report) = self.report_of(outcome) {
+            Box::pin(breaker.report(report)).await;
+        }
+        if self.tries_store {
+            self.tries_store = false;
+            let _ = timeout(GRACE, Box::pin(breaker.try_store())).await;
+        }
+    }
+
+    /// Runs `op` to its end or to the end of its time, and records the outcome.
+    async fn run<T, E>(
+        mut self,
+        classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
+        op: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CircuitError<E>> {
+        let mut store_try = self.concurrent_try();
+        let mut op = pin!(op);
+        let mut timer = pin!(None::<Sleep>);
+        let mut given = Duration::ZERO;
+        let mut pending = None;
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(result) = op.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            poll_try(&mut store_try, cx);
+            // Only a call that has to wait needs a timer.
+            if timer.is_none() {
+                let (time, end) = self.time();
+                given = time;
+                timer.set(Some(end));
+                // If the invocation's work is ended, the outcome is still to be reported.
+                pending = Some(PendingReport::begin());
+            }
+            timer.as_mut().as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx).map(|()| None))
+        })
+        .await;
+
+        let outcome = match &ended {
+            Some(result) => classify(result),
+            // A call that was cut off early may only have been unlucky.
+            None if given < self.breaker.least_time() => CallOutcome::Neutral,
+            None => CallOutcome::Failure,
+        };
+        self.record(outcome).await;
+        drop(pending);
+        if let Some(store_try) = store_try {
+            let _ = timeout(GRACE, store_try).await;
+        }
+        match ended {
+            Some(result) => result.map_err(CircuitError::Failed),
+            None => Err(CircuitError::TimedOut { after: given }),
+        }
+    }
+
+    /// The time that this call gets, and its end.
+    fn time(&self) -> (Duration, Sleep) {
+        let call_timeout = self.breaker.policy().call_timeout;
+        let left = |deadline: Deadline| (deadline.remaining(), sleep_until(deadline.ends()));
+        let is_nearer = |(left, _): &(Duration, Sleep)| *left < call_timeout;
+        Deadline::current()
+            .map(left)
+            .filter(is_nearer)
+            .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
+    }
+
+    /// The try of the store that this call has to make.
+    fn concurrent_try(&mut self) -> Option<StoreTry<'a>> {
+        let breaker = self.breaker;
+        std::mem::take(&mut self.tries_store).then(|| Box::pin(breaker.try_store()) as StoreTry<'a>)
+    }
+
+    /// The report of this call, if it is to be reported: for nearly every good call it is not.
+    fn report_of(&self, outcome: CallOutcome) -> Option<Report> {
+        let policy = self.breaker.policy();
+        if outcome == CallOutcome::Neutral {
+            return None;
+        }
+        let AdmissionTerms { permit, sampling, private } = self.terms;
+        let slow = policy
+            .rule
+            .slow_after()
+            .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
+        let is_bad = slow || outcome == CallOutcome::Failure;
+        if is_bad {
+            self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);
+        }
+        let weight = match permit.probe {
+            Some(_) => 1,
+            None => policy.rule.weight(sampling, is_bad)?,
+        };
+        if !is_drawn(&self.breaker.settings().chance, weight) {
+            return None;
+        }
+        let snapshot = self.breaker.shared.snapshot.load();
+        // Under an operator's override nothing counts.
+        if snapshot.record.override_at(self.breaker.now()).is_some() {
+            return None;
+        }
+        // The store went down while the call was under way: another call has paid for that.
+        let private = private || snapshot.outage.is_some();
+        drop(snapshot);
+        let instance = self.breaker.settings().instance;
+        let report = Report { permit, outcome, slow, weight, instance };
+        if private {
+            self.breaker.count_privately(&report);
+            return None;
+        }
+        Some(report)
+    }
+}
+
+impl Drop for Guard<'_> {
+    /// A probe without an outcome, or whose report did not arrive, parks its lease for the next call
+    /// of this instance.
+    fn drop(&mut self) {
+        let permit = self.terms.permit;
+        let Some(probe) = permit.probe else { return };
+        let snapshot = self.breaker.shared.snapshot.load();
+        if permit.is_valid(&snapshot.record, self.breaker.now()) {
+            *lock(&self.breaker.shared.parked_lease) = Some(probe);
+            drop(snapshot);
+            self.breaker.refresh_sooner(Duration::ZERO);
+        }
+    }
+}
+
+type StoreTry<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+fn poll_try(store_try: &mut Option<StoreTry<'_>>, cx: &mut Context<'_>) {
+    if store_try.as_mut().is_some_and(|store_try| store_try.as_mut().poll(cx).is_ready()) {
+        *store_try = None;
+    }
+}
+
+/// One of `weight`, by chance.
+fn is_drawn(chance: &Chance, weight: u32) -> bool {
+    weight <= 1 || (u128::from(chance.bits()) * u128::from(weight)) >> 64 == 0
+}

@@ -1,0 +1,159 @@
+//! Each way in which a snapshot replaces the one before it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{super::CircuitBreaker, Outage, Snapshot};
+use crate::{
+    Timestamp,
+    circuit::{CircuitEvent, CircuitRecord, CircuitState, breaker::lock, event},
+    register::{Version, Versioned},
+};
+
+impl CircuitBreaker {
+    /// Accepts what was read, unless something that was read later is known already.
+    pub(in crate::circuit::breaker) fn accept(
+        &self,
+        found: Option<Versioned<CircuitRecord>>,
+        began: Timestamp,
+    ) {
+        let (record, version) = match found {
+            Some(found) => (found.value, Some(found.version)),
+            None => (CircuitRecord::default(), None),
+        };
+        self.change(|current, now| {
+            let is_later = current.taken_at > began && current.taken_at <= now;
+            let is_obsolete = is_later && current.outage.is_none();
+            (!is_obsolete).then(|| current.followed_by(record, version, self.policy(), began, now))
+        });
+    }
+
+    /// Accepts what was written: whatever was read meanwhile, the store is known to hold this.
+    pub(in crate::circuit::breaker) fn accept_written(
+        &self,
+        next: CircuitRecord,
+        version: Version,
+        began: Timestamp,
+    ) {
+        self.change(|current, now| {
+            Some(current.followed_by(next, Some(version), self.policy(), began, now))
+        });
+    }
+
+    /// Changes the private record of an outage. Nothing happens if the store is back.
+    pub(in crate::circuit::breaker) fn change_private(
+        &self,
+        change: impl FnOnce(&CircuitRecord, Timestamp) -> Option<CircuitRecord>,
+    ) {
+        let settings = self.settings();
+        self.change(|current, now| {
+            current.outage.as_ref()?;
+            let mut record = change(&current.record, now)?;
+            if record.state == CircuitState::Open && record.epoch != current.record.epoch {
+                spread(&mut record, settings.chance.draw());
+            }
+            let next = Snapshot { record: Arc::new(record), ..current.clone() };
+            Some(next.evaluated(&settings.policy, now, now))
+        });
+    }
+
+    /// Goes on with a private record, which begins as what was known last.
+    pub(in crate::circuit::breaker) fn go_private(&self) {
+        let settings = self.settings();
+        self.change(|current, now| {
+            let mut record = Arc::clone(&current.record);
+            let (shared, tries) = match &current.outage {
+                // Another failure has been counted for this try already.
+                Some(outage) if now < outage.retry_at => return None,
+                Some(outage) => (Arc::clone(&outage.shared), outage.tries.saturating_add(1)),
+                None => {
+                    if record.state == CircuitState::Open {
+                        spread(Arc::make_mut(&mut record), settings.chance.draw());
+                    }
+                    (Arc::clone(&current.record), 0)
+                }
+            };
+            let retry_at = now + pause(tries, settings.chance.draw());
+            let outage = Some(Outage { shared, tries, retry_at });
+            let next = Snapshot { record, outage, ..current.clone() };
+            Some(next.evaluated(&settings.policy, now, now))
+        });
+    }
+
+    /// Opens the circuit for this instance only.
+    pub(in crate::circuit::breaker) fn open_instance_local(&self) {
+        let settings = self.settings();
+        let open_duration =
+            settings.policy.open_duration.mul_f64(0.9 + 0.1 * settings.chance.draw());
+        self.change(|current, now| {
+            let next = Snapshot { instance_open_until: now + open_duration, ..current.clone() };
+            Some(next.evaluated(&settings.policy, current.taken_at, now))
+        });
+    }
+
+    /// Lets the snapshot end `after` its reading: a failure on this instance is reason to refresh it
+    /// sooner.
+    pub(in crate::circuit::breaker) fn refresh_sooner(&self, after: Duration) {
+        let current = self.shared.snapshot.load();
+        // In an outage there is nothing to read before the next try.
+        if current.outage.is_none() && current.fresh_until > current.taken_at + after {
+            drop(current);
+            self.change(|current, _| {
+                let fresh_until = current.fresh_until.min(current.taken_at + after);
+                Some(Snapshot { fresh_until, ..current.clone() })
+            });
+        }
+    }
+
+    /// Replaces the snapshot by what `next` makes of it, and emits an event of each change.
+    fn change(&self, next: impl FnOnce(&Snapshot, Timestamp) -> Option<Snapshot>) {
+        let guard = lock(&self.shared.changing);
+        let current = self.shared.snapshot.load_full();
+        let Some(next) = next(&current, self.now()) else { return };
+        let mut events = event::changes(&current.record, &next.record);
+        match (&current.outage, &next.outage) {
+            (None, Some(_)) => events.push(CircuitEvent::StoreDown),
+            (Some(_), None) => events.push(CircuitEvent::StoreBack),
+            _ => {}
+        }
+        self.shared.fast_path.publish(next.decision(), next.fresh());
+        self.shared.snapshot.store(Arc::new(next));
+        // A listener may use the breaker.
+        drop(guard);
+        for event in events {
+            self.emit(&event);
+        }
+    }
+}
+
+/// Ends a private open duration at another moment on each instance, because nobody shares the probe.
+fn spread(record: &mut CircuitRecord, chance: f64) {
+    let open_duration = record.open_until.since(record.changed_at);
+    record.open_until = record.open_until + open_duration.mul_f64(chance);
+}
+
+/// How many tries of the store are 1 to 2 s apart. They cover the first five seconds of an outage at
+/// least, so that a store which throttles or restarts that long is found again within two.
+const SWIFT_TRIES: u32 = 5;
+
+/// The pause before the next try of the store: 1 to 2 s, then doubled up to 30 s.
+fn pause(tries: u32, chance: f64) -> Duration {
+    let doublings = tries.saturating_sub(SWIFT_TRIES - 1).min(4);
+    let bound = 2_u64.saturating_pow(1 + doublings).min(30);
+    Duration::from_secs(bound).mul_f64(0.5 + 0.5 * chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_one_to_two_seconds_apart_for_five_and_thirty_at_most_later() {
+        let bounds = [2, 2, 2, 2, 2, 4, 8, 16, 30, 30];
+        for (tries, bound) in (0..).zip(bounds) {
+            let (shortest, longest) = (pause(tries, 0.0), pause(tries, 1.0));
+            assert_eq!((shortest * 2, longest), (longest, Duration::from_secs(bound)), "{tries}");
+        }
+        assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(30));
+        assert!((0..SWIFT_TRIES).map(|tries| pause(tries, 0.0)).sum::<Duration>().as_secs() >= 5);
+    }
+}

@@ -1,0 +1,210 @@
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Bucket, Instance, bucket};
+use crate::{
+    Timestamp,
+    register::{Record, RecordKind, WriteId},
+};
+
+/// A circuit as it is stored: one record for the whole fleet, under 1 KB even when full.
+///
+/// The default is closed in epoch 0, changed at 0. An absent record means the same. Missing members
+/// get their default; a `state` that is not known here makes the record corrupt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct CircuitRecord {
+    /// The state.
+    pub state: CircuitState,
+    /// A number that rises by one with every change of state.
+    pub epoch: u64,
+    /// When the state changed last. Reports are fenced by this time and the epoch.
+    pub changed_at: Timestamp,
+    /// Why the circuit is not closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Until when calls are refused.
+    pub open_until: Timestamp,
+    /// How often the circuit opened without a long rest in between: the exponent of the open
+    /// duration. Stored as `openings`.
+    #[serde(rename = "openings")]
+    pub consecutive_opens: u32,
+    /// The failures that the count rule looks at, at most 16. For a rate rule with a quorum, the last
+    /// failure of some instances.
+    #[doc(hidden)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+    /// What the rate rule looks at, newest last.
+    #[doc(hidden)]
+    #[serde(with = "bucket::list", skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<Bucket>,
+    /// The probes under way in this half-open round, at most 4.
+    #[doc(hidden)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
+    /// How many probes of this half-open round succeeded.
+    #[doc(hidden)]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub round_successes: u32,
+    /// The override that an operator set. Once it expired it is without effect.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
+    /// Members of a newer version, kept when this one writes.
+    #[doc(hidden)]
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The state of a circuit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CircuitState {
+    /// Calls are admitted.
+    #[default]
+    Closed,
+    /// Calls are refused until the open duration is over.
+    Open,
+    /// A few probes find out whether calls succeed again.
+    HalfOpen,
+}
+
+/// Why calls are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The count rule counted too many failures within its window.
+    Failures,
+    /// Too large a share of the calls failed.
+    FailureRate,
+    /// Too large a share of the calls was slow.
+    SlowCalls,
+    /// A probe failed.
+    ProbeFailed,
+    /// The probes that are under way decide first.
+    Probing,
+    /// Only this instance fails: the circuit is open for this instance alone.
+    #[serde(rename = "this_instance")]
+    InstanceLocal,
+    /// An operator forced the circuit open.
+    Override,
+    /// The store is down, and the policy says to refuse calls then.
+    StoreDown,
+    /// The snapshot of the circuit is old, and there was no time to refresh it.
+    Stale,
+    /// A cause of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One counted failure, stored as `[at, instance]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Timestamp, Instance)", into = "(Timestamp, Instance)")]
+pub struct Failure {
+    /// When it was counted.
+    pub at: Timestamp,
+    /// The instance whose call failed.
+    pub instance: Instance,
+}
+
+/// The lease of one probe, stored as `[id, until]`, the id in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(String, Timestamp)", into = "(String, Timestamp)")]
+pub struct Probe {
+    /// The identity of the probe: random.
+    pub id: WriteId,
+    /// When the lease is over.
+    pub until: Timestamp,
+}
+
+/// An operator's override, in force until it expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Override {
+    /// What happens to calls.
+    pub mode: OverrideMode,
+    /// When the override ends.
+    pub until: Timestamp,
+    /// Who set it, in at most 64 bytes.
+    #[serde(default)]
+    pub by: String,
+}
+
+/// What happens to calls under an override.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideMode {
+    /// Every call is refused.
+    ForceOpen,
+    /// Every call is admitted, and nothing is counted.
+    Disabled,
+}
+
+impl CircuitRecord {
+    /// The override that is in force at `now`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn override_at(&self, now: Timestamp) -> Option<&Override> {
+        self.overridden.as_ref().filter(|set| set.until > now)
+    }
+}
+
+impl Override {
+    /// An override by `by`, of whose name 64 bytes are kept.
+    #[doc(hidden)]
+    pub fn new(mode: OverrideMode, until: Timestamp, by: impl Into<String>) -> Self {
+        let mut by = by.into();
+        by.truncate(by.floor_char_boundary(64));
+        Self { mode, until, by }
+    }
+}
+
+impl Record for CircuitRecord {
+    // What a breaker knows is seconds old anyway; a swap is judged on the current version.
+    const KIND: RecordKind = RecordKind::new("circuit").with_stale_reads();
+
+    fn keep_for(&self, now: Timestamp) -> Duration {
+        let overridden = self.overridden.as_ref().map_or(Timestamp::EPOCH, |set| set.until);
+        let needed = self.open_until.max(overridden).since(now);
+        // A corrupt time must not make a store keep the record for ever.
+        needed.min(Duration::from_secs(86_400 * 366)) + Duration::from_secs(86_400)
+    }
+}
+
+impl From<(Timestamp, Instance)> for Failure {
+    fn from((at, instance): (Timestamp, Instance)) -> Self {
+        Self { at, instance }
+    }
+}
+
+impl From<Failure> for (Timestamp, Instance) {
+    fn from(Failure { at, instance }: Failure) -> Self {
+        (at, instance)
+    }
+}
+
+impl TryFrom<(String, Timestamp)> for Probe {
+    type Error = &'static str;
+
+    fn try_from((id, until): (String, Timestamp)) -> Result<Self, Self::Error> {
+        let id = WriteId::parse(&id).ok_or("expected 32 hexadecimal digits")?;
+        Ok(Self { id, until })
+    }
+}
+
+impl From<Probe> for (String, Timestamp) {
+    fn from(Probe { id, until }: Probe) -> Self {
+        (id.to_string(), until)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}

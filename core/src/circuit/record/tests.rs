@@ -1,0 +1,159 @@
+//! The stored forms, as files: what an older or a newer version of this crate reads and writes. The
+//! names in the record stay, whatever they are called in the code.
+
+use std::time::Duration;
+
+use crate::{
+    Timestamp,
+    circuit::{
+        Bucket, Cause, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
+        Probe,
+    },
+    engine::{decode, encode},
+    register::{Body, Corruption, Record, Version, Versioned, WriteId},
+};
+
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn read(text: &str) -> Versioned<CircuitRecord> {
+    let version = Version::new(WriteId::from_bits(1));
+    decode(Versioned::new(Body::parse(text).unwrap(), version))
+}
+
+fn an_override() -> Option<Override> {
+    Some(Override::new(OverrideMode::ForceOpen, START + seconds(3_600), "x".repeat(64)))
+}
+
+/// Closed, with every place of the count rule taken.
+fn counting() -> CircuitRecord {
+    let failure = |n: u64| Failure {
+        at: START + Duration::from_millis(n),
+        instance: Instance::new(format!("0a3c9b{n:02}")),
+    };
+    CircuitRecord {
+        epoch: 12_345,
+        changed_at: START,
+        consecutive_opens: 12,
+        failures: (0..16).map(failure).collect(),
+        overridden: an_override(),
+        ..CircuitRecord::default()
+    }
+}
+
+/// Closed, with as many buckets as a minute can have, of a very busy fleet.
+fn sampling() -> CircuitRecord {
+    let bucket = |age: u64| Bucket {
+        at: START - seconds(3 * age),
+        calls: 800_000,
+        failures: 80_000,
+        slow: 80_000,
+        reports: 320,
+        failed_reports: 99,
+        slow_reports: 99,
+    };
+    CircuitRecord {
+        buckets: (0..18).rev().map(bucket).collect(),
+        failures: counting().failures.into_iter().take(4).collect(),
+        ..counting()
+    }
+}
+
+/// Half-open, with every probe under way.
+fn probing() -> CircuitRecord {
+    let probe = |n: u128| Probe {
+        id: WriteId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128 + n),
+        until: START + seconds(12),
+    };
+    CircuitRecord {
+        state: CircuitState::HalfOpen,
+        cause: Some(Cause::FailureRate),
+        open_until: START,
+        probes: (0..4).map(probe).collect(),
+        round_successes: 1,
+        failures: Vec::new(),
+        ..counting()
+    }
+}
+
+type Golden = (&'static str, fn() -> CircuitRecord);
+
+const GOLDEN: [Golden; 4] = [
+    (include_str!("../../../tests/records/circuit-empty.json"), CircuitRecord::default),
+    (include_str!("../../../tests/records/circuit-counting.json"), counting),
+    (include_str!("../../../tests/records/circuit-sampling.json"), sampling),
+    (include_str!("../../../tests/records/circuit-probing.json"), probing),
+];
+
+#[test]
+fn a_record_is_written_and_read_as_in_version_0_1() {
+    for (text, record) in GOLDEN {
+        let record = record();
+        assert_eq!(
+            encode(&record).unwrap(),
+            Body::parse(text).unwrap(),
+            "now: {}",
+            encode(&record).unwrap()
+        );
+        let read = read(text);
+        assert_eq!((read.corruption, read.value), (None, record));
+    }
+}
+
+#[test]
+fn an_instance_local_cause_is_stored_under_its_first_name() {
+    assert_eq!(serde_json::to_string(&Cause::InstanceLocal).unwrap(), r#""this_instance""#);
+}
+
+#[test]
+fn a_full_record_is_under_a_kilobyte() {
+    for (_, record) in GOLDEN {
+        let size = encode(&record()).unwrap().to_string().len();
+        assert!(size < 1_024, "{size}");
+    }
+}
+
+#[test]
+fn missing_members_have_their_default_and_unknown_ones_are_kept() {
+    let read = read(r#"{"epoch":7,"quota":{"a":[1]},"cause":"solar_flare"}"#).value;
+    assert_eq!(
+        (read.state, read.epoch, read.cause),
+        (CircuitState::Closed, 7, Some(Cause::Unknown))
+    );
+    assert_eq!(encode(&read).unwrap().members()["quota"], serde_json::json!({"a": [1]}));
+}
+
+#[test]
+fn what_cannot_be_read_is_empty_and_marked_as_corrupt() {
+    for text in [
+        r#"{"state":"half_closed"}"#,
+        r#"{"state":1}"#,
+        r#"{"epoch":-1}"#,
+        r#"{"failures":[[1]]}"#,
+        r#"{"probes":[["not hex",1]]}"#,
+        r#"{"override":{"mode":"explode","until":1}}"#,
+        r#"{"buckets":[]}"#,
+        r#"{"changed_at":"yesterday"}"#,
+    ] {
+        let read = read(text);
+        assert_eq!(
+            (read.corruption, read.value),
+            (Some(Corruption::Unreadable), CircuitRecord::default())
+        );
+    }
+}
+
+#[test]
+fn a_record_is_kept_a_day_longer_than_it_says_and_never_for_ever() {
+    let day = seconds(86_400);
+    let record = CircuitRecord { open_until: START + seconds(60), ..CircuitRecord::default() };
+    assert_eq!(record.keep_for(START), day + seconds(60));
+    assert_eq!(CircuitRecord::default().keep_for(START), day);
+    assert_eq!(counting().keep_for(START), day + seconds(3_600));
+    let corrupt =
+        CircuitRecord { open_until: Timestamp::from_millis(i64::MAX), ..CircuitRecord::default() };
+    assert_eq!(corrupt.keep_for(START), day * 367);
+}

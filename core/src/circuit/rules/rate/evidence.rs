@@ -1,0 +1,242 @@
+//! Whether a sample is enough evidence that the rate is over its threshold.
+
+use std::time::Duration;
+
+use super::buckets::{covered, start_of};
+use crate::{
+    Timestamp,
+    circuit::{Bucket, Cause},
+};
+
+/// How sure the writer must be that the true rate is over the floor, in nats: at the floor itself a
+/// sample as bad as this one has a chance of at most e^−15, one in three million (Chernoff, *Annals
+/// of Mathematical Statistics* 23, 1952). A normal distribution has a thinner tail; with it a rate of
+/// three quarters of the threshold opened a circuit once in some days.
+const EVIDENCE: f64 = 15.0;
+
+/// The same for the short windows. They are looked at more often and so err more often.
+const EVIDENCE_IN_SHORT_WINDOW: f64 = 16.0;
+
+/// The floor, as a part of the threshold. A rate of three quarters of the threshold must not open the
+/// circuit, not even once in weeks; a rate above the threshold must do so after few reports.
+const FLOOR: f64 = 0.75;
+
+/// Windows that are looked at besides the rule's own, with the share of calls that must fail there:
+/// an outage shows in them long before it fills a minute. With these a dead dependency opens a
+/// circuit of 20 % at 100 calls/s within two seconds in 99 of 100 cases.
+const SHORT_WINDOWS: [(Duration, f64); 3] = [
+    (Duration::from_secs(8), 0.30),
+    (Duration::from_secs(2), 0.35),
+    (Duration::from_secs(1), 0.45),
+];
+
+/// Failed calls or slow calls: the same rule, on other numbers of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Failed,
+    Slow,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 2] = [Self::Failed, Self::Slow];
+
+    pub(super) fn cause(self) -> Cause {
+        match self {
+            Self::Failed => Cause::FailureRate,
+            Self::Slow => Cause::SlowCalls,
+        }
+    }
+
+    /// The calls and the reports of this kind in a bucket.
+    fn of(self, bucket: &Bucket) -> (f64, f64) {
+        let (calls, reports) = match self {
+            Self::Failed => (bucket.failures, bucket.failed_reports),
+            Self::Slow => (bucket.slow, bucket.slow_reports),
+        };
+        (f64::from(calls), f64::from(reports))
+    }
+}
+
+/// Whether the rate of one kind is over its threshold.
+pub(super) fn is_over(
+    buckets: &[Bucket],
+    kind: Kind,
+    threshold: f64,
+    (window, minimum_calls): (Duration, u32),
+    now: Timestamp,
+) -> bool {
+    let whole = Sample::of(buckets, kind, now, window);
+    if whole.calls < f64::from(minimum_calls) {
+        return false;
+    }
+    let floor = threshold * FLOOR;
+    let seen = covered(buckets, window, now);
+    // When a fleet has just begun to call, four of twenty are no rate yet. All of them are.
+    let decides = seen * 4 >= window || whole.bad >= whole.calls;
+    if whole.rate() >= threshold && (whole.is_exact() && decides || whole.is_surely_over(floor)) {
+        return true;
+    }
+    let calls_per_second = whole.calls / seen.as_secs_f64();
+    SHORT_WINDOWS.iter().filter(|(span, _)| *span * 4 <= window).any(|(span, least)| {
+        let recent = Sample::of(buckets, kind, now, *span);
+        // The calls are those that the whole window promises: in two seconds too few good calls are
+        // sampled to count them.
+        let promised = calls_per_second * now.since(start_of(*span, now)).as_secs_f64();
+        let expected = promised.max(recent.calls);
+        let weight = recent.weight_of_bad();
+        recent.bad >= expected * threshold.max(*least)
+            && surprise_of_count(recent.bad / weight, floor * expected / weight)
+                >= EVIDENCE_IN_SHORT_WINDOW
+    })
+}
+
+/// What the reports of a span of time say about one kind of call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) calls: f64,
+    pub(super) bad: f64,
+    reports: f64,
+    /// Sums of squared weights, from which the uncertainty follows.
+    bad_squares: f64,
+    good_squares: f64,
+}
+
+impl Sample {
+    pub(super) fn of(buckets: &[Bucket], kind: Kind, now: Timestamp, span: Duration) -> Self {
+        let start = start_of(span, now);
+        let mut sample = Self::default();
+        for bucket in buckets.iter().filter(|bucket| bucket.at >= start) {
+            let (calls, reports) = (f64::from(bucket.calls), f64::from(bucket.reports));
+            let (bad, bad_reports) = kind.of(bucket);
+            sample.calls += calls;
+            sample.bad += bad;
+            sample.reports += reports;
+            sample.bad_squares += bad * bad / bad_reports.max(1.0);
+            sample.good_squares +=
+                (calls - bad).max(0.0).powi(2) / (reports - bad_reports).max(1.0);
+        }
+        sample
+    }
+
+    pub(super) fn rate(&self) -> f64 {
+        if self.calls > 0.0 { self.bad / self.calls } else { 0.0 }
+    }
+
+    /// Whether every call was reported, so that there is nothing to estimate.
+    fn is_exact(&self) -> bool {
+        self.calls <= self.reports
+    }
+
+    fn weight_of_bad(&self) -> f64 {
+        if self.bad > 0.0 { (self.bad_squares / self.bad).max(1.0) } else { 1.0 }
+    }
+
+    fn weight_of_good(&self) -> f64 {
+        let good = self.calls - self.bad;
+        if good > 0.0 { (self.good_squares / good).max(1.0) } else { 1.0 }
+    }
+
+    /// Whether the true rate is over `floor`, for the number of reports that this sample is worth.
+    fn is_surely_over(&self, floor: f64) -> bool {
+        let weight = (1.0 - floor) * self.weight_of_bad() + floor * self.weight_of_good();
+        let worth = self.calls / weight;
+        worth * surprise_of_rate(self.rate(), floor) >= EVIDENCE
+    }
+}
+
+/// How surprising a rate of `rate` or more is where `expected` is true, in nats a report: the
+/// exponent of the bound for a binomial distribution.
+fn surprise_of_rate(rate: f64, expected: f64) -> f64 {
+    if rate <= expected {
+        return 0.0;
+    }
+    relative_entropy(rate, expected) + relative_entropy(1.0 - rate, 1.0 - expected)
+}
+
+/// How surprising so many reports or more are where `expected` are true, in nats: the same for a
+/// Poisson distribution.
+fn surprise_of_count(reports: f64, expected: f64) -> f64 {
+    if reports <= expected {
+        return 0.0;
+    }
+    relative_entropy(reports, expected) - (reports - expected)
+}
+
+/// `a · ln(a / b)`, which is zero where `a` is.
+fn relative_entropy(a: f64, b: f64) -> f64 {
+    if a > 0.0 { a * (a / b.max(f64::MIN_POSITIVE)).ln() } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_evident_where_chance_explains_it_once_in_three_million() {
+        // Half of so many calls failed, each reported or one in ten, against three eighths of them.
+        for (calls, weight, is_sure) in
+            [(460.0, 1.0, false), (470.0, 1.0, true), (4_600.0, 10.0, false), (4_700.0, 10.0, true)]
+        {
+            let (bad, squares) = (calls / 2.0, calls / 2.0 * weight);
+            let reports = calls / weight;
+            let sample =
+                Sample { calls, bad, reports, bad_squares: squares, good_squares: squares };
+            assert_eq!(sample.is_surely_over(0.375), is_sure, "{calls} calls, {reports} reports");
+        }
+    }
+
+    /// So many calls, every one of them reported or one in `weight`, so long before `now`.
+    fn bucket(now: Timestamp, before: u64, calls: u32, bad: u32, weight: u32) -> Bucket {
+        Bucket {
+            at: now - Duration::from_secs(before),
+            calls,
+            failures: bad,
+            reports: (calls - bad) / weight + bad / weight,
+            failed_reports: bad / weight,
+            ..Bucket::default()
+        }
+    }
+
+    #[test]
+    fn what_opens_a_circuit_of_twenty_percent_and_what_only_looks_like_it() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let minute = |calls, bad, weight| bucket(now, 59, calls, bad, weight);
+        let cases = [
+            ("a fifth, all reported", 0.2, vec![minute(1_000, 200, 1)], true),
+            ("a little less", 0.2, vec![minute(1_000, 199, 1)], false),
+            // As good as certain that it is over a tenth, far from it that it is over 15 %.
+            ("a fifth by a sample", 0.2, vec![minute(5_000, 1_000, 10)], false),
+            ("two fifths by a sample", 0.2, vec![minute(5_000, 2_000, 10)], true),
+            // A hundred calls a second are promised: sixteen failures are not all of them.
+            (
+                "failures before the good calls",
+                0.2,
+                vec![minute(6_000, 0, 10), bucket(now, 1, 16, 16, 1)],
+                false,
+            ),
+            (
+                "as many failures as calls are promised",
+                0.2,
+                vec![minute(6_000, 0, 10), bucket(now, 1, 200, 200, 1)],
+                true,
+            ),
+            // Certainly over three quarters of either threshold, over one of them.
+            (
+                "46 % of a second under 50 %",
+                0.5,
+                vec![minute(6_000, 0, 1), bucket(now, 1, 4_000, 1_840, 1)],
+                false,
+            ),
+            (
+                "46 % of a second over 45 %",
+                0.45,
+                vec![minute(6_000, 0, 1), bucket(now, 1, 4_000, 1_840, 1)],
+                true,
+            ),
+        ];
+        for (case, threshold, buckets, opens) in cases {
+            let rule = (Duration::from_secs(60), 20);
+            assert_eq!(is_over(&buckets, Kind::Failed, threshold, rule, now), opens, "{case}");
+        }
+    }
+}

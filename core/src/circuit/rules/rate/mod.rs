@@ -1,0 +1,230 @@
+//! The rate rule: a sample of the calls, from which the writer judges the rate.
+//!
+//! An outcome is reported with a chance of 1/w and counts for w calls. The weight is read off the
+//! record, so that the whole fleet together writes about once a second, and more often while the
+//! rate is near the threshold. An instance keeps nothing between calls.
+
+mod buckets;
+mod evidence;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    buckets::{covered, with_report},
+    evidence::{Kind, Sample, is_over},
+};
+use super::{
+    quorum::{self, size},
+    report::Report,
+    verdict::{Sampling, Verdict},
+};
+use crate::{
+    Timestamp,
+    circuit::{
+        Bucket, CircuitRecord, Failure, Instance,
+        policy::{fault::Faults, seconds},
+    },
+};
+
+/// How many good and bad calls the fleet reports each second: while the rate is low, and from half
+/// of the threshold on. Low, this is the one to two writes a second that a healthy circuit may cost.
+/// A bad call says more than a good one, because an outage shows first in the bad calls.
+const REPORTS: (f64, f64) = (0.8, 1.25);
+const REPORTS_NEAR_THRESHOLD: (f64, f64) = (8.0, 8.0);
+
+/// How many reports a second the fleet would make if every call failed from now on: an outage must
+/// not overload the store with reports.
+const REPORTS_IN_OUTAGE: f64 = 40.0;
+
+/// The most instances of a quorum. The record holds the last failure of each.
+const MOST_INSTANCES: u32 = 4;
+
+/// Opens the circuit when a share of the calls fails within a window.
+///
+/// The outcomes are sampled, so that a busy fleet costs no more than a quiet one. The circuit opens
+/// when two things hold: the rate in the sample is over the threshold, and the true rate is over
+/// three quarters of the threshold with a chance of error of one in three million. Where every call
+/// was reported, as in a fleet of one call a second, the rate itself decides once a quarter of the
+/// window was seen, or at once if every call failed.
+///
+/// "`n` failures in a row" is `RateRule::new(1.0, window, n)`: the calls of a fleet have no order.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify_core::circuit::{CircuitPolicy, RateRule};
+///
+/// // A fifth of at least 50 calls in a minute fails, or half of them take two seconds or longer.
+/// let rule = RateRule::new(0.2, Duration::from_secs(60), 50)
+///     .with_slow_calls(0.5, Duration::from_secs(2));
+/// let policy = CircuitPolicy::new(rule);
+/// # let _ = policy;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RateRule {
+    /// The share of failed calls that opens the circuit: more than 0, at most 1.
+    pub failures: f64,
+    /// The window: 1 s to 1 h.
+    #[serde(with = "seconds")]
+    pub window: Duration,
+    /// With fewer calls than this in the window the circuit stays closed. At least 1.
+    pub minimum_calls: u32,
+    /// From how many instances the failures must come: 1 to 4. The default is 1.
+    #[serde(default = "quorum::one")]
+    pub quorum: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slow: Option<SlowCalls>,
+}
+
+/// When a call is slow, and which share of slow calls opens the circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlowCalls {
+    rate: f64,
+    #[serde(with = "seconds")]
+    after: Duration,
+}
+
+impl RateRule {
+    /// A sample is not worth more conflicts than this.
+    pub(super) const MOST_CONFLICTS: u32 = 4;
+
+    /// Opens the circuit when the share `failures` of at least `minimum_calls` calls within `window`
+    /// failed.
+    #[must_use]
+    pub fn new(failures: f64, window: Duration, minimum_calls: u32) -> Self {
+        Self { failures, window, minimum_calls, quorum: 1, slow: None }
+    }
+
+    /// Opens the circuit also when the share `rate` of the calls took `after` or longer.
+    ///
+    /// `rate` is more than 0 and at most 1, `after` is 1 ms to 15 min. The default is no limit.
+    #[must_use]
+    pub fn with_slow_calls(self, rate: f64, after: Duration) -> Self {
+        Self { slow: Some(SlowCalls { rate, after }), ..self }
+    }
+
+    /// Requires failures from `quorum` instances.
+    ///
+    /// If fewer instances take the rate over the threshold, the circuit opens for them only.
+    #[must_use]
+    pub fn with_quorum(self, quorum: u32) -> Self {
+        Self { quorum, ..self }
+    }
+
+    pub(super) fn add_faults(&self, faults: &mut Faults) {
+        faults.check_share("rule.rate.failures", self.failures);
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+        faults.check_duration("rule.rate.window", self.window, second, hour);
+        faults.check_count("rule.rate.minimum_calls", self.minimum_calls, 1, u32::MAX);
+        faults.check_count("rule.rate.quorum", self.quorum, 1, MOST_INSTANCES);
+        if let Some(SlowCalls { rate, after }) = self.slow {
+            faults.check_share("rule.rate.slow.rate", rate);
+            faults.check_duration(
+                "rule.rate.slow.after",
+                after,
+                Faults::SHORTEST,
+                Faults::LONGEST_CALL,
+            );
+        }
+    }
+
+    /// Counts a report. The circuit opens when a rate is over its threshold.
+    pub(super) fn count(&self, record: &CircuitRecord, report: &Report, now: Timestamp) -> Verdict {
+        let buckets = with_report(&record.buckets, report, self.window, now);
+        let failed = report.is_bad().then_some(report.instance);
+        let failures = self.last_failures(record, failed, now);
+        match self.kind_over_threshold(&buckets, now) {
+            Some(kind) if self.quorum <= 1 || quorum::is_met(&failures, self.quorum) => {
+                Verdict::Opens(kind.cause())
+            }
+            _ => Verdict::Counted(CircuitRecord { buckets, failures, ..record.clone() }),
+        }
+    }
+
+    /// Whether a rate is at least half of its threshold.
+    pub(super) fn shows_failures(&self, record: &CircuitRecord, now: Timestamp) -> bool {
+        self.thresholds().any(|(kind, threshold)| {
+            let sample = Sample::of(&record.buckets, kind, now, self.window);
+            sample.bad > 0.0 && sample.rate() >= threshold / 2.0
+        })
+    }
+
+    /// Reads the weights of reports off the record. An empty record asks for a report of every call.
+    pub(super) fn sampling(&self, record: &CircuitRecord, now: Timestamp) -> Sampling {
+        let seconds = covered(&record.buckets, self.window, now).as_secs_f64();
+        let [failed, slow] =
+            Kind::ALL.map(|kind| Sample::of(&record.buckets, kind, now, self.window));
+        let calls = failed.calls / seconds;
+        let bad = (failed.bad + slow.bad).min(failed.calls) / seconds;
+        let (good_reports, bad_reports) =
+            if self.shows_failures(record, now) { REPORTS_NEAR_THRESHOLD } else { REPORTS };
+        Sampling {
+            good: whole(((calls - bad) / good_reports).ceil()),
+            bad: whole((bad / bad_reports).max(calls / REPORTS_IN_OUTAGE).ceil()),
+        }
+    }
+
+    /// Whether a rate is over its threshold, `instance` is one of those that fail, and only the
+    /// quorum keeps the circuit closed.
+    pub(super) fn is_instance_local(
+        &self,
+        record: &CircuitRecord,
+        instance: Instance,
+        now: Timestamp,
+    ) -> bool {
+        let failures = self.last_failures(record, Some(instance), now);
+        self.kind_over_threshold(&record.buckets, now).is_some()
+            && !quorum::is_met(&failures, self.quorum)
+    }
+
+    #[inline]
+    pub(super) fn slow_after(&self) -> Option<Duration> {
+        self.slow.map(|slow| slow.after)
+    }
+
+    /// The kinds of bad calls that the rule looks at, with their thresholds.
+    fn thresholds(&self) -> impl Iterator<Item = (Kind, f64)> {
+        let slow = self.slow.map(|slow| (Kind::Slow, slow.rate));
+        [(Kind::Failed, self.failures)].into_iter().chain(slow)
+    }
+
+    /// The kind of bad calls whose rate is over its threshold.
+    fn kind_over_threshold(&self, buckets: &[Bucket], now: Timestamp) -> Option<Kind> {
+        let window = (self.window, self.minimum_calls);
+        self.thresholds()
+            .find(|(kind, threshold)| is_over(buckets, *kind, *threshold, window, now))
+            .map(|(kind, _)| kind)
+    }
+
+    /// With a quorum, the last failures of as many instances as the quorum asks for.
+    fn last_failures(
+        &self,
+        record: &CircuitRecord,
+        failed: Option<Instance>,
+        now: Timestamp,
+    ) -> Vec<Failure> {
+        let stays = |failure: &&Failure| {
+            now.since(failure.at) < self.window && Some(failure.instance) != failed
+        };
+        let mut failures: Vec<Failure> = record.failures.iter().filter(stays).copied().collect();
+        failures.extend(failed.map(|instance| Failure { at: now, instance }));
+        let kept = if self.quorum > 1 { size(self.quorum) } else { 0 };
+        failures.drain(..failures.len().saturating_sub(kept));
+        failures
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a weight is within what a u32 holds; the cast saturates"
+)]
+fn whole(weight: f64) -> u32 {
+    weight.clamp(1.0, 1_000_000.0) as u32
+}

@@ -1,0 +1,28 @@
+use crate::circuit::{Cause, CircuitRecord};
+
+/// What a rule decides about a report while the circuit is closed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// The circuit stays closed; this is the record with the report counted.
+    Counted(CircuitRecord),
+    /// The circuit opens.
+    Opens(Cause),
+}
+
+/// For how many calls one report counts: a call is reported with a chance of one in its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// The weight of a call that succeeded in time.
+    pub good: u32,
+    /// The weight of a call that failed or was slow.
+    pub bad: u32,
+}
+
+impl Sampling {
+    /// Every call is reported.
+    pub(in crate::circuit) const EVERY_CALL: Self = Self { good: 1, bad: 1 };
+
+    pub(in crate::circuit) fn weight(self, is_bad: bool) -> u32 {
+        if is_bad { self.bad } else { self.good }
+    }
+}

@@ -1,0 +1,79 @@
+//! What one check works with: two clients of the same store, and unused names.
+
+use std::{
+    sync::Arc,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Breakable, Subject,
+    client::Client,
+    verdict::{Shortfall, Verdict},
+};
+use crate::{
+    Timestamp,
+    circuit::{CircuitName, CircuitRecord},
+    register::{Record, RecordKey, RecordKind, RecordName, WriteId},
+    token::{TokenKey, TokenRecord},
+};
+
+pub(super) struct Trial<'a> {
+    pub(super) subject: &'a dyn Subject,
+    pub(super) client: Client,
+    pub(super) other: Client,
+    unique: String,
+    names: AtomicU32,
+}
+
+/// A kind of record that no store has heard of.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct NewRecord {}
+
+impl Record for NewRecord {
+    const KIND: RecordKind = RecordKind::new("conformance");
+
+    fn keep_for(&self, _now: Timestamp) -> Duration {
+        Duration::from_secs(3_600)
+    }
+}
+
+impl<'a> Trial<'a> {
+    pub(super) async fn of(subject: &'a dyn Subject) -> Verdict<Self> {
+        let any = RecordName::new("any")?;
+        let keys = [
+            RecordKey::of::<TokenRecord>(any.clone()),
+            RecordKey::of::<CircuitRecord>(any.clone()),
+            RecordKey::of::<NewRecord>(any),
+        ];
+        let stale_keys = keys.into_iter().filter(|key| subject.reads_may_be_stale(key));
+        let stale: Arc<[RecordKind]> = stale_keys.map(|key| key.kind).collect();
+        let client = Client::new(subject.fresh().await?, Arc::clone(&stale));
+        let other = Client::new(subject.fresh().await?, stale);
+        let mut unique = WriteId::random().to_string();
+        unique.truncate(20);
+        Ok(Self { subject, client, other, unique, names: AtomicU32::new(0) })
+    }
+
+    /// A name that nobody has used.
+    pub(super) fn name(&self) -> String {
+        format!("check-{}-{}", self.unique, self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The key of a token that nobody has written.
+    pub(super) fn token(&self) -> Verdict<RecordKey> {
+        Ok(RecordKey::from(&TokenKey::new(self.name())?))
+    }
+
+    /// The key of a circuit that nobody has written.
+    pub(super) fn circuit(&self) -> Verdict<RecordKey> {
+        Ok(RecordKey::from(&CircuitName::new(self.name())?))
+    }
+
+    /// The subject's breakable register.
+    pub(super) fn breakable(&self) -> Verdict<Arc<dyn Breakable>> {
+        self.subject.faulty().ok_or_else(Shortfall::cannot_break)
+    }
+}

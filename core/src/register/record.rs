@@ -1,0 +1,91 @@
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Body, Corruption, RecordKind, Swap, Versioned};
+use crate::{StoreError, StoreErrorKind, Timestamp};
+
+/// A record that a register can hold: what is stored, and under which kind of key.
+///
+/// A new kind of record is one type that implements this trait. No store needs a change for it. Its
+/// form in the store is what `serde` makes of it, which must be a JSON object. Its default is the
+/// *empty* record, which represents a record that is absent or corrupt.
+///
+/// Let the record keep the members that it does not know, so that an older version of your program
+/// does not drop what a newer one has stored.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify_core::{Timestamp, register::{Record, RecordKind}};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Default, Serialize, Deserialize)]
+/// struct Quota {
+///     #[serde(default)]
+///     used: u64,
+///     #[serde(flatten)]
+///     unknown: serde_json::Map<String, serde_json::Value>,
+/// }
+///
+/// impl Record for Quota {
+///     const KIND: RecordKind = RecordKind::new("quota");
+///
+///     fn keep_for(&self, _now: Timestamp) -> Duration {
+///         Duration::from_secs(86_400)
+///     }
+/// }
+/// ```
+pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync + 'static {
+    /// The kind of all records of this type.
+    const KIND: RecordKind;
+
+    /// How long a store must keep the record, counted from `now`. A store may delete it later.
+    fn keep_for(&self, now: Timestamp) -> Duration;
+}
+
+/// Writes a record as a body.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object.
+pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(members)) => Ok(Body::from(members)),
+        Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Corruption::NotAnObject)),
+        Err(error) => Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
+    }
+}
+
+/// Reads a body as a record. Total: a corrupt body becomes the empty record, with the version of the
+/// body and the reason.
+#[must_use]
+pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
+    let Versioned { value, version, corruption } = body;
+    let (value, corruption) = match corruption {
+        Some(corruption) => (T::default(), Some(corruption)),
+        None => match serde_json::from_value(Value::Object(value.into())) {
+            Ok(record) => (record, None),
+            Err(_) => (T::default(), Some(Corruption::Unreadable)),
+        },
+    };
+    if let Some(corruption) = corruption {
+        tracing::warn!(
+            kind = %T::KIND, write_id = %version.id(), %corruption,
+            "a stored record is corrupt and counts as empty"
+        );
+    }
+    Versioned { value, version, corruption }
+}
+
+impl Swap<Body> {
+    /// The same answer, with the record in it decoded.
+    pub(super) fn decode<T: Record>(self) -> Swap<T> {
+        match self {
+            Self::Applied(version) => Swap::Applied(version),
+            Self::Conflict(current) => Swap::Conflict(current.map(decode)),
+        }
+    }
+}

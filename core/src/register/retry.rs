@@ -1,0 +1,268 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    Body, PollPolicy, Record, RecordKey, RecordName, Register, Swap, Version, Versioned, WriteId,
+    decode, encode,
+};
+use crate::{
+    Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
+    chance::Chance,
+    clock::{Clock, SystemClock},
+};
+
+/// How long one whole read or write may take, with all its retries.
+pub const OPERATION: Duration = Duration::from_millis(500);
+
+/// The same for the first operation on a store, which also connects.
+pub(crate) const FIRST_OPERATION: Duration = Duration::from_secs(2);
+
+/// The base and the cap of the full-jitter back-off (Brooker: *Exponential Backoff And Jitter*, AWS
+/// 2015). The cap leaves time for several attempts within one operation.
+const BACK_OFF_BASE: Duration = Duration::from_millis(10);
+const BACK_OFF_CAP: Duration = Duration::from_millis(100);
+
+/// A store with retries: every operation on the one-shot [`Register`] is carried to its end.
+///
+/// An operation is retried while it was not applied, and sent again with the same id while it is
+/// ambiguous. It ends after 500 ms or with the invocation, whichever comes first. Until the first
+/// operation on the store is over, operations have 2 s, because the first one also connects.
+///
+/// A throttled operation is not retried here. The caller's next operation is the retry, at the
+/// caller's own rate and with its own jitter. If each operation retried, one call of a fleet that is
+/// too fast for its store would become ten, and the store would stay overloaded.
+///
+/// Create one value for each store. Clones share the store and its state.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_backend_memory::MemoryBackend;
+/// use funcify_core::{
+///     circuit::CircuitRecord,
+///     register::{RecordName, RetryingRegister, Swap, WriteId},
+/// };
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let store = RetryingRegister::new(MemoryBackend::default());
+/// let name = RecordName::new("auth0")?;
+///
+/// let record = CircuitRecord::default();
+/// let swap = store.swap_record(&name, None, WriteId::random(), &record).await?;
+/// assert!(matches!(swap, Swap::Applied(_)));
+/// assert_eq!(store.read_record(&name).await?.map(|found| found.value), Some(record));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct RetryingRegister {
+    register: Arc<dyn Register>,
+    /// Whether the first operation is over.
+    connected: Arc<AtomicBool>,
+}
+
+impl RetryingRegister {
+    /// Wraps a store.
+    #[must_use]
+    pub fn new(register: impl Register) -> Self {
+        Self { register: Arc::new(register), connected: Arc::default() }
+    }
+
+    /// Reads the record of type `T` at `name`. A corrupt record is read as the empty one.
+    ///
+    /// # Errors
+    ///
+    /// The last error of the store once the time is up. At once if the store throttled the request,
+    /// denied it, or cannot take it. [`StoreErrorKind::Timeout`] if less than 50 ms of the
+    /// invocation are left: the operation is not started then.
+    pub async fn read_record<T: Record>(
+        &self,
+        name: &RecordName,
+    ) -> Result<Option<Versioned<T>>, StoreError> {
+        let key = RecordKey::of::<T>(name.clone());
+        Ok(self.start(&key)?.read().await?.map(decode))
+    }
+
+    /// Replaces the record of type `T` at `name` by `next` if its version is still `expected`.
+    ///
+    /// An ambiguous attempt is repeated with the same `id`. Reading again would prove nothing,
+    /// because the first attempt may arrive later. A conflict after an ambiguous attempt is ambiguous
+    /// too, because our write may be what the other one replaced. An attempt that was not applied
+    /// is repeated after a read of the record, unless the store throttled it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Ambiguous`] if the write may have been applied. After any other error it
+    /// was not; the kinds are those of [`read_record`](Self::read_record).
+    pub async fn swap_record<T: Record>(
+        &self,
+        name: &RecordName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &T,
+    ) -> Result<Swap<T>, StoreError> {
+        let key = RecordKey::of::<T>(name.clone());
+        let operation = self.start(&key)?;
+        let keep_for = next.keep_for(SystemClock.now());
+        let write = Write { expected, id, body: &encode(next)?, keep_for };
+        Ok(operation.swap(&write).await?.decode())
+    }
+
+    pub(crate) fn poll_policy(&self) -> PollPolicy {
+        self.register.poll_policy()
+    }
+
+    fn start<'a>(&'a self, key: &'a RecordKey) -> Result<Operation<'a>, StoreError> {
+        let is_connected = self.connected.load(Ordering::Relaxed);
+        let limit = if is_connected { OPERATION } else { FIRST_OPERATION };
+        let mut ends = Instant::now() + limit;
+        if let Some(deadline) = Deadline::current() {
+            if deadline.remaining() < Deadline::LEAST {
+                return Err(out_of_time(StoreErrorKind::Timeout));
+            }
+            ends = ends.min(deadline.ends());
+        }
+        Ok(Operation { store: self, key, ends })
+    }
+}
+
+/// One operation on the record at `key`.
+struct Operation<'a> {
+    store: &'a RetryingRegister,
+    key: &'a RecordKey,
+    ends: Instant,
+}
+
+/// What one swap asks for.
+struct Write<'a> {
+    expected: Option<Version>,
+    id: WriteId,
+    body: &'a Body,
+    keep_for: Duration,
+}
+
+impl Operation<'_> {
+    async fn read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
+        let mut attempts = 0;
+        loop {
+            let error = match self.try_read().await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            if !is_retried(&error) || !self.back_off(&mut attempts).await {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn swap(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
+        let mut attempts = 0;
+        let mut ambiguous: Option<StoreError> = None;
+        loop {
+            let error = match (self.try_swap(write).await, ambiguous.take()) {
+                (Ok(Swap::Conflict(_)), Some(ambiguous)) => return Err(ambiguous),
+                (Ok(swap), _) => return Ok(swap),
+                (Err(error), before) => Failed::of(error, before),
+            };
+            if !error.is_retried || !self.back_off(&mut attempts).await {
+                return Err(error.answer);
+            }
+            if error.answer.kind() == StoreErrorKind::Ambiguous {
+                ambiguous = Some(error.answer);
+                continue;
+            }
+            if let Some(current) = self.changed(write.expected).await? {
+                return Ok(Swap::Conflict(current));
+            }
+            // The read may have taken the rest of the time.
+            if !self.has_time_at(Instant::now()) {
+                return Err(error.answer);
+            }
+        }
+    }
+
+    /// What is there now, if it is not `expected`. A read that fails for the moment proves nothing.
+    async fn changed(
+        &self,
+        expected: Option<Version>,
+    ) -> Result<Option<Option<Versioned<Body>>>, StoreError> {
+        match self.try_read().await {
+            Ok(current) => {
+                let is_changed = current.as_ref().map(|found| found.version) != expected;
+                Ok(is_changed.then_some(current))
+            }
+            Err(error) if is_retried(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn try_read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
+        timeout_at(self.ends, self.store.register.read(self.key))
+            .await
+            .unwrap_or_else(|_| Err(out_of_time(StoreErrorKind::Timeout)))
+    }
+
+    async fn try_swap(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
+        let Write { expected, id, body, keep_for } = *write;
+        timeout_at(self.ends, self.store.register.swap(self.key, expected, id, body, keep_for))
+            .await
+            .unwrap_or_else(|_| Err(out_of_time(StoreErrorKind::Ambiguous)))
+    }
+
+    /// Sleeps with full jitter; `false` without a sleep if there is no time for another attempt.
+    async fn back_off(&self, attempts: &mut u32) -> bool {
+        let bound = BACK_OFF_CAP.min(BACK_OFF_BASE * 2_u32.saturating_pow((*attempts).min(8)));
+        *attempts = attempts.saturating_add(1);
+        // Drawn from fresh entropy: copies of one process image must not retry in step.
+        let wake = Instant::now() + Chance::from_entropy().up_to(bound);
+        if !self.has_time_at(wake) {
+            return false;
+        }
+        sleep(wake - Instant::now()).await;
+        true
+    }
+
+    fn has_time_at(&self, moment: Instant) -> bool {
+        moment + Deadline::LEAST <= self.ends
+    }
+}
+
+impl Drop for Operation<'_> {
+    /// Over is over, also for an operation that its caller gave up.
+    fn drop(&mut self) {
+        self.store.connected.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The error of an attempt, seen together with the attempts before it.
+struct Failed {
+    /// What the caller gets if this was the last attempt.
+    answer: StoreError,
+    is_retried: bool,
+}
+
+impl Failed {
+    /// After an ambiguous attempt the operation stays ambiguous, whatever a later attempt says.
+    fn of(error: StoreError, ambiguous: Option<StoreError>) -> Self {
+        let is_retried = is_retried(&error);
+        let is_ambiguous = error.kind() == StoreErrorKind::Ambiguous;
+        let answer = ambiguous.filter(|_| !is_ambiguous).unwrap_or(error);
+        Self { answer, is_retried }
+    }
+}
+
+/// Whether the same request may succeed in a few milliseconds.
+fn is_retried(error: &StoreError) -> bool {
+    error.is_transient() && error.kind() != StoreErrorKind::Throttled
+}
+
+fn out_of_time(kind: StoreErrorKind) -> StoreError {
+    StoreError::new("store", kind, DeadlineExceeded)
+}

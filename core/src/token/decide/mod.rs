@@ -1,0 +1,179 @@
+//! What to do about a token, given its record. Pure: the time and the draw are arguments.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::{AccessToken, TokenPolicy, TokenRecord};
+use crate::{Timestamp, register::WriteId};
+
+/// How steeply the chance of a refresh rises towards the end of the refresh window.
+///
+/// With 8, one call in 3,000 (e⁻⁸) refreshes as the window opens and every call as it closes. A busy
+/// fleet refreshes early in the window, a quiet one still in time.
+const STEEPNESS: f64 = 8.0;
+
+/// Who asks for the token.
+#[derive(Clone, Debug)]
+pub struct Asker<'a> {
+    /// The getter, by the id under which it takes leases.
+    pub holder: WriteId,
+    /// The digest of everything that shapes the wanted token: [`TokenRecord::digest`].
+    pub digest: &'a str,
+    /// The keyed digest of the configured secret:
+    /// [`RememberedFailure::cred`](super::RememberedFailure::cred).
+    pub cred: Option<&'a str>,
+    /// For how long this process has seen the same version of the record, by a monotonic clock.
+    pub watched: Duration,
+    /// The token that an API rejected, if that is why a new one is wanted.
+    pub rejected: Option<&'a AccessToken>,
+}
+
+/// What to do about a token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// The stored token is good: use it.
+    Use,
+    /// This getter holds the lease: ask the provider.
+    Mint,
+    /// Another getter is asking: go on with a valid token, or read again a little later.
+    Wait {
+        /// When its lease is over.
+        until: Timestamp,
+    },
+    /// An API rejected the token, but the token was renewed for that reason only just now.
+    RejectedTooOften {
+        /// When it may be renewed again.
+        until: Timestamp,
+    },
+    /// The provider failed a moment ago: nobody asks it for now.
+    BackOff {
+        /// When it may be asked again.
+        until: Timestamp,
+    },
+    /// Try to take the lease by writing this record on top of what was read.
+    Take(Box<TokenRecord>),
+    /// The key holds the token of somebody who asks for another one: never use it, never overwrite
+    /// it.
+    KeyInUse,
+}
+
+/// Decides what to do about a token.
+///
+/// The order of the rules matters: a usable token, a lease, the limit for rejected tokens, a
+/// remembered failure, and otherwise the lease is taken. If the limit came before the lease, it would
+/// fail a thousand callers who only need to wait for the one who is renewing.
+///
+/// `chance` is uniform from 0 to 1 and decides who renews a token that is still valid; 0 always
+/// renews.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify_core::{Timestamp, engine::{Asker, Decision, decide}, register::WriteId};
+/// use funcify_core::token::{TokenPolicy, TokenRecord};
+///
+/// let (policy, now) = (TokenPolicy::default(), Timestamp::from_millis(1_700_000_000_000));
+/// let me = Asker {
+///     holder: WriteId::from_bits(1),
+///     digest: "0123456789abcdef0123456789abcdef",
+///     cred: None,
+///     watched: Duration::ZERO,
+///     rejected: None,
+/// };
+/// let Decision::Take(leased) = decide(&TokenRecord::default(), &me, &policy, now, 0.5) else {
+///     panic!("the lease of an empty record is free");
+/// };
+/// assert_eq!(decide(&leased, &me, &policy, now, 0.5), Decision::Mint);
+///
+/// let other = Asker { holder: WriteId::from_bits(2), ..me };
+/// let until = now + Duration::from_secs(4);
+/// assert_eq!(decide(&leased, &other, &policy, now, 0.5), Decision::Wait { until });
+/// ```
+#[must_use]
+pub fn decide(
+    record: &TokenRecord,
+    asker: &Asker<'_>,
+    policy: &TokenPolicy,
+    now: Timestamp,
+    chance: f64,
+) -> Decision {
+    let record = record.clone().clamped(policy, now);
+    if record.is_foreign(asker.digest, now) {
+        return Decision::KeyInUse;
+    }
+    let record = record.owned(asker.digest);
+    usable(&record, asker, now, chance)
+        .or_else(|| leased(&record, asker, policy, now))
+        .or_else(|| rejected_too_often(&record, asker, now))
+        .or_else(|| failed(&record, asker, now))
+        .unwrap_or_else(|| Decision::Take(Box::new(record.leased(asker, policy, now))))
+}
+
+fn usable(
+    record: &TokenRecord,
+    asker: &Asker<'_>,
+    now: Timestamp,
+    chance: f64,
+) -> Option<Decision> {
+    let is_usable = record.is_valid(now)
+        && !is_rejected(record, asker)
+        && !refreshes_early(record.refresh_at, record.expires_at, now, chance);
+    is_usable.then_some(Decision::Use)
+}
+
+/// A lease also ends for whoever has watched its version for the length of a lease: the clock of its
+/// holder may be wrong.
+fn leased(
+    record: &TokenRecord,
+    asker: &Asker<'_>,
+    policy: &TokenPolicy,
+    now: Timestamp,
+) -> Option<Decision> {
+    let lease = record.lease.as_ref()?;
+    if now >= lease.until || asker.watched >= policy.lease() {
+        return None;
+    }
+    Some(match lease.holder == asker.holder {
+        true => Decision::Mint,
+        false => Decision::Wait { until: lease.until },
+    })
+}
+
+fn rejected_too_often(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -> Option<Decision> {
+    let forced_at = record.forced_at.filter(|_| is_rejected(record, asker))?;
+    let until = forced_at + TokenPolicy::FORCED_INTERVAL;
+    (now < until).then_some(Decision::RejectedTooOften { until })
+}
+
+/// A refused secret binds only the askers with that secret.
+fn failed(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -> Option<Decision> {
+    let failure = record.failure.as_ref()?;
+    let binds = failure.cred.is_none() || failure.cred.as_deref() == asker.cred;
+    (binds && now < failure.until).then_some(Decision::BackOff { until: failure.until })
+}
+
+fn is_rejected(record: &TokenRecord, asker: &Asker<'_>) -> bool {
+    asker.rejected.is_some() && record.token.as_ref() == asker.rejected
+}
+
+/// Whether this call renews a token that is still valid.
+///
+/// Never before the refresh point, always after the expiry. In between the chance rises
+/// exponentially.
+#[must_use]
+pub fn refreshes_early(
+    refresh_at: Timestamp,
+    expires_at: Timestamp,
+    now: Timestamp,
+    chance: f64,
+) -> bool {
+    if now < refresh_at {
+        return false;
+    }
+    let left = expires_at.since(now).as_secs_f64();
+    let window = expires_at.since(refresh_at).as_secs_f64();
+    -chance.ln() * window / STEEPNESS >= left
+}

@@ -1,0 +1,241 @@
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+
+use super::*;
+use crate::{
+    Chance,
+    register::WriteId,
+    token::{Lease, RememberedFailure},
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const ME: WriteId = WriteId::from_bits(1);
+const OTHER: WriteId = WriteId::from_bits(2);
+const DIGEST: &str = "0123456789abcdef0123456789abcdef";
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn me() -> Asker<'static> {
+    Asker {
+        holder: ME,
+        digest: DIGEST,
+        cred: Some("c0ffee00"),
+        watched: Duration::ZERO,
+        rejected: None,
+    }
+}
+
+/// A token of an hour that was minted `age` ago.
+fn aged(age: u64) -> TokenRecord {
+    let minted_at = NOW - seconds(age);
+    TokenRecord {
+        digest: DIGEST.to_owned(),
+        token: Some(AccessToken::new("stored")),
+        token_type: Some("Bearer".to_owned()),
+        minted_at,
+        refresh_at: minted_at + seconds(2_700),
+        expires_at: minted_at + seconds(3_600),
+        ..TokenRecord::default()
+    }
+}
+
+fn with_lease(record: TokenRecord, holder: WriteId, until: Timestamp) -> TokenRecord {
+    TokenRecord { lease: Some(Lease { holder, until }), ..record }
+}
+
+fn with_failure(record: TokenRecord, until: Timestamp, cred: Option<&str>) -> TokenRecord {
+    let failure = RememberedFailure {
+        until,
+        code: "unavailable".to_owned(),
+        count: 1,
+        cred: cred.map(str::to_owned),
+    };
+    TokenRecord { failure: Some(failure), ..record }
+}
+
+fn verdict(record: &TokenRecord, asker: &Asker<'_>, chance: f64) -> &'static str {
+    match decide(record, asker, &TokenPolicy::default(), NOW, chance) {
+        Decision::Use => "use",
+        Decision::Mint => "mint",
+        Decision::Wait { .. } => "wait",
+        Decision::RejectedTooOften { .. } => "rejected too often",
+        Decision::BackOff { .. } => "back off",
+        Decision::Take(_) => "take",
+        Decision::KeyInUse => "key in use",
+    }
+}
+
+#[test]
+fn the_rules_decide_as_in_this_table() {
+    let soon = NOW + seconds(3);
+    let past = NOW - Duration::from_millis(1);
+    let rows = [
+        ("a fresh token", aged(10), 0.0, "use"),
+        ("a due token, a draw that does not refresh", aged(2_800), 0.9, "use"),
+        ("a due token, a draw that refreshes", aged(2_800), 0.0, "take"),
+        ("in the last moment every draw refreshes", aged(3_599), 0.99, "take"),
+        ("an expired token", aged(3_600), 0.99, "take"),
+        ("no record", TokenRecord::default(), 0.99, "take"),
+        ("a fresh token with a lease", with_lease(aged(10), OTHER, soon), 0.0, "use"),
+        ("a due token, another's lease", with_lease(aged(2_800), OTHER, soon), 0.0, "wait"),
+        ("an expired token, my lease", with_lease(aged(3_700), ME, soon), 0.0, "mint"),
+        ("my lease is over", with_lease(aged(3_700), ME, past), 0.0, "take"),
+        ("another's lease is over", with_lease(aged(3_700), OTHER, past), 0.0, "take"),
+        ("a failure is remembered", with_failure(aged(3_700), soon, None), 0.0, "back off"),
+        ("a failure is over", with_failure(aged(3_700), past, None), 0.0, "take"),
+        (
+            "a refusal of my secret",
+            with_failure(aged(3_700), soon, Some("c0ffee00")),
+            0.0,
+            "back off",
+        ),
+        (
+            "a refusal of another secret",
+            with_failure(aged(3_700), soon, Some("deadbeef")),
+            0.0,
+            "take",
+        ),
+        ("a fresh token and a failure", with_failure(aged(10), soon, None), 0.0, "use"),
+        (
+            "another's lease before a failure",
+            with_failure(with_lease(aged(3_700), OTHER, soon), soon, None),
+            0.0,
+            "wait",
+        ),
+        (
+            "another token's key",
+            TokenRecord { digest: "other".into(), ..aged(10) },
+            0.0,
+            "key in use",
+        ),
+        (
+            "another token's key, a day after its end",
+            TokenRecord { digest: "other".into(), ..aged(3_600 + 86_400) },
+            0.0,
+            "take",
+        ),
+    ];
+    for (name, record, chance, expected) in rows {
+        assert_eq!(verdict(&record, &me(), chance), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_rejected_token_is_renewed_only_if_it_is_still_the_stored_one() {
+    let (stored, older) = (AccessToken::new("stored"), AccessToken::new("older"));
+    let rejecting = Asker { rejected: Some(&stored), ..me() };
+    let late = Asker { rejected: Some(&older), ..me() };
+    let forced = TokenRecord { forced_at: Some(NOW - seconds(29)), ..aged(10) };
+    let long_ago = TokenRecord { forced_at: Some(NOW - seconds(30)), ..aged(10) };
+    assert_eq!(verdict(&aged(10), &rejecting, 0.9), "take");
+    assert_eq!(verdict(&aged(10), &late, 0.9), "use");
+    assert_eq!(verdict(&forced, &rejecting, 0.9), "rejected too often");
+    assert_eq!(verdict(&long_ago, &rejecting, 0.9), "take");
+    let renewing = with_lease(forced, OTHER, NOW + seconds(3));
+    assert_eq!(verdict(&renewing, &rejecting, 0.9), "wait");
+}
+
+#[test]
+fn a_lease_is_over_once_its_version_was_watched_for_the_length_of_a_lease() {
+    let immortal = with_lease(aged(3_700), OTHER, Timestamp::from_millis(i64::MAX));
+    let wait = decide(&immortal, &me(), &TokenPolicy::default(), NOW, 0.0);
+    assert_eq!(wait, Decision::Wait { until: NOW + seconds(4) }, "at most the length of a lease");
+    let watched = Asker { watched: seconds(4), ..me() };
+    assert_eq!(verdict(&immortal, &watched, 0.0), "take");
+}
+
+#[test]
+fn few_calls_refresh_as_the_window_opens_and_all_as_it_closes() {
+    let chance = Chance::seeded(1);
+    let refreshed = |age: u64| {
+        let record = aged(age);
+        let refreshes =
+            |_: &u32| refreshes_early(record.refresh_at, record.expires_at, NOW, chance.draw());
+        (0..100_000).filter(refreshes).count()
+    };
+    assert_eq!(refreshed(2_699), 0);
+    assert!((10..80).contains(&refreshed(2_700)), "e⁻⁸ of them");
+    assert!((1_500..2_200).contains(&refreshed(3_150)), "e⁻⁴ of them");
+    assert_eq!(refreshed(3_600), 100_000);
+}
+
+/// Any record: every time anywhere, every member present or absent.
+fn records() -> impl Strategy<Value = TokenRecord> {
+    let time = || any::<i64>().prop_map(Timestamp::from_millis);
+    let near = || {
+        (-10_000_000_i64..10_000_000).prop_map(|by| Timestamp::from_millis(NOW.as_millis() + by))
+    };
+    let times = || proptest::prop_oneof![time(), near()];
+    (
+        proptest::option::of("[a-c]"),
+        proptest::bool::ANY,
+        (times(), times(), times()),
+        proptest::option::of((1..4_u128, times())),
+        proptest::option::of((times(), proptest::option::of("c0ffee00|deadbeef"))),
+        proptest::option::of(times()),
+    )
+        .prop_map(
+            |(token, mine, (minted_at, refresh_at, expires_at), lease, failure, forced_at)| {
+                TokenRecord {
+                    digest: if mine { DIGEST.to_owned() } else { String::new() },
+                    token: token.map(AccessToken::new),
+                    minted_at,
+                    refresh_at,
+                    expires_at,
+                    lease: lease
+                        .map(|(bits, until)| Lease { holder: WriteId::from_bits(bits), until }),
+                    failure: failure.map(|(until, cred)| RememberedFailure {
+                        until,
+                        code: "unavailable".to_owned(),
+                        count: 1,
+                        cred,
+                    }),
+                    forced_at,
+                    ..TokenRecord::default()
+                }
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn no_stored_time_makes_a_record_immortal(record in records(), chance in 0.0..1.0) {
+        let later = NOW + TokenPolicy::LONGEST_LIFETIME + seconds(86_400);
+        let policy = TokenPolicy::default();
+        // The version is watched from now on. After the length of a lease, the lease is over.
+        let watched = Asker { watched: policy.lease(), ..me() };
+        let clamped = record.clamped(&policy, NOW);
+        let is_taken = matches!(decide(&clamped, &watched, &policy, later, chance), Decision::Take(_));
+        prop_assert!(is_taken);
+    }
+
+    #[test]
+    fn a_token_is_used_only_while_it_is_valid_and_has_our_digest(record in records(), chance in 0.0..1.0) {
+        let policy = TokenPolicy::default();
+        if decide(&record, &me(), &policy, NOW, chance) == Decision::Use {
+            prop_assert!(record.token.is_some());
+            prop_assert_eq!(record.digest.as_str(), DIGEST);
+            prop_assert!(NOW < record.expires_at);
+        }
+    }
+
+    #[test]
+    fn only_the_holder_of_the_lease_mints(record in records(), chance in 0.0..1.0) {
+        let policy = TokenPolicy::default();
+        if let Decision::Take(leased) = decide(&record, &me(), &policy, NOW, chance) {
+            prop_assert_eq!(decide(&leased, &me(), &policy, NOW, 0.0), Decision::Mint);
+            let other = Asker { holder: OTHER, ..me() };
+            let waits = matches!(decide(&leased, &other, &policy, NOW, 0.0), Decision::Wait { .. });
+            prop_assert!(waits);
+            prop_assert_eq!(&leased.token, &record.token.filter(|_| record.digest == DIGEST));
+        }
+    }
+
+    #[test]
+    fn clamping_twice_is_clamping_once(record in records()) {
+        let policy = TokenPolicy::default();
+        let once = record.clamped(&policy, NOW);
+        prop_assert_eq!(once.clone().clamped(&policy, NOW), once);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a process knows may be old: it was frozen, its clock was set, or it has no time to refresh
+//! its snapshot.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use funcify_core::{
+    Deadline,
+    circuit::{CallOutcome, Cause, CircuitBreaker, CircuitState},
+    engine::ManualClock,
+};
+use funcify_test_support::HookedCircuits;
+use tokio::time::sleep;
+
+use crate::support::{
+    START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+};
+
+/// Whether a call is refused that was frozen while it refreshed the snapshot.
+async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
+    let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+    let policy = touchy().with_open_duration(seconds(600), seconds(600));
+    let other = breaker(&store, policy.clone(), clock.clone());
+    // The reader is frozen for a minute with the answer in flight, while another instance opens the circuit.
+    let (shared, frozen_clock) = (Arc::clone(&store), clock.clone());
+    let freezing = HookedCircuits::over(Arc::clone(&store)).on_read(move |read| {
+        let (shared, clock, other) = (Arc::clone(&shared), frozen_clock.clone(), other.clone());
+        async move {
+            let found = read.send().await;
+            if shared.record().state == CircuitState::Closed {
+                fail(&other).await.unwrap_err();
+                if clock_goes_on {
+                    clock.advance(seconds(60));
+                }
+            }
+            found
+        }
+    });
+    let thawed =
+        CircuitBreaker::new("auth0", policy, Arc::new(freezing)).unwrap().with_clock(clock);
+    let is_refused = is_refused(&succeed(&thawed).await);
+    assert_eq!(store.record().state, CircuitState::Open);
+    is_refused
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
+    assert!(refuses_after_the_thaw(true).await);
+    // The mutant: a clock that is frozen too shows nothing of the freeze.
+    assert!(!refuses_after_the_thaw(false).await);
+}
+
+/// Runs `freeze` once, between the first operation and its answer.
+fn once(freeze: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 'static {
+    let is_first = AtomicBool::new(true);
+    move || {
+        if is_first.swap(false, Ordering::SeqCst) {
+            freeze();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides() {
+    // However short its time to live, a snapshot of up to a second will do. A clock that was set back
+    // says nothing about its age.
+    let thawed = [
+        (START + seconds(60), 2),
+        (START + millis(1_001), 2),
+        (START + millis(999), 1),
+        (START - seconds(60), 2),
+    ];
+    for (until, reads) in thawed {
+        let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+        let thawed_clock = Arc::clone(&clock);
+        let freeze = Arc::new(once(move || thawed_clock.set(until)));
+        let frozen = HookedCircuits::over(Arc::clone(&store)).on_read(move |read| {
+            let freeze = Arc::clone(&freeze);
+            async move { read.send().await.inspect(|_| freeze()) }
+        });
+        let policy = touchy().with_snapshot_ttl(millis(500), millis(500));
+        let circuit = CircuitBreaker::new("auth0", policy, Arc::new(frozen)).unwrap();
+        let circuit = circuit.with_clock(clock);
+        circuit.acquire().await.unwrap().record(CallOutcome::Neutral).await;
+        assert_eq!(store.reads.load(Ordering::SeqCst), reads, "{until:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_process_frozen_while_it_took_a_lease_makes_no_call_that_would_outlast_it() {
+    // A lease of twelve seconds, of which a call of ten needs five at least.
+    for (lasting, probes) in [(seconds(6), true), (seconds(8), false)] {
+        let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+        fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
+        clock.advance(seconds(10));
+        let thawed_clock = Arc::clone(&clock);
+        let freeze = Arc::new(once(move || thawed_clock.set(START + seconds(10) + lasting)));
+        let frozen = HookedCircuits::over(Arc::clone(&store)).on_write(move |write| {
+            let freeze = Arc::clone(&freeze);
+            async move { write.send().await.inspect(|_| freeze()) }
+        });
+        let circuit = CircuitBreaker::new("auth0", touchy(), Arc::new(frozen)).unwrap();
+        let circuit = circuit.with_clock(clock);
+        assert_eq!(circuit.acquire().await.is_ok(), probes, "frozen for {lasting:?}");
+        assert_eq!(store.record().state, CircuitState::HalfOpen);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_snapshot_of_before_the_freeze_is_read_anew() {
+    let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+    let circuit = breaker(&store, touchy(), clock.clone());
+    succeed(&circuit).await.unwrap();
+    clock.set(START + seconds(600));
+    fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+    assert!(is_refused(&succeed(&circuit).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
+    let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
+    let circuit = breaker(&store, five_a_minute(), clock.clone());
+    for _ in 0..5 {
+        fail(&circuit).await.unwrap_err();
+    }
+    assert_eq!(store.record().state, CircuitState::Open);
+    let back = START - seconds(300);
+    clock.set(back);
+    assert!(is_refused(&succeed(&circuit).await));
+    // No longer than the longest open duration of the policy, whatever the record says.
+    clock.set(back + seconds(40));
+    for _ in 0..2 {
+        succeed(&circuit).await.unwrap();
+    }
+    assert_eq!(store.record().state, CircuitState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_time_to_refresh_no_call_passes_by_an_old_snapshot() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    succeed(&fleet[1]).await.unwrap();
+    fail(&fleet[0]).await.unwrap_err();
+    let hurried = Deadline::within(millis(40));
+    assert!(hurried.scope(fleet[1].acquire()).await.is_ok(), "fresh it will do");
+    sleep(seconds(5)).await;
+    let hurried = Deadline::within(millis(40));
+    let refused = hurried.scope(fleet[1].acquire()).await.unwrap_err();
+    assert_eq!(refused.cause, Cause::Stale);
+}

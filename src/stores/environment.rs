@@ -1,0 +1,99 @@
+//! The stores that the environment names.
+
+use std::env;
+
+use zeroize::Zeroizing;
+
+use super::{
+    Stores,
+    error::ConfigError,
+    open::Opening,
+    sealed::{SEAL_KEYS, SealKeys, seal},
+    url::Backend,
+};
+
+/// Names the backend of both, tokens and circuits.
+const BOTH: &str = "FUNCIFY_BACKEND";
+/// Overrides the backend of tokens.
+const TOKENS: &str = "FUNCIFY_TOKENS";
+/// Overrides the backend of circuits.
+const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+
+impl Stores {
+    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` override it,
+    /// each for its half. The values are URLs, as for [`Stores::from_url`]. There is no default,
+    /// because a fleet that does not share its circuits should know it.
+    ///
+    /// If `FUNCIFY_SEAL_KEYS` is set, tokens are [sealed](crate::SealedTokens), unless they stay in
+    /// the memory of this process.
+    ///
+    /// This does no network I/O; it is async because loading the AWS configuration is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the variable that is missing or wrong.
+    pub async fn from_env() -> Result<Self, ConfigError> {
+        let tokens = Setting::read(TOKENS)?;
+        let circuits = Setting::read(CIRCUITS)?;
+        let both = match (&tokens, &circuits) {
+            (Some(_), Some(_)) => None,
+            _ => Setting::read(BOTH)?,
+        };
+        let variable = match (&tokens, &circuits) {
+            (Some(_), _) => CIRCUITS,
+            (None, Some(_)) => TOKENS,
+            (None, None) => BOTH,
+        };
+        let missing = || ConfigError::Missing { variable };
+        let tokens = tokens.or_else(|| both.clone()).ok_or_else(missing)?;
+        let circuits = circuits.or(both).ok_or_else(missing)?;
+        let seal_keys = seal_keys()?;
+
+        let mut opening = Opening::default();
+        let mut stores = tokens.open(&mut opening).await?;
+        if circuits.backend != tokens.backend {
+            stores.circuits = circuits.open(&mut opening).await?.circuits;
+        }
+        if let Some(keys) = seal_keys.filter(|_| tokens.backend != Backend::Memory) {
+            stores.tokens = seal(stores.tokens, keys);
+        }
+        Ok(stores)
+    }
+}
+
+/// A variable with the backend that it names.
+#[derive(Clone)]
+struct Setting {
+    variable: &'static str,
+    backend: Backend,
+}
+
+impl Setting {
+    /// An empty variable counts as not set.
+    fn read(variable: &'static str) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        let backend = value.to_str().ok_or(ConfigError::NotUnicode).and_then(str::parse);
+        Ok(Some(Self { variable, backend: backend.map_err(in_variable(variable))? }))
+    }
+
+    async fn open(&self, opening: &mut Opening) -> Result<Stores, ConfigError> {
+        opening.open(&self.backend).await.map_err(in_variable(self.variable))
+    }
+}
+
+/// The keys in `FUNCIFY_SEAL_KEYS`, if it is set. An empty variable is an error: tokens that should
+/// be sealed are not stored in the clear because a secret came out empty.
+fn seal_keys() -> Result<Option<SealKeys>, ConfigError> {
+    let keys = match env::var(SEAL_KEYS) {
+        Ok(keys) => SealKeys::parse(&Zeroizing::new(keys)).map(Some),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(ConfigError::NotUnicode),
+    };
+    keys.map_err(in_variable(SEAL_KEYS))
+}
+
+fn in_variable(variable: &'static str) -> impl FnOnce(ConfigError) -> ConfigError {
+    move |fault| ConfigError::Variable { variable, fault: Box::new(fault) }
+}

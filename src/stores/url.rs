@@ -1,0 +1,79 @@
+//! The URL of a backend.
+
+use std::{fmt, str::FromStr};
+
+use super::error::ConfigError;
+
+/// A backend with its URL. Every variant exists in every build.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Backend {
+    Memory,
+    Redis(String),
+    DynamoDb(String),
+    Ssm(String),
+}
+
+impl Backend {
+    /// The feature of this crate that adds the backend.
+    pub(super) fn feature(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis(_) => "redis",
+            Self::DynamoDb(_) => "dynamodb",
+            Self::Ssm(_) => "ssm",
+        }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = ConfigError;
+
+    /// Recognizes the backend by the scheme, in upper and lower case (RFC 3986, section 3.1). The
+    /// backend itself parses the rest.
+    fn from_str(url: &str) -> Result<Self, ConfigError> {
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        match scheme.to_ascii_lowercase().as_str() {
+            "memory" if matches!(rest, "" | "//") => Ok(Self::Memory),
+            "memory" => Err(ConfigError::MemoryOption),
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+                Ok(Self::Redis(url.to_owned()))
+            }
+            "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
+            "ssm" => Ok(Self::Ssm(url.to_owned())),
+            // Text that is long or does not look like a scheme may be a password: do not show it.
+            _ if is_scheme(scheme) => Err(ConfigError::UnknownScheme { scheme: scheme.to_owned() }),
+            _ => Err(ConfigError::UnknownScheme { scheme: String::new() }),
+        }
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
+    text.len() <= 20 && text.bytes().all(legal)
+}
+
+impl fmt::Debug for Backend {
+    /// Shows only the kind of backend, because its URL may contain a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backend({})", self.feature())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_form_shows_no_password() {
+        for (url, shown) in [
+            ("memory:", "Backend(memory)"),
+            ("rediss://user:canary@host", "Backend(redis)"),
+            ("REDIS-CLUSTER://:canary@one,two", "Backend(redis)"),
+            ("DynamoDB://canary", "Backend(dynamodb)"),
+            ("ssm:///canary", "Backend(ssm)"),
+        ] {
+            let backend: Backend = url.parse().unwrap();
+            assert_eq!(format!("{backend:?}"), shown);
+        }
+    }
+}

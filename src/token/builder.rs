@@ -1,0 +1,200 @@
+use std::{sync::Arc, time::Duration};
+
+use funcify_core::{
+    circuit::CircuitBreaker,
+    engine::{Chance, Clock, SystemClock},
+    register::{PollPolicy, WriteId},
+    token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
+};
+use tokio::sync::Mutex;
+
+use crate::client;
+use crate::error_chain;
+use crate::token::config_error::TokenConfigError;
+use crate::token::credentials::{ClientCredentials, Endpoint};
+use crate::token::grant::{Grant, HttpGrant, parse_endpoint};
+use crate::token::memory::Memory;
+use crate::token::metrics::Counters;
+use crate::token::refresh::RefreshState;
+use crate::token::settings::Settings;
+use crate::token::{Inner, TokenGetter};
+
+/// A request to the provider may take 3 s: it must end before the lease of 4 s does, and leaves a
+/// second of it to publish the token.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A token without a stated lifetime is used for 5 minutes: Keycloak's default, the shortest among
+/// the common providers.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+
+/// Configures a [`TokenGetter`].
+#[derive(Debug)]
+#[must_use]
+pub struct TokenGetterBuilder {
+    credentials: ClientCredentials,
+    store: Arc<dyn TokenPersistenceProvider>,
+    key: TokenKey,
+    policy: TokenPolicy,
+    circuit: Option<CircuitBreaker>,
+    grant: Option<Arc<dyn Grant>>,
+    root_certificates: Vec<u8>,
+    clock: Arc<dyn Clock>,
+    chance: Chance,
+    request_timeout: Duration,
+    default_lifetime: Duration,
+}
+
+impl TokenGetter {
+    /// Configures a getter for the token of `credentials`, shared through `store`.
+    pub fn builder(
+        credentials: ClientCredentials,
+        store: Arc<dyn TokenPersistenceProvider>,
+    ) -> TokenGetterBuilder {
+        TokenGetterBuilder {
+            credentials,
+            store,
+            key: TokenKey::default(),
+            policy: TokenPolicy::default(),
+            circuit: None,
+            grant: None,
+            root_certificates: Vec::new(),
+            clock: Arc::new(SystemClock),
+            chance: Chance::from_entropy(),
+            request_timeout: REQUEST_TIMEOUT,
+            default_lifetime: DEFAULT_LIFETIME,
+        }
+    }
+}
+
+impl TokenGetterBuilder {
+    /// The key under which the fleet shares the token. Use one key per client, scope, audience and
+    /// provider. Default: `BEARER_TOKEN`.
+    pub fn key(self, key: TokenKey) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The length of the lease, and when a token is due. Use the same policy in the whole fleet.
+    pub fn policy(self, policy: TokenPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Asks the provider through this circuit. Create it with
+    /// [`CircuitPolicy::for_token_endpoint`](funcify_core::circuit::CircuitPolicy::for_token_endpoint).
+    ///
+    /// A refusal, of a wrong secret for example, does not count against the circuit. Default: no
+    /// circuit.
+    pub fn circuit(self, circuit: CircuitBreaker) -> Self {
+        Self { circuit: Some(circuit), ..self }
+    }
+
+    /// How long one request to the provider may take: more than zero, less than the lease. Default:
+    /// 3 s.
+    pub fn request_timeout(self, timeout: Duration) -> Self {
+        Self { request_timeout: timeout, ..self }
+    }
+
+    /// How long a token lives if neither the provider nor the token itself states it: from 1 s to
+    /// 366 days. Default: 5 minutes.
+    pub fn default_lifetime(self, lifetime: Duration) -> Self {
+        Self { default_lifetime: lifetime, ..self }
+    }
+
+    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a provider with a
+    /// certificate of your own authority. [`grant`](Self::grant) ignores it.
+    pub fn root_certificates(self, pem: &[u8]) -> Self {
+        Self { root_certificates: pem.to_vec(), ..self }
+    }
+
+    /// Asks the provider through this grant, instead of over HTTP.
+    pub fn grant(self, grant: impl Grant) -> Self {
+        Self { grant: Some(Arc::new(grant)), ..self }
+    }
+
+    #[doc(hidden)]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    #[doc(hidden)]
+    pub fn chance(self, chance: Chance) -> Self {
+        Self { chance, ..self }
+    }
+
+    /// Builds the getter. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenConfigError`] with every fault at once.
+    pub fn build(self) -> Result<TokenGetter, TokenConfigError> {
+        let poll = self.store.poll_policy();
+        let mut faults = self.faults(poll);
+        let grant = match self.grant {
+            Some(grant) => Ok(grant),
+            None => client::client_trusting(&self.root_certificates)
+                .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>)
+                .map_err(|error| format!("`root_certificates`: {}", error_chain(&error))),
+        };
+        let grant = match grant {
+            Ok(grant) if faults.is_empty() => grant,
+            grant => {
+                faults.extend(grant.err());
+                return Err(TokenConfigError { faults });
+            }
+        };
+        let settings = Settings {
+            digest: self.credentials.digest(),
+            credentials: self.credentials,
+            store: self.store,
+            key: self.key,
+            holder: WriteId::random(),
+            policy: self.policy,
+            circuit: self.circuit,
+            grant,
+            clock: self.clock,
+            chance: self.chance,
+            request_timeout: self.request_timeout,
+            default_lifetime: self.default_lifetime,
+            poll,
+        };
+        let inner = Inner {
+            settings,
+            memory: Memory::empty(),
+            counters: Counters::default(),
+            refresh: Mutex::new(RefreshState::default()),
+        };
+        Ok(TokenGetter { inner: Arc::new(inner) })
+    }
+
+    fn faults(&self, poll: PollPolicy) -> Vec<String> {
+        let mut faults = Vec::new();
+        let (name, url) = match &self.credentials.endpoint {
+            Endpoint::TokenUrl(url) => ("`Endpoint::TokenUrl` (FUNCIFY_TOKEN_URL)", url),
+            Endpoint::Issuer(url) => ("`Endpoint::Issuer` (FUNCIFY_ISSUER)", url),
+        };
+        if let Err(error) = parse_endpoint(url, self.credentials.plain_http_on_loopback) {
+            faults.push(format!("{name}: {error}"));
+        }
+        if self.credentials.client_id.trim().is_empty() {
+            faults.push("`client_id` (FUNCIFY_CLIENT_ID): expected an id, got a blank".to_owned());
+        }
+        let (timeout, lease) = (self.request_timeout, self.policy.lease());
+        if timeout.is_zero() || timeout >= lease {
+            faults.push(format!(
+                "`request_timeout`: expected more than zero and less than the lease of {lease:?}, got {timeout:?}"
+            ));
+        }
+        let lifetime = self.default_lifetime;
+        if !(Duration::from_secs(1)..=TokenPolicy::LONGEST_LIFETIME).contains(&lifetime) {
+            faults.push(format!(
+                "`default_lifetime`: expected 1 second to 366 days, got {lifetime:?}"
+            ));
+        }
+        let PollPolicy { shortest, longest, .. } = poll;
+        if shortest.is_zero() || shortest > longest {
+            faults.push(format!(
+                "`store`: the shortest poll interval must be positive and at most the longest, got {shortest:?} and {longest:?}"
+            ));
+        }
+        faults
+    }
+}

@@ -1,0 +1,68 @@
+//! Step: decide what the record calls for.
+
+use funcify_core::{
+    engine::{Asker, Decision, decide},
+    token::TokenRecord,
+};
+
+use super::read::Stored;
+use super::request::Refresh;
+use super::store_retry::StoreRetry;
+use crate::token::bearer::Token;
+use crate::token::error::TokenError;
+
+/// What to do next.
+pub(super) enum Step {
+    /// There is a token.
+    Serve(Token),
+    /// Another process holds the lease: read again a little later.
+    Poll,
+    /// Several processes may want the lease: let others go first, and read again.
+    BackOff,
+    /// Try to take the lease, by writing this record.
+    TakeLease(Box<TokenRecord>),
+    /// This process holds the lease: ask the provider.
+    Ask,
+}
+
+impl Refresh<'_> {
+    pub(super) async fn decide(&mut self, stored: &Stored) -> Result<Step, TokenError> {
+        let (settings, record) = (self.settings, &stored.record);
+        self.store_retry = StoreRetry::default();
+        let watched = self.state.watch(stored.version);
+        if record.failure.as_ref().is_some_and(|failure| failure.cred.is_some()) {
+            // Whether the failure binds this process depends on its secret.
+            self.secret().await?;
+        }
+        let now = settings.clock.now();
+        let accepted = self.accept(record, now);
+        let asker = Asker {
+            holder: settings.holder,
+            digest: &settings.digest,
+            cred: self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str()),
+            watched,
+            rejected: self.request.rejected,
+        };
+        let decision = decide(record, &asker, &settings.policy, now, self.request.chance);
+        Ok(match (decision, accepted) {
+            (Decision::Use, Some(token)) => Step::Serve(token),
+            (Decision::Wait { until }, Some(token)) => {
+                self.memory.suppress_until(until);
+                Step::Serve(token)
+            }
+            (Decision::Use | Decision::Wait { .. }, None) => Step::Poll,
+            (Decision::Mint, _) => Step::Ask,
+            (Decision::Take(_), _) if self.has_to_back_off() => Step::BackOff,
+            (Decision::Take(leased), _) => Step::TakeLease(leased),
+            (Decision::RejectedTooOften { until }, _) => {
+                return Err(TokenError::RejectedTooOften { retry_after: until.since(now) });
+            }
+            (Decision::BackOff { until }, _) => {
+                return Err(self.remember_stored_failure(record, until.since(now)));
+            }
+            (Decision::KeyInUse, _) => {
+                return Err(TokenError::KeyInUse { key: settings.key.clone() });
+            }
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Step: take the lease, so that only this process asks the provider.
+
+use std::time::Duration;
+
+use funcify_core::{
+    StoreErrorKind, Timestamp,
+    register::{Swap, Version, WriteId},
+    token::TokenRecord,
+};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::read::{Found, Stored};
+use super::request::Refresh;
+use crate::token::error::TokenError;
+
+/// With less than this left of a lease, the provider is not asked under it: a request to a provider
+/// of another region takes about as long.
+const LEAST_LEASE: Duration = Duration::from_millis(250);
+
+/// The lease of this process, as it was confirmed.
+pub(super) struct HeldLease {
+    /// The record that contains it.
+    pub(super) record: TokenRecord,
+    pub(super) version: Version,
+    pub(super) ends: Instant,
+}
+
+impl HeldLease {
+    /// When a request under this lease ends.
+    pub(super) fn request_ends(&self, timeout: Duration) -> Instant {
+        self.ends.min(Instant::now() + timeout)
+    }
+}
+
+impl Refresh<'_> {
+    /// Whether this process has to let others go first: where a write that loses costs more than a
+    /// second read.
+    pub(super) fn has_to_back_off(&self) -> bool {
+        !self.has_backed_off && !self.settings.poll.contention.is_zero()
+    }
+
+    pub(super) async fn back_off(&mut self) {
+        self.has_backed_off = true;
+        let again = Instant::now() + self.settings.poll.contention_back_off(&self.settings.chance);
+        sleep_until(self.request.ends.min(again)).await;
+    }
+
+    /// Takes the lease, if the record is still the one that was read.
+    pub(super) async fn take_lease(
+        &mut self,
+        stored: &Stored,
+        leased: TokenRecord,
+    ) -> Result<Found, TokenError> {
+        if let Some(error) = self.state.refusal() {
+            return Err(error);
+        }
+        self.secret().await?;
+        let (settings, since) = (self.settings, Instant::now());
+        let write = settings.store.write(&settings.key, stored.version, WriteId::random(), &leased);
+        match write.await {
+            Ok(Swap::Applied(version)) => {
+                self.counters.leases_won.increment();
+                let before = stored.record.lease.as_ref();
+                let has_expired = before.is_some_and(|lease| lease.holder != settings.holder);
+                if has_expired {
+                    self.counters.leases_expired.increment();
+                }
+                tracing::debug!(key = %settings.key, expired = has_expired, "lease taken");
+                self.state.wrote(version, since);
+                Ok(Found::Record(Stored { record: leased, version: Some(version) }))
+            }
+            Ok(Swap::Conflict(current)) => {
+                self.counters.leases_lost.increment();
+                tracing::debug!(key = %settings.key, "lease lost");
+                Ok(Found::Record(self.checked(current)))
+            }
+            // The holder in the record shows whether the write was applied.
+            Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.read().await,
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    /// Checks once more, right before the request, that the lease is still this process's own: the
+    /// process may have been frozen since it took it.
+    ///
+    /// `None`: too little is left of it, and another process may hold the lease by now.
+    pub(super) async fn confirm_lease(&mut self, stored: Stored) -> Option<HeldLease> {
+        let Stored { record, version: Some(version) } = stored else { return None };
+        let until = record.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
+        let watched = self.state.watch(Some(version));
+        let left = until
+            .since(self.settings.clock.now())
+            .min(self.settings.policy.lease().saturating_sub(watched));
+        if left < LEAST_LEASE {
+            sleep(left + Duration::from_millis(1)).await;
+            return None;
+        }
+        Some(HeldLease { record, version, ends: Instant::now() + left })
+    }
+}

@@ -1,0 +1,94 @@
+//! One refresh of the token: from the first read of the store to a token or an error.
+//!
+//! The steps are the files of this folder; [`Refresh::run`] and [`Refresh::steps`] show their order.
+
+mod accept;
+mod ask;
+mod decide;
+mod granted;
+mod lease;
+mod publish;
+mod read;
+mod remember;
+mod request;
+mod state;
+mod store_retry;
+mod without_store;
+
+use funcify_core::PendingReport;
+
+pub(super) use request::{Refresh, Request};
+pub(super) use state::RefreshState;
+
+use crate::token::bearer::Token;
+use crate::token::error::TokenError;
+use decide::Step;
+use lease::HeldLease;
+use read::Found;
+
+impl Refresh<'_> {
+    /// Gets a token. If that fails, a token that is still valid is served as overdue.
+    pub(super) async fn run(mut self) -> Result<Token, TokenError> {
+        let error = match self.state.failure() {
+            Some(remembered) => remembered,
+            None => match self.steps().await {
+                Ok(token) => return Ok(token),
+                Err(error) => error,
+            },
+        };
+        self.serve_overdue(error)
+    }
+
+    /// Reads the record and does what it calls for, until there is a token.
+    async fn steps(&mut self) -> Result<Token, TokenError> {
+        let mut found = self.read().await?;
+        loop {
+            self.check_deadline()?;
+            let stored = match found {
+                Found::Record(stored) => stored,
+                Found::Slow if self.wait_for_slow_store().await => {
+                    found = self.read().await?;
+                    continue;
+                }
+                Found::Slow | Found::Down => return self.without_store().await,
+            };
+            found = match self.decide(&stored).await? {
+                Step::Serve(token) => return Ok(token),
+                Step::Poll => {
+                    self.wait_to_poll().await;
+                    self.read().await?
+                }
+                Step::BackOff => {
+                    self.back_off().await;
+                    self.read().await?
+                }
+                Step::TakeLease(leased) => self.take_lease(&stored, *leased).await?,
+                Step::Ask => match self.confirm_lease(stored).await {
+                    Some(lease) => return self.mint(lease).await,
+                    None => self.read().await?,
+                },
+            };
+        }
+    }
+
+    /// Asks the provider under the lease, and shares what comes of it with the fleet.
+    async fn mint(&mut self, lease: HeldLease) -> Result<Token, TokenError> {
+        // The lease is given back even if the invocation's work has ended by then.
+        let _pending = PendingReport::begin();
+        match self.ask(lease.request_ends(self.settings.request_timeout)).await {
+            Ok(minted) => {
+                let is_forced = self.request.rejected.is_some();
+                let next =
+                    lease.record.clone().published(&minted, &self.settings.policy, is_forced);
+                // In memory before it is published: a caller that goes away loses no token.
+                let token = self.accept_minted(&next);
+                self.publish(&lease, &next).await;
+                token
+            }
+            Err(error) => {
+                self.share_failure(lease, &error).await;
+                Err(self.for_caller(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Step: publish the new token, so that the fleet uses it.
+
+use funcify_core::{
+    Deadline, StoreErrorKind,
+    register::{Swap, WriteId},
+    token::TokenRecord,
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::lease::HeldLease;
+use super::read::is_slow;
+use super::request::Refresh;
+
+impl Refresh<'_> {
+    /// Writes the record with the new token. While the store is slow, the write is repeated for as
+    /// long as the lease lasts: until then no other process asks the provider, afterwards one would.
+    pub(super) async fn publish(&mut self, lease: &HeldLease, next: &TokenRecord) {
+        let settings = self.settings;
+        let (since, id) = (Instant::now(), WriteId::random());
+        let written = loop {
+            // With the same id each time: sent twice, it is one write.
+            let write = settings.store.write(&settings.key, Some(lease.version), id, next);
+            match as_report(write).await {
+                Err(error) if is_slow(&error) => {
+                    let again = Instant::now() + settings.chance.up_to(settings.poll.longest);
+                    let ends = report_ends().map_or(lease.ends, |ends| lease.ends.min(ends));
+                    if again + Deadline::LEAST >= ends {
+                        break Err(error);
+                    }
+                    sleep_until(again).await;
+                }
+                written => break written,
+            }
+        };
+        match written {
+            Ok(Swap::Applied(version)) => self.state.wrote(version, since),
+            Ok(Swap::Conflict(_)) => {
+                tracing::info!(key = %settings.key, "another process refreshed the token meanwhile");
+            }
+            Err(error) if error.kind() == StoreErrorKind::Invalid => {
+                self.counters.store_errors.increment();
+                if !std::mem::replace(&mut self.state.has_logged_invalid, true) {
+                    tracing::error!(key = %settings.key, %error, "the store cannot hold this token");
+                }
+            }
+            Err(error) => {
+                self.counters.store_errors.increment();
+                self.state.store_failed(&settings.chance);
+                tracing::warn!(key = %settings.key, %error, "the token could not be stored");
+            }
+        }
+    }
+}
+
+/// Runs a write that only informs other processes. It may go on a little longer than work does.
+pub(super) async fn as_report<F: Future>(write: F) -> F::Output {
+    match Deadline::current() {
+        Some(deadline) => deadline.for_report().scope(write).await,
+        None => write.await,
+    }
+}
+
+/// When the last report of the invocation must have ended.
+fn report_ends() -> Option<Instant> {
+    Deadline::current().map(|deadline| deadline.report_ends())
+}

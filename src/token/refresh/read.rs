@@ -1,0 +1,102 @@
+//! Step: read the record, and check that its token can be used.
+
+use funcify_core::{
+    Deadline, StoreError, StoreErrorKind,
+    register::{Version, Versioned},
+    token::{AccessToken, TokenRecord},
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::request::Refresh;
+use crate::stores::sealed::is_sealed;
+use crate::token::error::TokenError;
+
+/// What the store answered.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
+pub(super) enum Found {
+    Record(Stored),
+    /// It is slow or throttles: it may answer a little later.
+    Slow,
+    /// It is down, or refuses.
+    Down,
+}
+
+/// The record as it was read. An absent record is an empty one without a version.
+#[derive(Default)]
+pub(super) struct Stored {
+    pub(super) record: TokenRecord,
+    pub(super) version: Option<Version>,
+}
+
+impl Refresh<'_> {
+    /// Reads the record, unless the store failed a moment ago.
+    pub(super) async fn read(&mut self) -> Result<Found, TokenError> {
+        if self.state.is_store_suspended() {
+            return Ok(Found::Down);
+        }
+        match self.settings.store.read(&self.settings.key).await {
+            Ok(stored) => {
+                self.state.store_answered();
+                Ok(Found::Record(self.checked(stored)))
+            }
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    /// Waits before the next read while another process holds the lease.
+    pub(super) async fn wait_to_poll(&mut self) {
+        let again = Instant::now() + self.settings.poll.interval(&self.settings.chance);
+        sleep_until(self.request.ends.min(again)).await;
+        self.has_backed_off = false;
+    }
+
+    /// Waits for a slow store, if this caller has no token and enough time. Otherwise returns
+    /// `false` at once.
+    pub(super) async fn wait_for_slow_store(&mut self) -> bool {
+        let settings = self.settings;
+        let is_served = self.memory.valid(&*settings.clock, self.request.rejected).is_some();
+        let retry_at = self.store_retry.next(
+            settings.poll,
+            self.request.ends,
+            settings.request_timeout,
+            &settings.chance,
+        );
+        let Some(retry_at) = retry_at.filter(|_| !is_served) else { return false };
+        sleep_until(retry_at).await;
+        self.state.store_answered();
+        true
+    }
+
+    /// A corrupt record counts as one without a token. So does one whose token cannot be used: it
+    /// does not fit into a header, or it is sealed and this process has no keys.
+    pub(super) fn checked(&self, stored: Option<Versioned<TokenRecord>>) -> Stored {
+        let Some(Versioned { value: mut record, version, corruption, .. }) = stored else {
+            return Stored::default();
+        };
+        let is_usable = |token: &AccessToken| {
+            token.expose().bytes().all(|byte| byte.is_ascii_graphic()) && !is_sealed(token.expose())
+        };
+        if corruption.is_some() || record.token.as_ref().is_some_and(|token| !is_usable(token)) {
+            self.counters.corrupt.increment();
+            record.token = None;
+        }
+        Stored { record, version: Some(version) }
+    }
+
+    pub(super) fn store_failed(&mut self, error: &StoreError) -> Result<Found, TokenError> {
+        // If the invocation has no time left, the failure says nothing about the store.
+        if Deadline::current().is_some_and(|deadline| deadline.remaining() < Deadline::LEAST) {
+            return Err(TokenError::out_of_time());
+        }
+        self.counters.store_errors.increment();
+        self.state.store_failed(&self.settings.chance);
+        tracing::warn!(key = %self.settings.key, %error, "the token store failed");
+        Ok(if is_slow(error) { Found::Slow } else { Found::Down })
+    }
+}
+
+/// Whether the store answers, or will soon, but too late for this operation.
+pub(super) fn is_slow(error: &StoreError) -> bool {
+    use StoreErrorKind::{Ambiguous, Throttled, Timeout};
+    matches!(error.kind(), Throttled | Timeout | Ambiguous)
+}

@@ -1,0 +1,95 @@
+//! Step: remember a failure, in the record for the fleet and in this process.
+
+use std::time::Duration;
+
+use funcify_core::{engine::ProviderFailure, register::WriteId, token::TokenRecord};
+
+use super::lease::HeldLease;
+use super::publish::as_report;
+use super::request::Refresh;
+use crate::token::bearer::Token;
+use crate::token::error::TokenError;
+
+/// A refused secret is not tried again for 60 s: only a person can replace it. The record says the
+/// same to others with that secret (`TokenPolicy::LONGEST_PAUSE`).
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// While a refused secret binds this process, it reads the store once a second: another function
+/// may have fetched a token with a better secret.
+const REFUSED_POLL: Duration = Duration::from_secs(1);
+
+/// An open circuit of the provider is checked again after 5 s at most, which is also the longest
+/// pause after failures of the provider.
+const OPEN_POLL: Duration = Duration::from_secs(5);
+
+/// A token that could not be refreshed is served for at least 1 s before the next try, so that a
+/// failure costs one call a second and not every call.
+const LEAST_DEGRADED: Duration = Duration::from_secs(1);
+
+impl Refresh<'_> {
+    /// Remembers the failure that the record holds, so that this process does not read the record
+    /// at every call.
+    pub(super) fn remember_stored_failure(
+        &mut self,
+        record: &TokenRecord,
+        retry_after: Duration,
+    ) -> TokenError {
+        let failure = record.failure.as_ref();
+        let code = failure.map_or_else(String::new, |failure| failure.code.clone());
+        let binds_all = failure.is_none_or(|failure| failure.cred.is_none());
+        let pause = if binds_all { retry_after } else { retry_after.min(REFUSED_POLL) };
+        let error = TokenError::Remembered { code, retry_after };
+        self.state.remember(pause, error.clone());
+        error
+    }
+
+    /// Gives the lease back, with the failure in the record.
+    pub(super) async fn share_failure(&mut self, lease: HeldLease, error: &TokenError) {
+        let HeldLease { record, version, .. } = lease;
+        let (settings, next) = (self.settings, self.remember_failure(record, error));
+        let write = settings.store.write(&settings.key, Some(version), WriteId::random(), &next);
+        if let Err(error) = as_report(write).await {
+            tracing::warn!(key = %settings.key, %error, "the provider's failure could not be stored");
+        }
+    }
+
+    /// Remembers the failure in this process, and returns the record that contains it.
+    pub(super) fn remember_failure(
+        &mut self,
+        record: TokenRecord,
+        error: &TokenError,
+    ) -> TokenRecord {
+        let (code, is_refusal, retry_after) = match error {
+            TokenError::Grant(error) => (error.code(), error.is_refusal(), error.retry_after()),
+            TokenError::Open(open) => {
+                ("circuit_open", false, Some(open.retry_after.min(OPEN_POLL)))
+            }
+            _ => return record.released(),
+        };
+        let settings = self.settings;
+        let cred = self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str());
+        let fault = ProviderFailure { code, cred: cred.filter(|_| is_refusal), retry_after };
+        let now = settings.clock.now();
+        let next = record.failed(&fault, now, settings.chance.draw());
+        let mut pause = next.failure.as_ref().map_or(now, |failure| failure.until).since(now);
+        if is_refusal {
+            self.state.refuse(REFUSED_FOR, error.clone());
+            pause = pause.min(REFUSED_POLL);
+        }
+        self.state.remember(pause, error.clone());
+        next
+    }
+
+    /// The refresh failed: a token that is still valid is served, and no call tries again for a
+    /// while. Without one, the error is returned.
+    pub(super) fn serve_overdue(&self, error: TokenError) -> Result<Token, TokenError> {
+        let settings = self.settings;
+        let Some(token) = self.memory.valid(&*settings.clock, self.request.rejected) else {
+            return Err(error);
+        };
+        let pause = error.retry_after().unwrap_or_default().max(LEAST_DEGRADED);
+        self.memory.degrade_until(settings.clock.now() + pause);
+        tracing::warn!(key = %settings.key, %error, "the token is overdue and could not be refreshed");
+        Ok(token.overdue())
+    }
+}

@@ -1,0 +1,33 @@
+//! What a getter was built with.
+
+use std::{sync::Arc, time::Duration};
+
+use funcify_core::{
+    circuit::CircuitBreaker,
+    engine::{Chance, Clock},
+    register::{PollPolicy, WriteId},
+    token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
+};
+
+use crate::token::credentials::ClientCredentials;
+use crate::token::grant::Grant;
+
+/// The settings of one getter. They never change.
+pub(super) struct Settings {
+    pub(super) credentials: ClientCredentials,
+    /// [`ClientCredentials::digest`], computed once.
+    pub(super) digest: String,
+    pub(super) store: Arc<dyn TokenPersistenceProvider>,
+    pub(super) key: TokenKey,
+    /// The identity under which this getter takes leases.
+    pub(super) holder: WriteId,
+    pub(super) policy: TokenPolicy,
+    pub(super) circuit: Option<CircuitBreaker>,
+    pub(super) grant: Arc<dyn Grant>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) chance: Chance,
+    pub(super) request_timeout: Duration,
+    pub(super) default_lifetime: Duration,
+    /// How often the store wants to be read while another process holds the lease.
+    pub(super) poll: PollPolicy,
+}
