@@ -1,21 +1,26 @@
-//! The HTTP client that token getter, key sets and [`Api`](crate::api::Api) share.
+//! The HTTP client that the token getter, the key sets, [`Api`](crate::Api) and the AWS stores
+//! share: how it is built, which URLs it may send secrets to, and what an answer says about the
+//! server.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use funcify_core::circuit::CallOutcome;
+use http::StatusCode;
 use url::Host;
 
-/// A connection that is not made by then will not be made: 2 s.
+/// How long a connection may take: 2 s. A lost SYN packet is sent again after 1 s (RFC 6298,
+/// section 2), so this leaves time for one loss and not for two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why no client could be made.
+/// Why no HTTP client could be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The root certificates given are no PEM certificates.
+    /// The text is not a list of PEM certificates.
     #[error("expected root certificates as PEM")]
     RootCertificates(#[source] rustls::pki_types::pem::Error),
-    /// A root certificate was refused.
+    /// A root certificate was refused, or TLS cannot be set up.
     #[error("a root certificate was refused")]
     Tls(#[from] rustls::Error),
     /// The client could not be built.
@@ -23,40 +28,48 @@ pub enum ClientError {
     Client(#[from] reqwest::Error),
 }
 
-/// A client that trusts Mozilla's root certificates, speaks HTTP/1.1, follows no redirect and needs
-/// no I/O to build.
+/// Builds an HTTP client that trusts the certificate authorities in `pem` besides Mozilla's roots.
+///
+/// Pass it to [`Api::http`](crate::Api::http),
+/// [`Authenticator::http`](crate::Authenticator::http) or
+/// [`TokenGetterBuilder::http`](crate::token::TokenGetterBuilder::http) where a service has a
+/// certificate of a private authority. `pem` is a list of PEM certificates; an empty one adds no
+/// authority. The client speaks HTTP/1.1, follows no redirect, uses no proxy, and gives up a
+/// connection after 2 s. Building it does no I/O.
+///
+/// The return type is [`reqwest::Client`] 0.13: a new major version of reqwest is a new major version
+/// of funcify.
 ///
 /// # Errors
 ///
-/// [`ClientError`] if TLS cannot be set up.
-pub fn client() -> Result<reqwest::Client, ClientError> {
-    client_trusting(&[])
-}
-
-/// The same client, trusting the certificate authorities in `pem` as well.
+/// [`ClientError::RootCertificates`] if `pem` contains something else; [`ClientError::Tls`] if a
+/// certificate is refused.
 ///
-/// # Errors
+/// # Examples
 ///
-/// [`ClientError::RootCertificates`] if `pem` holds something else.
-pub fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
+/// ```
+/// let client = funcify::http_client(b"")?;
+/// # drop(client);
+/// # Ok::<(), funcify::ClientError>(())
+/// ```
+pub fn http_client(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
     client_with(pem, CONNECT_TIMEOUT)
 }
 
-/// The same client, which waits for a connection as long as `connect_timeout`.
+/// The client that is used where the user gave none.
+pub(crate) fn client() -> Result<reqwest::Client, ClientError> {
+    client_with(&[], CONNECT_TIMEOUT)
+}
+
+/// The same client with another connect timeout.
 pub(crate) fn client_with(
     pem: &[u8],
     connect_timeout: Duration,
 ) -> Result<reqwest::Client, ClientError> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(ClientError::RootCertificates)?)?;
-    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(pem)?)
         .with_no_client_auth();
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -67,7 +80,37 @@ pub(crate) fn client_with(
         .build()?)
 }
 
-/// Whether `host` is this machine, to which plain http may go: nothing of it is on a wire.
+/// Mozilla's roots, compiled in, and those in `pem`.
+fn roots(pem: &[u8]) -> Result<rustls::RootCertStore, ClientError> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(ClientError::RootCertificates)?)?;
+    }
+    Ok(roots)
+}
+
+/// What [`may_carry_secrets`] asks for, as errors say it.
+pub(crate) const HTTPS_REQUIRED: &str =
+    "expected an https URL (plain http only on this machine, where that is allowed)";
+
+/// Whether a token, a key or a secret may travel to `host`: over https, or over plain http where
+/// `plain_http_on_loopback` allows it and the host is this machine, because that never reaches a
+/// network.
+pub(crate) fn may_carry_secrets<S: AsRef<str>>(
+    scheme: &str,
+    host: Option<Host<S>>,
+    plain_http_on_loopback: bool,
+) -> bool {
+    match scheme {
+        "https" => true,
+        "http" => plain_http_on_loopback && is_loopback(host),
+        _ => false,
+    }
+}
+
+/// Whether `host` is this machine.
 pub(crate) fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
     match host {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -77,14 +120,25 @@ pub(crate) fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
     }
 }
 
-/// Why a reply was not read.
+/// What the status of an answer says about the server's health: 429 and 5xx are failures; another
+/// 4xx is the caller's mistake and says nothing about the server.
+pub(crate) fn outcome_of(status: StatusCode) -> CallOutcome {
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        CallOutcome::Failure
+    } else if status.is_client_error() {
+        CallOutcome::Neutral
+    } else {
+        CallOutcome::Success
+    }
+}
+
+/// Why the body of a reply was not read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The reply is larger than is taken.
+pub(crate) enum ReadError {
+    /// The reply is larger than the limit.
     #[error("the reply is larger than {limit} bytes")]
     TooLarge {
-        /// How much is taken.
+        /// The limit in bytes.
         limit: usize,
     },
     /// The connection failed while the reply was read.
@@ -92,12 +146,11 @@ pub enum ReadError {
     Cut(#[source] reqwest::Error),
 }
 
-/// Reads a reply as a stream, up to `limit` bytes.
-///
-/// # Errors
-///
-/// [`ReadError::TooLarge`] as soon as the limit is passed; the rest is not read.
-pub async fn read_capped(mut reply: reqwest::Response, limit: usize) -> Result<Bytes, ReadError> {
+/// Reads the body of a reply, up to `limit` bytes. It stops reading as soon as the limit is passed.
+pub(crate) async fn read_capped(
+    mut reply: reqwest::Response,
+    limit: usize,
+) -> Result<Bytes, ReadError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = reply.chunk().await.map_err(ReadError::Cut)? {
         if body.len().saturating_add(chunk.len()) > limit {
@@ -106,4 +159,58 @@ pub async fn read_capped(mut reply: reqwest::Response, limit: usize) -> Result<B
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    #[test]
+    fn secrets_travel_over_https_or_stay_on_this_machine() {
+        let may = |url: &str, loopback| {
+            let url = Url::parse(url).unwrap();
+            may_carry_secrets(url.scheme(), url.host(), loopback)
+        };
+        assert!(may("https://login.example/", false));
+        for loopback in ["http://127.0.0.1:8080/", "http://localhost/", "http://[::1]/"] {
+            assert!(may(loopback, true), "{loopback}");
+            assert!(!may(loopback, false), "{loopback}");
+        }
+        for other in [
+            "http://login.example/",
+            "http://localhost.example/",
+            "http://127.0.0.1.example/",
+            "ftp://127.0.0.1/",
+            "file:///etc/passwd",
+        ] {
+            assert!(!may(other, true), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_throttling_and_server_errors_are_failures_of_the_server() {
+        for (status, expected) in [
+            (200, CallOutcome::Success),
+            (204, CallOutcome::Success),
+            (302, CallOutcome::Success),
+            (400, CallOutcome::Neutral),
+            (401, CallOutcome::Neutral),
+            (404, CallOutcome::Neutral),
+            (429, CallOutcome::Failure),
+            (500, CallOutcome::Failure),
+            (503, CallOutcome::Failure),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(outcome_of(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_root_certificate_is_refused() {
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(http_client(broken), Err(ClientError::Tls(_))));
+        assert!(http_client(b"").is_ok());
+    }
 }

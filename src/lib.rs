@@ -21,7 +21,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use funcify::{Pipeline, Problem, S3Object, testing};
+//! use funcify::{Pipeline, Problem, S3Object, testing::TestEvent};
 //!
 //! async fn on_upload(upload: S3Object) -> Result<(), Problem> {
 //!     if upload.key.ends_with(".pdf") { Ok(()) } else { Err(Problem::bad_request("no invoice")) }
@@ -33,11 +33,11 @@
 //!     .s3("uploads", on_upload)
 //!     .build()?;
 //!
-//! let answer = testing::rest_get("/health").send(&pipeline).await?;
-//! assert_eq!(answer.http().unwrap().body(), "ok");
-//! assert!(testing::s3_put("uploads", "7.pdf").send(&pipeline).await.is_ok());
-//! // Lambda is told that the invocation failed, and tries again.
-//! assert!(testing::s3_put("uploads", "7.exe").send(&pipeline).await.is_err());
+//! let output = TestEvent::get("/health").send(&pipeline).await?;
+//! assert_eq!(output.http().unwrap().body(), "ok");
+//! assert!(TestEvent::s3("uploads", "7.pdf").send(&pipeline).await.is_ok());
+//! // The invocation fails, and Lambda retries it.
+//! assert!(TestEvent::s3("uploads", "7.exe").send(&pipeline).await.is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
@@ -85,8 +85,7 @@
 pub mod api;
 #[cfg(feature = "lambda")]
 pub mod auth;
-pub mod client;
-mod error_chain;
+mod client;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "lambda")]
@@ -106,14 +105,18 @@ mod trace;
 pub use api::Api;
 #[cfg(feature = "lambda")]
 pub use auth::{AccessPolicy, Authenticator};
-pub use error_chain::error_chain;
+pub use client::{ClientError, http_client};
 pub use funcify_core::{
     Deadline, DeadlineExceeded, PendingReport, StoreError, StoreErrorKind, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
+    engine::error_chain,
     register,
 };
 #[cfg(feature = "lambda")]
-pub use pipeline::{Invocation, Message, Pipeline, S3Object, run, run_streaming};
+pub use pipeline::{
+    Invocation, Message, Pipeline, S3Object,
+    run::{run, run_streaming},
+};
 #[cfg(feature = "lambda")]
 pub use problem::Problem;
 pub use stores::{ConfigError, SealedTokens, Stores};

@@ -8,10 +8,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// The trace that an invocation belongs to, handed on with every call of an [`Api`](crate::Api).
+/// The trace of an invocation. Every call of an [`Api`](crate::Api) passes it on.
 ///
-/// It travels as a task-local, like [`Deadline`](funcify_core::Deadline): the pipeline sets it; for
-/// spawned work hand it over with [`scope`](Self::scope).
+/// The pipeline sets it for the task that handles the invocation. A task that you spawn does not
+/// inherit it: wrap its work in [`scope`](Self::scope). For a client of your own, convert it into a
+/// [`HeaderMap`] and add those headers to the request.
+///
+/// It consists of `traceparent` and `tracestate` (W3C Trace Context) and `X-Amzn-Trace-Id`.
 ///
 /// # Examples
 ///
@@ -20,15 +23,14 @@ const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 /// use http::{HeaderMap, HeaderValue};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let mut headers = HeaderMap::new();
-/// headers.insert("traceparent", HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-/// let trace = TraceContext::from_headers(&headers).with_xray("Root=1-5759e988-bd862e3fe1be46a994272793");
+/// let mut incoming = HeaderMap::new();
+/// incoming.insert("traceparent", HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+/// let trace = TraceContext::from(&incoming);
 ///
 /// trace
 ///     .scope(async {
-///         let mut outgoing = HeaderMap::new();
-///         TraceContext::current().unwrap().apply(&mut outgoing);
-///         assert_eq!(outgoing.len(), 2);
+///         let outgoing = HeaderMap::from(TraceContext::current().unwrap());
+///         assert_eq!(outgoing.len(), 1);
 ///     })
 ///     .await;
 /// assert!(TraceContext::current().is_none());
@@ -42,27 +44,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The trace that a request belongs to: `traceparent` and `tracestate` (W3C Trace Context),
-    /// `X-Amzn-Trace-Id`.
-    #[must_use]
-    pub fn from_headers(headers: &HeaderMap) -> Self {
-        let header = |name| headers.get(name).cloned();
-        Self {
-            traceparent: header(TRACEPARENT),
-            tracestate: header(TRACESTATE),
-            xray: header(XRAY),
-        }
-    }
-
-    /// The same with the trace id that Lambda gave the invocation; one that fits into no header is
-    /// left out.
-    #[must_use]
-    pub fn with_xray(self, trace_id: &str) -> Self {
-        let xray = HeaderValue::from_str(trace_id).ok().filter(|value| !value.is_empty());
-        Self { xray: xray.or(self.xray), ..self }
-    }
-
-    /// The trace of the invocation that this task works for.
+    /// The trace of the current task; `None` outside of an invocation.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
@@ -73,14 +55,70 @@ impl TraceContext {
         CURRENT.scope(self, work)
     }
 
-    /// Adds the headers that hand the trace on, unless they are there already.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        let mine =
+    /// Replaces the X-Ray trace id by the one that Lambda gave the invocation. An id that is not a
+    /// legal header value is ignored.
+    pub(crate) fn with_xray(self, trace_id: &str) -> Self {
+        let xray = HeaderValue::from_str(trace_id).ok().filter(|value| !value.is_empty());
+        Self { xray: xray.or(self.xray), ..self }
+    }
+
+    /// Adds the headers of the trace. Headers that the request already has stay.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        let ours =
             [(TRACEPARENT, &self.traceparent), (TRACESTATE, &self.tracestate), (XRAY, &self.xray)];
-        for (name, value) in mine {
+        for (name, value) in ours {
             if let Some(value) = value {
                 headers.entry(name).or_insert_with(|| value.clone());
             }
         }
+    }
+}
+
+/// The trace that a request belongs to.
+impl From<&HeaderMap> for TraceContext {
+    fn from(headers: &HeaderMap) -> Self {
+        let header = |name| headers.get(name).cloned();
+        Self {
+            traceparent: header(TRACEPARENT),
+            tracestate: header(TRACESTATE),
+            xray: header(XRAY),
+        }
+    }
+}
+
+/// The headers that pass the trace on.
+impl From<TraceContext> for HeaderMap {
+    fn from(trace: TraceContext) -> Self {
+        let mut headers = Self::new();
+        trace.apply(&mut headers);
+        headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_lambda_replaces_that_of_the_request_unless_it_is_illegal() {
+        let mut headers = HeaderMap::new();
+        headers.insert(XRAY, HeaderValue::from_static("Root=of-the-request"));
+        let trace = TraceContext::from(&headers);
+        for (lambda, expected) in [
+            ("Root=of-lambda", "Root=of-lambda"),
+            ("", "Root=of-the-request"),
+            ("a\nb", "Root=of-the-request"),
+        ] {
+            let headers = HeaderMap::from(trace.clone().with_xray(lambda));
+            assert_eq!(headers[XRAY], expected);
+        }
+    }
+
+    #[test]
+    fn a_header_of_the_request_itself_stays() {
+        let mut headers = HeaderMap::new();
+        headers.insert(XRAY, HeaderValue::from_static("mine"));
+        TraceContext::default().with_xray("Root=1").apply(&mut headers);
+        assert_eq!(headers[XRAY], "mine");
     }
 }

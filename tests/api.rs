@@ -1,7 +1,6 @@
 //! Calls to another service: the token, the circuit, the deadline, the trace.
 
 use std::{
-    error::Error,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -19,13 +18,13 @@ use axum::{
 };
 use funcify::{
     Pipeline, Problem, TraceContext,
-    api::{Api, ApiError, TokenLayer},
-    testing,
+    api::{Api, ApiError, ApiErrorKind, TokenLayer},
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
     circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    engine::causes,
     register::RetryingRegister,
 };
 use funcify_test_support::FailureMode;
@@ -34,15 +33,18 @@ use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json, value::RawValue};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::{support::http::serve, token::fleet::Fleet};
+use crate::{
+    support::{events, http::serve},
+    token::fleet::Fleet,
+};
 
 fn breaker() -> CircuitBreaker {
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), store).unwrap()
 }
 
-/// A service that takes the token with this number only, and counts what it is asked.
-async fn taking(number: u64, challenge: &'static str) -> (String, Arc<AtomicU64>) {
+/// A service that accepts only the token with this number, and counts requests.
+async fn accepting(number: u64, challenge: &'static str) -> (String, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&asked);
     let answer = move |headers: HeaderMap, body: Bytes| async move {
@@ -59,9 +61,9 @@ async fn taking(number: u64, challenge: &'static str) -> (String, Arc<AtomicU64>
 }
 
 #[tokio::test]
-async fn one_line_posts_json_with_the_token_and_reads_json() {
+async fn a_post_sends_json_with_the_token_and_reads_json() {
     let fleet = Fleet::new();
-    let (base, _) = taking(1, "Bearer").await;
+    let (base, _) = accepting(1, "Bearer").await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter()).circuit(breaker());
     let answer: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
     assert_eq!(answer, json!({"got": {"item": "tea"}}));
@@ -70,24 +72,24 @@ async fn one_line_posts_json_with_the_token_and_reads_json() {
 #[tokio::test]
 async fn a_rejected_token_is_renewed_once_and_the_request_sent_again() {
     let fleet = Fleet::new();
-    let (base, asked) = taking(2, r#"Bearer error="invalid_token""#).await;
+    let (base, asked) = accepting(2, r#"Bearer error="invalid_token""#).await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     let answer: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
     assert_eq!(answer, json!({"got": {"item": "tea"}}));
     assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (2, 2));
 
-    let (base, asked) = taking(99, "Bearer").await;
+    let (base, asked) = accepting(99, "Bearer").await;
     let stubborn = Api::new("stubborn", &base).unwrap().token(fleet.getter());
     let error = stubborn.get::<Value>("/").await.unwrap_err();
     assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
     assert!(asked.load(Ordering::SeqCst) <= 2);
-    assert_eq!(fleet.provider.grants(), 2, "it was renewed only just now");
+    assert_eq!(fleet.provider.grants(), 2, "the token was renewed a moment ago");
 }
 
 #[tokio::test]
-async fn a_401_about_something_else_renews_nothing() {
+async fn a_401_about_something_else_renews_no_token() {
     let fleet = Fleet::new();
-    let (base, asked) = taking(2, r#"Bearer error="insufficient_scope""#).await;
+    let (base, asked) = accepting(2, r#"Bearer error="insufficient_scope""#).await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     api.get::<Value>("/").await.unwrap_err();
     assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (1, 1));
@@ -96,7 +98,7 @@ async fn a_401_about_something_else_renews_nothing() {
 #[tokio::test]
 async fn a_streamed_body_is_not_sent_twice() {
     let fleet = Fleet::new();
-    let (base, asked) = taking(2, "Bearer").await;
+    let (base, asked) = accepting(2, "Bearer").await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     let body = reqwest::Body::wrap(http_body_util::Full::new(Bytes::from_static(b"7")));
     let error = api.request(Method::PUT, "/file").body(body).send().await.unwrap_err();
@@ -108,7 +110,7 @@ async fn a_streamed_body_is_not_sent_twice() {
 async fn without_a_token_nothing_is_sent() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Unavailable);
-    let (base, asked) = taking(1, "Bearer").await;
+    let (base, asked) = accepting(1, "Bearer").await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     assert!(matches!(api.get::<Value>("/").await, Err(ApiError::Token(_))));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
@@ -117,7 +119,7 @@ async fn without_a_token_nothing_is_sent() {
 #[tokio::test]
 async fn a_token_does_not_follow_a_redirect() {
     let fleet = Fleet::new();
-    let (thief, stolen) = taking(1, "Bearer").await;
+    let (thief, stolen) = accepting(1, "Bearer").await;
     let router = Router::new().route("/", get(move || async move { Redirect::permanent(&thief) }));
     let api = Api::new("warehouse", &serve(router).await).unwrap().token(fleet.getter());
     let error = api.get::<Value>("/").await.unwrap_err();
@@ -140,13 +142,14 @@ async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() 
         api.get::<()>(path).await.unwrap_err();
     }
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
-    api.delete::<()>("/204").await.unwrap();
+    api.request(Method::DELETE, "/204").send().await.unwrap().json::<()>().unwrap();
     for path in ["/500", "/503", "/429"] {
         api.get::<()>(path).await.unwrap_err();
     }
     let sent = asked.load(Ordering::SeqCst);
     let error = api.get::<()>("/204").await.unwrap_err();
     assert!(is_caused_by::<CircuitOpen>(&error), "{error:?}");
+    assert_eq!(error.kind(), ApiErrorKind::Unavailable);
     assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
 }
 
@@ -186,7 +189,7 @@ async fn f12_a_service_that_hangs_to_the_end_of_the_invocation_opens_its_circuit
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// A service that answers with the trace it was called in.
+/// A service that answers with the trace headers of the request.
 async fn echo_of_the_trace() -> Api {
     let echo = |headers: HeaderMap| async move {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -197,15 +200,15 @@ async fn echo_of_the_trace() -> Api {
 }
 
 #[tokio::test]
-async fn the_trace_is_handed_on() {
+async fn the_trace_is_passed_on() {
     let api = echo_of_the_trace().await;
     let mut headers = HeaderMap::new();
     headers.insert("traceparent", HeaderValue::from_static(PARENT));
-    let trace = TraceContext::from_headers(&headers).with_xray("Root=1-5759e988");
-    let seen: Value = trace.scope(api.get("/")).await.unwrap();
+    headers.insert("x-amzn-trace-id", HeaderValue::from_static("Root=1-5759e988"));
+    let seen: Value = TraceContext::from(&headers).scope(api.get("/")).await.unwrap();
     assert_eq!(seen, json!([PARENT, "Root=1-5759e988"]));
     let seen: Value = api.get("/").await.unwrap();
-    assert_eq!(seen, json!([null, null]), "outside of an invocation there is none");
+    assert_eq!(seen, json!([null, null]), "outside of an invocation there is no trace");
 }
 
 #[tokio::test]
@@ -217,12 +220,12 @@ async fn a_handlers_call_belongs_to_the_trace_of_its_request() {
         .http(Router::new().route("/", get(call)))
         .build()
         .unwrap();
-    let event = testing::rest_get("/").header("traceparent", PARENT);
-    let event = event.header("x-amzn-trace-id", "Root=of-the-gateway").json();
+    let event = events::rest_get("/").header("traceparent", PARENT);
+    let event = event.header("x-amzn-trace-id", "Root=of-the-gateway").to_string();
     for (of_lambda, expected) in
         [(Some("Root=1-5759e988"), "Root=1-5759e988"), (None, "Root=of-the-gateway")]
     {
-        let mut context = testing::context(Duration::from_secs(5));
+        let mut context = events::context(Duration::from_secs(5));
         context.xray_trace_id = of_lambda.map(str::to_owned);
         let text = RawValue::from_string(event.clone()).unwrap();
         let processed = pipeline.process(LambdaEvent::new(text, context)).await;
@@ -233,7 +236,7 @@ async fn a_handlers_call_belongs_to_the_trace_of_its_request() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_what_was_expected_is_told_from_a_failure() {
+async fn an_unexpected_answer_is_distinguished_from_a_failure() {
     let base = serve(Router::new().route("/", get(|| async { "<html>" }))).await;
     let api = Api::new("warehouse", &base).unwrap();
     assert!(matches!(api.get::<Value>("/").await, Err(ApiError::Reply(_))));
@@ -255,7 +258,7 @@ fn a_base_that_would_leak_the_token_is_refused() {
 }
 
 #[tokio::test]
-async fn the_layer_gives_the_token_to_the_named_hosts_only() {
+async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
     let fleet = Fleet::new();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let saw = Arc::clone(&seen);
@@ -281,6 +284,6 @@ async fn the_layer_gives_the_token_to_the_named_hosts_only() {
     assert_eq!(seen.lock().unwrap().len(), 3, "nothing was sent");
 }
 
-fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    error.is::<E>() || error.source().is_some_and(is_caused_by::<E>)
+fn is_caused_by<E: std::error::Error + 'static>(error: &ApiError) -> bool {
+    causes(error).any(|cause| cause.is::<E>())
 }

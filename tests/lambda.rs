@@ -1,4 +1,4 @@
-//! The built `orders` example as a Lambda function, with deadlines that are true.
+//! The built `orders` example as a Lambda function, with real deadlines.
 
 use std::{
     fs,
@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::{
+    events,
     process::{Process, example},
     runtime_api::{InvocationResult, RuntimeApi},
 };
 
-/// As long as most functions are given.
+/// The timeout of most functions.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// The function in a sandbox of its own.
@@ -36,7 +37,7 @@ impl Function {
         self.api.invoke(event.to_owned()).await
     }
 
-    /// What it has logged until the line that ends this invocation, each line read as JSON.
+    /// The lines that it has logged until the end of this invocation, parsed from JSON.
     async fn lines_until_the_end_of(&self, invocation: usize) -> Vec<Value> {
         let until = Instant::now() + LIMIT;
         loop {
@@ -57,11 +58,11 @@ fn event(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// The message that orders nothing.
+/// The message with a quantity of 0.
 const FAILS: &str = "2e1424d4-f796-459a-8184-9c92662be6da";
 
 #[tokio::test]
-async fn each_event_is_answered_in_its_own_form() {
+async fn each_event_is_answered_in_its_own_format() {
     let function = Function::start(LIMIT, "memory:").await;
 
     let http = function.handles(&event("04-http-get-health-public")).await.json();
@@ -77,7 +78,7 @@ async fn each_event_is_answered_in_its_own_form() {
 }
 
 #[tokio::test]
-async fn what_no_route_takes_and_what_is_no_event_fails_and_the_next_one_is_served() {
+async fn an_unroutable_or_malformed_event_fails_and_the_next_one_is_served() {
     let function = Function::start(LIMIT, "memory:").await;
     let deep = "[".repeat(200) + &"]".repeat(200);
     for (bad, expected) in [
@@ -98,11 +99,11 @@ async fn what_no_route_takes_and_what_is_no_event_fails_and_the_next_one_is_serv
 }
 
 #[tokio::test]
-async fn with_too_little_time_nothing_is_started_and_the_answer_comes_before_the_kill() {
+async fn with_too_little_time_nothing_is_started_and_the_output_comes_before_the_timeout() {
     let function = Function::start(Duration::from_millis(290), "memory:").await;
     let http = function.handles(&event("04-http-get-health-public")).await.json();
     assert_eq!(http["statusCode"], 503);
-    // Not one message was looked at: the invocation fails, and all of them come again.
+    // No message was started, so the invocation fails and all of them are delivered again.
     let batch = function.handles(&event("13-sqs-one-of-three-fails")).await;
     let InvocationResult::FunctionError(error) = batch else { panic!("{batch:?}") };
     assert_eq!(error["errorType"], "HANDLER_FAILED");
@@ -119,14 +120,14 @@ async fn a_store_that_hangs_costs_time_but_no_invocation() {
 }
 
 #[tokio::test]
-async fn an_invocation_is_a_line_at_its_start_and_one_at_its_end() {
+async fn an_invocation_logs_one_line_when_it_starts_and_one_when_it_ends() {
     let function = Function::start(LIMIT, "memory:").await;
     function.handles(&event("04-http-get-health-public")).await.json();
     function.handles(&event("13-sqs-one-of-three-fails")).await.json();
     let lines = function.lines_until_the_end_of(2).await;
 
-    let told: Vec<_> = lines.iter().filter(|line| line["event"] != "start").collect();
-    let [first, .., second] = told.as_slice() else { panic!("{told:?}") };
+    let ended: Vec<_> = lines.iter().filter(|line| line["event"] != "start").collect();
+    let [first, .., second] = ended.as_slice() else { panic!("{ended:?}") };
     assert_eq!(
         shape(first),
         json!({"level": "INFO", "event": "end", "kind": "apigw-http-v2", "route": "/health",
@@ -143,7 +144,7 @@ async fn an_invocation_is_a_line_at_its_start_and_one_at_its_end() {
     assert_ne!(first["request_id"], second["request_id"]);
 }
 
-/// The line without what differs from run to run, each of which must be there.
+/// The line without the members that differ from run to run. Each of those must be there.
 fn shape(line: &Value) -> Value {
     let mut members = line.as_object().unwrap().clone();
     let mut take = |name: &str| members.remove(name).unwrap_or_else(|| panic!("{name}: {line}"));
@@ -158,7 +159,7 @@ fn shape(line: &Value) -> Value {
     Value::Object(members)
 }
 
-/// Ends with 2 and one line that says this.
+/// Asserts that the process ends with exit code 2 and one line that contains `says`.
 async fn refuses_to_start(change: impl FnOnce(&mut std::process::Command), says: &str) {
     let api = RuntimeApi::start(LIMIT).await;
     let mut command = example("orders");
@@ -177,7 +178,7 @@ async fn refuses_to_start(change: impl FnOnce(&mut std::process::Command), says:
 }
 
 #[tokio::test]
-async fn where_lambda_is_not_what_it_should_be_one_line_says_so() {
+async fn one_line_names_the_fault_of_a_malformed_lambda_environment() {
     let api = "AWS_LAMBDA_RUNTIME_API";
     // Nobody listens there.
     refuses_to_start(
@@ -215,13 +216,13 @@ async fn where_lambda_is_not_what_it_should_be_one_line_says_so() {
 }
 
 #[tokio::test]
-async fn a_function_url_is_streamed_and_other_events_are_answered_as_ever() {
+async fn a_function_url_is_streamed_and_other_events_get_complete_outputs() {
     let api = RuntimeApi::start(LIMIT).await;
     let mut command = example("orders");
     command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env("ORDERS_STREAM", "1");
     command.env("FUNCIFY_BACKEND", "memory:").env_remove("RUST_LOG");
     let _process = Process::start(command);
-    let url = funcify::testing::function_url(http::Method::GET, "/health").json();
+    let url = events::function_url(http::Method::GET, "/health").to_string();
     let InvocationResult::Ok(streamed) = api.invoke(url).await else { panic!("no answer") };
     // A prelude of JSON, eight NULs, the body.
     let end = streamed.windows(8).position(|bytes| bytes == [0; 8]).unwrap();
@@ -236,11 +237,11 @@ async fn a_function_url_is_streamed_and_other_events_are_answered_as_ever() {
 }
 
 #[tokio::test]
-async fn many_invocations_at_once_are_each_answered_by_their_own() {
+async fn each_of_many_concurrent_invocations_gets_its_own_output() {
     let api = RuntimeApi::start(LIMIT).await;
     let mut command = example("orders");
     command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env_remove("RUST_LOG");
-    // What Lambda sets for an instance that takes several invocations at a time.
+    // Lambda sets this variable for an instance that takes several invocations concurrently.
     command.env("FUNCIFY_BACKEND", "memory:").env("AWS_LAMBDA_MAX_CONCURRENCY", "8");
     let _process = Process::start(command);
     let (health, rest, batch) = (

@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::{
     result::{ConnectorError, SdkError},
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use funcify_core::StoreErrorKind;
+use funcify_core::{StoreErrorKind, engine::causes};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -145,8 +145,7 @@ fn no_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |&error| error.source())
-        .find_map(|error| error.downcast_ref::<T>())
+    causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
 #[cfg(test)]

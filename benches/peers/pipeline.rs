@@ -1,12 +1,12 @@
-//! An event from its bytes to the bytes of the answer, through a router of a hundred routes.
+//! An event from its bytes to the bytes of the output, through a router of a hundred routes.
 
-use std::{convert::Infallible, hint::black_box, time::Duration};
+use std::{convert::Infallible, hint::black_box};
 
 use aws_lambda_events::event::s3::S3Event;
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
-    testing,
+    testing::TestEvent,
 };
 use lambda_http::{Adapter, request::LambdaRequest, tower::Service};
 use lambda_runtime::{Context, LambdaEvent};
@@ -45,7 +45,7 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
     ]
 }
 
-/// `prefix` is the stage of a REST API, which lambda_http leaves in the path.
+/// `prefix` is the stage of a REST API, which lambda_http keeps in the path.
 fn hundred_routes(prefix: &str) -> Router {
     let order = async |Path(id): Path<u32>| -> Json<Value> { Json(json!({ "id": id })) };
     let paths = (0..100).map(|n| format!("{prefix}/r{n}/orders/{{id}}"));
@@ -54,9 +54,11 @@ fn hundred_routes(prefix: &str) -> Router {
     })
 }
 
-/// Contexts as Lambda's runtime makes them, made before the lap: they cost both sides the same.
+/// The contexts that Lambda's runtime would make. They are made before the lap, since they cost both sides
+/// the same.
 fn contexts(operations: u32) -> Vec<Context> {
-    (0..operations).map(|_| testing::context(Duration::from_secs(30))).collect()
+    let event = TestEvent::new(Value::Null);
+    (0..operations).map(|_| LambdaEvent::from(&event).context).collect()
 }
 
 fn ours(bench: &Bench, event: &'static str) -> Subject {
@@ -74,8 +76,8 @@ fn ours(bench: &Bench, event: &'static str) -> Subject {
             let event = LambdaEvent::new(text, contexts.pop().unwrap_or_default());
             let processed = pipeline.process(event).await;
             assert_eq!(processed.outcome, InvocationOutcome::Handled);
-            let answer = processed.result.expect("expected an answer");
-            serde_json::to_vec(&answer).expect("expected JSON")
+            let output = processed.result.expect("expected an output");
+            serde_json::to_vec(&output).expect("expected JSON")
         })))
     })
 }
@@ -90,18 +92,18 @@ fn theirs(bench: &Bench, event: &'static str, stage: &str) -> Subject {
             let request: LambdaRequest =
                 serde_json::from_slice(black_box(event.as_bytes())).expect("expected a request");
             let event = LambdaEvent::new(request, contexts.pop().unwrap_or_default());
-            let answered: Result<_, Infallible> = adapter.call(event).await;
-            let answer = answered.unwrap_or_else(|never| match never {});
-            let bytes = serde_json::to_vec(&answer).expect("expected JSON");
+            let result: Result<_, Infallible> = adapter.call(event).await;
+            let output = result.unwrap_or_else(|never| match never {});
+            let bytes = serde_json::to_vec(&output).expect("expected JSON");
             assert_eq!(bytes.len(), *length.get_or_insert_with(|| handled(&bytes)));
             bytes
         })))
     })
 }
 
-/// The length of an answer that is what the handler said: all that follow must be as long.
-fn handled(answer: &[u8]) -> usize {
-    let parsed: Value = serde_json::from_slice(answer).expect("expected JSON");
+/// The length of an output that has the handler's response. All later outputs must have this length.
+fn handled(output: &[u8]) -> usize {
+    let parsed: Value = serde_json::from_slice(output).expect("expected JSON");
     assert_eq!(parsed["statusCode"], 200, "{parsed}");
-    answer.len()
+    output.len()
 }

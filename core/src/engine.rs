@@ -5,6 +5,7 @@
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    error_chain::{causes, error_chain},
     register::{
         record::{decode, encode},
         retry::OPERATION,

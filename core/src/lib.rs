@@ -19,6 +19,7 @@ mod deadline;
 #[doc(hidden)]
 pub mod engine;
 mod error;
+mod error_chain;
 mod name;
 pub mod register;
 mod timestamp;

@@ -1,4 +1,4 @@
-//! The function itself: what one would deploy.
+//! The function itself, as you would deploy it.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use funcify::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub(crate) struct App {
     warehouse: Api,
@@ -45,7 +45,7 @@ impl App {
     }
 }
 
-/// The whole function in one place: where events go, who may come in, who may do what.
+/// The whole function in one place: the routes, who is let in, and who may do what.
 pub(crate) fn pipeline(
     app: App,
     stores: Stores,
@@ -62,7 +62,7 @@ pub(crate) fn pipeline(
         .allow(Method::GET, "/orders/{id}", "orders:order:read");
 
     Pipeline::builder(app)
-        .backend(stores)
+        .stores(stores)
         .http(router)
         .s3("uploads", on_upload)
         .s3("archive", on_archive)
@@ -74,25 +74,25 @@ pub(crate) fn pipeline(
         .build()
 }
 
-/// A guard looks at the whole event before anything else does.
+/// A guard sees the whole event before any other code of the function does.
 async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
     let blocked = HeaderName::from_static("x-block");
-    match invocation.event().headers() {
-        Some(headers) if headers.contains_key(blocked) => {
-            Err(Problem::new(StatusCode::FORBIDDEN).detailed("this caller is blocked"))
+    match invocation.event().http() {
+        Some(request) if request.headers().contains_key(blocked) => {
+            Err(Problem::new(StatusCode::FORBIDDEN).detail("this caller is blocked"))
         }
         _ => Ok(invocation),
     }
 }
 
-/// The currency in which a caller wants prices.
+/// The currency in which the caller wants prices.
 #[derive(Clone)]
 struct Currency(String);
 
-/// Params parse what every handler needs, once, and may refuse.
+/// Params read what the handlers need, once for each event.
 async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
-    let headers = invocation.event().headers();
-    let wanted = headers.and_then(|headers| headers.get("x-currency")?.to_str().ok());
+    let request = invocation.event().http();
+    let wanted = request.and_then(|request| request.headers().get("x-currency")?.to_str().ok());
     let currency = Currency(wanted.unwrap_or("EUR").to_owned());
     Ok(invocation.attach(currency))
 }
@@ -116,7 +116,8 @@ async fn read(
 ) -> Result<impl IntoResponse, Problem> {
     let found = app.orders().get(&id).cloned();
     let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
-    // Carries the fleet's token, runs in the fleet's circuit; refused, it is a 503 with Retry-After.
+    // The call has the fleet's token and runs in the fleet's circuit. If the circuit is open, `?` makes
+    // the response a 503 with Retry-After.
     let stock: Value = app.warehouse.get(&format!("/stock/{}", segment(&order.sku))).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
     let cookies =
@@ -132,7 +133,7 @@ async fn place(
     Ok((StatusCode::CREATED, Json(json!({"id": id}))))
 }
 
-/// A message of the queue is an order: one that cannot be placed goes back, alone.
+/// Each message of the queue is an order. Only an order that cannot be placed is delivered again.
 async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(), Problem> {
     app.place(order.body).await.map(drop)
 }
@@ -140,7 +141,7 @@ async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(),
 impl App {
     async fn place(&self, order: Order) -> Result<u32, Problem> {
         if order.quantity == 0 {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detailed("a quantity of 0"));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail("a quantity of 0"));
         }
         let _: Value = self.warehouse.post("/reservations", &order).await?;
         let mut orders = self.orders();

@@ -5,14 +5,14 @@ use std::{net::SocketAddr, path::PathBuf};
 pub(crate) const USAGE: &str = "\
 orders [--json] [--idp URL] [--serve [ADDRESS]] [FILE…]
 
-Takes event files (unless given: the shipped examples/events) through the function.
+Runs the function on event files, or on the shipped ones in examples/events.
 
-  --json             data only: one object a line, then the summary
-  --idp URL          the fleet's token comes from this issuer; FUNCIFY_CLIENT_ID and
-                     FUNCIFY_CLIENT_SECRET say as whom
-  --serve [ADDRESS]  answers HTTP on localhost (127.0.0.1:3000 unless given) as behind an HTTP API
+  --json             prints one JSON object for each event, then a summary
+  --idp URL          gets the fleet's token from this issuer, with FUNCIFY_CLIENT_ID and
+                     FUNCIFY_CLIENT_SECRET
+  --serve [ADDRESS]  serves HTTP on localhost like an HTTP API, at 127.0.0.1:3000 by default
 
-FUNCIFY_BACKEND names the backend; memory: is chosen when it is unset.
+FUNCIFY_BACKEND names the store. Without it the example uses memory:.
 ";
 
 #[derive(Debug, Default, PartialEq)]

@@ -1,11 +1,11 @@
-//! Event files, read and checked before the first of them runs.
+//! Reads the event files before the first event runs.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use funcify::local::{self, LocalError};
+use funcify::local;
 use serde_json::value::RawValue;
 
 use crate::stand_in::IdentityProvider;
@@ -19,21 +19,21 @@ pub(crate) struct EventFile {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventFileError {
     #[error(transparent)]
-    Event(#[from] LocalError),
+    Event(#[from] io::Error),
     #[error("the shipped events in {} cannot be listed", .0.display())]
     Folder(PathBuf, #[source] io::Error),
-    #[error("{} holds no event files (*.json)", .0.display())]
+    #[error("{} contains no event files (*.json)", .0.display())]
     None(PathBuf),
 }
 
-/// Reads these files, or the shipped ones.
+/// Reads these files, or the shipped ones if there are none.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<EventFile>, EventFileError> {
     if files.is_empty() {
         let stem =
             |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return shipped()?.iter().map(|path| EventFile::read(path, stem(path))).collect();
     }
-    // As they were given: two folders may have files of one name.
+    // The names as they were given, because two folders may contain files of the same name.
     files.iter().map(|path| EventFile::read(path, path.display().to_string())).collect()
 }
 
@@ -53,15 +53,15 @@ impl EventFile {
         Ok(Self { name, text: local::read(path)? })
     }
 
-    /// The event, with tokens in the places that are marked for them: a token that is shipped in a
-    /// file would have expired long ago.
+    /// The event, with tokens in place of their markers. A token in a shipped file would have expired long
+    /// ago.
     pub(crate) fn event(&self, callers: &IdentityProvider) -> Box<RawValue> {
         let text = self
             .text
             .get()
             .replace("{{token}}", &callers.token())
             .replace("{{expired_token}}", &callers.expired_token());
-        // It was JSON before, and a token needs no escaping.
+        // It was valid JSON, and a token needs no escaping.
         RawValue::from_string(text).unwrap_or_else(|_| self.text.clone())
     }
 }

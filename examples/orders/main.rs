@@ -1,23 +1,19 @@
-//! The main job: a function that one would really deploy.
+//! A complete function, as you would deploy it.
 //!
-//! Uploads land in S3, orders are read and placed over HTTP and come in by a queue, and the call to
-//! the warehouse carries the fleet's own token in the fleet's circuit.
+//! Uploads arrive in S3. Orders are read and placed over HTTP, and arrive in a queue. Each call to the
+//! warehouse has the fleet's own token and runs in the fleet's circuit.
 //!
 //! ```sh
 //! cargo run --example orders                     # the shipped events
 //! cargo run --example orders -- event.json …     # events of your own
-//! cargo run --example orders -- --json           # for scripts
+//! cargo run --example orders -- --json           # output for scripts
 //! cargo run --example orders -- --idp URL        # the fleet's token from a real provider
 //! cargo run --example orders -- --serve          # over HTTP on localhost, for curl and browser
 //! ```
 //!
-//! Under `AWS_LAMBDA_RUNTIME_API` the same binary is the Lambda function.
+//! If `AWS_LAMBDA_RUNTIME_API` is set, the same binary is the Lambda function.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command: what it prints is what it is for"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
 mod app;
 mod arguments;
@@ -31,18 +27,18 @@ use std::{error::Error, io, process::ExitCode, time::Instant};
 use arguments::Arguments;
 use funcify::{error_chain, local};
 use report::Report;
-use set_up::{Bench, Function};
+use set_up::{Function, LocalSetUp};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match std::env::var_os("AWS_LAMBDA_RUNTIME_API") {
+    let result = match std::env::var_os("AWS_LAMBDA_RUNTIME_API") {
         Some(_) => on_lambda().await,
         None => here().await,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Who reads has read enough: `orders --json | head -1`.
+        // The reader has read enough: `orders --json | head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orders: {}", error_chain(&*error));
@@ -51,11 +47,12 @@ async fn main() -> ExitCode {
     }
 }
 
-/// As a Lambda function: everything comes from the environment. `ORDERS_STAND_INS=1` tries it out
-/// without a provider and a warehouse, `ORDERS_STREAM=1` is for a function URL that streams.
+/// Runs as a Lambda function. All settings come from the environment. `ORDERS_STAND_INS=1` replaces the
+/// identity provider and the warehouse by stand-ins. `ORDERS_STREAM=1` is for a function URL that
+/// streams.
 async fn on_lambda() -> Result<(), Box<dyn Error>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
-        Ok("1") => Bench::set_up(None).await?.function,
+        Ok("1") => LocalSetUp::set_up(None).await?.function,
         _ => Function::from_env().await?,
     };
     match std::env::var("ORDERS_STREAM").as_deref() {
@@ -65,20 +62,21 @@ async fn on_lambda() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// On this machine: event files, or HTTP on localhost.
+/// Runs on this machine, with event files or as an HTTP server on localhost.
 async fn here() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     if arguments.help {
         print!("{}", arguments::USAGE);
         return Ok(());
     }
-    // Whatever is wrong is found before the first event runs.
+    // Faults are found before the first event runs.
     let files = events::read(&arguments.files)?;
-    let Bench { function, callers, notes } = Bench::set_up(arguments.idp.as_deref()).await?;
+    let LocalSetUp { function, callers, notes } =
+        LocalSetUp::set_up(arguments.idp.as_deref()).await?;
     for silent in function.silent_stores().await {
         eprintln!("orders: {silent}");
     }
-    let report = Report::begin(arguments.json, &notes)?;
+    let report = Report::start(arguments.json, &notes)?;
 
     if let Some(address) = arguments.serve {
         let listener = TcpListener::bind(address).await?;
@@ -96,7 +94,7 @@ async fn here() -> Result<(), Box<dyn Error>> {
         let processed = local::event(&function.pipeline, event).await;
         report.event(&file.name, &processed)?;
     }
-    report.end(&function, started.elapsed()).await?;
+    report.finish(&function, started.elapsed()).await?;
     Ok(())
 }
 

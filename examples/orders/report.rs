@@ -1,4 +1,4 @@
-//! What happened: a table for people, or a line of JSON an event for scripts.
+//! Prints what became of the events: a table for people, or lines of JSON for scripts.
 
 use std::{
     io::{self, Write},
@@ -15,10 +15,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Says what is real and what is not.
-    pub(crate) fn begin(json: bool, notes: &[String]) -> io::Result<Self> {
+    /// Says what is real and what is a stand-in.
+    pub(crate) fn start(json: bool, notes: &[String]) -> io::Result<Self> {
         if json {
-            // The standard output is for data.
+            // The standard output is for data only.
             for line in notes.iter().filter(|note| note.starts_with("backend")) {
                 eprintln!("orders: {line}");
             }
@@ -40,13 +40,13 @@ impl Report {
     pub(crate) fn event(&self, file: &str, processed: &Processed) -> io::Result<()> {
         let mut out = io::stdout().lock();
         let response = response(processed);
-        let status = processed.status().map(|status| status.as_u16());
+        let status = processed.status.map(|status| status.as_u16());
         if self.json {
             let line = json!({
                 "file": file,
-                "kind": processed.kind.as_str(),
+                "kind": processed.kind.to_string(),
                 "route": processed.route,
-                "outcome": processed.outcome.as_str(),
+                "outcome": processed.outcome.to_string(),
                 "status": status,
                 "response": response,
             });
@@ -56,22 +56,22 @@ impl Report {
             out,
             "{:<38} {:<15} {:<22} {:<10} {:<6} {}",
             file,
-            processed.kind.as_str(),
+            processed.kind,
             processed.route.as_deref().unwrap_or("-"),
-            processed.outcome.as_str(),
+            processed.outcome,
             status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-            glance(processed, &response),
+            start_of(processed, &response),
         )
     }
 
-    pub(crate) async fn end(&self, function: &Function, took: Duration) -> io::Result<()> {
+    pub(crate) async fn finish(&self, function: &Function, time: Duration) -> io::Result<()> {
         let grants = function.grants();
         let circuits = function.circuits().await;
         let mut out = io::stdout().lock();
         if self.json {
             let circuits: serde_json::Map<_, _> =
                 circuits.into_iter().map(|(name, state)| (name, Value::from(state))).collect();
-            let ms = took.as_millis() as u64;
+            let ms = time.as_millis() as u64;
             let summary = json!({"grants": grants, "circuits": circuits, "ms": ms});
             return writeln!(out, "{}", json!({"summary": summary}));
         }
@@ -80,23 +80,23 @@ impl Report {
         for (name, state) in circuits {
             writeln!(out, "circuit   {name}: {state}")?;
         }
-        writeln!(out, "time      {} ms", took.as_millis())
+        writeln!(out, "time      {} ms", time.as_millis())
     }
 }
 
-/// What Lambda is told.
+/// What Lambda would get.
 fn response(processed: &Processed) -> Value {
     match &processed.result {
-        Ok(answer) => serde_json::to_value(answer).unwrap_or_default(),
-        Err(failure) => {
-            json!({"errorType": failure.kind().as_str(), "errorMessage": failure.to_string()})
+        Ok(output) => serde_json::to_value(output).unwrap_or_default(),
+        Err(error) => {
+            json!({"errorType": error.kind.to_string(), "errorMessage": error.message})
         }
     }
 }
 
-/// The same in half a line: an HTTP answer's body, else all of it.
-fn glance(processed: &Processed, response: &Value) -> String {
-    let http = processed.result.as_ref().ok().and_then(|answer| answer.http());
+/// The start of the response: the body if it is HTTP, otherwise all of it.
+fn start_of(processed: &Processed, response: &Value) -> String {
+    let http = processed.result.as_ref().ok().and_then(|output| output.http());
     let text = match http {
         Some(http) => String::from_utf8_lossy(http.body()).into_owned(),
         None => response.to_string(),

@@ -1,10 +1,11 @@
-//! What the function is made of: the environment's, or stand-ins on this machine.
+//! Sets the function up, from the environment or with stand-ins on this machine.
 
 use std::{env, error::Error};
 
 use funcify::{
     Api, Authenticator, CircuitBreaker, CircuitPolicy, ClientCredentials, Pipeline, Stores,
     TokenGetter,
+    auth::KeySet,
     circuit::CircuitState,
     error_chain,
     token::{ClientSecret, Endpoint, TokenKey},
@@ -15,7 +16,7 @@ use crate::{
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
-/// The function, with what the summary asks for.
+/// The function, and the parts of it that the summary shows.
 pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
@@ -25,13 +26,14 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// As it is deployed: everything comes from the environment.
+    /// Sets up the function as it is deployed: from the environment.
     pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
-        let authenticator = Authenticator::jwks(&variable("ORDERS_JWKS_URL")?)
+        let keys = KeySet::new(&variable("ORDERS_JWKS_URL")?)
             .issuer(variable("ORDERS_ISSUER")?)
             .audience(variable("ORDERS_AUDIENCE")?);
+        let authenticator = Authenticator::new().keys(keys);
         Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, authenticator)
     }
 
@@ -58,7 +60,7 @@ impl Function {
         Ok(Self { pipeline, token, key, circuits, stores })
     }
 
-    /// Why the stores do not answer, where they do not: the function runs on without them.
+    /// The stores that do not answer, and why. The function runs without them.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
@@ -76,7 +78,7 @@ impl Function {
         silent
     }
 
-    /// How many tokens were asked for.
+    /// The number of tokens that were requested.
     pub(crate) fn grants(&self) -> u64 {
         self.token.metrics().grants
     }
@@ -96,17 +98,17 @@ impl Function {
     }
 }
 
-/// The function on this machine, with stand-ins for what it talks to.
-pub(crate) struct Bench {
+/// The function on this machine, with stand-ins for the services that it calls.
+pub(crate) struct LocalSetUp {
     pub(crate) function: Function,
     /// Issues the tokens of the callers in the shipped events.
     pub(crate) callers: IdentityProvider,
-    /// What is real and what is not.
+    /// What is real and what is a stand-in.
     pub(crate) notes: Vec<String>,
 }
 
-impl Bench {
-    /// With the backend of the environment, and the fleet's token from `issuer` if there is one.
+impl LocalSetUp {
+    /// Takes the store from the environment, and the fleet's token from `issuer` if there is one.
     pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
         let mut notes = Vec::new();
         let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
@@ -119,7 +121,7 @@ impl Bench {
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
         let (mut credentials, key) = match issuer {
             Some(issuer) => (of_environment(issuer)?, None),
-            // Another run has another provider: under one key they would be in each other's way.
+            // Each run has a provider of its own, so their tokens need different keys.
             None => (stand_in(&callers), Some(TokenKey::new(callers.name())?)),
         };
         credentials.plain_http_on_loopback = true;
@@ -128,10 +130,11 @@ impl Bench {
         let warehouse = Warehouse::start().await?;
         notes.push(format!("warehouse           stand-in at {}", warehouse.url));
 
-        let authenticator = Authenticator::jwks(&format!("{}/jwks", callers.issuer))
+        let keys = KeySet::new(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
             .audience(AUDIENCE)
             .plain_http_on_loopback();
+        let authenticator = Authenticator::new().keys(keys);
         let function = Function::new(stores, credentials, key, &warehouse.url, authenticator)?;
         Ok(Self { function, callers, notes })
     }

@@ -1,5 +1,5 @@
-//! Small stand-ins for what the function talks to, so that the example runs on a machine of its own:
-//! an identity provider and the warehouse. Not for deployment.
+//! Stand-ins for the identity provider and the warehouse, so that the example runs on one machine. Do not
+//! deploy them.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 /// The audience of every token that the provider issues.
 pub(crate) const AUDIENCE: &str = "orders";
 
-/// A warehouse that takes reservations from whoever has a token of the provider.
+/// A warehouse that takes reservations from every caller with a token of the provider.
 pub(crate) struct Warehouse {
     pub(crate) url: String,
 }
@@ -49,17 +49,17 @@ impl IdentityProvider {
         Ok(Self { issuer, signer })
     }
 
-    /// Tells the providers of one machine apart.
+    /// A name that no other provider on this machine has.
     pub(crate) fn name(&self) -> String {
         format!("stand-in-{}", self.issuer.rsplit(':').next().unwrap_or_default())
     }
 
-    /// A caller's token, valid for five minutes.
+    /// A caller's token that is valid for five minutes.
     pub(crate) fn token(&self) -> String {
         self.signer.sign("customer-7", CALLER_SCOPE, Duration::ZERO)
     }
 
-    /// The same, expired an hour ago.
+    /// A caller's token that expired an hour ago.
     pub(crate) fn expired_token(&self) -> String {
         self.signer.sign("customer-7", CALLER_SCOPE, Duration::from_secs(3_900))
     }
@@ -105,7 +105,7 @@ impl Signer {
         json!({"keys": [self.jwk]})
     }
 
-    /// A token of five minutes that was issued `ago`.
+    /// A token that was issued `ago`, with a lifetime of five minutes.
     fn sign(&self, subject: &str, scope: &str, ago: Duration) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let issued = now.saturating_sub(ago).as_secs();

@@ -10,15 +10,16 @@ use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use tower::{Layer, Service};
 use url::Host;
 
-use crate::client::is_loopback;
+use crate::client::{HTTPS_REQUIRED, may_carry_secrets};
 use crate::token::{TokenError, TokenGetter};
 
-/// Attaches the token to requests of a [`tower::Service`] to the hosts that were named, and to no
-/// others.
+/// A [`tower::Layer`] that attaches the fleet's token to requests for the hosts that you name. Other
+/// requests pass unchanged.
 ///
-/// A request to a named host fails if there is no token, or if it would be sent in the clear to
-/// another machine: it is never sent without. When a host answers 401 the token is renewed for the
-/// next request; this one is not repeated, for its body has gone. ([`Api`](super::Api) repeats.)
+/// A request for a named host fails if there is no token, or if its URL is plain http to another
+/// machine. It is never sent without the token. When a host answers 401, the token is renewed for the
+/// next request. The request itself is not repeated, because its body is gone;
+/// [`Api`](super::Api) repeats it.
 ///
 /// # Examples
 ///
@@ -39,7 +40,8 @@ pub struct TokenLayer {
 }
 
 impl TokenLayer {
-    /// The token of `getter` for these hosts: exact names, without port.
+    /// Attaches the token of `getter` to requests for these hosts. A host is an exact name without port;
+    /// case does not matter.
     pub fn new(getter: TokenGetter, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { getter, hosts: hosts.into_iter().map(Into::into).collect() }
     }
@@ -54,6 +56,7 @@ impl<S> Layer<S> for TokenLayer {
 }
 
 /// The service that a [`TokenLayer`] makes.
+#[doc(hidden)]
 #[derive(Clone)]
 pub struct AttachToken<S> {
     inner: S,
@@ -66,13 +69,13 @@ impl<S> fmt::Debug for AttachToken<S> {
     }
 }
 
-/// What a request through a [`TokenLayer`] can fail with, beside its own errors.
+/// Why a request with a token was not sent.
 #[derive(Debug, thiserror::Error)]
 enum AttachError {
     #[error("no token for the request")]
     Token(#[source] TokenError),
-    #[error("expected an https URL for a request with a token")]
-    InTheClear,
+    #[error("the URL of a request with a token: {HTTPS_REQUIRED}")]
+    NotHttps,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -94,7 +97,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The service that was ready is the one that is called.
+        // Call the service that was ready, and leave the clone in its place.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
@@ -103,7 +106,7 @@ where
                 return inner.call(request).await.map_err(Into::into);
             }
             if !is_safe(request.uri()) {
-                return Err(AttachError::InTheClear.into());
+                return Err(AttachError::NotHttps.into());
             }
             let token = layer.getter.token().await.map_err(AttachError::Token)?;
             request.headers_mut().insert(AUTHORIZATION, token.authorization().clone());
@@ -111,7 +114,7 @@ where
             if response.status() == StatusCode::UNAUTHORIZED
                 && let Err(error) = layer.getter.rejected(&token).await
             {
-                tracing::warn!(%error, "the token was rejected and not renewed");
+                tracing::warn!(%error, "the service rejected the token and it was not renewed");
             }
             Ok(response)
         })
@@ -126,6 +129,6 @@ impl TokenLayer {
 }
 
 fn is_safe(uri: &Uri) -> bool {
-    let host = || uri.host().and_then(|host| Host::parse(host).ok());
-    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_loopback(host()))
+    let host = uri.host().and_then(|host| Host::parse(host).ok());
+    may_carry_secrets(uri.scheme_str().unwrap_or_default(), host, true)
 }

@@ -1,4 +1,4 @@
-//! The paved way out: calls to another service, with the fleet's token, behind a circuit.
+//! Calls another service, with the fleet's token and through a circuit breaker.
 
 mod error;
 mod layer;
@@ -13,28 +13,31 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-pub use error::{ApiConfigError, ApiError};
-pub use layer::{AttachToken, TokenLayer};
+pub use error::{ApiConfigError, ApiError, ApiErrorKind};
+#[doc(hidden)]
+pub use layer::AttachToken;
+pub use layer::TokenLayer;
 pub use request::ApiRequest;
 pub use response::ApiResponse;
 
-use crate::client::{client, is_loopback};
+use crate::client::{client, may_carry_secrets};
 use crate::token::TokenGetter;
 
-/// A call to a service that does not answer is given up after 10 s.
+/// How long one request may take unless the user says otherwise: 10 s, as long as the default call
+/// time-out of a circuit.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one service. Cheap to clone.
 ///
-/// It attaches the token to requests to its own host and sends nothing without it, runs each call
-/// in the circuit, keeps to the invocation's deadline, renews the token once when the service
-/// answers 401, retries nothing else, follows no redirect, and hands on the trace.
+/// It attaches the token to every request and sends nothing without it. It makes each call through
+/// the circuit, ends it with the invocation's deadline, and passes on the trace. When the service
+/// answers 401, it renews the token and repeats the request once. It retries nothing else and follows
+/// no redirect.
 ///
 /// # Examples
 ///
 /// ```no_run
-/// use funcify::{api::Api, token::TokenGetter};
-/// use funcify_core::circuit::CircuitBreaker;
+/// use funcify::{Api, CircuitBreaker, TokenGetter};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize)]
@@ -63,25 +66,26 @@ pub struct Api {
 }
 
 impl Api {
-    /// A client of the service at `base_url`: https, or plain http on this machine.
+    /// A client of the service at `base_url`, which must be https, or plain http on this machine. Logs
+    /// show the service as `name`.
     ///
     /// # Errors
     ///
-    /// [`ApiConfigError`] if the URL cannot be the base of requests.
+    /// [`ApiConfigError`] if `base_url` cannot be used.
     pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ApiConfigError> {
         let api = Self::over_plain_http(name, base_url)?;
-        if api.base.scheme() != "https" && !is_loopback(api.base.host()) {
+        if !may_carry_secrets(api.base.scheme(), api.base.host(), true) {
             return Err(ApiConfigError::NotHttps);
         }
         Ok(api)
     }
 
-    /// The same, with plain http allowed to any host: the token is then sent in the clear. For
-    /// services inside of one's own network.
+    /// The same, but plain http is allowed to any host. The token is then sent unencrypted: use it only
+    /// for a service in your own network.
     ///
     /// # Errors
     ///
-    /// [`ApiConfigError`] if the URL cannot be the base of requests.
+    /// [`ApiConfigError`] if `base_url` cannot be used.
     pub fn over_plain_http(
         name: impl Into<Arc<str>>,
         base_url: &str,
@@ -106,42 +110,46 @@ impl Api {
         })
     }
 
-    /// Attaches this token to every request; without one nothing is sent.
+    /// Attaches the token of `getter` to every request. Without a token nothing is sent.
     pub fn token(self, getter: TokenGetter) -> Self {
         Self { token: Some(getter), ..self }
     }
 
-    /// Runs every call in this circuit: no connection, a time-out, 429 and 5xx are failures of the
-    /// service; any other 4xx says nothing about it.
+    /// Makes every call through this circuit. A failed connection, a time-out, 429 and 5xx count as
+    /// failures of the service. Any other 4xx counts as neither failure nor success.
     pub fn circuit(self, breaker: CircuitBreaker) -> Self {
         Self { circuit: Some(breaker), ..self }
     }
 
-    /// How long one request may take: 10 s unless given, and never past the invocation's deadline
-    /// or the circuit's [`call_timeout`](funcify_core::circuit::CircuitPolicy), 10 s as well.
+    /// How long one request may take, 10 s by default. The invocation's deadline and the call time-out of
+    /// the circuit (10 s by default) can end it earlier.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sends over this HTTP client, with its root certificates; it must follow no redirects.
+    /// Sends requests with this HTTP client, which must follow no redirects. Use
+    /// [`http_client`](crate::http_client) to trust another certificate authority.
+    ///
+    /// The type is that of reqwest 0.13: a new major version of it is a new major version of funcify.
     pub fn http(self, http: reqwest::Client) -> Self {
         Self { http, ..self }
     }
 
-    /// Gets `path` and reads the answer's JSON.
+    /// Sends a GET for `path` and decodes the JSON of the answer.
     ///
     /// # Errors
     ///
-    /// [`ApiError`].
+    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.request(Method::GET, path).send().await?.json()
     }
 
-    /// Posts `body` as JSON to `path` and reads the answer's JSON.
+    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `()` accepts an empty
+    /// answer.
     ///
     /// # Errors
     ///
-    /// [`ApiError`].
+    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -150,46 +158,29 @@ impl Api {
         self.request(Method::POST, path).json(body).send().await?.json()
     }
 
-    /// Puts `body` as JSON to `path` and reads the answer's JSON.
+    /// Any other request. `path` is relative to the base URL and may have a query. It is used as it is:
+    /// encode text that others wrote with [`segment`].
     ///
-    /// # Errors
+    /// # Examples
     ///
-    /// [`ApiError`].
-    pub async fn put<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &(impl Serialize + Sync + ?Sized),
-    ) -> Result<T, ApiError> {
-        self.request(Method::PUT, path).json(body).send().await?.json()
-    }
-
-    /// Deletes `path` and reads the answer's JSON; `()` takes an empty answer.
+    /// ```no_run
+    /// use funcify::{Api, api::{ApiError, segment}};
+    /// use http::Method;
     ///
-    /// # Errors
-    ///
-    /// [`ApiError`].
-    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        self.request(Method::DELETE, path).send().await?.json()
-    }
-
-    /// Any other request: `path` is below the base URL and may have a query. It is taken as it stands:
-    /// what others wrote goes into it as a [`segment`].
+    /// async fn cancel(warehouse: &Api, order: &str) -> Result<(), ApiError> {
+    ///     let path = format!("/orders/{}", segment(order));
+    ///     warehouse.request(Method::DELETE, &path).send().await?.json()
+    /// }
+    /// ```
     pub fn request(&self, method: Method, path: &str) -> ApiRequest<'_> {
         ApiRequest::new(self, method, path)
     }
-
-    /// The name of the service, as logs show it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
 }
 
-/// One segment of a path, out of any text (RFC 3986, section 3.3).
+/// Encodes any text as one segment of a path (RFC 3986, section 3.3).
 ///
-/// What others wrote goes into a path only so: a `/`, a `?` or a `#` in it would ask for something
-/// else, with the fleet's token. A request whose segment is `.` or `..` is refused, however it is
-/// written.
+/// Use it for text that others wrote: a `/`, a `?` or a `#` in it would send the request, with the
+/// fleet's token, to another path. A request with the segment `.` or `..`, in any spelling, is refused.
 ///
 /// # Examples
 ///

@@ -12,16 +12,17 @@ use serde::Serialize;
 use tokio::time::{timeout, timeout_at};
 use url::Url;
 
-use crate::api::error::PathFault;
+use crate::api::error::PathError;
 use crate::api::{Api, ApiError, ApiResponse};
-use crate::client::{ReadError, read_capped};
+use crate::client::{ReadError, outcome_of, read_capped};
 use crate::token::Token;
 use crate::trace::TraceContext;
 
-/// The largest answer that is read: 16 MB, more than a function could pass on.
+/// The largest answer that is read: 16 MB. A Lambda function can return 6 MB, so this is enough for
+/// an answer that it filters before passing it on.
 const ANSWER_LIMIT: usize = 16 * 1_048_576;
 
-/// A request to a service, to be sent.
+/// A request to a service. [`Api::request`] makes it, [`send`](Self::send) sends it.
 #[must_use = "nothing is sent until `send`"]
 pub struct ApiRequest<'a> {
     api: &'a Api,
@@ -36,17 +37,17 @@ impl<'a> ApiRequest<'a> {
     pub(super) fn new(api: &'a Api, method: Method, path: &str) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let url = below(&api.base, path).ok_or(ApiError::Request(PathFault.into()));
+        let url = below(&api.base, path).ok_or(ApiError::Request(PathError.into()));
         Self { api, method, url, headers, body: None, fault: None }
     }
 
-    /// Sets a header. `Authorization` is the token's, if there is one.
+    /// Sets a header. With a token, `Authorization` is overwritten.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Adds a member to the query, encoded.
+    /// Adds a parameter to the query and encodes it.
     pub fn query(mut self, name: &str, value: &str) -> Self {
         if let Ok(url) = &mut self.url {
             url.query_pairs_mut().append_pair(name, value);
@@ -54,7 +55,7 @@ impl<'a> ApiRequest<'a> {
         self
     }
 
-    /// Sends `body` as JSON.
+    /// Sends `body` as JSON, with the content type `application/json` unless you set another.
     pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(body) {
             Ok(body) => {
@@ -68,17 +69,20 @@ impl<'a> ApiRequest<'a> {
         self
     }
 
-    /// Sends this body. A stream cannot be sent twice: its request is not repeated with a new token.
+    /// Sends this body: bytes, text, or a stream.
+    ///
+    /// A stream cannot be sent twice, so after a 401 its request is not repeated with a new token. The
+    /// bound names reqwest 0.13: a new major version of it is a new major version of funcify.
     pub fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the whole answer.
     ///
     /// # Errors
     ///
-    /// [`ApiError`]; an answer that is no success is [`ApiError::Status`] and can be read there.
+    /// [`ApiError`]. An answer whose status is not 2xx is in [`ApiError::Status`].
     pub async fn send(self) -> Result<ApiResponse, ApiError> {
         let api = self.api;
         let request = self.build()?;
@@ -89,11 +93,11 @@ impl<'a> ApiRequest<'a> {
         let answer = Box::pin(api.call(authorized(request, &token))).await;
         let (Some(again), true) = (again, is_token_rejected(&answer)) else { return answer };
 
-        // Renewed or not, it is the service's own answer that counts if there is no other token.
+        // Without another token the answer of the service stands.
         match getter.rejected(&token).await {
             Ok(other) => Box::pin(api.call(authorized(again, &other))).await,
             Err(error) => {
-                tracing::warn!(api = %api.name, %error, "the token was rejected and not renewed");
+                tracing::warn!(api = %api.name, %error, "the service rejected the token and it was not renewed");
                 answer
             }
         }
@@ -123,7 +127,7 @@ impl fmt::Debug for ApiRequest<'_> {
 }
 
 impl Api {
-    /// One call, in the circuit if there is one.
+    /// Makes one call, through the circuit if there is one.
     async fn call(&self, request: reqwest::Request) -> Result<ApiResponse, ApiError> {
         if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
             return Err(ApiError::Deadline(DeadlineExceeded));
@@ -131,7 +135,7 @@ impl Api {
         let exchange = async || self.exchange(request).await;
         let answer = match &self.circuit {
             None => in_time(exchange()).await,
-            // The breaker ends it with the invocation: it knows what that says about the service.
+            // The breaker ends the call with the invocation, and records what that says about the service.
             Some(circuit) => match circuit.call_classified(outcome, exchange).await {
                 Ok(answer) => Ok(answer),
                 Err(CircuitError::Open(open)) => Err(ApiError::Open(open)),
@@ -139,7 +143,7 @@ impl Api {
                 Err(_) => Err(out_of_time()),
             },
         }?;
-        if answer.status().is_success() { Ok(answer) } else { Err(ApiError::Status(answer.into())) }
+        if answer.status.is_success() { Ok(answer) } else { Err(ApiError::Status(answer.into())) }
     }
 
     /// Sends the request and reads the answer, whatever its status.
@@ -161,18 +165,13 @@ impl Api {
 /// What an exchange says about the service's health.
 fn outcome(exchange: &Result<ApiResponse, ApiError>) -> CallOutcome {
     match exchange {
-        Ok(answer) => match answer.status() {
-            StatusCode::TOO_MANY_REQUESTS => CallOutcome::Failure,
-            status if status.is_server_error() => CallOutcome::Failure,
-            status if status.is_client_error() => CallOutcome::Neutral,
-            _ => CallOutcome::Success,
-        },
+        Ok(answer) => outcome_of(answer.status),
         Err(ApiError::Unreachable(_) | ApiError::TimedOut) => CallOutcome::Failure,
         Err(_) => CallOutcome::Neutral,
     }
 }
 
-/// Ends an exchange that no breaker ends, with the invocation.
+/// Ends an exchange with the invocation, where there is no breaker that does so.
 async fn in_time<T>(exchange: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     match Deadline::current() {
         Some(deadline) => timeout_at(deadline.ends(), exchange)
@@ -194,19 +193,21 @@ fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request 
     request
 }
 
-/// A 401 that is about the token (RFC 6750 §3.1), or says nothing about its reason.
+/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason.
 fn is_token_rejected(answer: &Result<ApiResponse, ApiError>) -> bool {
     let Err(ApiError::Status(answer)) = answer else { return false };
-    if answer.status() != StatusCode::UNAUTHORIZED {
+    if answer.status != StatusCode::UNAUTHORIZED {
         return false;
     }
-    let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
-    let texts: Vec<_> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
-    let says = |what: &str| texts.iter().any(|text| text.to_ascii_lowercase().contains(what));
-    says("invalid_token") || !says("error=")
+    let challenges = answer.headers.get_all(WWW_AUTHENTICATE);
+    let challenges: Vec<_> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
+    let any_has = |what: &str| {
+        challenges.iter().any(|challenge| challenge.to_ascii_lowercase().contains(what))
+    };
+    any_has("invalid_token") || !any_has("error=")
 }
 
-/// The URL of `path` below `base`; `None` if it leads elsewhere.
+/// The URL of `path` below `base`; `None` if the path leaves the base.
 fn below(base: &Url, path: &str) -> Option<Url> {
     let root = base.path().trim_end_matches('/');
     let (path, query) =
@@ -216,7 +217,7 @@ fn below(base: &Url, path: &str) -> Option<Url> {
     url.set_query(query);
     let is_below = url.path() == root
         || url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-    // What a URL's rules read as "up one" must not leave the base; nor may it be hidden there.
+    // `..` leaves the base, in any spelling: URLs treat `\` as `/` and `%2e` as a dot.
     let climbs = path.split(['/', '\\']).any(|segment| {
         matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), ".." | ".")
     });
@@ -244,25 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_service_that_fails_counts_against_it() {
+    fn a_call_that_was_not_made_or_refused_says_nothing_about_the_service() {
+        assert_eq!(outcome(&Err(ApiError::TimedOut)), CallOutcome::Failure);
+        assert_eq!(outcome(&Err(ApiError::Unreachable("reset".into()))), CallOutcome::Failure);
+        assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), CallOutcome::Neutral);
         let status = |status| {
             let status = StatusCode::from_u16(status).unwrap();
             outcome(&Ok(ApiResponse::new(status, HeaderMap::new(), bytes::Bytes::new())))
         };
-        for (code, expected) in [
-            (200, CallOutcome::Success),
-            (204, CallOutcome::Success),
-            (302, CallOutcome::Success),
-            (400, CallOutcome::Neutral),
-            (401, CallOutcome::Neutral),
-            (404, CallOutcome::Neutral),
-            (429, CallOutcome::Failure),
-            (500, CallOutcome::Failure),
-            (503, CallOutcome::Failure),
-        ] {
+        for (code, expected) in
+            [(204, CallOutcome::Success), (404, CallOutcome::Neutral), (503, CallOutcome::Failure)]
+        {
             assert_eq!(status(code), expected, "{code}");
         }
-        assert_eq!(outcome(&Err(ApiError::TimedOut)), CallOutcome::Failure);
-        assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), CallOutcome::Neutral);
     }
 }

@@ -6,12 +6,16 @@ use serde::de::DeserializeOwned;
 
 use crate::api::ApiError;
 
-/// The answer of a service, read whole.
+/// The whole answer of a service.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct ApiResponse {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, at most 16 MB.
+    pub body: Bytes,
 }
 
 impl ApiResponse {
@@ -19,29 +23,11 @@ impl ApiResponse {
         Self { status, headers, body }
     }
 
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The headers.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// The body as JSON; an empty one as `null`, which `()` and an `Option` take.
+    /// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Reply`] if it is something else than was expected.
+    /// [`ApiError::Reply`] if the body is not a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let text: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
         serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
@@ -49,7 +35,7 @@ impl ApiResponse {
 }
 
 impl fmt::Debug for ApiResponse {
-    /// Neither headers nor body: who knows what a service tells about.
+    /// Without headers and body: an answer may contain personal data or secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiResponse")
             .field("status", &self.status.as_u16())

@@ -1,4 +1,4 @@
-//! Typed records from JSON whose syntax was checked before: no byte of it is checked a second time.
+//! Decodes typed records from valid JSON, without a second check of its syntax.
 
 use std::borrow::Cow;
 
@@ -12,53 +12,54 @@ use serde::{
 };
 use serde_json::{Error, de::StrRead};
 
-use crate::json::scan::Walk;
+use crate::json::scan::Scan;
 
-/// The records of an array.
+/// Decodes the records of an array.
 ///
 /// # Errors
 ///
-/// If any is none. The error does not say where: who wants to know asks `serde_json`.
+/// If a record is malformed. The error has no position; `serde_json` on the same text gives one.
 pub(crate) fn records<'de, T: Deserialize<'de>>(array: &'de str) -> Result<Vec<T>, Error> {
-    let mut walk = Walk::over(array);
+    let mut scan = Scan::new(array);
     let mut records = Vec::new();
-    if !walk.take(b'[') {
-        return Err(stopped());
+    if !scan.take(b'[') {
+        return Err(malformed());
     }
-    if !walk.take(b']') {
+    if !scan.take(b']') {
         loop {
-            records.push(T::deserialize(Reader(&mut walk))?);
-            if !walk.take(b',') {
+            records.push(T::deserialize(ScanDeserializer(&mut scan))?);
+            if !scan.take(b',') {
                 break;
             }
         }
-        if !walk.take(b']') {
-            return Err(stopped());
+        if !scan.take(b']') {
+            return Err(malformed());
         }
     }
     Ok(records)
 }
 
-fn stopped() -> Error {
+fn malformed() -> Error {
     Error::custom("expected JSON")
 }
 
-/// Reads the value that comes next: objects and plain strings by the walk, all else by `serde_json`.
-struct Reader<'w, 'de>(&'w mut Walk<'de>);
+/// Decodes the value that comes next: objects and strings without escape sequences by the scan,
+/// everything else by `serde_json`.
+struct ScanDeserializer<'s, 'de>(&'s mut Scan<'de>);
 
-impl<'de> Reader<'_, 'de> {
+impl<'de> ScanDeserializer<'_, 'de> {
     fn by_serde_json<T>(
         self,
         read: impl FnOnce(&mut serde_json::Deserializer<StrRead<'de>>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut deserializer = serde_json::Deserializer::from_str(self.0.rest());
         let value = read(&mut deserializer)?;
-        self.0.pass(deserializer.into_iter::<IgnoredAny>().byte_offset());
+        self.0.skip(deserializer.into_iter::<IgnoredAny>().byte_offset());
         Ok(value)
     }
 }
 
-impl<'de> Deserializer<'de> for Reader<'_, 'de> {
+impl<'de> Deserializer<'de> for ScanDeserializer<'_, 'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -80,7 +81,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         if !self.0.is_at(b'n') {
             return visitor.visit_some(self);
         }
-        self.0.value().ok_or_else(stopped)?;
+        self.0.value().ok_or_else(malformed)?;
         visitor.visit_none()
     }
 
@@ -88,7 +89,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         if !self.0.take(b'{') {
             return self.by_serde_json(|json| json.deserialize_map(visitor));
         }
-        visitor.visit_map(Members { walk: self.0, is_first: true })
+        visitor.visit_map(Members { scan: self.0, is_first: true })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -103,7 +104,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         self.deserialize_map(visitor)
     }
 
-    /// A `RawValue` is one, to `serde_json`.
+    /// `serde_json` treats a `RawValue` as a newtype struct.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -113,7 +114,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.0.value().ok_or_else(stopped)?;
+        self.0.value().ok_or_else(malformed)?;
         visitor.visit_unit()
     }
 
@@ -123,8 +124,8 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     }
 }
 
-struct Members<'w, 'de> {
-    walk: &'w mut Walk<'de>,
+struct Members<'s, 'de> {
+    scan: &'s mut Scan<'de>,
     is_first: bool,
 }
 
@@ -136,13 +137,13 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         let is_first = std::mem::take(&mut self.is_first);
-        if self.walk.take(b'}') {
+        if self.scan.take(b'}') {
             return Ok(None);
         }
-        if !is_first && !self.walk.take(b',') {
-            return Err(stopped());
+        if !is_first && !self.scan.take(b',') {
+            return Err(malformed());
         }
-        let name = self.walk.name().ok_or_else(stopped)?;
+        let name = self.scan.name().ok_or_else(malformed)?;
         let name = match name {
             Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
             Cow::Owned(_) => seed.deserialize(CowStrDeserializer::new(name)),
@@ -151,7 +152,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(Reader(self.walk))
+        seed.deserialize(ScanDeserializer(self.scan))
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
     use crate::json::text::Text;
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "compared as they are shown")]
+    #[expect(dead_code, reason = "compared by their debug form")]
     struct Record<'a> {
         name: String,
         #[serde(borrow, default)]
@@ -178,18 +179,18 @@ mod tests {
         flag: Option<bool>,
         #[serde(borrow)]
         raw: Option<&'a RawValue>,
-        within: Option<Box<Record<'a>>>,
+        inner: Option<Box<Record<'a>>>,
     }
 
     #[test]
-    fn what_is_read_is_what_serde_json_reads() {
+    fn records_decode_as_serde_json_decodes_them() {
         for array in [
             "[]",
             r#"[{"name":"a"}]"#,
             r#"[{"name":"a\n\u00fc","text":"b\\","map":{"k\"":"v","l":"\/"},"other":[{"}":"]"}]},{"name":""}]"#,
             r#"[{"text":"ü","na\u006de":"a","list":[1,2],"number":-1.5e3,"size":18446744073709551615}]"#,
-            r#"[{"name":"a","number":1,"flag":true,"raw":{"a":[1,"]"]},"within":{"name":"b","raw":[]}}]"#,
-            r#"[{"name":"a","list":null,"number":null,"size":null,"flag":null,"raw":null,"within":null}]"#,
+            r#"[{"name":"a","number":1,"flag":true,"raw":{"a":[1,"]"]},"inner":{"name":"b","raw":[]}}]"#,
+            r#"[{"name":"a","list":null,"number":null,"size":null,"flag":null,"raw":null,"inner":null}]"#,
         ] {
             let pretty = serde_json::from_str::<Value>(array).unwrap();
             let pretty = serde_json::to_string_pretty(&pretty).unwrap();
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serde_json_refuses_is_refused() {
+    fn records_that_serde_json_refuses_are_refused() {
         for array in [
             "{}",
             "null",
@@ -216,7 +217,7 @@ mod tests {
             r#"[{"name":"a","name":"a"}]"#,
             r#"[{"name":"a","size":-1}]"#,
             r#"[{"name":"a","number":"1"}]"#,
-            r#"[{"name":"a","within":[]}]"#,
+            r#"[{"name":"a","inner":[]}]"#,
             r#"[{"name":"a","map":{"k":1}}]"#,
         ] {
             assert!(serde_json::from_str::<Vec<Record<'_>>>(array).is_err(), "{array}");

@@ -1,11 +1,13 @@
-//! Reading JSON text: where members stand, what strings hold, and errors that quote nothing.
+//! Reads JSON text: finds members, decodes strings and records, and reports errors without values.
 
 pub(crate) mod decode;
 pub(crate) mod error;
-pub(crate) mod members;
+pub(crate) mod limits;
+pub(crate) mod object;
+pub(crate) mod redact;
 pub(crate) mod scan;
-pub(crate) mod string;
+mod string;
 pub(crate) mod text;
-pub(crate) mod unescape;
+mod unescape;
 
 pub use error::JsonError;

@@ -1,9 +1,9 @@
-//! Where strings end in JSON whose syntax was checked before.
+//! Finds the end of a string in valid JSON.
 
-/// Where the string ends, its last quote included, of which the content begins at `at`; and whether
-/// anything in it is escaped.
+/// Where the string ends whose content begins at `at` (after its closing quote), and whether it has
+/// escape sequences.
 ///
-/// Eight bytes at a time. Most strings are short, and have nothing escaped in them.
+/// Reads eight bytes at a time. Most strings are short and have no escape sequence.
 #[inline]
 pub(crate) fn after_string(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
     while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -18,8 +18,8 @@ pub(crate) fn after_string(text: &[u8], mut at: usize) -> Option<(usize, bool)> 
     if text.get(at) == Some(&b'"') { Some((at + 1, false)) } else { after_escaped(text, at) }
 }
 
-/// The same from where something may be escaped: all that is in eight bytes at once, since JSON
-/// within JSON is full of it.
+/// The same from a position where an escape sequence may begin. JSON in a JSON string has many of them,
+/// so all those in eight bytes are handled at once.
 fn after_escaped(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
     let mut is_escaped = false;
     while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -32,7 +32,7 @@ fn after_escaped(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
             if quotes & lowest != 0 {
                 return Some((at - 7 + (lowest.trailing_zeros() / 8) as usize, is_escaped));
             }
-            // Whatever it is that is escaped, perhaps in the next eight.
+            // The escaped byte is skipped; it may be the first of the next eight.
             is_escaped = true;
             at += usize::from(lowest.leading_zeros() == 0);
             hits &= !(lowest | lowest << 8);
@@ -50,22 +50,23 @@ fn after_escaped(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Whether anything in the content of a string is escaped.
+/// Whether the content of a string has escape sequences.
 pub(crate) fn is_escaped(content: &[u8]) -> bool {
     let (words, rest) = content.as_chunks::<8>();
     words.iter().any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
 }
 
-/// The high bits of those bytes in `word` that are `byte`: `(word & 0x7f…) + 0x7f…` has it where any
-/// other bit of a byte is set (Warren: *Hacker's Delight*, 6-1).
+/// Sets the high bit of each byte in `word` that equals `byte` (Warren: *Hacker's Delight*, 6-1).
+///
+/// `(word & 0x7f…) + 0x7f…` has that bit where any of the seven lower bits of a byte is set.
 pub(crate) fn marks(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
     let word = word ^ u64::from_le_bytes([byte; 8]);
     !(((word & LOW) + LOW) | word | LOW)
 }
 
-/// The same, cheaper, and right only up to the first of them (Warren: 6-1): what is subtracted
-/// borrows from the bytes above it.
+/// The same, cheaper, and correct only up to the first such byte: the subtraction borrows from the bytes
+/// above it (Warren, 6-1).
 fn first_mark(word: u64, byte: u8) -> u64 {
     let word = word ^ u64::from_le_bytes([byte; 8]);
     word.wrapping_sub(u64::from_le_bytes([1; 8])) & !word & u64::from_le_bytes([0x80; 8])
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_that_are_marked_are_those_that_were_asked_for() {
+    fn only_the_bytes_in_question_are_marked() {
         for (word, marked) in [
             (*b"........", 0),
             (*b"\".......", 0x80),
@@ -94,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_string_ends_where_a_reader_of_single_bytes_ends_it(text in "[a\"\\\\é]{0,30}") {
+        fn a_string_ends_where_a_scan_of_single_bytes_ends_it(text in "[a\"\\\\é]{0,30}") {
             let by_byte = |mut at: usize| loop {
                 match text.as_bytes().get(at)? {
                     b'"' => break Some((at + 1, text.get(..at)?.contains('\\'))),

@@ -1,15 +1,16 @@
-//! The content of a JSON string whose syntax was checked before.
+//! Decodes the escape sequences of a JSON string.
 
 use crate::json::string::marks;
 
-/// How many bytes are looked at and copied at once.
+/// How many bytes are compared and copied at once: a 64-bit word.
 const STEP: usize = 8;
 
-/// What `content` means, the text between the quotes; `None` where it means no text: half of a
-/// surrogate pair.
+/// Decodes `content`, the text between the quotes. `None` for an invalid escape sequence, such as half
+/// of a surrogate pair.
 pub(crate) fn unescape(content: &str) -> Option<String> {
     let mut rest = content.as_bytes();
-    // No escape is shorter than what it means. A step writes more than it keeps.
+    // An escape sequence is never shorter than what it decodes to. Each step writes up to eight bytes
+    // more than it keeps.
     let mut text = vec![0; rest.len().saturating_add(STEP)];
     let mut end = 0_usize;
     loop {
@@ -58,7 +59,7 @@ pub(crate) fn unescape(content: &str) -> Option<String> {
     }
 }
 
-/// The character of one `\uXXXX` or of two, and what follows; the first `\u` was passed.
+/// Decodes one `\uXXXX` or a pair of them, after the first `\u`. Returns the rest of the text too.
 fn surrogates(text: &[u8]) -> Option<(char, &[u8])> {
     let (first, rest) = unit(text)?;
     if !(0xd800..0xdc00).contains(&first) {
@@ -69,7 +70,7 @@ fn surrogates(text: &[u8]) -> Option<(char, &[u8])> {
     Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low)?, rest))
 }
 
-/// A unit of UTF-16 in four hexadecimal digits, and what follows.
+/// Decodes a UTF-16 unit in four hexadecimal digits. Returns the rest of the text too.
 fn unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_first_chunk::<4>()?;
     let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_escape_means_what_it_says() {
+    fn every_escape_sequence_is_decoded() {
         for content in [
             "",
             "plain",
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_pair_and_a_broken_escape_mean_nothing() {
+    fn half_a_pair_and_an_invalid_escape_sequence_are_refused() {
         for content in [
             r"\ud800",
             r"\ud800x",
@@ -122,14 +123,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_escaped_comes_back(text in "[\"\\\\/\n\ta-z é😀\u{1}]{0,80}") {
+        fn text_survives_escaping_and_decoding(text in "[\"\\\\/\n\ta-z é😀\u{1}]{0,80}") {
             let json = serde_json::to_string(&text).unwrap();
             let content = json.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
             prop_assert_eq!(unescape(content), Some(text));
         }
 
         #[test]
-        fn any_escapes_mean_what_they_mean_to_serde(content in "(\\\\u[dD][89abcdABCD][0-9a-f]{2}|\\\\[bfnrtu/x]|[a-z]{0,9}){0,9}") {
+        fn any_escape_sequences_decode_as_serde_decodes_them(content in "(\\\\u[dD][89abcdABCD][0-9a-f]{2}|\\\\[bfnrtu/x]|[a-z]{0,9}){0,9}") {
             prop_assert_eq!(unescape(&content), by_serde(&content));
         }
     }

@@ -6,26 +6,26 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use lambda_runtime::LambdaEvent;
 use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
 };
 use tokio::net::TcpListener;
 
-use crate::local::context;
-use crate::pipeline::{Output, Pipeline};
+use crate::local::invocation;
+use crate::pipeline::Pipeline;
 
-/// What an HTTP API takes: more is answered 413, as there.
+/// The largest body of a request: as large as Lambda accepts it. A larger one gets 413, like from an
+/// HTTP API. Source: "Lambda quotas" in the Lambda developer guide, invocation payload.
 const MAX_BODY: usize = 6 * 1024 * 1024;
 
-/// Serves the pipeline's HTTP routes, as if through an HTTP API: each request becomes its event.
+/// Serves the HTTP routes of the pipeline, like an HTTP API of API Gateway: each request becomes an event.
 ///
-/// Bind `listener` to the loopback address: nothing stands before this server.
+/// Bind `listener` to the loopback address, because nothing protects this server.
 ///
 /// # Errors
 ///
-/// If a connection cannot be accepted; it ends for no other reason.
+/// If a connection cannot be accepted. The server stops for no other reason.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// let url = format!("http://{}/hello", listener.local_addr()?);
 /// tokio::spawn(local::serve(pipeline, listener));
-/// assert_eq!(funcify::client::client()?.get(url).send().await?.text().await?, "hello");
+/// assert_eq!(funcify::http_client(&[])?.get(url).send().await?.text().await?, "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -48,19 +48,20 @@ pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infa
         let (stream, peer) = listener.accept().await?;
         let pipeline = pipeline.clone();
         tokio::spawn(async move {
-            let answer = service_fn(|request| {
+            let respond = service_fn(|request| {
                 let pipeline = pipeline.clone();
-                async move { Ok::<_, Infallible>(answer(&pipeline, request, peer).await) }
+                async move { Ok::<_, Infallible>(respond(&pipeline, request, peer).await) }
             });
-            let served = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            let served =
+                http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
             if let Err(error) = served {
-                tracing::debug!(%error, "connection ended");
+                tracing::debug!(%error, "the connection ended");
             }
         });
     }
 }
 
-async fn answer(
+async fn respond(
     pipeline: &Pipeline,
     request: Request<Incoming>,
     peer: SocketAddr,
@@ -70,15 +71,11 @@ async fn answer(
         return plain(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let event = event(&parts, &body.to_bytes(), peer);
-    match pipeline.process(LambdaEvent::new(event, context("local"))).await.result {
-        Ok(Output::Http(answer)) => {
-            let mut response = Response::new(Full::new(answer.body().clone()));
-            *response.status_mut() = answer.status();
-            *response.headers_mut() = answer.headers().clone();
-            response
-        }
-        // What API Gateway makes of a function that fails or answers something else.
-        _ => plain(StatusCode::INTERNAL_SERVER_ERROR),
+    let processed = pipeline.process(invocation::of(event)).await;
+    match processed.result.as_ref().ok().and_then(|output| output.http()) {
+        Some(response) => response.clone().map(Full::new),
+        // API Gateway does the same if a function fails or its output is not a response.
+        None => plain(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -91,7 +88,7 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// The event of an HTTP API, payload 2.0.
+/// The event of an HTTP API, with payload format 2.0.
 fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<RawValue> {
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
     let (body, is_base64) = match std::str::from_utf8(body) {
@@ -126,11 +123,11 @@ fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<R
     if let (false, Some(event)) = (cookies.is_empty(), event.as_object_mut()) {
         event.insert("cookies".to_owned(), json!(cookies));
     }
-    // A `Value` is JSON: this cannot fail.
+    // Every `Value` is valid JSON, so this cannot fail.
     to_raw_value(&event).unwrap_or_default()
 }
 
-/// Headers as an HTTP API hands them over: one text a name, cookies apart.
+/// Headers as an HTTP API delivers them: one string for each name, without cookies.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let names = headers.keys().filter(|name| **name != header::COOKIE).map(|name| name.as_str());
     let joined = |name| values(headers, name).collect::<Vec<_>>().join(",");

@@ -1,4 +1,4 @@
-//! Work that ends with the invocation's deadline and whose panics end with it.
+//! Bounds the work of handlers: it ends at the deadline, and a panic ends only the work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,17 +8,17 @@ use http::StatusCode;
 
 use crate::problem::Problem;
 
-/// A handler panicked. The payload is not repeated: it may hold anything.
+/// A handler panicked. The payload of the panic is not kept, because it may contain secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked")]
 struct Panicked;
 
-/// Runs `work` until the deadline, and what it still has to report a little longer.
-pub(crate) fn within<T>(
+/// Runs `work` until the deadline. The reports that it still has to make get a little longer.
+pub(crate) fn bounded<T>(
     deadline: Deadline,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> impl Future<Output = Result<T, Problem>> {
-    // What a panic left half-done is dropped with the work, and never polled again.
+    // Work that panicked is dropped and never polled again, so nobody sees what it left half-done.
     let caught = AssertUnwindSafe(work).catch_unwind();
     deadline.enforce(caught).map(|result| match result {
         Ok(Ok(result)) => result,
@@ -27,8 +27,8 @@ pub(crate) fn within<T>(
     })
 }
 
-/// Runs what needs no waiting; its panic is a problem as well.
-pub(crate) fn at_once<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
+/// Runs `work`, which does not wait. A panic becomes a problem.
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_payload| panicked())
 }
 
@@ -43,13 +43,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_ends_at_the_deadline_and_nothing_starts_after_it() {
+    async fn work_ends_at_the_deadline_and_none_starts_after_it() {
         let soon = Deadline::within(Duration::from_secs(1));
         let slow = async {
             tokio::time::sleep(Duration::from_secs(2)).await;
             Ok(())
         };
-        let problem = within(soon, slow).await.unwrap_err();
+        let problem = bounded(soon, slow).await.unwrap_err();
         assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
 
         let mut started = false;
@@ -57,7 +57,7 @@ mod tests {
             started = true;
             Ok(())
         };
-        assert!(within(soon, work).await.is_err());
+        assert!(bounded(soon, work).await.is_err());
         assert!(!started);
     }
 
@@ -67,7 +67,7 @@ mod tests {
             panic!("hunter2");
         }
         let deadline = Deadline::within(Duration::from_secs(1));
-        let problem = within(deadline, broken()).await.unwrap_err();
+        let problem = bounded(deadline, broken()).await.unwrap_err();
         assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!problem.to_string().contains("hunter2"));
     }

@@ -9,29 +9,32 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request};
 use lambda_runtime::Context;
 use tokio::sync::OnceCell;
 
-use crate::auth::authenticator::{Caller, Credentials, Identify, Unauthenticated};
-use crate::pipeline::{Event, Kind};
+use crate::auth::authenticator::{Caller, Identify, Unauthenticated};
+use crate::pipeline::event::Event;
 use crate::problem::Problem;
-use crate::stores::Stores;
 use crate::trace::TraceContext;
 
-/// One invocation of the function: its event and everything known about it.
+/// One invocation of the function: its event, and everything that is known about it.
 ///
-/// Cheap to clone; an axum extractor, and an argument of record handlers. Guard and params may
-/// [`attach`](Self::attach) values of their own, which handlers find with [`attached`](Self::attached).
+/// It is cheap to clone. It is an axum extractor, and handlers of records can take it as an argument. The
+/// guard and params can [`attach`](Self::attach) values, and handlers read them with
+/// [`attached`](Self::attached).
+///
+/// [`Deadline::current`] is the deadline of the invocation, and
+/// [`TraceContext::current`] the trace that it belongs to.
 ///
 /// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use funcify::{pipeline::{Invocation, Pipeline, Problem}, testing};
+/// use funcify::{pipeline::{Invocation, Pipeline, Problem}, testing::TestEvent};
 ///
 /// #[derive(Clone)]
 /// struct Tenant(String);
 ///
 /// async fn tenant(invocation: Invocation) -> Result<Invocation, Problem> {
-///     let headers = invocation.event().headers();
-///     let tenant = headers.and_then(|headers| headers.get("x-tenant")?.to_str().ok());
+///     let request = invocation.event().http();
+///     let tenant = request.and_then(|request| request.headers().get("x-tenant")?.to_str().ok());
 ///     let tenant = tenant.ok_or_else(|| Problem::bad_request("expected the header x-tenant"))?;
 ///     let tenant = Tenant(tenant.to_owned());
 ///     Ok(invocation.attach(tenant))
@@ -44,10 +47,11 @@ use crate::trace::TraceContext;
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let router = Router::new().route("/hello", get(hello));
 /// let pipeline = Pipeline::builder(()).http(router).params(tenant).build()?;
-/// let answer = testing::http_get("/hello").header("x-tenant", "acme").send(&pipeline).await?;
-/// assert_eq!(answer.http().unwrap().body(), "acme");
-/// let answer = testing::http_get("/hello").send(&pipeline).await?;
-/// assert_eq!(answer.status().unwrap(), 400);
+/// let event = TestEvent::get("/hello");
+/// let output = event.clone().header("x-tenant", "acme").send(&pipeline).await?;
+/// assert_eq!(output.http().unwrap().body(), "acme");
+/// let output = event.send(&pipeline).await?;
+/// assert_eq!(output.http().unwrap().status(), 400);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -62,20 +66,19 @@ struct Shared {
     context: Context,
     deadline: Deadline,
     trace: TraceContext,
-    stores: Option<Stores>,
     authenticator: Option<Arc<dyn Identify>>,
     authorization: Authorization,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
-    /// Those after the first, where the records of one event take several.
+    /// The routes after the first, if the records of one event take several.
     more_routes: Mutex<Vec<Arc<str>>>,
 }
 
-/// The credentials that a request carries.
+/// The `Authorization` header of a request.
 pub(super) enum Authorization {
     None,
     One(HeaderValue),
-    /// Two headers: which of them counts, nobody can say.
+    /// There are several such headers, and nothing says which one applies.
     Many,
 }
 
@@ -97,7 +100,7 @@ impl Invocation {
         deadline: Deadline,
         trace: TraceContext,
         authorization: Authorization,
-        (stores, authenticator): (Option<Stores>, Option<Arc<dyn Identify>>),
+        authenticator: Option<Arc<dyn Identify>>,
     ) -> Self {
         let (caller, route) = (OnceCell::new(), OnceLock::new());
         let shared = Shared {
@@ -105,7 +108,6 @@ impl Invocation {
             context,
             deadline,
             trace,
-            stores,
             authenticator,
             authorization,
             caller,
@@ -121,43 +123,28 @@ impl Invocation {
         &self.shared.event
     }
 
-    /// What sent the event.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.shared.event.kind()
-    }
-
-    /// What Lambda says about this invocation.
+    /// What Lambda says about the invocation: the request id, the function, the client.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.shared.context
     }
 
-    /// When its work ends. Tasks of their own do not know it: hand it over with
-    /// [`Deadline::scope`].
-    #[must_use]
-    pub fn deadline(&self) -> Deadline {
+    /// When the work of the invocation ends.
+    pub(super) fn deadline(&self) -> Deadline {
         self.shared.deadline
     }
 
-    /// The trace that it belongs to.
-    #[must_use]
-    pub fn trace(&self) -> &TraceContext {
+    pub(super) fn trace(&self) -> &TraceContext {
         &self.shared.trace
     }
 
-    /// The backend that was configured.
-    #[must_use]
-    pub fn stores(&self) -> Option<&Stores> {
-        self.shared.stores.as_ref()
-    }
-
-    /// Who is calling, found out once and only if it is asked for.
+    /// The caller. The first call identifies it, later calls return the same result.
     ///
     /// # Errors
     ///
-    /// 401 without valid credentials, 503 if that cannot be found out now, 500 if the pipeline has
-    /// no [`authenticator`](super::PipelineBuilder::authenticator).
+    /// 401 without valid credentials, 400 with more than one `Authorization` header, 503 if the caller
+    /// cannot be identified now, 500 if the pipeline has no
+    /// [`authenticator`](super::PipelineBuilder::authenticator).
     pub async fn caller(&self) -> Result<&Caller, Problem> {
         let shared = &*self.shared;
         let Some(authenticator) = &shared.authenticator else {
@@ -172,12 +159,12 @@ impl Invocation {
         };
         let identify = async {
             let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
-            authenticator.identify(&Credentials { authorization, authorizer }).await
+            authenticator.identify(authorization, authorizer).await
         };
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
     }
 
-    /// Attaches a value, one a type, for the steps that follow.
+    /// Attaches a value for the later steps. A second value of the same type replaces the first.
     #[must_use]
     pub fn attach<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.attached.insert(value);
@@ -190,8 +177,8 @@ impl Invocation {
         self.attached.get()
     }
 
-    /// Notes the route that was taken, for the log.
-    pub(super) fn took(&self, route: impl Into<Arc<str>>) {
+    /// Notes a route for the log.
+    pub(super) fn note_route(&self, route: impl Into<Arc<str>>) {
         let route = route.into();
         let first = self.shared.route.get_or_init(|| Arc::clone(&route));
         if *first == route {
@@ -203,7 +190,7 @@ impl Invocation {
         }
     }
 
-    /// The route that was taken; several, where records took several, with commas between them.
+    /// The noted route. Several routes are joined with commas.
     pub(super) fn route(&self) -> Option<Arc<str>> {
         let first = self.shared.route.get()?;
         let more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,7 +211,7 @@ impl<S: Sync> FromRequestParts<S> for Invocation {
         _state: &S,
     ) -> Result<Self, Self::Rejection> {
         let invocation = parts.extensions.get::<Self>().cloned();
-        // Only where the router is served by something else than a pipeline.
+        // It is missing only if something other than a pipeline serves the router.
         invocation.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
@@ -232,7 +219,7 @@ impl<S: Sync> FromRequestParts<S> for Invocation {
 impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Invocation")
-            .field("kind", &self.kind())
+            .field("kind", &self.shared.event.kind())
             .field("request_id", &self.shared.context.request_id)
             .finish_non_exhaustive()
     }

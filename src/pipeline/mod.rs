@@ -1,52 +1,64 @@
-//! From the Lambda event, of whatever source, to a handler, and back to the right answer.
+//! Takes an event of any source to a handler, and the handler's result back to the source.
 //!
-//! [`Pipeline::builder`] says what the function does. What happens to an event, step by step:
+//! You describe the function with [`Pipeline::builder`]. An event passes these steps:
 //!
-//! 1. it is recognised ([`Event`], [`Kind`]), once, by its top-level members;
-//! 2. an HTTP event becomes a request that has lost nothing, or is answered 400;
-//! 3. [`guard`](PipelineBuilder::guard) and [`params`](PipelineBuilder::params) look at the
-//!    [`Invocation`], and may refuse it ([`Problem`]);
-//! 4. it is routed: HTTP by the axum router, records by the name of where they come from;
-//! 5. the [`policy`](PipelineBuilder::policy) is asked, and who is calling
-//!    ([`authenticator`](PipelineBuilder::authenticator)) only if the policy needs to know;
-//! 6. the handler runs, no longer than the deadline;
-//! 7. the [`Output`] is written in the form of the source.
+//! 1. The event is recognised by its top-level members ([`Event`], [`Kind`]).
+//! 2. An HTTP event becomes an HTTP request. An event that makes no valid request is answered with 400.
+//! 3. The [`guard`](PipelineBuilder::guard) and then [`params`](PipelineBuilder::params) see the
+//!    [`Invocation`]. Each can refuse it with a [`Problem`].
+//! 4. The event is routed: HTTP requests by the axum router, records by the name of their source.
+//! 5. The [`policy`](PipelineBuilder::policy) decides. The
+//!    [`authenticator`](PipelineBuilder::authenticator) identifies the caller only if the policy or a
+//!    handler needs to know it.
+//! 6. The handler runs, at most until the deadline.
+//! 7. The [`Output`] is written in the response format of the source.
+//!
+//! # Handlers
+//!
+//! HTTP handlers are axum's. A handler of records is a function
+//!
+//! ```text
+//! async fn([State<App>,] [Invocation,] record) -> Result<(), E>
+//! ```
+//!
+//! The record comes last. It is the record of the source ([`SqsRecord`], [`S3Object`], …) or, for SQS,
+//! SNS and Kinesis, a [`Message`] whose body is JSON. `App` is the type that was given to
+//! [`Pipeline::builder`]. `E` is a [`Problem`] or an error that becomes one.
 
-mod admission;
 mod bounded;
 mod builder;
+mod ended;
 pub(crate) mod event;
-mod fault;
 pub(crate) mod http;
 mod invocation;
-mod json_lines;
-mod log;
+pub(crate) mod log;
 mod outcome;
 mod output;
 mod records;
-mod run;
+mod rules;
+pub(crate) mod run;
 mod service;
 
 pub use crate::{
     json::JsonError,
     problem::{IntoProblem, Problem},
 };
-pub use builder::PipelineBuilder;
-pub use event::{Event, EventError, Kind};
-pub use fault::{BuildError, Fault};
-pub use http::{
-    path::PathError,
-    request::RequestError,
-    response::HttpOutput,
-    streaming::{ByteStream, Streaming},
-};
+pub use builder::{PipelineBuilder, error::BuildError};
+pub use event::{Event, kind::Kind};
 pub use invocation::Invocation;
-pub use outcome::{Failure, FailureKind, InvocationOutcome, Processed};
+pub use outcome::{InvocationError, InvocationErrorKind, InvocationOutcome, Processed};
 pub use output::Output;
 pub use records::{
-    DynamoDbRecord, EventBridgeEvent, FromRecord, KinesisRecord, Message, Payload, RecordHandler,
-    S3Object, SnsRecord, SqsRecord, Unmatched, Via, via_eventbridge, via_s3, via_sns,
+    dynamodb::DynamoDbRecord,
+    eventbridge::EventBridgeEvent,
+    kinesis::KinesisRecord,
+    message::Message,
+    route::{Route, route},
+    s3::S3Object,
+    sns::SnsRecord,
+    sqs::SqsRecord,
+    unmatched::Unmatched,
+    via::{via_eventbridge, via_s3, via_sns},
 };
-pub(crate) use run::log_filter;
-pub use run::{RunError, run, run_streaming};
+pub use run::RunError;
 pub use service::Pipeline;

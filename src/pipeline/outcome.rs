@@ -3,58 +3,45 @@ use std::{fmt, sync::Arc};
 use http::StatusCode;
 use lambda_runtime::Diagnostic;
 
-use crate::pipeline::{Kind, Output};
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::output::Output;
 use crate::problem::Problem;
 
-/// What became of an event, with what is worth knowing about it.
+/// What became of an event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Processed {
     /// What sent the event.
     pub kind: Kind,
-    /// The route that was taken: the router's path, the route's name; several with commas between them,
-    /// where the records of one event took several.
+    /// The route: the path in the router, or the name of a record route. If the records of one event took
+    /// several routes, all of them with commas between them.
     pub route: Option<Arc<str>>,
     /// How it ended.
     pub outcome: InvocationOutcome,
-    /// What Lambda is told.
-    pub result: Result<Output, Failure>,
-    /// Why it failed, for the log.
-    pub(super) cause: Option<Arc<str>>,
+    /// The HTTP status. `None` if the event was not HTTP.
+    pub status: Option<StatusCode>,
+    /// What Lambda gets.
+    pub result: Result<Output, InvocationError>,
+    /// Why it failed, with all causes. The log shows it, the caller never sees it.
+    pub cause: Option<Arc<str>>,
 }
 
-impl Processed {
-    /// Why it failed, causes included: what the log says, and the caller is not told.
-    #[must_use]
-    pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
-    }
-
-    /// The status of the answer, where there is HTTP.
-    #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
-        self.result.as_ref().ok().and_then(Output::status)
-    }
-}
-
-/// How the work on an event ended.
+/// How the processing of an event ended. `Display` writes the name that logs show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvocationOutcome {
-    /// A handler did what was asked.
+    /// A handler ran and succeeded.
     Handled,
-    /// Nothing was tried: guard, params, a missing right, an open circuit.
+    /// It was refused: by the guard, by params, because of a missing permission or an open circuit.
     Refused,
     /// No route takes it.
     Unmatched,
-    /// It failed, or a part of it.
+    /// All of it failed, or some of its records did.
     Failed,
 }
 
 impl InvocationOutcome {
-    /// The name that logs and commands show.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Handled => "handled",
             Self::Refused => "refused",
@@ -62,86 +49,73 @@ impl InvocationOutcome {
             Self::Failed => "failed",
         }
     }
-
-    /// The outcome of what ended in `problem`.
-    pub(super) fn of(problem: &Problem) -> Self {
-        match problem.status().as_u16() {
-            _ if problem.is_refusal() => Self::Refused,
-            401 | 403 => Self::Refused,
-            _ => Self::Failed,
-        }
-    }
 }
 
 impl fmt::Display for InvocationOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
-/// An invocation failed: Lambda, or the source, tries it again as it is configured to.
+/// An invocation failed. Lambda or the source retries it as configured.
 ///
-/// It carries what may be shown to whoever invoked the function; causes go into the log.
+/// It contains what may be shown to whoever invoked the function. The causes go to the log only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
-    kind: FailureKind,
-    message: String,
+#[non_exhaustive]
+pub struct InvocationError {
+    /// What failed.
+    pub kind: InvocationErrorKind,
+    /// A sentence about it.
+    pub message: String,
 }
 
-/// What kind of failure it was.
+/// What failed in an invocation. `Display` writes the error type that Lambda shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum FailureKind {
-    /// The event is none that can be read.
+pub enum InvocationErrorKind {
+    /// The event cannot be read: `BAD_EVENT`.
     BadEvent,
-    /// No route takes it.
+    /// No route takes the event: `NO_MATCHING_ROUTE`.
     NoMatchingRoute,
-    /// Guard, params or policy refused it.
+    /// The guard, params or the policy refused the event: `REFUSED`.
     Refused,
-    /// A handler failed.
+    /// A handler failed: `HANDLER_FAILED`.
     HandlerFailed,
-    /// Records of a batch failed.
+    /// Records of a batch failed: `RECORDS_FAILED`.
     RecordsFailed,
 }
 
-impl Failure {
-    pub(super) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+impl InvocationError {
+    pub(super) fn new(kind: InvocationErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
     pub(super) fn of(problem: &Problem) -> Self {
-        let kind = match InvocationOutcome::of(problem) {
-            InvocationOutcome::Refused => FailureKind::Refused,
-            _ => FailureKind::HandlerFailed,
+        let is_refusal = problem.is_refusal() || matches!(problem.status().as_u16(), 401 | 403);
+        let kind = match is_refusal {
+            true => InvocationErrorKind::Refused,
+            false => InvocationErrorKind::HandlerFailed,
         };
         let reason = problem.status().canonical_reason().unwrap_or("failed");
-        Self::new(kind, problem.detail().unwrap_or(reason))
-    }
-
-    /// What kind of failure it was.
-    #[must_use]
-    pub fn kind(&self) -> FailureKind {
-        self.kind
+        Self::new(kind, problem.detail_text().unwrap_or(reason))
     }
 }
 
-impl FailureKind {
-    /// The error type that Lambda shows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
+impl fmt::Display for InvocationErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
             Self::BadEvent => "BAD_EVENT",
             Self::NoMatchingRoute => "NO_MATCHING_ROUTE",
             Self::Refused => "REFUSED",
             Self::HandlerFailed => "HANDLER_FAILED",
             Self::RecordsFailed => "RECORDS_FAILED",
-        }
+        })
     }
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        Self { error_type: failure.kind.as_str().to_owned(), error_message: failure.message }
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        Self { error_type: error.kind.to_string(), error_message: error.message }
     }
 }

@@ -1,96 +1,115 @@
 use std::fmt;
 
-use http::StatusCode;
+use axum::body::Body;
+use bytes::Bytes;
+use http::Response;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::value::RawValue;
 
-use crate::pipeline::HttpOutput;
+use crate::pipeline::http::response::HttpOutput;
 
-/// What a function answers, written in its source's own form when it is serialised.
+/// The output of a function. It is serialised in the response format of its source.
 ///
 /// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use funcify::{pipeline::Pipeline, testing};
+/// use funcify::{pipeline::Pipeline, testing::TestEvent};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let router = Router::new().route("/hello", get(async || "hello"));
 /// let pipeline = Pipeline::builder(()).http(router).build()?;
-/// let answer = testing::http_get("/hello").send(&pipeline).await?;
+/// let output = TestEvent::get("/hello").send(&pipeline).await?;
+/// assert_eq!(output.http().unwrap().body(), "hello");
 /// assert_eq!(
-///     serde_json::to_string(&answer)?,
+///     serde_json::to_string(&output)?,
 ///     r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8"},"body":"hello","isBase64Encoded":false}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[non_exhaustive]
-pub enum Output {
-    /// An HTTP response.
+pub struct Output(Content);
+
+enum Content {
     Http(HttpOutput),
-    /// Which messages of a batch are to be delivered again.
-    Batch {
-        /// Their identifiers: message ids of SQS, sequence numbers of a stream.
-        failures: Vec<String>,
-    },
-    /// What an [`event`](super::PipelineBuilder::event) route answered, as JSON.
+    Batch(Vec<String>),
     Value(Box<RawValue>),
-    /// Nothing: the source waits for no answer.
     Nothing,
 }
 
 impl Output {
-    /// The HTTP response, if it is one.
+    pub(super) fn of_http(output: HttpOutput) -> Self {
+        Self(Content::Http(output))
+    }
+
+    /// The report of a batch: the identifiers of the messages that failed.
+    pub(super) fn batch(failures: Vec<String>) -> Self {
+        Self(Content::Batch(failures))
+    }
+
+    /// The result of an [`event`](super::PipelineBuilder::event) route, as JSON.
+    pub(super) fn value(value: Box<RawValue>) -> Self {
+        Self(Content::Value(value))
+    }
+
+    /// The output for a source that reads none.
+    pub(super) fn nothing() -> Self {
+        Self(Content::Nothing)
+    }
+
+    /// The HTTP response. `None` if the event was not HTTP.
     #[must_use]
-    pub fn http(&self) -> Option<&HttpOutput> {
-        match self {
-            Self::Http(answer) => Some(answer),
-            Self::Batch { .. } | Self::Value(_) | Self::Nothing => None,
+    pub fn http(&self) -> Option<&Response<Bytes>> {
+        match &self.0 {
+            Content::Http(output) => Some(output.response()),
+            Content::Batch(_) | Content::Value(_) | Content::Nothing => None,
         }
     }
 
-    /// The status of the HTTP response, if it is one.
-    #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
-        self.http().map(HttpOutput::status)
-    }
-
-    /// The identifiers of the messages that failed; empty if this is no batch.
+    /// The identifiers of the records that failed and are delivered again: message ids of SQS, sequence
+    /// numbers of a stream. Empty if the event was not a batch.
     #[must_use]
     pub fn failures(&self) -> &[String] {
-        match self {
-            Self::Batch { failures } => failures,
-            Self::Http(_) | Self::Value(_) | Self::Nothing => &[],
+        match &self.0 {
+            Content::Batch(failures) => failures,
+            Content::Http(_) | Content::Value(_) | Content::Nothing => &[],
+        }
+    }
+
+    /// The HTTP response with a body that may still be coming.
+    pub(super) fn into_stream(self) -> Result<Response<Body>, Self> {
+        match self.0 {
+            Content::Http(output) => Ok(output.into_stream()),
+            content => Err(Self(content)),
         }
     }
 }
 
-/// Without what a handler answered.
+/// Shows no values of a handler.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(answer) => fmt::Debug::fmt(answer, f),
-            Self::Batch { failures } => {
+        match &self.0 {
+            Content::Http(output) => fmt::Debug::fmt(output, f),
+            Content::Batch(failures) => {
                 f.debug_struct("Batch").field("failures", failures).finish()
             }
-            Self::Value(_) => f.write_str("Value"),
-            Self::Nothing => f.write_str("Nothing"),
+            Content::Value(_) => f.write_str("Value"),
+            Content::Nothing => f.write_str("Nothing"),
         }
     }
 }
 
 impl Serialize for Output {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Http(answer) => answer.serialize(serializer),
-            Self::Batch { failures } => {
+        match &self.0 {
+            Content::Http(output) => output.serialize(serializer),
+            Content::Batch(failures) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("batchItemFailures", &Failures(failures))?;
                 map.end()
             }
-            Self::Value(value) => value.serialize(serializer),
-            Self::Nothing => serializer.serialize_unit(),
+            Content::Value(value) => value.serialize(serializer),
+            Content::Nothing => serializer.serialize_unit(),
         }
     }
 }

@@ -130,7 +130,7 @@ impl TokenGetterBuilder {
         let mut faults = self.faults(poll);
         let grant = match self.grant {
             Some(grant) => Ok(grant),
-            None => client::client_trusting(&self.root_certificates)
+            None => client::http_client(&self.root_certificates)
                 .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>)
                 .map_err(|error| format!("`root_certificates`: {}", error_chain(&error))),
         };

@@ -11,7 +11,7 @@ const SECRET: &str = "c4n4ry";
 
 /// An error with all its sources in one line, as a log shows it. Fails if the line or the debug
 /// form contains the secret.
-fn in_one_line(error: &dyn Error) -> String {
+fn in_one_line(error: &(dyn Error + 'static)) -> String {
     let text = funcify::error_chain(error);
     let shown = format!("{text} {error:?} {error:#?}");
     assert!(!shown.contains(SECRET), "{shown}");

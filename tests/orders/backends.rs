@@ -1,4 +1,4 @@
-//! The same run on each backend, and with a real identity provider.
+//! The example on each store, and with a real identity provider.
 
 use aws_config::BehaviorVersion;
 use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
@@ -12,12 +12,12 @@ fn with(url: &str, option: &str) -> String {
     format!("{url}{mark}{option}")
 }
 
-/// A key prefix that no other test and no earlier run uses.
+/// A prefix for keys that no other test and no earlier run has.
 fn prefix(purpose: &str) -> String {
     format!("prefix=funcify-test-{purpose}-{:x}", env::seed())
 }
 
-/// The Parameter Store path with one more component.
+/// The path in Parameter Store with one more segment.
 fn below(url: &str, step: &str) -> String {
     let (path, options) = url.split_once('?').unwrap_or((url, ""));
     format!("{path}/{step}-{:x}?{options}", env::seed())
@@ -37,10 +37,10 @@ async fn runs_as_shipped_on(url: &str) {
 }
 
 #[tokio::test]
-async fn on_redis_it_runs_as_on_memory_and_a_second_run_reuses_the_token() {
+async fn on_redis_it_runs_as_on_memory_and_runs_again() {
     let url = with(&env::redis(), &prefix("orders"));
     runs_as_shipped_on(&url).await;
-    // What the first run left there is in nobody's way.
+    // The records of the first run do not disturb the second.
     runs_as_shipped_on(&url).await;
 }
 
@@ -57,7 +57,7 @@ async fn on_ssm_it_runs_as_on_memory() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_reported_and_every_event_still_runs() {
+async fn a_store_that_does_not_answer_is_reported_and_every_event_runs() {
     let mut command = orders(&["--json"]);
     command.env("FUNCIFY_BACKEND", "redis://127.0.0.1:1");
     let (code, stdout, stderr) = run(command).await;

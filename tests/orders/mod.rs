@@ -1,4 +1,4 @@
-//! The built example `orders`, as a user runs it.
+//! The built `orders` example, as a user runs it.
 
 mod backends;
 mod refusals;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Process, example};
 
-/// The command, without the environment of the tests.
+/// The command, without the environment variables of the tests that it would read.
 fn orders(arguments: &[&str]) -> Command {
     let mut command = example("orders");
     for (name, _) in env::vars_os() {
@@ -74,7 +74,7 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("16-rest-path-in-disguise", "apigw-rest-v1", None, "handled", Some(400)),
 ];
 
-/// Every event has its expected outcome, and one grant served all of them.
+/// Asserts the result of each shipped event, one grant for all of them, and closed circuits.
 fn assert_as_shipped(events: &[Value], summary: &Value) {
     let seen: Vec<_> = events
         .iter()
@@ -92,7 +92,7 @@ fn assert_as_shipped(events: &[Value], summary: &Value) {
 }
 
 #[tokio::test]
-async fn each_shipped_event_has_its_expected_outcome_and_all_cost_one_grant() {
+async fn each_shipped_event_has_its_expected_result_and_all_cost_one_grant() {
     let (events, summary) = json_of(orders(&["--json"])).await;
     assert_as_shipped(&events, &summary);
     for event in &events {
@@ -116,7 +116,7 @@ async fn each_shipped_event_has_its_expected_outcome_and_all_cost_one_grant() {
 }
 
 #[tokio::test]
-async fn the_output_is_a_line_for_each_event_and_says_which_services_are_simulated() {
+async fn a_person_reads_one_line_for_each_event_and_what_is_a_stand_in() {
     let (code, stdout, stderr) = run(orders(&[])).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     for (file, kind, route, outcome, status) in SHIPPED {
@@ -126,14 +126,14 @@ async fn the_output_is_a_line_for_each_event_and_says_which_services_are_simulat
         let words: Vec<_> = line.split_whitespace().skip(1).take(4).collect();
         assert_eq!(words, [kind, route.unwrap_or("-"), outcome, &status]);
     }
-    for said in ["stand-in at http://127.0.0.1:", "FUNCIFY_BACKEND is not set", "grants    1 "] {
-        assert!(stdout.contains(said), "{said}: {stdout}");
+    for text in ["stand-in at http://127.0.0.1:", "FUNCIFY_BACKEND is not set", "grants    1 "] {
+        assert!(stdout.contains(text), "{text}: {stdout}");
     }
     assert!(!stdout.contains("eyJ"), "no token is shown");
 }
 
 #[tokio::test]
-async fn files_named_on_the_command_line_run_in_their_order() {
+async fn given_files_run_in_their_order() {
     let events = format!("{}/../examples/events", env!("CARGO_MANIFEST_DIR"));
     let [last, first] = ["14-rest-no-such-route", "04-http-get-health-public"]
         .map(|name| format!("{events}/{name}.json"));
@@ -146,7 +146,7 @@ async fn files_named_on_the_command_line_run_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_reader_that_closes_the_pipe_ends_it_without_an_error() {
+async fn a_closed_standard_output_ends_it_quietly() {
     let mut command = orders(&["--json"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -162,7 +162,7 @@ async fn a_reader_that_closes_the_pipe_ends_it_without_an_error() {
 }
 
 #[tokio::test]
-async fn help_exits_with_success() {
+async fn help_succeeds() {
     let (code, stdout, stderr) = run(orders(&["--help"])).await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.starts_with("orders [--json]"));

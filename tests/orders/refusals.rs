@@ -1,4 +1,4 @@
-//! An invalid argument, file or setting is reported in one line before the first event runs.
+//! One line names a fault of the arguments or the settings before the first event runs.
 
 use std::{fs, path::PathBuf, process};
 
@@ -35,7 +35,7 @@ async fn invalid_arguments_and_files_are_named() {
 }
 
 #[tokio::test]
-async fn invalid_settings_are_named_and_no_secret_is_printed() {
+async fn invalid_settings_are_named_and_no_secret_is_shown() {
     let client = [("FUNCIFY_CLIENT_ID", "basic"), ("FUNCIFY_CLIENT_SECRET", "canary")];
     refused(&["--idp", "http://login.example"], &client, "issuer").await;
     refused(&["--idp", "https://user:canary@login.example"], &client, "issuer").await;
@@ -58,7 +58,7 @@ async fn invalid_settings_are_named_and_no_secret_is_printed() {
     }
 }
 
-/// Exit code 2, one line that holds `named`, no data.
+/// Asserts exit code 2, one line that contains `named`, and no data.
 async fn refused(arguments: &[&str], variables: &[(&str, &str)], named: &str) {
     let mut command = orders(arguments);
     command.envs(variables.iter().copied());

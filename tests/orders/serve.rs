@@ -1,4 +1,4 @@
-//! `orders --serve`: the function as curl and a browser see it.
+//! `orders --serve`: the function for curl and a browser.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::process::Process;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// The server, its address and a caller's token, both as it prints them.
+/// The server, and the address and the caller's token that it prints.
 async fn serving() -> (Process, String, String) {
     let process = Process::start(orders(&["--serve", "127.0.0.1:0"]));
     process.prints("listening on ", SOON).await;
@@ -21,9 +21,9 @@ async fn serving() -> (Process, String, String) {
 }
 
 #[tokio::test]
-async fn a_request_by_curl_is_answered_as_through_an_http_api() {
+async fn curl_gets_the_responses_of_an_http_api() {
     let (mut process, url, token) = serving().await;
-    let client = funcify::client::client().unwrap();
+    let client = funcify::http_client(&[]).unwrap();
     let health = client.get(format!("{url}/health")).send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok"));
     let stranger = client.get(format!("{url}/orders/7")).send().await.unwrap();
@@ -40,7 +40,7 @@ async fn a_request_by_curl_is_answered_as_through_an_http_api() {
     let placed = placed.json(&serde_json::json!({"sku": "lamp", "quantity": 2}));
     assert_eq!(placed.send().await.unwrap().status(), 201);
 
-    // Lines for people: no JSON, no colours where no terminal is, and no token.
+    // Log lines for people, without JSON, without a token, and without colours since this is no terminal.
     process.prints("route=\"/orders/{id}\"", SOON).await;
     let log = process.stderr();
     assert!(log.lines().all(|line| line.contains("INFO")), "{log}");
@@ -49,7 +49,7 @@ async fn a_request_by_curl_is_answered_as_through_an_http_api() {
     assert_eq!(process.ended(SOON).await.code(), Some(0));
 }
 
-/// What CTRL-C does.
+/// Sends the signal of CTRL-C.
 fn interrupt(process: &Process) {
     let kill =
         std::process::Command::new("kill").args(["-INT", &process.id().to_string()]).status();
@@ -57,7 +57,7 @@ fn interrupt(process: &Process) {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_reported_in_one_line_with_exit_code_2() {
+async fn a_taken_port_is_reported_in_one_line_with_exit_code_2() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, _, stderr) = super::run(orders(&["--serve", &address])).await;

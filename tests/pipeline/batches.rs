@@ -6,13 +6,15 @@ use std::{
 use axum::extract::State;
 use funcify::{
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, FailureKind, Fault, InvocationOutcome, KinesisRecord,
-        Message, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, via_eventbridge,
-        via_s3, via_sns,
+        DynamoDbRecord, EventBridgeEvent, InvocationErrorKind, InvocationOutcome, KinesisRecord,
+        Message, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, route,
+        via_eventbridge, via_s3, via_sns,
     },
-    testing,
+    testing::TestEvent,
 };
 use serde_json::{Value, json};
+
+use crate::support::events;
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -20,7 +22,7 @@ fn noted(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Notes what came, fails at what begins with "bad" and panics at "panic".
+/// Notes `what`, fails if it starts with "bad", and panics if it is "panic".
 fn note(log: &Log, what: &str) -> Result<(), Problem> {
     log.lock().unwrap().push(what.to_owned());
     assert_ne!(what, "panic");
@@ -41,14 +43,14 @@ async fn on_unmatched(State(log): State<Log>, unmatched: Unmatched) -> Result<()
 }
 
 #[tokio::test]
-async fn s3_calls_the_handler_an_object_and_fails_if_any_failed() {
+async fn s3_calls_the_handler_for_each_object_and_fails_if_any_failed() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
         .s3("uploads", on_object)
         .s3("archive*", on_object)
         .build()
         .unwrap();
-    let event = testing::s3(&[("uploads.eu-west-1.example", "a+b"), ("archive-2", "%C3%BC")]);
+    let event = events::s3(&[("uploads.eu-west-1.example", "a+b"), ("archive-2", "%C3%BC")]);
     let processed = event.process(&pipeline).await;
     assert_eq!(
         (processed.outcome, noted(&log)),
@@ -56,14 +58,14 @@ async fn s3_calls_the_handler_an_object_and_fails_if_any_failed() {
     );
     assert_eq!(serde_json::to_value(processed.result.unwrap()).unwrap(), Value::Null);
 
-    let event = testing::s3(&[("uploads", "bad"), ("uploads", "good"), ("uploads", "panic")]);
+    let event = events::s3(&[("uploads", "bad"), ("uploads", "good"), ("uploads", "panic")]);
     let processed = event.process(&pipeline).await;
     assert_eq!((processed.outcome, noted(&log).len()), (InvocationOutcome::Failed, 3));
-    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::RecordsFailed);
+    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);
 }
 
 #[tokio::test]
-async fn a_token_of_ones_own_names_the_route() {
+async fn a_route_key_of_the_function_names_the_route() {
     let log = Log::default();
     let prefix = |object: &S3Object| object.key.split('/').next().unwrap_or_default().to_owned();
     let pipeline = Pipeline::builder(Arc::clone(&log))
@@ -71,21 +73,22 @@ async fn a_token_of_ones_own_names_the_route() {
         .s3_route_key(prefix)
         .build()
         .unwrap();
-    assert!(testing::s3_put("any", "in/1").send(&pipeline).await.is_ok());
-    assert!(testing::s3_put("in", "out/1").send(&pipeline).await.is_err());
+    assert!(TestEvent::s3("any", "in/1").send(&pipeline).await.is_ok());
+    assert!(TestEvent::s3("in", "out/1").send(&pipeline).await.is_err());
     assert_eq!(noted(&log), ["in/1"]);
 }
 
 #[tokio::test]
-async fn s3_test_events_are_a_quiet_success_however_they_come() {
+async fn s3_test_events_succeed_quietly_directly_and_in_envelopes() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
         .s3("uploads", on_object)
         .sqs("uploads", via_s3(on_object))
         .build()
         .unwrap();
-    assert!(testing::s3_test_event("uploads").send(&pipeline).await.is_ok());
-    let wrapped = testing::sqs("uploads").message("1", testing::s3_test_event("uploads").json());
+    assert!(events::s3_test_event("uploads").send(&pipeline).await.is_ok());
+    let wrapped =
+        TestEvent::sqs("uploads").record("1", events::s3_test_event("uploads").to_string());
     assert!(wrapped.send(&pipeline).await.unwrap().failures().is_empty());
     assert!(noted(&log).is_empty());
 }
@@ -94,11 +97,11 @@ async fn s3_test_events_are_a_quiet_success_however_they_come() {
 async fn sqs_reports_the_messages_that_failed_and_no_others() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log)).sqs("orders", on_message).build().unwrap();
-    let batch = testing::sqs("orders")
-        .message("1", "good")
-        .message("2", "bad")
-        .message("3", "panic")
-        .message("4", "good");
+    let batch = TestEvent::sqs("orders")
+        .record("1", "good")
+        .record("2", "bad")
+        .record("3", "panic")
+        .record("4", "good");
     let processed = batch.process(&pipeline).await;
     assert_eq!(processed.outcome, InvocationOutcome::Failed);
     assert_eq!(
@@ -106,7 +109,7 @@ async fn sqs_reports_the_messages_that_failed_and_no_others() {
         json!({ "batchItemFailures": [{ "itemIdentifier": "2" }, { "itemIdentifier": "3" }] })
     );
     assert_eq!(noted(&log).len(), 4);
-    let good = testing::sqs("orders").message("1", "good").process(&pipeline).await;
+    let good = TestEvent::sqs("orders").record("1", "good").process(&pipeline).await;
     assert_eq!(
         serde_json::to_value(good.result.unwrap()).unwrap(),
         json!({ "batchItemFailures": [] })
@@ -116,34 +119,35 @@ async fn sqs_reports_the_messages_that_failed_and_no_others() {
 #[tokio::test]
 async fn a_fifo_queue_stops_the_group_that_failed() {
     let log = Log::default();
-    let builder = || Pipeline::builder(Arc::clone(&log)).sqs("orders.fifo", on_message);
-    for pipeline in [builder().build().unwrap(), builder().concurrency(8).build().unwrap()] {
-        let batch = testing::sqs("orders.fifo")
-            .grouped("a1", "a", "bad")
-            .grouped("b1", "b", "b1")
-            .grouped("a2", "a", "a2")
-            .grouped("b2", "b", "b2");
+    let builder = || Pipeline::builder(Arc::clone(&log));
+    for pipeline in [
+        builder().sqs("orders.fifo", on_message).build().unwrap(),
+        builder().sqs("orders.fifo", route(on_message).concurrency(8)).build().unwrap(),
+    ] {
+        let batch = events::fifo(
+            "orders.fifo",
+            &[("a1", "a", "bad"), ("b1", "b", "b1"), ("a2", "a", "a2"), ("b2", "b", "b2")],
+        );
         assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["a1", "a2"]);
         assert_eq!(noted(&log), ["bad", "b1", "b2"]);
     }
 }
 
 #[tokio::test]
-async fn a_whole_batch_fails_where_the_source_takes_no_report() {
+async fn a_whole_batch_fails_if_the_route_says_so() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
-        .sqs("orders", on_message)
-        .whole_batch()
+        .sqs("orders", route(on_message).whole_batch())
         .build()
         .unwrap();
-    let batch = testing::sqs("orders").message("1", "good").message("2", "bad");
+    let batch = TestEvent::sqs("orders").record("1", "good").record("2", "bad");
     let failure = batch.send(&pipeline).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::RecordsFailed);
-    assert!(testing::sqs("orders").message("1", "good").send(&pipeline).await.is_ok());
+    assert_eq!(failure.kind, InvocationErrorKind::RecordsFailed);
+    assert!(TestEvent::sqs("orders").record("1", "good").send(&pipeline).await.is_ok());
 }
 
 #[tokio::test]
-async fn streams_report_the_lowest_record_that_failed() {
+async fn streams_report_the_first_record_that_failed() {
     async fn on_record(State(log): State<Log>, record: KinesisRecord) -> Result<(), Problem> {
         note(&log, std::str::from_utf8(&record.data)?)
     }
@@ -157,7 +161,7 @@ async fn streams_report_the_lowest_record_that_failed() {
         .dynamodb_stream("orders", on_change)
         .build()
         .unwrap();
-    for stream in [testing::kinesis("clicks"), testing::dynamodb_stream("orders")] {
+    for stream in [TestEvent::kinesis("clicks"), TestEvent::dynamodb_stream("orders")] {
         let batch = stream.record("11", "good").record("12", "bad").record("13", "after");
         assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["12"]);
         assert_eq!(noted(&log), ["good", "bad"]);
@@ -189,18 +193,18 @@ async fn notifications_and_bus_events_reach_their_handlers_typed() {
         .eventbridge("Order Placed", on_placed)
         .build()
         .unwrap();
-    assert!(testing::sns("notices", "hello").send(&pipeline).await.is_ok());
-    assert!(testing::sns("typed", "{\"order\":\"7\"}").send(&pipeline).await.is_ok());
-    assert!(testing::sns("typed", "{}").send(&pipeline).await.is_err());
+    assert!(TestEvent::sns("notices", "hello").send(&pipeline).await.is_ok());
+    assert!(TestEvent::sns("typed", "{\"order\":\"7\"}").send(&pipeline).await.is_ok());
+    assert!(TestEvent::sns("typed", "{}").send(&pipeline).await.is_err());
     for (detail, ok) in [(json!({ "order": "8" }), true), (json!({}), false)] {
-        let event = testing::eventbridge("shop", "Order Placed", detail);
+        let event = TestEvent::eventbridge("shop", "Order Placed", detail);
         assert_eq!(event.send(&pipeline).await.is_ok(), ok);
     }
     assert_eq!(noted(&log), ["hello", "7", "8"]);
 }
 
 #[tokio::test]
-async fn envelopes_are_opened_only_by_routes_that_say_so() {
+async fn only_routes_made_for_envelopes_open_them() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
         .sqs("objects", via_s3(on_object))
@@ -211,41 +215,41 @@ async fn envelopes_are_opened_only_by_routes_that_say_so() {
         .eventbridge("Object Created", via_s3(on_object))
         .build()
         .unwrap();
-    let s3 = testing::s3(&[("b", "a+b"), ("b", "c")]).json();
+    let s3 = events::s3(&[("b", "a+b"), ("b", "c")]).to_string();
     let notification = json!({
         "Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:::t", "Message": s3,
     });
     let detail = json!({ "bucket": { "name": "b" }, "object": { "key": "a+b", "size": 1 } });
-    let created = testing::eventbridge("aws.s3", "Object Created", detail);
+    let created = TestEvent::eventbridge("aws.s3", "Object Created", detail);
     for (queue, body, keys) in [
         ("objects", s3.clone(), &["a b", "c"][..]),
         ("fanned", notification.to_string(), &["a b", "c"]),
-        ("bus", created.json(), &["a+b"]),
+        ("bus", created.to_string(), &["a+b"]),
         ("closed", s3.clone(), &[&s3]),
     ] {
-        let batch = testing::sqs(queue).message("1", body);
+        let batch = TestEvent::sqs(queue).record("1", body);
         assert!(batch.send(&pipeline).await.unwrap().failures().is_empty(), "{queue}");
         assert_eq!(noted(&log), keys, "{queue}");
     }
-    assert!(testing::sns("objects", s3).send(&pipeline).await.is_ok());
+    assert!(TestEvent::sns("objects", s3).send(&pipeline).await.is_ok());
     assert!(created.send(&pipeline).await.is_ok());
     assert_eq!(noted(&log), ["a b", "c", "a+b"]);
-    let wrong = testing::sqs("objects").message("1", "{\"order\":7}").message("2", "no JSON");
+    let wrong = TestEvent::sqs("objects").record("1", "{\"order\":7}").record("2", "invalid JSON");
     assert_eq!(wrong.send(&pipeline).await.unwrap().failures(), ["1", "2"]);
 }
 
 #[tokio::test]
-async fn what_no_route_takes_fails_or_goes_to_unmatched() {
+async fn an_event_without_a_route_fails_or_goes_to_unmatched() {
     let log = Log::default();
     let builder = || Pipeline::builder(Arc::clone(&log)).sqs("orders", on_message);
     let (without, with) =
         (builder().build().unwrap(), builder().unmatched(on_unmatched).build().unwrap());
 
-    let unknown = testing::TestEvent::new(json!({ "reindex": true }));
+    let unknown = TestEvent::new(json!({ "reindex": true }));
     let processed = unknown.process(&without).await;
     assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
-    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::NoMatchingRoute);
-    let batch = testing::sqs("other").message("1", "good");
+    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::NoMatchingRoute);
+    let batch = TestEvent::sqs("other").record("1", "good");
     let processed = batch.process(&without).await;
     assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
     assert_eq!(processed.result.unwrap().failures(), ["1"]);
@@ -259,17 +263,17 @@ async fn what_no_route_takes_fails_or_goes_to_unmatched() {
 }
 
 #[tokio::test]
-async fn any_event_can_be_taken_by_a_predicate_and_answered() {
+async fn a_predicate_can_take_any_event_and_its_handler_makes_the_output() {
     async fn on_reindex(axum::Json(event): axum::Json<Value>) -> Result<Value, Problem> {
         Ok(json!({ "reindexed": event["reindex"] }))
     }
     let takes = |event: &funcify::pipeline::Event| event.text().contains("reindex");
     let pipeline = Pipeline::builder(()).event("reindex", takes, on_reindex).build().unwrap();
-    let processed = testing::TestEvent::new(json!({ "reindex": 3 })).process(&pipeline).await;
+    let processed = TestEvent::new(json!({ "reindex": 3 })).process(&pipeline).await;
     assert_eq!(processed.route.as_deref(), Some("reindex"));
-    let answer = serde_json::to_value(processed.result.unwrap()).unwrap();
-    assert_eq!(answer, json!({ "reindexed": 3 }));
-    assert!(testing::TestEvent::new(json!({})).send(&pipeline).await.is_err());
+    let output = serde_json::to_value(processed.result.unwrap()).unwrap();
+    assert_eq!(output, json!({ "reindexed": 3 }));
+    assert!(TestEvent::new(json!({})).send(&pipeline).await.is_err());
 }
 
 #[tokio::test]
@@ -280,46 +284,65 @@ async fn messages_that_the_deadline_leaves_no_time_for_are_reported_as_failed() 
     }
     let pipeline = Pipeline::builder(()).sqs("orders", slow).build().unwrap();
     let batch =
-        (0..20).fold(testing::sqs("orders"), |batch, id| batch.message(&id.to_string(), "order"));
-    let processed = batch.process_within(&pipeline, Duration::from_millis(500)).await;
+        (0..20).fold(TestEvent::sqs("orders"), |batch, id| batch.record(&id.to_string(), "order"));
+    let processed = events::process_within(&batch, &pipeline, Duration::from_millis(500)).await;
     let failures = processed.result.unwrap().failures().to_vec();
     assert!((15..20).contains(&failures.len()), "{failures:?}");
     assert_eq!(failures.last().map(String::as_str), Some("19"));
-    let nothing_left = batch.process_within(&pipeline, Duration::ZERO).await;
-    assert!(nothing_left.result.is_err_and(|failure| failure.kind() == FailureKind::HandlerFailed));
+    let nothing_left = events::process_within(&batch, &pipeline, Duration::ZERO).await;
+    assert!(
+        nothing_left
+            .result
+            .is_err_and(|failure| failure.kind == InvocationErrorKind::HandlerFailed)
+    );
 }
 
 #[tokio::test]
-async fn every_fault_of_a_pipeline_is_told_at_once() {
+async fn every_fault_of_a_pipeline_is_reported_at_once() {
     let error = Pipeline::builder(Log::default())
         .s3("uploads", on_object)
-        .concurrency(2)
         .s3("uploads", on_object)
-        .sqs("orders", on_message)
-        .concurrency(0)
-        .sns("orders", via_s3(on_object))
-        .whole_batch()
+        .sqs("orders", route(on_message).concurrency(0).whole_batch())
+        .sns("*orders", route(via_s3(on_object)))
         .build()
         .unwrap_err();
     assert_eq!(
-        error.faults(),
-        [
-            Fault::Misplaced("concurrency"),
-            Fault::NoConcurrency,
-            Fault::Misplaced("whole_batch"),
-            Fault::Repeated { source_name: "s3", name: "uploads".into() },
-        ]
+        error.to_string(),
+        "the pipeline cannot be built: two s3 routes have the name `uploads`; \
+         the concurrency of the sqs route `orders` must be at least 1, got 0; \
+         a route of sns needs the name of its source, with a * at most at the end, got \"*orders\""
     );
-    assert!(error.to_string().contains("two routes of s3 are named `uploads`"));
 }
 
 #[tokio::test]
-async fn a_panic_in_what_names_an_object_fails_the_invocation() {
+async fn the_order_of_routes_and_of_their_options_does_not_matter() {
+    let log = Log::default();
+    let whole = route(on_message).whole_batch().concurrency(2);
+    let other = route(on_message).concurrency(2).whole_batch();
+    let builder = || Pipeline::builder(Arc::clone(&log)).sqs("plain", on_message);
+    for pipeline in [
+        builder().sqs("whole", whole.clone()).s3("uploads", on_object).build().unwrap(),
+        builder().s3("uploads", on_object).sqs("whole", other).build().unwrap(),
+        Pipeline::builder(Arc::clone(&log))
+            .sqs("whole", whole)
+            .sqs("plain", on_message)
+            .build()
+            .unwrap(),
+    ] {
+        let failing = |queue: &str| TestEvent::sqs(queue).record("1", "good").record("2", "bad");
+        assert_eq!(failing("plain").send(&pipeline).await.unwrap().failures(), ["2"]);
+        let error = failing("whole").send(&pipeline).await.unwrap_err();
+        assert_eq!(error.kind, InvocationErrorKind::RecordsFailed);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_route_key_fails_the_invocation() {
     let pipeline = Pipeline::builder(Log::default())
         .s3("uploads", on_object)
         .s3_route_key(|_| panic!("hunter2"))
         .build()
         .unwrap();
-    let failure = testing::s3_put("uploads", "a").process(&pipeline).await.result.unwrap_err();
+    let failure = TestEvent::s3("uploads", "a").process(&pipeline).await.result.unwrap_err();
     assert!(!failure.to_string().contains("hunter2"), "{failure}");
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline is said before it runs: a rule that silently does nothing is a hole.
+//! The faults of a pipeline are reported before it runs: a rule that silently does nothing is a hole.
 
 use axum::{Router, routing::get};
 use funcify::{
@@ -7,9 +7,10 @@ use funcify::{
         EventBridgeEvent, InvocationOutcome, Pipeline, PipelineBuilder, Problem, S3Object,
         SqsRecord,
     },
-    testing,
 };
 use http::Method;
+
+use crate::support::events;
 
 async fn on_message(_: SqsRecord) -> Result<(), Problem> {
     Ok(())
@@ -27,12 +28,12 @@ async fn pass(invocation: Invocation) -> Result<Invocation, Problem> {
     Ok(invocation)
 }
 
-fn said(builder: PipelineBuilder<()>) -> String {
+fn built(builder: PipelineBuilder<()>) -> String {
     builder.build().map_or_else(|error| error.to_string(), |_| "built".to_owned())
 }
 
 #[tokio::test]
-async fn what_would_silently_replace_the_first_is_a_fault() {
+async fn a_second_setting_that_would_replace_the_first_is_a_fault() {
     let stores = Stores::from_url("memory:").await.unwrap();
     let authenticator =
         || Authenticator::from_fn(async |_, _| Err(funcify::auth::Unauthenticated::Missing));
@@ -48,13 +49,15 @@ async fn what_would_silently_replace_the_first_is_a_fault() {
         .authenticator(authenticator())
         .policy(AccessPolicy::new())
         .policy(AccessPolicy::new())
-        .backend(stores.clone())
-        .backend(stores)
+        .stores(stores.clone())
+        .stores(stores)
         .s3_route_key(|object| object.key.clone())
         .s3_route_key(|object| object.key.clone());
     let error = twice.build().unwrap_err();
-    assert_eq!(error.faults().len(), 7, "{error}");
-    assert!(error.to_string().contains("`guard` was given twice: only one can be in force"));
+    let error = error.to_string();
+    assert_eq!(error.matches(" is set twice, and a pipeline has only one").count(), 7, "{error}");
+    assert_eq!(error.split("; ").count(), 7, "{error}");
+    assert!(error.contains("`guard` is set twice"), "{error}");
 }
 
 #[test]
@@ -62,50 +65,57 @@ fn a_policy_that_restricts_no_route_is_a_fault() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:orders";
     let policy = |name: &str| AccessPolicy::new().allow_source(name, arn);
     let orders = || Pipeline::builder(()).sqs("orders*", on_message);
-    assert_eq!(said(orders().policy(policy("orders*"))), "built");
+    assert_eq!(built(orders().policy(policy("orders*"))), "built");
     for typo in ["order", "orders", "orders-eu"] {
-        let said = said(orders().policy(policy(typo)));
-        assert!(said.contains(&format!("the policy names sources for {typo:?}")), "{said}");
+        let message = built(orders().policy(policy(typo)));
+        assert!(
+            message
+                .contains(&format!("the policy restricts the sources of {typo:?}, but no route")),
+            "{message}"
+        );
     }
     let bus = Pipeline::builder(()).eventbridge("Order Placed", on_event);
-    assert!(said(bus.policy(policy("Order Placed"))).contains("expected a route of s3"));
+    assert!(
+        built(bus.policy(policy("Order Placed")))
+            .contains("no route of s3, sqs, sns, kinesis or dynamodb_stream")
+    );
 }
 
 #[test]
-fn a_name_that_nothing_can_have_is_a_fault() {
+fn a_name_that_no_source_can_have_is_a_fault() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:orders";
     for name in ["", arn, "a*b", "**"] {
-        let said = said(Pipeline::builder(()).sqs(name, on_message));
-        assert!(said.contains(&format!("got {name:?}")), "{said}");
+        let message = built(Pipeline::builder(()).sqs(name, on_message));
+        assert!(message.contains(&format!("got {name:?}")), "{message}");
     }
-    assert!(said(Pipeline::builder(()).s3("files.dev", on_object)).contains("files.dev"));
+    assert!(built(Pipeline::builder(()).s3("files.dev", on_object)).contains("files.dev"));
     let named = Pipeline::builder(()).s3("files.dev", on_object).s3_route_key(|o| o.bucket.clone());
-    assert_eq!(said(named), "built");
-    assert_eq!(said(Pipeline::builder(()).sqs("orders-*", on_message)), "built");
-    assert_eq!(said(Pipeline::builder(()).eventbridge("a: b", on_event)), "built");
+    assert_eq!(built(named), "built");
+    assert_eq!(built(Pipeline::builder(()).sqs("orders-*", on_message)), "built");
+    assert_eq!(built(Pipeline::builder(()).eventbridge("a: b", on_event)), "built");
 }
 
 #[test]
-fn an_activity_is_told_what_was_expected_of_it() {
+fn a_malformed_permission_is_reported_with_the_expected_form() {
     let policy = AccessPolicy::new().allow(Method::GET, "/", "a:b");
-    let said = said(Pipeline::builder(()).policy(policy));
-    assert!(said.contains("the policy of GET /: expected service:resource:action"), "{said}");
+    let message = built(Pipeline::builder(()).policy(policy));
+    assert!(message.contains("the policy of GET /: expected service:resource:action"), "{message}");
 }
 
 #[tokio::test]
-async fn what_fails_in_a_guard_is_a_failure_and_its_cause_can_be_read() {
+async fn a_guard_that_fails_has_not_refused_and_its_cause_can_be_read() {
     async fn broken(_: Invocation) -> Result<Invocation, Problem> {
         Err(std::io::Error::other("no such table"))?
     }
     let router = Router::new().route("/", get(async || ""));
     let pipeline = Pipeline::builder(()).http(router).guard(broken).build().unwrap();
-    let processed = testing::rest_get("/").process(&pipeline).await;
+    let processed = events::rest_get("/").process(&pipeline).await;
     assert_eq!(processed.outcome, InvocationOutcome::Failed);
-    assert!(processed.cause().unwrap().contains("no such table"));
+    assert!(processed.cause.unwrap().contains("no such table"));
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_be_reached_is_a_502_and_one_that_is_late_a_504() {
+async fn an_unreachable_service_is_a_502_and_a_late_one_a_504() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url =
@@ -121,7 +131,7 @@ async fn a_service_that_cannot_be_reached_is_a_502_and_one_that_is_late_a_504() 
         };
         let router = Router::new().route("/", get(call));
         let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-        let answer = testing::rest_get("/").send(&pipeline).await.unwrap();
-        assert_eq!(answer.status().unwrap(), status);
+        let output = events::rest_get("/").send(&pipeline).await.unwrap();
+        assert_eq!(output.http().unwrap().status(), status);
     }
 }

@@ -1,4 +1,4 @@
-//! Nothing of an event's values in what is logged and answered when the event is refused.
+//! A refused event leaks none of its values into the log or the output.
 
 use axum::{Json, Router, extract::Query, routing::post};
 use base64::{
@@ -6,10 +6,12 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use funcify::{
-    AccessPolicy, Authenticator, local,
+    AccessPolicy, Authenticator,
+    auth::KeySet,
+    local,
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Output,
-        Pipeline, Problem, S3Object, via_s3, via_sns,
+        DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Pipeline,
+        Problem, S3Object, via_s3, via_sns,
     },
 };
 use funcify_test_support::LogCapture;
@@ -20,7 +22,7 @@ use serde_json::{Value, json, value::to_raw_value};
 
 use super::inputs;
 
-/// Written differently by whatever encodes it.
+/// Every encoding changes it.
 const CANARY: &str = "canary \"of the/body+% ü, expected canary";
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +31,7 @@ struct Order {
     quantity: u32,
 }
 
-/// Handlers that fail at what they are given, as handlers do.
+/// Pipelines whose handlers fail at unexpected values.
 fn careless() -> [Pipeline; 2] {
     async fn place(Json(_): Json<Order>) {}
     async fn list(Query(_): Query<Order>) {}
@@ -58,10 +60,11 @@ fn careless() -> [Pipeline; 2] {
             })
     };
     // Nobody is there to give keys.
-    let authenticator =
-        Authenticator::jwks("http://127.0.0.1:1/jwks").issuer("https://login.example.com");
-    let authenticator =
-        authenticator.audience("orders").plain_http_on_loopback().authorizer_claims();
+    let keys = KeySet::new("http://127.0.0.1:1/jwks")
+        .issuer("https://login.example.com")
+        .audience("orders")
+        .plain_http_on_loopback();
+    let authenticator = Authenticator::new().keys(keys).authorizer_claims();
     let policy = AccessPolicy::new().allow(Method::GET, "/a", "orders:order:list");
     let guarded = builder().authenticator(authenticator).policy(policy.allow(
         Method::POST,
@@ -71,14 +74,14 @@ fn careless() -> [Pipeline; 2] {
     [builder().build().unwrap(), guarded.build().unwrap()]
 }
 
-/// Everything that `text` may look like once somebody wrote it.
-fn forms(text: &str) -> Vec<String> {
+/// Every encoding in which `text` may appear.
+fn encodings(text: &str) -> Vec<String> {
     let json = |text: &str| {
-        let quoted = serde_json::to_string(text).unwrap();
-        quoted[1..quoted.len() - 1].to_owned()
+        let escaped = serde_json::to_string(text).unwrap();
+        escaped[1..escaped.len() - 1].to_owned()
     };
     let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = vec![
+    let mut encodings = vec![
         text.to_owned(),
         json(text),
         json(&json(text)),
@@ -90,21 +93,24 @@ fn forms(text: &str) -> Vec<String> {
     for before in 0..3 {
         let bytes = [&b"   "[..before], text.as_bytes()].concat();
         for base64 in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            // The ends depend on what stands beside it.
-            forms.push(base64[4..base64.len() - 4].to_owned());
+            // The ends depend on the bytes before and after the text.
+            encodings.push(base64[4..base64.len() - 4].to_owned());
         }
     }
-    forms
+    encodings
 }
 
-/// The first form of the canary, or of a word of it, in `text`.
+/// The first encoding of the canary in `text`, or the word itself.
 fn leak(text: &str) -> Option<String> {
-    forms(CANARY).into_iter().chain(["canary".to_owned()]).find(|form| text.contains(form))
+    encodings(CANARY)
+        .into_iter()
+        .chain(["canary".to_owned()])
+        .find(|encoding| text.contains(encoding))
 }
 
-/// Names that errors may tell, for somebody must find the queue, and identifiers that are told to the
-/// source.
-const TOLD: [&str; 9] = [
+/// Members that errors may show: names, so that somebody can find the queue, and identifiers, which the
+/// source gets.
+const REPORTED: [&str; 9] = [
     "/name",
     "/eventSourceARN",
     "/TopicArn",
@@ -116,7 +122,7 @@ const TOLD: [&str; 9] = [
     "/routeKey",
 ];
 
-/// Every place in `value`.
+/// Every position in `value`, as JSON pointers.
 fn places(value: &Value, at: String, places: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Array(items) => {
@@ -134,17 +140,17 @@ fn places(value: &Value, at: String, places: &mut Vec<String>) {
     places.push(at);
 }
 
-/// The events, each with the canary in one place, as a text, within a list, within an object.
+/// The event with the canary in each position: as a text, in a list, in an object.
 fn with_canary(event: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     places(event, String::new(), &mut all);
     let mut events = Vec::new();
     for place in all {
-        let is_told = TOLD.iter().any(|told| place.ends_with(told));
+        let is_reported = REPORTED.iter().any(|reported| place.ends_with(reported));
         let body = json!({ "quantity": CANARY }).to_string();
         let texts = [CANARY.into(), body.into()];
         let nested = [json!([CANARY]), json!({ "quantity": CANARY }), json!({ CANARY: [1] })];
-        for canary in texts.into_iter().filter(|_| !is_told).chain(nested) {
+        for canary in texts.into_iter().filter(|_| !is_reported).chain(nested) {
             let mut event = event.clone();
             *event.pointer_mut(&place).unwrap() = canary;
             events.push(event);
@@ -154,7 +160,7 @@ fn with_canary(event: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn no_value_of_a_refused_event_is_logged_or_answered() {
+fn no_value_of_a_refused_event_is_logged_or_sent_back() {
     let (log, _capturing) = LogCapture::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pipelines = careless();
@@ -163,17 +169,19 @@ fn no_value_of_a_refused_event_is_logged_or_answered() {
         for pipeline in &pipelines {
             let processed = runtime.block_on(local::event(pipeline, to_raw_value(&event).unwrap()));
             runs += 1;
-            let said = match &processed.result {
-                Ok(Output::Http(http)) if http.status().as_u16() < 400 => String::new(),
-                Ok(Output::Http(http)) => String::from_utf8_lossy(http.body()).into_owned(),
-                Ok(answer) => serde_json::to_string(answer).unwrap(),
-                Err(failure) => format!("{failure} {failure:?}"),
+            let shown = match &processed.result {
+                Ok(output) => match output.http() {
+                    Some(response) if response.status().as_u16() < 400 => String::new(),
+                    Some(response) => String::from_utf8_lossy(response.body()).into_owned(),
+                    None => serde_json::to_string(output).unwrap(),
+                },
+                Err(error) => format!("{error} {error:?}"),
             };
             refused += u32::from(processed.outcome != InvocationOutcome::Handled);
             let logged = log.take();
             assert!(logged.contains("start") && logged.contains("end"), "{logged}");
-            for said in [said, logged] {
-                assert_eq!(leak(&said), None, "{said}\nof {event}");
+            for text in [shown, logged] {
+                assert_eq!(leak(&text), None, "{text}\nof {event}");
             }
         }
     }
@@ -181,7 +189,7 @@ fn no_value_of_a_refused_event_is_logged_or_answered() {
     assert!(runs > 2_000 && refused > 1_000, "{runs}, {refused}");
 }
 
-/// Events whose envelopes and bodies are what handlers expect, for once.
+/// Events whose envelopes and bodies are what the handlers expect.
 fn bodies() -> Vec<Value> {
     let order = json!({ "quantity": 1 }).to_string();
     let s3 = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "x",
@@ -193,7 +201,7 @@ fn bodies() -> Vec<Value> {
     let notification = json!({ "Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:::t",
         "Message": order });
     let mut events = vec![sqs("q", &order)];
-    // What is inside is spoilt as well.
+    // The content of the envelopes gets canaries as well.
     events.extend(with_canary(&s3).iter().map(|inside| sqs("s3", &inside.to_string())));
     events.extend(with_canary(&notification).iter().map(|inside| sqs("sns", &inside.to_string())));
     let post = json!({ "version": "2.0", "rawPath": "/a", "rawQueryString": "quantity=1",
@@ -205,11 +213,11 @@ fn bodies() -> Vec<Value> {
 }
 
 #[test]
-fn what_a_parser_says_by_itself_leaks_and_is_caught() {
+fn the_message_of_a_parser_leaks_the_value_and_is_caught() {
     let error = serde_json::from_value::<Order>(json!({ "quantity": CANARY })).unwrap_err();
     assert!(leak(&error.to_string()).is_some());
-    for form in forms(CANARY) {
-        assert!(leak(&format!("before {form} after")).is_some(), "{form}");
+    for encoding in encodings(CANARY) {
+        assert!(leak(&format!("before {encoding} after")).is_some(), "{encoding}");
     }
     let encoded = STANDARD_NO_PAD.encode(format!("user:{CANARY} and more"));
     assert!(leak(&encoded).is_some(), "{encoded}");

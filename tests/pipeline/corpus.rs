@@ -1,13 +1,17 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
-use funcify::pipeline::{Event, Kind};
+use funcify::{
+    pipeline::{Event, Kind},
+    testing::TestEvent,
+};
 use serde_json::Value;
 
 use super::requests::seen;
+use crate::support::events;
 
-/// Every event that is shipped inside of the crates that describe them, by file name.
+/// Every event that the crates with types for events ship as a fixture, by file name.
 pub(super) fn fixtures() -> BTreeMap<String, String> {
-    // Of this platform alone: crates of others need not have been downloaded.
+    // Only the crates of this platform. Those of other platforms may not be downloaded.
     let rustc = Command::new("rustc").arg("-vV").output().unwrap();
     let rustc = String::from_utf8(rustc.stdout).unwrap();
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
@@ -35,7 +39,7 @@ pub(super) fn fixtures() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The kind that is expected of each fixture, written down by hand; what is not there is unknown.
+/// The expected kind of each fixture, written by hand. A fixture that is not listed is unknown.
 fn expected() -> BTreeMap<String, String> {
     let table = include_str!("corpus.txt");
     let rows = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -56,7 +60,7 @@ fn every_fixture_is_recognised_as_what_it_is() {
     let mut wrong = Vec::new();
     for (name, text) in &fixtures {
         let kind =
-            Event::parse(text).map_or_else(|error| error.to_string(), |e| e.kind().to_string());
+            text.parse::<Event>().map_or_else(|error| error.to_string(), |e| e.kind().to_string());
         let expected = expected.get(name).map_or("unknown", String::as_str);
         if kind != expected {
             wrong.push(format!("{kind} instead of {expected}: {name}"));
@@ -69,13 +73,13 @@ fn every_fixture_is_recognised_as_what_it_is() {
 async fn no_header_parameter_cookie_or_byte_of_a_fixture_is_lost() {
     let mut requests = 0;
     for (name, text) in fixtures() {
-        let event = Event::parse(&text).unwrap();
-        if !event.kind().is_http() {
+        let event: Event = text.parse().unwrap();
+        if !events::is_http(event.kind()) {
             continue;
         }
         requests += 1;
         let json: Value = serde_json::from_str(&text).unwrap();
-        let seen = seen(&funcify::testing::TestEvent::new(json.clone())).await;
+        let seen = seen(&TestEvent::new(json.clone())).await;
         for (member, value) in pairs(&json, "multiValueHeaders", "headers") {
             let found = seen.all(&member.to_lowercase());
             assert!(found.contains(&&*value), "{name}: header {member}: {value} of {found:?}");
@@ -102,7 +106,7 @@ async fn no_header_parameter_cookie_or_byte_of_a_fixture_is_lost() {
     assert!(requests >= 25, "only {requests} requests among the fixtures");
 }
 
-/// The names and values of both maps; where a name stands in both, those of the first.
+/// The names and values of both maps. If both have a name, the values of the first.
 pub(super) fn pairs(json: &Value, multi: &str, single: &str) -> Vec<(String, String)> {
     let members = |map: &str| json[map].as_object().cloned().unwrap_or_default().into_iter();
     let is_in_multi =

@@ -1,8 +1,7 @@
-//! Hostile inputs, a case a line in `tests/inputs/events.json`, each with its exact answer.
+//! Hostile inputs from `tests/inputs/events.json`, each with its exact answer.
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     sync::{Arc, Mutex},
 };
 
@@ -12,10 +11,10 @@ use axum::{
     extract::{Request, State},
 };
 use funcify::{
-    Stores, local,
+    Stores, error_chain, local,
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, KinesisRecord, Output, Pipeline, Problem, Processed,
-        S3Object, SnsRecord, SqsRecord,
+        DynamoDbRecord, EventBridgeEvent, KinesisRecord, Pipeline, Problem, Processed, S3Object,
+        SnsRecord, SqsRecord,
     },
 };
 use serde::Deserialize;
@@ -30,7 +29,7 @@ struct Inputs {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    /// The event that is changed, and how: values by JSON pointer.
+    /// The base event, and the values that are set in it by JSON pointer.
     of: Option<String>,
     #[serde(default)]
     set: BTreeMap<String, Value>,
@@ -45,7 +44,7 @@ struct Case {
 #[serde(untagged)]
 enum Text {
     Plain(String),
-    /// Pieces, and how often each stands there.
+    /// Pieces of text, each with its number of repetitions.
     Repeated(Vec<(String, usize)>),
 }
 
@@ -77,7 +76,7 @@ impl Inputs {
     }
 }
 
-/// Sets what `pointer` points at; its last step may be new.
+/// Sets the value at `pointer`. Its last step may be a new member.
 fn set(event: &mut Value, pointer: &str, value: &Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     match event.pointer_mut(parent).unwrap() {
@@ -87,7 +86,7 @@ fn set(event: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
-/// The events that the others are made of.
+/// The base events.
 pub(super) fn bases() -> Vec<Value> {
     Inputs::read().bases.into_values().collect()
 }
@@ -99,10 +98,10 @@ pub(super) fn texts() -> Vec<String> {
     events.map(|case| inputs.text(case)).collect()
 }
 
-/// What the handlers of records saw.
+/// The records that reached the handlers.
 type Saw = Arc<Mutex<Vec<String>>>;
 
-/// A pipeline that answers with what it was asked.
+/// A pipeline whose responses repeat the request.
 fn echo(saw: &Saw) -> Pipeline {
     macro_rules! see {
         (|$record:ident: $kind:ty| $what:expr) => {
@@ -145,7 +144,7 @@ async fn echoed(request: Request) -> String {
 
 async fn answer(text: String) -> String {
     let Ok(event) = serde_json::from_str::<Box<RawValue>>(&text) else {
-        return "no JSON".to_owned();
+        return "invalid JSON".to_owned();
     };
     let saw = Saw::default();
     let pipeline = echo(&saw);
@@ -153,18 +152,20 @@ async fn answer(text: String) -> String {
     let Processed { kind, outcome, result, .. } = &processed;
     assert!(!format!("{processed:?}").contains("panicked"), "{text}");
     match result {
-        Ok(Output::Http(http)) => {
-            let problem = serde_json::from_slice::<Value>(http.body()).ok();
-            let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
-            let body = String::from_utf8_lossy(http.body());
-            format!("{kind} {} {}", http.status().as_u16(), detail.unwrap_or(&body))
-        }
-        Ok(answer) => {
-            let saw = saw.lock().unwrap();
-            let seen: String = saw.iter().map(|what| format!(", saw {what}")).collect();
-            format!("{kind} {outcome} {}{seen}", serde_json::to_string(answer).unwrap())
-        }
-        Err(failure) => format!("{kind} {outcome} {}: {failure}", failure.kind().as_str()),
+        Ok(output) => match output.http() {
+            Some(response) => {
+                let problem = serde_json::from_slice::<Value>(response.body()).ok();
+                let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
+                let body = String::from_utf8_lossy(response.body());
+                format!("{kind} {} {}", response.status().as_u16(), detail.unwrap_or(&body))
+            }
+            None => {
+                let saw = saw.lock().unwrap();
+                let seen: String = saw.iter().map(|what| format!(", saw {what}")).collect();
+                format!("{kind} {outcome} {}{seen}", serde_json::to_string(output).unwrap())
+            }
+        },
+        Err(error) => format!("{kind} {outcome} {}: {error}", error.kind),
     }
 }
 
@@ -174,13 +175,7 @@ async fn opened(url: &str) -> String {
         Err(error) => error,
     };
     assert!(!format!("{error:?} {error}").contains("canary"), "{url} is shown");
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        message += &format!(": {error}");
-        source = error.source();
-    }
-    message
+    error_chain(&error)
 }
 
 #[tokio::test]
@@ -188,14 +183,14 @@ async fn every_hostile_input_has_its_exact_answer() {
     let inputs = Inputs::read();
     let mut names: Vec<_> = inputs.cases.iter().map(|case| &case.name).collect();
     names.sort();
-    assert!(names.is_sorted_by(|a, b| a < b), "a name stands there twice");
+    assert!(names.is_sorted_by(|a, b| a < b), "a name is repeated");
     let mut wrong = Vec::new();
     for case in &inputs.cases {
         let came = match &case.backend {
             Some(url) => opened(url).await,
             None => answer(inputs.text(case)).await,
         };
-        // Where in the text depends on the order of members.
+        // The position in the text depends on the order of members.
         let came = came.split(" at line ").next().unwrap().to_owned();
         if came != case.answer {
             wrong.push(serde_json::json!({ "name": case.name, "answer": came }).to_string());

@@ -1,4 +1,4 @@
-//! The corpus through `lambda_http`, beside ours: what each of them loses.
+//! The corpus through `lambda_http` and through funcify: what each of them loses.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use funcify::{
     pipeline::{Event, Kind},
-    testing::{self, HttpEvent, TestEvent},
+    testing::TestEvent,
 };
 use http::{HeaderMap, Method};
 use serde_json::Value;
@@ -17,8 +17,9 @@ use super::{
     corpus::{self, pairs},
     requests::reached,
 };
+use crate::support::events;
 
-/// What became of some events in one library.
+/// What became of the events in one library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Verdicts {
     /// A handler gets every header, parameter, cookie and byte of the body.
@@ -30,7 +31,7 @@ struct Verdicts {
     panicked: usize,
 }
 
-/// What reached a handler of requests.
+/// The request that reached a handler.
 struct Arrived {
     headers: HeaderMap,
     query: String,
@@ -57,7 +58,7 @@ async fn ours(event: &TestEvent) -> Fate {
 }
 
 fn theirs(event: &TestEvent) -> Fate {
-    let text = event.json();
+    let text = event.to_string();
     match catch_unwind(AssertUnwindSafe(|| lambda_http::request::from_str(&text))) {
         Err(_) => Fate::Panicked,
         Ok(Err(_)) => Fate::Refused,
@@ -112,7 +113,7 @@ impl Arrived {
             decoded(raw)
         } else {
             let given = pairs(json, "multiValueQueryStringParameters", "queryStringParameters");
-            // ALB and VPC Lattice hand over what the client encoded.
+            // ALB and VPC Lattice deliver names and values as the client encoded them.
             let encoded = [Kind::Alb, Kind::VpcLatticeV2].contains(&kind);
             let decode = |(name, value): (String, String)| decoded(&format!("{name}={value}"));
             if encoded { given.into_iter().flat_map(decode).collect() } else { given }
@@ -128,27 +129,27 @@ impl Arrived {
     }
 }
 
-/// One request a source that has everything: repeated headers and parameters, cookies, a body.
+/// One request for each source that has everything: repeated headers and parameters, cookies, a body.
 fn rich() -> Vec<TestEvent> {
-    let rich = |event: HttpEvent| {
+    let rich = |event: TestEvent| {
         let event = event.header("x-a", "1").header("x-a", "2").header("x-b", "a, b");
         let event = event.query("q", "1").query("q", "2").query("t", "50% of a+b&c=d ü");
-        event.cookie("a=1").cookie("b=2").body("{\"grüße\":\"\\n\"}").build()
+        event.header("cookie", "a=1; b=2").body("{\"grüße\":\"\\n\"}")
     };
     let put = || Method::PUT;
     [
-        testing::rest_request(put(), "/orders/a%20b"),
-        testing::http_v1_payload(put(), "/orders/a%20b"),
-        testing::http_request(put(), "/orders/a%20b"),
-        testing::function_url(put(), "/orders/a%20b"),
-        testing::alb(put(), "/orders/a%20b"),
-        testing::alb_multi_value(put(), "/orders/a%20b"),
+        events::rest_request(put(), "/orders/a%20b"),
+        events::http_v1_payload(put(), "/orders/a%20b"),
+        events::http_request(put(), "/orders/a%20b"),
+        events::function_url(put(), "/orders/a%20b"),
+        events::alb(put(), "/orders/a%20b"),
+        events::alb_multi_value(put(), "/orders/a%20b"),
     ]
     .map(rich)
     .into()
 }
 
-/// Complete requests with one thing in them that a client can bring about.
+/// Complete requests with one unusual part that a client can send.
 fn awkward() -> Vec<TestEvent> {
     let fixtures = corpus::fixtures();
     let bases = [
@@ -188,10 +189,10 @@ fn awkward() -> Vec<TestEvent> {
 type Table = BTreeMap<(&'static str, String), (Verdicts, Verdicts)>;
 
 async fn judge(table: &mut Table, group: &'static str, event: TestEvent) {
-    let text = event.json();
-    let kind = Event::parse(&text).map_or(Kind::Unknown, |event| event.kind());
+    let text = event.to_string();
+    let kind = text.parse().map_or(Kind::Unknown, |event: Event| event.kind());
     let json: Value = serde_json::from_str(&text).unwrap();
-    let row = if kind.is_http() { kind.to_string() } else { "no request".to_owned() };
+    let row = if events::is_http(kind) { kind.to_string() } else { "no request".to_owned() };
     let (ours_here, theirs_here) = table.entry((group, row)).or_default();
     ours_here.count(&ours(&event).await, &json, kind);
     theirs_here.count(&theirs(&event), &json, kind);
@@ -211,7 +212,7 @@ fn written(table: &Table) -> String {
 }
 
 #[tokio::test]
-async fn what_lambda_http_loses_of_the_corpus_is_what_the_docs_say() {
+async fn the_docs_say_what_lambda_http_loses_of_the_corpus() {
     let mut table = Table::new();
     for text in corpus::fixtures().into_values() {
         let event = TestEvent::new(serde_json::from_str(&text).unwrap());

@@ -1,4 +1,4 @@
-//! Batches as large as Lambda makes them.
+//! Batches of the largest size that Lambda delivers.
 
 use std::sync::{
     Arc,
@@ -7,10 +7,14 @@ use std::sync::{
 
 use axum::extract::State;
 use funcify::{
-    pipeline::{DynamoDbRecord, FailureKind, InvocationOutcome, Pipeline, Problem, SqsRecord},
-    testing::{self, TestEvent},
+    pipeline::{
+        DynamoDbRecord, InvocationErrorKind, InvocationOutcome, Pipeline, Problem, SqsRecord,
+    },
+    testing::TestEvent,
 };
 use serde_json::{Value, json};
+
+use crate::support::events;
 
 type Count = Arc<AtomicUsize>;
 
@@ -29,12 +33,12 @@ fn pipeline(count: &Count) -> Pipeline {
     builder.dynamodb_stream("orders", on_change).sqs("orders", on_message).build().unwrap()
 }
 
-/// A stream's batch of items that look like `item`.
+/// A batch of a stream in which each item is `item`.
 fn stream(records: usize, item: &Value) -> TestEvent {
-    let batch = (0..records).fold(testing::dynamodb_stream("orders"), |batch, number| {
+    let batch = (0..records).fold(TestEvent::dynamodb_stream("orders"), |batch, number| {
         batch.record(&number.to_string(), "7")
     });
-    let mut event: Value = serde_json::from_str(&batch.json()).unwrap();
+    let mut event = events::json(&batch);
     for record in event["Records"].as_array_mut().unwrap() {
         record["dynamodb"]["NewImage"] = item.clone();
         record["dynamodb"]["OldImage"] = item.clone();
@@ -43,7 +47,7 @@ fn stream(records: usize, item: &Value) -> TestEvent {
 }
 
 #[tokio::test]
-async fn a_batch_of_wide_items_is_handled_whatever_its_records_come_to() {
+async fn a_batch_of_wide_items_is_handled_whatever_its_total_size() {
     let item = (0..40).map(|n| (format!("attribute{n}"), json!({"S": "x"})));
     let item = Value::Object(item.collect());
     let count = Count::default();
@@ -57,7 +61,7 @@ async fn a_batch_of_wide_items_is_handled_whatever_its_records_come_to() {
 #[tokio::test]
 async fn ten_thousand_messages_are_handled() {
     let batch =
-        (0..10_000).fold(testing::sqs("orders"), |batch, id| batch.message(&id.to_string(), "{}"));
+        (0..10_000).fold(TestEvent::sqs("orders"), |batch, id| batch.record(&id.to_string(), "{}"));
     let count = Count::default();
     let processed = batch.process(&pipeline(&count)).await;
     assert_eq!(
@@ -77,20 +81,20 @@ async fn an_item_as_deep_as_dynamodb_allows_is_handled() {
     let processed = stream(2, &deep(31)).process(&pipeline(&count)).await;
     assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (InvocationOutcome::Handled, 2));
     let processed = stream(2, &deep(40)).process(&pipeline(&count)).await;
-    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::BadEvent);
+    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
 }
 
 #[tokio::test]
-async fn one_record_or_what_stands_beside_the_records_must_bear_reading() {
-    let mut beside: Value = serde_json::from_str(&stream(1, &json!({})).json()).unwrap();
-    let mut within = beside.clone();
+async fn one_record_and_the_rest_of_the_event_must_each_be_within_the_limits() {
+    let mut outside = events::json(&stream(1, &json!({})));
+    let mut inside = outside.clone();
     let wide = Value::from(vec![1; 10_000]);
-    beside["more"] = wide.clone();
-    within["Records"][0]["dynamodb"]["more"] = wide;
+    outside["more"] = wide.clone();
+    inside["Records"][0]["dynamodb"]["more"] = wide;
     let count = Count::default();
-    for event in [beside, within] {
+    for event in [outside, inside] {
         let processed = TestEvent::new(event).process(&pipeline(&count)).await;
-        assert_eq!(processed.result.unwrap_err().kind(), FailureKind::BadEvent);
+        assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
     }
     assert_eq!(count.load(Ordering::Relaxed), 0);
 }

@@ -9,7 +9,7 @@ use funcify::{local, pipeline::Pipeline};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_browser_reaches_the_routes_as_if_through_an_http_api() {
+async fn a_browser_reaches_the_routes_like_through_an_http_api() {
     let echo =
         async |headers: HeaderMap, Query(query): Query<Vec<(String, String)>>, body: Bytes| {
             let all = |name: &str| {
@@ -28,7 +28,7 @@ async fn a_browser_reaches_the_routes_as_if_through_an_http_api() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(local::serve(pipeline, listener));
-    let client = funcify::client::client().unwrap();
+    let client = funcify::http_client(&[]).unwrap();
 
     let request = client.post(format!("{url}/echo/a%20b?t=x%26&t=y"));
     let request = request.header("x-a", "1").header("x-a", "2").header("cookie", "s=1; t=2");
@@ -53,11 +53,13 @@ async fn a_browser_reaches_the_routes_as_if_through_an_http_api() {
 }
 
 #[test]
-fn a_file_that_is_no_event_is_named() {
+fn a_file_without_an_event_is_named_in_the_error() {
     let folder = std::env::temp_dir();
     let path = folder.join(format!("funcify-no-event-{}.json", std::process::id()));
-    std::fs::write(&path, "{ no JSON").unwrap();
-    let error = local::read(&path).unwrap_err().to_string();
+    std::fs::write(&path, "{ invalid").unwrap();
+    let error = local::read(&path).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    let error = error.to_string();
     assert!(error.contains("expected JSON") && error.contains("funcify-no-event"), "{error}");
     std::fs::remove_file(&path).unwrap();
     let error = local::read(&path).unwrap_err().to_string();

@@ -1,11 +1,12 @@
-//! A record that is none fails by itself: those beside it are handled, and nothing is lost.
+//! A malformed record fails by itself: the other records are handled, and nothing is lost.
 
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use funcify::{
     pipeline::{
-        FailureKind, KinesisRecord, Pipeline, Problem, Processed, S3Object, SnsRecord, SqsRecord,
+        InvocationErrorKind, KinesisRecord, Pipeline, Problem, Processed, S3Object, SnsRecord,
+        SqsRecord, route,
     },
     testing::TestEvent,
 };
@@ -36,8 +37,7 @@ async fn on_record(State(log): State<Log>, record: KinesisRecord) -> Result<(), 
 fn pipelines(log: &Log) -> [Pipeline; 2] {
     let builder = |concurrency: usize| {
         Pipeline::builder(Arc::clone(log))
-            .sqs("orders*", on_message)
-            .concurrency(concurrency)
+            .sqs("orders*", route(on_message).concurrency(concurrency))
             .s3("uploads", on_object)
             .sns("notices", on_notice)
             .kinesis("clicks", on_record)
@@ -47,7 +47,7 @@ fn pipelines(log: &Log) -> [Pipeline; 2] {
     [builder(1), builder(4)]
 }
 
-/// What was handled, in which order, and what was reported.
+/// The records that were handled, in their order, and the result of the event.
 async fn handled(pipeline: &Pipeline, log: &Log, records: Vec<Value>) -> (Vec<String>, Processed) {
     let processed = TestEvent::new(json!({ "Records": records })).process(pipeline).await;
     (std::mem::take(&mut *log.lock().unwrap()), processed)
@@ -68,7 +68,7 @@ fn sqs(
 }
 
 #[tokio::test]
-async fn a_message_that_is_none_is_reported_and_the_others_are_handled() {
+async fn a_malformed_message_is_reported_and_the_others_are_handled() {
     let log = Log::default();
     for pipeline in pipelines(&log) {
         let batch = vec![
@@ -85,7 +85,7 @@ async fn a_message_that_is_none_is_reported_and_the_others_are_handled() {
 }
 
 #[tokio::test]
-async fn a_failure_that_cannot_be_named_fails_the_batch_so_that_nothing_is_lost() {
+async fn a_failure_without_an_identifier_fails_the_batch_so_that_nothing_is_lost() {
     let log = Log::default();
     for pipeline in pipelines(&log) {
         for nameless in
@@ -95,17 +95,17 @@ async fn a_failure_that_cannot_be_named_fails_the_batch_so_that_nothing_is_lost(
             let (seen, processed) = handled(&pipeline, &log, batch).await;
             assert!(seen.contains(&"1".to_owned()) && seen.contains(&"3".to_owned()), "{seen:?}");
             let failure = processed.result.unwrap_err();
-            assert_eq!(failure.kind(), FailureKind::RecordsFailed);
+            assert_eq!(failure.kind, InvocationErrorKind::RecordsFailed);
             assert_eq!(failure.to_string(), "1 of 3 records failed");
         }
     }
 }
 
 #[tokio::test]
-async fn a_fifo_queue_keeps_its_order_around_a_message_that_is_none() {
+async fn a_fifo_queue_keeps_its_order_around_a_malformed_message() {
     let log = Log::default();
     for pipeline in pipelines(&log) {
-        // Its group is known: only that waits.
+        // The group is known, so only that group waits.
         let batch = vec![
             sqs("orders.fifo", "a1", "a", 5),
             sqs("orders.fifo", "b1", "b", "x"),
@@ -114,7 +114,7 @@ async fn a_fifo_queue_keeps_its_order_around_a_message_that_is_none() {
         let (seen, processed) = handled(&pipeline, &log, batch).await;
         assert_eq!(seen, ["b1"]);
         assert_eq!(processed.result.unwrap().failures(), ["a1", "a2"]);
-        // It is not: it may stand before any of those behind it.
+        // The group is unknown: the message may belong before any of those behind it.
         let batch = vec![
             sqs("orders.fifo", "a1", "a", "x"),
             sqs("orders.fifo", "b1", Value::Null, 5),
@@ -128,7 +128,7 @@ async fn a_fifo_queue_keeps_its_order_around_a_message_that_is_none() {
 }
 
 #[tokio::test]
-async fn a_stream_stops_at_a_record_that_is_none() {
+async fn a_stream_stops_at_a_malformed_record() {
     let log = Log::default();
     let record = |number: &str, data: &str| {
         json!({
@@ -138,7 +138,7 @@ async fn a_stream_stops_at_a_record_that_is_none() {
         })
     };
     for pipeline in pipelines(&log) {
-        let batch = vec![record("1", "YQ=="), record("2", "no base64"), record("3", "YQ==")];
+        let batch = vec![record("1", "YQ=="), record("2", "not base64"), record("3", "YQ==")];
         let (seen, processed) = handled(&pipeline, &log, batch).await;
         assert_eq!(
             (seen, processed.result.unwrap().failures()),
@@ -148,7 +148,7 @@ async fn a_stream_stops_at_a_record_that_is_none() {
 }
 
 #[tokio::test]
-async fn where_no_record_is_reported_the_others_are_handled_and_all_come_again() {
+async fn without_reports_the_other_records_are_handled_and_all_are_delivered_again() {
     let object = |key: Value| {
         json!({
             "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
@@ -165,29 +165,30 @@ async fn where_no_record_is_reported_the_others_are_handled_and_all_come_again()
             let batch = vec![record("a".into()), record(7.into()), record("b".into())];
             let (seen, processed) = handled(&pipeline, &log, batch).await;
             assert_eq!(seen, ["a", "b"]);
-            assert_eq!(processed.result.unwrap_err().kind(), FailureKind::RecordsFailed);
+            assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);
         }
     }
 }
 
 #[tokio::test]
-async fn a_queue_without_reports_is_not_told_of_failures_that_it_would_not_read() {
+async fn a_queue_without_reports_gets_no_report_that_it_would_not_read() {
     let log = Log::default();
-    let builder = Pipeline::builder(Arc::clone(&log)).sqs("orders", on_message).whole_batch();
+    let builder =
+        Pipeline::builder(Arc::clone(&log)).sqs("orders", route(on_message).whole_batch());
     let pipeline = builder.build().unwrap();
-    // Nothing tells which queue it was.
+    // Nothing says which queue it was.
     let nowhere = json!({ "eventSource": "aws:sqs", "messageId": "1", "body": "x" });
     let (_, processed) = handled(&pipeline, &log, vec![nowhere]).await;
-    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::RecordsFailed);
+    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);
 }
 
-/// Whether the messages beside one that is none are handled.
+/// Whether the messages before and after a malformed one are handled.
 fn keeps_the_others(handled: &[String]) -> bool {
     handled == ["1", "3"]
 }
 
 #[tokio::test]
-async fn a_reader_that_parses_a_batch_as_one_loses_the_others_and_is_caught() {
+async fn a_parser_of_the_whole_batch_loses_the_other_messages_and_is_caught() {
     let log = Log::default();
     let [pipeline, _] = pipelines(&log);
     let batch = vec![

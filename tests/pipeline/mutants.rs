@@ -1,9 +1,11 @@
-//! Deliberately broken variants: what they get wrong is what the tests beside them look at.
+//! Deliberately broken variants. The same tests pass for funcify and fail for them.
 
 use axum::{Router, body::Body, extract::Request, routing::any};
-use funcify::{pipeline::Pipeline, testing};
+use funcify::pipeline::{Event, Kind, Pipeline};
 use http::{HeaderMap, Method};
 use serde_json::Value;
+
+use crate::support::events;
 
 /// Whether every value of a repeated header arrives, in order.
 fn keeps_repeated_headers(headers: &HeaderMap) -> bool {
@@ -11,12 +13,12 @@ fn keeps_repeated_headers(headers: &HeaderMap) -> bool {
 }
 
 #[tokio::test]
-async fn a_reader_of_the_single_value_map_loses_repeated_headers_and_is_caught() {
-    let event = testing::rest_get("/").header("x-a", "1").header("x-a", "2");
-    let seen = super::requests::seen(&event.build()).await;
+async fn a_conversion_from_the_single_value_map_loses_repeated_headers_and_is_caught() {
+    let event = events::rest_get("/").header("x-a", "1").header("x-a", "2");
+    let seen = super::requests::seen(&event).await;
     assert!(keeps_repeated_headers(&seen.parts.headers));
 
-    let json: Value = serde_json::from_str(&event.json()).unwrap();
+    let json = events::json(&event);
     let mut lossy = HeaderMap::new();
     for (name, value) in json["headers"].as_object().unwrap() {
         let name: http::HeaderName = name.parse().unwrap();
@@ -25,7 +27,7 @@ async fn a_reader_of_the_single_value_map_loses_repeated_headers_and_is_caught()
     assert!(!keeps_repeated_headers(&lossy));
 }
 
-/// Whether an escape from `/public` can be had by writing its path in some other way.
+/// Whether another spelling of a path escapes from `/public`.
 fn escapes(router_sees: impl Fn(&str) -> Option<String>) -> bool {
     let attempts = ["/public/%2e%2e/admin", "/public/..%2fadmin", "/public/%252e%252e/admin"];
     attempts.iter().any(|attempt| router_sees(attempt).is_some_and(|path| path.contains("..")))
@@ -34,8 +36,9 @@ fn escapes(router_sees: impl Fn(&str) -> Option<String>) -> bool {
 #[tokio::test]
 async fn a_path_that_is_decoded_before_it_is_split_escapes_and_is_caught() {
     let ours = |path: &str| {
-        let event = testing::rest_get(path).event();
-        event.path().map(|path| path.into_owned())
+        let event = events::parsed(&events::rest_get(path));
+        let path = event.http()?.uri().path().to_owned();
+        Some(percent_encoding::percent_decode_str(&path).decode_utf8().unwrap().into_owned())
     };
     assert!(!escapes(ours));
 
@@ -45,30 +48,29 @@ async fn a_path_that_is_decoded_before_it_is_split_escapes_and_is_caught() {
     assert!(escapes(|path| Some(decode(&decode(path)))));
 }
 
-/// Whether everything that an authorizer is asked stays away from the router.
+/// Whether the event of a Lambda authorizer stays away from the router.
 async fn keeps_authorizers_away(looks_like_a_request: impl Fn(&Value) -> bool) -> bool {
-    let event = testing::authorizer(&Method::GET, "/admin");
-    let json: Value = serde_json::from_str(&event.json()).unwrap();
+    let event = events::authorizer(&Method::GET, "/admin");
+    let json = events::json(&event);
     !looks_like_a_request(&json)
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_by_method_and_path_takes_authorizers_for_requests_and_is_caught() {
-    let ours =
-        |json: &Value| funcify::pipeline::Event::parse(&json.to_string()).unwrap().kind().is_http();
+async fn a_recogniser_by_method_and_path_takes_authorizers_for_requests_and_is_caught() {
+    let ours = |json: &Value| json.to_string().parse::<Event>().unwrap().kind() != Kind::Authorizer;
     assert!(keeps_authorizers_away(ours).await);
     let by_shape = |json: &Value| json.get("httpMethod").is_some() && json.get("path").is_some();
     assert!(!keeps_authorizers_away(by_shape).await);
 }
 
-/// Whether a request that a policy does not list stays unanswered.
+/// Whether a request that the policy does not list is refused.
 async fn refuses_what_is_not_listed(pipeline: &Pipeline) -> bool {
-    let answer = testing::http_get("/unlisted").send(pipeline).await.unwrap();
-    answer.status().unwrap() == 403
+    let output = events::http_get("/unlisted").send(pipeline).await.unwrap();
+    output.http().unwrap().status() == 403
 }
 
 #[tokio::test]
-async fn a_policy_that_only_looks_at_what_it_lists_lets_the_rest_in_and_is_caught() {
+async fn a_policy_that_checks_only_listed_routes_lets_the_rest_in_and_is_caught() {
     use funcify::auth::{AccessPolicy, Authenticator, Caller, Unauthenticated};
 
     let router = || Router::new().route("/unlisted", any(async || "in"));

@@ -1,4 +1,4 @@
-//! Events spoilt at random, from a seed that is printed: more than a property test has time for.
+//! Events changed at random, from a seed that is printed. It runs far more cases than a property test.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 use super::{corpus, hostile::EVERYTHING, inputs};
 use crate::support::env;
 
-/// Names, texts and values that mean something to somebody.
+/// Names, texts and values that events use.
 const WORDS: &[&str] = &[
     "Records",
     "requestContext",
@@ -109,7 +109,7 @@ const WORDS: &[&str] = &[
     ".",
 ];
 
-/// A small generator, so that a seed means the same everywhere (SplitMix64).
+/// A small generator of random numbers (SplitMix64), so that a seed gives the same numbers everywhere.
 struct Chance(u64);
 
 impl Chance {
@@ -129,7 +129,7 @@ impl Chance {
     }
 }
 
-/// Every event that the other tests have.
+/// Every event of the other tests.
 fn seeds() -> Vec<Value> {
     let fixtures = corpus::fixtures().into_values();
     let texts = fixtures.chain(inputs::texts());
@@ -139,8 +139,8 @@ fn seeds() -> Vec<Value> {
         .collect()
 }
 
-/// Changes one place of `value`, which is found from the top.
-fn spoil(value: &mut Value, chance: &mut Chance, seeds: &[Value]) {
+/// Changes one random position in `value`.
+fn change(value: &mut Value, chance: &mut Chance, seeds: &[Value]) {
     let children = match value {
         Value::Array(items) => items.len(),
         Value::Object(members) => members.len(),
@@ -153,7 +153,7 @@ fn spoil(value: &mut Value, chance: &mut Chance, seeds: &[Value]) {
             Value::Object(members) => members.values_mut().nth(place),
             _ => None,
         };
-        return spoil(child.unwrap(), chance, seeds);
+        return change(child.unwrap(), chance, seeds);
     }
     match (chance.below(4), &mut *value) {
         (0, Value::Array(items)) if !items.is_empty() => {
@@ -178,10 +178,10 @@ fn spoil(value: &mut Value, chance: &mut Chance, seeds: &[Value]) {
             text.insert_str(place, word);
         }
         (2, Value::String(text)) => {
-            // An envelope: what is inside is spoilt as well.
+            // An envelope: its content is changed as well.
             let inside = serde_json::from_str(text);
             let mut inside = inside.unwrap_or_else(|_| chance.of(seeds).clone());
-            spoil(&mut inside, chance, seeds);
+            change(&mut inside, chance, seeds);
             *text = inside.to_string();
         }
         _ => *value = fresh(chance, seeds),
@@ -217,9 +217,9 @@ fn part(value: &Value, chance: &mut Chance) -> Value {
 }
 
 #[test]
-fn no_event_spoilt_at_random_makes_anything_panic() {
+fn no_event_changed_at_random_makes_anything_panic() {
     let executions = if env::long() { 1_000_000 } else { 10_000 };
-    let (seeds, began, done) = (seeds(), Instant::now(), AtomicUsize::new(0));
+    let (seeds, started, done) = (seeds(), Instant::now(), AtomicUsize::new(0));
     assert!(seeds.len() > 400, "only {} seeds", seeds.len());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
     thread::scope(|scope| {
@@ -232,19 +232,19 @@ fn no_event_spoilt_at_random_makes_anything_panic() {
                 while done.fetch_add(1, Ordering::Relaxed) < executions {
                     let mut event = chance.of(seeds).clone();
                     for _ in 0..=chance.below(4) {
-                        spoil(&mut event, &mut chance, seeds);
+                        change(&mut event, &mut chance, seeds);
                     }
                     let text = to_raw_value(&event).unwrap();
                     let processed = runtime.block_on(local::event(&EVERYTHING, text));
-                    // The routes of this pipeline cannot panic: what did would be ours.
+                    // The handlers cannot panic, so a panic would be a fault of funcify.
                     let failed = processed.outcome == InvocationOutcome::Failed;
                     assert!(!failed || !format!("{processed:?}").contains("panicked"), "{event}");
-                    if let Ok(answer) = &processed.result {
-                        to_raw_value(answer).unwrap();
+                    if let Ok(output) = &processed.result {
+                        to_raw_value(output).unwrap();
                     }
                 }
             });
         }
     });
-    println!("{executions} executions from {} seeds in {:?}", seeds.len(), began.elapsed());
+    println!("{executions} executions from {} seeds in {:?}", seeds.len(), started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! The end of an invocation: what hangs is told to the fleet before Lambda ends the function.
+//! The end of an invocation: a hanging call is reported to the fleet before Lambda ends the function.
 
 use std::{
     future::pending,
@@ -12,7 +12,6 @@ use std::{
 use axum::{Router, extract::State, routing::get};
 use funcify::{
     pipeline::{IntoProblem, Pipeline, Problem},
-    testing,
     token::TokenGetter,
 };
 use funcify_backend_memory::MemoryBackend;
@@ -25,7 +24,7 @@ use funcify_core::{
 use funcify_test_support::FailureMode;
 use tokio::time::Instant;
 
-use crate::token::fleet::Fleet;
+use crate::{support::events, token::fleet::Fleet};
 
 const LAMBDA: Duration = Duration::from_secs(3);
 
@@ -38,13 +37,13 @@ struct App {
 /// Calls a dependency that may hang.
 async fn call(State(app): State<App>) -> Result<&'static str, Problem> {
     let hangs = app.hangs.load(Ordering::SeqCst);
-    let answer = app.circuit.call(async || {
+    let call = app.circuit.call(async || {
         if hangs {
             pending::<()>().await;
         }
-        Ok::<_, std::io::Error>("answer")
+        Ok::<_, std::io::Error>("stock")
     });
-    answer.await.map_err(IntoProblem::into_problem)
+    call.await.map_err(IntoProblem::into_problem)
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,18 +60,18 @@ async fn f12_a_pipeline_of_three_seconds_opens_on_a_hang_and_closes_again() {
 
     for _ in 0..3 {
         assert_eq!(circuit.record().await.state, CircuitState::Closed);
-        let begun = Instant::now();
-        let processed = testing::rest_get("/").process_within(&pipeline, LAMBDA).await;
-        assert!(processed.status().unwrap().is_server_error());
-        assert!(begun.elapsed() <= Duration::from_millis(2_901), "{:?}", begun.elapsed());
+        let started = Instant::now();
+        let processed = events::process_within(&events::rest_get("/"), &pipeline, LAMBDA).await;
+        assert!(processed.status.unwrap().is_server_error());
+        assert!(started.elapsed() <= Duration::from_millis(2_901), "{:?}", started.elapsed());
     }
     assert_eq!(circuit.record().await.state, CircuitState::Open);
 
     hangs.store(false, Ordering::SeqCst);
     clock.advance(Duration::from_secs(30));
     for _ in 0..2 {
-        let processed = testing::rest_get("/").process_within(&pipeline, LAMBDA).await;
-        assert_eq!(processed.status().unwrap(), 200);
+        let processed = events::process_within(&events::rest_get("/"), &pipeline, LAMBDA).await;
+        assert_eq!(processed.status.unwrap(), 200);
     }
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
 }
@@ -89,8 +88,9 @@ async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     let (impatient, next) = (fleet.getter(), fleet.getter());
     let pipeline =
         Pipeline::builder(impatient).http(Router::new().route("/", get(ask))).build().unwrap();
-    let processed = testing::rest_get("/").process_within(&pipeline, Duration::from_secs(1)).await;
-    assert_eq!(processed.status().unwrap(), 503);
+    let processed =
+        events::process_within(&events::rest_get("/"), &pipeline, Duration::from_secs(1)).await;
+    assert_eq!(processed.status.unwrap(), 503);
     assert!(fleet.stored().await.lease.is_none());
 
     fleet.provider.recover();

@@ -8,10 +8,12 @@ use axum::{
 };
 use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem},
-    testing::{self, HttpEvent},
+    testing::TestEvent,
 };
 use http::{Method, header};
 use serde_json::{Value, json};
+
+use crate::support::events;
 
 async fn rich() -> impl IntoResponse {
     let headers = [
@@ -62,18 +64,18 @@ impl http_body::Body for Endless {
     }
 }
 
-async fn answer(event: HttpEvent) -> Value {
+async fn output(event: TestEvent) -> Value {
     serde_json::to_value(event.send(&pipeline()).await.unwrap()).unwrap()
 }
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 #[tokio::test]
-async fn each_source_is_answered_in_its_own_form() {
+async fn each_source_gets_its_own_response_format() {
     let body = "grüße \"you\"\n";
-    for event in [testing::rest_get("/rich"), testing::http_v1_payload(Method::GET, "/rich")] {
+    for event in [events::rest_get("/rich"), events::http_v1_payload(Method::GET, "/rich")] {
         assert_eq!(
-            answer(event).await,
+            output(event).await,
             json!({
                 "statusCode": 201,
                 "multiValueHeaders": {
@@ -85,9 +87,9 @@ async fn each_source_is_answered_in_its_own_form() {
             })
         );
     }
-    for event in [testing::http_get("/rich"), testing::function_url(Method::GET, "/rich")] {
+    for event in [events::http_get("/rich"), events::function_url(Method::GET, "/rich")] {
         assert_eq!(
-            answer(event).await,
+            output(event).await,
             json!({
                 "statusCode": 201,
                 "headers": { "content-type": PLAIN, "x-a": "1, 2" },
@@ -98,7 +100,7 @@ async fn each_source_is_answered_in_its_own_form() {
         );
     }
     assert_eq!(
-        answer(testing::alb_multi_value(Method::GET, "/rich")).await,
+        output(events::alb_multi_value(Method::GET, "/rich")).await,
         json!({
             "statusCode": 201,
             "statusDescription": "201 Created",
@@ -111,12 +113,12 @@ async fn each_source_is_answered_in_its_own_form() {
         })
     );
     for event in [
-        testing::alb(Method::GET, "/rich"),
-        testing::vpc_lattice_v1(Method::GET, "/rich"),
-        testing::vpc_lattice_v2(Method::GET, "/rich"),
+        events::alb(Method::GET, "/rich"),
+        events::vpc_lattice_v1(Method::GET, "/rich"),
+        events::vpc_lattice_v2(Method::GET, "/rich"),
     ] {
         assert_eq!(
-            answer(event).await,
+            output(event).await,
             json!({
                 "statusCode": 201,
                 "statusDescription": "201 Created",
@@ -129,72 +131,74 @@ async fn each_source_is_answered_in_its_own_form() {
             })
         );
     }
-    let sent = answer(testing::websocket("send")).await;
+    let sent = output(events::websocket("send")).await;
     assert_eq!((&sent["statusCode"], &sent["body"]), (&json!(200), &json!("sent")));
 }
 
 #[tokio::test]
-async fn cookies_are_answered_only_if_they_were_set() {
-    let answer = answer(testing::http_get("/typed").cookie("session=1")).await;
-    assert!(answer.get("cookies").is_none() && answer["headers"].get("set-cookie").is_none());
+async fn only_cookies_that_a_handler_set_are_sent() {
+    let output = output(events::http_get("/typed").header("cookie", "session=1")).await;
+    assert!(output.get("cookies").is_none() && output["headers"].get("set-cookie").is_none());
 }
 
 #[tokio::test]
-async fn only_what_is_not_text_or_is_compressed_goes_out_as_base64() {
+async fn only_binary_and_compressed_bodies_are_sent_as_base64() {
     for (path, body, is_base64) in
         [("/binary", "AP8K", true), ("/gzip", "cGxhaW4gZW5vdWdo", true), ("/orders/7", "7", false)]
     {
-        let answer = answer(testing::http_get(path)).await;
-        assert_eq!(answer["body"], body, "{path}");
-        assert_eq!(answer["isBase64Encoded"], is_base64, "{path}");
+        let output = output(events::http_get(path)).await;
+        assert_eq!(output["body"], body, "{path}");
+        assert_eq!(output["isBase64Encoded"], is_base64, "{path}");
     }
 }
 
 #[tokio::test]
 async fn bare_errors_become_problems_and_typed_ones_stay() {
     for (event, status, detail) in [
-        (testing::http_get("/missing"), 404, None),
-        (testing::http_post("/orders/7"), 405, None),
-        (testing::http_get("/plain"), 409, Some("taken")),
-        (testing::http_get("/secret"), 502, None),
-        (testing::http_get("/failing"), 500, None),
+        (events::http_get("/missing"), 404, None),
+        (events::http_post("/orders/7"), 405, None),
+        (events::http_get("/plain"), 409, Some("taken")),
+        (events::http_get("/secret"), 502, None),
+        (events::http_get("/failing"), 500, None),
     ] {
-        let answer = answer(event).await;
-        let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
-        assert_eq!((&answer["statusCode"], &problem["status"]), (&json!(status), &json!(status)));
+        let output = output(event).await;
+        let problem: Value = serde_json::from_str(output["body"].as_str().unwrap()).unwrap();
+        assert_eq!(output["headers"]["content-type"], "application/problem+json");
+        assert_eq!((&output["statusCode"], &problem["status"]), (&json!(status), &json!(status)));
         assert_eq!(problem.get("detail").and_then(Value::as_str), detail);
-        assert!(!answer.to_string().contains("hunter2"));
+        assert!(!output.to_string().contains("hunter2"));
     }
-    let rejected = answer(testing::http_get("/orders/seven")).await;
+    let rejected = output(events::http_get("/orders/seven")).await;
     assert_eq!(rejected["headers"]["content-type"], "application/problem+json");
-    assert_eq!(answer(testing::http_get("/typed")).await["body"], "{\"mine\":1}");
-    let rejected = answer(testing::http_post("/orders").json_body(&json!(1)).body("{")).await;
+    assert_eq!(output(events::http_get("/typed")).await["body"], "{\"mine\":1}");
+    let rejected =
+        output(events::http_post("/orders").header("content-type", "application/json").body("{"))
+            .await;
     assert_eq!(rejected["statusCode"], 400);
     assert!(rejected["body"].as_str().unwrap().contains("\"detail\""));
 }
 
 #[tokio::test]
-async fn a_405_keeps_the_methods_that_are_allowed() {
-    let answer = answer(testing::http_post("/orders/7")).await;
-    assert_eq!(answer["headers"]["allow"], "GET,HEAD");
+async fn a_405_keeps_the_allowed_methods() {
+    let output = output(events::http_post("/orders/7")).await;
+    assert_eq!(output["headers"]["allow"], "GET,HEAD");
 }
 
 #[tokio::test]
-async fn an_answer_that_lambda_would_not_take_is_a_500() {
+async fn a_response_that_lambda_would_not_accept_is_a_500() {
     for path in ["/large", "/escapes", "/endless"] {
-        let processed = testing::rest_get(path).process(&pipeline()).await;
-        assert_eq!(processed.status().unwrap(), 500, "{path}");
+        let processed = events::rest_get(path).process(&pipeline()).await;
+        assert_eq!(processed.status.unwrap(), 500, "{path}");
         assert_eq!(processed.outcome, InvocationOutcome::Failed);
     }
-    let nearly = testing::rest_get("/nearly").process(&pipeline()).await;
-    assert_eq!(nearly.status().unwrap(), 200);
+    let nearly = events::rest_get("/nearly").process(&pipeline()).await;
+    assert_eq!(nearly.status.unwrap(), 200);
 }
 
 #[tokio::test]
-async fn a_refusal_too_long_for_a_message_stays_what_it_was() {
-    let answer = testing::http_get("/long").send(&pipeline()).await.unwrap();
-    let answer = answer.http().unwrap();
-    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
-    assert_eq!((answer.status(), answer.body().len()), (StatusCode::CONFLICT, 5_000));
+async fn an_error_too_long_for_a_message_is_left_as_it_is() {
+    let output = events::http_get("/long").send(&pipeline()).await.unwrap();
+    let response = output.http().unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    assert_eq!((response.status(), response.body().len()), (StatusCode::CONFLICT, 5_000));
 }

@@ -6,19 +6,22 @@ use std::{
 use axum::{Router, extract::State, routing::get};
 use funcify::{
     CircuitBreaker, CircuitPolicy, Stores, TraceContext,
-    auth::{AccessPolicy, Authenticator, Caller, Unauthenticated},
+    auth::{AccessPolicy, Authenticator, Caller, KeySet, Unauthenticated},
     circuit::OverrideMode,
     pipeline::{
-        FailureKind, Invocation, InvocationOutcome, Pipeline, PipelineBuilder, Problem, SqsRecord,
+        Invocation, InvocationErrorKind, InvocationOutcome, Pipeline, PipelineBuilder, Problem,
+        SqsRecord,
     },
-    testing::{self, HttpEvent},
+    testing::TestEvent,
 };
 use funcify_core::{
     Deadline,
     engine::{Clock, SystemClock},
 };
 use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::support::events;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -36,8 +39,8 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
         let log = Arc::clone(&guarding);
         async move {
             note(&log, "guard");
-            let headers = invocation.event().headers().unwrap();
-            if headers.contains_key("x-block") {
+            let request = invocation.event().http().unwrap();
+            if request.headers().contains_key("x-block") {
                 return Err(Problem::new(StatusCode::FORBIDDEN));
             }
             Ok(invocation.attach(Guarded))
@@ -48,7 +51,7 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
         async move {
             note(&log, "params");
             assert!(invocation.attached::<Guarded>().is_some());
-            match invocation.event().query() {
+            match invocation.event().http().unwrap().uri().query() {
                 Some("page=one") => Err(Problem::bad_request("expected a number as the page")),
                 _ => Ok(invocation),
             }
@@ -66,26 +69,21 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
         .unwrap();
     for (event, status, outcome, steps) in [
         (
-            testing::rest_get("/"),
+            events::rest_get("/"),
             200,
             InvocationOutcome::Handled,
             &["guard", "params", "handler"][..],
         ),
+        (events::rest_get("/").header("x-block", "1"), 403, InvocationOutcome::Refused, &["guard"]),
         (
-            testing::rest_get("/").header("x-block", "1"),
-            403,
-            InvocationOutcome::Refused,
-            &["guard"],
-        ),
-        (
-            testing::rest_get("/").query("page", "one"),
+            events::rest_get("/").query("page", "one"),
             400,
             InvocationOutcome::Refused,
             &["guard", "params"],
         ),
     ] {
         let processed = event.process(&pipeline).await;
-        assert_eq!(processed.status().unwrap(), status);
+        assert_eq!(processed.status.unwrap(), status);
         assert_eq!(processed.outcome, outcome);
         assert_eq!(*std::mem::take(&mut *log.lock().unwrap()), *steps);
     }
@@ -96,9 +94,9 @@ async fn a_refused_batch_fails_and_is_delivered_again() {
     let refuse = async |_: Invocation| Err(Problem::new(StatusCode::FORBIDDEN));
     let on_order = async |_: SqsRecord| Ok::<_, Problem>(());
     let pipeline = Pipeline::builder(()).sqs("orders", on_order).guard(refuse).build().unwrap();
-    let processed = testing::sqs("orders").message("1", "order").process(&pipeline).await;
+    let processed = TestEvent::sqs("orders").record("1", "order").process(&pipeline).await;
     assert_eq!(processed.outcome, InvocationOutcome::Refused);
-    assert_eq!(processed.result.unwrap_err().kind(), FailureKind::Refused);
+    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::Refused);
 }
 
 /// Tokens `reader` and `writer`; `away` cannot be judged.
@@ -107,7 +105,9 @@ fn authenticator() -> Authenticator {
         match authorization.as_deref() {
             Some("Bearer reader") => Ok(Caller::new("r").with_permissions(["orders:order:read"])),
             Some("Bearer writer") => Ok(Caller::new("w").with_permissions(["orders:order:*"])),
-            Some("Bearer away") => Err(Unauthenticated::unavailable(std::io::Error::other("away"))),
+            Some("Bearer away") => {
+                Err(Unauthenticated::Unavailable(Arc::new(std::io::Error::other("away"))))
+            }
             Some(_) => Err(Unauthenticated::Signature),
             None => Err(Unauthenticated::Missing),
         }
@@ -125,7 +125,7 @@ fn guarded() -> PipelineBuilder<()> {
             "/me",
             get(async |invocation: Invocation| {
                 let caller = invocation.caller().await?;
-                Ok::<_, Problem>(caller.subject().to_owned())
+                Ok::<_, Problem>(caller.subject.clone())
             }),
         )
         .nest("/orders", orders)
@@ -148,13 +148,13 @@ fn guarded() -> PipelineBuilder<()> {
         .policy(policy)
 }
 
-fn request(method: &Method, path: &str, token: Option<&str>) -> HttpEvent {
-    let event = testing::http_request(method.clone(), path);
-    token.into_iter().fold(event, HttpEvent::bearer)
+fn request(method: &Method, path: &str, token: Option<&str>) -> TestEvent {
+    let event = events::http_request(method.clone(), path);
+    token.into_iter().fold(event, TestEvent::bearer)
 }
 
 #[tokio::test]
-async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_does_not_list() {
+async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_routes_it_does_not_list() {
     let pipeline = guarded().build().unwrap();
     let (get, post) = (&Method::GET, &Method::POST);
     for (method, path, token, status) in [
@@ -180,7 +180,7 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
     ] {
         let processed = request(method, path, token).process(&pipeline).await;
         let case = format!("{method} {path} {token:?}");
-        assert_eq!(processed.status().unwrap(), status, "{case}");
+        assert_eq!(processed.status.unwrap(), status, "{case}");
         let outcome = match status {
             200 => InvocationOutcome::Handled,
             404 => InvocationOutcome::Unmatched,
@@ -192,24 +192,28 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_what_it_
 }
 
 #[tokio::test]
-async fn a_401_challenges_and_a_403_says_what_is_missing() {
+async fn a_401_has_a_challenge_and_a_403_says_what_is_missing() {
     let pipeline = guarded().build().unwrap();
     for (method, path, token, challenge) in [
         (Method::GET, "/orders/7", None, "Bearer realm=\"api\""),
         (Method::GET, "/orders/7", Some("forged"), "error=\"invalid_token\""),
         (Method::POST, "/orders", Some("reader"), "error=\"insufficient_scope\""),
     ] {
-        let answer = request(&method, path, token).send(&pipeline).await.unwrap();
-        let headers = answer.http().unwrap().headers();
+        let output = request(&method, path, token).send(&pipeline).await.unwrap();
+        let headers = output.http().unwrap().headers();
         let found = headers[header::WWW_AUTHENTICATE].to_str().unwrap();
         assert!(found.contains(challenge), "{found}");
         assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
     }
     let two = request(&Method::GET, "/orders/7", Some("reader")).header("Authorization", "Basic x");
-    let mut two: serde_json::Value = serde_json::from_str(&two.json()).unwrap();
+    let mut two = events::json(&two);
     two["headers"]["AUTHORIZATION"] = "Bearer writer".into();
-    let answer = testing::TestEvent::new(two).send(&pipeline).await.unwrap();
-    assert_eq!(answer.status().unwrap(), 400, "which of two tokens counts, nobody can say");
+    let output = TestEvent::new(two).send(&pipeline).await.unwrap();
+    assert_eq!(
+        output.http().unwrap().status(),
+        400,
+        "nothing says which of the two tokens applies"
+    );
 }
 
 #[tokio::test]
@@ -222,27 +226,28 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
     let another = CircuitBreaker::new("pip-login.example", CircuitPolicy::default(), circuits);
     let until = SystemClock.now() + Duration::from_secs(100);
     another.unwrap().set_override(OverrideMode::ForceOpen, until, "a test").await.unwrap();
-    let authenticator =
-        Authenticator::jwks("https://login.example/jwks").issuer("https://login.example");
+    let keys = KeySet::new("https://login.example/jwks")
+        .issuer("https://login.example")
+        .audience("orders");
     let pipeline = Pipeline::builder(())
-        .backend(stores)
+        .stores(stores)
         .http(Router::new().route("/", get(known)))
-        .authenticator(authenticator.audience("orders"))
+        .authenticator(Authenticator::new().keys(keys))
         .build()
         .unwrap();
     // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
     let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
-    let processed = testing::rest_get("/").bearer(token).process(&pipeline).await;
+    let processed = events::rest_get("/").bearer(token).process(&pipeline).await;
     assert_eq!(processed.outcome, InvocationOutcome::Refused);
-    let answer = processed.result.unwrap();
-    let retry_after = answer.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
+    let output = processed.result.unwrap();
+    let retry_after = output.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
     assert!((90..=100).contains(&retry_after.parse::<u32>().unwrap()), "{retry_after}");
 }
 
 #[tokio::test]
-async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else_can_say_so() {
+async fn the_signer_of_a_request_that_iam_authorises_is_the_caller_and_nobody_else_can_claim_it() {
     async fn whoami(invocation: Invocation) -> Result<String, Problem> {
-        Ok(invocation.caller().await?.subject().to_owned())
+        Ok(invocation.caller().await?.subject.clone())
     }
     let arn = "arn:aws:iam::123456789012:user/alice";
     let (signed, unsigned) = (json!({ "userArn": arn }), json!({ "userArn": null }));
@@ -250,14 +255,14 @@ async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else
     let iam = json!({ "iam": signed });
     let get = Method::GET;
     let rows = [
-        (testing::rest_get("/me"), identity, &signed, 200),
-        (testing::http_v1_payload(get.clone(), "/me"), identity, &signed, 200),
-        (testing::http_get("/me"), authorizer, &iam, 200),
-        (testing::function_url(get.clone(), "/me"), authorizer, &iam, 200),
-        (testing::rest_get("/me"), identity, &unsigned, 401),
-        (testing::http_get("/me"), identity, &signed, 401),
-        (testing::alb(get.clone(), "/me"), authorizer, &iam, 401),
-        (testing::vpc_lattice_v2(get, "/me"), identity, &signed, 401),
+        (events::rest_get("/me"), identity, &signed, 200),
+        (events::http_v1_payload(get.clone(), "/me"), identity, &signed, 200),
+        (events::http_get("/me"), authorizer, &iam, 200),
+        (events::function_url(get.clone(), "/me"), authorizer, &iam, 200),
+        (events::rest_get("/me"), identity, &unsigned, 401),
+        (events::http_get("/me"), identity, &signed, 401),
+        (events::alb(get.clone(), "/me"), authorizer, &iam, 401),
+        (events::vpc_lattice_v2(get, "/me"), identity, &signed, 401),
     ];
     let authenticator =
         || Authenticator::from_fn(async |_, _| Err::<Caller, _>(Unauthenticated::Missing));
@@ -268,14 +273,14 @@ async fn who_signed_a_request_is_the_caller_where_iam_authorises_and_nobody_else
     let (believes, does_not) =
         (pipeline(authenticator().authorizer_claims()), pipeline(authenticator()));
     for (event, place, value, status) in rows {
-        let mut event: Value = serde_json::from_str(&event.json()).unwrap();
+        let mut event = events::json(&event);
         let (parent, last) = place.rsplit_once('/').unwrap();
         event.pointer_mut(parent).unwrap()[last] = value.clone();
-        let answer = testing::TestEvent::new(event.clone()).send(&believes).await.unwrap();
-        assert_eq!(answer.status().unwrap(), status, "{event}");
-        assert!(status != 200 || answer.http().unwrap().body() == arn, "{event}");
-        let answer = testing::TestEvent::new(event.clone()).send(&does_not).await.unwrap();
-        assert_eq!(answer.status().unwrap(), 401, "{event}");
+        let output = TestEvent::new(event.clone()).send(&believes).await.unwrap();
+        assert_eq!(output.http().unwrap().status(), status, "{event}");
+        assert!(status != 200 || output.http().unwrap().body() == arn, "{event}");
+        let output = TestEvent::new(event.clone()).send(&does_not).await.unwrap();
+        assert_eq!(output.http().unwrap().status(), 401, "{event}");
     }
 }
 
@@ -288,33 +293,37 @@ async fn a_cors_preflight_goes_to_the_router() {
         .policy(AccessPolicy::new().allow(Method::GET, "/orders", "orders:order:list"))
         .build()
         .unwrap();
-    let options = testing::http_request(Method::OPTIONS, "/orders");
-    let origin = |request: HttpEvent| request.header("origin", "https://shop");
-    let method = |request: HttpEvent| request.header("access-control-request-method", "GET");
+    let options = events::http_request(Method::OPTIONS, "/orders");
+    let origin = |request: TestEvent| request.header("origin", "https://shop");
+    let method = |request: TestEvent| request.header("access-control-request-method", "GET");
     for (case, request, status) in [
         ("neither", options.clone(), 403),
         ("an origin", origin(options.clone()), 403),
         ("a method", method(options.clone()), 403),
         ("both", origin(method(options)), 200),
     ] {
-        assert_eq!(request.send(&pipeline).await.unwrap().status().unwrap(), status, "{case}");
+        assert_eq!(
+            request.send(&pipeline).await.unwrap().http().unwrap().status(),
+            status,
+            "{case}"
+        );
     }
 }
 
 #[tokio::test]
-async fn the_policy_lets_a_queue_take_only_from_its_own_sources() {
+async fn the_policy_restricts_a_queue_to_its_own_sources() {
     let pipeline = guarded().build().unwrap();
     for queue in ["orders", "free"] {
-        let batch = testing::sqs(queue).message("1", "order").process(&pipeline).await;
+        let batch = TestEvent::sqs(queue).record("1", "order").process(&pipeline).await;
         assert_eq!(batch.outcome, InvocationOutcome::Handled, "{queue}");
     }
-    let other = testing::sqs("others").message("1", "order").process(&pipeline).await;
+    let other = TestEvent::sqs("others").record("1", "order").process(&pipeline).await;
     assert_eq!(other.outcome, InvocationOutcome::Refused);
     assert_eq!(other.result.unwrap().failures(), ["1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_handler_is_a_503_before_the_kill() {
+async fn a_hanging_handler_is_a_503_before_the_timeout() {
     let hang = async || std::future::pending::<()>().await;
     let slow_body = async || {
         let never = http_body_util::StreamBody::new(futures_util::stream::pending::<
@@ -327,33 +336,33 @@ async fn a_hanging_handler_is_a_503_before_the_kill() {
     for path in ["/", "/body"] {
         let started = tokio::time::Instant::now();
         let left = Duration::from_millis(500);
-        let processed = testing::rest_get(path).process_within(&pipeline, left).await;
-        assert_eq!(processed.status().unwrap(), 503);
+        let processed = events::process_within(&events::rest_get(path), &pipeline, left).await;
+        assert_eq!(processed.status.unwrap(), 503);
         assert!(started.elapsed() < left, "{:?}", started.elapsed());
-        let answer = processed.result.unwrap();
-        assert!(answer.http().unwrap().headers().contains_key(header::RETRY_AFTER));
+        let output = processed.result.unwrap();
+        assert!(output.http().unwrap().headers().contains_key(header::RETRY_AFTER));
     }
     for left in [0, 1, 299] {
         let left = Duration::from_millis(left);
-        let processed = testing::rest_get("/").process_within(&pipeline, left).await;
-        assert_eq!(processed.status().unwrap(), 503);
+        let processed = events::process_within(&events::rest_get("/"), &pipeline, left).await;
+        assert_eq!(processed.status.unwrap(), 503);
     }
 }
 
 #[tokio::test]
-async fn the_handler_finds_deadline_and_trace_of_its_invocation() {
-    let handler = async |invocation: Invocation| {
-        assert_eq!(Deadline::current(), Some(invocation.deadline()));
-        assert!(invocation.deadline().remaining() > Duration::from_secs(20));
-        let mut outgoing = http::HeaderMap::new();
-        TraceContext::current().unwrap().apply(&mut outgoing);
+async fn the_handler_runs_in_the_deadline_and_trace_of_its_invocation() {
+    let handler = async || {
+        let deadline = Deadline::current().unwrap();
+        assert!(deadline.remaining() > Duration::from_secs(20));
+        assert!(deadline.remaining() < Duration::from_secs(30));
+        let outgoing = http::HeaderMap::from(TraceContext::current().unwrap());
         outgoing["traceparent"].to_str().unwrap().to_owned()
     };
     let pipeline =
         Pipeline::builder(()).http(Router::new().route("/", get(handler))).build().unwrap();
-    let event = testing::rest_get("/").header("traceparent", "00-1-2-01");
-    let answer = event.send(&pipeline).await.unwrap();
-    assert_eq!(answer.http().unwrap().body(), "00-1-2-01");
+    let event = events::rest_get("/").header("traceparent", "00-1-2-01");
+    let output = event.send(&pipeline).await.unwrap();
+    assert_eq!(output.http().unwrap().body(), "00-1-2-01");
 }
 
 #[tokio::test]
@@ -363,30 +372,30 @@ async fn a_panic_is_a_500_and_the_next_event_is_served() {
     }
     let router = Router::new().route("/", get(panics)).route("/ok", get(async || "ok"));
     let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-    let processed = testing::rest_get("/").process(&pipeline).await;
+    let processed = events::rest_get("/").process(&pipeline).await;
     assert_eq!(
-        (processed.status().unwrap().as_u16(), processed.outcome),
+        (processed.status.unwrap().as_u16(), processed.outcome),
         (500, InvocationOutcome::Failed)
     );
     assert!(!format!("{processed:?}").contains("hunter2"));
-    let ok = testing::rest_get("/ok").process(&pipeline).await;
-    assert_eq!((ok.status().unwrap().as_u16(), ok.route.as_deref()), (200, Some("/ok")));
+    let ok = events::rest_get("/ok").process(&pipeline).await;
+    assert_eq!((ok.status.unwrap().as_u16(), ok.route.as_deref()), (200, Some("/ok")));
 }
 
 #[tokio::test]
-async fn many_events_at_once_do_not_mix() {
+async fn concurrent_events_do_not_mix() {
     let echo = async |invocation: Invocation| {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        invocation.event().query().unwrap_or_default().to_owned()
+        invocation.event().http().unwrap().uri().query().unwrap_or_default().to_owned()
     };
     let pipeline = Pipeline::builder(()).http(Router::new().route("/", get(echo))).build().unwrap();
     let tasks: Vec<_> = (0..200)
         .map(|number: u32| {
             let pipeline = pipeline.clone();
             tokio::spawn(async move {
-                let event = testing::rest_get("/").query("n", &number.to_string());
-                let answer = event.send(&pipeline).await.unwrap();
-                assert_eq!(answer.http().unwrap().body(), &format!("n={number}"));
+                let event = events::rest_get("/").query("n", &number.to_string());
+                let output = event.send(&pipeline).await.unwrap();
+                assert_eq!(output.http().unwrap().body(), &format!("n={number}"));
             })
         })
         .collect();
@@ -396,9 +405,11 @@ async fn many_events_at_once_do_not_mix() {
 }
 
 #[test]
-fn a_policy_without_a_pip_is_a_fault() {
+fn a_policy_without_an_authenticator_is_a_fault() {
     let router = Router::new().route("/", get(async || ""));
     let policy = AccessPolicy::new().allow(Method::GET, "/", "not a permission");
     let error = Pipeline::builder(()).http(router).policy(policy).build().unwrap_err();
-    assert_eq!(error.faults().len(), 2, "{error}");
+    let error = error.to_string();
+    assert!(error.contains("a policy of HTTP routes needs an authenticator"), "{error}");
+    assert_eq!(error.split("; ").count(), 2, "{error}");
 }

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod aws;
 pub(crate) mod env;
+pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod idp;
 pub(crate) mod linearize;

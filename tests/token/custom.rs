@@ -149,7 +149,7 @@ impl TokenPersistenceProvider for Shelf {
         Ok(Swap::Applied(version))
     }
 
-    fn pace(&self) -> PollPolicy {
+    fn poll_policy(&self) -> PollPolicy {
         PollPolicy::default()
     }
 }

@@ -24,6 +24,7 @@ use funcify::token::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
+use funcify_test_support::FakeGrant;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -316,8 +317,7 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
 async fn a_granted_token_that_does_not_fit_into_a_header_is_an_error_and_not_asked_for_again() {
     let secret = ClientSecret::from(SECRET);
     let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
-    let provider =
-        FakeGrant::new().with_latency(Duration::from_millis(10)).with_token("a\nb");
+    let provider = FakeGrant::new().with_latency(Duration::from_millis(10)).with_token("a\nb");
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let builder = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store);
     let error = builder.grant(provider.clone()).build().unwrap().token().await.unwrap_err();

@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    Clock, ManualClock, Stores, Timestamp,
+    Stores, Timestamp,
     token::{
         ClientCredentials, ClientSecret, Endpoint, GrantError, Token, TokenError, TokenGetter,
     },
 };
+use funcify_core::engine::{Clock, ManualClock};
 use serde::Deserialize;
 
 use crate::support::http::serve;

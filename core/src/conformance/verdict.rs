@@ -1,8 +1,6 @@
 //! How a check ends inside the suite.
 
-use std::{error::Error, fmt::Write};
-
-use crate::{StoreError, register::NameError};
+use crate::{StoreError, error_chain::error_chain, register::NameError};
 
 pub(super) type Verdict<T = ()> = Result<T, Shortfall>;
 
@@ -40,14 +38,7 @@ impl Shortfall {
 
 impl From<StoreError> for Shortfall {
     fn from(error: StoreError) -> Self {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // Writing to a string cannot fail.
-            let _ = write!(why, ": {error}");
-            cause = error.source();
-        }
-        Self::Broken(why)
+        Self::Broken(error_chain(&error))
     }
 }
 

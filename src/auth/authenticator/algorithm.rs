@@ -1,9 +1,7 @@
-use std::str::FromStr;
-
-/// An algorithm by which a token may be signed: asymmetric ones only.
+/// An algorithm that signs tokens (RFC 7518, section 3; RFC 8037). All of them are asymmetric.
 ///
-/// That a shared secret (`HS256` and its like) or nothing at all (`none`) could be allowed cannot
-/// even be written.
+/// `HS256` and its like would let everyone who can verify a token also sign one, and `none` lets
+/// everyone do so. There is no way to allow them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -28,35 +26,13 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// What is allowed unless something else is said: `RS256`, `PS256`, `ES256`, `EdDSA`.
-    pub const DEFAULT: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
+    /// The algorithms that a key set allows unless you choose others: one of each kind of key and
+    /// padding, with the hash that issuers use.
+    pub(crate) const DEFAULT: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
 
-    pub(crate) fn of_crypto(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Self::Rs384 => jsonwebtoken::Algorithm::RS384,
-            Self::Rs512 => jsonwebtoken::Algorithm::RS512,
-            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
-            Self::Ps384 => jsonwebtoken::Algorithm::PS384,
-            Self::Ps512 => jsonwebtoken::Algorithm::PS512,
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::Es384 => jsonwebtoken::Algorithm::ES384,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        }
-    }
-}
-
-/// A name that is not an algorithm's we know, or is one that is never allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an asymmetric algorithm of RFC 7518 or 8037")]
-pub struct UnknownAlgorithm;
-
-impl FromStr for Algorithm {
-    type Err = UnknownAlgorithm;
-
-    /// Reads the name as a header writes it, case and all.
-    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        Ok(match name {
+    /// The algorithm that a header names; `None` for a symmetric or an unknown one. Case matters.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
             "RS256" => Self::Rs256,
             "RS384" => Self::Rs384,
             "RS512" => Self::Rs512,
@@ -66,7 +42,23 @@ impl FromStr for Algorithm {
             "ES256" => Self::Es256,
             "ES384" => Self::Es384,
             "EdDSA" => Self::EdDsa,
-            _ => return Err(UnknownAlgorithm),
+            _ => return None,
         })
+    }
+}
+
+impl From<Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Rs256 => Self::RS256,
+            Algorithm::Rs384 => Self::RS384,
+            Algorithm::Rs512 => Self::RS512,
+            Algorithm::Ps256 => Self::PS256,
+            Algorithm::Ps384 => Self::PS384,
+            Algorithm::Ps512 => Self::PS512,
+            Algorithm::Es256 => Self::ES256,
+            Algorithm::Es384 => Self::ES384,
+            Algorithm::EdDsa => Self::EdDSA,
+        }
     }
 }

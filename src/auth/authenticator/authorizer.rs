@@ -1,26 +1,34 @@
-//! What API Gateway's own authorizers found out, as `requestContext.authorizer` has it.
+//! The caller that an authorizer of API Gateway names in `requestContext.authorizer`.
 
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::auth::authenticator::{Caller, Unauthenticated, claims};
-use crate::json::members;
+use crate::auth::authenticator::caller::Caller;
+use crate::auth::authenticator::claims;
+use crate::auth::authenticator::error::Unauthenticated;
+use crate::json::object::parse_object;
 
-/// The caller whom an authorizer let through; `None` if there was none.
+/// The caller that an authorizer let through; `None` if there was no authorizer.
 ///
-/// A Cognito authorizer of a REST API puts `claims` there, a JWT authorizer of an HTTP API
-/// `jwt.claims`, a Lambda authorizer its context: of a REST API at the top beside `principalId`, of an
-/// HTTP API under `lambda`. Where IAM authorises, an HTTP API and a function URL have `iam` there, with a
-/// `userArn`; a REST API has none, and the signer is `requestContext.identity`, handed over instead.
-pub(crate) fn caller(
+/// Where the claims are depends on the authorizer:
+///
+/// | authorizer | member |
+/// |---|---|
+/// | Cognito, REST API | `claims` |
+/// | JWT, HTTP API | `jwt.claims` |
+/// | Lambda, REST API | the object itself, with `principalId` |
+/// | Lambda, HTTP API | `lambda` |
+/// | IAM, HTTP API and function URL | `iam`, with `userArn` |
+/// | IAM, REST API | none; the caller passes `requestContext.identity`, with `userArn` |
+pub(super) fn caller(
     authorizer: &RawValue,
-    permissions: &[String],
+    permissions_claims: &[String],
 ) -> Result<Option<Caller>, Unauthenticated> {
     const UNREADABLE: Unauthenticated =
         Unauthenticated::Malformed("the authorizer's claims are unreadable");
     if authorizer.get().trim() == "null" {
         return Ok(None);
     }
-    let mut found = members::object(authorizer.get().as_bytes()).ok_or(UNREADABLE)?;
+    let mut found = parse_object(authorizer.get().as_bytes()).ok_or(UNREADABLE)?;
     let claims = match (member(&mut found, "claims"), found.get_mut("jwt")) {
         (Some(claims), _) => Some(claims),
         (None, Some(Value::Object(jwt))) => member(jwt, "claims"),
@@ -35,14 +43,11 @@ pub(crate) fn caller(
         |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
     let names = ["sub", "principalId", "userArn"];
     let subject = names.into_iter().find_map(name).ok_or(UNREADABLE)?;
-    let granted: Vec<&str> =
-        claims::permissions(&claims, permissions).into_iter().map(unbracketed).collect();
-    let caller = Caller::new(subject).with_permissions(granted);
-    let caller = match name("iss") {
-        Some(issuer) => caller.with_issuer(issuer),
-        None => caller,
-    };
-    Ok(Some(caller.with_claims(claims)))
+    let granted = claims::permissions(&claims, permissions_claims).into_iter().map(unbracketed);
+    let mut caller = Caller::new(subject).with_permissions(granted);
+    caller.issuer = name("iss").map(str::to_owned);
+    caller.claims = claims;
+    Ok(Some(caller))
 }
 
 fn member(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Value>> {
@@ -52,7 +57,7 @@ fn member(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Val
     }
 }
 
-/// An HTTP API writes an array claim as the text `[a b]`.
+/// An HTTP API passes an array claim as the text `[a b]`.
 fn unbracketed(word: &str) -> &str {
     let word = word.strip_prefix('[').unwrap_or(word);
     word.strip_suffix(']').unwrap_or(word)

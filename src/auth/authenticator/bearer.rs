@@ -1,16 +1,16 @@
 //! The bearer token in an `Authorization` header (RFC 6750, section 2.1).
 
-use crate::auth::authenticator::Unauthenticated;
+use crate::auth::authenticator::error::Unauthenticated;
 
-/// The one token in `authorization`; `None` where the scheme is another or nothing was sent.
-pub(crate) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated> {
+/// The token in `authorization`; `None` for another scheme and for an empty header.
+pub(super) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated> {
     let authorization = authorization.trim_matches([' ', '\t']);
     let end = authorization.find([' ', '\t']).unwrap_or(authorization.len());
     let (scheme, token) = authorization.split_at_checked(end).unwrap_or((authorization, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
-    // Spaces and nothing else (RFC 9110, section 11.4).
+    // Only spaces may separate them (RFC 9110, section 11.4).
     let token = token.trim_start_matches(' ');
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if !token.is_empty() && token.bytes().all(legal) {

@@ -2,135 +2,98 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::auth::authenticator::Unauthenticated;
-use crate::auth::authenticator::userinfo::Question;
+use crate::auth::authenticator::error::Unauthenticated;
+use crate::auth::authenticator::userinfo::Request;
 use crate::auth::policy::{Permission, PermissionPattern};
 
-/// Who is calling, and what they were granted. Cheap to clone.
+/// Who is calling, and what they may do.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::pipeline::{authenticator::Caller, policy::Permission};
+/// use funcify::auth::Caller;
 ///
 /// let caller = Caller::new("warehouse").with_permissions(["orders:order:*"]);
-/// assert!(caller.allows(&Permission::new("orders:order:read")?));
-/// assert!(!caller.allows(&Permission::new("orders:line:read")?));
-/// # Ok::<(), funcify::auth::PermissionError>(())
+/// assert!(caller.allows("orders:order:read"));
+/// assert!(!caller.allows("orders:line:read"));
 /// ```
 #[derive(Clone)]
-pub struct Caller(Arc<Known>);
-
-#[derive(Clone)]
-struct Known {
-    subject: String,
-    issuer: Option<String>,
-    claims: Map<String, Value>,
+#[non_exhaustive]
+pub struct Caller {
+    /// Who it is: the `sub` of the token.
+    pub subject: String,
+    /// Who vouches for it: the `iss` of the token.
+    pub issuer: Option<String>,
+    /// Everything that the issuer claims about the caller.
+    pub claims: Map<String, Value>,
+    pub(super) userinfo: Option<Request>,
     granted: Vec<PermissionPattern>,
-    question: Option<Question>,
 }
 
 impl Caller {
-    /// A caller of whom nothing is known but the name.
+    /// A caller of whom only the name is known, and who may do nothing.
     #[must_use]
     pub fn new(subject: impl Into<String>) -> Self {
-        Self(Arc::new(Known {
+        Self {
             subject: subject.into(),
             issuer: None,
             claims: Map::new(),
+            userinfo: None,
             granted: Vec::new(),
-            question: None,
-        }))
+        }
     }
 
-    /// Says who vouches for the caller.
-    #[must_use]
-    pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0).issuer = Some(issuer.into());
-        self
-    }
-
-    /// Says what is claimed of the caller.
-    #[must_use]
-    pub fn with_claims(mut self, claims: Map<String, Value>) -> Self {
-        Arc::make_mut(&mut self.0).claims = claims;
-        self
-    }
-
-    /// Adds what the caller was granted. What is no [`PermissionPattern`] grants nothing: the scopes of
-    /// a token (`openid`, `email`) may stand among them.
+    /// Adds permissions of the form `service:resource:action`. `*` stands for one whole segment, `**`
+    /// at the end for all that remain: `orders:*:read`, `orders:**`.
+    ///
+    /// Text of another form grants nothing, so that a `scope` may contain `openid` or `email`.
     #[must_use]
     pub fn with_permissions(mut self, granted: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let patterns = granted.into_iter().filter_map(|text| PermissionPattern::new(text).ok());
-        Arc::make_mut(&mut self.0).granted.extend(patterns);
+        self.granted.extend(patterns);
         self
     }
 
-    pub(crate) fn with_question(mut self, question: Option<Question>) -> Self {
-        Arc::make_mut(&mut self.0).question = question;
-        self
-    }
-
-    /// Who it is: the token's `sub`.
+    /// Whether the caller has this permission, `service:resource:action` without wildcards. Nobody has a
+    /// permission of another form.
     #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.0.subject
+    pub fn allows(&self, permission: &str) -> bool {
+        Permission::new(permission).is_ok_and(|permission| self.has(&permission))
     }
 
-    /// Who vouches for that: the token's `iss`.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.0.issuer.as_deref()
+    pub(crate) fn has(&self, permission: &Permission) -> bool {
+        self.granted.iter().any(|granted| granted.grants(permission))
     }
 
-    /// Everything that is claimed of the caller.
-    #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
-        &self.0.claims
+    #[cfg(test)]
+    pub(super) fn granted(&self) -> &[PermissionPattern] {
+        &self.granted
     }
 
-    /// One claim.
-    #[must_use]
-    pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.claims.get(name)
-    }
-
-    /// What the caller was granted.
-    #[must_use]
-    pub fn permissions(&self) -> &[PermissionPattern] {
-        &self.0.granted
-    }
-
-    /// Whether the caller may do `permission`.
-    #[must_use]
-    pub fn allows(&self, permission: &Permission) -> bool {
-        self.0.granted.iter().any(|granted| granted.grants(permission))
-    }
-
-    /// What the issuer's userinfo endpoint says of the caller; `None` where none was named.
+    /// Asks the issuer's userinfo endpoint about the caller; `None` if the key set names none.
     ///
-    /// Asked for now and not before, then kept for a minute at most and never longer than the token
+    /// The first call sends a request. Its answer is kept for a minute, but not longer than the token
     /// is valid.
     ///
     /// # Errors
     ///
-    /// [`Unauthenticated::Unconfirmed`] if the issuer refuses the token or speaks of someone else;
-    /// [`Unauthenticated::Unavailable`] if it cannot be asked.
+    /// [`Unauthenticated::Unconfirmed`] if the issuer refuses the token or describes someone else;
+    /// [`Unauthenticated::Unavailable`] if it cannot be asked now.
     pub async fn userinfo(&self) -> Result<Option<Arc<Map<String, Value>>>, Unauthenticated> {
-        match &self.0.question {
-            Some(question) => question.ask(&self.0.subject).await.map(Some),
+        match &self.userinfo {
+            Some(request) => request.claims_of(&self.subject).await.map(Some),
             None => Ok(None),
         }
     }
 }
 
-/// Names, but neither the token nor what else is claimed of a person.
+/// Without the token and the claims, which may be personal data.
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("subject", &self.0.subject)
-            .field("issuer", &self.0.issuer)
-            .field("permissions", &self.0.granted)
+            .field("subject", &self.subject)
+            .field("issuer", &self.issuer)
+            .field("permissions", &self.granted)
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,14 @@
-//! What claims say that a caller was granted.
+//! The permissions that claims grant to a caller.
 
 use serde_json::{Map, Value};
 
-/// Where permissions are looked for unless something else is said.
+/// The claims with permissions unless others are named. `scope` is that of OAuth 2.0 (RFC 8693, section
+/// 4.2), `permissions` that of Auth0, `activities` that of pyfuncify.
 const DEFAULT: [&str; 3] = ["scope", "permissions", "activities"];
 
-/// The permissions in `claims`: of each claim, a string split on spaces (RFC 8693, section 4.2) or the
-/// strings of an array.
-pub(crate) fn permissions<'a>(claims: &'a Map<String, Value>, named: &'a [String]) -> Vec<&'a str> {
+/// The permissions in the claims that are `named`, or else in the default ones. A claim is a string
+/// with spaces between permissions, or an array of strings.
+pub(super) fn permissions<'a>(claims: &'a Map<String, Value>, named: &'a [String]) -> Vec<&'a str> {
     let of = |name: &str| claims.get(name).map(words).unwrap_or_default();
     if named.is_empty() {
         DEFAULT.iter().flat_map(|name| of(name)).collect()

@@ -1,58 +1,58 @@
 use std::{error::Error, sync::Arc};
 
-/// Why nobody is known to be calling.
+use crate::auth::authenticator::fetch::FetchError;
+
+/// Why the caller is unknown.
 ///
-/// Everything but [`Unavailable`](Self::Unavailable) is the caller's to mend and answered 401 with
-/// [`www_authenticate`](Self::www_authenticate); that one is ours, and answered 503.
+/// The pipeline answers 503 to [`Unavailable`](Self::Unavailable), and 401 to all others, with the
+/// `WWW-Authenticate` header of RFC 6750.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unauthenticated {
-    /// No bearer token was sent.
+    /// The request has no credentials.
     #[error("no bearer token was sent")]
     Missing,
-    /// What was sent is not one access token as RFC 7519, 8725 and 9068 have it.
+    /// The credentials are not one access token in the form of RFC 7519, 8725 and 9068.
     #[error("the access token is malformed: {0}")]
     Malformed(&'static str),
-    /// The token is signed with an algorithm that is not allowed.
+    /// The key set does not allow the algorithm that signed the token.
     #[error("the algorithm of the access token is not allowed")]
     Algorithm,
-    /// No trusted key is the one that the token names.
+    /// The key set has no key with the name that the token gives.
     #[error("no trusted key fits the access token")]
     Key,
-    /// The signature is not that of the key.
+    /// The key did not make the signature.
     #[error("the signature of the access token is wrong")]
     Signature,
-    /// The token was valid once.
+    /// The token is no longer valid.
     #[error("the access token has expired")]
     Expired,
-    /// The token will be valid, or says that it was issued in the future.
+    /// The token is not valid yet, or was issued in the future.
     #[error("the access token is not valid yet")]
     NotYetValid,
-    /// The token comes from someone who is not trusted.
+    /// No key set is for the issuer of the token.
     #[error("the issuer of the access token is not trusted")]
     Issuer,
-    /// The token is meant for someone else.
+    /// The token is for another audience.
     #[error("the access token is meant for another audience")]
     Audience,
-    /// The issuer's userinfo endpoint refuses the token, or says that it is someone else's.
+    /// The issuer's userinfo endpoint refused the token, or described someone else.
     #[error("the issuer does not confirm the access token")]
     Unconfirmed,
-    /// What is needed to judge the token cannot be had now.
-    #[error("the access token cannot be judged now")]
+    /// The token cannot be verified now: its key, or another source, cannot be reached.
+    #[error("the access token cannot be verified now")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
 }
 
 impl Unauthenticated {
-    /// The caller may be right, but `cause` keeps us from finding out.
-    pub fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
-        Self::Unavailable(Arc::new(cause))
+    /// The URL of the key set cannot be used.
+    pub(super) fn no_address() -> Self {
+        Self::Unavailable(Arc::new(FetchError::Address))
     }
 
-    /// The value of the `WWW-Authenticate` header as RFC 6750, section 3, has it: without an error
-    /// where no credentials were sent, `invalid_token` for all that were refused. `None` where the
-    /// answer is not a 401.
-    #[must_use]
-    pub fn www_authenticate(&self) -> Option<&'static str> {
+    /// The value of the `WWW-Authenticate` header (RFC 6750, section 3): no error code where no
+    /// credentials were sent, else `invalid_token`. `None` where the response is not a 401.
+    pub(crate) fn www_authenticate(&self) -> Option<&'static str> {
         macro_rules! invalid {
             ($why:literal) => {
                 concat!(
@@ -78,61 +78,17 @@ impl Unauthenticated {
     }
 }
 
-/// What is wrong with the configuration of a [`Authenticator`](super::Authenticator).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthenticatorFault {
-    /// An address is not one that keys or claims may be fetched from.
-    #[error("expected an https URL without credentials as the {what}, got {got:?}")]
-    Url {
-        /// `key set` or `userinfo endpoint`.
-        what: &'static str,
-        /// The address, without its user, password and query.
-        got: String,
-    },
-    /// A key set without the issuer whose tokens it verifies.
-    #[error("the key set {url:?} needs an issuer")]
-    Issuer {
-        /// The key set.
-        url: String,
-    },
-    /// A key set without the audience for which its tokens must be meant.
-    #[error("the key set {url:?} needs an audience")]
-    Audience {
-        /// The key set.
-        url: String,
-    },
-    /// No algorithm is allowed, so that no token can be verified.
-    #[error("no algorithm is allowed")]
-    Algorithms,
-    /// Two key sets for one issuer.
-    #[error("the issuer {issuer:?} has two key sets")]
-    Duplicate {
-        /// The issuer.
-        issuer: String,
-    },
-    /// Something was said of a key set, and there is none.
-    #[error("{what} needs a key set before it")]
-    NoKeySet {
-        /// The option.
-        what: &'static str,
-    },
-    /// TLS cannot be set up.
-    #[error("the HTTP client cannot be built")]
-    Client,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_request_without_credentials_is_told_no_error() {
+    fn a_challenge_to_a_request_without_credentials_has_no_error_code() {
         assert_eq!(Unauthenticated::Missing.www_authenticate(), Some("Bearer realm=\"api\""));
     }
 
     #[test]
-    fn every_refusal_is_told_as_the_rfc_has_it() {
+    fn every_refusal_has_the_challenge_of_the_rfc() {
         let refusals = [
             Unauthenticated::Malformed("three parts"),
             Unauthenticated::Algorithm,
@@ -157,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_callers_to_mend_is_no_challenge() {
-        let down = Unauthenticated::unavailable(std::fmt::Error);
+    fn an_outage_of_the_issuer_is_not_challenged() {
+        let down = Unauthenticated::Unavailable(Arc::new(std::fmt::Error));
         assert_eq!(down.www_authenticate(), None);
         assert!(std::error::Error::source(&down).is_some());
     }

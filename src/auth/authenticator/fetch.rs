@@ -1,4 +1,4 @@
-//! One careful GET from an issuer: keys, or what it says of a user.
+//! Fetches keys or userinfo from an issuer.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -11,15 +11,16 @@ use http::{HeaderValue, StatusCode, header};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::client::{ReadError, is_loopback, read_capped};
+use crate::auth::authenticator::url::may_be_fetched;
+use crate::client::{ReadError, outcome_of, read_capped};
 
-/// A reply that is not complete by then is given up: 3 s.
+/// How long a reply may take: 3 s, as long as a Lambda function runs by default.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("the address is not one that may be fetched from")]
+    #[error("the URL may not be fetched")]
     Address,
     #[error("there is no HTTP client")]
     Client,
@@ -35,40 +36,27 @@ pub(crate) enum FetchError {
     Open(#[source] CircuitOpen),
     #[error("the call took too long")]
     TooLong,
-    #[error("the time was up")]
+    #[error("the time of the invocation is over")]
     Deadline(#[from] DeadlineExceeded),
 }
 
-/// How issuers are reached.
+/// How an issuer is reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fetch {
     pub(crate) client: Option<reqwest::Client>,
-    pub(crate) loopback: bool,
+    pub(crate) plain_http_on_loopback: bool,
     pub(crate) circuit: Option<CircuitBreaker>,
 }
 
 impl Fetch {
-    /// The same, in `circuit`.
-    pub(crate) fn through(&self, circuit: Option<&CircuitBreaker>) -> Self {
-        Self { circuit: circuit.cloned(), ..self.clone() }
-    }
-
-    /// Whether `url` may be fetched: https, without credentials in it; plain http where it does not
-    /// leave the machine, if that was asked for.
-    pub(crate) fn may(&self, url: &Url) -> bool {
-        let safe = url.scheme() == "https"
-            || (url.scheme() == "http" && self.loopback && is_loopback(url.host()));
-        safe && url.username().is_empty() && url.password().is_none()
-    }
-
-    /// Gets `url`, up to `limit` bytes; `None` where the issuer refuses the bearer.
+    /// Gets `url`, up to `limit` bytes. `None` if the issuer refuses the bearer token.
     pub(crate) async fn get(
         &self,
         url: &Url,
         bearer: Option<&SecretString>,
         limit: usize,
     ) -> Result<Option<Bytes>, FetchError> {
-        if !self.may(url) {
+        if !may_be_fetched(url, self.plain_http_on_loopback) {
             return Err(FetchError::Address);
         }
         let client = self.client.as_ref().ok_or(FetchError::Client)?;
@@ -87,7 +75,7 @@ impl Fetch {
         })
     }
 
-    /// The same, no longer than the invocation lasts.
+    /// The same, but not longer than the invocation lasts.
     pub(crate) async fn get_in_time(
         &self,
         url: &Url,
@@ -97,7 +85,7 @@ impl Fetch {
         let reply = self.get(url, bearer, limit);
         match &self.circuit {
             None => in_time(reply).await?,
-            // The breaker ends it with the invocation: it knows what that says about the issuer.
+            // The breaker ends it with the invocation, and records what that says about the issuer.
             Some(_) => reply.await,
         }
         .map_err(Arc::new)
@@ -117,14 +105,13 @@ async fn answer(
     }
 }
 
-/// What an answer says of the issuer's health: to refuse a request says nothing of it.
+/// What a reply says about the issuer's health. A refusal of the token says nothing about it; a status
+/// that is neither 200 nor a refusal is a failure, a redirect too.
 fn health<T>(result: &Result<Option<T>, FetchError>) -> CallOutcome {
     match result {
         Ok(Some(_)) => CallOutcome::Success,
         Ok(None) => CallOutcome::Neutral,
-        Err(FetchError::Status(status))
-            if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS =>
-        {
+        Err(FetchError::Status(status)) if outcome_of(*status) == CallOutcome::Neutral => {
             CallOutcome::Neutral
         }
         Err(_) => CallOutcome::Failure,
@@ -133,7 +120,7 @@ fn health<T>(result: &Result<Option<T>, FetchError>) -> CallOutcome {
 
 fn authorization(bearer: &SecretString) -> Result<HeaderValue, FetchError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))
-        .map_err(|_| FetchError::Unusable("the token is no header value"))?;
+        .map_err(|_| FetchError::Unusable("the token is not a legal header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -142,7 +129,7 @@ fn time_is_over() -> bool {
     Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero())
 }
 
-/// Waits for `work` as long as the invocation lasts; with too little time left it is not started.
+/// Runs `work` as long as the invocation lasts. With too little time left it does not start.
 pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Arc<FetchError>> {
     let Some(deadline) = Deadline::current() else { return Ok(work.await) };
     let late = || Arc::new(FetchError::Deadline(DeadlineExceeded));

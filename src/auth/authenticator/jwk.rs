@@ -1,27 +1,24 @@
-//! Public keys as an issuer publishes them, parsed totally: what is not usable is skipped.
+//! Parses the public keys that an issuer publishes. Keys that cannot be used are skipped.
 
-use std::fmt;
-
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::DecodingKey;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::auth::authenticator::algorithm::Algorithm;
+use crate::auth::authenticator::public_key::Key;
 
-/// A key set that verifies nothing, or is none.
+/// The text is not a key set, or no key in it can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a JSON Web Key Set with a usable key")]
 pub(crate) struct NoKeys;
 
-/// The keys of one issuer that can verify something.
+/// The usable keys of one issuer.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads a key set (RFC 7517, section 5). Keys of kinds and uses that we do not know are skipped,
-    /// and so are those that are too weak; members that a public key should not have are not read.
+    /// Parses a key set (RFC 7517, section 5). Keys of an unknown kind or use and weak keys are skipped.
+    /// Private members are not read.
     ///
-    /// A set without any usable key is an error: it is an outage, not a withdrawal of every key.
+    /// A set without a usable key is an error: it is an outage and not a withdrawal of all keys.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, NoKeys> {
         let set: Value = serde_json::from_slice(json).map_err(|_| NoKeys)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(NoKeys)?;
@@ -29,17 +26,17 @@ impl Keys {
         if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
     }
 
-    /// The keys that may verify a token whose header names `kid` and `algorithm`.
+    /// The keys that may verify a token with this `kid` and `algorithm` in its header.
     ///
-    /// A token that names no key is verified only where there is no choice.
-    pub(crate) fn fitting<'a>(
+    /// For a token without `kid` there must be exactly one such key.
+    pub(crate) fn candidates<'a>(
         &'a self,
         kid: Option<&'a str>,
         algorithm: Algorithm,
     ) -> Vec<&'a Key> {
-        let verifying = self.0.iter().filter(|key| key.verifies(algorithm));
+        let verifying = self.0.iter().filter(|key| key.may_verify(algorithm));
         match kid {
-            Some(kid) => verifying.filter(|key| key.kid.as_deref() == Some(kid)).collect(),
+            Some(kid) => verifying.filter(|key| key.is_named(kid)).collect(),
             None => {
                 Some(verifying.collect()).filter(|all: &Vec<_>| all.len() == 1).unwrap_or_default()
             }
@@ -51,110 +48,12 @@ impl Keys {
     }
 }
 
-/// A public key, bound to what it may verify.
-pub(crate) struct Key {
-    kid: Option<String>,
-    kind: Kind,
-    algorithm: Option<Algorithm>,
-    material: DecodingKey,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
-}
-
-impl Key {
-    fn parse(jwk: &Map<String, Value>) -> Option<Self> {
-        let text = |member: &str| jwk.get(member).and_then(Value::as_str);
-        let bytes = |member: &str| URL_SAFE_NO_PAD.decode(text(member)?).ok();
-        if !is_for_signatures(jwk) {
-            return None;
-        }
-        let (kind, material) = match (text("kty")?, text("crv")) {
-            ("RSA", _) => (Kind::Rsa, rsa(&bytes("n")?, &bytes("e")?)?),
-            ("EC", Some("P-256")) => (Kind::P256, point(&bytes("x")?, &bytes("y")?, 32)?),
-            ("EC", Some("P-384")) => (Kind::P384, point(&bytes("x")?, &bytes("y")?, 48)?),
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&bytes("x")?)?),
-            _ => return None,
-        };
-        // A key that is there for an algorithm we do not know is there for nothing that we do.
-        let algorithm = match jwk.get("alg") {
-            None => None,
-            Some(name) => Some(name.as_str()?.parse().ok()?),
-        };
-        Some(Self { kid: text("kid").map(str::to_owned), kind, algorithm, material })
-    }
-
-    /// Whether this key may verify by `algorithm`: its own if it names one, and always its kind's.
-    fn verifies(&self, algorithm: Algorithm) -> bool {
-        let kind = match algorithm {
-            Algorithm::Rs256
-            | Algorithm::Rs384
-            | Algorithm::Rs512
-            | Algorithm::Ps256
-            | Algorithm::Ps384
-            | Algorithm::Ps512 => Kind::Rsa,
-            Algorithm::Es256 => Kind::P256,
-            Algorithm::Es384 => Kind::P384,
-            Algorithm::EdDsa => Kind::Ed25519,
-        };
-        self.kind == kind && self.algorithm.is_none_or(|own| own == algorithm)
-    }
-
-    pub(crate) fn material(&self) -> &DecodingKey {
-        &self.material
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key")
-            .field("kid", &self.kid)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
-    let used = jwk.get("use").is_none_or(|used| used == "sig");
-    let verifies =
-        |operations: &Vec<Value>| operations.iter().any(|operation| operation == "verify");
-    used && jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(verifies))
-}
-
-/// 2,048 to 8,192 bits, and an exponent under which a signature is not its own message.
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
-    let modulus = without_leading_zeros(modulus);
-    let exponent = without_leading_zeros(exponent);
-    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
-    let odd = exponent.last()? % 2 == 1;
-    let strong = (2_048..=8_192).contains(&bits) && odd && exponent != [1] && exponent.len() <= 4;
-    strong.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
-}
-
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
-}
-
-/// An uncompressed point; that it lies on the curve is checked when it verifies.
-fn point(x: &[u8], y: &[u8], size: usize) -> Option<DecodingKey> {
-    let whole = x.len() == size && y.len() == size;
-    whole.then(|| DecodingKey::from_ec_der(&[&[4], x, y].concat()))
-}
-
-fn edwards(x: &[u8]) -> Option<DecodingKey> {
-    (x.len() == 32).then(|| DecodingKey::from_ed_der(x))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde_json::json;
+
+    use super::*;
 
     fn count(keys: Value) -> usize {
         Keys::parse(json!({ "keys": keys }).to_string().as_bytes()).map_or(0, |keys| keys.len())
@@ -171,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn rsa_keys_that_are_too_weak_are_skipped() {
+    fn weak_rsa_keys_are_skipped() {
         for (bits, usable) in
             [(512, 0), (1_024, 0), (2_047, 0), (2_048, 1), (4_096, 1), (8_192, 1), (8_193, 0)]
         {
@@ -195,12 +94,12 @@ mod tests {
         assert_eq!(
             count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])),
             0,
-            "zeros are no bits"
+            "leading zeros do not count"
         );
     }
 
     #[test]
-    fn keys_of_other_kinds_and_uses_are_skipped_and_the_rest_is_kept() {
+    fn keys_of_other_kinds_and_uses_are_skipped_and_the_others_kept() {
         let good = rsa_key(2_048, "AQAB");
         let with = |member: &str, value: Value| {
             let mut key = good.clone();
@@ -246,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_set_is_an_error() {
+    fn text_without_a_usable_key_is_an_error() {
         let none = [
             "",
             "null",
@@ -280,7 +179,9 @@ mod tests {
         ];
         let verified = |key: Value| -> Vec<Algorithm> {
             let keys = keys(key);
-            all.into_iter().filter(|algorithm| !keys.fitting(None, *algorithm).is_empty()).collect()
+            all.into_iter()
+                .filter(|algorithm| !keys.candidates(None, *algorithm).is_empty())
+                .collect()
         };
         let mut bound = rsa_key(2_048, "AQAB");
         bound["alg"] = json!("RS256");
@@ -296,13 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_names_no_key_is_verified_only_where_there_is_no_choice() {
+    fn a_token_without_kid_is_verified_only_by_the_only_key() {
         let one = json!({ "keys": [rsa_key(2_048, "AQAB")] }).to_string();
         let two = json!({ "keys": [rsa_key(2_048, "AQAB"), rsa_key(3_072, "AQAB")] }).to_string();
-        assert_eq!(Keys::parse(one.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 1);
-        assert_eq!(Keys::parse(two.as_bytes()).unwrap().fitting(None, Algorithm::Rs256).len(), 0);
         assert_eq!(
-            Keys::parse(one.as_bytes()).unwrap().fitting(Some("b"), Algorithm::Rs256).len(),
+            Keys::parse(one.as_bytes()).unwrap().candidates(None, Algorithm::Rs256).len(),
+            1
+        );
+        assert_eq!(
+            Keys::parse(two.as_bytes()).unwrap().candidates(None, Algorithm::Rs256).len(),
+            0
+        );
+        assert_eq!(
+            Keys::parse(one.as_bytes()).unwrap().candidates(Some("b"), Algorithm::Rs256).len(),
             0
         );
     }

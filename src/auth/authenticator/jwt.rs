@@ -1,8 +1,4 @@
-//! The compact JSON Web Token: taken apart, and each part checked by name.
-//!
-//! Every function here is pure. In what order they are called is [`TrustedIssuer`]'s story.
-//!
-//! [`TrustedIssuer`]: super::issuer::TrustedIssuer
+//! Parses a JSON Web Token in compact form and checks its parts. `verify.rs` has the order of the checks.
 
 use std::time::Duration;
 
@@ -10,25 +6,27 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify_core::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::auth::authenticator::Unauthenticated;
 use crate::auth::authenticator::algorithm::Algorithm;
-use crate::auth::authenticator::jwk::Key;
-use crate::json::members;
+use crate::auth::authenticator::error::Unauthenticated;
+use crate::auth::authenticator::public_key::Key;
+use crate::json::object::parse_object;
 
-/// An access token larger than this, 16 KB, is not looked at.
+/// The largest access token: 16 KB, the longest header that an Application Load Balancer accepts. API
+/// Gateway accepts 10 KB of headers in all.
 const LARGEST: usize = 16 * 1024;
-/// A key's name longer than this is not looked up.
+/// The longest `kid`. Issuers use thumbprints and UUIDs, of up to 64 characters.
 const LONGEST_KID: usize = 256;
-/// By how much clocks may differ.
+/// How far two clocks may be apart: 30 s, within the "few minutes" of RFC 7519, section 4.1.4. Hosts
+/// that synchronize their clocks are much closer.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// The last second of the year 9999: no honest time is later.
+/// The last second of the year 9999. A later time is a mistake, milliseconds for example.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// Header members by which a token would bring its own key, or change what is signed (RFC 8725,
-/// sections 3.10 and 3.1; RFC 7515, section 4.1.11; RFC 7797).
+/// Header members with which a token brings its own key (RFC 8725, section 3.10), or changes what is
+/// signed (RFC 7515, section 4.1.11; RFC 7797). A token with one of them is refused.
 const REFUSED_MEMBERS: [&str; 6] = ["jku", "x5u", "jwk", "x5c", "crit", "b64"];
 
-/// A token taken apart; nothing in it is to be trusted before [`Jwt::signed_by`].
+/// The parts of a token. Trust none of them before [`Jwt::is_signed_by`].
 pub(crate) struct Jwt<'t> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
@@ -48,37 +46,37 @@ impl<'t> Jwt<'t> {
         else {
             return Err(Unauthenticated::Malformed("not three parts"));
         };
-        let header = part(header, "the header is no JSON object")?;
+        let header = part(header, "the header is not a JSON object")?;
         let algorithm = check_header(&header)?;
         let kid = kid(&header)?;
         let signed = token.get(..token.len() - signature.len() - 1).unwrap_or_default();
-        let claims = part(claims, "the claims are no JSON object")?;
+        let claims = part(claims, "the claims are not a JSON object")?;
         let signature = decode(signature, "the signature is not base64url")?;
         Ok(Self { algorithm, kid, claims, signed, signature })
     }
 
-    /// Whether `key` made the signature, by the algorithm that the header names.
+    /// Whether `key` made the signature with the algorithm in the header.
     ///
-    /// That this algorithm is allowed, and the key's, was checked before.
-    pub(crate) fn signed_by(&self, key: &Key) -> bool {
+    /// The caller has checked that the algorithm is allowed and that the key may verify it.
+    pub(crate) fn is_signed_by(&self, key: &Key) -> bool {
         let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-        (provider.verifier_factory)(&self.algorithm.of_crypto(), key.material())
+        (provider.verifier_factory)(&self.algorithm.into(), key.material())
             .is_ok_and(|verifier| verifier.verify(self.signed.as_bytes(), &self.signature).is_ok())
     }
 
     pub(crate) fn issuer(&self) -> Result<&str, Unauthenticated> {
         match self.claims.get("iss") {
             Some(Value::String(issuer)) => Ok(issuer),
-            Some(_) => Err(Unauthenticated::Malformed("`iss` is no string")),
+            Some(_) => Err(Unauthenticated::Malformed("`iss` is not a string")),
             None => Err(Unauthenticated::Issuer),
         }
     }
 
-    /// Checks `exp`, `nbf` and `iat`, and says when the token expires.
-    pub(crate) fn timely(&self, now: Timestamp) -> Result<Timestamp, Unauthenticated> {
-        let expires = self.time("exp", "`exp` is no time")?;
-        let not_before = self.time("nbf", "`nbf` is no time")?;
-        let issued = self.time("iat", "`iat` is no time")?;
+    /// Checks `exp`, `nbf` and `iat`. Returns when the token expires.
+    pub(crate) fn check_times(&self, now: Timestamp) -> Result<Timestamp, Unauthenticated> {
+        let expires = self.time("exp", "`exp` is not a time")?;
+        let not_before = self.time("nbf", "`nbf` is not a time")?;
+        let issued = self.time("iat", "`iat` is not a time")?;
         let expires = expires.ok_or(Unauthenticated::Malformed("`exp` is missing"))?;
         if now >= expires + LEEWAY {
             return Err(Unauthenticated::Expired);
@@ -89,8 +87,8 @@ impl<'t> Jwt<'t> {
         Ok(expires)
     }
 
-    /// Checks that `claim` names one of `audiences`.
-    pub(crate) fn meant_for(
+    /// Checks that `claim` contains one of `audiences`.
+    pub(crate) fn check_audience(
         &self,
         claim: &str,
         audiences: &[String],
@@ -112,33 +110,33 @@ impl<'t> Jwt<'t> {
     pub(crate) fn subject(&self) -> Result<&str, Unauthenticated> {
         match self.claims.get("sub") {
             Some(Value::String(subject)) if !subject.is_empty() => Ok(subject),
-            _ => Err(Unauthenticated::Malformed("`sub` is no name")),
+            _ => Err(Unauthenticated::Malformed("`sub` is not a name")),
         }
     }
 
-    /// A NumericDate of RFC 7519, section 2: seconds, perhaps with a fraction.
+    /// A NumericDate (RFC 7519, section 2): seconds since 1970, which may have a fraction.
     fn time(
         &self,
         claim: &str,
-        otherwise: &'static str,
+        malformed: &'static str,
     ) -> Result<Option<Timestamp>, Unauthenticated> {
         let Some(value) = self.claims.get(claim) else { return Ok(None) };
         match value.as_f64() {
             Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) => {
                 Ok(Some(Timestamp::from_millis((seconds * 1_000.0) as i64)))
             }
-            _ => Err(Unauthenticated::Malformed(otherwise)),
+            _ => Err(Unauthenticated::Malformed(malformed)),
         }
     }
 }
 
-fn part(encoded: &str, otherwise: &'static str) -> Result<Map<String, Value>, Unauthenticated> {
-    let json = decode(encoded, otherwise)?;
-    members::object(&json).ok_or(Unauthenticated::Malformed(otherwise))
+fn part(encoded: &str, malformed: &'static str) -> Result<Map<String, Value>, Unauthenticated> {
+    let json = decode(encoded, malformed)?;
+    parse_object(&json).ok_or(Unauthenticated::Malformed(malformed))
 }
 
-fn decode(encoded: &str, otherwise: &'static str) -> Result<Vec<u8>, Unauthenticated> {
-    URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Unauthenticated::Malformed(otherwise))
+fn decode(encoded: &str, malformed: &'static str) -> Result<Vec<u8>, Unauthenticated> {
+    URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Unauthenticated::Malformed(malformed))
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Unauthenticated> {
@@ -151,21 +149,21 @@ fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Unauthenticate
         Some(_) => return Err(Unauthenticated::Malformed("`typ` is not an access token's")),
     }
     match header.get("alg") {
-        Some(Value::String(name)) => name.parse().map_err(|_| Unauthenticated::Algorithm),
-        _ => Err(Unauthenticated::Malformed("`alg` is no string")),
+        Some(Value::String(name)) => Algorithm::named(name).ok_or(Unauthenticated::Algorithm),
+        _ => Err(Unauthenticated::Malformed("`alg` is not a string")),
     }
 }
 
-/// Media types are compared without case (RFC 7515, section 4.1.9).
+/// Case does not matter in media types (RFC 7515, section 4.1.9).
 fn is_token_type(kind: &str) -> bool {
     ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| kind.eq_ignore_ascii_case(known))
 }
 
-/// The key's name is only ever compared, but need not be a megabyte or empty.
+/// The name of the key. It is only compared, never interpreted.
 fn kid(header: &Map<String, Value>) -> Result<Option<String>, Unauthenticated> {
     match header.get("kid") {
         None => Ok(None),
         Some(Value::String(kid)) if (1..=LONGEST_KID).contains(&kid.len()) => Ok(Some(kid.clone())),
-        Some(_) => Err(Unauthenticated::Malformed("`kid` is no name of a key")),
+        Some(_) => Err(Unauthenticated::Malformed("`kid` is not the name of a key")),
     }
 }

@@ -1,120 +1,107 @@
-//! Who is calling: bearer tokens against an issuer's keys, or what another source says.
+//! Who is calling: bearer tokens that an issuer's keys verify, or another source.
 
 mod algorithm;
 mod authorizer;
 mod bearer;
-mod builder;
 mod caller;
 mod claims;
 mod error;
+pub(in crate::auth) mod fault;
 mod fetch;
-mod issuer;
+mod identify;
 mod jwk;
-mod jwks;
 mod jwt;
+mod key_cache;
+mod key_set;
+mod public_key;
+mod url;
 mod userinfo;
+mod verify;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use async_trait::async_trait;
-use funcify_core::{
-    circuit::CircuitStateProvider,
-    engine::{Clock, SystemClock},
-};
-use reqwest::Url;
+use funcify_core::engine::{Clock, SystemClock};
 use serde_json::{Value, value::RawValue};
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm::Algorithm;
 pub use caller::Caller;
-pub use error::{AuthenticatorFault, Unauthenticated};
-use fetch::Fetch;
-use issuer::{Terms, TrustedIssuer};
-use jwks::{KeySet, PollPolicy};
+pub use error::Unauthenticated;
+pub(crate) use identify::Identify;
+pub use key_set::KeySet;
+
+use crate::client::client;
 use jwt::Jwt;
+use verify::Shared;
 
 #[cfg(test)]
 mod tests;
 
-/// What a request brought to say who is calling.
-#[derive(Clone, Copy, Default)]
-pub struct Credentials<'a> {
-    /// The `Authorization` header.
-    pub authorization: Option<&'a str>,
-    /// `requestContext.authorizer` of an event of API Gateway or of a function URL; of no other, since
-    /// there anyone could have written it. Where IAM authorises a REST API, `requestContext.identity`.
-    pub authorizer: Option<&'a RawValue>,
-}
-
-/// Finds out who is calling. Clones share their keys and replies.
+/// Finds out who is calling. Clones share their keys.
 ///
-/// Tokens are JWTs, verified as RFC 8725 and RFC 9068 ask for: the issuer is known and its keys are
-/// used for its tokens only, the algorithm is allowed and is the key's, the token is meant for us and
-/// is valid now. Keys are fetched when first needed and kept; a key that is known costs no wait.
+/// A bearer token must be a JWT (RFC 9068) of an issuer that you trust: name one [`KeySet`] for each
+/// issuer. It is verified as RFC 8725 recommends. Each key set has its own rules, and its keys verify
+/// the tokens of its issuer only. Keys are fetched when they are first needed, then kept and renewed:
+/// a caller whose key is known does not wait.
+///
+/// Without a bearer token two other sources can name the caller:
+/// [`authorizer_claims`](Self::authorizer_claims) and [`from_fn`](Self::from_fn). The order in which
+/// you call these methods does not matter.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::auth::{Credentials, Authenticator, Unauthenticated};
+/// use funcify::{Authenticator, auth::{KeySet, Unauthenticated}};
 ///
-/// let authenticator = Authenticator::jwks("https://login.example.com/.well-known/jwks.json")
-///     .issuer("https://login.example.com/")
+/// let staff = KeySet::new("https://staff.example.com/jwks")
+///     .issuer("https://staff.example.com/")
 ///     .audience("https://orders.example.com");
-/// assert!(authenticator.faults().is_empty());
+/// let shops = KeySet::new("https://shops.example.com/jwks")
+///     .issuer("https://shops.example.com/")
+///     .audience("https://orders.example.com");
+/// let authenticator = Authenticator::new().keys(staff).keys(shops);
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let nobody = authenticator.identify(&Credentials::default()).await;
+/// let nobody = authenticator.identify(None, None).await;
 /// assert!(matches!(nobody, Err(Unauthenticated::Missing)));
 /// # });
 /// ```
 #[derive(Clone)]
 pub struct Authenticator {
-    issuers: Vec<TrustedIssuer>,
-    algorithms: Vec<Algorithm>,
-    permissions: Vec<String>,
+    key_sets: Vec<KeySet>,
     authorizer: bool,
+    authorizer_permissions: Vec<String>,
     function: Option<Arc<Function>>,
-    fetch: Fetch,
+    http: Option<reqwest::Client>,
     clock: Arc<dyn Clock>,
-    misplaced: Vec<AuthenticatorFault>,
 }
 
 type Function = dyn Fn(Option<String>, Option<Value>) -> Identified + Send + Sync;
 type Identified = Pin<Box<dyn Future<Output = Result<Caller, Unauthenticated>> + Send>>;
 
 impl Authenticator {
-    /// Verifies bearer tokens against the JSON Web Key Set at `url`.
-    ///
-    /// An [`issuer`](Self::issuer) and an [`audience`](Self::audience) must follow.
+    /// An authenticator that knows no caller: add at least one source.
     #[must_use]
-    pub fn jwks(url: &str) -> Self {
-        let mut authenticator = Self::empty();
-        match Url::parse(url) {
-            Ok(url) => authenticator.issuers.push(TrustedIssuer {
-                keys: Arc::new(KeySet::new(url, PollPolicy::DEFAULT)),
-                issuer: None,
-                audience_claim: "aud".to_owned(),
-                audiences: Vec::new(),
-                userinfo: None,
-                circuit: None,
-            }),
-            Err(_) => authenticator.misplaced.push(builder::not_a_url("key set", url)),
-        }
-        match crate::client::client() {
-            Ok(client) => authenticator.client(client),
-            Err(_) => {
-                authenticator.misplaced.push(AuthenticatorFault::Client);
-                authenticator
-            }
+    pub fn new() -> Self {
+        Self {
+            key_sets: Vec::new(),
+            authorizer: false,
+            authorizer_permissions: Vec::new(),
+            function: None,
+            http: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
-    /// Asks `identify` who is calling, with the `Authorization` header and API Gateway's
-    /// `requestContext.authorizer`.
+    /// An authenticator that asks `identify` who is calling. The arguments are the `Authorization`
+    /// header and `requestContext.authorizer` of the event.
+    ///
+    /// Key sets and authorizer claims that you add are asked first; `identify` is asked only where
+    /// there is neither a bearer token for a key set nor an authorizer's caller.
     ///
     /// # Examples
     ///
     /// ```
-    /// use funcify::auth::{Caller, Credentials, Authenticator, Unauthenticated};
+    /// use funcify::{Authenticator, auth::{Caller, Unauthenticated}};
     ///
     /// let authenticator = Authenticator::from_fn(async |authorization: Option<String>, _| match authorization.as_deref() {
     ///     Some("ApiKey 42") => Ok(Caller::new("warehouse").with_permissions(["orders:**"])),
@@ -122,8 +109,8 @@ impl Authenticator {
     /// });
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let key = Credentials { authorization: Some("ApiKey 42"), ..Credentials::default() };
-    /// assert_eq!(authenticator.identify(&key).await?.subject(), "warehouse");
+    /// let caller = authenticator.identify(Some("ApiKey 42"), None).await?;
+    /// assert_eq!(caller.subject, "warehouse");
     /// # Ok::<(), Unauthenticated>(())
     /// # }).unwrap();
     /// ```
@@ -136,35 +123,90 @@ impl Authenticator {
         let function: Arc<Function> = Arc::new(move |authorization, authorizer| {
             Box::pin(identify(authorization, authorizer))
         });
-        Self { function: Some(function), ..Self::empty() }
+        Self { function: Some(function), ..Self::new() }
     }
 
-    /// Finds out who is calling: by the bearer token if one was sent, else by API Gateway's
-    /// authorizer if that was asked for, else by the function if there is one.
+    /// Trusts the tokens that this key set verifies. Call it once for each issuer: the `iss` of a
+    /// token decides which key set verifies it.
+    #[must_use]
+    pub fn keys(mut self, key_set: KeySet) -> Self {
+        self.http = self.http.or_else(|| client().ok());
+        self.key_sets.push(key_set);
+        self
+    }
+
+    /// Where there is no bearer token, trusts what an authorizer of API Gateway (Cognito, JWT, Lambda
+    /// or IAM) or the IAM authorization of a function URL says about the caller.
     ///
-    /// A bearer token that is refused is refused: no other source is asked then.
+    /// IAM names the caller by ARN and knows no permissions, so such a caller has none. To map ARNs to
+    /// permissions, use [`from_fn`](Self::from_fn).
+    #[must_use]
+    pub fn authorizer_claims(mut self) -> Self {
+        self.authorizer = true;
+        self
+    }
+
+    /// Reads the permissions of an authorizer's caller from this claim instead of `scope`,
+    /// `permissions` and `activities`. Call it again to read them from several claims.
+    #[must_use]
+    pub fn authorizer_permissions_claim(mut self, claim: impl Into<String>) -> Self {
+        self.authorizer_permissions.push(claim.into());
+        self
+    }
+
+    /// Fetches keys and userinfo with this HTTP client, which should follow no redirects. Use
+    /// [`http_client`](crate::http_client) to trust another certificate authority.
+    ///
+    /// The type is that of reqwest 0.13: a new major version of it is a new major version of funcify.
+    #[must_use]
+    pub fn http(mut self, http: reqwest::Client) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Takes the time from `clock`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Finds out who is calling.
+    ///
+    /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of
+    /// an event of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes
+    /// a REST API. Never take `authorizer` from another source: there anyone could have written it.
+    ///
+    /// The pipeline does this for you; see
+    /// [`Invocation::caller`](crate::pipeline::Invocation::caller). The sources are asked in this
+    /// order: key sets, if a bearer token was sent; the authorizer, if you trust its claims; the
+    /// function. A bearer token that is refused ends the search.
     ///
     /// # Errors
     ///
-    /// [`Unauthenticated`], which says why nobody is known to be calling.
-    pub async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated> {
-        if !self.issuers.is_empty()
-            && let Some(authorization) = credentials.authorization
+    /// [`Unauthenticated`] says why the caller is unknown.
+    pub async fn identify(
+        &self,
+        authorization: Option<&str>,
+        authorizer: Option<&RawValue>,
+    ) -> Result<Caller, Unauthenticated> {
+        if !self.key_sets.is_empty()
+            && let Some(authorization) = authorization
             && let Some(token) = bearer::token(authorization)?
         {
             return self.verified(token).await;
         }
         if self.authorizer
-            && let Some(authorizer) = credentials.authorizer
-            && let Some(caller) = authorizer::caller(authorizer, &self.permissions)?
+            && let Some(authorizer) = authorizer
+            && let Some(caller) = authorizer::caller(authorizer, &self.authorizer_permissions)?
         {
             return Ok(caller);
         }
         match &self.function {
             Some(function) => {
-                let authorizer =
-                    credentials.authorizer.and_then(|raw| serde_json::from_str(raw.get()).ok());
-                function(credentials.authorization.map(str::to_owned), authorizer).await
+                let authorizer = authorizer.and_then(|raw| serde_json::from_str(raw.get()).ok());
+                function(authorization.map(str::to_owned), authorizer).await
             }
             None => Err(Unauthenticated::Missing),
         }
@@ -172,82 +214,28 @@ impl Authenticator {
 
     async fn verified(&self, token: &str) -> Result<Caller, Unauthenticated> {
         let jwt = Jwt::parse(token)?;
-        let named = jwt.issuer()?;
-        let trusted = self.issuers.iter().find(|issuer| issuer.issuer.as_deref() == Some(named));
-        let terms = Terms {
-            algorithms: &self.algorithms,
-            permissions: &self.permissions,
-            fetch: &self.fetch,
-            clock: &self.clock,
-        };
-        trusted.ok_or(Unauthenticated::Issuer)?.verify(token, jwt, &terms).await
+        let issuer = jwt.issuer()?;
+        let trusted = self.key_sets.iter().find(|key_set| key_set.is_of(issuer));
+        trusted.ok_or(Unauthenticated::Issuer)?.verify(token, jwt, self.shared()).await
     }
 
-    fn empty() -> Self {
-        Self {
-            issuers: Vec::new(),
-            algorithms: Algorithm::DEFAULT.to_vec(),
-            permissions: Vec::new(),
-            authorizer: false,
-            function: None,
-            fetch: Fetch::default(),
-            clock: Arc::new(SystemClock),
-            misplaced: Vec::new(),
-        }
+    fn shared(&self) -> Shared<'_> {
+        Shared { http: self.http.as_ref(), clock: &self.clock }
     }
 }
 
-/// What a pipeline asks of its [`Authenticator`]: behind a pointer, so that a function without one carries
-/// neither an HTTP client nor a verifier of signatures.
-#[async_trait]
-pub(crate) trait Identify: fmt::Debug + Send + Sync {
-    fn faults(&self) -> Vec<AuthenticatorFault>;
-    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
-    async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated>;
-
-    /// Renews key sets that have grown old, if there are any. Dropped half-way it loses nothing: the
-    /// next to ask goes on with the same fetch.
-    async fn renew_old_keys(&self);
-}
-
-#[async_trait]
-impl Identify for Authenticator {
-    fn faults(&self) -> Vec<AuthenticatorFault> {
-        Self::faults(self)
-    }
-
-    fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify> {
-        Box::new((*self).circuits(store))
-    }
-
-    async fn identify(&self, credentials: &Credentials<'_>) -> Result<Caller, Unauthenticated> {
-        Self::identify(self, credentials).await
-    }
-
-    async fn renew_old_keys(&self) {
-        for issuer in &self.issuers {
-            issuer.keys.renew(&self.fetch.through(issuer.circuit.as_ref()), &*self.clock).await;
-        }
+impl Default for Authenticator {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
-            .field("issuers", &self.issuers)
-            .field("algorithms", &self.algorithms)
+            .field("key_sets", &self.key_sets)
             .field("authorizer", &self.authorizer)
             .field("function", &self.function.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-/// Says which of them were sent, and not what they were.
-impl fmt::Debug for Credentials<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("authorization", &self.authorization.is_some())
-            .field("authorizer", &self.authorizer.is_some())
-            .finish()
     }
 }

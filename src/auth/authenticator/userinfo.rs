@@ -1,4 +1,4 @@
-//! What the issuer says of the user behind a token, asked for when it is wanted.
+//! Asks an issuer's userinfo endpoint about the user of a token (OpenID Connect Core, section 5.3).
 
 use std::{
     collections::HashMap,
@@ -13,22 +13,23 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use crate::auth::authenticator::Unauthenticated;
-use crate::auth::authenticator::builder::shown;
+use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::fetch::{Fetch, FetchError};
-use crate::json::members;
+use crate::auth::authenticator::url::redacted;
+use crate::json::object::parse_object;
 
-/// A reply larger than this, 64 KB, is not read.
+/// The largest reply: 64 KB. Claims about one person have a few.
 const LARGEST: usize = 64 * 1024;
-/// How long a reply is good for at most.
+/// How long a reply is kept: 60 s, so that the requests of one page ask once and a change is seen soon.
 const KEPT: Duration = Duration::from_secs(60);
-/// How many replies are kept.
+/// The most replies that are kept, which bounds the memory: more callers than one instance serves in
+/// a minute.
 const MOST: usize = 1_000;
 
-/// The userinfo endpoint of one issuer (OpenID Connect Core, section 5.3), and its latest replies.
-pub(crate) struct Userinfo {
+/// The userinfo endpoint of one issuer, and its latest replies.
+pub(super) struct Userinfo {
     url: Url,
-    /// By the SHA-256 of the token: a token is not kept for this.
+    /// The key is the SHA-256 of the token, so that no token is kept here.
     replies: Mutex<HashMap<[u8; 32], Reply>>,
 }
 
@@ -37,19 +38,19 @@ struct Reply {
     until: Timestamp,
 }
 
-/// The token that userinfo is asked for.
+/// A request for the userinfo of one token.
 #[derive(Clone)]
-pub(crate) struct Question {
-    pub(crate) userinfo: Arc<Userinfo>,
-    pub(crate) fetch: Fetch,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) token: SecretString,
-    pub(crate) expires_at: Timestamp,
+pub(super) struct Request {
+    pub(super) userinfo: Arc<Userinfo>,
+    pub(super) fetch: Fetch,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) token: SecretString,
+    pub(super) expires_at: Timestamp,
 }
 
-impl Question {
-    /// The claims, of `subject` and of nobody else.
-    pub(crate) async fn ask(
+impl Request {
+    /// The claims about `subject`, kept or fetched.
+    pub(super) async fn claims_of(
         &self,
         subject: &str,
     ) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
@@ -65,14 +66,17 @@ impl Question {
     }
 
     async fn fetched(&self, subject: &str) -> Result<Arc<Map<String, Value>>, Unauthenticated> {
+        const UNUSABLE: FetchError = FetchError::Unusable("expected a JSON object");
         let reply = self.fetch.get_in_time(&self.userinfo.url, Some(&self.token), LARGEST).await;
         let reply = reply.map_err(|error| {
-            tracing::warn!(userinfo = self.userinfo.url.host_str(), error = %error, "not fetched");
+            let host = self.userinfo.url.host_str();
+            tracing::warn!(userinfo = host, error = %error, "userinfo not fetched");
             Unauthenticated::Unavailable(error)
         })?;
         let reply = reply.ok_or(Unauthenticated::Unconfirmed)?;
-        let claims = members::object(&reply)
-            .ok_or_else(|| Unauthenticated::unavailable(FetchError::Unusable("no JSON object")))?;
+        let claims =
+            parse_object(&reply).ok_or_else(|| Unauthenticated::Unavailable(Arc::new(UNUSABLE)))?;
+        // OpenID Connect Core, section 5.3.2: the reply of another subject must not be used.
         if claims.get("sub").and_then(Value::as_str) == Some(subject) {
             Ok(Arc::new(claims))
         } else {
@@ -82,18 +86,18 @@ impl Question {
 }
 
 impl Userinfo {
-    pub(crate) fn new(url: Url) -> Self {
+    pub(super) fn new(url: Url) -> Self {
         Self { url, replies: Mutex::default() }
     }
 
-    pub(crate) fn url(&self) -> &Url {
+    pub(super) fn url(&self) -> &Url {
         &self.url
     }
 
     fn kept(&self, key: &[u8; 32], now: Timestamp) -> Option<Arc<Map<String, Value>>> {
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = replies.get(key)?;
-        // A clock that was set back must not make it last.
+        // After the clock was set back, the reply must not last longer.
         let remaining = reply.until.since(now);
         (now < reply.until && remaining <= KEPT).then(|| reply.claims.clone())
     }
@@ -124,7 +128,7 @@ fn sha256(token: &SecretString) -> [u8; 32] {
 
 impl fmt::Debug for Userinfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Userinfo").field("url", &shown(&self.url)).finish_non_exhaustive()
+        f.debug_struct("Userinfo").field("url", &redacted(&self.url)).finish_non_exhaustive()
     }
 }
 
@@ -133,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_bounded_and_the_first_to_end_goes_first() {
+    fn replies_are_bounded_and_the_first_to_end_is_dropped_first() {
         let userinfo = Userinfo::new("https://login.example.com/userinfo".parse().unwrap());
         let now = Timestamp::from_millis(1_000_000);
         let key = |number: usize| sha256(&SecretString::from(number.to_string()));

@@ -1,135 +1,99 @@
-//! Who may do what: a table of routes, the permissions they need and the sources they take from.
+//! What callers may do: routes, the permissions that they need, and the sources of records.
 
+pub(in crate::auth) mod fault;
 mod permission;
+mod route;
 mod source;
-
-use std::{cmp::Ordering, collections::BTreeSet};
 
 use http::Method;
 
-pub use permission::{Permission, PermissionError, PermissionPattern};
+use fault::AccessPolicyFault;
+pub(crate) use permission::{Permission, PermissionPattern};
+use route::Routes;
+pub(crate) use route::Rule;
 use source::SourcePattern;
 
-/// The table of what each route needs. What is not in it is refused: an empty policy permits
-/// nothing.
+use crate::auth::AuthConfigError;
+
+/// Says which permission each HTTP route needs, and from which sources other routes take events.
 ///
-/// Routes are named as the router names them, parameters in braces; what a parameter is called does
-/// not matter. `HEAD` needs what `GET` needs, unless it has an entry of its own.
+/// A route that is not listed is refused with 403: an empty policy allows no HTTP request. Write the
+/// path as you give it to the router, with parameters in braces; their names do not matter. `HEAD`
+/// needs the permission of `GET` unless it has an entry of its own.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::auth::{AccessPolicy, Rule};
+/// use axum::{Router, routing::get};
+/// use funcify::{AccessPolicy, Authenticator, Pipeline, auth::Caller, testing};
 /// use http::Method;
 ///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let policy = AccessPolicy::new()
 ///     .allow(Method::GET, "/orders/{id}", "orders:order:read")
-///     .public(Method::GET, "/health")
-///     .allow_source("orders", "arn:aws:sqs:*:123456789012:orders*");
-/// assert!(policy.faults().is_empty());
+///     .public(Method::GET, "/health");
+/// let router = Router::new()
+///     .route("/health", get(async || "ok"))
+///     .route("/orders/{id}", get(async || "a kettle"))
+///     .route("/invoices", get(async || "all of them"));
+/// let authenticator = Authenticator::from_fn(async |_, _| {
+///     Ok(Caller::new("warehouse").with_permissions(["orders:order:*"]))
+/// });
+/// let pipeline = Pipeline::builder(())
+///     .http(router)
+///     .authenticator(authenticator)
+///     .policy(policy)
+///     .build()?;
 ///
-/// assert!(matches!(policy.rule(&Method::GET, "/health"), Rule::Public));
-/// assert!(matches!(policy.rule(&Method::GET, "/orders/{id}"), Rule::Needs(_)));
-/// assert!(matches!(policy.rule(&Method::DELETE, "/orders/{id}"), Rule::Unlisted));
-/// assert!(policy.source_allowed("orders", "arn:aws:sqs:eu-west-1:123456789012:orders-dev"));
+/// assert_eq!(testing::rest_get("/health").send(&pipeline).await?.status().unwrap(), 200);
+/// assert_eq!(testing::rest_get("/orders/7").send(&pipeline).await?.status().unwrap(), 200);
+/// // The route is not listed.
+/// assert_eq!(testing::rest_get("/invoices").send(&pipeline).await?.status().unwrap(), 403);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct AccessPolicy {
-    /// Sorted by shape and method, so that a look-up is a binary search without allocation.
-    routes: Vec<Route>,
+    routes: Routes,
     sources: Vec<(Box<str>, SourcePattern)>,
     faults: Vec<AccessPolicyFault>,
 }
 
-/// What the policy says of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule<'a> {
-    /// Anyone may call it, with or without a token.
-    Public,
-    /// The caller must be known and allowed to do this.
-    Needs(&'a Permission),
-    /// It is not in the table: nobody may call it.
-    Unlisted,
-}
-
-/// What is wrong with an entry of a policy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccessPolicyFault {
-    /// The permission is malformed.
-    #[error("the policy of {method} {path}: {source}")]
-    Permission {
-        /// The route's method.
-        method: Method,
-        /// The route's path.
-        path: String,
-        /// What was expected and what came.
-        source: PermissionError,
-    },
-    /// The path is not one that a router knows.
-    #[error("expected a path that begins with / in the policy of {method}, got {path:?}")]
-    Path {
-        /// The route's method.
-        method: Method,
-        /// What came.
-        path: String,
-    },
-    /// The route is in the table already.
-    #[error("the policy lists {method} {path} twice")]
-    Duplicate {
-        /// The route's method.
-        method: Method,
-        /// The route's path.
-        path: String,
-    },
-    /// The pattern is not an ARN's.
-    #[error(
-        "expected arn:partition:service:region:account:resource for the route {route:?}, got {pattern:?}"
-    )]
-    Source {
-        /// The route's name.
-        route: String,
-        /// What came.
-        pattern: String,
-    },
-}
-
 impl AccessPolicy {
-    /// An empty policy, which permits nothing.
+    /// An empty policy, which allows no HTTP request.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets callers with this permission call the route.
+    /// Lets callers with this permission (`service:resource:action`) call the route.
     #[must_use]
     pub fn allow(mut self, method: Method, path: &str, permission: &str) -> Self {
         match Permission::new(permission) {
             Ok(permission) => self.list(method, path, Some(permission)),
-            Err(source) => {
-                self.faults.push(AccessPolicyFault::Permission {
-                    method,
-                    path: path.to_owned(),
-                    source,
-                });
-            }
+            Err(source) => self.faults.push(AccessPolicyFault::Permission {
+                method,
+                path: path.to_owned(),
+                source,
+            }),
         }
         self
     }
 
-    /// Lets anyone call the route.
+    /// Lets anyone call the route, without a token too.
     #[must_use]
     pub fn public(mut self, method: Method, path: &str) -> Self {
         self.list(method, path, None);
         self
     }
 
-    /// Lets the route (of a queue, a bucket, a topic, …) take events from no other sources than those
-    /// that match; without an entry of its own a route takes them from wherever its name fits, as the
-    /// rights of the function's role and of the source have it.
+    /// Lets the route of a queue, bucket, topic or stream take records only from sources whose ARN
+    /// matches the pattern. Call it again for further sources.
     ///
-    /// Every part of the ARN is compared with its counterpart. `*` stands for any characters within
-    /// one part. Routes of EventBridge cannot be restricted: who sends an event writes its ARNs.
+    /// Each of the six parts of the ARN is compared by itself; `*` matches any characters within one
+    /// part. A route without an entry takes records from every source that its name matches and that
+    /// AWS lets invoke the function. Routes of EventBridge cannot be restricted, because whoever sends
+    /// an event writes its ARNs.
     #[must_use]
     pub fn allow_source(mut self, route: &str, pattern: &str) -> Self {
         match SourcePattern::new(pattern) {
@@ -142,83 +106,37 @@ impl AccessPolicy {
         self
     }
 
-    /// What the policy says of `method` on the route that the router matched.
-    #[must_use]
-    pub fn rule(&self, method: &Method, matched_path: &str) -> Rule<'_> {
-        let listed = self.find(method, matched_path).or_else(|missing| match *method {
-            Method::HEAD => self.find(&Method::GET, matched_path),
-            _ => Err(missing),
-        });
-        match listed.ok().and_then(|place| self.routes.get(place)) {
-            Some(Route { permission: Some(permission), .. }) => Rule::Needs(permission),
-            Some(Route { permission: None, .. }) => Rule::Public,
-            None => Rule::Unlisted,
+    /// What the policy says about `method` on the route that the router matched.
+    pub(crate) fn rule(&self, method: &Method, matched_path: &str) -> Rule<'_> {
+        match self.routes.rule(method, matched_path) {
+            Rule::Unlisted if *method == Method::HEAD => {
+                self.routes.rule(&Method::GET, matched_path)
+            }
+            rule => rule,
         }
     }
 
-    /// Whether the route may take an event from `arn`.
-    #[must_use]
-    pub fn source_allowed(&self, route: &str, arn: &str) -> bool {
+    /// Whether the route may take a record from `arn`.
+    pub(crate) fn source_allowed(&self, route: &str, arn: &str) -> bool {
         let mut named = self.sources.iter().filter(|(name, _)| **name == *route).peekable();
         named.peek().is_none() || named.any(|(_, pattern)| pattern.matches(arn))
     }
 
-    /// The routes that it restricts to sources.
+    /// The routes whose sources it restricts.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|(name, _)| &**name)
     }
 
-    /// Everything that is wrong with the table, at once; an entry that is wrong permits nothing.
-    #[must_use]
-    pub fn faults(&self) -> Vec<AccessPolicyFault> {
-        self.faults.clone()
+    /// Everything that is wrong with the entries. A faulty entry allows nothing.
+    pub(crate) fn faults(&self) -> Vec<AuthConfigError> {
+        self.faults.iter().cloned().map(Into::into).collect()
     }
 
     fn list(&mut self, method: Method, path: &str, permission: Option<Permission>) {
-        let path = path.to_owned();
-        if !is_route(&path) {
-            return self.faults.push(AccessPolicyFault::Path { method, path });
-        }
-        match self.find(&method, &path) {
-            Ok(_) => self.faults.push(AccessPolicyFault::Duplicate { method, path }),
-            Err(place) => self.routes.insert(place, Route { method, path, permission }),
+        if let Err(fault) = self.routes.insert(method, path, permission) {
+            self.faults.push(fault);
         }
     }
-
-    fn find(&self, method: &Method, path: &str) -> Result<usize, usize> {
-        self.routes.binary_search_by(|route| {
-            shape_order(&route.path, path).then_with(|| route.method.as_str().cmp(method.as_str()))
-        })
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Route {
-    method: Method,
-    path: String,
-    permission: Option<Permission>,
-}
-
-/// Orders paths by their segments, whatever their parameters are called.
-fn shape_order(one: &str, other: &str) -> Ordering {
-    one.split('/').map(shape).cmp(other.split('/').map(shape))
-}
-
-fn shape(segment: &str) -> (u8, &str) {
-    match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
-        Some(name) if name.starts_with('{') => (0, segment),
-        Some(name) if name.starts_with('*') => (2, ""),
-        Some(_) => (1, ""),
-        None => (0, segment),
-    }
-}
-
-fn is_route(path: &str) -> bool {
-    let mut names = BTreeSet::new();
-    path.starts_with('/')
-        && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
-        // A parameter that stands twice is one that the router refuses.
-        && path.split('/').filter(|segment| shape(segment).0 > 0).all(|segment| names.insert(segment))
 }
 
 #[cfg(test)]
@@ -312,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_with_sources_takes_from_no_others() {
+    fn a_route_with_sources_accepts_no_others() {
         let policy =
             AccessPolicy::new().allow_source("orders", "arn:aws:sqs:*:123456789012:orders*");
         let arn = "arn:aws:sqs:eu-west-1:123456789012:orders";

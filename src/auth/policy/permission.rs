@@ -1,54 +1,35 @@
-//! Activities, and the patterns by which they are granted.
+//! Permissions, and the patterns that grant them.
 
 use std::fmt;
 
-/// What was expected of an [`Permission`] or an [`PermissionPattern`].
+/// Why text is not a [`Permission`] or a [`PermissionPattern`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got:?}")]
-pub struct PermissionError {
+pub(crate) struct PermissionError {
     expected: &'static str,
     got: String,
 }
 
 impl PermissionError {
     fn new(expected: &'static str, got: &str) -> Self {
-        // Enough of it to be found again, not a megabyte of it.
+        // Enough to recognise it, however long it is.
         Self { expected, got: got.chars().take(80).collect() }
     }
 }
 
-/// What a caller must be allowed to do: `service:resource:action`, each of them named.
-///
-/// # Examples
-///
-/// ```
-/// use funcify::auth::Permission;
-///
-/// assert!(Permission::new("orders:order:read").is_ok());
-/// assert!(Permission::new("orders:*:read").is_err(), "a requirement names one permission");
-/// ```
+/// What a route needs: `service:resource:action`, each of them a name.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Permission(Box<str>);
+pub(crate) struct Permission(Box<str>);
 
 impl Permission {
-    /// Checks `permission`.
-    ///
-    /// # Errors
-    ///
-    /// [`PermissionError`] unless it is three segments of `A-Z a-z 0-9 _ . -`.
-    pub fn new(permission: impl AsRef<str>) -> Result<Self, PermissionError> {
+    /// Parses three names of `A-Z a-z 0-9 _ . -`.
+    pub(crate) fn new(permission: impl AsRef<str>) -> Result<Self, PermissionError> {
         let permission = permission.as_ref();
         if permission.split(':').count() == 3 && permission.split(':').all(is_name) {
             Ok(Self(permission.into()))
         } else {
             Err(PermissionError::new("service:resource:action", permission))
         }
-    }
-
-    /// The permission as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -64,35 +45,20 @@ impl fmt::Debug for Permission {
     }
 }
 
-/// What a caller was granted: permissions, with `*` for one whole segment and a last `**` for the
-/// rest.
+/// What a caller was granted: permissions, with `*` for one whole segment and `**` at the end for all
+/// that remain.
 ///
-/// Every segment is compared, and nothing is compared in part: `orders:*:read` grants reading
-/// anything of `orders` and nothing of `orders-archive`.
-///
-/// # Examples
-///
-/// ```
-/// use funcify::auth::{Permission, PermissionPattern};
-///
-/// let granted = PermissionPattern::new("orders:**")?;
-/// assert!(granted.grants(&Permission::new("orders:order:read")?));
-/// assert!(!granted.grants(&Permission::new("stock:item:read")?));
-/// # Ok::<(), funcify::auth::PermissionError>(())
-/// ```
+/// Segments are compared whole: `orders:*:read` grants reading anything of `orders` and nothing of
+/// `orders-archive`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PermissionPattern(Box<str>);
+pub(crate) struct PermissionPattern(Box<str>);
 
 impl PermissionPattern {
-    /// Checks `pattern`.
-    ///
-    /// # Errors
-    ///
-    /// [`PermissionError`] unless it is three segments, each a name or `*`, or fewer that end in `**`.
-    pub fn new(pattern: impl AsRef<str>) -> Result<Self, PermissionError> {
+    /// Parses three segments, each a name or `*`, or fewer with `**` at the end.
+    pub(crate) fn new(pattern: impl AsRef<str>) -> Result<Self, PermissionError> {
         let pattern = pattern.as_ref();
         let (leading, count) = match pattern.strip_suffix("**") {
-            // What stands before the `**`: nothing, or segments that each end in a colon.
+            // Before `**` comes nothing, or segments that each end in a colon.
             Some("") => return Ok(Self(pattern.into())),
             Some(leading) => (leading.strip_suffix(':').unwrap_or("**"), 1..=2),
             None => (pattern, 3..=3),
@@ -105,9 +71,8 @@ impl PermissionPattern {
         }
     }
 
-    /// Whether a caller who was granted this may do `permission`.
-    #[must_use]
-    pub fn grants(&self, permission: &Permission) -> bool {
+    /// Whether a caller who was granted this has `permission`.
+    pub(crate) fn grants(&self, permission: &Permission) -> bool {
         let mut needed = permission.0.split(':');
         for granted in self.0.split(':') {
             match needed.next() {
@@ -118,12 +83,6 @@ impl PermissionPattern {
         }
         needed.next().is_none()
     }
-
-    /// The pattern as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Debug for PermissionPattern {
@@ -132,6 +91,7 @@ impl fmt::Debug for PermissionPattern {
     }
 }
 
+/// Whether a segment is a name: 1 to 64 characters.
 fn is_name(segment: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     (1..=64).contains(&segment.len()) && segment.bytes().all(legal)
@@ -147,7 +107,7 @@ mod tests {
         PermissionPattern::new(pattern).is_ok_and(|pattern| pattern.grants(&permission))
     }
 
-    /// Everything that the ancestor granted and must not have, and what must be granted.
+    /// What must be granted, and what must not: among it all that pyfuncify grants by mistake.
     const TABLE: &[(&str, &str, bool)] = &[
         ("orders:order:read", "orders:order:read", true),
         ("*:order:read", "orders:order:read", true),
@@ -168,7 +128,7 @@ mod tests {
         ("ORDERS:order:read", "orders:order:read", false),
         ("stock:**", "orders:order:read", false),
         ("orders:item:**", "orders:order:read", false),
-        // No pattern at all, so they grant nothing.
+        // These are not patterns, so they grant nothing.
         ("", "orders:order:read", false),
         ("*", "orders:order:read", false),
         ("*:*", "orders:order:read", false),
@@ -193,9 +153,9 @@ mod tests {
         }
     }
 
-    /// Negative mutants: each is caught by the same table.
+    /// Mutants: the same table catches each of them.
     #[test]
-    fn the_table_catches_a_comparison_that_leaves_something_out() {
+    fn the_table_catches_a_comparison_that_omits_a_part() {
         type Grants = fn(&str, &str) -> bool;
         let mutants: [(&str, Grants); 3] = [
             ("the service is not compared", |pattern, permission| {
@@ -221,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_names_exactly_one_activity() {
+    fn a_permission_has_no_wildcard() {
         for wrong in ["", "a", "a:b", "a:b:c:d", "a:b:*", "a:**", "a::c", "a:b:c ", "a:b:ü"] {
             assert!(Permission::new(wrong).is_err(), "{wrong}");
         }
@@ -234,9 +194,9 @@ mod tests {
     }
 
     proptest! {
-        /// A grant with n literal segments opens only what shares all n of them, at their places.
+        /// A pattern grants only permissions that have all its literal segments in their positions.
         #[test]
-        fn a_narrow_grant_never_opens_a_broader_context(
+        fn a_pattern_grants_only_what_has_all_its_literals(
             granted in segments(), needed in segments(), wild in prop::collection::vec(prop::bool::ANY, 3),
         ) {
             let pattern: Vec<&str> = granted.iter().zip(&wild)
@@ -247,7 +207,7 @@ mod tests {
 
         /// A longer pattern never grants what its shorter, broader form does not.
         #[test]
-        fn the_rest_is_the_union_of_all_its_narrower_grants(granted in segments(), needed in segments()) {
+        fn a_shorter_pattern_grants_all_that_a_longer_one_grants(granted in segments(), needed in segments()) {
             let broad = format!("{}:**", granted[0]);
             let narrow = format!("{}:{}:**", granted[0], granted[1]);
             let (needed_text, exact) = (needed.join(":"), granted.join(":"));

@@ -1,10 +1,10 @@
-//! The sources, by Amazon Resource Name, from which a route takes its events.
+//! The sources, by Amazon Resource Name (ARN), from which a route takes records.
 
-/// A pattern of an ARN: each of its six parts is compared with its counterpart.
+/// A pattern for ARNs: each of the six parts is compared by itself.
 ///
-/// `*` stands for any characters within one part, and never reaches over into the next: an open
-/// account is written, not slipped into. The sixth part, the resource, may itself hold colons and
-/// slashes; there `*` stands for them too.
+/// `*` matches any characters within one part and never a colon between parts, so that a pattern which
+/// names an account cannot match another one. The sixth part, the resource, may contain colons and
+/// slashes; there `*` matches them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourcePattern(Box<str>);
 
@@ -23,7 +23,7 @@ impl SourcePattern {
     }
 }
 
-/// `arn:partition:service:region:account:resource`; only the resource may hold more colons.
+/// `arn:partition:service:region:account:resource`; only the resource may contain colons.
 fn parts(arn: &str) -> impl Iterator<Item = &str> {
     arn.splitn(6, ':')
 }
@@ -31,7 +31,7 @@ fn parts(arn: &str) -> impl Iterator<Item = &str> {
 fn part_matches(pattern: &str, part: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == part };
     let Some(mut left) = part.strip_prefix(first) else { return false };
-    // Each literal takes its first place: if the pattern matches at all, it matches like that.
+    // Take the first match of each literal: if any choice matches the rest, this one does.
     let mut literals: Vec<&str> = rest.split('*').collect();
     let last = literals.pop().unwrap_or_default();
     for literal in literals {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_of_an_arn_is_compared_with_its_counterpart() {
+    fn each_part_of_an_arn_is_compared_by_itself() {
         let queue = "arn:aws:sqs:eu-west-1:123456789012:orders";
         let stream =
             "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2024-01-01T00:00:00.000";
@@ -85,7 +85,7 @@ mod tests {
                 "arn:aws:sqs:eu-west-1:123456789012:reorders",
                 false,
             ),
-            // A wildcard does not reach over a colon: the foreign account stays foreign.
+            // A wildcard does not match a colon between parts, so another account never matches.
             ("arn:aws:sqs:*:orders", "arn:aws:sqs:eu-west-1:123456789012:orders", false),
             (
                 "arn:aws:sqs:*:123456789012:orders",
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_arn_is_no_pattern() {
+    fn text_without_the_parts_of_an_arn_is_not_a_pattern() {
         for wrong in [
             "",
             "*",

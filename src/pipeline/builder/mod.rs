@@ -1,28 +1,33 @@
+pub(super) mod error;
+mod faults;
 mod sources;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use funcify_core::Deadline;
+use futures_util::future::BoxFuture;
 
 use crate::auth::authenticator::{Authenticator, Identify};
 use crate::auth::policy::AccessPolicy;
-use crate::pipeline::admission::AdmissionLayer;
-use crate::pipeline::records::routes::{
-    BoxFuture, Call, EventRoute, RecordRoutes, Routes, S3RouteKey,
-};
-use crate::pipeline::service::{Rules, Step};
-use crate::pipeline::{BuildError, Fault, Invocation, Pipeline, Unmatched};
+use crate::pipeline::Invocation;
+use crate::pipeline::builder::error::{BuildError, Fault};
+use crate::pipeline::http::admission::AdmissionLayer;
+use crate::pipeline::records::routes::RecordRoutes;
+use crate::pipeline::rules::{Rules, Step};
+use crate::pipeline::service::Pipeline;
 use crate::problem::Problem;
 use crate::stores::Stores;
 
-/// The routes and rules of a function; made by [`Pipeline::builder`].
+/// Describes a function: its routes, and the rules that events pass before a handler.
+///
+/// [`Pipeline::builder`] makes one. The order of the calls does not matter.
 ///
 /// # Examples
 ///
 /// ```
 /// use axum::{Router, extract::State, routing::get};
-/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, via_s3};
+/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, route, via_s3};
 ///
 /// async fn on_upload(object: S3Object) -> Result<(), Problem> {
 ///     println!("{}", object.key);
@@ -38,8 +43,7 @@ use crate::stores::Stores;
 /// let pipeline = Pipeline::builder("shop")
 ///     .http(router)
 ///     .s3("uploads", on_upload)
-///     .sqs("orders", on_order)
-///     .concurrency(4)
+///     .sqs("orders", route(on_order).concurrency(4))
 ///     .sqs("uploads-*", via_s3(on_upload))
 ///     .build();
 /// assert!(pipeline.is_ok());
@@ -50,106 +54,101 @@ pub struct PipelineBuilder<App> {
     stores: Option<Stores>,
     router: Option<Router<App>>,
     routes: RecordRoutes,
-    events: Vec<EventRoute>,
-    s3_route_key: Option<S3RouteKey>,
-    unmatched: Option<Call<Unmatched>>,
     guard: Option<Step>,
     params: Option<Step>,
     authenticator: Option<Box<dyn Identify>>,
     policy: Option<AccessPolicy>,
     margin: Duration,
-    last: Option<Last>,
     faults: Vec<Fault>,
 }
 
-/// The route that options are meant for.
-#[derive(Clone, Copy)]
-enum Last {
-    Sqs,
-    DynamoDb,
-    Kinesis,
-    Other,
-}
-
-impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
-    pub(crate) fn new(app: App) -> Self {
-        Self {
+impl Pipeline {
+    /// Starts the description of a pipeline. All handlers share `app`, which is also axum's state.
+    pub fn builder<App: Clone + Send + Sync + 'static>(app: App) -> PipelineBuilder<App> {
+        PipelineBuilder {
             app,
             stores: None,
             router: None,
             routes: RecordRoutes::default(),
-            events: Vec::new(),
-            s3_route_key: None,
-            unmatched: None,
             guard: None,
             params: None,
             authenticator: None,
             policy: None,
             margin: Deadline::WORK_MARGIN,
-            last: None,
             faults: Vec::new(),
         }
     }
+}
 
-    /// Hands the configured backend to handlers: [`Invocation::stores`].
-    pub fn backend(mut self, stores: Stores) -> Self {
-        self.once("backend", self.stores.is_some());
+impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
+    /// Gives the pipeline the stores of the function.
+    ///
+    /// The authenticator keeps the circuits of its own calls in them, so that the fleet shares those
+    /// circuits.
+    pub fn stores(mut self, stores: Stores) -> Self {
+        self.reject_second("stores", self.stores.is_some());
         self.stores = Some(stores);
         self
     }
 
-    /// Routes HTTP events by an axum router: API Gateway, function URLs, ALB, VPC Lattice.
+    /// Routes HTTP events with an axum router: API Gateway, function URLs, ALB, VPC Lattice.
     ///
-    /// WebSocket events are a POST to the route's key: `/$connect`, `/$disconnect`, `/$default`,
-    /// `/send`.
+    /// A WebSocket event is a POST to its route key: `/$connect`, `/$disconnect`, `/$default`, `/send`.
     pub fn http(mut self, router: Router<App>) -> Self {
-        self.once("http", self.router.is_some());
+        self.reject_second("http", self.router.is_some());
         self.router = Some(router);
-        self.last = Some(Last::Other);
         self
     }
 
-    /// Runs before anything else of yours, and may refuse.
+    /// Runs before all other code of yours, for every event. An error refuses the event.
+    ///
+    /// An error with a status of 5xx counts as a failure of the function, and not as a refusal.
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
     where
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
     {
-        self.once("guard", self.guard.is_some());
+        self.reject_second("guard", self.guard.is_some());
         self.guard = Some(step(guard));
         self
     }
 
-    /// Runs after the guard, reads what handlers need, and may refuse.
+    /// Runs after the guard. It reads what your handlers need and
+    /// [attaches](Invocation::attach) it to the invocation. An error refuses the event.
+    ///
+    /// An error with a status of 5xx counts as a failure of the function, and not as a refusal.
     pub fn params<F, Fut>(mut self, params: F) -> Self
     where
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
     {
-        self.once("params", self.params.is_some());
+        self.reject_second("params", self.params.is_some());
         self.params = Some(step(params));
         self
     }
 
-    /// Finds out who is calling, if a policy or a handler asks.
+    /// Identifies the caller, once for each event and only if the policy or a handler asks.
     pub fn authenticator(mut self, authenticator: Authenticator) -> Self {
-        self.once("authenticator", self.authenticator.is_some());
+        self.reject_second("authenticator", self.authenticator.is_some());
         self.authenticator = Some(Box::new(authenticator));
         self
     }
 
-    /// Says who may do what: HTTP routes that it does not list are refused, and routes for which it
-    /// names sources take from no others. Without a policy everything is allowed.
+    /// Decides what each caller may do.
     ///
-    /// The router's fallback cannot be listed: under a policy, what no route takes is answered 404
-    /// without it.
+    /// An HTTP route that the policy does not list is refused. A route for which the policy names
+    /// sources accepts events from no other source. Without a policy everything is allowed.
+    ///
+    /// A policy cannot list the router's fallback. Under a policy, a path without a route is answered
+    /// with 404, and the fallback does not run.
     pub fn policy(mut self, policy: AccessPolicy) -> Self {
-        self.once("policy", self.policy.is_some());
+        self.reject_second("policy", self.policy.is_some());
         self.policy = Some(policy);
         self
     }
 
-    /// Leaves Lambda more or less time than [`Deadline::WORK_MARGIN`] at the end of an invocation.
+    /// Sets how long before the end of the invocation its work ends: [`Deadline::WORK_MARGIN`] unless
+    /// you set it.
     pub fn deadline_margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
@@ -159,19 +158,24 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with every fault at once.
-    pub fn build(self) -> Result<Pipeline, BuildError> {
-        let faults = self.faults();
-        if !faults.is_empty() {
-            return Err(BuildError::new(faults));
+    /// [`BuildError`], which names every fault at once.
+    pub fn build(mut self) -> Result<Pipeline, BuildError> {
+        self.faults.extend(faults::of_routes(&self.routes));
+        self.faults.extend(faults::of_authenticator(self.authenticator.as_deref()));
+        if let Some(policy) = &self.policy {
+            let lacks_authenticator = self.authenticator.is_none() && self.router.is_some();
+            self.faults.extend(faults::of_policy(policy, &self.routes, lacks_authenticator));
         }
-        let policy = self.policy.map(Arc::new);
-        let authenticator = match (self.authenticator, &self.stores) {
+        if !self.faults.is_empty() {
+            return Err(BuildError::new(self.faults));
+        }
+        let authenticator = match (self.authenticator, self.stores) {
             (Some(authenticator), Some(stores)) => {
                 Some(authenticator.with_circuits(&stores.circuits))
             }
             (authenticator, _) => authenticator,
         };
+        let policy = self.policy.map(Arc::new);
         let app = self.app;
         let layer = AdmissionLayer(policy.clone());
         let router = self
@@ -180,48 +184,19 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         Ok(Pipeline::new(Rules {
             router,
             routes: self.routes,
-            events: self.events,
-            s3_route_key: self.s3_route_key,
-            unmatched: self.unmatched,
             guard: self.guard,
             params: self.params,
-            stores: self.stores,
             authenticator: authenticator.map(Arc::from),
             policy,
             margin: self.margin,
         }))
     }
 
-    /// A second guard would put the first out of work, and nobody would know.
-    pub(in crate::pipeline) fn once(&mut self, what: &'static str, is_there: bool) {
-        if is_there {
-            self.faults.push(Fault::Twice(what));
+    /// A second guard would silently replace the first.
+    fn reject_second(&mut self, what: &'static str, is_set: bool) {
+        if is_set {
+            self.faults.push(Fault::SetTwice(what));
         }
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = self.faults.clone();
-        let routes = &self.routes;
-        // The characters that no name of this source has.
-        let buckets: &[char] = if self.s3_route_key.is_some() { &[] } else { &[':', '.'] };
-        named("s3", &routes.s3, buckets, &mut faults);
-        named("sqs", &routes.sqs, &[':'], &mut faults);
-        named("sns", &routes.sns, &[':'], &mut faults);
-        named("eventbridge", &routes.eventbridge, &[], &mut faults);
-        named("dynamodb_stream", &routes.dynamodb, &[':'], &mut faults);
-        named("kinesis", &routes.kinesis, &[':'], &mut faults);
-        if let Some(authenticator) = &self.authenticator {
-            faults.extend(authenticator.faults().into_iter().map(Fault::Authenticator));
-        }
-        if let Some(policy) = &self.policy {
-            faults.extend(policy.faults().into_iter().map(Fault::AccessPolicy));
-            if self.authenticator.is_none() && self.router.is_some() {
-                faults.push(Fault::NoPip);
-            }
-            let unknown = policy.sources().filter(|name| !routes.has_arn_of(name));
-            faults.extend(unknown.map(|name| Fault::NoSource { name: name.to_owned() }));
-        }
-        faults
     }
 }
 
@@ -230,24 +205,7 @@ where
     F: Fn(Invocation) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
 {
-    Box::new(move |invocation| -> BoxFuture<_> { Box::pin(step(invocation)) })
-}
-
-fn named<S>(
-    source_name: &'static str,
-    routes: &Routes<S>,
-    foreign: &[char],
-    faults: &mut Vec<Fault>,
-) {
-    for name in routes.repeated() {
-        faults.push(Fault::Repeated { source_name, name: (**name).to_owned() });
-    }
-    for name in routes.names() {
-        let literal = name.strip_suffix('*').unwrap_or(name);
-        if name.is_empty() || literal.contains('*') || literal.contains(foreign) {
-            faults.push(Fault::Name { source_name, name: name.to_owned() });
-        }
-    }
+    Box::new(move |invocation| -> BoxFuture<'static, _> { Box::pin(step(invocation)) })
 }
 
 impl<App> fmt::Debug for PipelineBuilder<App> {

@@ -1,158 +1,130 @@
-//! The routes of events that are delivered rather than asked.
+//! The routes of records and of whole events.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::pipeline::builder::{Last, PipelineBuilder};
-use crate::pipeline::records::routes::{Call, EventRoute, Route, call};
-use crate::pipeline::{
-    DynamoDbRecord, Event, EventBridgeEvent, Fault, FromRecord, KinesisRecord, RecordHandler,
-    S3Object, SnsRecord, SqsRecord, Unmatched,
-};
+use crate::pipeline::builder::PipelineBuilder;
+use crate::pipeline::event::Event;
+use crate::pipeline::records::dynamodb::DynamoDbRecord;
+use crate::pipeline::records::eventbridge::EventBridgeEvent;
+use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
+use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::route::IntoRoute;
+use crate::pipeline::records::routes::EventRoute;
+use crate::pipeline::records::s3::S3Object;
+use crate::pipeline::records::sns::SnsRecord;
+use crate::pipeline::records::sqs::SqsRecord;
+use crate::pipeline::records::unmatched::Unmatched;
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
-    /// Routes objects of S3 by the bucket's name up to its first dot.
+    /// Routes S3 objects by the name of their bucket, up to its first dot.
     ///
-    /// A name may end in `*`; the longest literal wins. All objects of an event are tried, the
-    /// invocation fails if any of them did.
-    pub fn s3<R, Args>(
-        mut self,
-        bucket: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<S3Object>,
-    {
-        self.routes.s3.push(bucket, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
+    /// A name may end in `*`. The route with the longest literal name wins. The handler is called once
+    /// for each object of an event. If it fails for any object, the invocation fails.
+    pub fn s3<Args>(mut self, bucket: &str, handler: impl IntoRoute<App, S3Object, Args>) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.s3.push(bucket, call, options);
         self
     }
 
-    /// Names objects of S3 for their routes in another way than by their bucket.
+    /// Computes the name by which an S3 object is routed, in place of the bucket's name.
     pub fn s3_route_key(
         mut self,
-        token: impl Fn(&S3Object) -> String + Send + Sync + 'static,
+        key: impl Fn(&S3Object) -> String + Send + Sync + 'static,
     ) -> Self {
-        self.once("s3_route_key", self.s3_route_key.is_some());
-        self.s3_route_key = Some(Box::new(token));
+        self.reject_second("s3_route_key", self.routes.s3_route_key.is_some());
+        self.routes.s3_route_key = Some(Box::new(key));
         self
     }
 
-    /// Routes messages of SQS by the queue's name.
+    /// Routes SQS messages by the name of their queue.
     ///
-    /// The answer reports the messages that failed, so the event source mapping **must** have
-    /// `ReportBatchItemFailures`: without it every failure would be acknowledged in silence. Where
-    /// it cannot have it, say [`whole_batch`](Self::whole_batch). In a FIFO queue a failure stops
-    /// its message group.
-    pub fn sqs<R, Args>(
-        mut self,
-        queue: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<SqsRecord>,
-    {
-        self.routes.sqs.push(queue, call(self.app.clone(), handler));
-        self.last = Some(Last::Sqs);
-        self
-    }
-
-    /// Handles up to `concurrency` messages of the [`sqs`](Self::sqs) route before it at once.
-    pub fn concurrency(mut self, concurrency: usize) -> Self {
-        if concurrency == 0 {
-            self.faults.push(Fault::NoConcurrency);
-        }
-        match (self.last, self.routes.sqs.last()) {
-            (Some(Last::Sqs), Some(route)) => route.concurrency = concurrency,
-            _ => self.faults.push(Fault::Misplaced("concurrency")),
-        }
-        self
-    }
-
-    /// Fails the whole batch of the route before it if one record fails.
+    /// The output names the messages that failed. The event source mapping **must** have
+    /// `ReportBatchItemFailures`, otherwise SQS deletes the failed messages too. If the mapping cannot
+    /// have it, use [`whole_batch`](crate::pipeline::Route::whole_batch). In a FIFO queue a failure
+    /// stops the message group.
     ///
-    /// For event source mappings without `ReportBatchItemFailures`.
-    pub fn whole_batch(mut self) -> Self {
-        let set = match self.last {
-            Some(Last::Sqs) => whole(self.routes.sqs.last()),
-            Some(Last::DynamoDb) => whole(self.routes.dynamodb.last()),
-            Some(Last::Kinesis) => whole(self.routes.kinesis.last()),
-            Some(Last::Other) | None => false,
-        };
-        if !set {
-            self.faults.push(Fault::Misplaced("whole_batch"));
-        }
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::pipeline::{Message, Pipeline, Problem, route};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order {
+    ///     sku: String,
+    /// }
+    ///
+    /// async fn on_order(order: Message<Order>) -> Result<(), Problem> {
+    ///     println!("{}", order.body.sku);
+    ///     Ok(())
+    /// }
+    ///
+    /// let pipeline = Pipeline::builder(())
+    ///     .sqs("orders", on_order)
+    ///     .sqs("bulk-orders", route(on_order).concurrency(8))
+    ///     .build();
+    /// assert!(pipeline.is_ok());
+    /// ```
+    pub fn sqs<Args>(mut self, queue: &str, handler: impl IntoRoute<App, SqsRecord, Args>) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.sqs.push(queue, call, options);
         self
     }
 
-    /// Routes notifications of SNS by the topic's name.
-    pub fn sns<R, Args>(
-        mut self,
-        topic: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<SnsRecord>,
-    {
-        self.routes.sns.push(topic, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
+    /// Routes SNS notifications by the name of their topic.
+    pub fn sns<Args>(mut self, topic: &str, handler: impl IntoRoute<App, SnsRecord, Args>) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.sns.push(topic, call, options);
         self
     }
 
-    /// Routes events of EventBridge by their detail type.
-    pub fn eventbridge<R, Args>(
+    /// Routes EventBridge events by their detail type.
+    pub fn eventbridge<Args>(
         mut self,
         detail_type: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<EventBridgeEvent>,
-    {
-        self.routes.eventbridge.push(detail_type, call(self.app.clone(), handler));
-        self.last = Some(Last::Other);
+        handler: impl IntoRoute<App, EventBridgeEvent, Args>,
+    ) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.eventbridge.push(detail_type, call, options);
         self
     }
 
-    /// Routes records of a DynamoDB stream by the table's name.
+    /// Routes the records of a DynamoDB stream by the name of the table.
     ///
-    /// In order, up to the first failure, which the answer reports: the event source mapping
-    /// **must** have `ReportBatchItemFailures`, else say [`whole_batch`](Self::whole_batch).
-    pub fn dynamodb_stream<R, Args>(
+    /// Records are handled in order, up to the first failure. The output reports that failure, and the
+    /// stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If it
+    /// cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    pub fn dynamodb_stream<Args>(
         mut self,
         table: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<DynamoDbRecord>,
-    {
-        self.routes.dynamodb.push(table, call(self.app.clone(), handler));
-        self.last = Some(Last::DynamoDb);
+        handler: impl IntoRoute<App, DynamoDbRecord, Args>,
+    ) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.dynamodb.push(table, call, options);
         self
     }
 
-    /// Routes records of a Kinesis stream by the stream's name.
+    /// Routes the records of a Kinesis stream by the name of the stream.
     ///
-    /// In order, up to the first failure, which the answer reports: the event source mapping
-    /// **must** have `ReportBatchItemFailures`, else say [`whole_batch`](Self::whole_batch).
-    pub fn kinesis<R, Args>(
+    /// Records are handled in order, up to the first failure. The output reports that failure, and the
+    /// stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If it
+    /// cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    pub fn kinesis<Args>(
         mut self,
         stream: &str,
-        handler: impl RecordHandler<App, R, Args, Output = ()>,
-    ) -> Self
-    where
-        R: FromRecord<KinesisRecord>,
-    {
-        self.routes.kinesis.push(stream, call(self.app.clone(), handler));
-        self.last = Some(Last::Kinesis);
+        handler: impl IntoRoute<App, KinesisRecord, Args>,
+    ) -> Self {
+        let (call, options) = handler.into_route(self.app.clone());
+        self.routes.kinesis.push(stream, call, options);
         self
     }
 
-    /// Routes whole events by a predicate, what the handler answers is the function's answer.
+    /// Routes whole events by a predicate. The handler's result is the function's output.
     ///
-    /// For direct invocations, Cognito, Kafka, authorizers: asked in order for every event that
-    /// none of the other kinds of routes is for. `name` is for the log.
+    /// Use it for direct invocations, Cognito, Kafka and Lambda authorizers. The predicates are asked in
+    /// order, for each event that no other kind of route takes. `name` appears in the log.
     pub fn event<R, Args, T>(
         mut self,
         name: &str,
@@ -164,19 +136,19 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         T: Serialize + 'static,
     {
         let call = call(self.app.clone(), handler);
-        let answer: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
-            let output = call(invocation, event);
-            Box::pin(async move { Ok(to_raw_value(&output.await?)?) })
+        let to_json: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
+            let result = call(invocation, event);
+            Box::pin(async move { Ok(to_raw_value(&result.await?)?) })
         });
-        self.events.push(EventRoute { name: name.into(), takes: Box::new(takes), call: answer });
-        self.last = Some(Last::Other);
+        let route = EventRoute { name: name.into(), takes: Box::new(takes), call: to_json };
+        self.routes.events.push(route);
         self
     }
 
-    /// Takes what no route takes, events and records.
+    /// Takes the events and records that no route takes.
     ///
-    /// Without it they fail, as `NO_MATCHING_ROUTE`. What no HTTP route takes is for the router's
-    /// fallback.
+    /// Without it they fail with `NO_MATCHING_ROUTE`. HTTP requests without a route go to the router's
+    /// fallback instead.
     pub fn unmatched<R, Args>(
         mut self,
         handler: impl RecordHandler<App, R, Args, Output = ()>,
@@ -184,12 +156,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     where
         R: FromRecord<Unmatched>,
     {
-        self.once("unmatched", self.unmatched.is_some());
-        self.unmatched = Some(call(self.app.clone(), handler));
+        self.reject_second("unmatched", self.routes.unmatched.is_some());
+        self.routes.unmatched = Some(call(self.app.clone(), handler));
         self
     }
-}
-
-fn whole<S>(route: Option<&mut Route<S>>) -> bool {
-    route.map(|route| route.whole_batch = true).is_some()
 }

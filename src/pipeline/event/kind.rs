@@ -1,20 +1,21 @@
 use std::fmt;
 
-/// What sent an event, and what it is wrapped in.
+/// What sent an event, and which envelopes it contains.
 ///
-/// Recognised from the event's shape; never from a guess at the content of a request. Envelopes
-/// (`sqs<s3`: a message that holds an S3 notification) are named here, but opened only by a route
-/// that says so.
+/// The kind follows from the shape of the event, and never from the content of a request. `sqs<s3` is an
+/// SQS message that contains an S3 notification. Only a route made with [`via_s3`](super::via_s3) or its
+/// like opens such an envelope. `Display` writes the name that logs show.
 ///
 /// # Examples
 ///
 /// ```
 /// use funcify::pipeline::{Event, Kind};
 ///
-/// let event = Event::parse(r#"{"detail-type":"Order Placed","source":"shop","detail":{}}"#)?;
+/// let text = r#"{"detail-type":"Order Placed","source":"shop","detail":{}}"#;
+/// let event: Event = text.parse()?;
 /// assert_eq!(event.kind(), Kind::EventBridge);
 /// assert_eq!(event.kind().to_string(), "eventbridge");
-/// # Ok::<(), funcify::pipeline::EventError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -35,42 +36,40 @@ pub enum Kind {
     VpcLatticeV1,
     /// VPC Lattice, event structure version 2.
     VpcLatticeV2,
-    /// A request to decide about a request: never routed as one.
+    /// A question of API Gateway to a Lambda authorizer. It is never routed as a request.
     Authorizer,
     /// Notifications of S3.
     S3,
-    /// The message that S3 sends when notifications are set up.
+    /// The message that S3 sends when somebody configures notifications.
     S3TestEvent,
     /// Messages of an SQS queue.
     Sqs,
-    /// SQS messages that hold S3 notifications.
+    /// SQS messages that contain S3 notifications.
     SqsS3,
-    /// SQS messages that hold SNS notifications.
+    /// SQS messages that contain SNS notifications.
     SqsSns,
-    /// SQS messages that hold SNS notifications that hold S3 notifications.
+    /// SQS messages that contain SNS notifications that contain S3 notifications.
     SqsSnsS3,
-    /// SQS messages that hold EventBridge events.
+    /// SQS messages that contain EventBridge events.
     SqsEventBridge,
     /// Notifications of an SNS topic.
     Sns,
-    /// SNS notifications that hold S3 notifications.
+    /// SNS notifications that contain S3 notifications.
     SnsS3,
     /// An event of an EventBridge bus or schedule.
     EventBridge,
-    /// What S3 tells through EventBridge.
+    /// An S3 event of the default EventBridge bus.
     EventBridgeS3,
     /// Records of a DynamoDB stream.
     DynamoDbStream,
     /// Records of a Kinesis stream.
     Kinesis,
-    /// Anything else: a direct invocation, Cognito, Kafka.
+    /// Any other event: a direct invocation, Cognito, Kafka.
     Unknown,
 }
 
 impl Kind {
-    /// The name that logs and commands show.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::RestV1 => "apigw-rest-v1",
             Self::HttpV1Payload => "apigw-http-v1-payload",
@@ -98,9 +97,8 @@ impl Kind {
         }
     }
 
-    /// Whether an HTTP router answers it.
-    #[must_use]
-    pub const fn is_http(self) -> bool {
+    /// Whether an event of this kind is an HTTP request.
+    pub(crate) const fn is_http(self) -> bool {
         matches!(
             self,
             Self::RestV1
@@ -117,6 +115,6 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }

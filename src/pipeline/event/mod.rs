@@ -1,43 +1,47 @@
-mod kind;
+pub(crate) mod error;
+pub(crate) mod kind;
 pub(crate) mod recognise;
 
 use std::{
-    borrow::Cow,
     fmt,
+    str::FromStr,
     sync::{Arc, OnceLock},
 };
 
-use axum::Json;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
-use serde::de::DeserializeOwned;
+use http::Request;
 use serde_json::value::RawValue;
 
-use crate::json::JsonError;
+use crate::json::limits::{MAX_DEPTH, is_within_limits};
 use crate::json::scan::members;
-use crate::json::text::{MAX_DEPTH, is_bearable, string};
-use crate::pipeline::FromRecord;
-use crate::pipeline::event::recognise::{Context, Recognised, recognise};
-use crate::pipeline::http::request::{Parts, RequestError};
-use crate::problem::Problem;
+use crate::pipeline::event::error::EventError;
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::recognise::{Context, Recognised, Top, recognise};
+use crate::pipeline::http::request::{RequestError, request};
 
-pub use kind::Kind;
-
-/// What Lambda handed over: its text, recognised once.
+/// An event of Lambda: its text, and what sent it.
 ///
-/// Cheap to clone. Everything in it is read from the text when it is asked for, so that nothing of
-/// the event is lost: [`text`](Self::text) is the event as it came.
+/// It is cheap to clone. Nothing of the event is lost: [`text`](Self::text) is the event as it was
+/// delivered. The pipeline makes the event; to read one yourself, parse its text.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{pipeline::Kind, testing};
+/// use funcify::pipeline::{Event, Kind};
 ///
-/// let event = testing::rest_get("/orders/a%20b").query("page", "2").event();
-/// assert_eq!(event.kind(), Kind::RestV1);
-/// assert_eq!(event.path().as_deref(), Some("/orders/a b"));
-/// assert_eq!(event.raw_path().as_deref(), Some("/orders/a%20b"));
-/// assert_eq!(event.query(), Some("page=2"));
+/// let event: Event = r#"{
+///     "version": "2.0",
+///     "rawPath": "/orders/a%20b",
+///     "rawQueryString": "page=2",
+///     "headers": { "x-tenant": "acme" },
+///     "requestContext": { "http": { "method": "GET" } }
+/// }"#
+/// .parse()?;
+/// assert_eq!(event.kind(), Kind::HttpV2);
+/// let request = event.http().expect("an HTTP event");
+/// assert_eq!(request.uri(), "/orders/a%20b?page=2");
+/// assert_eq!(request.headers()["x-tenant"], "acme");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Event(Arc<Inner>);
@@ -45,174 +49,116 @@ pub struct Event(Arc<Inner>);
 struct Inner {
     text: Box<RawValue>,
     recognised: Recognised,
-    parts: OnceLock<Option<Parts>>,
-}
-
-/// Why an event was refused before it had a kind.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventError {
-    /// It is no JSON, or a member that funcify reads stands there twice.
-    #[error("expected a JSON event")]
-    Json(#[source] JsonError),
-    /// It is deeper than 32 levels or has more than 10,000 values. Each record of a batch may have
-    /// as many, and the item in a stream of DynamoDB the 32 levels that DynamoDB itself allows.
-    #[error("expected an event of at most 32 levels and 10,000 values")]
-    TooLarge,
-}
-
-impl From<serde_json::Error> for EventError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Json(error.into())
-    }
+    request: OnceLock<Option<Request<Bytes>>>,
 }
 
 impl Event {
-    /// Recognises an event by its top-level members.
-    ///
-    /// # Errors
-    ///
-    /// [`EventError`] if it is too deep or too large, or contradicts itself. An event of an
-    /// unheard-of shape is no error but [`Kind::Unknown`].
-    pub fn recognise(text: Box<RawValue>) -> Result<Self, EventError> {
-        let recognised = recognise(text.get())?;
-        if !recognised.is_bearable && !is_bearable_batch(text.get(), &recognised) {
-            return Err(EventError::TooLarge);
-        }
-        Ok(Self(Arc::new(Inner { text, recognised, parts: OnceLock::new() })))
-    }
-
-    /// Recognises an event given as text.
-    ///
-    /// # Errors
-    ///
-    /// As [`recognise`](Self::recognise), or if it is no JSON.
-    pub fn parse(text: &str) -> Result<Self, EventError> {
-        Self::recognise(serde_json::from_str(text)?)
-    }
-
-    /// What sent it.
+    /// What sent the event, and which envelopes it contains.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.recognised.kind
     }
 
-    /// The event as it came.
+    /// The event as it was delivered.
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.text.get()
+    }
+
+    /// The HTTP request of the event, as your router gets it. `None` if the event is not HTTP, or makes
+    /// no valid request.
+    ///
+    /// The path is without the stage and encoded in one canonical way. The body is decoded if it was
+    /// base64. A WebSocket event is a POST to its route key.
+    #[must_use]
+    pub fn http(&self) -> Option<&Request<Bytes>> {
+        let request = self.0.request.get_or_init(|| {
+            if !self.kind().is_http() {
+                return None;
+            }
+            // The request's headers and body are slices that keep the text alive. They need a text of
+            // their own: slices of this event, kept in this event, would never be dropped.
+            let own = Self::try_from(self.0.text.clone()).ok()?;
+            own.request().ok()
+        });
+        request.as_ref()
+    }
+
+    /// The statement of the source's own authorizer about the caller, as JSON. `None` if the source has
+    /// no authorizer: only API Gateway and function URLs have one.
+    #[must_use]
+    pub fn authorizer(&self) -> Option<&RawValue> {
+        let have_authorizers =
+            [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
+        if !have_authorizers.contains(&self.kind()) {
+            return None;
+        }
+        serde_json::from_str(self.context(Context::Authorizer)?).ok()
+    }
+
+    /// The identity that signed the request, if IAM authorised it and the payload format is 1.0. Then
+    /// `requestContext.identity` has a `userArn`.
+    pub(crate) fn signer(&self) -> Option<&RawValue> {
+        let have_payload_1 = [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket];
+        if !have_payload_1.contains(&self.kind()) {
+            return None;
+        }
+        let identity = self.context(Context::Identity)?;
+        let [arn] = members(identity, |member| (member == "userArn").then_some(0)).ok()?;
+        arn?;
+        serde_json::from_str(identity).ok()
+    }
+
+    /// A new request of this event.
+    pub(crate) fn request(&self) -> Result<Request<Bytes>, RequestError> {
+        request(self.text(), &self.0.recognised, &Bytes::from_owner(self.clone()))
     }
 
     pub(crate) fn raw(&self) -> &RawValue {
         &self.0.text
     }
 
-    /// The request's method; `None` if it is no HTTP event, or not one that makes a request.
-    #[must_use]
-    pub fn method(&self) -> Option<&Method> {
-        self.parts().map(|parts| &parts.method)
+    /// The records of a batch, as JSON.
+    pub(crate) fn records(&self) -> Option<&str> {
+        self.top(Top::Records)
     }
 
-    /// The request's path, decoded once, without the stage.
-    #[must_use]
-    pub fn path(&self) -> Option<Cow<'_, str>> {
-        let path = self.parts()?.uri.path();
-        percent_encoding::percent_decode_str(path).decode_utf8().ok()
+    /// One record of a batch.
+    pub(crate) fn record(&self, index: usize) -> Option<&RawValue> {
+        let records: Vec<&RawValue> = serde_json::from_str(self.records()?).ok()?;
+        records.get(index).copied()
     }
 
-    /// The request's path as the source wrote it.
-    #[must_use]
-    pub fn raw_path(&self) -> Option<Cow<'_, str>> {
-        string(self.0.recognised.path_member(self.text())?)
+    pub(crate) fn top(&self, member: Top) -> Option<&str> {
+        self.0.recognised.top(self.text(), member)
     }
 
-    /// The request's query, encoded, without the question mark.
-    #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.parts()?.uri.query()
-    }
-
-    /// The request's headers, cookies included.
-    #[must_use]
-    pub fn headers(&self) -> Option<&HeaderMap> {
-        self.parts().map(|parts| &parts.headers)
-    }
-
-    /// The request's body, decoded if it came as base64.
-    #[must_use]
-    pub fn body(&self) -> Option<&Bytes> {
-        self.parts().map(|parts| &parts.body)
-    }
-
-    /// The records of a batch, as they came; empty if it is none.
-    #[must_use]
-    pub fn records(&self) -> Vec<&RawValue> {
-        let records = self.0.recognised.records(self.text()).unwrap_or("[]");
-        serde_json::from_str(records).unwrap_or_default()
-    }
-
-    /// What the authorizer of API Gateway, or of a function URL, said about the caller; of no other
-    /// source.
-    #[must_use]
-    pub fn authorizer(&self) -> Option<&RawValue> {
-        let authorizers =
-            [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
-        if !authorizers.contains(&self.kind()) {
-            return None;
-        }
-        serde_json::from_str(self.0.recognised.authorizer(self.text())?).ok()
-    }
-
-    /// Who signed the request, where IAM authorises it and the payload is 1.0: then
-    /// `requestContext.identity` has a `userArn`.
-    pub(crate) fn signer(&self) -> Option<&RawValue> {
-        let payload_1 = [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket];
-        if !payload_1.contains(&self.kind()) {
-            return None;
-        }
-        let identity = self.0.recognised.context(self.text(), Context::Identity)?;
-        let [arn] = members(identity, |member| (member == "userArn").then_some(0)).ok()?;
-        arn?;
-        serde_json::from_str(identity).ok()
-    }
-
-    /// The request that this event makes.
-    pub(crate) fn request(&self) -> Result<Parts, RequestError> {
-        Parts::of(self)
-    }
-
-    pub(crate) fn recognised(&self) -> &Recognised {
-        &self.0.recognised
-    }
-
-    /// The whole text, to cut shared slices from.
-    pub(crate) fn shared(&self) -> Bytes {
-        Bytes::from_owner(self.clone())
-    }
-
-    /// Read a second time only for those who look at the event itself: the router has its own.
-    fn parts(&self) -> Option<&Parts> {
-        let parts = self.0.parts.get_or_init(|| {
-            // The parts' slices hold on to the text. Held by the event itself they must have a
-            // text of their own, or neither would ever be dropped.
-            let own = Self::recognise(self.0.text.clone()).ok()?;
-            own.request().ok()
-        });
-        parts.as_ref()
+    fn context(&self, member: Context) -> Option<&str> {
+        self.0.recognised.context(self.text(), member)
     }
 }
 
-impl FromRecord<Self> for Event {
-    fn from_record(event: Self) -> Result<Self, Problem> {
-        Ok(event)
+/// Recognises an event by its top-level members.
+///
+/// Fails if the event is too large, or if a member that may be there only once is there twice. An event
+/// of an unknown shape is not an error: its kind is [`Kind::Unknown`].
+impl TryFrom<Box<RawValue>> for Event {
+    type Error = EventError;
+
+    fn try_from(text: Box<RawValue>) -> Result<Self, EventError> {
+        let recognised = recognise(text.get())?;
+        if !recognised.is_within_limits && !is_batch_within_limits(text.get(), &recognised) {
+            return Err(EventError::TooLarge);
+        }
+        Ok(Self(Arc::new(Inner { text, recognised, request: OnceLock::new() })))
     }
 }
 
-impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
-    fn from_record(event: Event) -> Result<Self, Problem> {
-        let parsed = serde_json::from_str(event.text());
-        let expected = || Problem::bad_request("expected another event");
-        parsed.map(Json).map_err(|error| expected().caused_by(&error))
+impl FromStr for Event {
+    type Err = EventError;
+
+    fn from_str(text: &str) -> Result<Self, EventError> {
+        Self::try_from(serde_json::from_str::<Box<RawValue>>(text)?)
     }
 }
 
@@ -223,15 +169,18 @@ impl AsRef<[u8]> for Event {
 }
 
 impl fmt::Debug for Event {
-    /// The kind alone: the text may hold what nobody should read in a log.
+    /// Shows the kind only. The text may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
     }
 }
 
-/// Whether a batch is too large as a whole only: Lambda hands over up to 10,000 records at once.
-fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
-    /// A record's own levels, and two for each of the 32 of an item (`{"M":{"name":…}}`).
+/// Whether each record of a batch is within the limits. A whole batch may exceed them, since Lambda
+/// delivers up to 10,000 records at once.
+fn is_batch_within_limits(text: &str, recognised: &Recognised) -> bool {
+    /// The levels of a record itself, and two for each of the 32 levels of an item, which DynamoDB
+    /// writes as `{"M":{"name":…}}`. Source of the 32: "Naming rules and data types" in the DynamoDB
+    /// developer guide.
     const STREAM_DEPTH: usize = 72;
 
     let max_depth = match recognised.kind {
@@ -241,12 +190,14 @@ fn is_bearable_batch(text: &str, recognised: &Recognised) -> bool {
         | Kind::SqsS3
         | Kind::SqsSns
         | Kind::SqsSnsS3
-        | Kind::SqsEventBridge => MAX_DEPTH,
-        Kind::Sns | Kind::SnsS3 | Kind::Kinesis => MAX_DEPTH,
+        | Kind::SqsEventBridge
+        | Kind::Sns
+        | Kind::SnsS3
+        | Kind::Kinesis => MAX_DEPTH,
         _ => return false,
     };
     let Some((before, records, after)) = recognised.around_records(text) else { return false };
     let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return false };
-    is_bearable(before.bytes().chain(after.bytes()), MAX_DEPTH)
-        && records.iter().all(|record| is_bearable(record.get().bytes(), max_depth))
+    is_within_limits(before.bytes().chain(after.bytes()), MAX_DEPTH)
+        && records.iter().all(|record| is_within_limits(record.get().bytes(), max_depth))
 }

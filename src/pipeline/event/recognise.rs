@@ -1,33 +1,35 @@
-//! Which source an event comes from, decided once, from its top-level members.
+//! Decides from the top-level members of an event which source it comes from.
 
 use serde::de::{Error, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::json::scan::{Stopped, Walk, first_of, keep, members};
-use crate::json::text::{MAX_DEPTH, Span, from_first, is_bearable, string};
-use crate::pipeline::{EventError, Kind};
+use crate::json::limits::{MAX_DEPTH, is_within_limits};
+use crate::json::scan::{Scan, ScanError, first_of, keep, members};
+use crate::json::text::{Span, from_first, string};
+use crate::pipeline::event::error::EventError;
+use crate::pipeline::event::kind::Kind;
 
-/// The kind of an event, and where its parts stand in its text.
+/// The kind of an event, and the positions of its members in the text.
 pub(crate) struct Recognised {
     pub(crate) kind: Kind,
-    /// Whether the whole of it has a bearable size.
-    pub(crate) is_bearable: bool,
+    /// Whether the whole event is within the limits of depth and size.
+    pub(crate) is_within_limits: bool,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
 }
 
-macro_rules! places {
-    ($(#[$doc:meta])* $name:ident { $($place:ident = $member:literal,)* }) => {
+macro_rules! known_members {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $member:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(crate) enum $name { $($place,)* }
+        pub(crate) enum $name { $($variant,)* }
 
         impl $name {
-            const COUNT: usize = [$(Self::$place,)*].len();
+            const COUNT: usize = [$(Self::$variant,)*].len();
 
-            fn place(member: &str) -> Option<usize> {
+            fn position(member: &str) -> Option<usize> {
                 match member {
-                    $($member => Some(Self::$place as usize),)*
+                    $($member => Some(Self::$variant as usize),)*
                     _ => None,
                 }
             }
@@ -35,8 +37,8 @@ macro_rules! places {
     };
 }
 
-places! {
-    /// The top-level members that matter.
+known_members! {
+    /// The top-level members that funcify reads.
     Top {
         AuthorizationToken = "authorizationToken",
         Body = "body",
@@ -71,8 +73,8 @@ places! {
     }
 }
 
-places! {
-    /// The members of `requestContext` that matter.
+known_members! {
+    /// The members of `requestContext` that funcify reads.
     Context {
         Authorizer = "authorizer",
         ConnectionId = "connectionId",
@@ -90,47 +92,47 @@ places! {
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];
 
-impl From<Stopped> for EventError {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::NoObject => serde_json::Error::custom("expected an object").into(),
-            Stopped::Twice(name) => {
+impl From<ScanError> for EventError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotAnObject => serde_json::Error::custom("expected an object").into(),
+            ScanError::Repeated(name) => {
                 serde_json::Error::custom(format_args!("two members `{name}`")).into()
             }
         }
     }
 }
 
-/// Recognises `json`, whose syntax was checked before.
+/// Recognises an event. `json` must be valid JSON.
 pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
         return Ok(Recognised {
             kind: Kind::Unknown,
-            is_bearable: is_bearable(json.bytes(), MAX_DEPTH),
+            is_within_limits: is_within_limits(json.bytes(), MAX_DEPTH),
             top: [None; Top::COUNT],
             context: [None; Context::COUNT],
         });
     }
-    let mut walk = Walk::over(json);
+    let mut scan = Scan::new(json);
     let (mut top, mut context) = ([None; Top::COUNT], [None; Context::COUNT]);
-    walk.each(|walk, name| {
-        let place = Top::place(&name);
-        let value = if place == Some(Top::RequestContext as usize) && walk.is_at(b'{') {
-            walk.within(|walk| {
-                walk.each(|walk, name| {
-                    let value = walk.value().ok_or(Stopped::NoObject)?;
-                    keep(&mut context, Context::place(&name), &name, value)
+    scan.each(|scan, name| {
+        let position = Top::position(&name);
+        let value = if position == Some(Top::RequestContext as usize) && scan.is_at(b'{') {
+            scan.text_of(|scan| {
+                scan.each(|scan, name| {
+                    let value = scan.value().ok_or(ScanError::NotAnObject)?;
+                    keep(&mut context, Context::position(&name), &name, value)
                 })
             })?
         } else {
-            walk.value().ok_or(Stopped::NoObject)?
+            scan.value().ok_or(ScanError::NotAnObject)?
         };
-        keep(&mut top, place, &name, value)
+        keep(&mut top, position, &name, value)
     })?;
-    let is_bearable = walk.is_bearable();
+    let is_within_limits = scan.is_within_limits();
     let kind = kind(&top, &context);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
-    Ok(Recognised { kind, is_bearable, top: top.map(span), context: context.map(span) })
+    Ok(Recognised { kind, is_within_limits, top: top.map(span), context: context.map(span) })
 }
 
 impl Recognised {
@@ -142,21 +144,13 @@ impl Recognised {
         self.context.get(member as usize).copied().flatten().map(|span| span.in_text(text))
     }
 
-    pub(crate) fn records<'a>(&self, text: &'a str) -> Option<&'a str> {
-        self.top(text, Top::Records)
-    }
-
-    /// What stands before the records of a batch, the records, and what comes after them.
+    /// The text before the records of a batch, the records, and the text after them.
     pub(crate) fn around_records<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
         let records = self.top.get(Top::Records as usize).copied().flatten()?;
         Some((records.before(text), records.in_text(text), records.after(text)))
     }
 
-    pub(crate) fn authorizer<'a>(&self, text: &'a str) -> Option<&'a str> {
-        self.context(text, Context::Authorizer)
-    }
-
-    /// The member that holds the request's path.
+    /// The member with the path of the request.
     pub(crate) fn path_member<'a>(&self, text: &'a str) -> Option<&'a str> {
         match self.kind {
             Kind::HttpV2 | Kind::FunctionUrl => self.top(text, Top::RawPath),
@@ -177,14 +171,14 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
     let context_at = |member: Context| context.get(member as usize).copied().flatten();
     let context_has = |member| context_at(member).is_some();
 
-    // An authorizer's event has everything a request has: it must be told apart first.
+    // The event of an authorizer has all members of a request, so it must be recognised first.
     if has(Top::MethodArn) || has(Top::RouteArn) || has(Top::AuthorizationToken) {
         return Kind::Authorizer;
     }
-    if let Some(kind) = delivery(top) {
+    if let Some(kind) = of_delivery(top) {
         return kind;
     }
-    // A WebSocket's connect event looks like a REST API's but for its connection.
+    // The connect event of a WebSocket differs from a REST request only by its connection.
     if context_has(Context::ConnectionId) {
         return Kind::WebSocket;
     }
@@ -212,12 +206,12 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
     Kind::Unknown
 }
 
-/// The kind of what is delivered rather than asked: records, notifications, events of a bus.
-fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
+/// The kind of an event that is not HTTP: records, notifications, events of a bus.
+fn of_delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     if let Some(array) = at(top, Top::Records)
         && let Some(from_first) = from_first(array)
     {
-        return records(from_first).or_else(|| any_record(array));
+        return of_records(from_first).or_else(|| of_any_record(array));
     }
     if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
         return Some(Kind::S3TestEvent);
@@ -229,14 +223,14 @@ fn delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
 }
 
-/// The kind of a batch, by its first record; `from_first` begins with it.
-fn records(from_first: &str) -> Option<Kind> {
+/// The kind of a batch, by its first record. `from_first` starts with that record.
+fn of_records(from_first: &str) -> Option<Kind> {
     let source = first_of(from_first, &["eventSource", "EventSource"])?;
     match &*string(source)? {
         "aws:s3" => Some(Kind::S3),
         "aws:dynamodb" => Some(Kind::DynamoDbStream),
         "aws:kinesis" => Some(Kind::Kinesis),
-        "aws:sqs" => Some(match only(from_first, "body").and_then(content) {
+        "aws:sqs" => Some(match only(from_first, "body").and_then(of_content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
             Some(Kind::Sns) => Kind::SqsSns,
             Some(Kind::SnsS3) => Kind::SqsSnsS3,
@@ -245,8 +239,8 @@ fn records(from_first: &str) -> Option<Kind> {
         }),
         "aws:sns" => {
             let message = only(from_first, "Sns").and_then(|sns| {
-                let sns: Found<'_, { Top::COUNT }> = members(sns, Top::place).ok()?;
-                at(&sns, Top::Message).and_then(content)
+                let sns: Found<'_, { Top::COUNT }> = members(sns, Top::position).ok()?;
+                at(&sns, Top::Message).and_then(of_content)
             });
             Some(match message {
                 Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
@@ -257,32 +251,32 @@ fn records(from_first: &str) -> Option<Kind> {
     }
 }
 
-/// A member of an object in which no other has its name.
+/// The member with this name, if the object has it only once.
 fn only<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let [member] = members(object, |member| (member == name).then_some(0)).ok()?;
     member
 }
 
-/// The kind of a batch whose first record does not tell: that of the first that does.
-fn any_record(array: &str) -> Option<Kind> {
+/// The kind of a batch whose first record has none: that of the first record that has one.
+fn of_any_record(array: &str) -> Option<Kind> {
     let all: Vec<&RawValue> = serde_json::from_str(array).ok()?;
-    all.into_iter().find_map(|record| records(record.get()))
+    all.into_iter().find_map(|record| of_records(record.get()))
 }
 
-/// What a text inside of a record is, if it is one of the envelopes that are known.
-fn content(text: &str) -> Option<Kind> {
+/// The kind of a text in a record, if the text is a known envelope.
+fn of_content(text: &str) -> Option<Kind> {
     let text = string(text)?;
-    // Unlike the event, it may be anything.
+    // Unlike the event itself, this text may be invalid JSON.
     if !text.starts_with('{') || serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return None;
     }
-    let top: Found<'_, { Top::COUNT }> = members(&text, Top::place).ok()?;
+    let top: Found<'_, { Top::COUNT }> = members(&text, Top::position).ok()?;
     if at(&top, Top::Type).and_then(string).as_deref() == Some("Notification") {
         at(&top, Top::TopicArn)?;
-        return Some(match at(&top, Top::Message).and_then(content) {
+        return Some(match at(&top, Top::Message).and_then(of_content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
             _ => Kind::Sns,
         });
     }
-    delivery(&top)
+    of_delivery(&top)
 }

@@ -1,10 +1,11 @@
-//! The forms in which sources take an HTTP response, written once.
+//! The formats in which the sources take an HTTP response.
 
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{self, GetAll},
 };
 use serde::{
@@ -12,64 +13,91 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
+use crate::pipeline::event::Event;
+use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::recognise::Top;
-use crate::pipeline::{Event, HttpOutput, Kind};
 
-/// The forms in which a source takes an HTTP response.
+/// The format in which a source takes an HTTP response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// `multiValueHeaders`: API Gateway's payload 1.0.
+pub(crate) enum ResponseFormat {
+    /// `multiValueHeaders`: API Gateway with payload format 1.0.
     MultiValue,
-    /// `headers` alone: WebSocket.
-    Single,
-    /// `headers` with the cookies beside them: payload 2.0.
+    /// `headers`: WebSocket.
+    SingleValue,
+    /// `headers`, and `cookies` apart from them: payload format 2.0.
     Cookies,
-    /// `multiValueHeaders` with a description of the status: ALB that asked in this way.
+    /// `multiValueHeaders` and `statusDescription`: ALB with multi-value headers enabled.
     DescribedMultiValue,
-    /// `headers` with a description of the status: ALB, VPC Lattice.
-    Described,
+    /// `headers` and `statusDescription`: ALB, VPC Lattice.
+    DescribedSingleValue,
 }
 
-impl Form {
+impl ResponseFormat {
     pub(crate) fn of(event: &Event) -> Self {
         match event.kind() {
             Kind::HttpV2 | Kind::FunctionUrl => Self::Cookies,
-            Kind::WebSocket => Self::Single,
-            Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Self::Described,
-            Kind::Alb if event.recognised().top(event.text(), Top::MultiValueHeaders).is_some() => {
-                Self::DescribedMultiValue
-            }
-            Kind::Alb => Self::Described,
+            Kind::WebSocket => Self::SingleValue,
+            Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Self::DescribedSingleValue,
+            // The request shows how the load balancer is configured.
+            Kind::Alb if event.top(Top::MultiValueHeaders).is_some() => Self::DescribedMultiValue,
+            Kind::Alb => Self::DescribedSingleValue,
             _ => Self::MultiValue,
         }
     }
+
+    fn is_described(self) -> bool {
+        matches!(self, Self::DescribedSingleValue | Self::DescribedMultiValue)
+    }
+
+    fn is_multi_value(self) -> bool {
+        matches!(self, Self::MultiValue | Self::DescribedMultiValue)
+    }
 }
 
-impl Serialize for HttpOutput {
+/// A response in the format of its source.
+pub(crate) struct Formatted<'a> {
+    pub(crate) response: &'a Response<Bytes>,
+    pub(crate) format: ResponseFormat,
+}
+
+impl Serialize for Formatted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { response, format } = *self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("statusCode", &self.status.as_u16())?;
-        if matches!(self.form, Form::Described | Form::DescribedMultiValue) {
-            map.serialize_entry("statusDescription", &Description(self.status))?;
+        map.serialize_entry("statusCode", &response.status().as_u16())?;
+        if format.is_described() {
+            map.serialize_entry("statusDescription", &Description(response.status()))?;
         }
-        let headers = Headers { headers: &self.headers, form: self.form };
-        if matches!(self.form, Form::MultiValue | Form::DescribedMultiValue) {
+        let headers = Headers { headers: response.headers(), format };
+        if format.is_multi_value() {
             map.serialize_entry("multiValueHeaders", &headers)?;
         } else {
             map.serialize_entry("headers", &headers)?;
         }
-        if self.form == Form::Cookies && self.headers.contains_key(header::SET_COOKIE) {
-            map.serialize_entry("cookies", &Values(self.headers.get_all(header::SET_COOKIE)))?;
+        if format == ResponseFormat::Cookies && response.headers().contains_key(header::SET_COOKIE)
+        {
+            let cookies = response.headers().get_all(header::SET_COOKIE);
+            map.serialize_entry("cookies", &Values(cookies))?;
         }
-        if let Some(text) = self.text() {
+        if let Some(text) = text_body(response) {
             map.serialize_entry("body", text)?;
             map.serialize_entry("isBase64Encoded", &false)?;
         } else {
-            map.serialize_entry("body", &STANDARD.encode(&self.body))?;
+            map.serialize_entry("body", &STANDARD.encode(response.body()))?;
             map.serialize_entry("isBase64Encoded", &true)?;
         }
         map.end()
     }
+}
+
+/// The body as text. `None` if it is sent as base64.
+fn text_body(response: &Response<Bytes>) -> Option<&str> {
+    // A compressed body can be UTF-8 by accident.
+    let encoding = response.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        return None;
+    }
+    std::str::from_utf8(response.body()).ok()
 }
 
 struct Description(StatusCode);
@@ -83,20 +111,21 @@ impl Serialize for Description {
 
 struct Headers<'a> {
     headers: &'a HeaderMap,
-    form: Form,
+    format: ResponseFormat,
 }
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for name in self.headers.keys().filter(|name| is_sent(name, self.form)) {
+        for name in self.headers.keys().filter(|name| is_sent(name, self.format)) {
             let values = self.headers.get_all(name);
-            if matches!(self.form, Form::MultiValue | Form::DescribedMultiValue) {
+            if self.format.is_multi_value() {
                 map.serialize_entry(name.as_str(), &Values(values))?;
             } else if *name == header::SET_COOKIE {
-                // Cookies cannot be joined, but names that differ in case are two to the source.
-                for (place, value) in values.iter().enumerate() {
-                    map.serialize_entry(&cased(name.as_str(), place), &text(value))?;
+                // Cookies cannot be joined with commas. Names in different case are different names for
+                // the source, and the same name for the browser.
+                for (position, value) in values.iter().enumerate() {
+                    map.serialize_entry(&in_case(name.as_str(), position), &text(value))?;
                 }
             } else {
                 map.serialize_entry(name.as_str(), &Joined(values))?;
@@ -106,20 +135,20 @@ impl Serialize for Headers<'_> {
     }
 }
 
-/// Whether a header goes to the source: what describes the connection does not.
-fn is_sent(name: &HeaderName, form: Form) -> bool {
-    let beside = form == Form::Cookies && *name == header::SET_COOKIE;
+/// Whether a header is sent among the headers. Headers that describe the connection are not.
+fn is_sent(name: &HeaderName, format: ResponseFormat) -> bool {
+    let is_sent_apart = format == ResponseFormat::Cookies && *name == header::SET_COOKIE;
     let of_connection = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-    !beside && !of_connection.contains(name)
+    !is_sent_apart && !of_connection.contains(name)
 }
 
-/// The `place`-th spelling of a name: its letters in upper case as the bits of `place` say.
-fn cased(name: &str, place: usize) -> String {
+/// A spelling of `name` for each number: its letters are upper case where the bits of `number` are set.
+fn in_case(name: &str, number: usize) -> String {
     let spell = |(index, letter): (usize, char)| {
-        let upper = place.checked_shr(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0) & 1;
+        let upper = number.checked_shr(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0) & 1;
         if upper == 1 { letter.to_ascii_uppercase() } else { letter }
     };
-    // Letters only count: the hyphen has but one case.
+    // Only letters have a bit, since a hyphen has no case.
     let mut letters = 0_usize;
     let indexed = name.chars().map(|letter| {
         let index = letters;

@@ -1,4 +1,4 @@
-//! Headers of an event, straight into a [`HeaderMap`]: the values are slices of the event's text.
+//! Reads the headers of an event into a [`HeaderMap`] whose values are slices of the event's text.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::json::text::Text;
 
-/// Which of the headers in a member are taken.
+/// Which headers of a member are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Take {
     All,
-    /// Those whose name is not there yet.
+    /// Those whose name the map does not have yet.
     Missing,
 }
 
-/// Adds the headers in the object `json` to `headers`; a value is a string or a list of them.
+/// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings.
 ///
 /// # Errors
 ///
-/// If a name or value is none (a line break, a control character), or of another type.
+/// If a name or value is not valid in HTTP (a line break, a control character), or has another type.
 pub(crate) fn fill(
     headers: &mut HeaderMap,
     json: &str,
@@ -66,7 +66,7 @@ struct Values<'h> {
     headers: &'h mut HeaderMap,
     shared: &'h Bytes,
     name: &'h HeaderName,
-    /// Within a list already: another one has no meaning there.
+    /// Whether these values are in a list. A list in a list has no meaning.
     listed: bool,
 }
 
@@ -74,7 +74,7 @@ impl Values<'_> {
     fn push<E: Error>(&mut self, value: Option<HeaderValue>) -> Result<(), E> {
         let name = self.name;
         let value = value.ok_or_else(|| E::custom("expected the value of a header"))?;
-        // `append` would panic where there are too many.
+        // `append` would panic if there are too many.
         self.headers.try_append(name, value).map_err(|_| E::custom("too many headers"))?;
         Ok(())
     }
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Values<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value of a header, or a list of them")
+        f.write_str("the value of a header, or a list of values")
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn a_malformed_header_is_refused() {
         for json in [
             r#"{"x-a":"1\r\n2"}"#,
             r#"{"x-a":"1\n"}"#,

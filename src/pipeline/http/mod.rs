@@ -1,5 +1,7 @@
-//! HTTP: from an event to a request, and from a response back to the form of its source.
+//! HTTP: from the event to a request, and from the response to the response format of the source.
 
+pub(crate) mod admission;
+pub(crate) mod dispatch;
 pub(crate) mod format;
 pub(crate) mod header;
 pub(crate) mod path;

@@ -1,35 +1,31 @@
-//! A path that means one thing to everybody: split, decoded once, refused if ambiguous.
+//! Makes the path of a request canonical, and refuses a path that is ambiguous.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// Why a path was refused.
+/// A path was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PathError {
-    /// It does not begin with a slash.
+pub(crate) enum PathError {
     #[error("the path does not begin with a slash")]
     Relative,
-    /// Two slashes in a row.
     #[error("the path has an empty segment")]
     EmptySegment,
-    /// A segment is `.` or `..`, plain or encoded.
+    /// Also if the dots are encoded.
     #[error("the path has a segment of dots")]
     Dots,
-    /// A segment holds a slash or a backslash once it is decoded.
+    /// Once it is decoded.
     #[error("the path has a slash or backslash within a segment")]
     Slash,
-    /// A segment holds a control character.
     #[error("the path has a control character")]
     Control,
-    /// A segment is no UTF-8 once it is decoded.
+    /// Once it is decoded.
     #[error("the path is not UTF-8")]
     Utf8,
-    /// A segment is still encoded once it is decoded.
     #[error("the path is encoded twice")]
     EncodedTwice,
 }
 
-/// What a path segment must not show as it is: RFC 3986, `pchar`.
+/// The characters that are encoded in a segment: all that RFC 3986, section 3.3, does not allow there
+/// (`pchar`).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -50,8 +46,8 @@ const SEGMENT: &AsciiSet = &CONTROLS
 
 /// Appends the canonical form of `path` to `out`.
 ///
-/// Sources differ in whether they hand over the path encoded; a `%` that begins no escape is
-/// therefore taken as it is.
+/// Some sources deliver the path encoded and some do not. A `%` that starts no escape is therefore a
+/// plain `%`.
 pub(crate) fn canonical(path: &str, out: &mut String) -> Result<(), PathError> {
     let segments = path.strip_prefix('/').ok_or(PathError::Relative)?;
     let mut segments = segments.split('/').peekable();
@@ -81,31 +77,32 @@ fn refuse(segment: &str) -> Result<(), PathError> {
     if segment.contains(|character: char| character.is_control()) {
         return Err(PathError::Control);
     }
-    let escape = |window: &[u8]| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-    if segment.as_bytes().windows(3).any(escape) {
+    let is_escape = |window: &[u8]| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if segment.as_bytes().windows(3).any(is_escape) {
         return Err(PathError::EncodedTwice);
     }
     Ok(())
 }
 
-/// `path` without its first segment where that is the stage of the API.
+/// `path` without its first segment, if that segment is the stage of the API.
 ///
-/// An HTTP API's path begins with its stage, unless that is `$default`. `template` is the route
-/// that API Gateway matched: if it fits the whole path, the first segment is the route's own.
+/// The path of an HTTP API begins with its stage, unless the stage is `$default`. `template` is the
+/// route that API Gateway matched. If it matches the whole path, then the first segment belongs to the
+/// route.
 pub(crate) fn without_stage<'a>(path: &'a str, stage: &str, template: Option<&str>) -> &'a str {
     let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
     match rest {
         Some(rest) if stage.is_empty() || !(rest.is_empty() || rest.starts_with('/')) => path,
-        Some(_) if template.is_some_and(|template| fits(template, path)) => path,
+        Some(_) if template.is_some_and(|template| matches(template, path)) => path,
         Some("") => "/",
         Some(rest) => rest,
         None => path,
     }
 }
 
-/// Whether a route of API Gateway (`/orders/{id}`, `/files/{proxy+}`) matches a path, beginning
-/// with a segment that it names itself.
-fn fits(template: &str, path: &str) -> bool {
+/// Whether a route of API Gateway (`/orders/{id}`, `/files/{proxy+}`) matches a path and names the first
+/// segment literally.
+fn matches(template: &str, path: &str) -> bool {
     let mut path = path.trim_end_matches('/').split('/');
     let mut template = template.trim_end_matches('/').split('/');
     let first_is_literal = template.clone().nth(1).is_some_and(|first| !first.starts_with('{'));
@@ -131,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_decoded_once_and_written_in_one_way() {
+    fn a_path_is_decoded_once_and_has_one_canonical_form() {
         for (path, canonical) in [
             ("/", "/"),
             ("/orders", "/orders"),
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_could_mean_two_things_is_refused() {
+    fn an_ambiguous_path_is_refused() {
         for (path, why) in [
             ("", PathError::Relative),
             ("orders", PathError::Relative),
@@ -196,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_stripped_only_where_it_is_the_stage() {
+    fn the_first_segment_is_removed_only_if_it_is_the_stage() {
         for (path, stage, template, without) in [
             ("/prod/orders", "prod", None, "/orders"),
             ("/prod/orders", "prod", Some("/orders"), "/orders"),

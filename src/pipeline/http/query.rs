@@ -1,4 +1,4 @@
-//! The query of a request, put together again from what the source took apart.
+//! Puts the query of a request together from the parameters of the event.
 
 use std::fmt;
 
@@ -7,44 +7,45 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use crate::json::text::Text;
 
-/// How a source hands over names and values.
+/// How a source delivers the names and values of parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Given {
-    /// Decoded: they are encoded again.
+pub(crate) enum Encoding {
+    /// Decoded. They are encoded again.
     Decoded,
-    /// As the client sent them.
+    /// Encoded, as the client sent them.
     Encoded,
 }
 
-/// What names and values must not show as they are: all but RFC 3986's unreserved.
+/// The characters that are encoded in names and values: all but the unreserved ones of RFC 3986,
+/// section 2.3.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a query that came encoded must not show as it is.
+/// The characters that are encoded in a query that is encoded already: those that no URI may contain.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\');
 
-/// Appends a whole query as the client sent it; what cannot stand in a URI is encoded.
+/// Appends a whole query as the client sent it. Characters that no URI may contain are encoded.
 pub(crate) fn push_raw(out: &mut String, query: &str) {
     out.extend(utf8_percent_encode(query, QUERY));
 }
 
-/// Appends the parameters in the object `json`; a value is a string or a list of them.
+/// Appends the parameters in the object `json`. A value is a string or a list of strings.
 ///
-/// `known` is the object whose names are left out here, since they stand there already.
+/// Names that are in the object `known` are left out.
 ///
 /// # Errors
 ///
-/// If a value is of another type.
-pub(crate) fn push(
+/// If a value has another type.
+pub(crate) fn push_parameters(
     out: &mut String,
     json: &str,
-    given: Given,
+    encoding: Encoding,
     known: Option<&str>,
 ) -> Result<(), serde_json::Error> {
     let known = known.map(names).transpose()?.unwrap_or_default();
-    serde_json::Deserializer::from_str(json).deserialize_map(Push { out, given, known })
+    serde_json::Deserializer::from_str(json).deserialize_map(Push { out, encoding, known })
 }
 
-/// The names of an object's members.
+/// The names of the members of an object.
 fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
     struct Names;
 
@@ -69,7 +70,7 @@ fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
 
 struct Push<'o, 'k> {
     out: &'o mut String,
-    given: Given,
+    encoding: Encoding,
     known: Vec<Text<'k>>,
 }
 
@@ -86,7 +87,7 @@ impl<'de> Visitor<'de> for Push<'_, '_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            map.next_value_seed(Values { out: self.out, given: self.given, name: &name })?;
+            map.next_value_seed(Values { out: self.out, encoding: self.encoding, name: &name })?;
         }
         Ok(())
     }
@@ -94,7 +95,7 @@ impl<'de> Visitor<'de> for Push<'_, '_> {
 
 struct Values<'o> {
     out: &'o mut String,
-    given: Given,
+    encoding: Encoding,
     name: &'o str,
 }
 
@@ -109,9 +110,9 @@ impl Values<'_> {
     }
 
     fn component(&mut self, text: &str) {
-        match self.given {
-            Given::Decoded => self.out.extend(utf8_percent_encode(text, COMPONENT)),
-            Given::Encoded => push_raw(self.out, text),
+        match self.encoding {
+            Encoding::Decoded => self.out.extend(utf8_percent_encode(text, COMPONENT)),
+            Encoding::Encoded => push_raw(self.out, text),
         }
     }
 }
@@ -128,7 +129,7 @@ impl<'de> Visitor<'de> for Values<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value of a query parameter, or a list of them")
+        f.write_str("the value of a query parameter, or a list of values")
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
@@ -154,35 +155,43 @@ impl<'de> Visitor<'de> for Values<'_> {
 mod tests {
     use super::*;
 
-    fn pushed(json: &str, given: Given, known: Option<&str>) -> Result<String, serde_json::Error> {
+    fn pushed(
+        json: &str,
+        encoding: Encoding,
+        known: Option<&str>,
+    ) -> Result<String, serde_json::Error> {
         let mut out = "?".to_owned();
-        push(&mut out, json, given, known)?;
+        push_parameters(&mut out, json, encoding, known)?;
         Ok(out)
     }
 
     #[test]
     fn every_value_is_kept_and_encoded_once() {
-        for (json, given, query) in [
-            (r#"{"a":["1","2"],"b":"x y&z=ü"}"#, Given::Decoded, "?a=1&a=2&b=x%20y%26z%3D%C3%BC"),
-            (r#"{"a":"x%20y","b":"+"}"#, Given::Encoded, "?a=x%20y&b=+"),
-            (r#"{"a":"x%20y"}"#, Given::Decoded, "?a=x%2520y"),
-            (r#"{"a":"","n":null,"m":["1",null]}"#, Given::Decoded, "?a=&m=1"),
-            ("{}", Given::Decoded, "?"),
+        for (json, encoding, query) in [
+            (
+                r#"{"a":["1","2"],"b":"x y&z=ü"}"#,
+                Encoding::Decoded,
+                "?a=1&a=2&b=x%20y%26z%3D%C3%BC",
+            ),
+            (r#"{"a":"x%20y","b":"+"}"#, Encoding::Encoded, "?a=x%20y&b=+"),
+            (r#"{"a":"x%20y"}"#, Encoding::Decoded, "?a=x%2520y"),
+            (r#"{"a":"","n":null,"m":["1",null]}"#, Encoding::Decoded, "?a=&m=1"),
+            ("{}", Encoding::Decoded, "?"),
         ] {
-            assert_eq!(pushed(json, given, None).unwrap(), query, "{json}");
+            assert_eq!(pushed(json, encoding, None).unwrap(), query, "{json}");
         }
     }
 
     #[test]
-    fn names_that_are_known_are_left_out() {
-        let query = pushed(r#"{"a":"2","b":"3"}"#, Given::Decoded, Some(r#"{"a":["1","2"]}"#));
+    fn known_names_are_left_out() {
+        let query = pushed(r#"{"a":"2","b":"3"}"#, Encoding::Decoded, Some(r#"{"a":["1","2"]}"#));
         assert_eq!(query.unwrap(), "?b=3");
     }
 
     #[test]
     fn other_types_are_refused() {
         for json in [r#"{"a":1}"#, r#"{"a":{"b":"c"}}"#, r#"{"a":[1]}"#, "[]", "\"a=b\""] {
-            assert!(pushed(json, Given::Decoded, None).is_err(), "{json}");
+            assert!(pushed(json, Encoding::Decoded, None).is_err(), "{json}");
         }
     }
 }

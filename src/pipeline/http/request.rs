@@ -1,71 +1,64 @@
-//! From an event to an HTTP request, losing nothing.
+//! Makes the HTTP request of an event without losing any of it.
 
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use crate::json::JsonError;
 use crate::json::scan::members;
 use crate::json::text::string;
+use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::recognise::{Context, Recognised, Top};
 use crate::pipeline::http::header::{Take, fill};
 use crate::pipeline::http::path::{PathError, canonical, without_stage};
-use crate::pipeline::http::query;
-use crate::pipeline::http::query::Given;
-use crate::pipeline::{Event, Kind};
+use crate::pipeline::http::query::{Encoding, push_parameters, push_raw};
 
-/// Why an event makes no HTTP request. It is answered with 400.
+/// An event makes no valid HTTP request. It is answered with 400.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// A member is missing, or of another type than the source writes.
+pub(crate) enum RequestError {
+    /// A member is missing, or has a type that its source never writes.
     #[error("expected {0}")]
     Expected(&'static str),
-    /// The path could mean two things.
+    /// The path is ambiguous.
     #[error("the path was refused")]
     Path(#[from] PathError),
-    /// A header is none.
+    /// A header is malformed.
     #[error("the headers were refused")]
     Headers(#[source] JsonError),
-    /// The query is none.
+    /// The query is malformed.
     #[error("the query was refused")]
     Query(#[source] JsonError),
-    /// Path and query together are no URI: too long.
-    #[error("the path and query are no URI")]
+    /// Path and query together are too long for a URI.
+    #[error("the path and query are not a valid URI")]
     Uri(#[from] http::uri::InvalidUri),
-    /// The body is not the base64 that it claims to be.
-    #[error("the body is not the base64 that it claims to be")]
+    /// The event says that the body is base64, and it is not.
+    #[error("the body is not valid base64")]
     Base64,
 }
 
-/// The parts of the request that an event makes.
-pub(crate) struct Parts {
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-/// More than the headers of a request by way of a CDN and a gateway.
+/// More headers than a request usually has after a CDN and a gateway. With even more headers the map
+/// grows.
 const USUAL_HEADERS: usize = 48;
 
-impl Parts {
-    /// The request that `event` makes.
-    pub(crate) fn of(event: &Event) -> Result<Self, RequestError> {
-        let source = Source { text: event.text(), recognised: event.recognised() };
-        let shared = event.shared();
-        Ok(Self {
-            method: source.method()?,
-            uri: source.uri()?,
-            headers: source.headers(&shared)?,
-            body: source.body(&shared)?,
-        })
-    }
+/// The request of the event `text`. Headers and body are slices of `shared`, which is the same text.
+pub(crate) fn request(
+    text: &str,
+    recognised: &Recognised,
+    shared: &Bytes,
+) -> Result<Request<Bytes>, RequestError> {
+    let source = Source { text, recognised };
+    let (method, uri) = (source.method()?, source.uri()?);
+    let headers = source.headers(shared)?;
+    let mut request = Request::new(source.body(shared)?);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
 }
 
-/// An event of which a request is made.
+/// The members of an event from which a request is made.
 struct Source<'a> {
     text: &'a str,
     recognised: &'a Recognised,
@@ -87,12 +80,12 @@ impl<'a> Source<'a> {
     fn method(&self) -> Result<Method, RequestError> {
         const EXPECTED: RequestError = RequestError::Expected("a method");
         let method = match self.kind() {
-            // A message on a connection has no method of its own.
+            // The event has no method.
             Kind::WebSocket => return Ok(Method::POST),
             Kind::HttpV2 | Kind::FunctionUrl => {
                 let http = self.context(Context::Http).unwrap_or_default();
-                let place = |member: &str| (member == "method").then_some(0);
-                let [method] = members(http, place).map_err(|_| EXPECTED)?;
+                let position = |member: &str| (member == "method").then_some(0);
+                let [method] = members(http, position).map_err(|_| EXPECTED)?;
                 method
             }
             Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => self.top(Top::Method),
@@ -108,13 +101,13 @@ impl<'a> Source<'a> {
         let mut uri = String::with_capacity(path.len().saturating_mul(2).saturating_add(64));
         match self.kind() {
             Kind::WebSocket => canonical(&format!("/{path}"), &mut uri)?,
-            // VPC Lattice may leave the query where it was.
+            // The path of VPC Lattice may still have the query.
             Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
                 let (path, query) = path.split_once('?').unwrap_or((&path, ""));
                 canonical(path, &mut uri)?;
                 if !query.is_empty() {
                     uri.push('?');
-                    query::push_raw(&mut uri, query);
+                    push_raw(&mut uri, query);
                     return Ok(Uri::from_maybe_shared(Bytes::from(uri))?);
                 }
             }
@@ -147,21 +140,21 @@ impl<'a> Source<'a> {
 
     fn query(&self, uri: &mut String) -> Result<(), RequestError> {
         if let Some(raw) = self.top(Top::RawQuery) {
-            let raw = string(raw).ok_or(RequestError::Expected("a query as text"))?;
-            query::push_raw(uri, &raw);
+            let raw = string(raw).ok_or(RequestError::Expected("a query as a string"))?;
+            push_raw(uri, &raw);
             return Ok(());
         }
-        let given = match self.kind() {
-            // These hand over names and values as the client encoded them.
-            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Given::Encoded,
-            _ => Given::Decoded,
+        let encoding = match self.kind() {
+            // These keep names and values as the client encoded them.
+            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Encoding::Encoded,
+            _ => Encoding::Decoded,
         };
         let multi = self.top(Top::MultiValueQuery);
         if let Some(multi) = multi {
-            query::push(uri, multi, given, None).map_err(query_refused)?;
+            push_parameters(uri, multi, encoding, None).map_err(query_refused)?;
         }
         if let Some(single) = self.top(Top::Query).or(self.top(Top::QuerySnake)) {
-            query::push(uri, single, given, multi).map_err(query_refused)?;
+            push_parameters(uri, single, encoding, multi).map_err(query_refused)?;
         }
         Ok(())
     }
@@ -184,9 +177,9 @@ impl<'a> Source<'a> {
         Ok(headers)
     }
 
-    /// The cookies that came as a list, in the one header that RFC 6265 knows.
+    /// The cookies of a list, joined into one header as RFC 6265, section 5.4, has it.
     fn cookies(&self, json: &str) -> Result<Option<HeaderValue>, RequestError> {
-        const EXPECTED: RequestError = RequestError::Expected("cookies as a list of texts");
+        const EXPECTED: RequestError = RequestError::Expected("cookies as a list of strings");
         let cookies: Vec<Cow<'_, str>> = serde_json::from_str(json).map_err(|_| EXPECTED)?;
         if cookies.is_empty() {
             return Ok(None);
@@ -197,7 +190,7 @@ impl<'a> Source<'a> {
 
     fn body(&self, shared: &Bytes) -> Result<Bytes, RequestError> {
         let Some(body) = self.top(Top::Body) else { return Ok(Bytes::new()) };
-        let body = string(body).ok_or(RequestError::Expected("a body as text"))?;
+        let body = string(body).ok_or(RequestError::Expected("a body as a string"))?;
         match self.top(Top::IsBase64).or(self.top(Top::IsBase64Snake)) {
             Some("true" | "\"true\"") => {
                 Ok(STANDARD.decode(&*body).map_err(|_| RequestError::Base64)?.into())
@@ -206,7 +199,7 @@ impl<'a> Source<'a> {
                 Cow::Borrowed(body) => shared.slice_ref(body.as_bytes()),
                 Cow::Owned(body) => body.into(),
             }),
-            Some(_) => Err(RequestError::Expected("true or false, whether the body is base64")),
+            Some(_) => Err(RequestError::Expected("true or false as isBase64Encoded")),
         }
     }
 }

@@ -1,140 +1,129 @@
-//! From a handler's response to an answer.
+//! Makes the output of a handler's HTTP response.
 
 use std::fmt;
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
+use serde::{Serialize, Serializer};
 
-use crate::json::error::without_values;
-use crate::pipeline::http::format::Form;
+use crate::json::redact::without_values;
+use crate::pipeline::http::format::{Formatted, ResponseFormat};
 use crate::problem::{Cause, Problem};
 
-/// An HTTP response, read to its end.
-pub struct HttpOutput {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    /// What is still to come, where the answer is streamed.
-    rest: Option<Body>,
-    pub(crate) form: Form,
+/// An HTTP response for a source.
+pub(crate) struct HttpOutput {
+    /// Without a body if the response is streamed.
+    response: Response<Bytes>,
+    /// The body of a streamed response.
+    stream: Option<Body>,
+    format: ResponseFormat,
 }
 
-/// Without the headers, which may set cookies, and without the body.
-impl fmt::Debug for HttpOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpOutput")
-            .field("status", &self.status)
-            .field("body_len", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// What becomes of the body of a response.
+/// What happens to the body of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyTo {
     /// It is read to its end.
     Memory,
-    /// It is sent as it comes.
+    /// It is sent piece by piece.
     Stream,
 }
 
-/// What Lambda takes of a function that does not stream: 6 MB, as JSON.
-const MAX_ANSWER: usize = 6 * 1024 * 1024;
+/// The largest response of a function that does not stream, as JSON: 6 MB. Source: "Lambda quotas" in
+/// the Lambda developer guide, invocation payload.
+const MAX_RESPONSE: usize = 6 * 1024 * 1024;
 
 impl HttpOutput {
-    /// Reads `response` to its end and keeps it for a source that takes `form`.
+    /// Reads `response` to its end, or prepares it for streaming.
     ///
-    /// Also answers the cause that a problem left for the log.
-    pub(crate) async fn of(response: Response, form: Form, body_to: BodyTo) -> (Self, Cause) {
+    /// Also returns the cause that a problem left for the log.
+    pub(crate) async fn of(
+        response: Response<Body>,
+        format: ResponseFormat,
+        body_to: BodyTo,
+    ) -> (Self, Cause) {
         let response =
-            if is_bare(&response) { Box::pin(problem_of(response)).await } else { response };
+            if is_bare_error(&response) { Box::pin(problem_of(response)).await } else { response };
         let (mut parts, body) = response.into_parts();
         let mut cause = parts.extensions.remove::<Cause>().unwrap_or_default();
         if body_to == BodyTo::Stream {
-            let (status, headers) = (parts.status, parts.headers);
-            return (Self { status, headers, body: Bytes::new(), rest: Some(body), form }, cause);
+            let response = Response::from_parts(parts, Bytes::new());
+            return (Self { response, stream: Some(body), format }, cause);
         }
-        let answer = match Limited::new(body, MAX_ANSWER).collect().await {
+        let output = match Limited::new(body, MAX_RESPONSE).collect().await {
             Ok(body) => {
-                let body = body.to_bytes();
-                Self { status: parts.status, headers: parts.headers, body, rest: None, form }
+                let response = Response::from_parts(parts, body.to_bytes());
+                Self { response, stream: None, format }
             }
-            Err(error) => return Self::instead(form, &*error),
+            Err(error) => return Self::internal_error(format, &*error),
         };
-        if answer.is_too_large() {
-            return Self::instead(form, &TooLarge);
+        if output.is_too_large() {
+            return Self::internal_error(format, &TooLarge);
         }
-        if cause.text.is_none() && answer.status.is_server_error() {
-            cause.text = answer.status.canonical_reason().map(Into::into);
+        let status = output.response.status();
+        if cause.text.is_none() && status.is_server_error() {
+            cause.text = status.canonical_reason().map(Into::into);
         }
-        (answer, cause)
+        (output, cause)
     }
 
-    /// The answer that a problem makes at once.
-    pub(crate) fn problem(problem: Problem, form: Form) -> (Self, Cause) {
+    /// The response of a problem, which needs no waiting.
+    pub(crate) fn problem(problem: Problem, format: ResponseFormat) -> (Self, Cause) {
         let body = serde_json::to_vec(&problem).unwrap_or_default().into();
         let (mut parts, _) = problem.into_response().into_parts();
         let cause = parts.extensions.remove::<Cause>().unwrap_or_default();
-        (Self { status: parts.status, headers: parts.headers, body, rest: None, form }, cause)
+        let response = Response::from_parts(parts, body);
+        (Self { response, stream: None, format }, cause)
     }
 
-    fn instead(form: Form, error: &(dyn std::error::Error + 'static)) -> (Self, Cause) {
+    fn internal_error(
+        format: ResponseFormat,
+        error: &(dyn std::error::Error + 'static),
+    ) -> (Self, Cause) {
         let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error);
-        Self::problem(problem, form)
+        Self::problem(problem, format)
     }
 
-    /// Status, headers and what is still to come of the body.
-    pub(crate) fn into_stream(self) -> (StatusCode, HeaderMap, Body) {
-        let body = self.rest.unwrap_or_else(|| Body::from(self.body));
-        (self.status, self.headers, body)
+    pub(crate) fn response(&self) -> &Response<Bytes> {
+        &self.response
     }
 
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The headers.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// The body as text; `None` where it goes out as base64.
-    pub(crate) fn text(&self) -> Option<&str> {
-        // A compressed body may be UTF-8 by accident.
-        let encoded = self.headers.get(header::CONTENT_ENCODING);
-        if encoded.is_some_and(|encoding| encoding != "identity") {
-            return None;
-        }
-        std::str::from_utf8(&self.body).ok()
+    /// The response, with a body that may still be coming.
+    pub(crate) fn into_stream(self) -> Response<Body> {
+        let (parts, body) = self.response.into_parts();
+        Response::from_parts(parts, self.stream.unwrap_or_else(|| Body::from(body)))
     }
 
     fn is_too_large(&self) -> bool {
-        // A byte becomes six at worst; only an answer near the limit is worth a second look.
-        if self.body.len().saturating_mul(6) < MAX_ANSWER / 2 {
+        // JSON writes a byte with six at most. Only a response near the limit must be counted exactly.
+        if self.response.body().len().saturating_mul(6) < MAX_RESPONSE / 2 {
             return false;
         }
         let mut count = Count(0);
-        serde_json::to_writer(&mut count, self).is_err() || count.0 > MAX_ANSWER
+        serde_json::to_writer(&mut count, self).is_err() || count.0 > MAX_RESPONSE
+    }
+}
+
+impl Serialize for HttpOutput {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Formatted { response: &self.response, format: self.format }.serialize(serializer)
+    }
+}
+
+/// Shows no headers, which may set cookies, and no body.
+impl fmt::Debug for HttpOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("status", &self.response.status())
+            .field("body_len", &self.response.body().len())
+            .finish_non_exhaustive()
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is larger than the 6 MB that Lambda takes")]
+#[error("the response is larger than the 6 MB that Lambda accepts")]
 struct TooLarge;
 
 struct Count(usize);
@@ -150,40 +139,41 @@ impl std::io::Write for Count {
     }
 }
 
-/// More is no message but a document.
+/// The longest plain text that becomes the detail of a problem, in bytes. axum's own rejections are far
+/// shorter, and a longer text is a document and not a message.
 const MAX_DETAIL: u64 = 4 * 1024;
 
-/// Whether this is an error response without a type of its own.
+/// Whether this is an error response whose handler chose no content type.
 ///
-/// axum's rejections are plain text, its 404 and 405 are empty. What a handler gave another type,
-/// and what is too long for a message, stays as it is.
-fn is_bare(response: &Response) -> bool {
+/// axum's rejections are plain text, its 404 and 405 have no body. A response with another content type,
+/// or with a longer text, is left as it is.
+fn is_bare_error(response: &Response<Body>) -> bool {
     let status = response.status();
-    let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_error = status.is_client_error() || status.is_server_error();
+    let content_type = response.headers().get(header::CONTENT_TYPE);
     let size = response.body().size_hint().exact();
+    let is_error = status.is_client_error() || status.is_server_error();
     is_error
-        && match kind {
-            Some(kind) => {
-                kind.as_bytes().starts_with(b"text/plain")
+        && match content_type {
+            Some(content_type) => {
+                content_type.as_bytes().starts_with(b"text/plain")
                     && size.is_some_and(|size| size <= MAX_DETAIL)
             }
             None => size == Some(0),
         }
 }
 
-/// The problem that says what a bare response says.
-async fn problem_of(response: Response) -> Response {
+/// The problem that says what a bare error response says.
+async fn problem_of(response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
-    // What a 5xx says may be meant for the log only.
+    // The text of a 5xx may be meant for the log only.
     if status.is_client_error()
         && let Ok(body) = body.collect().await
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detailed(without_values(detail));
+        problem = problem.detail(without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

@@ -1,3 +1,5 @@
+//! Streams the responses to a function URL.
+
 use std::{
     error::Error,
     pin::Pin,
@@ -7,42 +9,42 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use funcify_core::{Deadline, DeadlineExceeded};
-use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderMap, header};
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
+use http::{HeaderMap, Response, header};
 use lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
+use crate::pipeline::event::kind::Kind;
 use crate::pipeline::http::response::BodyTo;
-use crate::pipeline::records::routes::BoxFuture;
-use crate::pipeline::{Failure, HttpOutput, Kind, Output, Pipeline};
+use crate::pipeline::outcome::InvocationError;
+use crate::pipeline::output::Output;
+use crate::pipeline::service::Pipeline;
 
-/// A pipeline whose answers to a function URL go out as they come: [`crate::run_streaming`].
+/// A pipeline that streams its responses to a function URL: [`crate::run_streaming`].
 ///
-/// Other sources take no streams and are answered as ever. A stream that has not ended by the
-/// invocation's deadline ends in an error, so that nobody takes it for complete.
+/// Other sources take no streams and get complete responses. A stream that has not ended at the deadline
+/// of the invocation ends with an error, so that no client takes it for complete.
 #[derive(Clone, Debug)]
-pub struct Streaming(Pipeline);
+pub(crate) struct Streaming(Pipeline);
 
-/// The body of an answer, piece by piece.
-pub type ByteStream =
+/// The body of a response, piece by piece.
+pub(crate) type ByteStream =
     Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send>>;
 
 impl Streaming {
-    /// Streams the answers of `pipeline`.
-    #[must_use]
-    pub fn new(pipeline: Pipeline) -> Self {
+    pub(crate) fn new(pipeline: Pipeline) -> Self {
         Self(pipeline)
     }
 }
 
 impl Service<LambdaEvent<Box<RawValue>>> for Streaming {
     type Response = FunctionResponse<Output, ByteStream>;
-    type Error = Failure;
-    type Future = BoxFuture<Result<Self::Response, Failure>>;
+    type Error = InvocationError;
+    type Future = BoxFuture<'static, Result<Self::Response, InvocationError>>;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), InvocationError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -51,18 +53,21 @@ impl Service<LambdaEvent<Box<RawValue>>> for Streaming {
         Box::pin(async move {
             let deadline = pipeline.deadline(&event.context);
             let processed = pipeline.process_to(event, BodyTo::Stream).await;
-            match processed.result? {
-                Output::Http(answer) if processed.kind == Kind::FunctionUrl => {
-                    Ok(FunctionResponse::StreamingResponse(streamed(answer, deadline)))
-                }
-                answer => Ok(FunctionResponse::BufferedResponse(answer)),
+            let output = processed.result?;
+            if processed.kind != Kind::FunctionUrl {
+                return Ok(FunctionResponse::BufferedResponse(output));
             }
+            Ok(match output.into_stream() {
+                Ok(response) => FunctionResponse::StreamingResponse(streaming(response, deadline)),
+                Err(output) => FunctionResponse::BufferedResponse(output),
+            })
         })
     }
 }
 
-fn streamed(answer: HttpOutput, deadline: Deadline) -> StreamResponse<ByteStream> {
-    let (status_code, mut headers, body) = answer.into_stream();
+fn streaming(response: Response<Body>, deadline: Deadline) -> StreamResponse<ByteStream> {
+    let (parts, body) = response.into_parts();
+    let (status_code, mut headers) = (parts.status, parts.headers);
     let cookies = cookies(&headers);
     headers.remove(header::SET_COOKIE);
     let metadata_prelude = MetadataPrelude { status_code, headers, cookies };
@@ -74,7 +79,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
     values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }
 
-/// The pieces of `body` up to the deadline.
+/// The pieces of `body`, until the deadline.
 fn until(ends: Instant, body: Body) -> ByteStream {
     Box::pin(stream::unfold(Some(body.into_data_stream()), move |pieces| async move {
         let mut pieces = pieces?;
@@ -92,10 +97,9 @@ mod tests {
     use std::time::Duration;
 
     use axum::{Router, routing::get};
-    use http::Method;
 
     use super::*;
-    use crate::testing;
+    use crate::testing::TestEvent;
 
     async fn call(path: &str, left: Duration) -> FunctionResponse<Output, ByteStream> {
         let hang = async || {
@@ -106,21 +110,21 @@ mod tests {
             .route("/large", get(async || ([(header::SET_COOKIE, "a=1")], vec![b'x'; 8 << 20])))
             .route("/hang", get(hang));
         let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-        let event = testing::function_url(Method::GET, path).json();
-        let event = serde_json::from_str(&event).unwrap();
-        let event = LambdaEvent::new(event, testing::context(left));
+        let event = TestEvent::http(Kind::FunctionUrl, http::Method::GET, path);
+        let mut event = LambdaEvent::from(&event);
+        event.context.deadline = crate::testing::deadline_in(left);
         Streaming::new(pipeline).call(event).await.unwrap()
     }
 
     #[tokio::test]
-    async fn an_answer_of_any_size_goes_out_as_it_comes() {
-        let FunctionResponse::StreamingResponse(answer) =
+    async fn a_response_of_any_size_is_streamed() {
+        let FunctionResponse::StreamingResponse(response) =
             call("/large", Duration::from_secs(30)).await
         else {
             panic!("expected a stream");
         };
-        assert_eq!(answer.metadata_prelude.cookies, ["a=1"]);
-        let pieces: Vec<_> = answer.stream.collect().await;
+        assert_eq!(response.metadata_prelude.cookies, ["a=1"]);
+        let pieces: Vec<_> = response.stream.collect().await;
         assert_eq!(
             pieces.iter().map(|piece| piece.as_ref().unwrap().len()).sum::<usize>(),
             8 << 20
@@ -128,13 +132,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_hangs_ends_in_an_error_at_the_deadline() {
-        let FunctionResponse::StreamingResponse(answer) =
+    async fn a_stream_that_hangs_ends_with_an_error_at_the_deadline() {
+        let FunctionResponse::StreamingResponse(response) =
             call("/hang", Duration::from_millis(500)).await
         else {
             panic!("expected a stream");
         };
-        let pieces: Vec<_> = answer.stream.collect().await;
+        let pieces: Vec<_> = response.stream.collect().await;
         assert_eq!(pieces.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! Records of a batch, one by one: in order, no further than the deadline, each failure its own.
+//! Runs the records of a batch: in order, until the deadline, each with its own result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,144 +6,147 @@ use funcify_core::{Deadline, DeadlineExceeded};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 
-use crate::pipeline::records::Record;
 use crate::pipeline::records::parsed::Parsed;
+use crate::pipeline::records::record::Record;
 use crate::problem::Problem;
 
-/// How the records of a source are taken.
+/// In which order the records of a source are handled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// All are tried, as many at once as the route says; those of a group up to its first failure.
+    /// All records are tried. Those of one ordering group are tried up to its first failure.
     Groups {
-        /// How many at once.
+        /// How many records are handled at the same time.
         concurrency: usize,
     },
-    /// None is tried after a failure: a stream is read again from there.
+    /// No record is tried after a failure, because the stream continues from the failure.
     UpToFailure,
 }
 
-/// What became of one record.
-pub(crate) struct Verdict {
+/// The result of one record.
+pub(crate) struct RecordResult {
     index: usize,
     pub(crate) id: String,
     pub(crate) problem: Option<Problem>,
     pub(crate) matched: bool,
 }
 
-/// What a record's turn needs: everything but the record.
-pub(crate) trait Turns<S>: Sync {
-    /// A record that waits for nothing but its end; smaller than the record.
-    type Begun: Send;
+/// Runs one record after the other. It knows everything but the records.
+pub(crate) trait RecordRunner<S>: Sync {
+    /// A started record. It is smaller than the record itself.
+    type Started: Send;
 
-    /// No turn begins after it.
+    /// No record is started after it.
     fn deadline(&self) -> Deadline;
 
-    fn begin(&self, index: usize, record: S) -> Self::Begun;
+    fn start(&self, index: usize, record: S) -> Self::Started;
 
-    fn end(&self, begun: Self::Begun) -> impl Future<Output = Turn> + Send;
+    fn finish(&self, started: Self::Started) -> impl Future<Output = RecordRun> + Send;
 }
 
-/// What became of a record that had its turn.
-pub(crate) struct Turn {
+/// How the run of a record ended.
+pub(crate) struct RecordRun {
     pub(crate) result: Result<(), Problem>,
     pub(crate) matched: bool,
 }
 
-/// Runs a batch. The verdicts are in the records' order.
+/// Runs a batch. The results have the order of the records.
 pub(crate) async fn run<S: Record>(
     records: Vec<Parsed<S>>,
     order: Order,
-    turns: &impl Turns<S>,
-) -> Vec<Verdict> {
-    let (concurrency, stop) = match order {
+    runner: &impl RecordRunner<S>,
+) -> Vec<RecordResult> {
+    let (concurrency, stops) = match order {
         Order::Groups { concurrency } => (concurrency, false),
         Order::UpToFailure => (1, true),
     };
     let records = records.into_iter().enumerate();
     if concurrency <= 1 {
-        return run_lane(records, stop, turns).await;
+        return run_in_order(records, stops, runner).await;
     }
-    let run = lanes(records).into_iter().map(|lane| run_lane(lane, stop, turns));
-    let mut verdicts: Vec<Verdict> =
-        stream::iter(run).buffer_unordered(concurrency).flat_map(stream::iter).collect().await;
-    verdicts.sort_unstable_by_key(|verdict| verdict.index);
-    verdicts
+    let runs = ordering_groups(records).into_iter().map(|group| run_in_order(group, stops, runner));
+    let mut results: Vec<RecordResult> =
+        stream::iter(runs).buffer_unordered(concurrency).flat_map(stream::iter).collect().await;
+    results.sort_unstable_by_key(|result| result.index);
+    results
 }
 
-type Lane<S> = Vec<(usize, Parsed<S>)>;
+type OrderingGroup<S> = Vec<(usize, Parsed<S>)>;
 
-/// Records that must wait for each other stand in one lane.
-fn lanes<S: Record>(records: impl Iterator<Item = (usize, Parsed<S>)>) -> Vec<Lane<S>> {
-    let mut lanes: Vec<Lane<S>> = Vec::new();
-    let mut of_group: BTreeMap<String, usize> = BTreeMap::new();
+/// Puts records that must wait for each other into one group. A record without a group of its own is
+/// alone in one.
+fn ordering_groups<S: Record>(
+    records: impl Iterator<Item = (usize, Parsed<S>)>,
+) -> Vec<OrderingGroup<S>> {
+    let mut groups: Vec<OrderingGroup<S>> = Vec::new();
+    let mut positions: BTreeMap<String, usize> = BTreeMap::new();
     for (index, record) in records {
-        let group = group(&record).map(str::to_owned);
-        let known = group.as_ref().and_then(|group| of_group.get(group).copied());
-        match known.and_then(|lane| lanes.get_mut(lane)) {
-            Some(lane) => lane.push((index, record)),
+        let name = group(&record).map(str::to_owned);
+        let known = name.as_ref().and_then(|name| positions.get(name).copied());
+        match known.and_then(|position| groups.get_mut(position)) {
+            Some(group) => group.push((index, record)),
             None => {
-                if let Some(group) = group {
-                    of_group.insert(group, lanes.len());
+                if let Some(name) = name {
+                    positions.insert(name, groups.len());
                 }
-                lanes.push(vec![(index, record)]);
+                groups.push(vec![(index, record)]);
             }
         }
     }
-    lanes
+    groups
 }
 
-fn run_lane<S: Record>(
-    lane: impl IntoIterator<Item = (usize, Parsed<S>), IntoIter: Send>,
-    stop: bool,
-    turns: &impl Turns<S>,
-) -> impl Future<Output = Vec<Verdict>> + Send {
-    let mut lane = lane.into_iter();
+fn run_in_order<S: Record>(
+    records: impl IntoIterator<Item = (usize, Parsed<S>), IntoIter: Send>,
+    stops: bool,
+    runner: &impl RecordRunner<S>,
+) -> impl Future<Output = Vec<RecordResult>> + Send {
+    let mut records = records.into_iter();
     async move {
-        let mut verdicts = Vec::with_capacity(lane.size_hint().0);
-        let mut stopped = BTreeSet::new();
+        let mut results = Vec::with_capacity(records.size_hint().0);
+        let mut stopped_groups = BTreeSet::new();
         let mut failed = false;
-        // Begun before anything waits, so that nothing that waits has room for a record.
-        while let Some((index, id, group, begun)) = lane.next().map(|(index, record)| {
+        // A record is started before the first await, so that the future does not have to hold it.
+        while let Some((index, id, group, started)) = records.next().map(|(index, record)| {
             let (id, group) = (id(&record).to_owned(), group(&record).map(str::to_owned));
-            let waits =
-                (stop && failed) || group.as_ref().is_some_and(|group| stopped.contains(group));
-            let begun = match record {
-                // Not a fault of its own: it would overtake the one that failed.
-                _ if waits => Err(Problem::new(StatusCode::CONFLICT)),
-                Err(broken) => Err(broken.problem),
-                Ok(_) if turns.deadline().remaining() < Deadline::LEAST => {
+            let must_wait = (stops && failed)
+                || group.as_ref().is_some_and(|group| stopped_groups.contains(group));
+            let started = match record {
+                // It has not failed itself, but it would overtake the record that has.
+                _ if must_wait => Err(Problem::new(StatusCode::CONFLICT)),
+                Err(malformed) => Err(malformed.problem),
+                Ok(_) if runner.deadline().remaining() < Deadline::LEAST => {
                     Err(DeadlineExceeded.into())
                 }
-                Ok(record) => Ok(turns.begin(index, record)),
+                Ok(record) => Ok(runner.start(index, record)),
             };
-            (index, id, group, begun)
+            (index, id, group, started)
         }) {
-            let turn = match begun {
-                Ok(begun) => turns.end(begun).await,
-                Err(problem) => Turn { result: Err(problem), matched: true },
+            let run = match started {
+                Ok(started) => runner.finish(started).await,
+                Err(problem) => RecordRun { result: Err(problem), matched: true },
             };
-            if turn.result.is_err() {
+            if run.result.is_err() {
                 failed = true;
-                stopped.extend(group);
+                stopped_groups.extend(group);
             }
-            let problem = turn.result.err();
-            verdicts.push(Verdict { index, id, problem, matched: turn.matched });
+            let problem = run.result.err();
+            results.push(RecordResult { index, id, problem, matched: run.matched });
         }
-        verdicts
+        results
     }
 }
 
 fn id<S: Record>(record: &Parsed<S>) -> &str {
     match record {
         Ok(record) => record.id(),
-        Err(broken) => &broken.id,
+        Err(malformed) => &malformed.id,
     }
 }
 
 fn group<S: Record>(record: &Parsed<S>) -> Option<&str> {
     match record {
         Ok(record) => record.group(),
-        Err(broken) => broken.group.as_deref(),
+        Err(malformed) => malformed.group.as_deref(),
     }
 }
 
@@ -176,21 +179,21 @@ mod tests {
         }
     }
 
-    /// Takes 10 ms a letter and fails those in capitals.
+    /// Takes 10 ms for each letter, and fails letters in capitals.
     struct Slow(Mutex<(usize, usize, Vec<String>)>, Deadline);
 
-    impl Turns<Letter> for Slow {
-        type Begun = Letter;
+    impl RecordRunner<Letter> for Slow {
+        type Started = Letter;
 
         fn deadline(&self) -> Deadline {
             self.1
         }
 
-        fn begin(&self, _index: usize, letter: Letter) -> Letter {
+        fn start(&self, _index: usize, letter: Letter) -> Letter {
             letter
         }
 
-        async fn end(&self, letter: Letter) -> Turn {
+        async fn finish(&self, letter: Letter) -> RecordRun {
             {
                 let mut seen = self.0.lock().unwrap();
                 seen.0 += 1;
@@ -201,7 +204,7 @@ mod tests {
             self.0.lock().unwrap().0 -= 1;
             let fails = letter.id.chars().any(char::is_uppercase);
             let result = if fails { Err(Problem::new(StatusCode::BAD_GATEWAY)) } else { Ok(()) };
-            Turn { result, matched: true }
+            RecordRun { result, matched: true }
         }
     }
 
@@ -213,9 +216,9 @@ mod tests {
         ids.iter().map(letter).map(Ok).collect()
     }
 
-    fn failed(verdicts: &[Verdict]) -> Vec<&str> {
-        let failed = verdicts.iter().filter(|verdict| verdict.problem.is_some());
-        failed.map(|verdict| verdict.id.as_str()).collect()
+    fn failed(results: &[RecordResult]) -> Vec<&str> {
+        let failed = results.iter().filter(|result| result.problem.is_some());
+        failed.map(|result| result.id.as_str()).collect()
     }
 
     async fn batch(
@@ -224,48 +227,48 @@ mod tests {
         time: Duration,
     ) -> (Vec<String>, usize, Vec<String>) {
         let slow = Slow(Mutex::default(), Deadline::within(time));
-        let verdicts = run(letters(ids), order, &slow).await;
-        let failed = failed(&verdicts).into_iter().map(str::to_owned).collect();
-        let (_, at_once, tried) = slow.0.into_inner().unwrap();
-        (failed, at_once, tried)
+        let results = run(letters(ids), order, &slow).await;
+        let failed = failed(&results).into_iter().map(str::to_owned).collect();
+        let (_, concurrent, tried) = slow.0.into_inner().unwrap();
+        (failed, concurrent, tried)
     }
 
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn messages_without_order_are_all_tried_one_at_a_time() {
+    async fn unordered_messages_are_all_tried_one_at_a_time() {
         let ids = [("a", None), ("B", None), ("c", None)];
-        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 1 }, LONG).await;
-        assert_eq!((failed, at_once), (vec!["B".to_owned()], 1));
+        let (failed, concurrent, tried) = batch(&ids, Order::Groups { concurrency: 1 }, LONG).await;
+        assert_eq!((failed, concurrent), (vec!["B".to_owned()], 1));
         assert_eq!(tried, ["a", "B", "c"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_group_stops_at_its_first_failure_and_others_go_on() {
+    async fn a_group_stops_at_its_first_failure_and_the_others_continue() {
         let ids = [("a1", Some("a")), ("A2", Some("a")), ("b1", Some("b")), ("a3", Some("a"))];
         for concurrency in [1, 4] {
             let (failed, _, tried) = batch(&ids, Order::Groups { concurrency }, LONG).await;
-            assert_eq!(failed, ["A2", "a3"], "{concurrency} at once");
-            assert_eq!(tried.len(), 3, "{concurrency} at once: {tried:?}");
+            assert_eq!(failed, ["A2", "a3"], "concurrency {concurrency}");
+            assert_eq!(tried.len(), 3, "concurrency {concurrency}: {tried:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_failed_is_told_in_the_order_of_the_records_whichever_ended_first() {
+    async fn failures_are_reported_in_the_order_of_the_records_whichever_ended_first() {
         let ids = [("a", Some("one")), ("B", Some("one")), ("C", Some("two"))];
-        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 2 }, LONG).await;
-        assert_eq!((at_once, tried), (2, ["a", "C", "B"].map(str::to_owned).to_vec()));
+        let (failed, concurrent, tried) = batch(&ids, Order::Groups { concurrency: 2 }, LONG).await;
+        assert_eq!((concurrent, tried), (2, ["a", "C", "B"].map(str::to_owned).to_vec()));
         assert_eq!(failed, ["B", "C"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn as_many_as_asked_for_run_at_once_and_no_more() {
+    async fn as_many_records_run_concurrently_as_configured_and_no_more() {
         let ids: Vec<_> = ["a", "b", "c", "d", "e", "f", "g"].map(|id| (id, None)).to_vec();
-        let (failed, at_once, tried) = batch(&ids, Order::Groups { concurrency: 3 }, LONG).await;
-        assert_eq!((failed.len(), at_once, tried.len()), (0, 3, 7));
+        let (failed, concurrent, tried) = batch(&ids, Order::Groups { concurrency: 3 }, LONG).await;
+        assert_eq!((failed.len(), concurrent, tried.len()), (0, 3, 7));
         let ordered: Vec<_> = ["a", "b", "c"].map(|id| (id, Some("one"))).to_vec();
-        let (_, at_once, tried) = batch(&ordered, Order::Groups { concurrency: 3 }, LONG).await;
-        assert_eq!(at_once, 1);
+        let (_, concurrent, tried) = batch(&ordered, Order::Groups { concurrency: 3 }, LONG).await;
+        assert_eq!(concurrent, 1);
         assert_eq!(tried, ["a", "b", "c"]);
     }
 
@@ -278,14 +281,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_taken_as_a_queue_overtakes_its_failure_and_is_caught() {
+    async fn a_stream_handled_like_a_queue_overtakes_its_failure_and_is_caught() {
         let ids = [("a", None), ("B", None), ("c", None)];
         let (failed, _, tried) = batch(&ids, Order::Groups { concurrency: 1 }, LONG).await;
         assert!(failed != ["B", "c"] && tried != ["a", "B"], "the mutant must not look right");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_deadline_leaves_no_time_for_is_reported_as_failed() {
+    async fn records_that_the_deadline_leaves_no_time_for_are_reported_as_failed() {
         let ids = [("a", None), ("b", None), ("c", None)];
         let time = Deadline::LEAST + Duration::from_millis(15);
         let (failed, _, tried) = batch(&ids, Order::Groups { concurrency: 1 }, time).await;

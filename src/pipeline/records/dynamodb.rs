@@ -3,27 +3,28 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{Record, Remains, text_at};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Identity, Record, string_at};
 use crate::problem::Problem;
 
-/// A change of an item of a DynamoDB table, with the items as DynamoDB writes them: typed JSON,
-/// `{"pk":{"S":"…"}}`.
+/// A change of an item in a DynamoDB table.
+///
+/// The items are in DynamoDB's own JSON, in which each value has its type: `{"pk":{"S":"…"}}`.
 #[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct DynamoDbRecord {
     /// `INSERT`, `MODIFY` or `REMOVE`.
     pub event_name: String,
-    /// The record's place in its shard.
+    /// Its position in its shard.
     pub sequence_number: String,
     /// The key of the item.
     pub keys: Option<Box<RawValue>>,
-    /// The item afterwards, where the stream carries it.
+    /// The item after the change, if the stream contains it.
     pub new_image: Option<Box<RawValue>>,
-    /// The item before, where the stream carries it.
+    /// The item before the change, if the stream contains it.
     pub old_image: Option<Box<RawValue>>,
-    /// The stream.
+    /// The ARN of the stream.
     pub stream_arn: String,
 }
 
@@ -58,7 +59,7 @@ impl From<Wire> for DynamoDbRecord {
     }
 }
 
-/// Without the item.
+/// Shows no item.
 impl fmt::Debug for DynamoDbRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbRecord")
@@ -70,7 +71,7 @@ impl fmt::Debug for DynamoDbRecord {
 }
 
 impl Record for DynamoDbRecord {
-    /// The table's name: `…:table/NAME/stream/…`.
+    /// The name of the table: `…:table/NAME/stream/…`.
     fn name(&self) -> &str {
         let table = self.stream_arn.split(":table/").nth(1).unwrap_or_default();
         table.split('/').next().unwrap_or_default()
@@ -84,9 +85,9 @@ impl Record for DynamoDbRecord {
         &self.stream_arn
     }
 
-    fn remains(json: &str) -> Remains {
-        let id = text_at(json, &["dynamodb", "SequenceNumber"]).unwrap_or_default();
-        Remains { id, ..Remains::default() }
+    fn identity_of_malformed(json: &str) -> Identity {
+        let id = string_at(json, &["dynamodb", "SequenceNumber"]).unwrap_or_default();
+        Identity { id, ..Identity::default() }
     }
 }
 

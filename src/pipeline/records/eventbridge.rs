@@ -3,35 +3,35 @@ use std::fmt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{Payload, Record, or_default};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Record, or_default};
 use crate::problem::Problem;
 
-/// An event of an EventBridge bus; `T` is its detail.
+/// An event of an EventBridge bus. `T` is the type of its detail.
 ///
-/// Routes go by the detail type, which is what says how to read the detail.
+/// It is routed by its detail type, which determines the format of the detail.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct EventBridgeEvent<T = Box<RawValue>> {
-    /// The event's identifier.
+    /// Its identifier.
     #[serde(default, deserialize_with = "or_default")]
     pub id: String,
-    /// Who put it on the bus.
+    /// The service or application that sent it.
     pub source: String,
-    /// What kind of event it is.
+    /// The type of its detail.
     pub detail_type: String,
-    /// When it happened, as EventBridge writes it.
+    /// When it happened, in the format of EventBridge.
     #[serde(default, deserialize_with = "or_default")]
     pub time: String,
-    /// The resources that it is about; for a schedule, its rule.
+    /// The resources that it concerns. For a schedule, the rule.
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Vec<String>,
     /// What happened.
     pub detail: T,
 }
 
-/// Without the detail.
+/// Shows no detail.
 impl<T> fmt::Debug for EventBridgeEvent<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBridgeEvent")
@@ -58,12 +58,5 @@ impl<T: DeserializeOwned + Send> FromRecord<EventBridgeEvent> for EventBridgeEve
             .map_err(|error| Problem::bad_request("expected another detail").caused_by(&error))?;
         let EventBridgeEvent { id, source, detail_type, time, resources, .. } = event;
         Ok(Self { id, source, detail_type, time, resources, detail })
-    }
-}
-
-impl FromRecord<EventBridgeEvent> for Payload {
-    /// A notification of S3, in the form in which EventBridge carries it.
-    fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
-        Ok(Self(Box::<str>::from(event.detail).into()))
     }
 }

@@ -1,42 +1,26 @@
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
-use axum::extract::State;
+use axum::{Json, extract::State};
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 
-use crate::pipeline::Invocation;
+use crate::pipeline::event::Event;
+use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// A handler of records: what a route other than HTTP calls.
+/// A handler of records or whole events.
 ///
-/// Every function `async fn([State<App>,] [Invocation,] record) -> Result<T, E>` is one, where the
-/// record stands last and `E` becomes a [`Problem`]. Records are answered with nothing, `T` is `()`;
-/// an [`event`](super::PipelineBuilder::event) route may answer something.
-///
-/// # Examples
-///
-/// ```
-/// use axum::extract::State;
-/// use funcify::{pipeline::{Invocation, Pipeline, Problem, S3Object}, testing};
-///
-/// async fn on_upload(State(app): State<&'static str>, object: S3Object) -> Result<(), Problem> {
-///     assert_eq!((app, object.key.as_str()), ("shop", "in box/1.csv"));
-///     Ok(())
-/// }
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let pipeline = Pipeline::builder("shop").s3("uploads", on_upload).build()?;
-/// testing::s3_put("uploads", "in+box/1.csv").send(&pipeline).await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// ```
+/// Every function `async fn([State<App>,] [Invocation,] record) -> Result<T, E>` implements it if `E`
+/// becomes a [`Problem`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no handler of these records",
+    message = "`{Self}` is not a handler of these records",
     label = "expected `async fn([State<App>,] [Invocation,] record) -> Result<_, E>`",
-    note = "the record stands last, `State` has the pipeline's own type",
-    note = "`E` is a `Problem` or an error; for a boxed one say `.map_err(Problem::from_boxed)`",
+    note = "the record comes last, `State` has the type that the pipeline was built with",
+    note = "`E` is a `Problem` or an error; for a boxed error use `.map_err(Problem::from_boxed)`",
     note = "the future must be `Send`: hold no `Rc` and no lock of std across an await"
 )]
 pub trait RecordHandler<App, R, Args>: Clone + Send + Sync + 'static {
-    /// What it answers.
+    /// What the handler returns if it succeeds.
     type Output;
 
     /// Handles one record.
@@ -49,7 +33,7 @@ pub trait RecordHandler<App, R, Args>: Clone + Send + Sync + 'static {
 }
 
 macro_rules! handler {
-    (|$app:ident, $invocation:ident, $record:ident| $($kind:ty),+ => $($given:expr),+) => {
+    (|$app:ident, $invocation:ident, $record:ident| $($kind:ty),+ => $($argument:expr),+) => {
         impl<App, R, F, Fut, T, E> RecordHandler<App, R, ($($kind,)+)> for F
         where
             F: Fn($($kind),+) -> Fut + Clone + Send + Sync + 'static,
@@ -66,7 +50,7 @@ macro_rules! handler {
                 $invocation: Invocation,
                 $record: R,
             ) -> Result<T, Problem> {
-                (self)($($given),+).await.map_err(Into::into)
+                (self)($($argument),+).await.map_err(Into::into)
             }
         }
     };
@@ -77,16 +61,48 @@ handler!(|app, _invocation, record| State<App>, R => State(app), record);
 handler!(|_app, invocation, record| Invocation, R => invocation, record);
 handler!(|app, invocation, record| State<App>, Invocation, R => State(app), invocation, record);
 
-/// What a handler can take from a record of the source `S`.
+/// What a handler can get from a record of the source `S`.
 #[diagnostic::on_unimplemented(
-    message = "a route of `{S}` cannot hand over `{Self}`",
+    message = "a handler of `{S}` cannot take `{Self}`",
     note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via_s3(handler)`"
 )]
 pub trait FromRecord<S>: Sized + Send {
-    /// Reads it.
+    /// Converts the record.
     ///
     /// # Errors
     ///
-    /// If the record holds something else; it fails then, alone.
+    /// If the record has other content. That record fails, and no other.
     fn from_record(record: S) -> Result<Self, Problem>;
+}
+
+impl FromRecord<Self> for Event {
+    fn from_record(event: Self) -> Result<Self, Problem> {
+        Ok(event)
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
+    fn from_record(event: Event) -> Result<Self, Problem> {
+        let parsed = serde_json::from_str(event.text());
+        let expected = || Problem::bad_request("expected another event");
+        parsed.map(Json).map_err(|error| expected().caused_by(&error))
+    }
+}
+
+/// A handler with its state, ready for records of the source `S`.
+pub(in crate::pipeline) type Call<S, T = ()> =
+    Arc<dyn Fn(Invocation, S) -> BoxFuture<'static, Result<T, Problem>> + Send + Sync>;
+
+/// Closes a handler over its state.
+pub(in crate::pipeline) fn call<App, S, R, Args, H>(app: App, handler: H) -> Call<S, H::Output>
+where
+    App: Clone + Send + Sync + 'static,
+    S: Send + 'static,
+    R: FromRecord<S>,
+    H: RecordHandler<App, R, Args>,
+{
+    Arc::new(move |invocation, record| {
+        let (app, handler) = (app.clone(), handler.clone());
+        Box::pin(async move { handler.handle(app, invocation, R::from_record(record)?).await })
+    })
 }

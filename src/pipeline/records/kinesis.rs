@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::json::text::Text;
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{Record, Remains, resource, text_at};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Identity, Record, resource, string_at};
 use crate::problem::Problem;
 
 /// A record of a Kinesis stream.
@@ -13,15 +13,15 @@ use crate::problem::Problem;
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct KinesisRecord {
-    /// The record's place in its shard.
+    /// Its position in its shard.
     pub sequence_number: String,
-    /// The key that chose its shard.
+    /// The key that determined its shard.
     pub partition_key: String,
-    /// The record, decoded.
+    /// Its data, decoded from base64.
     pub data: Vec<u8>,
-    /// When it arrived, in seconds since the Unix epoch.
+    /// About when it arrived, in seconds since the Unix epoch.
     pub arrived_at: Option<f64>,
-    /// The stream, or the consumer of a stream.
+    /// The ARN of the stream, or of a consumer of the stream.
     pub stream_arn: String,
 }
 
@@ -59,7 +59,7 @@ impl From<Wire> for KinesisRecord {
     }
 }
 
-/// Without the data, and without the key, which may be somebody's name.
+/// Shows no data and no partition key, which may be a person's name.
 impl fmt::Debug for KinesisRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KinesisRecord")
@@ -70,7 +70,7 @@ impl fmt::Debug for KinesisRecord {
 }
 
 impl Record for KinesisRecord {
-    /// `stream/orders`, or `stream/orders/consumer/…`.
+    /// The name of the stream: `…:stream/NAME`, or `…:stream/NAME/consumer/…`.
     fn name(&self) -> &str {
         let path = match self.stream_arn.find(":stream/") {
             Some(_) => self.stream_arn.split(":stream/").nth(1).unwrap_or_default(),
@@ -87,9 +87,9 @@ impl Record for KinesisRecord {
         &self.stream_arn
     }
 
-    fn remains(json: &str) -> Remains {
-        let id = text_at(json, &["kinesis", "sequenceNumber"]).unwrap_or_default();
-        Remains { id, ..Remains::default() }
+    fn identity_of_malformed(json: &str) -> Identity {
+        let id = string_at(json, &["kinesis", "sequenceNumber"]).unwrap_or_default();
+        Identity { id, ..Identity::default() }
     }
 }
 

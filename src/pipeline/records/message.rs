@@ -1,15 +1,17 @@
 use serde::de::DeserializeOwned;
 
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{KinesisRecord, Payload, SnsRecord, SqsRecord};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::sns::SnsRecord;
+use crate::pipeline::records::sqs::SqsRecord;
 use crate::problem::Problem;
 
-/// A message whose body is JSON of the type `T`.
+/// A message of SQS, SNS or Kinesis whose body is JSON of the type `T`.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{pipeline::{Message, Pipeline, Problem}, testing};
+/// use funcify::{pipeline::{Message, Pipeline, Problem}, testing::TestEvent};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Order {
@@ -25,10 +27,10 @@ use crate::problem::Problem;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let pipeline = Pipeline::builder(()).sqs("orders", on_order).build()?;
-/// let batch = testing::sqs("orders")
-///     .message("first", r#"{"quantity":2}"#)
-///     .message("second", r#"{"quantity":0}"#)
-///     .message("third", "no JSON");
+/// let batch = TestEvent::sqs("orders")
+///     .record("first", r#"{"quantity":2}"#)
+///     .record("second", r#"{"quantity":0}"#)
+///     .record("third", "invalid JSON");
 /// assert_eq!(batch.send(&pipeline).await?.failures(), ["second", "third"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -36,9 +38,9 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message<T> {
-    /// The identifier that the source gave it.
+    /// The identifier that the source gave to it.
     pub id: String,
-    /// Its body.
+    /// The parsed body.
     pub body: T,
 }
 
@@ -65,25 +67,5 @@ impl<T: DeserializeOwned + Send> FromRecord<SnsRecord> for Message<T> {
 impl<T: DeserializeOwned + Send> FromRecord<KinesisRecord> for Message<T> {
     fn from_record(record: KinesisRecord) -> Result<Self, Problem> {
         Self::parse(record.sequence_number, &record.data)
-    }
-}
-
-impl FromRecord<SqsRecord> for Payload {
-    fn from_record(record: SqsRecord) -> Result<Self, Problem> {
-        Ok(Self(record.body))
-    }
-}
-
-impl FromRecord<SnsRecord> for Payload {
-    fn from_record(record: SnsRecord) -> Result<Self, Problem> {
-        Ok(Self(record.message))
-    }
-}
-
-impl FromRecord<KinesisRecord> for Payload {
-    fn from_record(record: KinesisRecord) -> Result<Self, Problem> {
-        let text = String::from_utf8(record.data)
-            .map_err(|error| Problem::bad_request("expected a record of text").caused_by(&error))?;
-        Ok(Self(text))
     }
 }

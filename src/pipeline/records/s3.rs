@@ -1,44 +1,37 @@
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::json::text::Text;
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::Record;
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::Record;
 use crate::problem::Problem;
 
-/// An object that S3 tells about.
+/// An object in an S3 notification.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct S3Object {
-    /// What happened: `ObjectCreated:Put`, …
+    /// What happened to it: `ObjectCreated:Put`, …
     pub event_name: String,
-    /// The bucket's name.
+    /// The name of its bucket.
     pub bucket: String,
-    /// The object's key, decoded: what other calls to S3 take.
+    /// Its key, decoded. Other calls of S3 take this key.
     ///
-    /// A name, not a path: `..` has no meaning in it, and it is not to be joined to one.
+    /// A key is a name and not a path: `..` has no meaning in it. Do not join it to a path.
     pub key: String,
-    /// The key as the event has it.
+    /// Its key as the event has it.
     pub raw_key: String,
-    /// The object's size in bytes, unless it was removed.
+    /// Its size in bytes. `None` if it was removed.
     pub size: Option<u64>,
-    /// The object's entity tag, unless it was removed.
+    /// Its entity tag. `None` if it was removed.
     pub e_tag: Option<String>,
-    /// The object's version, if the bucket keeps versions.
+    /// Its version, if the bucket keeps versions.
     pub version_id: Option<String>,
-    /// Orders the events of one key: compare as text of equal length, filled up with zeros.
+    /// Orders the events of one key: pad the shorter one with zeros on the right, then compare as text.
     pub sequencer: Option<String>,
-    /// When it happened, as S3 writes it.
+    /// When it happened, in the format of S3.
     pub event_time: Option<String>,
-    /// The bucket's resource name.
+    /// The ARN of its bucket.
     pub bucket_arn: String,
-}
-
-impl S3Object {
-    /// The name that routes go by unless they are told otherwise: the bucket's up to its first dot.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        self.bucket.split('.').next().unwrap_or_default()
-    }
 }
 
 #[derive(Deserialize)]
@@ -99,32 +92,19 @@ fn arn_of(bucket: &str) -> String {
     format!("arn:aws:s3:::{bucket}")
 }
 
-/// Decodes a key: S3 writes keys as a form would, a space as `+`, other characters as `%XX`.
+/// Decodes a key. S3 encodes keys like an HTML form: a space is `+`, other characters are `%XX`.
 fn decode(raw: &str) -> Option<String> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut rest = raw.as_bytes();
-    let mut decoded = Vec::with_capacity(rest.len());
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => match after {
-                [high, low, after @ ..] => match (digit(*high), digit(*low)) {
-                    (Some(high), Some(low)) => {
-                        rest = after;
-                        high << 4 | low
-                    }
-                    _ => b'%',
-                },
-                _ => b'%',
-            },
-            _ => *byte,
-        });
+    let mut key = Vec::with_capacity(raw.len());
+    for (index, part) in raw.split('+').enumerate() {
+        if index > 0 {
+            key.push(b' ');
+        }
+        key.extend(percent_decode_str(part));
     }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(key).ok()
 }
 
-/// The detail of S3's events on EventBridge, where keys are not encoded.
+/// The detail of an S3 event on EventBridge. Its key is not encoded.
 #[derive(Deserialize)]
 struct Detail {
     bucket: DetailBucket,
@@ -164,8 +144,8 @@ impl From<Detail> for S3Object {
     }
 }
 
-/// The objects in a notification of S3 that came by another way; none if it is S3's test event.
-pub(super) fn notified(text: &str) -> Result<Vec<S3Object>, Problem> {
+/// The objects of an S3 notification that came in an envelope. None if it is S3's test event.
+pub(super) fn objects_of_notification(text: &str) -> Result<Vec<S3Object>, Problem> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Notification {
@@ -189,8 +169,9 @@ pub(super) fn notified(text: &str) -> Result<Vec<S3Object>, Problem> {
 }
 
 impl Record for S3Object {
+    /// The name of the bucket, up to its first dot.
     fn name(&self) -> &str {
-        self.token()
+        self.bucket.split('.').next().unwrap_or_default()
     }
 
     fn arn(&self) -> &str {

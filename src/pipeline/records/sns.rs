@@ -3,8 +3,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{Record, resource};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Record, resource};
 use crate::problem::Problem;
 
 /// A notification of an SNS topic.
@@ -12,28 +12,28 @@ use crate::problem::Problem;
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct SnsRecord {
-    /// The notification's identifier.
+    /// Its identifier.
     pub id: String,
-    /// The topic.
+    /// The ARN of the topic.
     pub topic_arn: String,
-    /// The subject, if it has one.
+    /// Its subject, if it has one.
     pub subject: Option<String>,
-    /// The message.
+    /// Its message.
     pub message: String,
-    /// When it was published, as SNS writes it.
+    /// When it was published, in the format of SNS.
     pub timestamp: Option<String>,
-    /// The sender's attributes of it, as they came.
+    /// The attributes that the sender gave to it, as JSON.
     pub message_attributes: Option<Box<RawValue>>,
 }
 
-/// As a function is invoked with it: the notification within a record.
+/// A record of the event, which contains the notification.
 #[derive(Deserialize)]
 struct Wire {
     #[serde(rename = "Sns")]
     sns: Notification,
 }
 
-/// A notification, as SNS writes it, also into a queue.
+/// A notification in the format of SNS. A queue that subscribes to the topic gets the same.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Notification {
@@ -64,7 +64,7 @@ impl From<Notification> for SnsRecord {
     }
 }
 
-/// Without the message.
+/// Shows no message.
 impl fmt::Debug for SnsRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnsRecord")

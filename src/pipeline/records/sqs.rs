@@ -3,49 +3,43 @@ use std::{collections::BTreeMap, fmt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::pipeline::FromRecord;
-use crate::pipeline::records::{Record, Remains, or_default, resource, text_at};
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Identity, Record, or_default, resource, string_at};
 use crate::problem::Problem;
 
-/// A message of an SQS queue, as it is delivered.
+/// A message of an SQS queue.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SqsRecord {
-    /// The message's identifier.
+    /// Its identifier.
     #[serde(rename = "messageId")]
     pub id: String,
-    /// What deletes the message; funcify needs it not, a handler may to change the visibility.
+    /// The handle for calls of SQS about this delivery, such as a change of the visibility timeout.
     #[serde(default, deserialize_with = "or_default")]
     pub receipt_handle: String,
-    /// The message.
+    /// Its body.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
-    /// The queue's attributes of it: `ApproximateReceiveCount`, `MessageGroupId`, …
+    /// The attributes that SQS gave to it: `ApproximateReceiveCount`, `MessageGroupId`, …
     #[serde(default, deserialize_with = "or_default")]
     pub attributes: BTreeMap<String, String>,
-    /// The sender's attributes of it, as they came.
+    /// The attributes that the sender gave to it, as JSON.
     #[serde(default)]
     pub message_attributes: Option<Box<RawValue>>,
-    /// The queue.
+    /// The ARN of the queue.
     #[serde(rename = "eventSourceARN")]
     pub queue_arn: String,
 }
 
 impl SqsRecord {
-    /// The queue's name.
-    #[must_use]
-    pub fn queue(&self) -> &str {
-        resource(&self.queue_arn)
-    }
-
-    /// Whether the queue keeps an order.
+    /// Whether the queue keeps the order of its messages.
     fn is_fifo(&self) -> bool {
         self.queue_arn.ends_with(".fifo")
     }
 }
 
-/// Without the message, and without the handle that deletes it.
+/// Shows no body and no handle, which can delete the message.
 impl fmt::Debug for SqsRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqsRecord")
@@ -57,7 +51,7 @@ impl fmt::Debug for SqsRecord {
 
 impl Record for SqsRecord {
     fn name(&self) -> &str {
-        self.queue()
+        resource(&self.queue_arn)
     }
 
     fn id(&self) -> &str {
@@ -69,16 +63,16 @@ impl Record for SqsRecord {
     }
 
     fn group(&self) -> Option<&str> {
-        // A FIFO message without a group cannot be; if it is, it is ordered with its like.
+        // SQS delivers no FIFO message without a group. Such messages would form one group together.
         let group = || self.attributes.get("MessageGroupId").map_or("", String::as_str);
         self.is_fifo().then(group)
     }
 
-    fn remains(json: &str) -> Remains {
-        let queue = text_at(json, &["eventSourceARN"]);
-        Remains {
-            id: text_at(json, &["messageId"]).unwrap_or_default(),
-            group: text_at(json, &["attributes", "MessageGroupId"]),
+    fn identity_of_malformed(json: &str) -> Identity {
+        let queue = string_at(json, &["eventSourceARN"]);
+        Identity {
+            id: string_at(json, &["messageId"]).unwrap_or_default(),
+            group: string_at(json, &["attributes", "MessageGroupId"]),
             is_ordered: queue.is_some_and(|queue| queue.ends_with(".fifo")),
         }
     }

@@ -2,22 +2,23 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::pipeline::{FromRecord, Kind};
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::records::handler::FromRecord;
 use crate::problem::Problem;
 
 /// An event, or a record of a batch, that no route takes.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unmatched {
-    /// What sent it.
+    /// The kind of the event.
     pub kind: Kind,
-    /// The name that no route has: a bucket's token, a queue's name. None for a whole event.
+    /// The name that no route has: of a bucket, a queue, … `None` for a whole event.
     pub name: Option<String>,
-    /// What came.
+    /// The event or record as it was delivered.
     pub raw: Box<RawValue>,
 }
 
-/// Without what came.
+/// Shows no content.
 impl fmt::Debug for Unmatched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unmatched")

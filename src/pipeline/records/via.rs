@@ -1,23 +1,14 @@
-use std::{fmt, marker::PhantomData};
+use std::marker::PhantomData;
 
-use crate::pipeline::records::s3::notified;
-use crate::pipeline::records::sns::Notification;
-use crate::pipeline::records::{EventBridgeEvent, S3Object, SnsRecord};
-use crate::pipeline::{FromRecord, Invocation, RecordHandler};
+use crate::pipeline::invocation::Invocation;
+use crate::pipeline::records::eventbridge::EventBridgeEvent;
+use crate::pipeline::records::handler::{FromRecord, RecordHandler};
+use crate::pipeline::records::payload::Payload;
+use crate::pipeline::records::s3::{S3Object, objects_of_notification};
+use crate::pipeline::records::sns::{Notification, SnsRecord};
 use crate::problem::Problem;
 
-/// What an envelope holds.
-#[derive(Clone)]
-pub struct Payload(pub(super) String);
-
-/// Without the payload.
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload").finish_non_exhaustive()
-    }
-}
-
-/// A handler for what an envelope holds; made by [`via_s3`], [`via_sns`], [`via_eventbridge`].
+/// A handler for the content of an envelope.
 #[derive(Debug)]
 pub struct Via<Inside, H> {
     handler: H,
@@ -30,12 +21,14 @@ impl<Inside, H: Clone> Clone for Via<Inside, H> {
     }
 }
 
-/// Opens messages that hold notifications of S3: a call an object, the message fails if any does.
+/// Opens messages that contain S3 notifications, and calls `handler` once for each object.
+///
+/// All objects of a message are tried. If the handler fails for any of them, the message fails.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{pipeline::{Pipeline, Problem, S3Object, via_s3, via_sns}, testing};
+/// use funcify::{pipeline::{Pipeline, Problem, S3Object, via_s3, via_sns}, testing::TestEvent};
 ///
 /// async fn on_upload(object: S3Object) -> Result<(), Problem> {
 ///     assert_eq!(object.key, "a b.txt");
@@ -47,8 +40,8 @@ impl<Inside, H: Clone> Clone for Via<Inside, H> {
 ///     .sqs("uploads-queue", via_s3(on_upload))
 ///     .sqs("fanned-out", via_sns(via_s3(on_upload)))
 ///     .build()?;
-/// let notification = testing::s3_put("uploads", "a+b.txt").json();
-/// let batch = testing::sqs("uploads-queue").message("1", notification);
+/// let notification = TestEvent::s3("uploads", "a+b.txt").to_string();
+/// let batch = TestEvent::sqs("uploads-queue").record("1", notification);
 /// assert!(batch.send(&pipeline).await?.failures().is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -57,29 +50,29 @@ pub fn via_s3<H>(handler: H) -> Via<S3Object, H> {
     Via { handler, inside: PhantomData }
 }
 
-/// Opens messages that hold notifications of SNS.
+/// Opens messages that contain an SNS notification.
 pub fn via_sns<H>(handler: H) -> Via<SnsRecord, H> {
     Via { handler, inside: PhantomData }
 }
 
-/// Opens messages that hold events of EventBridge.
+/// Opens messages that contain an EventBridge event.
 pub fn via_eventbridge<H>(handler: H) -> Via<EventBridgeEvent, H> {
     Via { handler, inside: PhantomData }
 }
 
-/// What can stand in an envelope.
+/// What an envelope can contain.
 pub trait Inside: Sized + Send + 'static {
-    /// Takes the payload apart.
+    /// Reads the records in the payload.
     ///
     /// # Errors
     ///
-    /// If it holds something else.
+    /// If it contains something else.
     fn open(payload: &str) -> Result<Vec<Self>, Problem>;
 }
 
 impl Inside for S3Object {
     fn open(payload: &str) -> Result<Vec<Self>, Problem> {
-        notified(payload)
+        objects_of_notification(payload)
     }
 }
 
@@ -122,7 +115,7 @@ where
                 Ok(record) => self.handler.handle(app.clone(), invocation.clone(), record).await,
                 Err(problem) => Err(problem),
             };
-            // All are tried: what one cannot do should not keep the others waiting.
+            // A failure does not keep the other records waiting for the next delivery.
             result = result.and(handled);
         }
         result

@@ -1,4 +1,4 @@
-//! When the issuer is asked for its keys, and when not.
+//! When keys are fetched, and when not.
 
 use std::{
     sync::Arc,
@@ -13,10 +13,10 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::auth::authenticator::fetch::Fetch;
-use crate::auth::authenticator::jwks::{KeySet, PollPolicy};
-use crate::auth::authenticator::tests::provider::{KEYS, Reply, encode};
+use crate::auth::authenticator::key_cache::{KeyCache, RefreshPolicy};
+use crate::auth::authenticator::tests::provider::{KEYS, Reply};
 use crate::auth::authenticator::tests::{
-    Authenticator, Provider, authenticator, clock, hostile, identify, token_of, verdict,
+    Authenticator, Provider, authenticator, clock, identify, token_of, verdict,
 };
 use crate::auth::authenticator::{Algorithm, Identify};
 
@@ -28,16 +28,20 @@ async fn started() -> (Provider, Arc<ManualClock>, Authenticator) {
     (provider, clock, authenticator)
 }
 
+fn fetch() -> Fetch {
+    let client = Some(crate::client::client().unwrap());
+    Fetch { client, plain_http_on_loopback: true, circuit: None }
+}
+
 async fn verdict_of(authenticator: &Authenticator, kid: &str) -> String {
     verdict(&identify(authenticator, &token_of(kid)).await)
 }
 
-/// How often the issuer is asked when `names` unknown keys are named within two seconds.
-async fn fetches_for_unknown_keys(pace: PollPolicy, names: usize) -> usize {
+/// How often keys are fetched when tokens name `names` unknown keys within two seconds.
+async fn fetches_for_unknown_keys(policy: RefreshPolicy, names: usize) -> usize {
     let (provider, clock) = (Provider::start().await, clock());
-    let keys = KeySet::new(provider.url("/jwks").parse().unwrap(), pace);
-    let fetch =
-        Fetch { client: Some(crate::client::client().unwrap()), loopback: true, circuit: None };
+    let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), policy);
+    let fetch = fetch();
     for name in 0..names {
         clock.advance(Duration::from_secs(2) / u32::try_from(names).unwrap());
         let kid = format!("unknown-{name}");
@@ -48,15 +52,15 @@ async fn fetches_for_unknown_keys(pace: PollPolicy, names: usize) -> usize {
 }
 
 #[tokio::test]
-async fn unknown_keys_are_asked_for_once_in_a_cool_down() {
-    assert_eq!(fetches_for_unknown_keys(PollPolicy::DEFAULT, 50).await, 1);
-    // Negative mutant: without the cool-down, anyone can make us hammer the issuer.
-    let mutant = PollPolicy { cool_down: Duration::ZERO, ..PollPolicy::DEFAULT };
+async fn unknown_keys_cause_one_fetch_in_a_cool_down() {
+    assert_eq!(fetches_for_unknown_keys(RefreshPolicy::DEFAULT, 50).await, 1);
+    // Mutant: without the cool-down, anyone can overload the issuer.
+    let mutant = RefreshPolicy { cool_down: Duration::ZERO, ..RefreshPolicy::DEFAULT };
     assert_eq!(fetches_for_unknown_keys(mutant, 50).await, 50);
 }
 
 #[tokio::test]
-async fn a_key_that_is_new_is_found_by_one_more_fetch() {
+async fn a_new_key_is_found_by_one_more_fetch() {
     let (provider, clock, authenticator) = started().await;
     assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
     provider.reply("/jwks", Reply::Json(json!({ "keys": [KEYS.public_rsa("new")] })));
@@ -98,13 +102,12 @@ async fn old_keys_are_renewed_beside_the_calls() {
 }
 
 #[tokio::test]
-async fn very_old_keys_cost_one_caller_a_short_wait_and_the_others_none() {
+async fn overdue_keys_cost_one_caller_a_short_wait_and_the_others_none() {
     let provider = Provider::start().await;
     let clock = clock();
-    let pace = PollPolicy { patience: Duration::from_secs(1), ..PollPolicy::DEFAULT };
-    let keys = KeySet::new(provider.url("/jwks").parse().unwrap(), pace);
-    let fetch =
-        Fetch { client: Some(crate::client::client().unwrap()), loopback: true, circuit: None };
+    let policy = RefreshPolicy { longest_wait: Duration::from_secs(1), ..RefreshPolicy::DEFAULT };
+    let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), policy);
+    let fetch = fetch();
     let ask = async || {
         let begun = Instant::now();
         let found = keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await;
@@ -123,7 +126,7 @@ async fn very_old_keys_cost_one_caller_a_short_wait_and_the_others_none() {
 }
 
 #[tokio::test]
-async fn old_keys_stay_where_there_are_no_new_ones() {
+async fn old_keys_stay_when_a_fetch_fails() {
     let (provider, clock, authenticator) = started().await;
     assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
     let useless = [
@@ -148,7 +151,7 @@ async fn old_keys_stay_where_there_are_no_new_ones() {
 }
 
 #[tokio::test]
-async fn a_first_fetch_that_fails_is_tried_again_soon_but_not_at_once() {
+async fn a_failed_first_fetch_is_repeated_after_a_short_pause() {
     let (provider, clock, authenticator) = started().await;
     provider.reply("/jwks", Reply::Status(503));
     assert_eq!(verdict_of(&authenticator, "rsa").await, "Unavailable");
@@ -178,7 +181,7 @@ async fn a_cold_burst_fetches_once() {
 }
 
 #[tokio::test]
-async fn a_fetch_whose_caller_went_away_is_driven_on_by_the_next() {
+async fn a_fetch_whose_caller_was_dropped_is_continued_by_the_next() {
     let (provider, _, authenticator) = started().await;
     provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
     let gone = timeout(Duration::from_millis(30), verdict_of(&authenticator, "rsa")).await;
@@ -188,7 +191,7 @@ async fn a_fetch_whose_caller_went_away_is_driven_on_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_died_while_nobody_looked_is_begun_anew() {
+async fn a_fetch_that_died_unobserved_is_started_again() {
     let (provider, _, authenticator) = started().await;
     provider.reply("/jwks", Reply::Cut(Duration::from_millis(300)));
     let asked = async {
@@ -199,7 +202,7 @@ async fn a_fetch_that_died_while_nobody_looked_is_begun_anew() {
     tokio::select! {
         biased;
         () = asked => {}
-        _ = verdict_of(&authenticator, "rsa") => panic!("the caller goes away first"),
+        _ = verdict_of(&authenticator, "rsa") => panic!("the caller must be dropped first"),
     }
     tokio::time::sleep(Duration::from_millis(400)).await;
     provider.reply("/jwks", Reply::Json(KEYS.jwks()));
@@ -208,22 +211,21 @@ async fn a_fetch_that_died_while_nobody_looked_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_reply_that_lay_about_is_as_old_as_its_question() {
+async fn a_reply_is_as_old_as_its_request() {
     let (provider, clock) = (Provider::start().await, clock());
-    let keys = KeySet::new(provider.url("/jwks").parse().unwrap(), PollPolicy::DEFAULT);
-    let fetch =
-        Fetch { client: Some(crate::client::client().unwrap()), loopback: true, circuit: None };
+    let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), RefreshPolicy::DEFAULT);
+    let fetch = fetch();
     let ask = async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
     provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
     assert!(timeout(Duration::from_millis(30), ask()).await.is_err());
-    // The reply comes, and nobody looks at it for a day.
+    // The reply arrives, and nobody reads it for a day.
     tokio::time::sleep(Duration::from_millis(200)).await;
     clock.advance(25 * 60 * MINUTE);
     assert_eq!(ask().await, "allowed");
     assert_eq!(provider.requests("/jwks").len(), 1);
     clock.advance(Duration::from_secs(31));
     assert_eq!(ask().await, "allowed");
-    assert_eq!(provider.requests("/jwks").len(), 2, "too old to be trusted without a look");
+    assert_eq!(provider.requests("/jwks").len(), 2, "the keys are older than a day");
 }
 
 #[tokio::test]
@@ -246,7 +248,7 @@ async fn with_no_time_left_nothing_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_stops_no_fetch() {
+async fn a_clock_that_is_set_back_does_not_stop_fetches() {
     let (provider, clock, authenticator) = started().await;
     clock.advance(1_000_000 * MINUTE);
     provider.reply("/jwks", Reply::Status(500));
@@ -254,27 +256,4 @@ async fn a_clock_that_is_set_back_stops_no_fetch() {
     clock.set(super::clock().now());
     provider.reply("/jwks", Reply::Json(KEYS.jwks()));
     assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
-}
-
-#[tokio::test]
-async fn the_keys_of_one_issuer_never_speak_for_another() {
-    let (one, other) = (Provider::start().await, Provider::start().await);
-    one.reply("/jwks", Reply::Json(json!({ "keys": [KEYS.public_rsa("one")] })));
-    let mut stranger = KEYS.public_rsa("other");
-    stranger["n"] = json!(encode([0xff; 256]));
-    other.reply("/jwks", Reply::Json(json!({ "keys": [stranger] })));
-    let other = Authenticator::jwks(&other.url("/jwks"))
-        .issuer("https://other.example.com/")
-        .audience("orders");
-    let authenticator = authenticator(&one).and(other);
-    assert_eq!(authenticator.faults(), []);
-    assert_eq!(verdict_of(&authenticator, "one").await, "allowed");
-    // Signed by the first issuer's key in the second one's name.
-    let mut claims = hostile::good_claims();
-    claims.insert("iss".to_owned(), json!("https://other.example.com/"));
-    for (kid, expected) in [("one", "Key"), ("other", "Signature")] {
-        let forged = hostile::token(kid, &json!(claims));
-        assert_eq!(verdict(&identify(&authenticator, &forged).await), expected);
-    }
-    assert_eq!(verdict_of(&authenticator, "other").await, "Key");
 }

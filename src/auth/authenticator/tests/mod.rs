@@ -1,51 +1,63 @@
-mod beside;
 mod circuit;
 mod configuration;
-mod hostile;
+mod key_sets;
 mod keys;
 mod provider;
+mod renewal;
 mod replies;
 mod sources;
+mod tokens;
 
 use std::sync::Arc;
 
 use funcify_core::{Timestamp, engine::ManualClock};
 use serde_json::Value;
 
-use crate::auth::authenticator::{Authenticator, Caller, Credentials, Unauthenticated};
+use crate::auth::authenticator::{Authenticator, Caller, KeySet, Unauthenticated};
 use provider::Provider;
 
-/// The second at which these tests stand still.
+/// The time of the clock in these tests, in seconds.
 const NOW: i64 = 1_800_000_000;
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_millis(NOW * 1_000)))
 }
 
-fn authenticator(provider: &Provider) -> Authenticator {
-    Authenticator::jwks(&provider.url("/jwks"))
+/// The key set of `provider`, which issues the good tokens.
+fn key_set(provider: &Provider) -> KeySet {
+    KeySet::new(&provider.url("/jwks"))
         .issuer("https://login.example.com/")
         .audience("orders")
         .plain_http_on_loopback()
-        .clock(clock())
+}
+
+fn with_keys(key_set: KeySet) -> Authenticator {
+    Authenticator::new().keys(key_set).clock(clock())
+}
+
+fn authenticator(provider: &Provider) -> Authenticator {
+    with_keys(key_set(provider))
+}
+
+/// With the userinfo endpoint of `provider`.
+fn authenticator_with_userinfo(provider: &Provider) -> Authenticator {
+    with_keys(key_set(provider).userinfo(&provider.url("/userinfo")))
 }
 
 /// A good token with one claim changed.
 fn token_with(claim: &str, value: Value) -> String {
-    let mut claims = hostile::good_claims();
+    let mut claims = tokens::good_claims();
     claims.insert(claim.to_owned(), value);
-    hostile::token("rsa", &Value::Object(claims))
+    tokens::token("rsa", &Value::Object(claims))
 }
 
 /// A good token that names the key `kid`.
 fn token_of(kid: &str) -> String {
-    hostile::token(kid, &Value::Object(hostile::good_claims()))
+    tokens::token(kid, &Value::Object(tokens::good_claims()))
 }
 
 async fn identify(authenticator: &Authenticator, token: &str) -> Result<Caller, Unauthenticated> {
-    let authorization = format!("Bearer {token}");
-    let credentials = Credentials { authorization: Some(&authorization), ..Credentials::default() };
-    authenticator.identify(&credentials).await
+    authenticator.identify(Some(&format!("Bearer {token}")), None).await
 }
 
 fn verdict<T>(result: &Result<T, Unauthenticated>) -> String {

@@ -1,4 +1,4 @@
-//! An issuer in this process: keys made for the run, tokens signed as asked, replies as told.
+//! An issuer in this process: its keys are made for the test run, its replies are set by the test.
 
 use std::{
     collections::HashMap,
@@ -18,10 +18,10 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A 1,024-bit key that is used nowhere else; one token in the rows is really signed with it.
+/// A 1,024-bit key that is used nowhere else. One token in the rows is signed with it.
 pub(crate) const WEAK_MODULUS: &str = "xMzi-LrGb6kFvIjkfrxhKcnNWDINqaZ4y76V_5iGc-0TeryLhR15X5QMCFBB4nTbfe42tFDS3gNbaUJa0Aql_Ocd-DqrBiAD9bYw6NY13yX24wKa5yoXutKLH-7kPcxDhJgmO4Gp-qJ14sescE-Qn4xbjdzyKJhZzVrjzhe8JIU";
 
-/// Keys that cost a moment to make, made once.
+/// Keys are slow to make, so they are made once.
 pub(crate) static KEYS: LazyLock<TestKeys> = LazyLock::new(TestKeys::generate);
 
 pub(crate) struct TestKeys {
@@ -43,7 +43,7 @@ impl TestKeys {
         }
     }
 
-    /// Signs `text`; the name says by what.
+    /// Signs `text` with the algorithm or mistake that `by` names.
     pub(crate) fn sign(&self, by: &str, text: &str) -> Vec<u8> {
         let random = SystemRandom::new();
         let rsa = |key: &RsaKeyPair, encoding: &'static dyn signature::RsaEncoding| {
@@ -76,7 +76,7 @@ impl TestKeys {
         self.rsa.public_key().as_ref().to_vec()
     }
 
-    /// The set that the issuer publishes, the odd ones among them.
+    /// The key set that the issuer publishes, with some unusable keys.
     pub(crate) fn jwks(&self) -> Value {
         let rsa = self.public_rsa("rsa");
         let with = |kid: &str, member: &str, value: &str| {
@@ -112,14 +112,14 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What a path answers.
+/// The reply for a path.
 #[derive(Clone)]
 pub(crate) enum Reply {
     Json(Value),
     Text(String),
     Status(u16),
     Redirect(String),
-    /// These bytes, whatever they are, and then the connection ends.
+    /// These bytes, then the connection ends.
     Bytes(Vec<u8>),
     Late(Duration, Value),
     /// The connection ends without a reply.
@@ -127,7 +127,7 @@ pub(crate) enum Reply {
     Never,
 }
 
-/// A server on loopback that counts what it is asked.
+/// A server on loopback that records its requests.
 #[derive(Clone)]
 pub(crate) struct Provider {
     pub(crate) origin: String,
@@ -195,7 +195,7 @@ impl Provider {
                 (200, String::new(), json.to_string())
             }
             Reply::Bytes(bytes) => {
-                // The other side may hang up before it has read all of it.
+                // The client may close the connection before it has read everything.
                 let _ = stream.write_all(&bytes).await;
                 return;
             }
@@ -203,7 +203,7 @@ impl Provider {
             Reply::Never => std::future::pending().await,
         };
         let reply = format!(
-            "HTTP/1.1 {status} Told\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status} Set\r\n{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
         let _ = stream.write_all(reply.as_bytes()).await;

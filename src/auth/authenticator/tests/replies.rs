@@ -1,17 +1,16 @@
-//! What an issuer may answer, a reply a line in `tests/inputs/issuer.json`, each with its exact verdict.
-
-use std::error::Error;
+//! Replies of an issuer, a row each in `tests/inputs/issuer.json`, with the exact verdict on each.
 
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair, RsaPublicKeyComponents};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use funcify_core::engine::causes;
 use serde::Deserialize;
 
 use crate::auth::authenticator::tests::provider::{KEYS, Reply, WEAK_MODULUS, encode};
 use crate::auth::authenticator::tests::{
-    Provider, Unauthenticated, authenticator, identify, token_of, verdict,
+    Provider, Unauthenticated, authenticator_with_userinfo, identify, token_of, verdict,
 };
 
 #[derive(Deserialize)]
@@ -26,15 +25,15 @@ struct Row {
     headers: Vec<String>,
     #[serde(default)]
     body: Text,
-    /// Instead of the body, where it is no text.
+    /// Used instead of the body for bytes that are not text.
     base64: Option<String>,
-    /// What `content-length` says; the truth unless given.
+    /// A `content-length` that may be wrong. By default it is right.
     length: Option<usize>,
     #[serde(default)]
     no_length: bool,
     #[serde(default)]
     chunked: bool,
-    /// Instead of all of that: the bytes that are sent.
+    /// The bytes to send, instead of all the members above.
     raw: Option<Text>,
 }
 
@@ -49,7 +48,7 @@ enum Endpoint {
 #[serde(untagged)]
 enum Text {
     Plain(String),
-    /// Pieces, and how often each stands there.
+    /// Pieces of text, and how often each is repeated.
     Repeated(Vec<(String, usize)>),
 }
 
@@ -64,7 +63,7 @@ fn ok() -> u16 {
 }
 
 impl Text {
-    /// The text, with this run's keys in the places that are marked for them.
+    /// The text, with the marks replaced by the keys of this run.
     fn filled(&self, origin: &str) -> String {
         let text = match self {
             Self::Plain(text) => text.clone(),
@@ -101,7 +100,7 @@ impl Row {
             Some(base64) => STANDARD.decode(base64).unwrap(),
             None => self.body.filled(origin).into_bytes(),
         };
-        let mut reply = format!("HTTP/1.1 {} Told\r\nconnection: close\r\n", self.status);
+        let mut reply = format!("HTTP/1.1 {} Set\r\nconnection: close\r\n", self.status);
         for header in &self.headers {
             reply += &format!("{}\r\n", Text::Plain(header.clone()).filled(origin));
         }
@@ -125,40 +124,38 @@ impl Row {
             Endpoint::Userinfo => "/userinfo",
         };
         provider.reply(path, Reply::Bytes(self.reply(&provider.origin)));
-        let authenticator = authenticator(&provider).userinfo(&provider.url("/userinfo"));
+        let authenticator = authenticator_with_userinfo(&provider);
         let caller = identify(&authenticator, &token_of("rsa")).await;
         let answer = match (self.of, &caller) {
-            (Endpoint::Userinfo, Ok(caller)) => told(&caller.userinfo().await),
-            _ => told(&caller),
+            (Endpoint::Userinfo, Ok(caller)) => described(&caller.userinfo().await),
+            _ => described(&caller),
         };
         assert!(provider.requests("/other").is_empty(), "{}: a redirect was followed", self.name);
         answer
     }
 }
 
-/// The verdict, and of an outage what our own errors say of it.
-fn told<T>(result: &Result<T, Unauthenticated>) -> String {
-    let mut told = verdict(result);
+/// The verdict, and for an outage our own errors among its causes.
+fn described<T>(result: &Result<T, Unauthenticated>) -> String {
+    let mut described = verdict(result);
     if let Err(Unauthenticated::Unavailable(cause)) = result {
-        let mut next: Option<&(dyn Error + 'static)> = Some(&**cause);
-        while let Some(cause) = next.filter(|cause| !cause.is::<reqwest::Error>()) {
-            told += &format!(": {cause}");
-            next = cause.source();
+        for cause in causes(&**cause).take_while(|cause| !cause.is::<reqwest::Error>()) {
+            described += &format!(": {cause}");
         }
     }
-    told
+    described
 }
 
 #[tokio::test]
-async fn every_reply_of_an_issuer_has_its_exact_verdict() {
+async fn every_reply_of_an_issuer_gets_its_exact_verdict() {
     let rows: Vec<Row> =
         serde_json::from_str(include_str!("../../../../tests/inputs/issuer.json")).unwrap();
     assert!(rows.len() >= 150, "{}", rows.len());
     let mut wrong = Vec::new();
     for row in &rows {
-        let came = row.verdict().await;
-        if came != row.answer {
-            wrong.push(format!("{}: expected {:?}, got {came:?}", row.name, row.answer));
+        let got = row.verdict().await;
+        if got != row.answer {
+            wrong.push(format!("{}: expected {:?}, got {got:?}", row.name, row.answer));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

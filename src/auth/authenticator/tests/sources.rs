@@ -1,4 +1,4 @@
-//! What userinfo, API Gateway's authorizers and a function of one's own say of a caller.
+//! Other sources about a caller: userinfo, the authorizers of API Gateway, a function of the user.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use serde_json::{json, value::RawValue};
 
 use crate::auth::authenticator::tests::provider::Reply;
 use crate::auth::authenticator::tests::{
-    NOW, Provider, authenticator, clock, identify, token_with, verdict,
+    NOW, Provider, authenticator, authenticator_with_userinfo, clock, identify, key_set,
+    token_with, verdict, with_keys,
 };
-use crate::auth::authenticator::{Authenticator, Caller, Credentials, Unauthenticated};
-use crate::auth::policy::Permission;
+use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated};
 
 async fn with_userinfo() -> (Provider, Authenticator) {
     let provider = Provider::start().await;
-    let authenticator = authenticator(&provider).userinfo(&provider.url("/userinfo"));
+    let authenticator = authenticator_with_userinfo(&provider);
     provider.reply("/userinfo", Reply::Json(json!({ "sub": "alice", "email": "a@example.com" })));
     (provider, authenticator)
 }
 
 #[tokio::test]
-async fn userinfo_is_asked_for_when_wanted_and_once() {
+async fn userinfo_is_fetched_when_first_needed_and_once() {
     let (provider, authenticator) = with_userinfo().await;
     let token = token_with("jti", json!("1"));
     let caller = identify(&authenticator, &token).await.unwrap();
@@ -29,7 +29,7 @@ async fn userinfo_is_asked_for_when_wanted_and_once() {
         let claims = caller.userinfo().await.unwrap().unwrap();
         assert_eq!(claims["email"], "a@example.com");
     }
-    // Another caller object of the same token shares the reply.
+    // A second `Caller` of the same token shares the reply.
     identify(&authenticator, &token).await.unwrap().userinfo().await.unwrap();
     let requests = provider.requests("/userinfo");
     assert_eq!(requests.len(), 1);
@@ -56,7 +56,7 @@ async fn userinfo_is_kept_for_a_minute_and_never_longer_than_the_token() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_keeps_no_userinfo() {
+async fn userinfo_is_not_kept_after_the_clock_was_set_back() {
     let (provider, authenticator) = with_userinfo().await;
     let clock = clock();
     let authenticator = authenticator.clock(clock.clone());
@@ -68,7 +68,7 @@ async fn a_clock_that_is_set_back_keeps_no_userinfo() {
 }
 
 #[tokio::test]
-async fn userinfo_must_speak_of_the_same_subject() {
+async fn userinfo_must_be_about_the_same_subject() {
     let rows = [
         (Reply::Json(json!({ "sub": "bob" })), "Unconfirmed"),
         (Reply::Json(json!({ "email": "a@example.com" })), "Unconfirmed"),
@@ -90,23 +90,23 @@ async fn userinfo_must_speak_of_the_same_subject() {
 }
 
 #[tokio::test]
-async fn without_an_endpoint_there_is_no_userinfo() {
+async fn a_key_set_without_an_endpoint_has_no_userinfo() {
     let provider = Provider::start().await;
     let caller = identify(&authenticator(&provider), &token_with("jti", json!("3"))).await.unwrap();
     assert!(caller.userinfo().await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn activities_come_from_scope_permissions_and_activities() {
+async fn permissions_come_from_scope_permissions_and_activities() {
     let provider = Provider::start().await;
     let authenticator = authenticator(&provider);
     let allows = async |authenticator: &Authenticator, claim: &str, value: serde_json::Value| {
-        let mut claims = super::hostile::good_claims();
+        let mut claims = super::tokens::good_claims();
         claims.remove("scope");
         claims.insert(claim.to_owned(), value);
-        let token = super::hostile::token("rsa", &claims.into());
+        let token = super::tokens::token("rsa", &claims.into());
         let caller = identify(authenticator, &token).await.unwrap();
-        caller.allows(&Permission::new("orders:order:read").unwrap())
+        caller.allows("orders:order:read")
     };
     assert!(allows(&authenticator, "scope", json!("openid orders:order:read email")).await);
     assert!(allows(&authenticator, "permissions", json!(["orders:order:read"])).await);
@@ -115,18 +115,19 @@ async fn activities_come_from_scope_permissions_and_activities() {
     assert!(!allows(&authenticator, "scope", json!({ "orders:order:read": true })).await);
     assert!(!allows(&authenticator, "permissions", json!([["orders:order:read"], 7, null])).await);
     assert!(!allows(&authenticator, "scp", json!(["orders:order:read"])).await);
-    let other = authenticator.permissions_claim("scp").permissions_claim("https://example.com/can");
+    let other = key_set(&provider).permissions_claim("scp");
+    let other = with_keys(other.permissions_claim("https://example.com/can"));
     assert!(allows(&other, "scp", json!(["orders:order:read"])).await);
     assert!(allows(&other, "https://example.com/can", json!("orders:order:read")).await);
     assert!(!allows(&other, "scope", json!("orders:order:read")).await);
 }
 
 #[tokio::test]
-async fn the_audience_can_stand_in_another_claim_and_then_stands_there_only() {
+async fn the_audience_can_be_read_from_another_claim_and_then_only_from_there() {
     let provider = Provider::start().await;
-    let authenticator = authenticator(&provider).audience_claim("client_id");
+    let authenticator = with_keys(key_set(&provider).audience_claim("client_id"));
     let token = token_with("client_id", json!("orders"));
-    assert_eq!(identify(&authenticator, &token).await.unwrap().subject(), "alice");
+    assert_eq!(identify(&authenticator, &token).await.unwrap().subject, "alice");
     let token = token_with("client_id", json!("stock"));
     assert_eq!(verdict(&identify(&authenticator, &token).await), "Audience");
     assert_eq!(
@@ -140,14 +141,13 @@ async fn of_authorizer(
     json: &str,
 ) -> Result<Caller, Unauthenticated> {
     let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
-    authenticator.identify(&Credentials { authorizer: Some(&raw), ..Credentials::default() }).await
+    authenticator.identify(None, Some(&raw)).await
 }
 
 #[tokio::test]
 async fn every_kind_of_authorizer_is_understood() {
     let provider = Provider::start().await;
     let authenticator = authenticator(&provider).authorizer_claims();
-    let read = Permission::new("orders:order:read").unwrap();
     let known = [
         (
             "Cognito, REST",
@@ -173,12 +173,12 @@ async fn every_kind_of_authorizer_is_understood() {
         format!(r#"{{"sourceIp":"192.0.2.1","userArn":"{arn}","user":"AIDA"}}"#),
     ] {
         let caller = of_authorizer(&authenticator, &iam).await.unwrap();
-        assert_eq!((caller.subject(), caller.permissions()), (arn, &[][..]), "{iam}");
+        assert_eq!((&*caller.subject, caller.granted()), (arn, &[][..]), "{iam}");
     }
     for (kind, json) in known {
         let caller = of_authorizer(&authenticator, json).await.unwrap();
-        assert_eq!(caller.subject(), "alice", "{kind}");
-        assert!(caller.allows(&read), "{kind}");
+        assert_eq!(caller.subject, "alice", "{kind}");
+        assert!(caller.allows("orders:order:read"), "{kind}");
     }
     let nobody = [
         ("null", "Missing"),
@@ -209,22 +209,34 @@ async fn every_kind_of_authorizer_is_understood() {
 }
 
 #[tokio::test]
-async fn an_authorizer_is_believed_only_if_that_was_asked_for() {
+async fn an_authorizers_permissions_can_be_read_from_another_claim() {
+    let authenticator =
+        Authenticator::new().authorizer_claims().authorizer_permissions_claim("scp");
+    for (claim, expected) in [("scp", true), ("scope", false)] {
+        let json = format!(r#"{{"claims":{{"sub":"alice","{claim}":"orders:order:read"}}}}"#);
+        let caller = of_authorizer(&authenticator, &json).await.unwrap();
+        assert_eq!(caller.allows("orders:order:read"), expected, "{claim}");
+    }
+}
+
+#[tokio::test]
+async fn an_authorizer_is_trusted_only_where_it_is_enabled() {
     let provider = Provider::start().await;
     let json = r#"{"claims":{"sub":"alice"}}"#;
     assert_eq!(verdict(&of_authorizer(&authenticator(&provider), json).await), "Missing");
 }
 
 #[tokio::test]
-async fn a_bearer_token_that_is_refused_is_not_made_good_by_another_source() {
+async fn no_other_source_is_asked_about_a_refused_bearer_token() {
     let provider = Provider::start().await;
-    let function = Authenticator::from_fn(async |_, _| Ok(Caller::new("anyone")));
-    let authenticator = authenticator(&provider).authorizer_claims().and(function);
+    let authenticator = Authenticator::from_fn(async |_, _| Ok(Caller::new("anyone")))
+        .authorizer_claims()
+        .keys(key_set(&provider))
+        .clock(clock());
     let raw: Box<RawValue> = serde_json::from_str(r#"{"claims":{"sub":"alice"}}"#).unwrap();
     let expired = format!("Bearer {}", token_with("exp", json!(NOW - 300)));
-    let credentials = Credentials { authorization: Some(&expired), authorizer: Some(&raw) };
-    assert_eq!(verdict(&authenticator.identify(&credentials).await), "Expired");
-    let credentials = Credentials { authorization: None, authorizer: Some(&raw) };
-    assert_eq!(authenticator.identify(&credentials).await.unwrap().subject(), "alice");
-    assert_eq!(authenticator.identify(&Credentials::default()).await.unwrap().subject(), "anyone");
+    let refused = authenticator.identify(Some(&expired), Some(&raw)).await;
+    assert_eq!(verdict(&refused), "Expired");
+    assert_eq!(authenticator.identify(None, Some(&raw)).await.unwrap().subject, "alice");
+    assert_eq!(authenticator.identify(None, None).await.unwrap().subject, "anyone");
 }

@@ -1,13 +1,13 @@
-//! Tokens that must be refused, and those that must not, each with its exact verdict.
+//! Good and hostile tokens, a row each in `tests/inputs/jwt.json`, with the exact verdict on each.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::auth::authenticator::bearer;
 use crate::auth::authenticator::jwk::Keys;
 use crate::auth::authenticator::jwt::Jwt;
 use crate::auth::authenticator::tests::provider::{KEYS, encode};
 use crate::auth::authenticator::tests::{NOW, Provider, authenticator, verdict};
-use crate::auth::authenticator::{Credentials, bearer};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +34,7 @@ fn rs256() -> String {
     "RS256".to_owned()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the row's own type")]
+#[expect(clippy::unnecessary_wraps, reason = "the type of the member")]
 fn one_token() -> Option<String> {
     Some("Bearer {token}".to_owned())
 }
@@ -101,45 +101,38 @@ impl Row {
     }
 }
 
-/// The rows whose header was sent, with it.
+/// The rows with an `Authorization` header, and the header.
 fn sent() -> Vec<(Row, String)> {
     let with_header = |row: Row| row.authorization().map(|authorization| (row, authorization));
     rows().into_iter().filter_map(with_header).collect()
 }
 
-/// The rows on which `judge` is wrong.
+/// The rows on which `judge` gives another verdict.
 fn wrong(sent: &[(Row, String)], judge: impl Fn(&str) -> String) -> Vec<&str> {
     let wrong = sent.iter().filter(|(row, authorization)| judge(authorization) != row.verdict);
     wrong.map(|(row, _)| row.name.as_str()).collect()
 }
 
 #[tokio::test]
-async fn every_hostile_token_gets_its_exact_verdict() {
+async fn every_token_gets_its_exact_verdict() {
     let provider = Provider::start().await;
     let authenticator = authenticator(&provider);
     let rows = rows();
     for row in &rows {
-        let authorization = row.authorization();
-        let credentials =
-            Credentials { authorization: authorization.as_deref(), ..Credentials::default() };
-        assert_eq!(
-            verdict(&authenticator.identify(&credentials).await),
-            row.verdict,
-            "{}",
-            row.name
-        );
+        let caller = authenticator.identify(row.authorization().as_deref(), None).await;
+        assert_eq!(verdict(&caller), row.verdict, "{}", row.name);
     }
     let hostile = rows.iter().filter(|row| row.verdict != "allowed").count();
     assert!(hostile >= 60, "{hostile}");
-    // Not one of the unknown keys made us ask the issuer again.
+    // No unknown key caused a second fetch.
     assert_eq!(provider.requests("/jwks").len(), 1);
 }
 
-/// Negative mutants: verifiers that leave one thing out, caught by the same rows.
+/// Mutants: the same rows catch a verifier that omits one check.
 #[test]
-fn the_rows_catch_a_verifier_that_leaves_a_check_out() {
+fn the_rows_catch_a_verifier_that_omits_a_check() {
     #[derive(Clone, Copy, PartialEq)]
-    enum LeftOut {
+    enum Omitted {
         Nothing,
         Audience,
         Issuer,
@@ -150,35 +143,35 @@ fn the_rows_catch_a_verifier_that_leaves_a_check_out() {
     }
     let keys = Keys::parse(KEYS.jwks().to_string().as_bytes()).unwrap();
     let now = funcify_core::Timestamp::from_millis(NOW * 1_000);
-    let judge = |left_out: LeftOut| {
+    let judge = |omitted: Omitted| {
         let keys = &keys;
         move |authorization: &str| {
             let result = (|| {
                 use crate::auth::{Algorithm, Unauthenticated};
                 let token = bearer::token(authorization)?.ok_or(Unauthenticated::Missing)?;
                 let jwt = Jwt::parse(token)?;
-                if left_out != LeftOut::Issuer && jwt.issuer()? != "https://login.example.com/" {
+                if omitted != Omitted::Issuer && jwt.issuer()? != "https://login.example.com/" {
                     return Err(Unauthenticated::Issuer);
                 }
-                if left_out != LeftOut::AllowList && !Algorithm::DEFAULT.contains(&jwt.algorithm) {
+                if omitted != Omitted::AllowList && !Algorithm::DEFAULT.contains(&jwt.algorithm) {
                     return Err(Unauthenticated::Algorithm);
                 }
-                let fitting = keys.fitting(jwt.kid.as_deref(), jwt.algorithm);
-                if fitting.is_empty() {
+                let candidates = keys.candidates(jwt.kid.as_deref(), jwt.algorithm);
+                if candidates.is_empty() {
                     return Err(Unauthenticated::Key);
                 }
-                if left_out != LeftOut::Signature
-                    && !fitting.into_iter().any(|key| jwt.signed_by(key))
+                if omitted != Omitted::Signature
+                    && !candidates.into_iter().any(|key| jwt.is_signed_by(key))
                 {
                     return Err(Unauthenticated::Signature);
                 }
-                if left_out != LeftOut::Time {
-                    jwt.timely(now)?;
+                if omitted != Omitted::Time {
+                    jwt.check_times(now)?;
                 }
-                if left_out != LeftOut::Audience {
-                    jwt.meant_for("aud", &["orders".to_owned()])?;
+                if omitted != Omitted::Audience {
+                    jwt.check_audience("aud", &["orders".to_owned()])?;
                 }
-                if left_out != LeftOut::Subject {
+                if omitted != Omitted::Subject {
                     jwt.subject()?;
                 }
                 Ok(())
@@ -187,20 +180,20 @@ fn the_rows_catch_a_verifier_that_leaves_a_check_out() {
         }
     };
     let sent = sent();
-    assert_eq!(wrong(&sent, judge(LeftOut::Nothing)), [""; 0]);
-    for (left_out, row) in [
-        (LeftOut::Audience, "aud another"),
-        (LeftOut::Issuer, "iss another"),
-        (LeftOut::Time, "expired"),
-        (LeftOut::Subject, "sub missing"),
-        (LeftOut::AllowList, "alg known but not allowed, RS512"),
-        (LeftOut::Signature, "signature by another key"),
+    assert_eq!(wrong(&sent, judge(Omitted::Nothing)), [""; 0]);
+    for (omitted, row) in [
+        (Omitted::Audience, "aud another"),
+        (Omitted::Issuer, "iss another"),
+        (Omitted::Time, "expired"),
+        (Omitted::Subject, "sub missing"),
+        (Omitted::AllowList, "alg known but not allowed, RS512"),
+        (Omitted::Signature, "signature by another key"),
     ] {
-        assert!(wrong(&sent, judge(left_out)).contains(&row), "{row}");
+        assert!(wrong(&sent, judge(omitted)).contains(&row), "{row}");
     }
 }
 
-/// Negative mutant: a verifier that believes the header which algorithm to use, as many did.
+/// Mutant: a verifier that takes the algorithm from the header, as many libraries did.
 #[test]
 fn the_rows_catch_a_verifier_whose_keys_are_not_bound_to_an_algorithm() {
     let naive = |authorization: &str| {
@@ -229,7 +222,7 @@ fn the_rows_catch_a_verifier_whose_keys_are_not_bound_to_an_algorithm() {
     }
 }
 
-/// Negative mutant: of a member that stands twice, the last one counts.
+/// Mutant: of two members with one name, the last one counts.
 #[test]
 fn the_rows_catch_a_parser_that_takes_the_last_of_two_members() {
     let last_wins = |authorization: &str| {
@@ -238,29 +231,29 @@ fn the_rows_catch_a_parser_that_takes_the_last_of_two_members() {
         let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
         match serde_json::from_slice::<Map<String, Value>>(&claims) {
             Ok(_) => "allowed".to_owned(),
-            Err(_) => "Malformed: the claims are no JSON object".to_owned(),
+            Err(_) => "Malformed: the claims are not a JSON object".to_owned(),
         }
     };
     assert!(wrong(&sent(), last_wins).contains(&"sub twice"));
 }
 
 #[test]
-fn no_token_with_a_single_letter_changed_is_believed() {
+fn no_token_with_one_changed_letter_is_accepted() {
     let keys = Keys::parse(KEYS.jwks().to_string().as_bytes()).unwrap();
-    let believed = |token: &str| {
+    let accepted = |token: &str| {
         Jwt::parse(token).is_ok_and(|jwt| {
-            let fitting = keys.fitting(jwt.kid.as_deref(), jwt.algorithm);
-            fitting.into_iter().any(|key| jwt.signed_by(key))
+            let candidates = keys.candidates(jwt.kid.as_deref(), jwt.algorithm);
+            candidates.into_iter().any(|key| jwt.is_signed_by(key))
         })
     };
     let good = token("rsa", &Value::Object(good_claims()));
-    assert!(believed(&good));
+    assert!(accepted(&good));
     for place in 0..good.len() {
         for letter in ["A", "B", "z", "_", ".", "="] {
             let changed = format!("{}{letter}{}", &good[..place], &good[place + 1..]);
-            assert!(changed == good || !believed(&changed), "{place} {letter}");
+            assert!(changed == good || !accepted(&changed), "{place} {letter}");
         }
-        assert!(!believed(&good[..place]), "cut at {place}");
+        assert!(!accepted(&good[..place]), "cut at {place}");
     }
 }
 
@@ -273,7 +266,7 @@ proptest::proptest! {
         let _ = Keys::parse(text.as_bytes()).is_ok();
     }
 
-    /// Whatever stands in the places of a header and of the claims, it is a verdict.
+    /// Any value in any member of the header or the claims gets a verdict.
     #[test]
     fn no_value_in_any_member_panics(number in proptest::num::f64::ANY, text in ".*", place in 0_usize..9) {
         let member = ["alg", "kid", "typ", "iss", "aud", "sub", "exp", "nbf", "iat"][place];
@@ -284,8 +277,8 @@ proptest::proptest! {
             let token = format!("{}.{}.AAAA", encode(header.to_string()), encode(claims.to_string()));
             if let Ok(jwt) = Jwt::parse(&token) {
                 let now = funcify_core::Timestamp::from_millis(NOW * 1_000);
-                let _ = (jwt.issuer().is_ok(), jwt.timely(now), jwt.subject().is_ok());
-                let _ = jwt.meant_for("aud", &[]);
+                let _ = (jwt.issuer().is_ok(), jwt.check_times(now), jwt.subject().is_ok());
+                let _ = jwt.check_audience("aud", &[]);
             }
         }
     }

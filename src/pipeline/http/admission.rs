@@ -1,4 +1,4 @@
-//! What stands between the router and each of its handlers: notes the route, asks the policy.
+//! The layer around each HTTP handler: notes the route, and asks the policy.
 
 use std::{
     convert::Infallible,
@@ -10,18 +10,17 @@ use axum::{
     extract::{MatchedPath, Request},
     response::{IntoResponse, Response},
 };
-use futures_util::future::Either;
+use futures_util::future::{BoxFuture, Either};
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::{Layer, Service};
 
 use crate::auth::policy::{AccessPolicy, Permission, Rule};
-use crate::pipeline::Invocation;
-use crate::pipeline::records::routes::BoxFuture;
+use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// The layer around every handler, the fallback included.
+/// The layer around every handler, including the fallback.
 #[derive(Clone)]
-pub(super) struct AdmissionLayer(pub(super) Option<Arc<AccessPolicy>>);
+pub(in crate::pipeline) struct AdmissionLayer(pub(in crate::pipeline) Option<Arc<AccessPolicy>>);
 
 impl<S> Layer<S> for AdmissionLayer {
     type Service = Admission<S>;
@@ -32,7 +31,7 @@ impl<S> Layer<S> for AdmissionLayer {
 }
 
 #[derive(Clone)]
-pub(super) struct Admission<S> {
+pub(crate) struct Admission<S> {
     inner: S,
     policy: Option<Arc<AccessPolicy>>,
 }
@@ -44,7 +43,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<S::Future, BoxFuture<Result<Response, Infallible>>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Infallible>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -54,7 +53,7 @@ where
         let invocation = request.extensions().get::<Invocation>().cloned();
         let path = request.extensions().get::<MatchedPath>().cloned();
         if let (Some(invocation), Some(path)) = (&invocation, &path) {
-            invocation.took(path.as_str());
+            invocation.note_route(path.as_str());
         }
         let Some(policy) = &self.policy else {
             return Either::Left(self.inner.call(request));
@@ -62,8 +61,8 @@ where
         if is_preflight(&request) {
             return Either::Left(self.inner.call(request));
         }
-        // Only the fallback has no path. It is no route, so the policy cannot list it: a path that
-        // no route has is not there, whoever asks.
+        // Only the fallback has no matched path. A policy cannot list it, so a path without a route does
+        // not exist for any caller.
         let Some(path) = path else { return refused(Problem::new(StatusCode::NOT_FOUND)) };
         match policy.rule(request.method(), path.as_str()) {
             Rule::Public => Either::Left(self.inner.call(request)),
@@ -81,11 +80,11 @@ where
     }
 }
 
-fn refused<F>(problem: Problem) -> Either<F, BoxFuture<Result<Response, Infallible>>> {
+fn refused<F>(problem: Problem) -> Either<F, BoxFuture<'static, Result<Response, Infallible>>> {
     Either::Right(Box::pin(async move { Ok(problem.into_response()) }))
 }
 
-/// Browsers ask without credentials whether they may ask.
+/// Whether this is a CORS preflight, which browsers send without credentials.
 fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
@@ -96,7 +95,7 @@ async fn allowed(invocation: Option<Invocation>, permission: &Permission) -> Res
     let Some(invocation) = invocation else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
     };
-    if invocation.caller().await?.allows(permission) {
+    if invocation.caller().await?.has(permission) {
         return Ok(());
     }
     let insufficient = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");

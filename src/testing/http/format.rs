@@ -1,16 +1,21 @@
-//! The shapes in which sources hand over a request.
+//! The formats in which the sources deliver a request.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::pipeline::Kind;
-use crate::testing::http::HttpEvent;
+use crate::testing::http::HttpRequest;
 
-impl HttpEvent {
-    pub(super) fn value(&self) -> Map<String, Value> {
-        let (method, body) = (self.method.as_str(), self.body.clone());
-        let headers = self.with_cookie_header();
+/// The stage of an API whose paths do not begin with a stage.
+const STAGE: &str = "$default";
+
+impl HttpRequest {
+    /// The event of this request.
+    pub(in crate::testing) fn event(&self) -> Map<String, Value> {
+        let (method, (body, is_base64)) = (self.method.as_str(), self.text_body());
+        let headers = &self.headers;
         let query: Vec<_> = match self.kind {
-            // These hand over a query as it came.
+            // These deliver names and values as the client encoded them.
             Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
                 self.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect()
             }
@@ -28,10 +33,10 @@ impl HttpEvent {
                 return object(json!({
                     "raw_path": self.path_and_query(),
                     "method": method,
-                    "headers": joined(&headers),
+                    "headers": joined(headers),
                     "query_string_parameters": joined(&query),
-                    "body": body.unwrap_or_default(),
-                    "is_base64_encoded": self.is_base64,
+                    "body": body,
+                    "is_base64_encoded": is_base64,
                 }));
             }
             Kind::VpcLatticeV2 => {
@@ -39,10 +44,10 @@ impl HttpEvent {
                     "version": "2.0",
                     "path": self.path,
                     "method": method,
-                    "headers": listed(&headers),
+                    "headers": listed(headers),
                     "queryStringParameters": listed(&query),
                     "body": body,
-                    "isBase64Encoded": self.is_base64,
+                    "isBase64Encoded": is_base64,
                     "requestContext": { "serviceNetworkArn":
                         "arn:aws:vpc-lattice:eu-west-1:123456789012:servicenetwork/sn-1" },
                 }));
@@ -52,7 +57,7 @@ impl HttpEvent {
                     "routeKey": self.path,
                     "eventType": "MESSAGE",
                     "connectionId": "K0yfbeVtLPECEJQ=",
-                    "stage": self.stage,
+                    "stage": STAGE,
                     "apiId": "api",
                     "authorizer": self.authorizer,
                 },
@@ -61,70 +66,81 @@ impl HttpEvent {
                 "version": if kind == Kind::HttpV1Payload { json!("1.0") } else { Value::Null },
                 "resource": "/{proxy+}",
                 "httpMethod": method,
-                "path": self.staged_path(),
+                "path": self.path,
                 "requestContext": {
                     "apiId": "api",
-                    "stage": self.stage,
+                    "stage": STAGE,
                     "httpMethod": method,
-                    "path": format!("/{}{}", self.stage, self.path),
+                    "path": format!("/{STAGE}{}", self.path),
                     "authorizer": self.authorizer,
                 },
             }),
         };
         let mut value = object(value);
-        value.insert("headers".to_owned(), last(&headers));
+        value.insert("headers".to_owned(), last(headers));
         value.insert("queryStringParameters".to_owned(), last(&query));
-        if self.multi_value {
-            value.insert("multiValueHeaders".to_owned(), listed(&headers));
+        if self.kind != Kind::Alb || self.has_multi_value_headers {
+            value.insert("multiValueHeaders".to_owned(), listed(headers));
             value.insert("multiValueQueryStringParameters".to_owned(), listed(&query));
             if self.kind == Kind::Alb {
                 value.remove("headers");
                 value.remove("queryStringParameters");
             }
         }
-        value.insert("body".to_owned(), body.unwrap_or_default());
-        value.insert("isBase64Encoded".to_owned(), json!(self.is_base64));
+        value.insert("body".to_owned(), body);
+        value.insert("isBase64Encoded".to_owned(), json!(is_base64));
         value
     }
 
+    /// Payload format 2.0: cookies apart from the other headers.
     fn payload_2(&self) -> Map<String, Value> {
         let domain = match self.kind {
             Kind::FunctionUrl => "url.lambda-url.eu-west-1.on.aws",
             _ => "api.execute-api.eu-west-1.amazonaws.com",
         };
+        let is_cookie = |header: &&(String, String)| header.0.eq_ignore_ascii_case("cookie");
+        let headers: Vec<_> =
+            self.headers.iter().filter(|header| !is_cookie(header)).cloned().collect();
+        let cookies: Vec<&str> = self
+            .headers
+            .iter()
+            .filter(is_cookie)
+            .flat_map(|(_, value)| value.split("; "))
+            .collect();
+        let (body, is_base64) = self.text_body();
         let mut value = object(json!({
             "version": "2.0",
             "routeKey": "$default",
-            "rawPath": self.staged_path(),
+            "rawPath": self.path,
             "rawQueryString": self.encoded_query(),
-            "headers": joined(&self.headers),
+            "headers": joined(&headers),
             "requestContext": {
                 "apiId": "api",
                 "domainName": domain,
-                "http": { "method": self.method.as_str(), "path": self.staged_path() },
-                "stage": self.stage,
+                "http": { "method": self.method.as_str(), "path": self.path },
+                "stage": STAGE,
                 "authorizer": self.authorizer,
             },
-            "isBase64Encoded": self.is_base64,
+            "isBase64Encoded": is_base64,
         }));
         if !self.query.is_empty() {
             value.insert("queryStringParameters".to_owned(), joined(&self.query));
         }
-        if !self.cookies.is_empty() {
-            value.insert("cookies".to_owned(), json!(self.cookies));
+        if !cookies.is_empty() {
+            value.insert("cookies".to_owned(), json!(cookies));
         }
-        if let Some(body) = &self.body {
-            value.insert("body".to_owned(), body.clone());
+        if !body.is_null() {
+            value.insert("body".to_owned(), body);
         }
         value
     }
 
-    fn staged_path(&self) -> String {
-        match self.kind {
-            Kind::HttpV2 | Kind::HttpV1Payload if self.stage != "$default" => {
-                format!("/{}{}", self.stage, self.path)
-            }
-            _ => self.path.clone(),
+    /// The body as JSON has it, and whether that is base64.
+    fn text_body(&self) -> (Value, bool) {
+        match self.body.as_deref().map(|body| (body, std::str::from_utf8(body))) {
+            None => (Value::Null, false),
+            Some((_, Ok(text))) => (text.into(), false),
+            Some((body, Err(_))) => (STANDARD.encode(body).into(), true),
         }
     }
 
@@ -137,14 +153,6 @@ impl HttpEvent {
         let pair =
             |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
         self.query.iter().map(pair).collect::<Vec<_>>().join("&")
-    }
-
-    fn with_cookie_header(&self) -> Vec<(String, String)> {
-        let mut headers = self.headers.clone();
-        if !self.cookies.is_empty() {
-            headers.push(("cookie".to_owned(), self.cookies.join("; ")));
-        }
-        headers
     }
 }
 
@@ -159,7 +167,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Of pairs with one name, the last.
+/// The last value of each name.
 fn last(pairs: &[(String, String)]) -> Value {
     pairs
         .iter()
@@ -169,12 +177,12 @@ fn last(pairs: &[(String, String)]) -> Value {
         .into()
 }
 
-/// Of pairs with one name, all, joined by commas.
+/// All values of each name, joined with commas.
 fn joined(pairs: &[(String, String)]) -> Value {
     collected(pairs, |all| all.join(",").into())
 }
 
-/// Of pairs with one name, all, in a list.
+/// All values of each name, in a list.
 fn listed(pairs: &[(String, String)]) -> Value {
     collected(pairs, |all| all.into())
 }

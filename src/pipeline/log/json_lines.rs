@@ -1,4 +1,4 @@
-//! Log lines as JSON: `{ts, level, event, request_id, …}`.
+//! Log lines in JSON: `{ts, level, event, request_id, …}`.
 
 use std::{fmt, io::Write};
 
@@ -19,9 +19,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Writes every event as one line of JSON, with the fields of the spans around it.
+/// Writes each log event as one line of JSON, with the fields of the spans around it.
 #[derive(Debug)]
-pub(super) struct JsonLines<W>(pub(super) W);
+pub(crate) struct JsonLines<W>(pub(crate) W);
 
 /// The fields of a span.
 struct Fields(Map<String, Value>);
@@ -64,13 +64,13 @@ where
         event.record(&mut Collect(&mut line));
         if let Ok(mut line) = serde_json::to_vec(&line) {
             line.push(b'\n');
-            // A log that cannot be written is no reason to fail.
+            // A log that cannot be written must not fail the function.
             let _ = self.0.make_writer().write_all(&line);
         }
     }
 }
 
-/// Collects fields; the message is the `event`.
+/// Collects fields. The message becomes the field `event`.
 struct Collect<'a>(&'a mut Map<String, Value>);
 
 impl Collect<'_> {
@@ -113,9 +113,9 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::pipeline::{Pipeline, SqsRecord};
+    use crate::pipeline::{Kind, Pipeline, SqsRecord};
     use crate::problem::Problem;
-    use crate::testing;
+    use crate::testing::TestEvent;
 
     fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
         let log = LogCapture::new();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_at_its_start_and_one_at_its_end() {
+    fn an_event_logs_one_line_when_it_starts_and_one_when_it_ends() {
         let lines = logged(async {
             let hello = async || {
                 tracing::info!(order = 7, "looked up");
@@ -143,7 +143,8 @@ mod tests {
             };
             let router = axum::Router::new().route("/hello/{id}", axum::routing::get(hello));
             let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-            testing::rest_get("/hello/1").send(&pipeline).await.unwrap();
+            let event = TestEvent::http(Kind::RestV1, http::Method::GET, "/hello/1");
+            event.send(&pipeline).await.unwrap();
         });
         let request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
         assert_eq!(
@@ -161,12 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_of_a_failure_is_in_the_line_of_its_end() {
+    fn the_end_line_of_a_failed_event_has_the_cause() {
         let lines = logged(async {
             let fails =
                 async |_: SqsRecord| Err::<(), Problem>(std::io::Error::other("disk full").into());
             let pipeline = Pipeline::builder(()).sqs("orders", fails).build().unwrap();
-            let batch = testing::sqs("orders").message("1", "a").message("2", "b");
+            let batch = TestEvent::sqs("orders").record("1", "a").record("2", "b");
             batch.send(&pipeline).await.unwrap();
         });
         let end = lines.last().unwrap();

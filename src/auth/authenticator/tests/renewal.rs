@@ -1,4 +1,4 @@
-//! Old keys are renewed beside the handlers of a pipeline, so that no caller waits for them.
+//! A pipeline renews old keys while its handlers wait, so that no caller waits for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::auth::authenticator::tests::{
 };
 use crate::pipeline::{Invocation, Pipeline};
 use crate::problem::Problem;
-use crate::testing;
+use crate::testing::TestEvent;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A pipeline that has seen a caller eleven minutes ago.
+/// A pipeline whose keys were fetched eleven minutes ago.
 async fn with_old_keys(renews: bool) -> (Provider, Arc<ManualClock>, Pipeline) {
     let (provider, clock) = (Provider::start().await, clock());
     let authenticator = authenticator(&provider).clock(clock.clone());
@@ -38,10 +38,10 @@ async fn with_old_keys(renews: bool) -> (Provider, Arc<ManualClock>, Pipeline) {
 }
 
 async fn who(invocation: &Invocation) -> Result<String, Problem> {
-    Ok(invocation.caller().await?.subject().to_owned())
+    Ok(invocation.caller().await?.subject.clone())
 }
 
-/// The same answers from a function, of which a pipeline cannot know that it has keys.
+/// The same answers from a function: the pipeline does not see that there are keys.
 fn not_renewed(authenticator: Authenticator) -> Authenticator {
     Authenticator::from_fn(move |authorization: Option<String>, _: Option<Value>| {
         let authenticator = authenticator.clone();
@@ -54,12 +54,12 @@ fn not_renewed(authenticator: Authenticator) -> Authenticator {
 
 async fn call(pipeline: &Pipeline, path: &str) {
     let token = token_with("exp", json!(NOW + 2 * 24 * 60 * 60));
-    let request = testing::rest_get(path).header("authorization", &format!("Bearer {token}"));
+    let request = TestEvent::get(path).bearer(&token);
     let answer = request.send(pipeline).await.unwrap();
     assert_eq!(answer.http().unwrap().body(), "alice");
 }
 
-async fn fetches_beside_a_handler(renews: bool) -> usize {
+async fn fetches_during_a_handler(renews: bool) -> usize {
     let (provider, _, pipeline) = with_old_keys(renews).await;
     call(&pipeline, "/later").await;
     call(&pipeline, "/later").await;
@@ -68,13 +68,13 @@ async fn fetches_beside_a_handler(renews: bool) -> usize {
 
 #[tokio::test]
 async fn old_keys_are_fetched_while_a_handler_waits() {
-    assert_eq!(fetches_beside_a_handler(true).await, 1);
-    // Negative mutant: nothing beside the handler.
-    assert_eq!(fetches_beside_a_handler(false).await, 0);
+    assert_eq!(fetches_during_a_handler(true).await, 1);
+    // Mutant: nothing is renewed while the handler waits.
+    assert_eq!(fetches_during_a_handler(false).await, 0);
 }
 
 #[tokio::test]
-async fn a_handler_that_never_waits_leaves_a_fetch_a_step_each_time() {
+async fn a_fetch_advances_with_each_handler_that_never_waits() {
     let (provider, _, pipeline) = with_old_keys(true).await;
     let renewed = async {
         while provider.requests("/jwks").len() < 2 {
@@ -100,24 +100,24 @@ async fn no_caller_waits_for_an_issuer_that_hangs() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_fails_is_not_asked_at_every_step() {
+async fn an_issuer_that_fails_is_not_asked_at_every_invocation() {
     let (provider, _, pipeline) = with_old_keys(true).await;
     provider.reply("/jwks", Reply::Status(500));
     for _ in 0..50 {
         call(&pipeline, "/at-once").await;
         sleep(Duration::from_millis(5)).await;
     }
-    // Once more in case that the first died in a freeze; then a pause, on a clock that stands still.
+    // The fetch is repeated once, in case it died while frozen. Then the pause never ends on this clock.
     assert_eq!(provider.requests("/jwks").len(), 3);
 }
 
 #[tokio::test]
-async fn who_asks_for_no_caller_fetches_no_keys() {
+async fn no_keys_are_fetched_where_nobody_asks_for_the_caller() {
     let provider = Provider::start().await;
     let router =
         Router::new().route("/health", get(async || sleep(Duration::from_millis(50)).await));
     let pipeline =
         Pipeline::builder(()).authenticator(authenticator(&provider)).http(router).build().unwrap();
-    testing::rest_get("/health").send(&pipeline).await.unwrap();
+    TestEvent::get("/health").send(&pipeline).await.unwrap();
     assert_eq!(provider.requests("/jwks").len(), 0);
 }

@@ -1,4 +1,4 @@
-//! JSON objects in which no member stands twice.
+//! JSON objects without repeated members.
 
 use std::{collections::HashSet, fmt};
 
@@ -8,16 +8,16 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// Parses one JSON object; `None` if it is something else, or if at any depth a member stands twice.
+/// Parses one JSON object. `None` for another value, and if a member occurs twice at any depth.
 ///
-/// Two parsers that disagree on which of two members counts are how a checked token turns into
-/// another one behind the check (RFC 8725, section 2.6; RFC 7515, section 4).
-pub(crate) fn object(json: &[u8]) -> Option<Map<String, Value>> {
+/// Parsers disagree on which of two members counts. A token could pass the check with one of them and
+/// be used with the other (RFC 8725, section 2.6; RFC 7515, section 4).
+pub(crate) fn parse_object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice::<Distinct>(json).ok()?;
     serde_json::from_slice(json).ok()
 }
 
-/// Any JSON value without a repeated member; looked at, not kept.
+/// Any JSON value without a repeated member. It is checked and not kept.
 struct Distinct;
 
 impl<'de> Deserialize<'de> for Distinct {
@@ -39,7 +39,7 @@ impl<'de> Visitor<'de> for DistinctVisitor {
         let mut seen = HashSet::new();
         while let Some(member) = map.next_key::<String>()? {
             if !seen.insert(member) {
-                return Err(A::Error::custom("a member stands twice"));
+                return Err(A::Error::custom("a member occurs twice"));
             }
             map.next_value::<Distinct>()?;
         }
@@ -81,11 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_stands_once_at_every_depth_however_it_is_written() {
+    fn a_member_may_not_occur_twice_at_any_depth_or_spelling() {
         for good in
             [r"{}", r#"{"a":1,"b":[{"a":2},{"a":3}],"c":null,"d":{"a":1.5,"b":-1,"c":true}}"#]
         {
-            assert!(object(good.as_bytes()).is_some(), "{good}");
+            assert!(parse_object(good.as_bytes()).is_some(), "{good}");
         }
         let twice = [
             r#"{"a":1,"a":1}"#,
@@ -106,9 +106,9 @@ mod tests {
             "{\"a\":\"\\ud800\"}",
         ];
         for bad in twice.into_iter().chain(no_object) {
-            assert!(object(bad.as_bytes()).is_none(), "{bad}");
+            assert!(parse_object(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert!(object(b"{\"a\":\"\xff\"}").is_none());
-        assert!(object("{\"a\":".repeat(100_000).as_bytes()).is_none());
+        assert!(parse_object(b"{\"a\":\"\xff\"}").is_none());
+        assert!(parse_object("{\"a\":".repeat(100_000).as_bytes()).is_none());
     }
 }

@@ -1,13 +1,17 @@
-//! One line at the start and one at the end of each event.
+//! The log of a function: one line when an event starts, and one when it ends.
 
-use std::time::Instant;
+pub(crate) mod json_lines;
+
+use std::{env, time::Instant};
 
 use lambda_runtime::Context;
-use tracing::Span;
+use tracing::{Span, level_filters::LevelFilter};
+use tracing_subscriber::filter::Targets;
 
-use crate::pipeline::{InvocationOutcome, Kind, Processed};
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::outcome::{InvocationOutcome, Processed};
 
-/// The span of an invocation: what is logged within it carries its request id.
+/// The span of an invocation. Every log line in it has the request id.
 pub(super) fn span(context: &Context) -> Span {
     tracing::info_span!(
         target: "funcify",
@@ -17,14 +21,14 @@ pub(super) fn span(context: &Context) -> Span {
     )
 }
 
-/// What both lines know.
-pub(super) struct Line {
+/// The two lines of an event.
+pub(super) struct Lines {
     started: Instant,
     cold_start: bool,
 }
 
-impl Line {
-    pub(super) fn begin(cold_start: bool) -> Self {
+impl Lines {
+    pub(super) fn new(cold_start: bool) -> Self {
         Self { started: Instant::now(), cold_start }
     }
 
@@ -38,9 +42,9 @@ impl Line {
     }
 
     pub(super) fn end(&self, processed: &Processed) {
-        // Within the macro, so that neither is asked where nobody listens.
+        // Called in the macro only, so that nothing is computed if nobody listens.
         let duration_ms = || self.started.elapsed().as_secs_f64() * 1_000.0;
-        let status = || processed.status().map(|status| status.as_u16());
+        let status = || processed.status.map(|status| status.as_u16());
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -62,4 +66,12 @@ impl Line {
             InvocationOutcome::Handled | InvocationOutcome::Refused => line!(info),
         }
     }
+}
+
+/// The filter in `RUST_LOG`, by level and target (`info,funcify=debug`). The default is `info`.
+///
+/// Filters by span or field are not supported: they would bring a regex engine into every function.
+pub(crate) fn filter() -> Targets {
+    let configured = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
+    configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }

@@ -1,0 +1,41 @@
+use crate::client::HTTPS_REQUIRED;
+
+/// What is wrong with the configuration of an [`Authenticator`](super::Authenticator).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuthenticatorFault {
+    /// Keys or claims may not be fetched from the URL.
+    #[error("{HTTPS_REQUIRED}, without user name and password, as the {what}, got {got:?}")]
+    Url {
+        /// `key set` or `userinfo endpoint`.
+        what: &'static str,
+        /// The URL without user name, password and query.
+        got: String,
+    },
+    /// No token can belong to the key set.
+    #[error("the key set {url:?} needs an issuer")]
+    Issuer {
+        /// The URL of the key set.
+        url: String,
+    },
+    /// Tokens for anyone would be accepted.
+    #[error("the key set {url:?} needs an audience")]
+    Audience {
+        /// The URL of the key set.
+        url: String,
+    },
+    /// No token can be verified.
+    #[error("the key set {url:?} allows no algorithm")]
+    Algorithms {
+        /// The URL of the key set.
+        url: String,
+    },
+    /// Two key sets have one issuer, and only the first would be used.
+    #[error("the issuer {issuer:?} has two key sets")]
+    Duplicate {
+        /// The issuer.
+        issuer: String,
+    },
+    /// TLS cannot be set up.
+    #[error("the HTTP client cannot be built")]
+    Client,
+}

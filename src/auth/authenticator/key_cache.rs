@@ -1,0 +1,250 @@
+//! The keys of one issuer: fetched when first needed, kept, and renewed while handlers wait.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use funcify_core::{Timestamp, engine::Clock};
+use reqwest::Url;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
+
+use crate::auth::authenticator::algorithm::Algorithm;
+use crate::auth::authenticator::error::Unauthenticated;
+use crate::auth::authenticator::fetch::{Fetch, FetchError, in_time};
+use crate::auth::authenticator::jwk::{Keys, NoKeys};
+use crate::auth::authenticator::url::redacted;
+
+/// The largest key set: 256 KB, room for more than a hundred RSA keys with their certificates.
+const LARGEST: usize = 256 * 1024;
+
+/// When keys are fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefreshPolicy {
+    /// From this age on keys are renewed while handlers wait.
+    pub(super) refresh_after: Duration,
+    /// From this age on one caller waits for new keys, because a key that was withdrawn must not be
+    /// trusted for ever.
+    pub(super) overdue_after: Duration,
+    /// How long that caller waits.
+    pub(super) longest_wait: Duration,
+    /// The shortest time between two fetches, whatever unknown keys tokens name.
+    pub(super) cool_down: Duration,
+    /// The pause after the first failed fetch. It doubles with each failure, up to the cool-down.
+    pub(super) back_off: Duration,
+}
+
+impl RefreshPolicy {
+    pub(super) const DEFAULT: Self = Self {
+        // A withdrawn key is trusted for ten minutes at most while the issuer answers, and an issuer
+        // gets at most six requests an hour from an instance.
+        refresh_after: Duration::from_secs(10 * 60),
+        // An outage of the issuer for a day is not noticed by callers with a known key.
+        overdue_after: Duration::from_secs(24 * 60 * 60),
+        // Below the 3 s of a default Lambda function, with time left for the handler.
+        longest_wait: Duration::from_secs(1),
+        // Tokens with invented key names cost the issuer two requests a minute from an instance.
+        cool_down: Duration::from_secs(30),
+        back_off: Duration::from_secs(1),
+    };
+}
+
+/// A fetch under way. It belongs to the cache and not to the caller that started it: when that caller
+/// is dropped, the next one goes on with the fetch.
+struct Pending {
+    started_at: Timestamp,
+    /// Started because the one before it died. Its failure is the issuer's.
+    is_second: bool,
+    reply: Pin<Box<dyn Future<Output = Result<Keys, FetchError>> + Send>>,
+}
+
+/// The cached key set of one issuer.
+pub(super) struct KeyCache {
+    url: Url,
+    policy: RefreshPolicy,
+    cached: ArcSwap<Cached>,
+    /// Locked while a caller waits for a fetch, so that there is only one.
+    pending: Mutex<Option<Pending>>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    keys: Arc<Keys>,
+    fetched_at: Option<Timestamp>,
+    tried_at: Option<Timestamp>,
+    failures: u32,
+    failure: Option<Arc<FetchError>>,
+}
+
+impl KeyCache {
+    pub(super) fn new(url: Url, policy: RefreshPolicy) -> Self {
+        Self { url, policy, cached: ArcSwap::default(), pending: Mutex::default() }
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The keys, if one of them is a candidate for `kid` and `algorithm`.
+    ///
+    /// A known key costs no wait, unless the keys are overdue. Then one caller waits for a short time,
+    /// and goes on with the old keys if none arrive. An unknown key causes a fetch, but not before the
+    /// cool-down is over.
+    pub(super) async fn keys(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        fetch: &Fetch,
+        clock: &dyn Clock,
+    ) -> Result<Arc<Keys>, Unauthenticated> {
+        let has_key = |cached: &Cached| !cached.keys.candidates(kid, algorithm).is_empty();
+        let cached = self.cached.load_full();
+        if has_key(&cached) {
+            if cached.is_older_than(self.policy.overdue_after, clock.now()) {
+                let _ = in_time(self.renew_briefly(fetch, clock)).await;
+            }
+            return Ok(self.cached.load().keys.clone());
+        }
+        let cached = match in_time(self.refetched(fetch, clock)).await {
+            Ok(cached) => cached,
+            Err(late) => return Err(Unauthenticated::Unavailable(late)),
+        };
+        match &cached.failure {
+            _ if has_key(&cached) => Ok(cached.keys.clone()),
+            // It may be a new key: that the issuer is down is not the caller's fault.
+            Some(failure) => Err(Unauthenticated::Unavailable(failure.clone())),
+            None => Err(Unauthenticated::Key),
+        }
+    }
+
+    /// Fetches the keys again if they were fetched before, are due, and nobody else fetches them.
+    pub(super) async fn renew(&self, fetch: &Fetch, clock: &dyn Clock) {
+        if self.cached.load().fetched_at.is_none() {
+            return;
+        }
+        if let Some(pending) = self.due(clock.now()) {
+            self.finish(pending, fetch, clock).await;
+        }
+    }
+
+    /// The same, for a short time; for none if a caller has already waited for this fetch.
+    async fn renew_briefly(&self, fetch: &Fetch, clock: &dyn Clock) {
+        if let Some(pending) = self.due(clock.now()) {
+            let wait = if pending.is_some() { Duration::ZERO } else { self.policy.longest_wait };
+            let _ = timeout(wait, self.finish(pending, fetch, clock)).await;
+        }
+    }
+
+    /// The lock of the fetch, if the keys are due and nobody holds it.
+    fn due(&self, now: Timestamp) -> Option<MutexGuard<'_, Option<Pending>>> {
+        let cached = self.cached.load();
+        let due = cached.is_older_than(self.policy.refresh_after, now)
+            && cached.may_try(self.policy, now);
+        if due { self.pending.try_lock().ok() } else { None }
+    }
+
+    /// The keys after a fetch: this caller's own, or that of another caller. Within the cool-down
+    /// after the last fetch, what it brought.
+    async fn refetched(&self, fetch: &Fetch, clock: &dyn Clock) -> Arc<Cached> {
+        let pending = self.pending.lock().await;
+        if self.cached.load().may_try(self.policy, clock.now()) {
+            self.finish(pending, fetch, clock).await;
+        }
+        self.cached.load_full()
+    }
+
+    /// Starts a fetch or goes on with the one under way, and keeps its result.
+    async fn finish(
+        &self,
+        mut pending: MutexGuard<'_, Option<Pending>>,
+        fetch: &Fetch,
+        clock: &dyn Clock,
+    ) {
+        let may_have_died = pending.as_ref().is_some_and(|left_over| !left_over.is_second);
+        let under_way = pending.get_or_insert_with(|| self.start(fetch, clock));
+        let mut result = (&mut under_way.reply).await;
+        if may_have_died && result.is_err() {
+            // The fetch is from an earlier invocation: its connection may have died while Lambda froze
+            // the process.
+            *under_way = Pending { is_second: true, ..self.start(fetch, clock) };
+            result = (&mut under_way.reply).await;
+        }
+        let started_at = under_way.started_at;
+        *pending = None;
+        if let Err(error) = &result {
+            tracing::warn!(key_set = self.url.host_str(), error = %error, "keys not fetched");
+        }
+        let cached = self.cached.load().after(result, started_at, clock.now());
+        self.cached.store(Arc::new(cached));
+    }
+
+    fn start(&self, fetch: &Fetch, clock: &dyn Clock) -> Pending {
+        let (fetch, url) = (fetch.clone(), self.url.clone());
+        let reply = Box::pin(async move {
+            let unusable = |NoKeys| FetchError::Unusable("expected a key set with a usable key");
+            let reply = fetch.get(&url, None, LARGEST).await?.unwrap_or_default();
+            Keys::parse(&reply).map_err(unusable)
+        });
+        Pending { started_at: clock.now(), is_second: false, reply }
+    }
+}
+
+impl Cached {
+    fn is_older_than(&self, age: Duration, now: Timestamp) -> bool {
+        self.fetched_at.is_none_or(|fetched_at| has_passed(fetched_at, age, now))
+    }
+
+    fn may_try(&self, policy: RefreshPolicy, now: Timestamp) -> bool {
+        let pause = match self.failures {
+            0 => policy.cool_down,
+            failures => {
+                policy.back_off.saturating_mul(1 << (failures - 1).min(16)).min(policy.cool_down)
+            }
+        };
+        self.tried_at.is_none_or(|tried_at| has_passed(tried_at, pause, now))
+    }
+
+    /// What is cached after a fetch. A failed one leaves the old keys.
+    fn after(
+        &self,
+        result: Result<Keys, FetchError>,
+        started_at: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        match result {
+            Ok(keys) => Self {
+                keys: Arc::new(keys),
+                // A reply may wait in a frozen process: it is as old as its request.
+                fetched_at: Some(started_at),
+                tried_at: Some(now),
+                failures: 0,
+                failure: None,
+            },
+            Err(error) => Self {
+                keys: self.keys.clone(),
+                fetched_at: self.fetched_at,
+                tried_at: Some(now),
+                failures: self.failures.saturating_add(1),
+                failure: Some(Arc::new(error)),
+            },
+        }
+    }
+}
+
+/// Whether `pause` has passed since `then`. After the clock was set back it has, or the pause could
+/// last for ever.
+fn has_passed(then: Timestamp, pause: Duration, now: Timestamp) -> bool {
+    now < then || now.since(then) >= pause
+}
+
+impl fmt::Debug for KeyCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cached = self.cached.load();
+        f.debug_struct("KeyCache")
+            .field("url", &redacted(&self.url))
+            .field("keys", &cached.keys.len())
+            .field("fetched_at", &cached.fetched_at)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+use std::{fmt, sync::Arc};
+
+use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, CircuitStateProvider};
+use reqwest::Url;
+
+use crate::auth::authenticator::algorithm::Algorithm;
+use crate::auth::authenticator::fault::AuthenticatorFault;
+use crate::auth::authenticator::key_cache::{KeyCache, RefreshPolicy};
+use crate::auth::authenticator::url::{may_be_fetched, redacted, redacted_text};
+use crate::auth::authenticator::userinfo::Userinfo;
+
+/// The keys of one issuer, and the rules for the tokens that they verify. Clones share the keys.
+///
+/// An [`issuer`](Self::issuer) and an [`audience`](Self::audience) are required.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::auth::{Algorithm, KeySet};
+///
+/// // Access tokens of Amazon Cognito have no `aud`: `client_id` says for whom they are.
+/// let cognito = KeySet::new("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE/.well-known/jwks.json")
+///     .issuer("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE")
+///     .audience_claim("client_id")
+///     .audience("1example23456789")
+///     .algorithms([Algorithm::Rs256]);
+/// # drop(cognito);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct KeySet {
+    /// `None` if the URL could not be parsed.
+    pub(super) keys: Option<Arc<KeyCache>>,
+    pub(super) issuer: Option<String>,
+    pub(super) audience_claim: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) permissions_claims: Vec<String>,
+    pub(super) userinfo: Option<Arc<Userinfo>>,
+    pub(super) circuit: Option<CircuitBreaker>,
+    pub(super) plain_http_on_loopback: bool,
+    /// How errors name this key set.
+    url: String,
+    malformed: Vec<AuthenticatorFault>,
+}
+
+impl KeySet {
+    /// The JSON Web Key Set (RFC 7517) at `url`, which must be https.
+    pub fn new(url: &str) -> Self {
+        let parsed = Url::parse(url);
+        let malformed =
+            |_: &_| AuthenticatorFault::Url { what: "key set", got: redacted_text(url) };
+        Self {
+            malformed: parsed.as_ref().err().map(malformed).into_iter().collect(),
+            url: parsed.as_ref().map_or_else(|_| redacted_text(url), redacted),
+            keys: parsed.ok().map(|url| Arc::new(KeyCache::new(url, RefreshPolicy::DEFAULT))),
+            issuer: None,
+            audience_claim: "aud".to_owned(),
+            audiences: Vec::new(),
+            algorithms: Algorithm::DEFAULT.to_vec(),
+            permissions_claims: Vec::new(),
+            userinfo: None,
+            circuit: None,
+            plain_http_on_loopback: false,
+        }
+    }
+
+    /// Verifies the tokens whose `iss` is exactly this text.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Accepts tokens for this audience. Call it again to accept several.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Reads the audience of a token from this claim instead of `aud`. Access tokens of Amazon Cognito
+    /// have it in `client_id`.
+    pub fn audience_claim(mut self, claim: impl Into<String>) -> Self {
+        self.audience_claim = claim.into();
+        self
+    }
+
+    /// Accepts tokens that are signed with one of these algorithms. The default is `RS256`, `PS256`,
+    /// `ES256` and `EdDSA`.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Reads the caller's permissions from this claim instead of `scope`, `permissions` and
+    /// `activities`. Call it again to read them from several claims.
+    pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
+        self.permissions_claims.push(claim.into());
+        self
+    }
+
+    /// The issuer's userinfo endpoint, which must be https. [`Caller::userinfo`](super::Caller::userinfo)
+    /// asks it.
+    pub fn userinfo(mut self, url: &str) -> Self {
+        match Url::parse(url) {
+            Ok(url) => self.userinfo = Some(Arc::new(Userinfo::new(url))),
+            Err(_) => self.malformed.push(AuthenticatorFault::Url {
+                what: "userinfo endpoint",
+                got: redacted_text(url),
+            }),
+        }
+        self
+    }
+
+    /// Fetches keys and userinfo through this circuit. By default a pipeline with a backend gives each
+    /// key set a circuit of its own, named after the host, with the default policy.
+    ///
+    /// While the circuit is open, a caller whose key is unknown gets a 503 with `Retry-After`. For a
+    /// caller whose key is known nothing changes.
+    pub fn circuit(mut self, circuit: CircuitBreaker) -> Self {
+        self.circuit = Some(circuit);
+        self
+    }
+
+    /// Allows plain http to this machine, for tests and local runs.
+    pub fn plain_http_on_loopback(mut self) -> Self {
+        self.plain_http_on_loopback = true;
+        self
+    }
+
+    /// Whether it verifies the tokens of `issuer`.
+    pub(super) fn is_of(&self, issuer: &str) -> bool {
+        self.issuer.as_deref() == Some(issuer)
+    }
+
+    /// Gives it a circuit in `store`, unless it has one.
+    pub(super) fn circuit_in(&mut self, store: &Arc<dyn CircuitStateProvider>) {
+        if let (None, Some(keys)) = (&self.circuit, &self.keys) {
+            let name = circuit_name(keys.url());
+            let circuit = CircuitBreaker::new(name, CircuitPolicy::default(), Arc::clone(store));
+            self.circuit = circuit.ok();
+        }
+    }
+
+    /// What is wrong with it by itself.
+    pub(super) fn faults(&self) -> Vec<AuthenticatorFault> {
+        let mut faults = self.malformed.clone();
+        let keys = self.keys.as_ref().map(|keys| ("key set", keys.url()));
+        let userinfo = self.userinfo.as_ref().map(|userinfo| ("userinfo endpoint", userinfo.url()));
+        for (what, url) in [keys, userinfo].into_iter().flatten() {
+            if !may_be_fetched(url, self.plain_http_on_loopback) {
+                faults.push(AuthenticatorFault::Url { what, got: redacted(url) });
+            }
+        }
+        if self.algorithms.is_empty() {
+            faults.push(AuthenticatorFault::Algorithms { url: self.url.clone() });
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
+            faults.push(AuthenticatorFault::Audience { url: self.url.clone() });
+        }
+        if self.issuer.as_ref().is_none_or(String::is_empty) {
+            faults.push(AuthenticatorFault::Issuer { url: self.url.clone() });
+        }
+        faults
+    }
+
+    /// The fault that a key set before it has the same issuer.
+    pub(super) fn repeated_issuer<'a>(
+        &self,
+        mut before: impl Iterator<Item = &'a Self>,
+    ) -> Option<AuthenticatorFault> {
+        let issuer = self.issuer.as_deref().filter(|issuer| !issuer.is_empty())?;
+        let issuer = before.any(|other| other.is_of(issuer)).then(|| issuer.to_owned())?;
+        Some(AuthenticatorFault::Duplicate { issuer })
+    }
+}
+
+/// A legal name for a circuit, whatever the host: at most 64 characters, none of them a colon or a
+/// bracket.
+fn circuit_name(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    let host = host.chars().map(|letter| if legal(letter) { letter } else { '-' });
+    "pip-".chars().chain(host).take(64).collect()
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet")
+            .field("url", &self.url)
+            .field("keys", &self.keys)
+            .field("issuer", &self.issuer)
+            .field("audience_claim", &self.audience_claim)
+            .field("audiences", &self.audiences)
+            .field("algorithms", &self.algorithms)
+            .field("permissions_claims", &self.permissions_claims)
+            .field("userinfo", &self.userinfo)
+            .field("circuit", &self.circuit)
+            .finish_non_exhaustive()
+    }
+}

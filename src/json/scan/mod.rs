@@ -1,0 +1,7 @@
+//! Finds members in JSON text that is known to be valid, and decodes nothing.
+
+mod members;
+mod scanner;
+
+pub(crate) use members::{first_of, keep, members};
+pub(crate) use scanner::{Scan, ScanError};

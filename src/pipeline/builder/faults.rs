@@ -1,0 +1,60 @@
+//! Finds every fault of a pipeline before it runs: a rule that silently does nothing is a hole.
+
+use crate::auth::authenticator::Identify;
+use crate::auth::policy::AccessPolicy;
+use crate::pipeline::builder::error::Fault;
+use crate::pipeline::records::routes::{RecordRoutes, Routes};
+
+/// The faults in the names and options of `routes`.
+pub(super) fn of_routes(routes: &RecordRoutes) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    // Each with the characters that no name of this source contains. Buckets are routed by their name
+    // up to the first dot, unless the function has a key of its own for them.
+    let foreign_to_buckets: &[char] = if routes.s3_route_key.is_some() { &[] } else { &[':', '.'] };
+    check(&routes.s3, "s3", foreign_to_buckets, &mut faults);
+    check(&routes.sqs, "sqs", &[':'], &mut faults);
+    check(&routes.sns, "sns", &[':'], &mut faults);
+    check(&routes.eventbridge, "eventbridge", &[], &mut faults);
+    check(&routes.dynamodb, "dynamodb_stream", &[':'], &mut faults);
+    check(&routes.kinesis, "kinesis", &[':'], &mut faults);
+    faults
+}
+
+fn check<S>(
+    routes: &Routes<S>,
+    source_name: &'static str,
+    foreign: &[char],
+    faults: &mut Vec<Fault>,
+) {
+    for name in routes.repeated_names() {
+        faults.push(Fault::RepeatedName { source_name, name: name.to_owned() });
+    }
+    for (name, options) in routes.names_and_options() {
+        let literal = name.strip_suffix('*').unwrap_or(name);
+        if name.is_empty() || literal.contains('*') || literal.contains(foreign) {
+            faults.push(Fault::ImpossibleName { source_name, name: name.to_owned() });
+        }
+        if options.concurrency == 0 {
+            faults.push(Fault::NoConcurrency { source_name, name: name.to_owned() });
+        }
+    }
+}
+
+/// The faults of the authenticator, if there is one.
+pub(super) fn of_authenticator(authenticator: Option<&dyn Identify>) -> Vec<Fault> {
+    let faults = authenticator.map(Identify::faults).unwrap_or_default();
+    faults.into_iter().map(Fault::Authenticator).collect()
+}
+
+/// The faults of the policy, by itself and with the rest of the pipeline.
+pub(super) fn of_policy(
+    policy: &AccessPolicy,
+    routes: &RecordRoutes,
+    lacks_authenticator: bool,
+) -> Vec<Fault> {
+    let own = policy.faults().into_iter().map(Fault::AccessPolicy);
+    let authenticator = lacks_authenticator.then_some(Fault::NoAuthenticator);
+    let unknown = policy.sources().filter(|name| !routes.can_be_restricted(name));
+    let unknown = unknown.map(|name| Fault::NoRouteToRestrict { name: name.to_owned() });
+    own.chain(authenticator).chain(unknown).collect()
+}

@@ -1,0 +1,40 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, routing::RouterIntoService};
+use futures_util::future::BoxFuture;
+
+use crate::auth::authenticator::Identify;
+use crate::auth::policy::AccessPolicy;
+use crate::pipeline::invocation::Invocation;
+use crate::pipeline::records::routes::RecordRoutes;
+use crate::problem::Problem;
+
+/// A guard, or params.
+pub(super) type Step =
+    Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Invocation, Problem>> + Send + Sync>;
+
+/// Everything that a function has configured.
+pub(super) struct Rules {
+    pub(super) router: Option<RouterIntoService<Body>>,
+    pub(super) routes: RecordRoutes,
+    pub(super) guard: Option<Step>,
+    pub(super) params: Option<Step>,
+    pub(super) authenticator: Option<Arc<dyn Identify>>,
+    pub(super) policy: Option<Arc<AccessPolicy>>,
+    pub(super) margin: Duration,
+}
+
+impl Rules {
+    /// Runs the steps that come before any handler.
+    pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
+        for step in [&self.guard, &self.params].into_iter().flatten() {
+            // A guard that fails has not refused: its failure is the function's.
+            let mark = |problem: Problem| match problem.status().is_server_error() {
+                true => problem,
+                false => problem.refused(),
+            };
+            invocation = step(invocation).await.map_err(mark)?;
+        }
+        Ok(invocation)
+    }
+}

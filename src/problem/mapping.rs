@@ -1,0 +1,187 @@
+//! Which problem each error becomes. Only this file knows the errors of all subjects.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use funcify_core::{
+    DeadlineExceeded,
+    circuit::{CircuitError, CircuitOpen},
+    engine::causes,
+};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::api::ApiError;
+use crate::auth::Unauthenticated;
+use crate::json::error::redacted_chain;
+use crate::pipeline::http::request::RequestError;
+use crate::problem::Problem;
+use crate::token::TokenError;
+
+impl Problem {
+    /// The problem of `error`: the first of its causes that decides, else the last that suggests one,
+    /// else 500.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut suggested = None;
+        for cause in causes(error).map(unshared) {
+            if let Some(open) = cause.downcast_ref::<CircuitOpen>() {
+                return Self::unavailable(open.retry_after).refused().caused_by(error);
+            }
+            if cause.is::<DeadlineExceeded>() {
+                return Self::unavailable(Duration::from_secs(1)).caused_by(error);
+            }
+            if let Some(unauthenticated) = cause.downcast_ref::<Unauthenticated>() {
+                match unauthenticated.www_authenticate() {
+                    Some(challenge) => return Self::unauthenticated(challenge).caused_by(error),
+                    // The token cannot be verified now; a deeper cause may know for how long.
+                    None => suggested = Some(Self::unavailable(Duration::from_secs(1))),
+                }
+            }
+            if let Some(call) = cause.downcast_ref::<ApiError>() {
+                suggested = Some(Self::new(gateway_status(call)));
+            }
+            if let Some(retry_after) = cause.downcast_ref().and_then(TokenError::retry_after) {
+                suggested = Some(Self::unavailable(retry_after));
+            }
+            if let Some(refused) = cause.downcast_ref::<RequestError>() {
+                return Self::bad_request(redacted_chain(refused)).caused_by(error);
+            }
+        }
+        let problem = suggested.unwrap_or_else(|| Self::new(StatusCode::INTERNAL_SERVER_ERROR));
+        problem.caused_by(error)
+    }
+
+    /// A 401 with the challenge that RFC 6750 asks for.
+    fn unauthenticated(challenge: &'static str) -> Self {
+        let challenge = HeaderValue::from_static(challenge);
+        Self::new(StatusCode::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, challenge).refused()
+    }
+}
+
+/// The error in an `Arc`: the `Arc` is an error with a type of its own, whose source is that of the
+/// error in it.
+fn unshared<'a>(cause: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    match cause.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        Some(shared) => &**shared,
+        None => cause,
+    }
+}
+
+/// The status of a gateway whose call failed (RFC 9110, section 15.6): 504 where the service took
+/// too long, 502 where it failed, 500 where the fault is the function's own.
+fn gateway_status(error: &ApiError) -> StatusCode {
+    match error {
+        ApiError::TimedOut | ApiError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+        ApiError::Unreachable(_) | ApiError::Reply(_) => StatusCode::BAD_GATEWAY,
+        ApiError::Status(response) if response.status.is_server_error() => StatusCode::BAD_GATEWAY,
+        ApiError::Open(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::Token(_) | ApiError::Request(_) | ApiError::Status(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}
+
+impl<E: Error + 'static> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// Makes a [`Problem`] of the error of a call through a circuit breaker.
+///
+/// Use it where `?` does not compile because the call returns a `Problem`, or where a call that took
+/// too long must be answered 504.
+pub trait IntoProblem {
+    /// 503 if the circuit was open, 504 if the breaker ended the call, else the problem of the error
+    /// that the call returned.
+    fn into_problem(self) -> Problem;
+}
+
+impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Open(open) => open.into(),
+            Self::Failed(error) => error.into(),
+            // The other variants have no cause of their own: the breaker ended the call.
+            _ => Problem::new(StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use funcify_core::circuit::{Cause, CircuitName};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the order was not placed")]
+    struct Outer(#[source] Box<dyn Error + Send + Sync>);
+
+    fn open() -> CircuitOpen {
+        let circuit = CircuitName::new("warehouse").unwrap();
+        CircuitOpen::new(circuit, Duration::from_millis(2_100), Cause::Failures)
+    }
+
+    #[test]
+    fn an_open_circuit_anywhere_among_the_causes_is_a_503_with_retry_after() {
+        let buried = Outer(Outer(Box::new(open())).into());
+        for problem in [Problem::from(open()), Problem::from(buried), refused().unwrap_err()] {
+            assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(problem.is_refusal());
+            let response = problem.into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], "3");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
+
+    fn refused() -> Result<(), Problem> {
+        Err(CircuitError::<std::io::Error>::Open(open()))?
+    }
+
+    #[test]
+    fn a_passed_deadline_is_a_503_and_not_a_refusal() {
+        let problem = Problem::from(Outer(Box::new(DeadlineExceeded)));
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!problem.is_refusal());
+    }
+
+    #[test]
+    fn a_caller_who_cannot_be_verified_now_gets_a_503_with_retry_after() {
+        let unavailable = |cause: Arc<dyn Error + Send + Sync>| {
+            Problem::from(Unauthenticated::Unavailable(cause))
+        };
+        let no_keys = unavailable(Arc::new(open()));
+        assert!(no_keys.is_refusal());
+        assert_eq!(no_keys.into_response().headers()[header::RETRY_AFTER], "3");
+        let no_answer = unavailable(Arc::new(std::fmt::Error));
+        assert_eq!(no_answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!no_answer.is_refusal());
+        assert_eq!(no_answer.into_response().headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_token_that_is_unavailable_for_a_while_is_a_503_with_retry_after() {
+        let retry_after = Duration::from_millis(6_200);
+        let remembered = || TokenError::Remembered { code: "invalid_client".into(), retry_after };
+        let rejected = || TokenError::RejectedTooOften { retry_after };
+        for missing in [
+            Problem::from(remembered()),
+            Problem::from(Outer(Box::new(rejected()))),
+            Problem::from(ApiError::Token(remembered())),
+        ] {
+            assert_eq!(missing.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(missing.into_response().headers()[header::RETRY_AFTER], "7");
+        }
+        let no_key = TokenError::KeyInUse { key: Default::default() };
+        assert_eq!(Problem::from(no_key).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn the_cause_of_a_500_is_logged_and_not_sent() {
+        let problem = Problem::from(Outer("password hunter2 refused".into()));
+        assert!(problem.to_string().contains("the order was not placed: password"));
+        let sent = serde_json::to_string(&problem).unwrap();
+        assert_eq!(sent, r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#);
+        assert!(!format!("{problem:?}").contains("hunter2"));
+    }
+}

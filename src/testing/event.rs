@@ -1,0 +1,259 @@
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ::http::Method;
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use crate::pipeline::{InvocationError, Kind, Output, Pipeline, Processed};
+use crate::testing::http::HttpRequest;
+use crate::testing::records::{self, Batch, BatchSource};
+
+/// The time until Lambda ends the invocation of a test event: as long as API Gateway waits for a
+/// response, and a second more.
+const TIME: Duration = Duration::from_secs(30);
+
+/// An event as Lambda delivers it.
+///
+/// A constructor per source makes it, modifiers add to it. `Display` writes it as JSON, which also
+/// parses to an [`Event`](crate::pipeline::Event). For full control over the invocation, convert it with
+/// `LambdaEvent::from(&event)` and call [`Pipeline::process`]; Lambda then ends the invocation in 30
+/// seconds, unless you set `context.deadline`.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use funcify::{pipeline::{Pipeline, Problem, SqsRecord}, testing::TestEvent};
+///
+/// async fn on_order(order: SqsRecord) -> Result<(), Problem> {
+///     if order.body == "a kettle" { Ok(()) } else { Err(Problem::bad_request("expected a kettle")) }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let pipeline = Pipeline::builder(())
+///     .http(Router::new().route("/orders", post(async |order: String| format!("{order} is ordered"))))
+///     .sqs("orders", on_order)
+///     .build()?;
+///
+/// let request = TestEvent::post("/orders").bearer("a token").body("a kettle");
+/// assert_eq!(request.send(&pipeline).await?.http().unwrap().body(), "a kettle is ordered");
+///
+/// let batch = TestEvent::sqs("orders").record("1", "a kettle").record("2", "a lamp");
+/// assert_eq!(batch.send(&pipeline).await?.failures(), ["2"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TestEvent(Content);
+
+#[derive(Clone, Debug)]
+enum Content {
+    Http(HttpRequest),
+    Batch(Batch),
+    Json(Value),
+}
+
+impl TestEvent {
+    /// An event of any shape.
+    pub fn new(json: Value) -> Self {
+        Self(Content::Json(json))
+    }
+
+    /// An HTTP request in the format of the source `kind`. The path of a WebSocket is its route key.
+    ///
+    /// # Panics
+    ///
+    /// If events of this kind are not HTTP.
+    #[track_caller]
+    pub fn http(kind: Kind, method: Method, path: &str) -> Self {
+        assert!(kind.is_http(), "expected a kind of HTTP events, got {kind}");
+        Self(Content::Http(HttpRequest::new(kind, method, path)))
+    }
+
+    /// A GET request through an HTTP API of API Gateway, with payload format 2.0.
+    pub fn get(path: &str) -> Self {
+        Self::http(Kind::HttpV2, Method::GET, path)
+    }
+
+    /// A POST request through an HTTP API of API Gateway, with payload format 2.0.
+    pub fn post(path: &str) -> Self {
+        Self::http(Kind::HttpV2, Method::POST, path)
+    }
+
+    /// The notification of an object that was put into a bucket. `key` is encoded, as in an event of S3.
+    pub fn s3(bucket: &str, key: &str) -> Self {
+        Self(Content::Json(records::s3(bucket, key)))
+    }
+
+    /// An empty batch of this queue. Add messages with [`record`](Self::record).
+    pub fn sqs(queue: &str) -> Self {
+        Self(Content::Batch(Batch::new(BatchSource::Sqs, queue)))
+    }
+
+    /// A notification of this topic.
+    pub fn sns(topic: &str, message: impl Into<String>) -> Self {
+        Self(Content::Json(records::sns(topic, message.into())))
+    }
+
+    /// An event of the default bus.
+    pub fn eventbridge(source: &str, detail_type: &str, detail: Value) -> Self {
+        Self(Content::Json(records::eventbridge(source, detail_type, detail)))
+    }
+
+    /// An empty batch of this Kinesis stream. Add records with [`record`](Self::record).
+    pub fn kinesis(stream: &str) -> Self {
+        Self(Content::Batch(Batch::new(BatchSource::Kinesis, stream)))
+    }
+
+    /// An empty batch of the stream of this table. Add records with [`record`](Self::record).
+    pub fn dynamodb_stream(table: &str) -> Self {
+        Self(Content::Batch(Batch::new(BatchSource::DynamoDb, table)))
+    }
+
+    /// Adds a header to the request. A header can be added repeatedly.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as an HTTP request.
+    #[track_caller]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request().headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds the header `Authorization: Bearer <token>` to the request.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as an HTTP request.
+    #[track_caller]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Adds a parameter to the query of the request. Name and value are not encoded.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as an HTTP request.
+    #[track_caller]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.request().query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the body of the request. A body that is not UTF-8 is delivered as base64.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as an HTTP request.
+    #[track_caller]
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.request().body = Some(body.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the statement of API Gateway's authorizer about the caller, or of a function URL's.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as an HTTP request.
+    #[track_caller]
+    pub fn authorizer(mut self, authorizer: Value) -> Self {
+        self.request().authorizer = authorizer;
+        self
+    }
+
+    /// Delivers a request of an Application Load Balancer with multi-value headers.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn multi_value_headers(mut self) -> Self {
+        self.request().has_multi_value_headers = true;
+        self
+    }
+
+    /// Adds a record to the batch: a message id and a body for SQS, a sequence number and data for a
+    /// stream. In a DynamoDB stream the data becomes the attributes `pk` and `value` of a new item.
+    ///
+    /// # Panics
+    ///
+    /// If the event was not made as a batch of SQS, Kinesis or DynamoDB.
+    #[track_caller]
+    pub fn record(mut self, id: &str, data: impl Into<String>) -> Self {
+        match &mut self.0 {
+            Content::Batch(batch) => batch.push(id, &data.into()),
+            Content::Http(_) | Content::Json(_) => {
+                panics("a batch of SQS, Kinesis or DynamoDB can get a record")
+            }
+        }
+        self
+    }
+
+    /// Sends the event through `pipeline`. Lambda would end the invocation in 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// If the invocation would fail on Lambda.
+    pub async fn send(&self, pipeline: &Pipeline) -> Result<Output, InvocationError> {
+        self.process(pipeline).await.result
+    }
+
+    /// Sends the event through `pipeline`, and returns everything that became of it.
+    pub async fn process(&self, pipeline: &Pipeline) -> Processed {
+        pipeline.process(self.into()).await
+    }
+
+    #[track_caller]
+    fn request(&mut self) -> &mut HttpRequest {
+        match &mut self.0 {
+            Content::Http(request) => request,
+            Content::Batch(_) | Content::Json(_) => panics("an HTTP request can get this"),
+        }
+    }
+
+    fn value(&self) -> Value {
+        match &self.0 {
+            Content::Http(request) => request.event().into(),
+            Content::Batch(batch) => batch.event(),
+            Content::Json(json) => json.clone(),
+        }
+    }
+}
+
+#[track_caller]
+#[expect(clippy::panic, reason = "a test fails if its event makes no sense")]
+fn panics(only: &str) -> ! {
+    panic!("only {only}")
+}
+
+impl fmt::Display for TestEvent {
+    /// Writes the event as JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.value(), f)
+    }
+}
+
+impl From<&TestEvent> for LambdaEvent<Box<RawValue>> {
+    fn from(event: &TestEvent) -> Self {
+        let mut context = Context::default();
+        context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
+        context.invoked_function_arn =
+            "arn:aws:lambda:eu-west-1:123456789012:function:example".to_owned();
+        context.deadline = deadline_in(TIME);
+        // Every `Value` is valid JSON, so this cannot fail.
+        Self::new(to_raw_value(&event.value()).unwrap_or_default(), context)
+    }
+}
+
+/// The deadline of an invocation that ends in `left`, in milliseconds since the Unix epoch.
+pub(crate) fn deadline_in(left: Duration) -> u64 {
+    let ends = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + left;
+    u64::try_from(ends.as_millis()).unwrap_or(u64::MAX)
+}
