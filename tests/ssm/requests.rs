@@ -12,8 +12,8 @@ async fn a_read_is_one_request_and_a_swap_is_two() {
     let (register, key) = (fake.register(aws::ssm_config()).await, token("requests"));
     let mut version = write(&register, &key, None, 0).await;
     let counts = || {
-        let shelf = fake.shelf();
-        (shelf.gets, shelf.puts.len())
+        let contents = fake.contents();
+        (contents.gets, contents.puts.len())
     };
 
     let (gets, puts) = counts();

@@ -18,9 +18,12 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify::token::{
-    ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
-    TokenError, TokenGetter, TokenPolicy,
+use funcify::{
+    error_chain,
+    token::{
+        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
+        TokenError, TokenGetter, TokenPolicy,
+    },
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
@@ -60,12 +63,7 @@ fn token_url(base: &str) -> Endpoint {
 /// The error that a provider causes. It must contain no secret and no token.
 async fn refusal(base: &str) -> Arc<GrantError> {
     let error = at(token_url(base)).token().await.unwrap_err();
-    let mut text = format!("{error:?}");
-    let mut cause: Option<&dyn Error> = Some(&error);
-    while let Some(error) = cause {
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let text = format!("{error:?} {}", error_chain(&error));
     for canary in ["canary", "s3cr3t", "Y2FuYXJ5", "pretty"] {
         assert!(!text.contains(canary), "{text}");
     }

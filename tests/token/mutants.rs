@@ -44,7 +44,7 @@ async fn grants_of_a_cold_fleet(store: impl TokenPersistenceProvider) -> u64 {
     let fleet = Fleet::new();
     let getter = |_| {
         let credentials = credentials(ClientSecret::from("secret"));
-        let builder = TokenGetter::builder(credentials, Arc::clone(&store));
+        let builder = TokenGetter::builder(credentials, Arc::clone(&store) as _);
         builder.grant(fleet.provider.clone()).build().unwrap()
     };
     let getters: Vec<_> = (0..50).map(getter).collect();

@@ -1,12 +1,12 @@
 //! Responses of a token endpoint: one case a line in `tests/inputs/replies.json`, each with its exact
 //! meaning.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, http::StatusCode, response::Response, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use funcify::{
-    Stores, Timestamp,
+    Stores, Timestamp, error_chain,
     token::{
         ClientCredentials, ClientSecret, Endpoint, GrantError, Token, TokenError, TokenGetter,
     },
@@ -75,12 +75,7 @@ fn meaning(answer: &Result<Token, TokenError>) -> String {
         Err(TokenError::Grant(error)) => error,
         Err(other) => return format!("{other:?}"),
     };
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
+    let text = error_chain(&**error);
     match &**error {
         GrantError::Refused { .. } => format!("refused: {text}"),
         GrantError::Unavailable { retry_after, .. } => {
