@@ -29,11 +29,13 @@ pub type HookedTokens = Hooked<TokenKey, TokenRecord>;
 type Found<T> = Option<Versioned<T>>;
 type Answer<A> = Pin<Box<dyn Future<Output = Result<A, StoreError>> + Send>>;
 type Hook<O, A> = Box<dyn Fn(O) -> Answer<A> + Send + Sync>;
+type SendRead<K, T> = Arc<dyn Fn(K) -> Answer<Found<T>> + Send + Sync>;
+type SendWrite<K, T> = Arc<dyn Fn(K, Option<Version>, WriteId, T) -> Answer<Swap<T>> + Send + Sync>;
 
 /// The store behind the hooks, whichever trait it is used by.
 struct Store<K, T> {
-    read: Arc<dyn Fn(K) -> Answer<Found<T>> + Send + Sync>,
-    write: Arc<dyn Fn(K, Option<Version>, WriteId, T) -> Answer<Swap<T>> + Send + Sync>,
+    read: SendRead<K, T>,
+    write: SendWrite<K, T>,
 }
 
 impl HookedCircuits {
@@ -135,7 +137,7 @@ impl<K, T> fmt::Debug for Hooked<K, T> {
 
 /// One read on its way to the store.
 pub struct Read<K, T> {
-    send: Arc<dyn Fn(K) -> Answer<Found<T>> + Send + Sync>,
+    send: SendRead<K, T>,
     /// What is read.
     pub key: K,
 }
@@ -159,7 +161,7 @@ impl<K: fmt::Debug, T> fmt::Debug for Read<K, T> {
 
 /// One write on its way to the store.
 pub struct Write<K, T> {
-    send: Arc<dyn Fn(K, Option<Version>, WriteId, T) -> Answer<Swap<T>> + Send + Sync>,
+    send: SendWrite<K, T>,
     /// What is written to.
     pub key: K,
     /// The version that the writer has read.
