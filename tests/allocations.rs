@@ -17,13 +17,11 @@ use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
     pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
     testing::TestEvent,
-    token::{
-        AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted, Token,
-        TokenGetter, TokenSource,
-    },
+    token::{ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter, TokenSource},
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
+use funcify_test_support::FakeGrant;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -88,23 +86,6 @@ async fn an_event_costs_no_more_allocations_than_allowed() {
     }
 }
 
-/// A provider that grants at once.
-#[derive(Debug)]
-struct Provider;
-
-#[async_trait::async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        let mut granted = Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA"));
-        granted.expires_in = Some(std::time::Duration::from_secs(3_600));
-        Ok(granted)
-    }
-}
-
 async fn getter() -> TokenGetter {
     let credentials = ClientCredentials::new(
         Endpoint::TokenUrl("https://login.example/token".to_owned()),
@@ -112,7 +93,7 @@ async fn getter() -> TokenGetter {
         ClientSecret::from("secret"),
     );
     let store = std::sync::Arc::new(RetryingRegister::new(MemoryBackend::default()));
-    let getter = TokenGetter::builder(credentials, store).grant(Provider).build().unwrap();
+    let getter = TokenGetter::builder(credentials, store).grant(FakeGrant::new()).build().unwrap();
     getter.token().await.unwrap();
     getter
 }
@@ -133,7 +114,7 @@ async fn fewest_of_hits(use_it: impl Fn(&Token)) -> usize {
 }
 
 #[tokio::test]
-async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
+async fn a_token_in_memory_and_its_header_cost_no_allocation() {
     let _alone = ALONE.lock().await;
     let header = |token: &Token| drop(black_box(token.authorization().clone()));
     assert_eq!(fewest_of_hits(header).await, 0);
@@ -142,7 +123,7 @@ async fn a_token_in_memory_costs_no_allocation_and_its_header_none() {
 }
 
 #[tokio::test]
-async fn a_token_in_memory_is_there_at_the_first_poll_from_many_threads_at_once() {
+async fn a_token_in_memory_is_ready_at_the_first_poll_on_many_threads() {
     let _alone = ALONE.lock().await;
     let getter = getter().await;
     std::thread::scope(|threads| {

@@ -27,16 +27,15 @@ use funcify_core::{
     engine::causes,
     register::RetryingRegister,
 };
+use funcify_test_support::FailureMode;
 use http::{HeaderValue, Method, Request};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json, value::RawValue};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::events;
-
 use crate::{
-    support::http::serve,
-    token::fleet::{Fleet, Mode},
+    support::{events, http::serve},
+    token::fleet::Fleet,
 };
 
 fn breaker() -> CircuitBreaker {
@@ -110,7 +109,7 @@ async fn a_streamed_body_is_not_sent_twice() {
 #[tokio::test]
 async fn without_a_token_nothing_is_sent() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let (base, asked) = accepting(1, "Bearer").await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     assert!(matches!(api.get::<Value>("/").await, Err(ApiError::Token(_))));
@@ -278,7 +277,7 @@ async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
     assert_eq!(*seen.lock().unwrap(), [Some("Bearer token-1".to_owned()), None, None]);
 
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).layer(client);
     let request = Request::get("https://warehouse.example/").body(()).unwrap();
     client.oneshot(request).await.unwrap_err();

@@ -1,1 +1,1 @@
-//! The journeys of funcify, through its public API, on real servers: `main.rs` names them, `tests/run` runs them.
+//! The integration tests of funcify: `main.rs` lists them, `tests/run` runs them on real servers.

@@ -1,4 +1,4 @@
-//! The journeys of funcify, through its public API, on real servers: `tests/run` starts them.
+//! The integration tests of funcify: through its public API, on real servers, which `tests/run` starts.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -19,7 +19,6 @@ mod pipeline;
 mod redis;
 mod servers;
 mod sharing;
-mod simulator;
 mod ssm;
 mod stores;
 mod support;

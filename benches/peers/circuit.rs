@@ -10,18 +10,17 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use failsafe::futures::CircuitBreaker as _;
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    StoreError,
     circuit::{
         CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
         CircuitStateProvider, CountRule,
     },
     engine::{Clock, SystemClock, circuit::Bucket},
-    register::{RetryingRegister, Swap, Version, Versioned, WriteId},
+    register::{RetryingRegister, Swap, WriteId},
 };
+use funcify_test_support::HookedCircuits;
 use recloser::{AsyncRecloser, Recloser};
 use tower::{Layer, Service, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
@@ -88,33 +87,11 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
     ]
 }
 
-/// A store that says how often it was asked: on the fast path never.
+/// A store that counts its operations. On the fast path there are none.
 #[derive(Clone, Debug)]
 struct Asked {
     store: RetryingRegister,
     times: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl CircuitStateProvider for Asked {
-    async fn circuit_state(
-        &self,
-        circuit: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.times.fetch_add(1, Relaxed);
-        self.store.circuit_state(circuit).await
-    }
-
-    async fn update_state(
-        &self,
-        circuit: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.times.fetch_add(1, Relaxed);
-        self.store.update_state(circuit, expected, id, next).await
-    }
 }
 
 impl Default for Asked {
@@ -125,8 +102,17 @@ impl Default for Asked {
 
 impl Asked {
     fn breaker(&self, policy: CircuitPolicy) -> CircuitBreaker {
-        let store = Arc::new(self.clone());
-        CircuitBreaker::new("bench", policy, store).expect("expected a circuit")
+        let (reads, writes) = (Arc::clone(&self.times), Arc::clone(&self.times));
+        let store = HookedCircuits::over(Arc::new(self.store.clone()))
+            .on_read(move |read| {
+                reads.fetch_add(1, Relaxed);
+                async move { read.send().await }
+            })
+            .on_write(move |write| {
+                writes.fetch_add(1, Relaxed);
+                async move { write.send().await }
+            });
+        CircuitBreaker::new("bench", policy, Arc::new(store)).expect("expected a circuit")
     }
 
     /// A lap in which the store was not asked.
@@ -181,7 +167,7 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
             let bucket = Bucket { at, calls, reports: calls, ..Bucket::default() };
             let mut record = CircuitRecord::default();
             record.buckets = vec![bucket];
-            let written = store.update_state(&name, None, WriteId::random(), &record).await;
+            let written = store.store.update_state(&name, None, WriteId::random(), &record).await;
             assert!(matches!(written, Ok(Swap::Applied(_))));
             let circuit = store.breaker(CircuitPolicy::default());
             let operation = async || {

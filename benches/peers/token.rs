@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
-use funcify::token::{
-    AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
-    TokenGetter, TokenSource,
-};
+use funcify::token::{ClientCredentials, ClientSecret, Endpoint, TokenGetter, TokenSource};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
+use funcify_test_support::FakeGrant;
 
 use crate::case::{Bench, Case, lap};
 
@@ -44,21 +41,8 @@ fn getter() -> TokenGetter {
         ClientSecret::from("secret"),
     );
     let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
-    let getter = TokenGetter::builder(credentials, store).grant(Provider);
+    // Its token outlives the run.
+    let grant = FakeGrant::new().with_token("2YotnFZFEjr1zCsicMWpAA").with_lifetime(None);
+    let getter = TokenGetter::builder(credentials, store).grant(grant);
     getter.build().expect("expected a token getter")
-}
-
-/// Grants a token that outlives the run.
-#[derive(Debug)]
-struct Provider;
-
-#[async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        Ok(Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA")))
-    }
 }

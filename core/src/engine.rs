@@ -15,6 +15,7 @@ pub use crate::{
         record::{Lease, RememberedFailure},
         transition::{Minted, ProviderFailure},
     },
+    virtual_clock::VirtualClock,
 };
 
 /// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.

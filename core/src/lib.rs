@@ -24,6 +24,7 @@ mod name;
 pub mod register;
 mod timestamp;
 pub mod token;
+mod virtual_clock;
 
 pub(crate) use chance::Chance;
 pub(crate) use clock::{Clock, SystemClock};

@@ -1,4 +1,4 @@
-//! What the circuit protects: it answers, fails, hangs, and counts who got through.
+//! The simulated dependency that the circuit protects: it answers, fails, hangs, and counts its calls.
 
 use std::{
     sync::{
@@ -13,14 +13,14 @@ use tokio::time::sleep;
 
 use super::{
     store::{Store, lock},
-    timeline::{Recorder, What},
+    timeline::{Happening, Recorder},
     world::World,
 };
 
-/// More times of failures than this are not kept.
-const KEPT: usize = 20_000;
+/// How many failures are recorded at most.
+const MAX_FAILURES: usize = 20_000;
 
-/// One dependency, as it does today.
+/// One dependency in its present state of health.
 #[derive(Debug)]
 pub(super) struct Dependency {
     world: Arc<World>,
@@ -29,33 +29,33 @@ pub(super) struct Dependency {
     store: Arc<Store>,
     health: Mutex<Health>,
     failures: Mutex<Vec<Duration>>,
-    asked: AtomicU64,
-    probing: AtomicU32,
-    most_probing: AtomicU32,
+    calls: AtomicU64,
+    probes: AtomicU32,
+    most_probes: AtomicU32,
 }
 
-/// How the dependency does.
+/// How the dependency answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Health {
-    /// The part of calls that fails.
-    pub(super) failing: f64,
-    /// How long an answer takes.
-    pub(super) takes: Duration,
-    /// An instance of the fleet whose calls all fail, whatever the dependency does.
+    /// The part of the calls that fails, from 0 to 1.
+    pub(super) failure_rate: f64,
+    /// How long an answer takes on average.
+    pub(super) latency: Duration,
+    /// The instance whose calls all fail, even when the dependency is healthy.
     pub(super) poisoned: Option<usize>,
 }
 
 impl Health {
-    pub(super) const WELL: Self = Self::failing(0.0);
-    pub(super) const DEAD: Self = Self::failing(1.0);
+    pub(super) const UP: Self = Self::failing(0.0);
+    pub(super) const DOWN: Self = Self::failing(1.0);
 
-    /// Fails for this part of the calls, and answers at its usual pace.
-    pub(super) const fn failing(failing: f64) -> Self {
-        Self { failing, takes: Duration::from_millis(20), poisoned: None }
+    /// Fails this part of the calls, and answers with its usual latency.
+    pub(super) const fn failing(failure_rate: f64) -> Self {
+        Self { failure_rate, latency: Duration::from_millis(20), poisoned: None }
     }
 
-    pub(super) const fn taking(self, takes: Duration) -> Self {
-        Self { takes, ..self }
+    pub(super) const fn with_latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
     }
 }
 
@@ -74,66 +74,66 @@ impl Dependency {
             chance: world.chance(),
             recorder: Arc::clone(recorder),
             store: Arc::clone(store),
-            health: Mutex::new(Health::WELL),
+            health: Mutex::new(Health::UP),
             failures: Mutex::default(),
-            asked: AtomicU64::new(0),
-            probing: AtomicU32::new(0),
-            most_probing: AtomicU32::new(0),
+            calls: AtomicU64::new(0),
+            probes: AtomicU32::new(0),
+            most_probes: AtomicU32::new(0),
         })
     }
 
-    /// From now on it does like this; failures are counted anew.
-    pub(super) fn is(&self, health: Health) {
+    /// Changes its health, and starts to count failures anew.
+    pub(super) fn set_health(&self, health: Health) {
         *lock(&self.health) = health;
         lock(&self.failures).clear();
     }
 
-    /// One call of the instance at this place of the fleet.
-    pub(super) async fn ask(&self, instance: usize) -> Result<(), Failed> {
-        let Health { failing, takes, poisoned } = *lock(&self.health);
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let fails = poisoned == Some(instance) || self.chance.draw() < failing;
+    /// One call of the instance with this index.
+    pub(super) async fn call(&self, instance: usize) -> Result<(), Failed> {
+        let Health { failure_rate, latency, poisoned } = *lock(&self.health);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let fails = poisoned == Some(instance) || self.chance.draw() < failure_rate;
         let _probing = Probing::if_any(self);
-        if !takes.is_zero() {
-            sleep(takes.mul_f64(0.5 + self.chance.draw())).await;
+        if !latency.is_zero() {
+            sleep(latency.mul_f64(0.5 + self.chance.draw())).await;
         }
         if !fails {
-            self.recorder.count(What::Passed);
+            self.recorder.count(Happening::Passed);
             return Ok(());
         }
-        self.recorder.count(What::Failed);
+        self.recorder.count(Happening::Failed);
         let mut failures = lock(&self.failures);
-        if failures.len() < KEPT {
+        if failures.len() < MAX_FAILURES {
             failures.push(self.world.elapsed());
         }
         Err(Failed)
     }
 
     /// How many calls reached it.
-    pub(super) fn asked(&self) -> u64 {
-        self.asked.load(Ordering::Relaxed)
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
-    /// How many calls failed by `at` since its health changed.
+    /// How many calls have failed between the last change of health and `at`.
     pub(super) fn failures_by(&self, at: Duration) -> usize {
         lock(&self.failures).iter().filter(|failed| **failed <= at).count()
     }
 
-    /// The most probes that were under way at once.
-    pub(super) fn most_probing(&self) -> u32 {
-        self.most_probing.load(Ordering::Relaxed)
+    /// The largest number of concurrent probes.
+    pub(super) fn most_probes(&self) -> u32 {
+        self.most_probes.load(Ordering::Relaxed)
     }
 }
 
-/// A call that came while the circuit was half-open.
+/// A call that arrived while the circuit was half-open.
 struct Probing<'a>(&'a Dependency);
 
 impl<'a> Probing<'a> {
     fn if_any(dependency: &'a Dependency) -> Option<Self> {
         (dependency.store.state() == CircuitState::HalfOpen).then(|| {
-            dependency.recorder.count(What::Probe);
-            let now = dependency.probing.fetch_add(1, Ordering::Relaxed) + 1;
-            dependency.most_probing.fetch_max(now, Ordering::Relaxed);
+            dependency.recorder.count(Happening::Probe);
+            let now = dependency.probes.fetch_add(1, Ordering::Relaxed) + 1;
+            dependency.most_probes.fetch_max(now, Ordering::Relaxed);
             Self(dependency)
         })
     }
@@ -141,6 +141,6 @@ impl<'a> Probing<'a> {
 
 impl Drop for Probing<'_> {
     fn drop(&mut self) {
-        self.0.probing.fetch_sub(1, Ordering::Relaxed);
+        self.0.probes.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,39 +1,39 @@
-//! What a simulation comes to: figures, each beside its bar where it has one.
+//! The result of a simulation: figures, some of them with a limit.
 
 use serde_json::{Map, Value, json};
 
 use super::Timeline;
 
-/// The outcome of one scenario.
+/// The result of one scenario.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
     /// The name of the scenario.
     pub scenario: &'static str,
-    /// How many instances took part.
+    /// The number of instances.
     pub instances: usize,
-    /// What chance began from.
+    /// The seed of the run.
     pub seed: u64,
-    /// The figures, the most telling first.
+    /// The figures, the most important first.
     pub figures: Vec<Figure>,
     /// What happened when.
     pub timeline: Timeline,
 }
 
 impl Report {
-    /// The figure of this name.
+    /// The value of the figure with this name.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
     }
 
-    /// Whether every figure keeps to its bar.
+    /// Whether every figure is within its limit.
     #[must_use]
-    pub fn is_within_bars(&self) -> bool {
-        self.figures.iter().all(Figure::is_within_bar)
+    pub fn is_within_limits(&self) -> bool {
+        self.figures.iter().all(Figure::is_within_limit)
     }
 
-    /// `{"scenario","instances","seed","figures":{…}}`; what never came about is `null`.
+    /// `{"scenario","instances","seed","figures":{…}}`; a figure is `null` if its event never happened.
     #[must_use]
     pub fn json(&self) -> Value {
         let figures: Map<_, _> = self
@@ -54,50 +54,50 @@ impl Report {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Figure {
-    /// What it is called wherever it is printed.
+    /// Its name in tables and in JSON.
     pub name: &'static str,
-    /// The figure; infinite for what never came about.
+    /// Its value. It is infinite if its event never happened.
     pub value: f64,
-    /// What it has to keep to.
-    pub bar: Option<Bar>,
+    /// Its limit, if it has one.
+    pub limit: Option<Limit>,
 }
 
-/// What a [`Figure`] has to keep to.
+/// What the value of a [`Figure`] must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Bar {
-    /// No more than this.
+pub enum Limit {
+    /// At most this.
     AtMost(f64),
-    /// This, neither more nor less.
+    /// Exactly this.
     Exactly(f64),
 }
 
 impl Figure {
-    /// Whether it keeps to its bar; without one it does.
+    /// Whether the value is within the limit. Without a limit it is.
     #[must_use]
-    pub fn is_within_bar(&self) -> bool {
-        match self.bar {
+    pub fn is_within_limit(&self) -> bool {
+        match self.limit {
             None => true,
-            Some(Bar::AtMost(bar)) => self.value <= bar,
-            Some(Bar::Exactly(bar)) => (self.value - bar).abs() < 1e-9,
+            Some(Limit::AtMost(limit)) => self.value <= limit,
+            Some(Limit::Exactly(limit)) => (self.value - limit).abs() < 1e-9,
         }
     }
 
-    /// A figure without a bar.
+    /// A figure without a limit.
     pub(super) fn plain(name: &'static str, value: f64) -> Self {
-        Self { name, value, bar: None }
+        Self { name, value, limit: None }
     }
 
-    pub(super) fn at_most(name: &'static str, value: f64, bar: f64) -> Self {
-        Self { name, value, bar: Some(Bar::AtMost(bar)) }
+    pub(super) fn at_most(name: &'static str, value: f64, limit: f64) -> Self {
+        Self { name, value, limit: Some(Limit::AtMost(limit)) }
     }
 
-    pub(super) fn exactly(name: &'static str, value: f64, bar: f64) -> Self {
-        Self { name, value, bar: Some(Bar::Exactly(bar)) }
+    pub(super) fn exactly(name: &'static str, value: f64, limit: f64) -> Self {
+        Self { name, value, limit: Some(Limit::Exactly(limit)) }
     }
 }
 
-/// Whole numbers as such, others to six digits behind the point: more would be noise.
+/// Whole numbers stay whole. Others keep six decimal places: more would be noise.
 fn number(value: f64) -> Value {
     let rounded = (value * 1e6).round() / 1e6;
     if rounded.fract() == 0.0 && rounded.abs() < 1e15 {

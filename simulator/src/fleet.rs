@@ -1,4 +1,4 @@
-//! The instances of a fleet, each with a breaker of its own, and the calls they make.
+//! A fleet of instances, each with a circuit breaker of its own, and the calls that they make.
 
 use std::{
     future::{Future, poll_fn},
@@ -25,11 +25,11 @@ use super::{
     dependency::Dependency,
     run::Run,
     store::Store,
-    timeline::{Recorder, What},
+    timeline::{Happening, Recorder},
     world::World,
 };
 
-/// Breakers on one store, or each on its own where the state is not shared.
+/// Breakers on one store, or on a store each if the state is not shared.
 pub(super) struct Fleet {
     pub(super) dependency: Arc<Dependency>,
     pub(super) stores: Vec<Arc<Store>>,
@@ -37,16 +37,16 @@ pub(super) struct Fleet {
     world: Arc<World>,
     tally: Arc<Tally>,
     chance: Chance,
-    under_way: JoinSet<()>,
-    /// Whether a scenario holds a call in its hand, whose timers have to go on.
+    in_flight: JoinSet<()>,
+    /// Whether a scenario holds a call of its own, whose timers must not be skipped.
     holds: bool,
     progress: Run,
 }
 
-/// After so many calls it is told how far the run is.
-const TOLD_EVERY: u64 = 4_096;
+/// The number of calls between two reports of progress.
+const PROGRESS_EVERY: u64 = 4_096;
 
-/// What callers saw.
+/// What the callers got.
 #[derive(Debug)]
 struct Tally {
     recorder: Arc<Recorder>,
@@ -56,12 +56,12 @@ struct Tally {
 }
 
 impl Fleet {
-    /// A fleet as large as the run asks for, all of its clocks right but for `wrong`: how many
-    /// milliseconds the clock at a place is off.
+    /// A fleet of the size that the run asks for. `clock_error` says by how many milliseconds the
+    /// clock of the instance with this index is wrong.
     pub(super) fn new(
         run: &Run,
         policy: &CircuitPolicy,
-        wrong: impl Fn(usize) -> i64,
+        clock_error: impl Fn(usize) -> i64,
     ) -> Result<Self, SimulatorError> {
         let world = &run.world;
         let count = if run.settings.unshared { run.instances } else { 1 };
@@ -69,12 +69,12 @@ impl Fleet {
         let Some(first) = stores.first() else { return Err(SimulatorError::NoInstances) };
         let dependency = Dependency::new(world, &run.recorder, first);
         let mut instances = Vec::with_capacity(run.instances);
-        for (place, store) in (0..run.instances).zip(stores.iter().cycle()) {
+        for (index, store) in (0..run.instances).zip(stores.iter().cycle()) {
             let breaker =
                 CircuitBreaker::new("dependency", policy.clone(), Arc::clone(store) as _)?
-                    .with_clock(world.clock_off_by(wrong(place)))
+                    .with_clock(world.clock_off_by(clock_error(index)))
                     .with_chance(world.chance())
-                    .with_instance(format!("i{place}"));
+                    .with_instance(format!("i{index}"));
             instances.push(breaker);
         }
         let tally = Tally {
@@ -90,34 +90,34 @@ impl Fleet {
             world: Arc::clone(world),
             tally: Arc::new(tally),
             chance: world.chance(),
-            under_way: JoinSet::new(),
+            in_flight: JoinSet::new(),
             holds: false,
             progress: run.clone(),
         })
     }
 
-    /// Calls at `pace` a second in all, for so long.
-    pub(super) async fn calls(&mut self, pace: f64, lasting: Duration) {
-        self.calls_until(pace, lasting, |_| false).await;
+    /// Makes `rate` calls a second in all, for so long.
+    pub(super) async fn calls(&mut self, rate: f64, lasting: Duration) {
+        self.calls_until(rate, lasting, |_| false).await;
     }
 
-    /// The same, until `done`; whether it was.
+    /// The same, until `done`. Returns whether it was done.
     pub(super) async fn calls_until(
         &mut self,
-        pace: f64,
+        rate: f64,
         lasting: Duration,
         done: impl Fn(&Self) -> bool,
     ) -> bool {
         let (began, mut at) = (self.now(), 0.0);
         for call in 0_u64.. {
-            // Poisson arrivals, at instances picked by chance.
-            at -= (1.0 - self.chance.draw()).ln() / pace;
+            // Poisson arrivals, each at a random instance.
+            at -= (1.0 - self.chance.draw()).ln() / rate;
             if at >= lasting.as_secs_f64() {
                 break;
             }
             self.wait_until(began + Duration::from_secs_f64(at)).await;
-            if call % TOLD_EVERY == 0 {
-                self.progress.tell();
+            if call % PROGRESS_EVERY == 0 {
+                self.progress.report_progress();
             }
             if done(self) {
                 return true;
@@ -128,70 +128,70 @@ impl Fleet {
         done(self)
     }
 
-    /// Lets time pass up to `at`, at once where nothing waits for it.
+    /// Lets time pass until `at`. If no timer is waiting, it skips the time.
     async fn wait_until(&mut self, at: Duration) {
-        while self.under_way.try_join_next().is_some() {}
+        while self.in_flight.try_join_next().is_some() {}
         let gap = at.saturating_sub(self.now());
-        if self.under_way.is_empty() && !self.holds {
+        if self.in_flight.is_empty() && !self.holds {
             self.world.skip(gap);
         } else if !gap.is_zero() {
             sleep(gap).await;
         }
     }
 
-    /// One call of the instance at `place`, which goes on by itself.
-    pub(super) async fn call(&mut self, place: usize) {
-        let Some(mut call) = self.made_by(place) else { return };
-        // Most calls of a healthy fleet end at once: a task for each would cost more than the call.
-        if begins(&mut call).await {
-            self.under_way.spawn(call);
+    /// Starts one call of the instance with this index.
+    pub(super) async fn call(&mut self, index: usize) {
+        let Some(mut call) = self.made_by(index) else { return };
+        // Most calls of a healthy fleet end at their first poll. A task for each would cost more than the call.
+        if starts_waiting(&mut call).await {
+            self.in_flight.spawn(call);
         }
     }
 
-    /// A call that is not made before it is polled.
-    pub(super) fn prepare(&mut self, place: usize) -> Option<Call> {
+    /// A call that starts when it is polled.
+    pub(super) fn prepare(&mut self, index: usize) -> Option<Call> {
         self.holds = true;
-        self.made_by(place)
+        self.made_by(index)
     }
 
-    fn made_by(&self, place: usize) -> Option<Call> {
-        let breaker = self.instances.get(place)?.clone();
+    fn made_by(&self, index: usize) -> Option<Call> {
+        let breaker = self.instances.get(index)?.clone();
         let (dependency, tally) = (Arc::clone(&self.dependency), Arc::clone(&self.tally));
         let world = Arc::clone(&self.world);
         Some(Box::pin(async move {
             let began = Instant::now();
-            let ended = breaker.call(async || dependency.ask(place).await).await;
+            let ended = breaker.call(async || dependency.call(index).await).await;
             match ended {
                 Ok(()) | Err(CircuitError::Failed(_)) => {}
                 Err(CircuitError::Open(_)) => {
-                    tally.recorder.count(What::Refused);
+                    tally.recorder.count(Happening::Refused);
                     tally.refused.fetch_add(1, Ordering::Relaxed);
                     tally.last_refused_millis.store(whole(world.elapsed()), Ordering::Relaxed);
                 }
-                Err(_) => tally.recorder.count(What::Failed),
+                Err(_) => tally.recorder.count(Happening::Failed),
             }
             tally.longest_millis.fetch_max(whole(began.elapsed()), Ordering::Relaxed);
         }))
     }
 
-    /// Every instance calls at this moment.
+    /// Starts a call of every instance at this moment.
     pub(super) async fn all_call(&mut self) {
-        for place in 0..self.instances.len() {
-            self.call(place).await;
+        for index in 0..self.instances.len() {
+            self.call(index).await;
         }
     }
 
-    /// Waits until nothing is under way.
-    pub(super) async fn settle(&mut self) {
-        while self.under_way.join_next().await.is_some() {}
+    /// Waits until no call is in flight.
+    pub(super) async fn drain(&mut self) {
+        while self.in_flight.join_next().await.is_some() {}
     }
 
-    /// Whether every record says `state`.
+    /// Whether every store's circuit is in `state`.
     pub(super) fn is(&self, state: CircuitState) -> bool {
         self.stores.iter().all(|store| store.state() == state)
     }
 
-    /// How many seconds after `since` the last record went into `state`; infinite if one did not.
+    /// How many seconds after `since` the last store's circuit changed to `state`; infinite if one did not.
     pub(super) fn seconds_to(&self, state: CircuitState, since: Duration) -> f64 {
         let first = |store: &Arc<Store>| store.first(state, since);
         let all: Option<Vec<_>> = self.stores.iter().map(first).collect();
@@ -212,26 +212,26 @@ impl Fleet {
         Duration::from_millis(self.tally.last_refused_millis.load(Ordering::Relaxed))
     }
 
-    /// The longest that a caller waited since this was asked last.
+    /// The longest wait of a caller since the last call of this method.
     pub(super) fn longest_wait(&self) -> Duration {
         Duration::from_millis(self.tally.longest_millis.swap(0, Ordering::Relaxed))
     }
 
-    /// How often the circuit opened.
-    pub(super) fn openings(&self) -> usize {
+    /// How many times the circuit opened.
+    pub(super) fn times_opened(&self) -> usize {
         let opened = |store: &Arc<Store>| {
             store.changes().iter().filter(|change| change.state == CircuitState::Open).count()
         };
         self.stores.iter().map(opened).sum()
     }
 
-    /// How long the simulation has been going on.
+    /// How long the simulation has been running, in virtual time.
     pub(super) fn now(&self) -> Duration {
         self.world.elapsed()
     }
 
-    /// Waits without a call.
-    pub(super) async fn rest(&self, lasting: Duration) {
+    /// Lets time pass without a call.
+    pub(super) async fn idle(&self, lasting: Duration) {
         sleep(lasting).await;
     }
 
@@ -240,10 +240,10 @@ impl Fleet {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "from zero to the number of instances"
+            reason = "it is between zero and the number of instances"
         )]
-        let place = picked as usize;
-        place
+        let index = picked as usize;
+        index
     }
 }
 
@@ -262,7 +262,7 @@ fn whole(time: Duration) -> u64 {
 /// One call, from the breaker's admission to its report.
 pub(super) type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Polls once; whether the call has to wait.
-pub(super) async fn begins(call: &mut Call) -> bool {
+/// Polls the call once. Returns whether it has to wait.
+pub(super) async fn starts_waiting(call: &mut Call) -> bool {
     poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await
 }

@@ -1,4 +1,4 @@
-//! The instances of a fleet, each with a token getter of its own.
+//! A fleet of instances, each with a token getter of its own.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use super::{
     SimulatorError,
-    provider::{Provider, Way},
+    provider::{Connection, Provider},
     run::Run,
     store::Store,
-    timeline::What,
+    timeline::Happening,
 };
 use funcify::token::{
     ClientCredentials, ClientSecret, Endpoint, Token, TokenError, TokenGetter, TokenSource,
@@ -22,7 +22,7 @@ use funcify::token::{
 /// How long a token lives.
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Getters on one store, or each on its own where the state is not shared.
+/// Token getters on one store, or on a store each if the state is not shared.
 pub(super) struct Getters {
     run: Run,
     pub(super) store: Arc<Store>,
@@ -32,7 +32,7 @@ pub(super) struct Getters {
     pub(super) longest: Duration,
 }
 
-/// What a caller got, and how long that took.
+/// What a caller got, and how long it waited.
 pub(super) type Answer = (Result<Token, TokenError>, Duration);
 
 impl Getters {
@@ -47,12 +47,12 @@ impl Getters {
         }
     }
 
-    /// They look at their store as it asks for.
-    pub(super) fn with_pace(self, pace: PollPolicy) -> Self {
-        Self { store: Store::paced(&self.run.world, pace), ..self }
+    /// Replaces the store by one with this poll policy.
+    pub(super) fn with_poll_policy(self, poll_policy: PollPolicy) -> Self {
+        Self { store: Store::with_poll_policy(&self.run.world, poll_policy), ..self }
     }
 
-    /// Everybody has a token.
+    /// Gives every instance a token.
     pub(super) async fn warm_up(&mut self) -> Result<(), SimulatorError> {
         let fetch = |getter: TokenGetter| async move { getter.token().await };
         for (token, _) in self.all(Duration::ZERO, fetch).await? {
@@ -61,7 +61,7 @@ impl Getters {
         Ok(())
     }
 
-    /// Every instance does this, at moments spread evenly over `spread`.
+    /// Runs `work` on every instance, at moments spread evenly over `spread`.
     pub(super) async fn all<F>(
         &mut self,
         spread: Duration,
@@ -71,19 +71,19 @@ impl Getters {
         F: Future<Output = Result<Token, TokenError>> + Send + 'static,
     {
         if self.getters.is_empty() {
-            let new = |_| getter(&self.run, &self.store, Way::to(&self.provider, 0.0));
+            let new = |_| getter(&self.run, &self.store, Connection::new(&self.provider, 0.0));
             self.getters = (0..self.run.instances).map(new).collect::<Result<_, _>>()?;
         }
         let mut callers = JoinSet::new();
         let (began, count) = (Instant::now(), self.getters.len().max(1) as f64);
-        for (place, getter) in self.getters.iter().enumerate() {
+        for (index, getter) in self.getters.iter().enumerate() {
             let work = work(getter.clone());
             let recorder = Arc::clone(&self.run.recorder);
-            let at = began + spread.mul_f64(place as f64 / count);
+            let at = began + spread.mul_f64(index as f64 / count);
             callers.spawn(async move {
                 sleep_until(at).await;
                 let token = work.await;
-                recorder.count(if token.is_ok() { What::Passed } else { What::Failed });
+                recorder.count(if token.is_ok() { Happening::Passed } else { Happening::Failed });
                 (token, at.elapsed())
             });
         }
@@ -94,9 +94,9 @@ impl Getters {
         Ok(answers)
     }
 
-    /// Every instance is called about every ten seconds; this part of those who ask the provider
-    /// dies of it, and another one takes the place.
-    pub(super) async fn go_on(&mut self, dying: f64, lasting: Duration) {
+    /// Calls every instance about every ten seconds. Of the instances that send a request to the
+    /// provider, `death_rate` die before the answer, and new ones replace them.
+    pub(super) async fn run_for(&mut self, death_rate: f64, lasting: Duration) {
         let ends = Instant::now() + lasting;
         let mut instances = JoinSet::new();
         for getter in &self.getters {
@@ -104,9 +104,9 @@ impl Getters {
                 run: self.run.clone(),
                 store: Arc::clone(&self.store),
                 provider: Arc::clone(&self.provider),
-                dying,
+                death_rate,
             };
-            instances.spawn(instance.live((dying == 0.0).then(|| getter.clone()), ends));
+            instances.spawn(instance.live((death_rate == 0.0).then(|| getter.clone()), ends));
         }
         while let Some(life) = instances.join_next().await {
             let (not_served, longest) = life.unwrap_or_default();
@@ -116,70 +116,74 @@ impl Getters {
     }
 }
 
-/// One place in the fleet, and the processes that take it one after another.
+/// One position in the fleet, and the processes that fill it one after another.
 struct Instance {
     run: Run,
     store: Arc<Store>,
     provider: Arc<Provider>,
-    dying: f64,
+    death_rate: f64,
 }
 
 impl Instance {
-    /// How many callers were not served, and the longest that one waited who did not have to ask
-    /// the provider.
+    /// Returns how many callers got no token, and the longest wait of a caller that did not itself
+    /// request the token from the provider.
     async fn live(self, mut getter: Option<TokenGetter>, ends: Instant) -> (u64, Duration) {
         let chance = self.run.world.chance();
-        let mut way = Way::to(&self.provider, self.dying);
+        let mut connection = Connection::new(&self.provider, self.death_rate);
         let clock = self.run.world.clock();
         let (mut not_served, mut longest) = (0, Duration::ZERO);
         loop {
             sleep(chance.up_to(Duration::from_secs(20))).await;
-            self.run.tell();
+            self.run.report_progress();
             if Instant::now() >= ends {
                 return (not_served, longest);
             }
-            if way.is_dead() {
-                (getter, way) = (None, Way::to(&self.provider, self.dying));
+            if connection.is_dead() {
+                (getter, connection) = (None, Connection::new(&self.provider, self.death_rate));
             }
-            let new = || self::getter(&self.run, &self.store, way.clone()).ok();
+            let new = || self::getter(&self.run, &self.store, connection.clone()).ok();
             let Some(getter) =
                 getter.clone().or_else(new).inspect(|new| getter = Some(new.clone()))
             else {
                 return (not_served + 1, longest);
             };
             let began = Instant::now();
-            match unless_dead(&way, getter.token()).await {
-                // It was the process that died: nobody is there to be served.
+            match unless_dead(&connection, getter.token()).await {
+                // The process died with its caller.
                 None => {}
                 Some(Ok(token)) => {
                     if token.source() != TokenSource::Minted {
                         longest = longest.max(began.elapsed());
                     }
-                    self.run.recorder.count(What::Passed);
-                    // Until the token is due each call is a hit, which changes nothing anywhere.
+                    self.run.recorder.count(Happening::Passed);
+                    // Until the token is due, a call reads it from memory and changes nothing.
                     sleep(token.refresh_at().since(clock.now())).await;
                 }
                 Some(Err(_)) => {
                     not_served += 1;
-                    self.run.recorder.count(What::Failed);
+                    self.run.recorder.count(Happening::Failed);
                 }
             }
         }
     }
 }
 
-/// Goes on as long as its process lives.
-async fn unless_dead<T>(way: &Way, work: impl Future<Output = T>) -> Option<T> {
+/// Polls `work` as long as its process lives.
+async fn unless_dead<T>(connection: &Connection, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if way.is_dead() => Poll::Ready(None),
+        Poll::Pending if connection.is_dead() => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
 }
 
-fn getter(run: &Run, store: &Arc<Store>, way: Way) -> Result<TokenGetter, SimulatorError> {
+fn getter(
+    run: &Run,
+    store: &Arc<Store>,
+    connection: Connection,
+) -> Result<TokenGetter, SimulatorError> {
     let store = match run.settings.unshared {
         true => Store::new(&run.world),
         false => Arc::clone(store),
@@ -190,7 +194,7 @@ fn getter(run: &Run, store: &Arc<Store>, way: Way) -> Result<TokenGetter, Simula
         ClientSecret::from("simulated"),
     );
     let getter = TokenGetter::builder(credentials, store)
-        .grant(way)
+        .grant(connection)
         .clock(run.world.clock())
         .chance(run.world.chance())
         .build()?;

@@ -1,12 +1,12 @@
-//! A whole fleet in one process: the real rules, breaker and token getter on virtual time.
+//! A whole fleet of functions in one process, on virtual time.
 //!
-//! Only the store, the dependency and the identity provider are played; everything else is what a
-//! function runs. A [`Scenario`] lets something happen to such a fleet and comes to a [`Report`]:
-//! figures, each beside its bar, and a [`Timeline`] that can be looked at as a picture. Use it to
-//! choose a policy before a dependency chooses one for you.
+//! The circuit breakers, the token getters and their rules are funcify's own. Only the store, the
+//! dependency and the identity provider are simulated. A [`Scenario`] makes one thing happen to such
+//! a fleet and returns a [`Report`]: figures, some of them with a [`Limit`], and a [`Timeline`] that
+//! you can draw. Use it to choose a circuit policy before an outage tests yours.
 //!
-//! Time is tokio's: run it on a paused current-thread runtime (`start_paused`, of tokio's feature
-//! `test-util`), where hours pass in seconds and the same seed gives the same figures.
+//! Time is tokio's. Run a scenario on a paused current-thread runtime (`start_paused`, from tokio's
+//! feature `test-util`): hours pass in seconds, and the same seed gives the same figures.
 //!
 //! # Examples
 //!
@@ -41,7 +41,7 @@ use std::time::Duration;
 use funcify_core::circuit::CircuitConfigError;
 use tokio::time::{Instant, sleep};
 
-pub use figures::{Bar, Figure, Report};
+pub use figures::{Figure, Limit, Report};
 pub use picture::{sparkline, svg};
 pub use run::Settings;
 pub use scenario::Scenario;
@@ -53,8 +53,8 @@ use funcify::token::{TokenConfigError, TokenError};
 ///
 /// # Errors
 ///
-/// [`SimulatorError`] for a policy that cannot be, a fleet of nobody, and a runtime whose time
-/// cannot be moved.
+/// [`SimulatorError`] for an invalid policy, a fleet without instances, and a runtime that runs in
+/// real time.
 pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Report, SimulatorError> {
     if !time_is_paused().await {
         return Err(SimulatorError::RealTime);
@@ -73,31 +73,36 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Report, Simu
     })
 }
 
-/// Why a scenario could not be run.
+/// Why a scenario did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulatorError {
-    /// The policy cannot be.
-    #[error("the policy cannot be simulated")]
+    /// The circuit policy is invalid.
+    #[error("the circuit policy is invalid")]
     Policy(#[from] CircuitConfigError),
-    /// There are no instances.
+    /// The settings ask for a fleet without instances.
     #[error("expected at least one instance, got none")]
     NoInstances,
-    /// The runtime's time is not paused: a simulated hour would take one.
-    #[error("expected a runtime whose time is paused, got one that runs in real time")]
+    /// The runtime's time is not paused. A simulated hour would take an hour.
+    #[error("expected a runtime with paused time, got one that runs in real time")]
     RealTime,
-    /// The token getter cannot be.
-    #[error("the token getter cannot be simulated")]
+    /// The configuration of the token getters is invalid.
+    #[error("the configuration of the token getters is invalid")]
     Getter(#[from] TokenConfigError),
-    /// A fleet that should have had a token has none.
-    #[error("the fleet could not begin with a token")]
+    /// An instance got no token before the scenario began.
+    #[error("an instance got no token before the scenario began")]
     Token(#[from] TokenError),
 }
 
-/// Whether a moment passes at once.
+/// Whether a second of the runtime's time passes in less than a real one.
 async fn time_is_paused() -> bool {
     let moment = Duration::from_secs(1);
     let (real, virtually) = (std::time::Instant::now(), Instant::now());
     sleep(moment).await;
     virtually.elapsed() >= moment && real.elapsed() < moment
 }
+
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! The identity provider: it grants, is down, and remembers when it was asked.
+//! The simulated identity provider: it grants tokens, can be down, and records its requests.
 
 use std::{
     collections::VecDeque,
@@ -15,12 +15,12 @@ use tokio::time::sleep;
 
 use super::{
     store::lock,
-    timeline::{Recorder, What},
+    timeline::{Happening, Recorder},
     world::World,
 };
 use funcify::token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted};
 
-/// How long it takes to answer.
+/// How long an answer takes.
 const LATENCY: Duration = Duration::from_millis(270);
 
 /// One identity provider.
@@ -31,8 +31,8 @@ pub(super) struct Provider {
     recorder: Arc<Recorder>,
     lifetime: Duration,
     is_down: AtomicBool,
-    asked: Mutex<Vec<Duration>>,
-    granted: Mutex<Vec<Duration>>,
+    requests: Mutex<Vec<Duration>>,
+    grants: Mutex<Vec<Duration>>,
 }
 
 impl Provider {
@@ -47,29 +47,28 @@ impl Provider {
             recorder: Arc::clone(recorder),
             lifetime,
             is_down: AtomicBool::new(false),
-            asked: Mutex::default(),
-            granted: Mutex::default(),
+            requests: Mutex::default(),
+            grants: Mutex::default(),
         })
     }
 
-    pub(super) fn is_down(&self, is_down: bool) {
+    pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// How often it was asked since `since`, whatever it answered.
-    pub(super) fn asked_since(&self, since: Duration) -> usize {
-        lock(&self.asked).iter().filter(|at| **at >= since).count()
+    /// How many requests came at or after `since`, whatever the answer.
+    pub(super) fn requests_since(&self, since: Duration) -> usize {
+        lock(&self.requests).iter().filter(|at| **at >= since).count()
     }
 
-    /// How often it granted a token since `since`.
+    /// How many tokens it granted at or after `since`.
     pub(super) fn grants_since(&self, since: Duration) -> usize {
-        lock(&self.granted).iter().filter(|at| **at >= since).count()
+        lock(&self.grants).iter().filter(|at| **at >= since).count()
     }
 
-    /// How many grants there were for each time that one was needed: grants that are less than
-    /// `apart` from each other were for the same need.
+    /// Grants per needed grant. Grants less than `apart` from each other served the same need.
     pub(super) fn grants_per_need(&self, apart: Duration) -> f64 {
-        let granted = lock(&self.granted);
+        let granted = lock(&self.grants);
         let again = granted.windows(2).filter(|pair| match pair {
             [one, next] => next.saturating_sub(*one) < apart,
             _ => false,
@@ -78,11 +77,11 @@ impl Provider {
         granted.len() as f64 / needs.max(1) as f64
     }
 
-    /// The most grants within one second.
+    /// The largest number of grants within one second.
     pub(super) fn peak_grants(&self) -> usize {
         let mut within = VecDeque::new();
         let mut most = 0;
-        for at in lock(&self.granted).iter() {
+        for at in lock(&self.grants).iter() {
             within.push_back(*at);
             while within.front().is_some_and(|first| *at - *first >= Duration::from_secs(1)) {
                 within.pop_front();
@@ -93,13 +92,13 @@ impl Provider {
     }
 
     async fn answer(&self) -> Result<Granted, GrantError> {
-        lock(&self.asked).push(self.world.elapsed());
-        self.recorder.count(What::Probe);
+        lock(&self.requests).push(self.world.elapsed());
+        self.recorder.count(Happening::Probe);
         sleep(LATENCY).await;
         if self.is_down.load(Ordering::Relaxed) {
             return Err(GrantError::Unavailable { status: 503, retry_after: None });
         }
-        let mut granted = lock(&self.granted);
+        let mut granted = lock(&self.grants);
         granted.push(self.world.elapsed());
         let mut token = Granted::from(AccessToken::new(format!("token-{}", granted.len())));
         token.expires_in = Some(self.lifetime);
@@ -107,18 +106,18 @@ impl Provider {
     }
 }
 
-/// The way of one instance to the provider; an instance may die on it.
+/// One instance's connection to the provider. The instance may die while it waits for an answer.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct Connection {
     provider: Arc<Provider>,
-    dying: f64,
+    death_rate: f64,
     is_dead: Arc<AtomicBool>,
 }
 
-impl Way {
-    /// A way on which this part of those who ask dies.
-    pub(super) fn to(provider: &Arc<Provider>, dying: f64) -> Self {
-        Self { provider: Arc::clone(provider), dying, is_dead: Arc::default() }
+impl Connection {
+    /// A connection on which this part of the requesting instances dies.
+    pub(super) fn new(provider: &Arc<Provider>, death_rate: f64) -> Self {
+        Self { provider: Arc::clone(provider), death_rate, is_dead: Arc::default() }
     }
 
     /// Whether the instance died.
@@ -128,14 +127,14 @@ impl Way {
 }
 
 #[async_trait]
-impl Grant for Way {
+impl Grant for Connection {
     async fn grant(
         &self,
         _: &ClientCredentials,
         _: Option<&ClientSecret>,
     ) -> Result<Granted, GrantError> {
         let answer = self.provider.answer().await;
-        if self.dying > 0.0 && self.provider.chance.draw() < self.dying {
+        if self.death_rate > 0.0 && self.provider.chance.draw() < self.death_rate {
             self.is_dead.store(true, Ordering::Relaxed);
             std::future::pending::<()>().await;
         }

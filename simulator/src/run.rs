@@ -1,4 +1,4 @@
-//! One run of one scenario: its world, its settings, and who is told of its progress.
+//! One run of one scenario: its settings, its world and its progress listener.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,7 +11,8 @@ use super::{Scenario, timeline::Recorder, world::World};
 /// # Examples
 ///
 /// ```
-/// use funcify::{CircuitPolicy, simulator::Settings};
+/// use funcify::CircuitPolicy;
+/// use funcify_simulator::Settings;
 ///
 /// let settings = Settings::new(7)
 ///     .with_instances(50)
@@ -21,59 +22,59 @@ use super::{Scenario, timeline::Recorder, world::World};
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What chance begins from: the same seed, the same figures.
+    /// The seed of all randomness. The same seed gives the same figures.
     pub seed: u64,
-    /// How large the fleet is; unless given, as large as the scenario's bars were set for.
+    /// The number of instances. By default [`Scenario::instances`], for which the limits were set.
     pub instances: Option<usize>,
-    /// The policy of the circuit instead of the scenario's own.
+    /// The circuit policy. By default the scenario's own.
     pub policy: Option<CircuitPolicy>,
-    /// Whether each instance keeps its state to itself: what a fleet without a shared store does.
+    /// Whether each instance has a store of its own, as a fleet without a shared store has.
     pub unshared: bool,
-    /// The full counts: days instead of minutes, hundreds of trials instead of dozens.
+    /// Whether to run the full counts: days instead of minutes, a thousand trials instead of a hundred.
     pub long: bool,
-    /// How long what takes its time is watched, in simulated hours.
+    /// How many simulated hours the long-running scenarios observe the fleet.
     pub hours: Option<f64>,
     progress: Option<Arc<dyn Fn(&'static str, Duration) + Send + Sync>>,
 }
 
 impl Settings {
-    /// The settings of a run that begins from `seed`.
+    /// Settings with this seed and the defaults of each scenario.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    /// Makes the fleet so large.
+    /// Sets the number of instances.
     #[must_use]
     pub fn with_instances(self, instances: usize) -> Self {
         Self { instances: Some(instances), ..self }
     }
 
-    /// Puts this policy in the place of the scenario's own.
+    /// Replaces the scenario's own circuit policy.
     #[must_use]
     pub fn with_policy(self, policy: CircuitPolicy) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
-    /// Gives each instance a store of its own, for comparison.
+    /// Gives each instance a store of its own, for comparison with a shared one.
     #[must_use]
     pub fn with_unshared_state(self) -> Self {
         Self { unshared: true, ..self }
     }
 
-    /// Takes the full counts.
+    /// Runs the full counts: see [`long`](Self::long).
     #[must_use]
     pub fn with_full_counts(self) -> Self {
         Self { long: true, ..self }
     }
 
-    /// Watches for so many simulated hours what takes its time.
+    /// Sets how many simulated hours the long-running scenarios observe the fleet.
     #[must_use]
     pub fn with_hours(self, hours: f64) -> Self {
         Self { hours: Some(hours), ..self }
     }
 
-    /// Tells `listener` how much time was simulated, again and again.
+    /// Calls `listener` now and then with the scenario's name and the time simulated so far.
     #[must_use]
     pub fn with_progress(
         self,
@@ -96,7 +97,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What every part of a scenario has at hand.
+/// What every part of a scenario needs.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) scenario: Scenario,
@@ -118,13 +119,13 @@ impl Run {
         }
     }
 
-    /// The policy that was asked for, else the scenario's own.
+    /// The policy of the settings, or else the scenario's own.
     pub(super) fn policy(&self, own: CircuitPolicy) -> CircuitPolicy {
         self.settings.policy.clone().unwrap_or(own)
     }
 
-    /// How long to watch: as asked, else the full or the quick count.
-    pub(super) fn watching(&self, quick: Duration, full: Duration) -> Duration {
+    /// How long to observe the fleet: as the settings say, or else the full or the quick duration.
+    pub(super) fn duration(&self, quick: Duration, full: Duration) -> Duration {
         match self.settings.hours {
             Some(hours) => Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(quick),
             None if self.settings.long => full,
@@ -132,7 +133,7 @@ impl Run {
         }
     }
 
-    pub(super) fn tell(&self) {
+    pub(super) fn report_progress(&self) {
         if let Some(progress) = &self.settings.progress {
             progress(self.scenario.name(), self.world.elapsed());
         }

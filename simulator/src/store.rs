@@ -1,9 +1,9 @@
-//! The fleet's store: typed, with latency and moods, and it keeps count.
+//! The simulated store: it has latency, it can be down, and it counts its operations.
 
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use funcify_core::{
     DeadlineExceeded, StoreError, StoreErrorKind,
     circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
-    engine::{Chance, OPERATION},
+    engine::Chance,
     register::{PollPolicy, Swap, Version, Versioned, WriteId},
     token::{TokenKey, TokenPersistenceProvider, TokenRecord},
 };
@@ -20,35 +20,29 @@ use tokio::time::sleep;
 
 use super::world::World;
 
-/// What one operation takes on average.
+/// How long one operation takes on average: a Redis in the same region.
 const LATENCY: Duration = Duration::from_millis(5);
 
-/// One circuit and one token, replaced only by whoever read them last.
+/// How long an operation waits for a store that is down: the deadline of an operation on a real store.
+const TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Holds one circuit and one token. A write replaces only what its writer has read.
 #[derive(Debug)]
 pub(super) struct Store {
     world: Arc<World>,
     chance: Chance,
-    circuit: Mutex<Shelf<CircuitRecord>>,
-    token: Mutex<Shelf<TokenRecord>>,
+    circuit: Mutex<Held<CircuitRecord>>,
+    token: Mutex<Held<TokenRecord>>,
     changes: Mutex<Vec<Change>>,
-    mood: Mutex<Mood>,
-    pace: PollPolicy,
+    is_down: AtomicBool,
+    poll_policy: PollPolicy,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
 
-type Shelf<T> = Option<Versioned<T>>;
+type Held<T> = Option<Versioned<T>>;
 
-/// How the store behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Mood {
-    #[default]
-    Up,
-    /// No operation ends before its time is up.
-    Down,
-}
-
-/// A change of the circuit's state, as it was written.
+/// A written change of the circuit's state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Change {
     pub(super) at: Duration,
@@ -57,33 +51,34 @@ pub(super) struct Change {
 
 impl Store {
     pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
-        Self::paced(world, PollPolicy::default())
+        Self::with_poll_policy(world, PollPolicy::default())
     }
 
-    /// A store that asks to be looked at so often.
-    pub(super) fn paced(world: &Arc<World>, pace: PollPolicy) -> Arc<Self> {
+    /// A store that asks its clients to poll as `poll_policy` says.
+    pub(super) fn with_poll_policy(world: &Arc<World>, poll_policy: PollPolicy) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),
             circuit: Mutex::default(),
             token: Mutex::default(),
             changes: Mutex::default(),
-            mood: Mutex::default(),
-            pace,
+            is_down: AtomicBool::new(false),
+            poll_policy,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
         })
     }
 
-    pub(super) fn is(&self, mood: Mood) {
-        *lock(&self.mood) = mood;
+    /// While it is down, every operation fails when its time is up.
+    pub(super) fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::Relaxed);
     }
 
     pub(super) fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Writes that were asked for, refused ones too: a store bills both.
+    /// Requested writes, including refused ones: a store bills both.
     pub(super) fn swaps(&self) -> u64 {
         self.swaps.load(Ordering::Relaxed)
     }
@@ -110,10 +105,10 @@ impl Store {
         lock(&self.changes).clone()
     }
 
-    /// Half of the way to the store and back, or as long as anyone waits for it.
+    /// Takes half of an operation's latency, or all of its time if the store is down.
     async fn travel(&self) -> Result<(), StoreError> {
-        if *lock(&self.mood) == Mood::Down {
-            sleep(OPERATION).await;
+        if self.is_down.load(Ordering::Relaxed) {
+            sleep(TIMEOUT).await;
             let kind = StoreErrorKind::Unavailable;
             return Err(StoreError::new("simulated store", kind, DeadlineExceeded));
         }
@@ -121,17 +116,17 @@ impl Store {
         Ok(())
     }
 
-    async fn read<T: Clone>(&self, shelf: &Mutex<Shelf<T>>) -> Result<Shelf<T>, StoreError> {
+    async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
-        let found = lock(shelf).clone();
+        let found = lock(record).clone();
         self.travel().await?;
         Ok(found)
     }
 
     async fn swap<T: Clone>(
         &self,
-        shelf: &Mutex<Shelf<T>>,
+        record: &Mutex<Held<T>>,
         expected: Option<Version>,
         id: WriteId,
         next: &T,
@@ -139,7 +134,7 @@ impl Store {
         self.swaps.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
         let swap = {
-            let mut held = lock(shelf);
+            let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {
                 let version = Version::new(id);
                 *held = Some(Versioned::new(next.clone(), version));
@@ -148,12 +143,12 @@ impl Store {
                 Swap::Conflict(held.clone())
             }
         };
-        self.note_change();
+        self.record_change();
         self.travel().await?;
         Ok(swap)
     }
 
-    fn note_change(&self) {
+    fn record_change(&self) {
         let state = self.state();
         let mut changes = lock(&self.changes);
         let known = changes.last().map_or(CircuitState::Closed, |change| change.state);
@@ -200,11 +195,11 @@ impl TokenPersistenceProvider for Store {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        self.pace
+        self.poll_policy
     }
 }
 
-/// Locks what is whole at any moment: a panic elsewhere does not spoil it.
+/// Locks the mutex even if a panic poisoned it: every value behind one is complete at any moment.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

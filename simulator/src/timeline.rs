@@ -1,4 +1,4 @@
-//! What happened when, in slots that grow with the length of the run.
+//! What happened when, in slots whose width grows with the length of the run.
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,18 +12,18 @@ use super::{
     world::World,
 };
 
-/// With more slots than this a slot becomes twice as wide.
+/// The most slots there are. When they are full, each slot becomes twice as wide.
 const SLOTS: usize = 512;
 
 /// Calls, failures, refusals and probes over time, and the states of the circuit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Timeline {
-    /// How much time a slot stands for.
+    /// The width of a slot, in virtual time.
     pub width: Duration,
-    /// The slots, from the beginning on.
+    /// The slots in order of time.
     pub slots: Vec<Slot>,
-    /// When the shared circuit went into which state; it begins closed.
+    /// When the shared circuit changed to which state. It begins closed.
     pub states: Vec<(Duration, CircuitState)>,
 }
 
@@ -31,43 +31,43 @@ pub struct Timeline {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slot {
-    /// Calls that succeeded; of the token, callers who were served.
+    /// Calls that succeeded. In the token scenarios: callers that got a token.
     pub passed: u32,
-    /// Calls that reached the dependency and failed; of the token, callers who were not served.
+    /// Calls that reached the dependency and failed. In the token scenarios: callers that got no token.
     pub failed: u32,
     /// Calls that the circuit refused.
     pub refused: u32,
-    /// Calls that were probes; of the token, requests to the identity provider.
+    /// Calls that were probes. In the token scenarios: requests to the identity provider.
     pub probes: u32,
 }
 
 impl Timeline {
-    /// The state of the circuit at the end of the slot at `place`.
+    /// The state of the circuit at the end of the slot with this index.
     #[must_use]
-    pub fn state(&self, place: usize) -> CircuitState {
-        let end = self.width * u32::try_from(place + 1).unwrap_or(u32::MAX);
+    pub fn state(&self, index: usize) -> CircuitState {
+        let end = self.width * u32::try_from(index + 1).unwrap_or(u32::MAX);
         let last = self.states.iter().take_while(|(at, _)| *at < end).last();
         last.map_or(CircuitState::Closed, |(_, state)| *state)
     }
 
-    fn count(&mut self, at: Duration, what: What) {
-        let place = |width: Duration| {
+    fn count(&mut self, at: Duration, what: Happening) {
+        let index = |width: Duration| {
             usize::try_from(at.as_millis() / width.as_millis().max(1)).unwrap_or(usize::MAX)
         };
-        while place(self.width) >= SLOTS {
+        while index(self.width) >= SLOTS {
             self.slots = self.slots.chunks(2).map(Slot::sum).collect();
             self.width *= 2;
         }
-        let place = place(self.width);
-        if self.slots.len() <= place {
-            self.slots.resize(place + 1, Slot::default());
+        let index = index(self.width);
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, Slot::default());
         }
-        let Some(slot) = self.slots.get_mut(place) else { return };
+        let Some(slot) = self.slots.get_mut(index) else { return };
         match what {
-            What::Passed => slot.passed += 1,
-            What::Failed => slot.failed += 1,
-            What::Refused => slot.refused += 1,
-            What::Probe => slot.probes += 1,
+            Happening::Passed => slot.passed += 1,
+            Happening::Failed => slot.failed += 1,
+            Happening::Refused => slot.refused += 1,
+            Happening::Probe => slot.probes += 1,
         }
     }
 }
@@ -84,14 +84,14 @@ impl Slot {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Happening {
     Passed,
     Failed,
     Refused,
     Probe,
 }
 
-/// Writes the timeline while the simulation runs.
+/// Records the timeline while the simulation runs.
 #[derive(Debug)]
 pub(super) struct Recorder {
     world: Arc<World>,
@@ -105,11 +105,11 @@ impl Recorder {
         Arc::new(Self { world: Arc::clone(world), timeline: Mutex::new(empty) })
     }
 
-    pub(super) fn count(&self, what: What) {
+    pub(super) fn count(&self, what: Happening) {
         lock(&self.timeline).count(self.world.elapsed(), what);
     }
 
-    /// The states of one fleet's circuit, and that the next fleet begins with a closed one.
+    /// Adds the states of one fleet's circuit. The next fleet begins with a closed one.
     pub(super) fn states(&self, changes: &[Change]) {
         let states = &mut lock(&self.timeline).states;
         states.extend(changes.iter().map(|change| (change.at, change.state)));

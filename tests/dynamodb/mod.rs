@@ -4,5 +4,6 @@ mod contract;
 mod faults;
 mod mutants;
 mod refusals;
+mod requests;
 mod storm;
 mod table;

@@ -9,7 +9,7 @@ use funcify_core::register::Register;
 use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::support::attempt::{attempt, circuit, unique, write};
-use crate::support::{aws, env};
+use crate::support::aws;
 
 async fn on_table(name: &str) -> DynamoDbBackend {
     DynamoDbBackend::new(DynamoDbConfig::new(name), &aws::config(None).await).unwrap()
@@ -35,10 +35,8 @@ fn source(error: &StoreError) -> String {
 }
 
 #[tokio::test]
+#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
 async fn create_table_creates_the_table_and_accepts_an_existing_one() {
-    if env::aws_endpoint("DYNAMODB").is_none() {
-        return println!("not on the user's own AWS: it would leave a table behind");
-    }
     let backend = on_table(&unique("made")).await;
     backend.create_table().await.unwrap();
     write(&backend, &circuit("first"), None, 1).await;
@@ -56,10 +54,8 @@ async fn a_missing_table_is_named() {
 }
 
 #[tokio::test]
+#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test leaves a table behind")]
 async fn a_table_with_another_key_is_named_with_the_expected_key() {
-    if env::aws_endpoint("DYNAMODB").is_none() {
-        return println!("not on the user's own AWS: it would leave a table behind");
-    }
     for (key, kind) in [("id", ScalarAttributeType::S), ("pk", ScalarAttributeType::N)] {
         let name = unique("other-key");
         table_with(&name, key, kind).await;

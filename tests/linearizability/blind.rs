@@ -1,4 +1,4 @@
-//! A register on a real store that writes whatever was expected.
+//! A mutant of a real register: it overwrites, whatever version is expected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl Register for Blind {
         self.0.read(key).await
     }
 
-    /// On top of whatever is there, until it is done.
+    /// Overwrites the current version, and tries until it succeeds.
     async fn swap(
         &self,
         key: &RecordKey,

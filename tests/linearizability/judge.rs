@@ -1,4 +1,4 @@
-//! Histories of which the answer is known.
+//! The check itself, on histories with a known verdict.
 
 use funcify_core::register::{RecordKey, WriteId};
 use funcify_core::token::TokenRecord;
@@ -9,7 +9,7 @@ fn id(write: u128) -> WriteId {
     WriteId::from_bits(write)
 }
 
-/// 0 stands for nothing.
+/// 0 represents nothing.
 fn state(write: u128) -> Option<WriteId> {
     (write > 0).then(|| id(write))
 }
@@ -36,7 +36,7 @@ fn unknown(called: u64, returned: u64, expected: u128, write: u128) -> Operation
 }
 
 #[test]
-fn what_one_register_could_have_answered_is_linearizable() {
+fn a_history_that_one_register_can_produce_is_linearizable() {
     let cases: &[(&str, &[Operation])] = &[
         ("nothing happened", &[]),
         ("one after the other", &[read(0, 1, 0), done(2, 3, 0, 1), read(4, 5, 1)]),
@@ -69,7 +69,7 @@ fn what_one_register_could_have_answered_is_linearizable() {
 }
 
 #[test]
-fn what_no_register_could_have_answered_is_not() {
+fn a_history_that_no_register_can_produce_is_not_linearizable() {
     let cases: &[(&str, &[Operation])] = &[
         ("a read of what nobody wrote", &[read(0, 1, 1)]),
         ("a stale read", &[done(0, 1, 0, 1), read(2, 3, 0)]),
@@ -101,8 +101,8 @@ fn what_no_register_could_have_answered_is_not() {
 }
 
 #[test]
-fn the_longest_history_is_judged_within_a_blink() {
-    // 120 writes in a row, all beside one another: without a memory of what was visited, 120! orders.
+fn the_search_does_not_try_every_order_of_the_longest_history() {
+    // 120 concurrent writes. Without the cache of visited configurations, the search would try 120! orders.
     let chain: Vec<_> =
         (0..120).map(|at| done(0, 1_000 + at, at.into(), u128::from(at) + 1)).collect();
     search(&chain).unwrap();
@@ -112,7 +112,7 @@ fn the_longest_history_is_judged_within_a_blink() {
 }
 
 #[test]
-fn what_cannot_be_explained_is_shown() {
+fn the_error_names_the_operations_that_no_order_explains() {
     let stuck = search(&[done(0, 1, 0, 1), read(2, 3, 0)]).unwrap_err().to_string();
     assert!(stuck.contains("client 0 from 2 to 3: read nothing"), "{stuck}");
 }
@@ -123,13 +123,13 @@ fn verdict(operations: Vec<Operation>, dropped_reads: usize) -> Verdict {
 }
 
 #[test]
-fn a_history_without_a_write_done_does_not_count() {
+fn a_history_without_an_applied_write_does_not_count() {
     assert!(matches!(verdict(vec![read(0, 1, 0)], 0), Verdict::DoesNotCount(_)));
     assert!(matches!(verdict(vec![done(0, 1, 0, 1)], 0), Verdict::Linearizable(_)));
 }
 
 #[test]
-fn a_history_with_more_than_a_tenth_unknown_does_not_count() {
+fn a_history_with_more_than_a_tenth_of_unknown_outcomes_does_not_count() {
     let with = |unknowns: u64| {
         let writes = (0..9).map(|at| done(2 * at, 2 * at + 1, at.into(), u128::from(at) + 1));
         let unknowns = (0..unknowns).map(|at| unknown(0, 1, 77, 100 + u128::from(at)));
@@ -145,7 +145,7 @@ fn a_history_with_a_dropped_read_does_not_count() {
 }
 
 #[test]
-fn a_history_that_breaks_the_register_is_never_just_not_counted() {
+fn a_weak_history_that_is_not_linearizable_still_fails() {
     let broken = vec![done(0, 1, 0, 1), read(2, 3, 0), unknown(4, 5, 0, 2), unknown(4, 5, 0, 3)];
     assert!(matches!(verdict(broken, 1), Verdict::NotLinearizable(..)));
 }

@@ -1,4 +1,4 @@
-//! The real stores, through their real clients: each client of a history has a register of its own.
+//! The real stores, through their real clients. Each client of a history has a register of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::support::env::{redis, scaled, seed};
 use crate::support::linearize::{Counts, HistoryPlan, Verdict, check};
 use crate::support::redis::OwnRedis;
 
-/// The clients of one history, of which each has a register of its own.
+/// The registers of one history, one for each client.
 type Registers = Vec<Arc<dyn Register>>;
 
 const CLIENTS: usize = 4;
@@ -46,7 +46,7 @@ fn plan(chance: &Chance, operations: usize, stale_reads: bool) -> HistoryPlan {
     HistoryPlan { clients: CLIENTS, operations, keys, seed: chance.bits(), stale_reads }
 }
 
-/// What a number of histories came to.
+/// The results of a number of histories.
 #[derive(Debug, Default)]
 struct Tally {
     linearizable: usize,
@@ -93,8 +93,8 @@ async fn histories_of_swaps_on_ssm_are_linearizable() {
     are_linearizable("ssm", on_ssm().await, scaled(500), true).await;
 }
 
-/// Killed at a random moment of each history and brought back with what it had written to its log:
-/// the writes under way are of unknown outcome, and no acknowledged one is lost.
+/// Redis is killed at a random moment of each history and restarted with its log. Writes in flight have
+/// an unknown outcome, and no acknowledged write is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f11_histories_on_a_redis_that_is_killed_and_restarted_are_linearizable() {
     let wanted = scaled(200);
@@ -117,7 +117,7 @@ async fn f11_histories_on_a_redis_that_is_killed_and_restarted_are_linearizable(
     assert!(tally.total.unknown > 0, "no kill met a write: nothing was tested");
 }
 
-/// A directory for the log of one Redis, gone with the test.
+/// A directory for the log of one Redis, deleted after the test.
 struct Log(std::path::PathBuf);
 
 impl Log {
@@ -128,7 +128,7 @@ impl Log {
         Self(path)
     }
 
-    /// Each write is on disk before it is acknowledged.
+    /// Redis acknowledges a write only when it is on disk.
     fn options(&self) -> [&str; 6] {
         ["--appendonly", "yes", "--appendfsync", "always", "--dir", self.0.to_str().unwrap()]
     }
@@ -140,7 +140,7 @@ impl Drop for Log {
     }
 }
 
-/// The negative mutant: the same histories, on the same store, by clients that do not compare.
+/// The mutant: the same histories on the same store, by clients that overwrite.
 async fn blind_writes_are_caught(store: &str, registers: Registers, stale_reads: bool) {
     let blind: Registers =
         registers.into_iter().map(|register| Arc::new(Blind(register)) as _).collect();
@@ -155,23 +155,23 @@ async fn blind_writes_are_caught(store: &str, registers: Registers, stale_reads:
 }
 
 #[tokio::test]
-async fn twin_a_blind_write_on_redis_is_caught() {
+async fn mutant_a_blind_write_on_redis_is_caught() {
     blind_writes_are_caught("redis", on_redis(&redis()), false).await;
 }
 
 #[tokio::test]
-async fn twin_a_blind_write_on_dynamodb_is_caught() {
+async fn mutant_a_blind_write_on_dynamodb_is_caught() {
     blind_writes_are_caught("dynamodb", on_dynamodb().await, false).await;
 }
 
 #[tokio::test]
-async fn twin_a_blind_write_on_ssm_is_caught() {
+async fn mutant_a_blind_write_on_ssm_is_caught() {
     blind_writes_are_caught("ssm", on_ssm().await, true).await;
 }
 
-/// A server that forgets what it acknowledged: the suite that kills would see it.
+/// The mutant: a server that loses acknowledged writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twin_a_redis_that_comes_back_empty_is_caught() {
+async fn mutant_a_redis_that_restarts_empty_is_caught() {
     let mut redis = OwnRedis::start().await;
     let registers = on_redis(&redis.url());
     let chance = Chance::seeded(seed());

@@ -1,4 +1,4 @@
-//! The specification itself, on wires that lose, delay and repeat.
+//! The memory backend, behind wires that lose, delay and repeat.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use funcify_core::register::Register;
 use crate::support::env::{scaled, seed};
 use crate::support::linearize::{Counts, HistoryPlan, Verdict, check};
 
-/// A plan of its own for each history.
+/// A random plan for one history.
 pub(super) fn plan(seed: u64) -> HistoryPlan {
     let chance = Chance::seeded(seed);
     let among = |least: u64, most: u64| (least + chance.bits() % (most - least + 1)) as usize;
@@ -24,7 +24,7 @@ pub(super) fn plan(seed: u64) -> HistoryPlan {
     }
 }
 
-/// Each client behind a wire of its own.
+/// A faulty wire for each client.
 pub(super) fn wires(
     store: &Arc<dyn Register>,
     plan: HistoryPlan,
@@ -62,7 +62,7 @@ async fn simulated_histories_on_failing_wires_are_linearizable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn histories_of_threads_in_parallel_are_linearizable() {
+async fn histories_of_parallel_threads_are_linearizable() {
     let seed = seed();
     for number in 0..scaled(5_000) as u64 {
         let plan = plan(seed.wrapping_add(number));

@@ -1,4 +1,4 @@
-//! Registers judged by concurrent histories, and the judge itself.
+//! Checks that the registers are linearizable, and that the check itself is right.
 
 mod blind;
 mod judge;

@@ -1,4 +1,4 @@
-//! Registers that are not linearizable, each caught by the same histories.
+//! Mutants that are not linearizable. The same histories must catch each of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,23 +18,23 @@ use crate::support::linearize::{Verdict, check};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrong {
-    /// Writes whatever was expected.
+    /// Overwrites, whatever version is expected.
     Blind,
-    /// Looks, and writes a little later.
+    /// Compares the version, and writes a little later.
     LooksThenWrites,
-    /// Judges by what this client read last.
+    /// Compares with the version that this client read last.
     JudgesByItsCache,
-    /// Answers some reads with what it read before.
+    /// Answers some reads from an old read.
     ReadsItsCache,
-    /// Says conflict when the reply of a done write was lost.
+    /// Reports a conflict when the reply of an applied write was lost.
     LostReplyIsAConflict,
-    /// Says unavailable when a write was applied.
+    /// Reports some applied writes as unavailable.
     RefusalThatWrites,
-    /// Says done for some writes that it loses.
+    /// Reports some writes as applied and loses them.
     LosesWrites,
-    /// Applies some of the writes that it refused.
+    /// Reports some writes as a conflict and applies them.
     AppliesConflicts,
-    /// Applies some writes again, long after.
+    /// Applies some writes a second time, much later.
     Repeats,
 }
 
@@ -50,7 +50,7 @@ const ALL: [Wrong; 9] = [
     Wrong::Repeats,
 ];
 
-/// One client of a right store that is wrong in one way.
+/// One client of a correct store, with one flaw.
 #[derive(Debug)]
 struct WrongClient {
     wrong: Wrong,
@@ -173,7 +173,7 @@ async fn every_wrong_register_is_caught_behind_failing_wires_too() {
     }
 }
 
-/// Where reads may be stale, the swaps alone give a wrong register away.
+/// Where reads may be stale, the swaps alone must catch a wrong register.
 #[tokio::test(start_paused = true)]
 async fn wrong_swaps_are_caught_where_reads_may_be_stale() {
     for wrong in ALL.into_iter().filter(|wrong| *wrong != Wrong::ReadsItsCache) {

@@ -37,7 +37,7 @@ async fn runs_as_shipped_on(url: &str) {
 }
 
 #[tokio::test]
-async fn on_redis_it_runs_as_on_memory_and_once_more() {
+async fn on_redis_it_runs_as_on_memory_and_runs_again() {
     let url = with(&env::redis(), &prefix("orders"));
     runs_as_shipped_on(&url).await;
     // The records of the first run do not disturb the second.
@@ -84,7 +84,7 @@ async fn two_processes_cost_the_certified_provider_one_grant() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_fails_the_calls_and_is_not_shown() {
+async fn a_wrong_secret_fails_the_calls_and_is_not_printed() {
     let mut command = orders(&["--json", "--idp", &env::idp()]);
     command.env("FUNCIFY_CLIENT_ID", "basic-orders-wrong");
     command.env("FUNCIFY_CLIENT_SECRET", "canary");

@@ -23,14 +23,14 @@ fn orders(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end: exit code, standard output, standard error.
+/// Runs it, and returns its exit code, standard output and standard error.
 async fn run(command: Command) -> (i32, String, String) {
     let mut process = Process::start(command);
     let status = process.ended(Duration::from_secs(60)).await;
     (status.code().unwrap(), process.stdout(), process.stderr())
 }
 
-/// Runs it with `--json`; the events and the summary.
+/// Runs it with `--json`, and returns the events and the summary.
 async fn json_of(command: Command) -> (Vec<Value>, Value) {
     let (code, stdout, stderr) = run(command).await;
     assert_eq!(code, 0, "{stderr}");

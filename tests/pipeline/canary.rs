@@ -1,10 +1,5 @@
 //! A refused event leaks none of its values into the log or the output.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use axum::{Json, Router, extract::Query, routing::post};
 use base64::{
     Engine,
@@ -19,11 +14,11 @@ use funcify::{
         Problem, S3Object, via_s3, via_sns,
     },
 };
+use funcify_test_support::LogCapture;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json, value::to_raw_value};
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
 
 use super::inputs;
 
@@ -113,20 +108,6 @@ fn leak(text: &str) -> Option<String> {
         .find(|encoding| text.contains(encoding))
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Members that errors may show: names, so that somebody can find the queue, and identifiers, which the
 /// source gets.
 const REPORTED: [&str; 9] = [
@@ -180,13 +161,7 @@ fn with_canary(event: &Value) -> Vec<Value> {
 
 #[test]
 fn no_value_of_a_refused_event_is_logged_or_sent_back() {
-    let log = Log::default();
-    let writer = log.clone();
-    // Listens to everything, because tracing turns a place in the code off for good if nobody listens to
-    // it at first.
-    let _ = tracing_subscriber::registry().try_init();
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-    let _guard = lines.with_writer(move || writer.clone()).finish().set_default();
+    let (log, _capturing) = LogCapture::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pipelines = careless();
     let (mut runs, mut refused) = (0_u32, 0_u32);
@@ -203,7 +178,7 @@ fn no_value_of_a_refused_event_is_logged_or_sent_back() {
                 Err(error) => format!("{error} {error:?}"),
             };
             refused += u32::from(processed.outcome != InvocationOutcome::Handled);
-            let logged = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+            let logged = log.take();
             assert!(logged.contains("start") && logged.contains("end"), "{logged}");
             for text in [shown, logged] {
                 assert_eq!(leak(&text), None, "{text}\nof {event}");

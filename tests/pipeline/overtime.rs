@@ -21,12 +21,10 @@ use funcify_core::{
     engine::ManualClock,
     register::RetryingRegister,
 };
+use funcify_test_support::FailureMode;
 use tokio::time::Instant;
 
-use crate::{
-    support::events,
-    token::fleet::{Fleet, Mode},
-};
+use crate::{support::events, token::fleet::Fleet};
 
 const LAMBDA: Duration = Duration::from_secs(3);
 
@@ -86,7 +84,7 @@ async fn ask(State(getter): State<TokenGetter>) -> Result<(), Problem> {
 #[tokio::test(start_paused = true)]
 async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     let fleet = Fleet::far_from_its_store();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let (impatient, next) = (fleet.getter(), fleet.getter());
     let pipeline =
         Pipeline::builder(impatient).http(Router::new().route("/", get(ask))).build().unwrap();
@@ -95,7 +93,7 @@ async fn f12_a_pipeline_that_is_cut_off_gives_the_lease_of_the_token_back() {
     assert_eq!(processed.status.unwrap(), 503);
     assert!(fleet.stored().await.lease.is_none());
 
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     next.token().await.unwrap();
     assert_eq!(fleet.provider.grants(), 1);
 }

@@ -6,61 +6,15 @@ mod faults;
 mod mutants;
 mod raw;
 mod refusals;
+mod requests;
 mod rights;
 mod server;
-mod speed;
 mod storm;
 
-use std::time::Duration;
-
 use funcify_backend_redis::{RedisBackend, RedisConfig};
-use funcify_core::StoreErrorKind;
-use funcify_core::circuit::CircuitRecord;
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
 
-/// How long the records of the tests are kept.
-const HOUR: Duration = Duration::from_secs(3_600);
+use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
 
 fn register(url: &str) -> RedisBackend {
     RedisBackend::new(RedisConfig::parse(url).unwrap()).unwrap()
-}
-
-/// A record that no other test uses.
-fn circuit(name: &str) -> RecordKey {
-    let mut unique = WriteId::random().to_string();
-    unique.truncate(12);
-    RecordKey::of::<CircuitRecord>(format!("{name}-{unique}").parse().unwrap())
-}
-
-fn body(n: u64) -> Body {
-    Body::parse(&format!(r#"{{"n":{n}}}"#)).unwrap()
-}
-
-fn n_of(found: &Versioned<Body>) -> u64 {
-    found.value.members()["n"].as_u64().unwrap()
-}
-
-/// One attempt at a new write.
-async fn attempt(
-    register: &RedisBackend,
-    key: &RecordKey,
-    expected: Option<Version>,
-    n: u64,
-) -> Result<Swap<Body>, StoreErrorKind> {
-    let body = body(n);
-    let swap = register.swap(key, expected, WriteId::random(), &body, HOUR).await;
-    swap.map_err(|error| error.kind())
-}
-
-/// One attempt at a new write, which must be applied.
-async fn write(
-    register: &RedisBackend,
-    key: &RecordKey,
-    expected: Option<Version>,
-    n: u64,
-) -> Version {
-    match attempt(register, key, expected, n).await {
-        Ok(Swap::Applied(version)) => version,
-        other => panic!("expected the write to be applied, got {other:?}"),
-    }
 }

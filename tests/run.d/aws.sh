@@ -27,7 +27,7 @@ await_aws() {
   say "dynamodb, ssm and kms on port $ministack_port"
 }
 
-# A profile, a session or an endpoint of the caller's must not reach a test that talks to a local server.
+# A profile, a session or an endpoint of the caller must not reach a test that uses a local server.
 use_dummy_credentials() {
   unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The identity provider, and what its clients prove themselves with. The secret is new in each run, and holds the
-# characters that only a client which form-encodes them gets through.
+# The identity provider, and the credentials of its clients. The secret is new in each run. It has characters that a
+# client must form-encode.
 
 start_idp() {
   local home=$state/idp

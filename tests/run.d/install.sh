@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the servers need, installed once. Each step looks first, and prints one line only if it had to act.
+# Installs what the servers need, once. Each step checks first, and prints a line only if it has to act.
 
 readonly ministack_version=1.5.33
 readonly cfn_lint_version=1.58.0
@@ -56,7 +56,7 @@ as_root() {
   fi
 }
 
-# python_tool NAME REQUIREMENT: a virtual environment of its own at $state/NAME-venv.
+# python_tool NAME REQUIREMENT: installs it into a virtual environment at $state/NAME-venv.
 python_tool() {
   local name=$1 requirement=$2 venv=$state/$1-venv
   if [[ -x $venv/bin/python && -e $venv/installed && $(<"$venv/installed") == "$requirement" ]]; then return; fi
@@ -79,7 +79,7 @@ install_identity_provider() {
   printf '%s' "$oidc_provider_version" >"$home/installed"
 }
 
-# An authority and a certificate for 127.0.0.1, renewed a day before they end.
+# An authority and a certificate for 127.0.0.1. They are made anew a day before they expire.
 make_certificates() {
   local home=$state/tls
   if openssl x509 -checkend 86400 -noout -in "$home/server.pem" >/dev/null 2>&1; then return; fi
@@ -96,7 +96,7 @@ make_certificates() {
   ) >"$logs/certificates.log" 2>&1 || { cat "$logs/certificates.log" >&2; fail 'openssl could not make certificates'; }
 }
 
-# The keys of the clients that prove themselves by private_key_jwt: made here, so that no private key is ever committed.
+# The keys of the clients that authenticate by private_key_jwt. They are made here, so that no private key is committed.
 make_client_keys() {
   local home=$state/idp
   if [[ -s $home/rsa.pem && -s $home/ec.pem ]]; then return; fi

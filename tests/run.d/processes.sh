@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Child processes: each in a group of its own, each with a log, all of them ended when this script ends.
+# Child processes, each with a process group and a log of its own. All of them end when this script ends.
 
 groups=()
 declare -A group_of=()
@@ -35,7 +35,7 @@ alive() {
   return 1
 }
 
-# in_group COMMAND…: starts it in a process group of its own; should this script be killed outright, the kernel ends it.
+# in_group COMMAND…: starts it in a process group of its own. If this script is killed, the kernel ends it.
 in_group() {
   local tie=()
   if setpriv --help 2>/dev/null | grep -q -- --pdeathsig; then tie=(setpriv --pdeathsig TERM); fi
@@ -46,7 +46,7 @@ in_group() {
   groups+=("$last_group")
 }
 
-# serve NAME COMMAND…: a server, its output in $logs/NAME.log.
+# serve NAME COMMAND…: starts a server with its output in $logs/NAME.log.
 serve() {
   local name=$1
   shift
@@ -54,7 +54,7 @@ serve() {
   group_of[$name]=$last_group
 }
 
-# run_in_group COMMAND…: in the foreground, but in a group that a signal to this script ends too. Ends with its exit code.
+# run_in_group COMMAND…: runs it in a group that a signal to this script ends too, and exits with its exit code.
 run_in_group() {
   in_group "$@"
   local code=0
@@ -62,7 +62,7 @@ run_in_group() {
   exit "$code"
 }
 
-# await NAME SECONDS PROBE…: until the probe succeeds; else, or when the server has ended, shows the end of its log.
+# await NAME SECONDS PROBE…: waits until the probe succeeds. If it does not, or the server exits, prints the end of its log.
 await() {
   local name=$1 seconds=$2 until=$((SECONDS + $2)) why=
   shift 2
@@ -77,7 +77,7 @@ await() {
   done
 }
 
-# Whether this HTTP URL on loopback answers 200: nothing but bash, for a machine without curl.
+# Whether this HTTP URL on loopback answers 200. It uses only bash, for machines without curl.
 answers_ok() {
   local port=$1 path=$2 status
   exec 9<>"/dev/tcp/127.0.0.1/$port" || return 1
@@ -87,7 +87,7 @@ answers_ok() {
   [[ $status == *' 200 '* ]]
 }
 
-# free_ports COUNT: ports below the ephemeral range, each with its neighbour 10,000 above free too (a cluster's bus).
+# free_ports COUNT: free ports below the ephemeral range. The port 10,000 above each is free too, for a cluster's bus.
 free_ports() {
   python3 - "$1" <<'END'
 import random, socket, sys

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Three kinds of Redis: plain; TLS with a user who may do only what a register does; a cluster of three masters.
-# One that the caller has named is the caller's, and ours is not started.
+# Three kinds of Redis: plain; TLS with a user who has only the rights that a register needs; a cluster of three masters.
+# Where the caller has named a server, ours is not started.
 
 start_redis() {
   local ports
@@ -56,7 +56,7 @@ start_plain_redis() {
   redis_conf redis "port $redis_plain"
 }
 
-# Its user is the one that is shipped, under the tests' name and with their prefix: these rights must be enough.
+# Its user is that of deploy/redis.acl with the name and the prefix of the tests. Its rights must be enough.
 start_tls_redis() {
   local tls=$state/tls
   redis_conf redis-tls 'port 0' "tls-port $redis_tls" "tls-cert-file \"$tls/server.pem\"" \

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The template that a user deploys, against the schemas of CloudFormation: offline, in a few seconds.
+# Checks the template that a user deploys against the schemas of CloudFormation. It works offline and takes a few seconds.
 
 lint_template() {
-  "$state/cfn-lint-venv/bin/cfn-lint" deploy/template.yaml || fail 'deploy/template.yaml has the faults above'
-  say 'deploy/template.yaml is sound'
+  "$state/cfn-lint-venv/bin/cfn-lint" deploy/template.yaml || fail 'deploy/template.yaml has the errors above'
+  say 'deploy/template.yaml is valid'
 }

@@ -5,32 +5,32 @@ use std::time::Duration;
 use super::fleet::{self, Member};
 use crate::support::attempt::unique;
 
-/// How old a member's picture of the circuit may be.
+/// The age at which a member reads the circuit again.
 const SNAPSHOT: Duration = Duration::from_secs(2);
 
 /// For a debug build of eight processes on a busy machine.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What the others saw after one had opened the circuit.
+/// What the other members did after one had opened the circuit.
 #[derive(Debug)]
 struct Others {
-    /// How long after the opening each one that refused at all did so.
+    /// How long after the opening each refusing member refused its first call.
     refused_after: Vec<Duration>,
     admitted_to_the_end: usize,
 }
 
-/// Lets one of `members` processes open the circuit while the others call and call.
+/// Lets one of `members` processes open the circuit while the others keep calling.
 async fn one_opens(store: &str, members: usize, patience: Duration) -> Others {
     for _ in 0..3 {
         if let Some(others) = undisturbed(store, members, patience).await {
             return others;
         }
-        println!("{store}: a member lost its store, once more");
+        println!("{store}: a member lost its store; trying again");
     }
     panic!("{store}: a member lost its store each time");
 }
 
-/// `None` if a member could not reach the store for a moment and decided by itself.
+/// `None` if a member lost the store for a moment and decided by itself.
 async fn undisturbed(store: &str, members: usize, patience: Duration) -> Option<Others> {
     let name = unique("circuit");
     let steps = format!("call watch {}", patience.as_millis());
@@ -61,33 +61,32 @@ async fn undisturbed(store: &str, members: usize, patience: Duration) -> Option<
     (outages == 0).then_some(seen)
 }
 
-async fn all_refuse_within_one_snapshot_age(store: &str) {
+/// That they refuse within one snapshot age is asserted on virtual time, in core.
+async fn all_refuse(store: &str) {
     let _alone = fleet::alone().await;
     for members in [2, 8] {
         let seen = one_opens(store, members, Duration::from_secs(15)).await;
         println!("{store}: {members} processes, the others refused after {:?}", seen.refused_after);
         assert_eq!(seen.refused_after.len(), members - 1, "{seen:?}");
-        let longest = seen.refused_after.iter().max().unwrap();
-        assert!(*longest <= SNAPSHOT + GRACE, "{seen:?}");
     }
 }
 
 #[tokio::test]
 async fn on_redis_the_circuit_that_one_process_opens_is_open_for_all() {
-    all_refuse_within_one_snapshot_age(&fleet::redis().await).await;
+    all_refuse(&fleet::redis().await).await;
 }
 
 #[tokio::test]
 async fn on_dynamodb_the_circuit_that_one_process_opens_is_open_for_all() {
-    all_refuse_within_one_snapshot_age(&fleet::dynamodb().await).await;
+    all_refuse(&fleet::dynamodb().await).await;
 }
 
 #[tokio::test]
 async fn on_ssm_the_circuit_that_one_process_opens_is_open_for_all() {
-    all_refuse_within_one_snapshot_age(&fleet::ssm().await).await;
+    all_refuse(&fleet::ssm().await).await;
 }
 
-/// The negative mutant: memory is one process's own, and the same test shows it.
+/// The mutant: memory is not shared between processes, and the same test shows it.
 #[tokio::test]
 async fn on_memory_the_circuit_that_one_process_opens_stays_closed_for_the_others() {
     let _alone = fleet::alone().await;

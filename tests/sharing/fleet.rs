@@ -1,4 +1,4 @@
-//! A fleet of real processes, each the example `fleet_member`.
+//! A fleet of processes. Each runs the example `fleet_member`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::support::{aws, env, idp};
 /// Longer than any member takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// One fleet at a time: what is judged is also how fast they learn.
+/// One fleet at a time, so that its members have the machine to themselves.
 pub(super) async fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::const_new(());
     ONE.lock().await
 }
 
-/// The shared stores by URL, ready to be used.
+/// The URLs of the shared stores, ready for use.
 pub(crate) async fn redis() -> String {
     format!("{}?prefix=funcify-test", env::redis())
 }
@@ -48,7 +48,7 @@ impl Member {
         Self { process: Process::start(command) }
     }
 
-    /// What came of this step, which must not be taken twice.
+    /// The result of this step, which the member takes once.
     pub(crate) async fn took(&self, step: &str) -> Value {
         self.process.prints(&format!(r#""step":"{step}""#), PATIENCE).await;
         let printed = self.process.stdout();
@@ -56,21 +56,21 @@ impl Member {
         steps.into_iter().find(|line| line["step"] == step).unwrap()
     }
 
-    /// Waits until all of its steps are taken.
+    /// Waits until it has taken all of its steps.
     pub(crate) async fn ended(mut self) {
         let status = self.process.ended(PATIENCE).await;
         assert!(status.success(), "{}", self.process.stderr());
     }
 }
 
-/// A member without a store, whatever the environment of this test says.
+/// A member without a store, whatever the environment of this test.
 pub(crate) fn command(name: &str, steps: &str) -> Command {
     let mut command = example("fleet_member");
     command.arg(name).args(steps.split_whitespace());
     for variable in ["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS"] {
         command.env_remove(variable);
     }
-    // A client of its own for each fleet, so that its grants can be counted.
+    // Each fleet has a client of its own, so that its grants can be counted.
     command.env("FUNCIFY_ISSUER", env::idp());
     command.env("FUNCIFY_CLIENT_ID", client(name));
     command.env("FUNCIFY_CLIENT_SECRET", env::idp_secret());
@@ -78,7 +78,7 @@ pub(crate) fn command(name: &str, steps: &str) -> Command {
     command
 }
 
-/// How often the identity provider granted a token to the fleet of this name.
+/// How many tokens the identity provider granted to the fleet with this name.
 pub(crate) async fn grants(name: &str) -> u64 {
     idp::grants(&client(name)).await
 }

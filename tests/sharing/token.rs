@@ -1,4 +1,4 @@
-//! One member mints the token; the others adopt it, and the next one as well.
+//! One member mints the token. The others use it, and so does a member that starts later.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -29,7 +29,7 @@ async fn at_once(store: &str, name: &str, members: usize) -> Served {
     Served { minted, fingerprints, grants: fleet::grants(name).await }
 }
 
-async fn one_mints_and_the_others_adopt(store: &str) {
+async fn one_mints_for_all(store: &str) {
     let _alone = fleet::alone().await;
     for members in [2, 16] {
         let name = unique("token");
@@ -38,13 +38,13 @@ async fn one_mints_and_the_others_adopt(store: &str) {
         assert_eq!(served.fingerprints.len(), 1, "{served:?}");
 
         let late = at_once(store, &name, 1).await;
-        assert_eq!((late.grants, late.minted), (1, 0), "who comes later adopts it too");
+        assert_eq!((late.grants, late.minted), (1, 0), "a later member uses it too");
         assert_eq!(late.fingerprints, served.fingerprints);
     }
 }
 
-/// Sixteen processes that each go on for 10 s, with tokens of 6 s that are due after 4.5 s.
-async fn sixteen_that_go_on_renew_together(store: &str) {
+/// Sixteen processes run for 10 s each, with tokens that live for 6 s and are due after 4.5 s.
+async fn sixteen_renew_together(store: &str) {
     let _alone = fleet::alone().await;
     let (name, began) = (unique("steady"), Instant::now());
     let member = |_| {
@@ -62,7 +62,8 @@ async fn sixteen_that_go_on_renew_together(store: &str) {
         member.ended().await;
     }
     let grants = fleet::grants(&name).await;
-    // They start one after another, so that the fleet lives longer than each of them.
+    // They start one after another, so the fleet lives longer than each of them. The slower the machine, the more
+    // renewals are due.
     let lived = began.elapsed();
     println!("{store}: 16 processes, {grants} grants in {lived:?}");
     assert_eq!((not_served, minted), (0, grants));
@@ -72,35 +73,35 @@ async fn sixteen_that_go_on_renew_together(store: &str) {
 
 #[tokio::test]
 async fn on_redis_sixteen_processes_renew_their_token_together() {
-    sixteen_that_go_on_renew_together(&fleet::redis().await).await;
+    sixteen_renew_together(&fleet::redis().await).await;
 }
 
 #[tokio::test]
 async fn on_dynamodb_sixteen_processes_renew_their_token_together() {
-    sixteen_that_go_on_renew_together(&fleet::dynamodb().await).await;
+    sixteen_renew_together(&fleet::dynamodb().await).await;
 }
 
 #[tokio::test]
 async fn on_ssm_sixteen_processes_renew_their_token_together() {
-    sixteen_that_go_on_renew_together(&fleet::ssm().await).await;
+    sixteen_renew_together(&fleet::ssm().await).await;
 }
 
 #[tokio::test]
-async fn on_redis_one_process_mints_the_token_and_all_have_it() {
-    one_mints_and_the_others_adopt(&fleet::redis().await).await;
+async fn on_redis_one_process_mints_the_token_for_all() {
+    one_mints_for_all(&fleet::redis().await).await;
 }
 
 #[tokio::test]
-async fn on_dynamodb_one_process_mints_the_token_and_all_have_it() {
-    one_mints_and_the_others_adopt(&fleet::dynamodb().await).await;
+async fn on_dynamodb_one_process_mints_the_token_for_all() {
+    one_mints_for_all(&fleet::dynamodb().await).await;
 }
 
 #[tokio::test]
-async fn on_ssm_one_process_mints_the_token_and_all_have_it() {
-    one_mints_and_the_others_adopt(&fleet::ssm().await).await;
+async fn on_ssm_one_process_mints_the_token_for_all() {
+    one_mints_for_all(&fleet::ssm().await).await;
 }
 
-/// The negative mutant: memory is one process's own, and the same test shows it.
+/// The mutant: memory is not shared between processes, and the same test shows it.
 #[tokio::test]
 async fn on_memory_each_process_mints_a_token_of_its_own() {
     let _alone = fleet::alone().await;

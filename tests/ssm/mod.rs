@@ -4,4 +4,5 @@ mod contract;
 mod fake;
 mod faults;
 mod refusals;
+mod requests;
 mod storm;

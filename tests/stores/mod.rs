@@ -5,5 +5,4 @@ mod killed;
 mod mixed;
 mod raw;
 mod sealed;
-mod speed;
 mod start;

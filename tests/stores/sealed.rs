@@ -87,10 +87,9 @@ async fn on_ssm_a_sealed_token_leaves_no_trace() {
 }
 
 #[tokio::test]
+#[cfg_attr(own_ssm, ignore = "SSM is your own, and this test leaves a key in KMS behind")]
 async fn on_ssm_each_version_is_a_secure_string_with_the_configured_key() {
-    let Some(kms) = env::aws_endpoint("KMS") else {
-        return println!("not on the user's own AWS: it would leave a key behind");
-    };
+    let kms = env::aws_endpoint("KMS");
     let made = http().post(kms).header("x-amz-target", "TrentService.CreateKey").body("{}");
     let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
     let kms_key = made["KeyMetadata"]["KeyId"].as_str().unwrap();

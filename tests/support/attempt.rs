@@ -1,4 +1,4 @@
-//! Records of a test's own, and single attempts on any register.
+//! Records that no other test uses, and single attempts on any register.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) async fn attempt(
     swap.map_err(|error| error.kind())
 }
 
-/// One attempt at a new write, which must be done.
+/// One attempt at a new write, which must be applied.
 pub(crate) async fn write(
     register: &dyn Register,
     key: &RecordKey,
@@ -53,6 +53,6 @@ pub(crate) async fn write(
 ) -> Version {
     match attempt(register, key, expected, n).await {
         Ok(Swap::Applied(version)) => version,
-        other => panic!("expected done, got {other:?}"),
+        other => panic!("expected an applied write, got {other:?}"),
     }
 }

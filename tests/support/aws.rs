@@ -1,4 +1,4 @@
-//! Clients of the local AWS server, or of the user's own AWS, for registers and behind their backs.
+//! Clients of the local AWS server, or of the caller's own AWS: for registers, and for tests that bypass them.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use funcify_backend_ssm::{SsmBackend, SsmConfig};
 
 use super::env;
 
-/// One server stands for all of AWS here, on a machine that compiles beside it.
+/// One local server represents all of AWS here, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// As the facade configures it, but for the endpoint, if one is given.
+/// The configuration that the facade uses, with another endpoint if one is given.
 pub(crate) async fn config(endpoint: Option<&str>) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest());
     match endpoint {
@@ -28,7 +28,7 @@ pub(crate) fn ssm_config() -> SsmConfig {
     SsmConfig::parse(&env::ssm()).unwrap().with_attempt_timeout(PATIENCE)
 }
 
-/// A register on the table, which is made if it is not there.
+/// A register on the table, which is created if it does not exist.
 pub(crate) async fn dynamodb() -> DynamoDbBackend {
     let backend = DynamoDbBackend::new(dynamodb_config(), &config(None).await).unwrap();
     backend.create_table().await.unwrap();

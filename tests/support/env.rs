@@ -1,4 +1,4 @@
-//! What `tests/run` tells the tests: where the servers are, how much to do, and from which seed.
+//! What `tests/run` passes to the tests: where the servers are, how much to do, and the seed.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +16,7 @@ pub(crate) fn redis_tls() -> String {
     required("FUNCIFY_TEST_REDIS_TLS")
 }
 
-/// A directory with `ca.pem`, and `server.pem` and `server-key.pem` for 127.0.0.1 that it vouches for.
+/// A directory with `ca.pem`, and with `server.pem` and `server-key.pem` for 127.0.0.1, signed by it.
 pub(crate) fn tls() -> PathBuf {
     required("FUNCIFY_TEST_TLS").into()
 }
@@ -36,9 +36,10 @@ pub(crate) fn ssm() -> String {
     required("FUNCIFY_TEST_SSM")
 }
 
-/// The local AWS server for this service (`DYNAMODB`, `SSM`, `KMS`); `None` when the tests run against the user's own AWS.
-pub(crate) fn aws_endpoint(service: &str) -> Option<String> {
-    env::var(format!("AWS_ENDPOINT_URL_{service}")).ok()
+/// The local AWS server for this service (`DYNAMODB`, `SSM`, `KMS`). On the caller's own AWS there is none: a test that
+/// needs it is ignored there.
+pub(crate) fn aws_endpoint(service: &str) -> String {
+    required(&format!("AWS_ENDPOINT_URL_{service}"))
 }
 
 /// The issuer's URL. Its clients are described in [`super::idp`].
@@ -46,17 +47,17 @@ pub(crate) fn idp() -> String {
     required("FUNCIFY_TEST_IDP")
 }
 
-/// The secret of the clients `basic…` and `post…`.
+/// The secret of the clients whose id begins with `basic` or `post`.
 pub(crate) fn idp_secret() -> String {
     required("FUNCIFY_TEST_IDP_SECRET")
 }
 
-/// The private key (PEM) of the clients `rsa…`, which sign with RS256.
+/// The private key (PEM) of the clients whose id begins with `rsa`. They sign with RS256.
 pub(crate) fn idp_rsa_key() -> PathBuf {
     required("FUNCIFY_TEST_IDP_RSA_KEY").into()
 }
 
-/// The private key (PEM) of the clients `ec…`, which sign with ES256.
+/// The private key (PEM) of the clients whose id begins with `ec`. They sign with ES256.
 pub(crate) fn idp_ec_key() -> PathBuf {
     required("FUNCIFY_TEST_IDP_EC_KEY").into()
 }

@@ -1,11 +1,11 @@
-//! A server on loopback for a router of the test's own.
+//! An HTTP server on loopback for a test's router.
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::TcpListener;
 
-/// A port to listen on, and the address of what will answer there.
+/// A listener, and the URL of the server that will use it.
 pub(crate) async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -23,7 +23,7 @@ pub(crate) fn serve_on(listener: TcpListener, router: Router) {
     });
 }
 
-/// Serves `router` on a port of its own until the test ends; its address.
+/// Serves `router` on a free port until the test ends, and returns its URL.
 pub(crate) async fn serve(router: Router) -> String {
     let (listener, base) = listen().await;
     serve_on(listener, router);

@@ -1,25 +1,25 @@
-//! The identity provider of `tests/idp/provider.mjs`, as a test sees it.
+//! The identity provider in `tests/idp/provider.mjs`.
 //!
-//! A client's id begins with how it proves itself (`basic`, `post`, `rsa`, `ec`), so each test can have a client of its own
-//! (`basic-my-test`) and count the grants of that one alone. Scopes: `orders:read orders:write`.
+//! A client's id begins with its authentication method (`basic`, `post`, `rsa`, `ec`). Each test can have a client of its
+//! own, such as `basic-my-test`, and count its grants. Scopes: `orders:read orders:write`.
 
 use reqwest::Client;
 use serde_json::Value;
 
 use super::env;
 
-/// The resource that asks for tokens of this format (`rs256`, `es256`, `opaque`) and this lifetime in seconds.
+/// The resource whose tokens have this format (`rs256`, `es256`, `opaque`) and this lifetime in seconds.
 pub(crate) fn resource(format: &str, seconds: u32) -> String {
     format!("urn:funcify-test:{format}:{seconds}")
 }
 
-/// How many tokens this client was granted since the provider started.
+/// How many tokens the provider has granted to this client.
 pub(crate) async fn grants(client: &str) -> u64 {
     let count = get("/_count").await;
     count["grants"]["by_client"][client].as_u64().unwrap_or(0)
 }
 
-/// A document of the provider's.
+/// Fetches a document of the provider.
 pub(crate) async fn get(path: &str) -> Value {
     let url = format!("{}{path}", env::idp());
     http().get(url).send().await.unwrap().error_for_status().unwrap().json().await.unwrap()

@@ -1,4 +1,4 @@
-//! What the journeys stand on: the servers that `tests/run` starts, and stand-ins that a test owns and may ill-treat.
+//! The servers that `tests/run` starts, and fakes and servers of a test's own that it may break.
 
 pub(crate) mod attempt;
 pub(crate) mod aws;
@@ -12,3 +12,4 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod runtime_api;
+pub(crate) mod virtual_time;

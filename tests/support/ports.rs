@@ -1,12 +1,12 @@
-//! Ports for servers that a test starts itself, and may start again on the same port.
+//! Ports for servers that a test starts itself and may restart on the same port.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A loopback port nobody listens on, never given twice by this process.
+/// A loopback port on which nothing listens. This process never returns it twice.
 ///
-/// Below the ephemeral range, so that no outgoing connection takes it while its server is down.
+/// It is below the ephemeral range, so that no outgoing connection takes it while its server is down.
 pub(crate) fn free() -> u16 {
     const FIRST: u32 = 22_000;
     const COUNT: u32 = 10_000;

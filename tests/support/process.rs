@@ -1,4 +1,4 @@
-//! A child process with its output captured, ended when the test drops it.
+//! A child process with captured output. It is killed when the test drops it.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// The command of a built example, found beside this test.
+/// The command of a built example, which cargo puts beside this test.
 pub(crate) fn example(name: &str) -> Command {
     let path = example_path(name);
     assert!(path.exists(), "{} is missing: run cargo build --examples", path.display());
@@ -49,7 +49,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has printed until now, complete once [`Process::ended`] has returned.
+    /// What it has printed so far. It is complete after [`Process::ended`].
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
@@ -62,20 +62,20 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until its output, of either kind, holds this text.
+    /// Waits until stdout or stderr contains this text.
     pub(crate) async fn prints(&self, text: &str, within: Duration) {
         let until = Instant::now() + within;
         while !self.stdout().contains(text) && !self.stderr().contains(text) {
-            assert!(Instant::now() < until, "no {text:?} within {within:?}; {}", self.said());
+            assert!(Instant::now() < until, "no {text:?} within {within:?}; {}", self.output());
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has exited.
     pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
         let until = Instant::now() + within;
         while self.is_running() {
-            assert!(Instant::now() < until, "still running after {within:?}; {}", self.said());
+            assert!(Instant::now() < until, "still running after {within:?}; {}", self.output());
             sleep(Duration::from_millis(10)).await;
         }
         self.stdout.finish();
@@ -83,13 +83,13 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    /// SIGKILL, and gone when this returns.
+    /// Sends SIGKILL and waits until the process is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }
 
-    /// Frozen, as Lambda freezes a sandbox: its connections stay, nothing answers.
+    /// Freezes it, as Lambda freezes a sandbox: its connections stay open, and it does not answer.
     pub(crate) fn pause(&self) {
         signal(self.id(), "STOP");
     }
@@ -98,7 +98,7 @@ impl Process {
         signal(self.id(), "CONT");
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         format!("it printed {:?} and {:?}", self.stdout(), self.stderr())
     }
 }
@@ -109,7 +109,7 @@ impl Drop for Process {
     }
 }
 
-/// By the shell's own `kill`, which every machine has and which needs no `unsafe`.
+/// Uses the shell's `kill`, which every machine has and which needs no `unsafe`.
 fn signal(id: u32, name: &str) {
     let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
     assert!(status.success(), "kill -{name} {id}: {status}");

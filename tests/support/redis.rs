@@ -1,4 +1,4 @@
-//! A Redis that belongs to one test, which may kill it, freeze it or bring it back empty.
+//! A Redis server that belongs to one test. The test may kill, freeze or restart it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,18 +40,18 @@ impl OwnRedis {
         format!("redis://{}", self.address)
     }
 
-    /// SIGKILL: connections are reset, connecting is refused, what it held is gone.
+    /// Sends SIGKILL: connections are reset, new ones are refused, the data is gone.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Kills it if it still runs, and starts it empty on the same port.
+    /// Kills it if it is still running, and starts it without data on the same port.
     pub(crate) async fn restart(&mut self) {
         self.process.kill();
         self.process = serve(self.address, &self.options).await;
     }
 
-    /// SIGSTOP: connections stay up and are even accepted, nothing answers.
+    /// Sends SIGSTOP: connections stay open and new ones are accepted, but nothing answers.
     pub(crate) fn pause(&self) {
         self.process.pause();
     }
@@ -60,7 +60,7 @@ impl OwnRedis {
         self.process.resume();
     }
 
-    /// One command on a connection of its own; the reply as text, see [`command`].
+    /// Sends one command over a connection of its own: see [`command`].
     pub(crate) async fn command(&self, words: &[&str]) -> io::Result<String> {
         command(self.address, words).await
     }
@@ -87,8 +87,8 @@ async fn answers(address: SocketAddr) -> bool {
     matches!(ping, Ok(Ok(pong)) if pong == "+PONG")
 }
 
-/// Sends one command over a plain connection of its own. The reply is its line as it came (`+OK`, `-ERR …`, `:1`), or the
-/// text of a bulk string; an array is not read.
+/// Sends one command over a plain connection of its own. Returns the reply's line (`+OK`, `-ERR …`, `:1`), or the text of a
+/// bulk string. It does not read arrays.
 pub(crate) async fn command(address: SocketAddr, words: &[&str]) -> io::Result<String> {
     let mut connection = BufReader::new(TcpStream::connect(address).await?);
     connection.write_all(encode(words).as_bytes()).await?;
@@ -106,7 +106,7 @@ pub(crate) async fn command(address: SocketAddr, words: &[&str]) -> io::Result<S
     Ok(String::from_utf8_lossy(&bulk).into_owned())
 }
 
-/// A command in Redis' protocol: an array of bulk strings.
+/// A command in the Redis protocol: an array of bulk strings.
 pub(crate) fn encode(words: &[&str]) -> String {
     let bulks = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     format!("*{}\r\n{}", words.len(), bulks.collect::<String>())

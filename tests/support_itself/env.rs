@@ -1,7 +1,7 @@
 use crate::support::env;
 
 #[test]
-fn a_short_run_does_a_tenth_and_a_long_one_everything() {
+fn a_short_run_does_a_tenth_of_a_long_one() {
     let share = if env::long() { 1 } else { 10 };
 
     assert_eq!(env::scaled(2_000), 2_000 / share);
@@ -9,6 +9,6 @@ fn a_short_run_does_a_tenth_and_a_long_one_everything() {
 }
 
 #[test]
-fn the_seed_is_the_same_all_through_a_run() {
+fn the_seed_stays_the_same_during_a_run() {
     assert_eq!(env::seed(), env::seed());
 }

@@ -1,7 +1,8 @@
-//! The stand-ins are trusted because these tests try them first.
+//! Tests of the test support itself.
 
 mod env;
 mod own_redis;
+mod own_servers;
 mod process;
 mod proxy;
 mod runtime_api;

@@ -13,7 +13,7 @@ fn shell(script: &str) -> Process {
 }
 
 #[tokio::test]
-async fn the_output_and_exit_code_of_a_process_are_kept() {
+async fn a_process_keeps_its_output_and_exit_code() {
     let mut process = shell("echo out; echo err >&2; exit 3");
 
     let status = process.ended(SOON).await;
@@ -23,7 +23,7 @@ async fn the_output_and_exit_code_of_a_process_are_kept() {
 }
 
 #[tokio::test]
-async fn a_dropped_process_is_gone() {
+async fn a_dropped_process_is_killed() {
     let mut process = shell("echo ready; exec sleep 60");
     process.prints("ready", SOON).await;
     assert!(process.is_running());
@@ -36,7 +36,7 @@ async fn a_dropped_process_is_gone() {
 }
 
 #[test]
-fn a_missing_example_says_how_to_build_it() {
+fn the_error_for_a_missing_example_says_how_to_build_it() {
     let panic = catch_unwind(|| example("no-such-example")).unwrap_err();
 
     let message = panic.downcast::<String>().unwrap();

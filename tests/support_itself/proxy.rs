@@ -1,10 +1,10 @@
-//! Each mode as a client and the server behind it see it: a line echoed, or not.
+//! What each mode of the proxy does to a client and to the echo server behind it.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,10 +12,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::support::proxy::{FaultProxy, Mode};
+use crate::support::virtual_time::on_virtual_time;
 
 const SHORT: Duration = Duration::from_millis(150);
 
-/// Sends back what it gets, and counts it.
+/// Sends back the bytes that it receives, and counts them.
 struct Echo {
     address: SocketAddr,
     received: Arc<AtomicU64>,
@@ -76,7 +77,7 @@ async fn exchange(client: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Vec<u
 }
 
 #[tokio::test]
-async fn what_passes_is_counted() {
+async fn forwarded_bytes_are_counted() {
     let (_echo, proxy, mut client) = connected().await;
     exchange(&mut client, b"again").await.unwrap();
 
@@ -99,7 +100,7 @@ async fn refuse_refuses_new_connections_and_resets_old_ones() {
 }
 
 #[tokio::test]
-async fn hang_holds_old_and_new_connections_until_it_is_over() {
+async fn hang_holds_old_and_new_connections_until_the_mode_changes() {
     let (echo, proxy, mut old) = connected().await;
 
     proxy.set(Mode::Hang).await;
@@ -116,30 +117,28 @@ async fn hang_holds_old_and_new_connections_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn delay_makes_a_response_late() {
+async fn delay_delays_a_response() {
     let (_echo, proxy, mut client) = connected().await;
     proxy.set(Mode::Delay(SHORT)).await;
 
-    let start = Instant::now();
-    exchange(&mut client, b"slow").await.unwrap();
+    let (_, took) = on_virtual_time(exchange(&mut client, b"slow")).await;
 
-    assert!(start.elapsed() >= SHORT);
+    assert!(took >= SHORT, "{took:?}");
     assert_eq!(proxy.faults(), 1);
 }
 
 #[tokio::test]
-async fn trickle_keeps_to_its_rate() {
+async fn trickle_limits_the_rate_of_a_response() {
     let (_echo, proxy, mut client) = connected().await;
     proxy.set(Mode::Trickle(20)).await;
 
-    let start = Instant::now();
-    exchange(&mut client, b"ten bytes!").await.unwrap();
+    let (_, took) = on_virtual_time(exchange(&mut client, b"ten bytes!")).await;
 
-    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(took >= Duration::from_millis(500), "{took:?}");
 }
 
 #[tokio::test]
-async fn reset_after_lets_just_so_many_bytes_pass() {
+async fn reset_after_lets_only_that_many_bytes_pass() {
     let (_echo, proxy, mut client) = connected().await;
     proxy.set(Mode::ResetAfter(7)).await;
 
@@ -153,7 +152,7 @@ async fn reset_after_lets_just_so_many_bytes_pass() {
 }
 
 #[tokio::test]
-async fn half_close_ends_the_reading_while_writing_still_arrives() {
+async fn half_close_ends_responses_while_requests_still_arrive() {
     let (echo, proxy, mut client) = connected().await;
 
     proxy.set(Mode::HalfClose).await;
@@ -188,7 +187,7 @@ async fn cut_request_lets_nothing_arrive() {
 }
 
 #[tokio::test]
-async fn once_strikes_one_connection_and_lets_the_next_pass() {
+async fn once_affects_one_connection_and_lets_the_next_pass() {
     let (echo, proxy, mut client) = connected().await;
     proxy.once(Mode::CutResponse).await;
 

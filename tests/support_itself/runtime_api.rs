@@ -41,7 +41,7 @@ fn now_ms() -> u128 {
 }
 
 #[tokio::test]
-async fn an_event_goes_out_with_a_true_deadline_and_its_response_comes_back() {
+async fn an_event_carries_its_deadline_and_its_response_comes_back() {
     let api = RuntimeApi::start(LIMIT).await;
     let function = Function::of(&api);
 
@@ -78,7 +78,7 @@ async fn a_late_response_is_refused() {
 }
 
 #[tokio::test]
-async fn errors_of_the_handler_and_of_the_start_reach_the_test() {
+async fn errors_of_the_handler_and_of_the_initialisation_reach_the_test() {
     let api = RuntimeApi::start(LIMIT).await;
     let function = Function::of(&api);
     let error = json!({"errorType": "Bad", "errorMessage": "no order"});
@@ -114,7 +114,7 @@ async fn a_response_over_6_mb_is_refused_as_lambda_refuses_it() {
 }
 
 #[tokio::test]
-async fn a_streamed_response_is_recorded_and_one_that_failed_says_so_in_its_trailers() {
+async fn a_streamed_response_is_recorded_and_its_failure_is_read_from_its_trailers() {
     let api = RuntimeApi::start(LIMIT).await;
     let function = Function::of(&api);
 

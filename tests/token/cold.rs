@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
 use funcify_core::{
-    Deadline, StoreError,
-    register::{PollPolicy, Swap, Version, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    Deadline,
+    register::PollPolicy,
+    token::{TokenKey, TokenPersistenceProvider},
 };
+use funcify_test_support::{FailureMode, HookedTokens};
 use tokio::time::Instant;
 
-use super::fleet::{Fleet, LATENCY, Mode, Store, at_once, credentials};
+use super::fleet::{Fleet, LATENCY, at_once, credentials};
 
 #[tokio::test(start_paused = true)]
 async fn f22_500_cold_processes_need_one_grant() {
@@ -88,14 +88,14 @@ async fn f12_a_caller_without_time_starts_nothing() {
         let error = deadline.scope(getter.token()).await.unwrap_err();
         assert!(matches!(error, TokenError::Deadline(_)), "{left} ms: {error}");
     }
-    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (0, 0));
+    assert_eq!((fleet.operations(), fleet.provider.requests().len()), (0, 0));
     assert_eq!(getter.metrics().store_errors, 0, "it does not count against the store");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let (hurried, next) = (fleet.getter(), fleet.getter());
     let begun = Instant::now();
     let deadline = Deadline::of_invocation(Duration::from_secs(1), Deadline::WORK_MARGIN);
@@ -104,7 +104,7 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
 
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
     assert!(begun.elapsed() <= Duration::from_millis(750), "{:?}", begun.elapsed());
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     let begun = Instant::now();
     next.token().await.unwrap();
     assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
@@ -149,9 +149,9 @@ async fn clients_with_a_key_each_have_a_token_each() {
 async fn a_first_call_spares_the_second_a_wait_and_may_fail() {
     let fleet = Fleet::new();
     let (warm, failing) = (fleet.getter(), fleet.getter());
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     failing.token().await.unwrap_err();
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     tokio::time::sleep(Duration::from_secs(2)).await;
     warm.token().await.unwrap();
     let begun = Instant::now();
@@ -163,8 +163,10 @@ async fn a_first_call_spares_the_second_a_wait_and_may_fail() {
 /// How many writes a cold fleet of 200 costs on a store with this contention back-off.
 async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
     let fleet = Fleet::far_from_its_store();
-    let store: Arc<dyn TokenPersistenceProvider> =
-        Arc::new(Contended { store: Arc::clone(&fleet.store), contention });
+    let mut poll_policy = PollPolicy::default();
+    poll_policy.contention = contention;
+    let store = HookedTokens::over(Arc::clone(&fleet.store)).with_poll_policy(poll_policy);
+    let store: Arc<dyn TokenPersistenceProvider> = Arc::new(store);
     let getter = |_| {
         let credentials = credentials(ClientSecret::from("secret"));
         let builder = TokenGetter::builder(credentials, Arc::clone(&store));
@@ -182,34 +184,4 @@ async fn contenders_back_off_and_read_again_if_the_store_asks_for_it() {
     let without = writes_of_a_cold_fleet(Duration::ZERO).await;
     assert!(with_back_off <= 20, "{with_back_off} writes");
     assert!(without >= 200, "the mutant must be caught: {without} writes");
-}
-
-/// A store that asks its contenders to back off.
-#[derive(Debug)]
-struct Contended {
-    store: Arc<Store>,
-    contention: Duration,
-}
-
-#[async_trait]
-impl TokenPersistenceProvider for Contended {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.store, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        self.store.write(key, expected, id, next).await
-    }
-
-    fn poll_policy(&self) -> PollPolicy {
-        let mut policy = PollPolicy::default();
-        policy.contention = self.contention;
-        policy
-    }
 }

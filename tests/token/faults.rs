@@ -16,9 +16,12 @@ use funcify_core::{
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
+use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Distant, Fleet, LATENCY, Mode, SlowAtFirst, at_once, credentials};
+use super::fleet::{
+    Fleet, LATENCY, at_once, credentials, with_a_late_first_answer, with_late_answers,
+};
 
 #[tokio::test(start_paused = true)]
 async fn f01_a_lost_reply_costs_no_second_grant() {
@@ -122,7 +125,7 @@ async fn a_store_that_is_slow_at_publication_costs_no_second_grant() {
 /// its request, while another one goes on.
 async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
     let fleet = Fleet::new();
-    let store = Arc::new(Distant(Arc::clone(&fleet.store)));
+    let store = Arc::new(with_late_answers(&fleet.store));
     let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), store);
     let builder = builder.grant(fleet.provider.clone()).clock(fleet.clock()).policy(policy);
     let frozen = builder.build().unwrap();
@@ -132,11 +135,11 @@ async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
         assert!(poll_once(freezing.as_mut()).await.is_pending());
     }
     assert!(fleet.stored().await.lease.is_some(), "it has the lease");
-    assert!(fleet.provider.asked().is_empty(), "and has not asked yet");
+    assert!(fleet.provider.requests().is_empty(), "and has not asked yet");
     sleep(Duration::from_secs(600)).await;
     fleet.getter().token().await.unwrap();
     freezing.await.unwrap();
-    fleet.provider.asked().len()
+    fleet.provider.requests().len()
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +203,7 @@ async fn f06_without_a_store_refreshes_are_spread_over_the_window() {
         }
     })
     .await;
-    let mut asked = fleet.provider.asked();
+    let mut asked = fleet.provider.requests();
     asked.sort();
     assert!((151..=158).contains(&asked.len()), "{} requests", asked.len());
     let busiest = asked.iter().map(|from| {
@@ -233,7 +236,7 @@ async fn a_stored_token_that_expires_sooner_does_not_replace_the_one_in_memory()
     let getter = fleet.getter();
     assert_eq!(getter.token().await.unwrap().expose(), "token-2", "its own");
     fleet.wire.heal();
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     // Nearly every call tries to refresh now, and reads the other token, which expires in ten seconds.
     sleep(Duration::from_secs(3_560)).await;
     for _ in 0..20 {
@@ -245,7 +248,7 @@ async fn a_stored_token_that_expires_sooner_does_not_replace_the_one_in_memory()
 
 /// A process that learns of its lease of four seconds with this delay. Its wall clock stands still.
 fn slow_to_its_lease(fleet: &Fleet, by: Duration) -> TokenGetter {
-    let store = SlowAtFirst::new(&fleet.store, by);
+    let store = with_a_late_first_answer(&fleet.store, by);
     let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), Arc::new(store));
     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
     builder.grant(fleet.provider.clone()).clock(Arc::new(clock)).build().unwrap()
@@ -257,12 +260,12 @@ async fn a_request_ends_with_its_lease_and_does_not_start_at_the_end_of_it() {
     let begun = Instant::now();
     let late = slow_to_its_lease(&fleet, Duration::from_millis(3_850));
     assert_eq!(late.token().await.unwrap().source(), TokenSource::Minted);
-    let asked = fleet.provider.asked();
+    let asked = fleet.provider.requests();
     assert_eq!(asked.len(), 1);
     assert!(asked[0] >= begun + Duration::from_secs(4), "under another lease: {asked:?}");
 
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let begun = Instant::now();
     slow_to_its_lease(&fleet, Duration::from_secs(2)).token().await.unwrap_err();
     let waited = begun.elapsed().as_millis();
@@ -303,7 +306,7 @@ async fn f09_a_frozen_lease_holder_overwrites_nothing() {
     let fleet = Fleet::new();
     let (frozen, other) = (fleet.getter(), fleet.getter());
     let mut freezing = Box::pin(frozen.token());
-    while fleet.provider.asked().is_empty() {
+    while fleet.provider.requests().is_empty() {
         assert!(poll_once(freezing.as_mut()).await.is_pending());
     }
     let begun = Instant::now();

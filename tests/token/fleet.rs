@@ -4,26 +4,24 @@ use std::{
     error::Error,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use funcify::token::{
-    AccessToken, ClientCredentials, ClientSecret, Endpoint, Grant, GrantError, Granted,
-    SecretSource, TokenGetter, TokenGetterBuilder, TokenKey, TokenPersistenceProvider, TokenRecord,
+    ClientCredentials, ClientSecret, Endpoint, SecretSource, TokenGetter, TokenGetterBuilder,
+    TokenKey, TokenPersistenceProvider, TokenRecord,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    StoreError, Timestamp,
     conformance::{Fault, Faulty},
-    engine::{Chance, Clock},
-    register::{PollPolicy, RetryingRegister, Swap, Version, Versioned, WriteId},
+    engine::{Chance, Clock, VirtualClock},
+    register::RetryingRegister,
 };
-use tokio::time::{Instant, sleep};
-
-const MORNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+use funcify_test_support::{FakeGrant, HookedTokens};
+use tokio::time::sleep;
 
 /// How long the provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(270);
@@ -32,91 +30,6 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(270);
 pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
 pub(crate) type Store = RetryingRegister;
-
-/// A wall clock that follows the runtime's clock, with an offset.
-#[derive(Debug)]
-pub(crate) struct WallClock {
-    started: Instant,
-    offset: Duration,
-}
-
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        MORNING + self.started.elapsed() + self.offset
-    }
-}
-
-/// How the provider behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Mode {
-    #[default]
-    Grants,
-    Unavailable,
-    RetryAfter(u64),
-    Hangs,
-}
-
-/// An identity provider without a network: it counts, takes its time, and can fail.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Provider {
-    asked: Arc<Mutex<Vec<Instant>>>,
-    granted: Arc<AtomicU64>,
-    mode: Arc<Mutex<Mode>>,
-    secret: Arc<Mutex<Option<String>>>,
-}
-
-impl Provider {
-    pub(crate) fn grants(&self) -> u64 {
-        self.granted.load(Ordering::SeqCst)
-    }
-
-    /// When it was asked, whatever the response was.
-    pub(crate) fn asked(&self) -> Vec<Instant> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    pub(crate) fn set_mode(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
-    }
-
-    /// From now on, only this secret is right.
-    pub(crate) fn takes_only(&self, secret: &str) {
-        *self.secret.lock().unwrap() = Some(secret.to_owned());
-    }
-}
-
-#[async_trait]
-impl Grant for Provider {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        secret: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        self.asked.lock().unwrap().push(Instant::now());
-        let mode = *self.mode.lock().unwrap();
-        if mode == Mode::Hangs {
-            std::future::pending::<()>().await;
-        }
-        sleep(LATENCY).await;
-        let unavailable = |seconds: Option<u64>| {
-            let retry_after = seconds.map(Duration::from_secs);
-            Err(GrantError::Unavailable { status: 503, retry_after })
-        };
-        match mode {
-            Mode::Unavailable => return unavailable(None),
-            Mode::RetryAfter(seconds) => return unavailable(Some(seconds)),
-            Mode::Grants | Mode::Hangs => {}
-        }
-        let wanted = self.secret.lock().unwrap().clone();
-        if wanted.is_some_and(|wanted| secret.is_none_or(|secret| secret.expose() != wanted)) {
-            return Err(GrantError::Refused { status: 401, code: "invalid_client".to_owned() });
-        }
-        let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut granted = Granted::from(AccessToken::new(format!("token-{number}")));
-        granted.expires_in = Some(Duration::from_secs(3_600));
-        Ok(granted)
-    }
-}
 
 /// A secret store in which the secret may be rotated.
 #[derive(Clone, Debug)]
@@ -152,8 +65,8 @@ pub(crate) struct Fleet {
     /// The connection to the store, for its faults.
     pub(crate) wire: Faulty<MemoryBackend>,
     pub(crate) store: Arc<Store>,
-    pub(crate) provider: Provider,
-    started: Instant,
+    pub(crate) provider: FakeGrant,
+    clock: Arc<VirtualClock>,
     seeds: AtomicU64,
 }
 
@@ -163,8 +76,8 @@ impl Fleet {
         Self {
             store: Arc::new(RetryingRegister::new(wire.clone())),
             wire,
-            provider: Provider::default(),
-            started: Instant::now(),
+            provider: FakeGrant::new().with_latency(LATENCY),
+            clock: VirtualClock::new(),
             seeds: AtomicU64::new(crate::support::env::seed()),
         }
     }
@@ -211,7 +124,7 @@ impl Fleet {
     }
 
     fn clock_ahead(&self, offset: Duration) -> Arc<dyn Clock> {
-        Arc::new(WallClock { started: self.started, offset })
+        self.clock.off_by(i64::try_from(offset.as_millis()).unwrap())
     }
 
     /// What the store holds.
@@ -226,67 +139,25 @@ impl Fleet {
 }
 
 /// A store whose replies to writes are delayed. The write is applied before the delay.
-#[derive(Debug)]
-pub(crate) struct Distant(pub(crate) Arc<Store>);
-
-#[async_trait]
-impl TokenPersistenceProvider for Distant {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.0, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        let swap = self.0.write(key, expected, id, next).await;
+pub(crate) fn with_late_answers(store: &Arc<Store>) -> HookedTokens {
+    HookedTokens::over(Arc::clone(store)).on_write(|write| async move {
+        let swap = write.send().await;
         sleep(TRAVEL).await;
         swap
-    }
-
-    fn poll_policy(&self) -> PollPolicy {
-        TokenPersistenceProvider::poll_policy(&*self.0)
-    }
+    })
 }
 
 /// A store whose reply to the first write is delayed. The write is applied before the delay.
-#[derive(Debug)]
-pub(crate) struct SlowAtFirst {
-    store: Arc<Store>,
-    by: Mutex<Duration>,
-}
-
-impl SlowAtFirst {
-    pub(crate) fn new(store: &Arc<Store>, by: Duration) -> Self {
-        Self { store: Arc::clone(store), by: Mutex::new(by) }
-    }
-}
-
-#[async_trait]
-impl TokenPersistenceProvider for SlowAtFirst {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        TokenPersistenceProvider::read(&*self.store, key).await
-    }
-
-    async fn write(
-        &self,
-        key: &TokenKey,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &TokenRecord,
-    ) -> Result<Swap<TokenRecord>, StoreError> {
-        let swap = self.store.write(key, expected, id, next).await;
-        let by = std::mem::take(&mut *self.by.lock().unwrap());
-        sleep(by).await;
-        swap
-    }
-
-    fn poll_policy(&self) -> PollPolicy {
-        TokenPersistenceProvider::poll_policy(&*self.store)
-    }
+pub(crate) fn with_a_late_first_answer(store: &Arc<Store>, by: Duration) -> HookedTokens {
+    let is_first = AtomicBool::new(true);
+    HookedTokens::over(Arc::clone(store)).on_write(move |write| {
+        let by = if is_first.swap(false, Ordering::SeqCst) { by } else { Duration::ZERO };
+        async move {
+            let swap = write.send().await;
+            sleep(by).await;
+            swap
+        }
+    })
 }
 
 pub(crate) fn credentials(secret: impl SecretSource) -> ClientCredentials {

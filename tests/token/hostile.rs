@@ -21,16 +21,19 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::{
     error_chain,
     token::{
-        AccessToken, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant,
-        GrantError, Granted, Signer, TokenError, TokenGetter, TokenPolicy,
+        ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
+        TokenError, TokenGetter, TokenPolicy,
     },
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
+use funcify_test_support::FakeGrant;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::support::http::{listen, serve, serve_on};
+use crate::support::{
+    http::{listen, serve, serve_on},
+    virtual_time::on_virtual_time,
+};
 
 const SECRET: &str = "canary s3cr3t:+%";
 
@@ -151,9 +154,9 @@ async fn f23_a_request_to_a_slow_provider_ends_at_the_timeout() {
             .route("/token", post(|| async { tokio::time::sleep(Duration::from_secs(30)).await })),
     )
     .await;
-    let begun = Instant::now();
-    assert!(matches!(*refusal(&base).await, GrantError::TimedOut));
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    let (refusal, took) = on_virtual_time(refusal(&base)).await;
+    assert!(matches!(*refusal, GrantError::TimedOut));
+    assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
 #[tokio::test]
@@ -166,9 +169,9 @@ async fn f07_a_request_with_a_trickling_response_ends_at_the_timeout() {
         axum::body::Body::from_stream(bytes).into_response()
     };
     let base = answering(trickle).await;
-    let begun = Instant::now();
-    assert!(matches!(*refusal(&base).await, GrantError::TimedOut));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let (refusal, took) = on_virtual_time(refusal(&base)).await;
+    assert!(matches!(*refusal, GrantError::TimedOut));
+    assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
 #[tokio::test]
@@ -308,32 +311,15 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     assert!(!error.to_string().contains("canary"));
 }
 
-/// A provider that grants a token which cannot be sent, and counts how often it is asked.
-#[derive(Clone, Debug, Default)]
-struct Unsendable(Arc<AtomicU64>);
-
-#[async_trait]
-impl Grant for Unsendable {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        Ok(Granted::from(AccessToken::new("a\nb")))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_granted_token_that_does_not_fit_into_a_header_is_an_error_and_not_asked_for_again() {
     let secret = ClientSecret::from(SECRET);
     let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
-    let (provider, store) =
-        (Unsendable::default(), Arc::new(RetryingRegister::new(MemoryBackend::default())));
+    let provider = FakeGrant::new().with_latency(Duration::from_millis(10)).with_token("a\nb");
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let builder = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store);
     let error = builder.grant(provider.clone()).build().unwrap().token().await.unwrap_err();
     let TokenError::Grant(error) = &error else { panic!("{error}") };
     assert!(matches!(**error, GrantError::Reply(_)), "{error}");
-    assert_eq!(provider.0.load(Ordering::SeqCst), 1);
+    assert_eq!(provider.requests().len(), 1);
 }

@@ -1,82 +1,46 @@
 //! Deliberately broken stores: the promises of the other tests must fail on them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use funcify::token::{ClientSecret, TokenGetter};
+use funcify::token::{ClientSecret, TokenGetter, TokenPersistenceProvider};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    StoreError,
     conformance::{Fault, Faulty},
-    register::{
-        Body, PollPolicy, RecordKey, Register, RetryingRegister, Swap, Version, Versioned, WriteId,
-    },
+    register::RetryingRegister,
 };
-
+use funcify_test_support::HookedTokens;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, TRAVEL, at_once, credentials};
 
-/// Writes whatever is there.
-#[derive(Debug, Default)]
-struct Blind(MemoryBackend);
-
-/// Reads nothing, ever.
-#[derive(Debug, Default)]
-struct Forgetful(MemoryBackend);
-
-#[async_trait]
-impl Register for Blind {
-    async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        sleep(TRAVEL).await;
-        self.0.read(key).await
-    }
-
-    async fn swap(
-        &self,
-        key: &RecordKey,
-        _: Option<Version>,
-        id: WriteId,
-        body: &Body,
-        keep_for: Duration,
-    ) -> Result<Swap<Body>, StoreError> {
-        sleep(TRAVEL).await;
-        let current = self.0.read(key).await?.map(|current| current.version);
-        self.0.swap(key, current, id, body, keep_for).await
-    }
-
-    fn poll_policy(&self) -> PollPolicy {
-        self.0.poll_policy()
-    }
+/// A correct store that takes its time, so that all processes read before one writes.
+fn slow() -> RetryingRegister {
+    let wire = Faulty::new(Arc::new(MemoryBackend::default()));
+    wire.always(Fault::Delay(TRAVEL));
+    RetryingRegister::new(wire)
 }
 
-#[async_trait]
-impl Register for Forgetful {
-    async fn read(&self, _: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        sleep(TRAVEL).await;
-        Ok(None)
-    }
-
-    async fn swap(
-        &self,
-        key: &RecordKey,
-        _: Option<Version>,
-        id: WriteId,
-        body: &Body,
-        keep_for: Duration,
-    ) -> Result<Swap<Body>, StoreError> {
-        sleep(TRAVEL).await;
-        let current = self.0.read(key).await?.map(|current| current.version);
-        self.0.swap(key, current, id, body, keep_for).await
-    }
-
-    fn poll_policy(&self) -> PollPolicy {
-        self.0.poll_policy()
-    }
+/// The mutant: a store that takes its time too, and ignores the expected version.
+fn overwrites() -> HookedTokens {
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+    HookedTokens::over(Arc::clone(&store))
+        .on_read(|read| async move {
+            sleep(TRAVEL).await;
+            read.send().await
+        })
+        .on_write(move |mut write| {
+            let store = Arc::clone(&store);
+            async move {
+                sleep(TRAVEL).await;
+                let current = TokenPersistenceProvider::read(&*store, &write.key).await?;
+                write.expected = current.map(|current| current.version);
+                write.send().await
+            }
+        })
 }
 
-async fn grants_of_a_cold_fleet(register: impl Register) -> u64 {
-    let store = Arc::new(RetryingRegister::new(register));
+async fn grants_of_a_cold_fleet(store: impl TokenPersistenceProvider) -> u64 {
+    let store: Arc<dyn TokenPersistenceProvider> = Arc::new(store);
     let fleet = Fleet::new();
     let getter = |_| {
         let credentials = credentials(ClientSecret::from("secret"));
@@ -90,9 +54,11 @@ async fn grants_of_a_cold_fleet(register: impl Register) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn without_compare_and_set_there_is_more_than_one_grant() {
-    let honest = Faulty::new(Arc::new(MemoryBackend::default()));
-    honest.always(Fault::Delay(TRAVEL));
-    assert_eq!(grants_of_a_cold_fleet(honest).await, 1);
-    assert!(grants_of_a_cold_fleet(Blind::default()).await > 1);
-    assert_eq!(grants_of_a_cold_fleet(Forgetful::default()).await, 50);
+    assert_eq!(grants_of_a_cold_fleet(slow()).await, 1);
+    assert!(grants_of_a_cold_fleet(overwrites()).await > 1);
+    let forgets = overwrites().on_read(|_| async {
+        sleep(TRAVEL).await;
+        Ok(None)
+    });
+    assert_eq!(grants_of_a_cold_fleet(forgets).await, 50);
 }

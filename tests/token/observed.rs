@@ -1,55 +1,13 @@
 //! What you can observe of a getter: metrics and events, with a fingerprint and never a token.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use funcify::token::{ClientSecret, TokenGetter, TokenSource};
 use funcify_core::conformance::Fault;
+use funcify_test_support::{FailureMode, LogCapture};
 use tokio::time::sleep;
-use tracing::subscriber::{DefaultGuard, set_default};
 
-use super::fleet::{Fleet, Mode, credentials};
-
-/// The log of a thread, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Captures everything that this thread logs from now on.
-    fn capture() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn has(&self, level: &str, parts: &[&str]) -> bool {
-        let log = self.text();
-        log.lines().any(|line| line.contains(level) && parts.iter().all(|part| line.contains(part)))
-    }
-}
+use super::fleet::{Fleet, credentials};
 
 fn with_secret(fleet: &Fleet, secret: &str) -> TokenGetter {
     fleet.builder(credentials(ClientSecret::from(secret)), Duration::ZERO).build().unwrap()
@@ -57,37 +15,37 @@ fn with_secret(fleet: &Fleet, secret: &str) -> TokenGetter {
 
 #[tokio::test(start_paused = true)]
 async fn each_step_of_a_token_is_logged_and_counted_and_the_token_is_never_shown() {
-    let (log, _capturing) = Log::capture();
+    let (log, _capturing) = LogCapture::start();
     let fleet = Fleet::new();
     let (one, another) =
         (with_secret(&fleet, "canary-secret"), with_secret(&fleet, "canary-secret"));
 
     let token = one.token().await.unwrap();
     let fingerprint = token.fingerprint();
-    assert!(log.has("DEBUG", &["lease taken", "BEARER_TOKEN"]));
+    assert!(log.has_line(&["DEBUG", "lease taken", "BEARER_TOKEN"]));
     assert!(
-        log.has("INFO", &["token minted", &fingerprint, "seconds_left=3599"]),
+        log.has_line(&["INFO", "token minted", &fingerprint, "seconds_left=3599"]),
         "{}",
         log.text()
     );
     another.token().await.unwrap();
-    assert!(log.has("DEBUG", &["token accepted", &fingerprint, "seconds_left=3599"]));
+    assert!(log.has_line(&["DEBUG", "token accepted", &fingerprint, "seconds_left=3599"]));
     assert_eq!((one.metrics().grants, one.metrics().leases_won), (1, 1));
     assert_eq!((another.metrics().accepted, another.metrics().grants), (1, 0));
 
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     sleep(Duration::from_secs(3_597)).await;
     while one.token().await.unwrap().source() != TokenSource::Overdue {}
-    assert!(log.has("WARN", &["no token was granted"]), "{}", log.text());
-    assert!(log.has("WARN", &["could not be refreshed"]));
+    assert!(log.has_line(&["WARN", "no token was granted"]), "{}", log.text());
+    assert!(log.has_line(&["WARN", "could not be refreshed"]));
     let metrics = one.metrics();
     assert!(metrics.overdue_served > 0 && metrics.failures == 1, "{metrics:?}");
 
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     fleet.wire.always(Fault::Deny);
     sleep(Duration::from_secs(10)).await;
     one.token().await.unwrap();
-    assert!(log.has("WARN", &["the token store failed"]));
+    assert!(log.has_line(&["WARN", "the token store failed"]));
     let metrics = one.metrics();
     assert!(metrics.store_errors > 0 && metrics.without_store == 1, "{metrics:?}");
 
@@ -102,23 +60,23 @@ async fn each_step_of_a_token_is_logged_and_counted_and_the_token_is_never_shown
 
 #[tokio::test(start_paused = true)]
 async fn lost_and_expired_leases_are_logged_and_counted() {
-    let (log, _capturing) = Log::capture();
+    let (log, _capturing) = LogCapture::start();
     let fleet = Fleet::far_from_its_store();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let holder = fleet.getter();
     let hanging = tokio::spawn(async move { holder.token().await });
     sleep(Duration::from_secs(1)).await;
     hanging.abort();
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     let next = fleet.getter();
     next.token().await.unwrap();
-    assert!(log.has("DEBUG", &["lease taken", "expired=true"]), "{}", log.text());
+    assert!(log.has_line(&["DEBUG", "lease taken", "expired=true"]), "{}", log.text());
     assert_eq!(next.metrics().leases_expired, 1);
 
     sleep(Duration::from_secs(4_000)).await;
     let (one, other) = (fleet.getter(), fleet.getter());
     let (first, second) = tokio::join!(one.token(), other.token());
     assert_eq!(first.unwrap().expose(), second.unwrap().expose());
-    assert!(log.has("DEBUG", &["lease lost"]), "{}", log.text());
+    assert!(log.has_line(&["DEBUG", "lease lost"]), "{}", log.text());
     assert_eq!(one.metrics().leases_lost + other.metrics().leases_lost, 1);
 }

@@ -11,16 +11,17 @@ use funcify_core::{
     register::{Body, RecordKey, Register, WriteId},
     token::TokenKey,
 };
+use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Fleet, Mode, SlowAtFirst, Vault, at_once, credentials};
+use super::fleet::{Fleet, Vault, at_once, credentials, with_a_late_first_answer};
 
 #[tokio::test(start_paused = true)]
 async fn a_valid_token_is_served_until_it_expires_while_the_provider_is_down() {
     let fleet = Fleet::new();
     let getter = fleet.getter();
     getter.token().await.unwrap();
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     sleep(Duration::from_secs(3_598)).await;
     // Even now, one draw in a hundred does not try.
     let overdue = async || loop {
@@ -39,12 +40,12 @@ async fn a_valid_token_is_served_until_it_expires_while_the_provider_is_down() {
 async fn a_fleet_backs_off_together_and_comes_back_soon() {
     let fleet = Fleet::far_from_its_store();
     let getters = fleet.getters(100);
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let begun = Instant::now();
     let provider = fleet.provider.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(30)).await;
-        provider.set_mode(Mode::Grants);
+        provider.recover();
     });
     let served = at_once(&getters, move |getter| async move {
         while getter.token().await.is_err() {
@@ -53,7 +54,7 @@ async fn a_fleet_backs_off_together_and_comes_back_soon() {
         begun.elapsed()
     })
     .await;
-    assert!(fleet.provider.asked().len() <= 12, "{} requests", fleet.provider.asked().len());
+    assert!(fleet.provider.requests().len() <= 12, "{} requests", fleet.provider.requests().len());
     let last = served.into_iter().max().unwrap();
     assert!(last < Duration::from_secs(36), "{last:?}");
     assert_eq!(fleet.provider.grants(), 1);
@@ -62,7 +63,7 @@ async fn a_fleet_backs_off_together_and_comes_back_soon() {
 #[tokio::test(start_paused = true)]
 async fn f23_retry_after_binds_the_whole_fleet() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::RetryAfter(20));
+    fleet.provider.fail(FailureMode::RetryAfter(20));
     let (one, other) = (fleet.getter(), fleet.getter());
     let error = one.token().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
@@ -71,8 +72,8 @@ async fn f23_retry_after_binds_the_whole_fleet() {
     assert!(error.retry_after() > Some(Duration::from_secs(19)));
     sleep(Duration::from_secs(19)).await;
     one.token().await.unwrap_err();
-    assert_eq!(fleet.provider.asked().len(), 1);
-    fleet.provider.set_mode(Mode::Grants);
+    assert_eq!(fleet.provider.requests().len(), 1);
+    fleet.provider.recover();
     sleep(Duration::from_secs(2)).await;
     other.token().await.unwrap();
 }
@@ -80,7 +81,7 @@ async fn f23_retry_after_binds_the_whole_fleet() {
 #[tokio::test(start_paused = true)]
 async fn a_request_to_a_provider_that_hangs_ends_at_the_timeout() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let begun = Instant::now();
     let error = fleet.getter().token().await.unwrap_err();
     let TokenError::Grant(cause) = error else { panic!("{error}") };
@@ -91,7 +92,7 @@ async fn a_request_to_a_provider_that_hangs_ends_at_the_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_function_with_an_old_secret_does_not_stop_the_others() {
     let fleet = Fleet::new();
-    fleet.provider.takes_only("new");
+    fleet.provider.accept_only("new");
     let (old, also_old) = (fleet.getter_with("old"), fleet.getter_with("old"));
     let new = fleet.getter_with("new");
 
@@ -99,7 +100,7 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
     assert!(matches!(error, TokenError::Grant(_)), "{error}");
     let error = also_old.token().await.unwrap_err();
     assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
-    assert_eq!(fleet.provider.asked().len(), 1, "the same secret is not tried twice");
+    assert_eq!(fleet.provider.requests().len(), 1, "the same secret is not tried twice");
 
     assert_eq!(new.token().await.unwrap().source(), TokenSource::Minted);
     sleep(Duration::from_secs(1)).await;
@@ -112,7 +113,7 @@ async fn a_function_with_an_old_secret_does_not_stop_the_others() {
 async fn a_refused_secret_is_not_tried_for_a_minute_whatever_happens_to_the_record() {
     for is_down in [false, true] {
         let fleet = Fleet::new();
-        fleet.provider.takes_only("new");
+        fleet.provider.accept_only("new");
         if is_down {
             fleet.wire.always(Fault::Refuse);
         }
@@ -129,17 +130,17 @@ async fn a_refused_secret_is_not_tried_for_a_minute_whatever_happens_to_the_reco
             sleep(Duration::from_secs(2)).await;
             old.token().await.unwrap_err();
         }
-        assert_eq!(fleet.provider.asked().len(), 1, "store down: {is_down}");
+        assert_eq!(fleet.provider.requests().len(), 1, "store down: {is_down}");
         sleep_until(begun + Duration::from_secs(62)).await;
         old.token().await.unwrap_err();
-        assert_eq!(fleet.provider.asked().len(), 2, "store down: {is_down}");
+        assert_eq!(fleet.provider.requests().len(), 2, "store down: {is_down}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_remembered_failure_needs_no_store() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::RetryAfter(5));
+    fleet.provider.fail(FailureMode::RetryAfter(5));
     let (getter, other) = (fleet.getter(), fleet.getter());
     getter.token().await.unwrap_err();
     other.token().await.unwrap_err();
@@ -149,13 +150,13 @@ async fn a_remembered_failure_needs_no_store() {
         getter.token().await.unwrap_err();
         other.token().await.unwrap_err();
     }
-    assert_eq!((fleet.operations(), fleet.provider.asked().len()), (operations, 1));
+    assert_eq!((fleet.operations(), fleet.provider.requests().len()), (operations, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let policy = TokenPolicy::default().with_lease(Duration::from_secs(60));
     let slow = || {
         let builder = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
@@ -175,17 +176,17 @@ async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_secret_is_read_again_once() {
     let fleet = Fleet::new();
-    fleet.provider.takes_only("first");
+    fleet.provider.accept_only("first");
     let vault = Vault::with("first");
     let getter = fleet.builder(credentials(vault.clone()), Duration::ZERO).build().unwrap();
     getter.token().await.unwrap();
-    fleet.provider.takes_only("second");
+    fleet.provider.accept_only("second");
     vault.rotate("second");
     sleep(Duration::from_secs(3_600)).await;
     assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted);
     assert_eq!(vault.reads(), 2);
 
-    fleet.provider.takes_only("third");
+    fleet.provider.accept_only("third");
     sleep(Duration::from_secs(3_600)).await;
     getter.token().await.unwrap_err();
     getter.token().await.unwrap_err();
@@ -200,17 +201,17 @@ async fn failures_of_the_provider_open_its_circuit_and_a_wrong_secret_does_not()
     let vault = Vault::with("wrong");
     let wrong = fleet.builder(credentials(vault), Duration::ZERO).circuit(circuit.clone());
     let wrong = wrong.build().unwrap();
-    fleet.provider.takes_only("right");
+    fleet.provider.accept_only("right");
     for _ in 0..10 {
         wrong.token().await.unwrap_err();
         sleep(Duration::from_secs(61)).await;
     }
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
 
-    fleet.provider.set_mode(Mode::Unavailable);
+    fleet.provider.fail(FailureMode::Unavailable);
     let getter = fleet.builder(credentials(Vault::with("right")), Duration::ZERO);
     let getter = getter.circuit(circuit).build().unwrap();
-    let asked = fleet.provider.asked().len();
+    let asked = fleet.provider.requests().len();
     let error = loop {
         match getter.token().await.unwrap_err() {
             error @ TokenError::Open(_) => break error,
@@ -219,7 +220,7 @@ async fn failures_of_the_provider_open_its_circuit_and_a_wrong_secret_does_not()
     };
     assert!(error.retry_after().is_some());
     assert_eq!(
-        fleet.provider.asked().len() - asked,
+        fleet.provider.requests().len() - asked,
         3,
         "three, as the policy for token endpoints says"
     );
@@ -230,7 +231,7 @@ async fn failures_of_the_provider_open_its_circuit_and_a_wrong_secret_does_not()
 #[tokio::test(start_paused = true)]
 async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seconds() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let circuit = CircuitBreaker::new(
         "provider",
         CircuitPolicy::for_token_endpoint(),
@@ -249,7 +250,7 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
         sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(circuit.record().await.state, CircuitState::Open);
-    assert_eq!(fleet.provider.asked().len(), 3);
+    assert_eq!(fleet.provider.requests().len(), 3);
 }
 
 /// Opens at one failure, for five minutes.
@@ -262,7 +263,7 @@ fn one_in_five_minutes() -> CircuitPolicy {
 #[tokio::test(start_paused = true)]
 async fn a_request_cut_short_by_the_deadline_does_not_count_against_the_circuit() {
     let fleet = Fleet::new();
-    fleet.provider.set_mode(Mode::Hangs);
+    fleet.provider.fail(FailureMode::Hangs);
     let policy = one_in_five_minutes();
     let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _).unwrap();
     let getter = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
@@ -275,7 +276,7 @@ async fn a_request_cut_short_by_the_deadline_does_not_count_against_the_circuit(
     let error = deadline.scope(late()).await;
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
-    fleet.provider.set_mode(Mode::Grants);
+    fleet.provider.recover();
     getter.token().await.unwrap();
 }
 
@@ -284,11 +285,11 @@ async fn a_request_cut_short_by_a_late_lease_does_not_count_against_the_circuit(
     // A caller without a deadline gives up after ten seconds. A request may take three.
     for (late, state) in [(9_200, CircuitState::Closed), (8_000, CircuitState::Open)] {
         let fleet = Fleet::new();
-        fleet.provider.set_mode(Mode::Hangs);
+        fleet.provider.fail(FailureMode::Hangs);
         let policy = one_in_five_minutes();
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
-        let store = SlowAtFirst::new(&fleet.store, Duration::from_millis(late));
+        let store = with_a_late_first_answer(&fleet.store, Duration::from_millis(late));
         let getter = TokenGetter::builder(credentials(Vault::with("secret")), Arc::new(store))
             .grant(fleet.provider.clone())
             .clock(fleet.clock())

@@ -2,13 +2,10 @@
 
 use std::{task::Poll, time::Duration};
 
-use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::Deadline;
-use funcify::token::{
-    AccessToken, ClientCredentials, ClientSecret, Grant, GrantError, Granted, TokenError,
-    TokenSource,
-};
+use funcify::token::{ClientSecret, GrantError, TokenError, TokenSource};
+use funcify_test_support::FakeGrant;
 use tokio::time::sleep;
 
 use super::fleet::{Fleet, at_once, credentials};
@@ -64,27 +61,13 @@ async fn no_caller_with_a_valid_token_waits_for_the_refresh() {
     assert_eq!(renewing.await.expose(), "token-2");
 }
 
-/// A provider that states no lifetime.
-#[derive(Debug)]
-struct Silent(String);
-
-#[async_trait]
-impl Grant for Silent {
-    async fn grant(
-        &self,
-        _: &ClientCredentials,
-        _: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        Ok(Granted::from(AccessToken::new(&*self.0)))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn without_a_stated_lifetime_the_tokens_own_expiry_counts_and_then_the_default() {
     let minted = async |token: String| {
         let fleet = Fleet::new();
         let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
-        let builder = builder.grant(Silent(token)).default_lifetime(Duration::from_secs(600));
+        let grant = FakeGrant::new().with_token(token).with_lifetime(None);
+        let builder = builder.grant(grant).default_lifetime(Duration::from_secs(600));
         let token = builder.build().unwrap().token().await;
         token.map(|token| token.expires_at().since(fleet.clock().now()).as_secs())
     };
@@ -115,7 +98,7 @@ async fn a_caller_with_little_time_left_does_not_refresh_a_due_token() {
         }
     };
     Deadline::within(Duration::from_secs(10)).scope(hurried()).await;
-    assert_eq!(fleet.provider.asked().len(), 1);
+    assert_eq!(fleet.provider.requests().len(), 1);
     let renewed = async { while getter.token().await.unwrap().expose() == "token-1" {} };
     Deadline::within(Duration::from_secs(10)).scope(renewed).await;
 }

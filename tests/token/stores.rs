@@ -3,17 +3,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use funcify::{
     Deadline, Stores,
-    token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted, TokenGetter, TokenKey},
+    token::{ClientSecret, TokenGetter, TokenKey},
 };
+use funcify_test_support::FakeGrant;
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::{Instant, sleep},
 };
 
-use super::fleet::{Provider, at_once, credentials};
+use super::fleet::{LATENCY, at_once, credentials};
 use crate::{
     sharing::fleet as shared,
     support::{attempt::unique, env, redis::OwnRedis},
@@ -28,33 +28,17 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two calls of one function of a steady fleet.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The provider of the other tests, with tokens that soon end.
-#[derive(Debug)]
-struct ShortLived(Provider);
-
-#[async_trait]
-impl Grant for ShortLived {
-    async fn grant(
-        &self,
-        credentials: &ClientCredentials,
-        secret: Option<&ClientSecret>,
-    ) -> Result<Granted, GrantError> {
-        let mut granted = self.0.grant(credentials, secret).await?;
-        granted.expires_in = Some(LIFETIME);
-        Ok(granted)
-    }
-}
-
 /// A fleet in one process, whose members share a client by tens.
 struct Fleet {
     url: String,
-    provider: Provider,
+    provider: FakeGrant,
     getters: Vec<TokenGetter>,
 }
 
 impl Fleet {
     async fn of(url: &str, size: usize) -> Self {
-        let (provider, mut getters) = (Provider::default(), Vec::new());
+        let provider = FakeGrant::new().with_latency(LATENCY).with_lifetime(Some(LIFETIME));
+        let mut getters = Vec::new();
         let key = TokenKey::new(unique("stores")).unwrap();
         for _ in 0..size / 10 {
             let stores = Stores::from_url(url).await.unwrap();
@@ -63,7 +47,7 @@ impl Fleet {
             for _ in 0..10 {
                 let credentials = credentials(ClientSecret::from("secret"));
                 let builder = TokenGetter::builder(credentials, Arc::clone(&stores.tokens));
-                let builder = builder.key(key.clone()).grant(ShortLived(provider.clone()));
+                let builder = builder.key(key.clone()).grant(provider.clone());
                 getters.push(builder.build().unwrap());
             }
         }

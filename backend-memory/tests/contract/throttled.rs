@@ -11,18 +11,17 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    StoreError, StoreErrorKind, Timestamp,
+    StoreErrorKind,
     circuit::{
-        CallOutcome, CircuitBreaker, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider, CountRule,
+        CallOutcome, CircuitBreaker, CircuitEvent, CircuitPolicy, CircuitStateProvider, CountRule,
     },
     conformance::{Fault, Faulty},
-    engine::{Chance, Clock, OPERATION},
-    register::{RetryingRegister, Swap, Version, Versioned, WriteId},
+    engine::{Chance, Clock, OPERATION, VirtualClock},
+    register::RetryingRegister,
 };
+use funcify_test_support::HookedCircuits;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -34,11 +33,11 @@ const BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Each instance has a call to protect this often.
 const CALLS_APART: Duration = Duration::from_millis(100);
 
-/// What happens after a throttled operation.
+/// How often a throttled operation is retried.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    /// Ours: nothing.
-    RetryingRegister,
+enum Retries {
+    /// Ours: not at all.
+    Never,
     /// The mutant: it is retried with full jitter, for as long as an operation may take.
     UntilTheDeadline,
     /// The mutant: it is retried once, after up to 400 ms.
@@ -47,17 +46,17 @@ enum Way {
 
 #[tokio::test(start_paused = true)]
 async fn f05_a_throttled_fleet_sends_no_extra_calls_and_is_back_within_two_seconds() {
-    let load = Load::of(Way::RetryingRegister).await;
+    let load = Load::of(Retries::Never).await;
     println!("f05: {load:?}");
     load.judge().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_retries_throttled_operations_is_caught() {
-    for way in [Way::UntilTheDeadline, Way::OnceMore] {
-        let load = Load::of(way).await;
-        println!("f05, {way:?}: {load:?}");
-        assert_eq!(load.judge(), Err("more than 10 % extra calls"), "{way:?}");
+    for retries in [Retries::UntilTheDeadline, Retries::OnceMore] {
+        let load = Load::of(retries).await;
+        println!("f05, {retries:?}: {load:?}");
+        assert_eq!(load.judge(), Err("more than 10 % extra calls"), "{retries:?}");
     }
 }
 
@@ -76,14 +75,14 @@ struct Load {
 }
 
 impl Load {
-    async fn of(way: Way) -> Self {
+    async fn of(retries: Retries) -> Self {
         let when_healthy = {
-            let fleet = Fleet::new(way).await;
+            let fleet = Fleet::new(retries).await;
             let before = fleet.calls();
             fleet.serve(THROTTLED).await;
             fleet.calls() - before
         };
-        let fleet = Fleet::new(way).await;
+        let fleet = Fleet::new(retries).await;
         fleet.wire.always(Fault::Throttle);
         let (asked, before) = (fleet.asked(), fleet.calls());
         let counting = async {
@@ -130,13 +129,12 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn new(way: Way) -> Self {
+    async fn new(retries: Retries) -> Self {
         let wire = Faulty::new(Arc::new(MemoryBackend::new()));
         let (asked, back) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let store = RetryingRegister::new(wire.clone());
-        let asking = Asking { store, way, asked: Arc::clone(&asked) };
-        let store: Arc<dyn CircuitStateProvider> = Arc::new(asking);
-        let clock = Arc::new(VirtualClock(Instant::now()));
+        let store: Arc<dyn CircuitStateProvider> = Arc::new(counting(store, retries, &asked));
+        let clock = VirtualClock::new();
         let policy = CircuitPolicy::new(CountRule::new(5, Duration::from_secs(300)));
         let instance = |seed| {
             let back = Arc::clone(&back);
@@ -184,57 +182,33 @@ impl Fleet {
     }
 }
 
-/// Counts what the breakers ask for, and continues after a throttled attempt in its way.
-#[derive(Debug)]
-struct Asking {
-    store: RetryingRegister,
-    way: Way,
-    asked: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl CircuitStateProvider for Asking {
-    async fn circuit_state(
-        &self,
-        circuit: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        let chance = Chance::from_entropy();
-        let (began, mut retries) = (Instant::now(), 0);
-        loop {
-            let bound = match self.store.circuit_state(circuit).await {
-                Err(error) if error.kind() == StoreErrorKind::Throttled => match self.way {
-                    Way::UntilTheDeadline if began.elapsed() < OPERATION => {
-                        Duration::from_millis((10 << retries).min(100))
-                    }
-                    Way::OnceMore if retries == 0 => Duration::from_millis(400),
-                    _ => return Err(error),
-                },
-                answer => return answer,
-            };
-            retries = (retries + 1).min(4);
-            sleep(chance.up_to(bound)).await;
-        }
-    }
-
-    async fn update_state(
-        &self,
-        circuit: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.store.update_state(circuit, expected, id, next).await
-    }
-}
-
-/// Wall-clock time that moves with tokio's.
-#[derive(Debug)]
-struct VirtualClock(Instant);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000) + self.0.elapsed()
-    }
+/// Counts what the breakers ask for, and retries a throttled read as `retries` says.
+fn counting(store: RetryingRegister, retries: Retries, asked: &Arc<AtomicU64>) -> HookedCircuits {
+    let (reads, writes) = (Arc::clone(asked), Arc::clone(asked));
+    HookedCircuits::over(Arc::new(store))
+        .on_read(move |read| {
+            reads.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let chance = Chance::from_entropy();
+                let (began, mut attempts) = (Instant::now(), 0);
+                loop {
+                    let bound = match read.send().await {
+                        Err(error) if error.kind() == StoreErrorKind::Throttled => match retries {
+                            Retries::UntilTheDeadline if began.elapsed() < OPERATION => {
+                                Duration::from_millis((10 << attempts).min(100))
+                            }
+                            Retries::OnceMore if attempts == 0 => Duration::from_millis(400),
+                            _ => return Err(error),
+                        },
+                        answer => return answer,
+                    };
+                    attempts = (attempts + 1).min(4);
+                    sleep(chance.up_to(bound)).await;
+                }
+            }
+        })
+        .on_write(move |write| {
+            writes.fetch_add(1, Ordering::SeqCst);
+            async move { write.send().await }
+        })
 }

@@ -8,15 +8,11 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
-    circuit::{
-        CallOutcome, CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider, CountRule,
-    },
-    register::{Swap, Version, Versioned, WriteId},
+    circuit::{CallOutcome, CircuitBreaker, CircuitPolicy, CircuitState, CountRule},
 };
+use funcify_test_support::HookedCircuits;
 use tokio::time::{sleep, timeout};
 
 use crate::support::{
@@ -51,41 +47,21 @@ async fn f26_failures_of_a_dropped_batch_go_with_the_next_report() {
     assert_eq!(counted(seconds(11)).await, 1);
 }
 
-/// A store that applies a write and answers a minute later.
-#[derive(Debug)]
-struct AnswersLate {
-    store: Arc<Store>,
-    is_late: AtomicBool,
-}
-
-#[async_trait]
-impl CircuitStateProvider for AnswersLate {
-    async fn circuit_state(
-        &self,
-        circuit: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.store.circuit_state(circuit).await
-    }
-
-    async fn update_state(
-        &self,
-        circuit: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        let swap = self.store.update_state(circuit, expected, id, next).await;
-        if self.is_late.swap(false, Ordering::SeqCst) {
-            sleep(seconds(60)).await;
-        }
-        swap
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn f26_a_failure_that_may_have_been_counted_is_not_counted_again() {
     let store = Store::new();
-    let late = AnswersLate { store: Arc::clone(&store), is_late: AtomicBool::new(true) };
+    // The first write is applied, and its answer comes a minute later.
+    let is_late = Arc::new(AtomicBool::new(true));
+    let late = HookedCircuits::over(Arc::clone(&store)).on_write(move |write| {
+        let is_late = is_late.swap(false, Ordering::SeqCst);
+        async move {
+            let swap = write.send().await;
+            if is_late {
+                sleep(seconds(60)).await;
+            }
+            swap
+        }
+    });
     let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let circuit = CircuitBreaker::new("auth0", policy, Arc::new(late))
         .unwrap()
@@ -114,39 +90,25 @@ async fn what_was_decided_without_the_store_is_never_written_to_it() {
     assert_eq!((record.state, record.round_successes), (CircuitState::HalfOpen, 0));
 }
 
-/// A store that gives no clear answer to the first write, having applied it or not.
-#[derive(Debug)]
-struct Unclear {
-    store: Arc<Store>,
+/// A store that gives an ambiguous answer to one write when it is asked to. It applies that write or not.
+fn ambiguous_once(
+    store: &Arc<Store>,
     applies: bool,
-    is_unclear: AtomicBool,
-}
-
-#[async_trait]
-impl CircuitStateProvider for Unclear {
-    async fn circuit_state(
-        &self,
-        circuit: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.store.circuit_state(circuit).await
-    }
-
-    async fn update_state(
-        &self,
-        circuit: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        let is_unclear = self.is_unclear.swap(false, Ordering::SeqCst);
-        if is_unclear && self.applies {
-            self.store.update_state(circuit, expected, id, next).await?;
+    is_ambiguous: &Arc<AtomicBool>,
+) -> HookedCircuits {
+    let is_ambiguous = Arc::clone(is_ambiguous);
+    HookedCircuits::over(Arc::clone(store)).on_write(move |write| {
+        let is_ambiguous = is_ambiguous.swap(false, Ordering::SeqCst);
+        async move {
+            if is_ambiguous && applies {
+                write.send().await?;
+            }
+            if is_ambiguous {
+                return Err(StoreError::new("test", StoreErrorKind::Ambiguous, "no answer"));
+            }
+            write.send().await
         }
-        if is_unclear {
-            return Err(StoreError::new("test", StoreErrorKind::Ambiguous, "no answer"));
-        }
-        self.store.update_state(circuit, expected, id, next).await
-    }
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,15 +118,12 @@ async fn f04_the_result_of_a_probe_counts_once_whether_its_unclear_write_was_app
         let policy = touchy().with_probes(1, 3);
         fail(&fleet(&store, &policy, 1).remove(0)).await.unwrap_err();
         sleep(seconds(10)).await;
-        let provider = Arc::new(Unclear {
-            store: Arc::clone(&store),
-            applies,
-            is_unclear: AtomicBool::new(false),
-        });
-        let circuit = CircuitBreaker::new("auth0", policy, provider.clone()).unwrap();
+        let is_ambiguous = Arc::new(AtomicBool::new(false));
+        let provider = ambiguous_once(&store, applies, &is_ambiguous);
+        let circuit = CircuitBreaker::new("auth0", policy, Arc::new(provider)).unwrap();
         let circuit = circuit.with_clock(VirtualClock::at(START + seconds(20)));
         let probe = circuit.acquire().await.unwrap();
-        provider.is_unclear.store(true, Ordering::SeqCst);
+        is_ambiguous.store(true, Ordering::SeqCst);
         probe.record(CallOutcome::Success).await;
         assert_eq!(store.record().round_successes, 1, "applied: {applies}");
     }

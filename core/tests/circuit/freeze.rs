@@ -6,67 +6,38 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use async_trait::async_trait;
 use funcify_core::{
-    Deadline, StoreError, Timestamp,
-    circuit::{
-        CallOutcome, Cause, CircuitBreaker, CircuitName, CircuitRecord, CircuitState,
-        CircuitStateProvider,
-    },
+    Deadline,
+    circuit::{CallOutcome, Cause, CircuitBreaker, CircuitState},
     engine::ManualClock,
-    register::{Swap, Version, Versioned, WriteId},
 };
+use funcify_test_support::HookedCircuits;
 use tokio::time::sleep;
 
 use crate::support::{
     START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
 };
 
-/// A store whose reader is frozen for a minute with the answer under way, while others open the
-/// circuit.
-#[derive(Debug)]
-struct Freezing {
-    store: Arc<Store>,
-    other: CircuitBreaker,
-    clock: Arc<ManualClock>,
-    /// Whether the clock goes on in the freeze, as a wall clock does.
-    clock_goes_on: bool,
-}
-
-#[async_trait]
-impl CircuitStateProvider for Freezing {
-    async fn circuit_state(
-        &self,
-        name: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        let found = self.store.circuit_state(name).await;
-        if self.store.record().state == CircuitState::Closed {
-            fail(&self.other).await.unwrap_err();
-            if self.clock_goes_on {
-                self.clock.advance(seconds(60));
-            }
-        }
-        found
-    }
-
-    async fn update_state(
-        &self,
-        name: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.store.update_state(name, expected, id, next).await
-    }
-}
-
 /// Whether a call is refused that was frozen while it refreshed the snapshot.
 async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
     let policy = touchy().with_open_duration(seconds(600), seconds(600));
     let other = breaker(&store, policy.clone(), clock.clone());
-    let freezing =
-        Freezing { store: Arc::clone(&store), other, clock: clock.clone(), clock_goes_on };
+    // The reader is frozen for a minute with the answer in flight, while another instance opens the circuit.
+    let (shared, frozen_clock) = (Arc::clone(&store), clock.clone());
+    let freezing = HookedCircuits::over(Arc::clone(&store)).on_read(move |read| {
+        let (shared, clock, other) = (Arc::clone(&shared), frozen_clock.clone(), other.clone());
+        async move {
+            let found = read.send().await;
+            if shared.record().state == CircuitState::Closed {
+                fail(&other).await.unwrap_err();
+                if clock_goes_on {
+                    clock.advance(seconds(60));
+                }
+            }
+            found
+        }
+    });
     let thawed =
         CircuitBreaker::new("auth0", policy, Arc::new(freezing)).unwrap().with_clock(clock);
     let is_refused = is_refused(&succeed(&thawed).await);
@@ -81,41 +52,13 @@ async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
     assert!(!refuses_after_the_thaw(false).await);
 }
 
-/// A store in which the first operation of one kind is frozen, with its answer under way.
-#[derive(Debug)]
-struct Frozen {
-    store: Arc<Store>,
-    clock: Arc<ManualClock>,
-    in_read: AtomicBool,
-    in_swap: AtomicBool,
-    until: Timestamp,
-}
-
-#[async_trait]
-impl CircuitStateProvider for Frozen {
-    async fn circuit_state(
-        &self,
-        name: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        let found = self.store.circuit_state(name).await;
-        if self.in_read.swap(false, Ordering::SeqCst) {
-            self.clock.set(self.until);
+/// Runs `freeze` once, between the first operation and its answer.
+fn once(freeze: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 'static {
+    let is_first = AtomicBool::new(true);
+    move || {
+        if is_first.swap(false, Ordering::SeqCst) {
+            freeze();
         }
-        found
-    }
-
-    async fn update_state(
-        &self,
-        name: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        let swap = self.store.update_state(name, expected, id, next).await;
-        if self.in_swap.swap(false, Ordering::SeqCst) {
-            self.clock.set(self.until);
-        }
-        swap
     }
 }
 
@@ -131,13 +74,12 @@ async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides
     ];
     for (until, reads) in thawed {
         let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
-        let frozen = Frozen {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            in_read: AtomicBool::new(true),
-            in_swap: AtomicBool::new(false),
-            until,
-        };
+        let thawed_clock = Arc::clone(&clock);
+        let freeze = Arc::new(once(move || thawed_clock.set(until)));
+        let frozen = HookedCircuits::over(Arc::clone(&store)).on_read(move |read| {
+            let freeze = Arc::clone(&freeze);
+            async move { read.send().await.inspect(|_| freeze()) }
+        });
         let policy = touchy().with_snapshot_ttl(millis(500), millis(500));
         let circuit = CircuitBreaker::new("auth0", policy, Arc::new(frozen)).unwrap();
         let circuit = circuit.with_clock(clock);
@@ -153,13 +95,12 @@ async fn f10_a_process_frozen_while_it_took_a_lease_makes_no_call_that_would_out
         let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
         fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
         clock.advance(seconds(10));
-        let frozen = Frozen {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            in_read: AtomicBool::new(false),
-            in_swap: AtomicBool::new(true),
-            until: START + seconds(10) + lasting,
-        };
+        let thawed_clock = Arc::clone(&clock);
+        let freeze = Arc::new(once(move || thawed_clock.set(START + seconds(10) + lasting)));
+        let frozen = HookedCircuits::over(Arc::clone(&store)).on_write(move |write| {
+            let freeze = Arc::clone(&freeze);
+            async move { write.send().await.inspect(|_| freeze()) }
+        });
         let circuit = CircuitBreaker::new("auth0", touchy(), Arc::new(frozen)).unwrap();
         let circuit = circuit.with_clock(clock);
         assert_eq!(circuit.acquire().await.is_ok(), probes, "frozen for {lasting:?}");

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
-    circuit::{
-        CircuitBreaker, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider,
-    },
-    register::{Swap, Version, Versioned, WriteId},
+    circuit::{CircuitBreaker, CircuitPolicy, CircuitState},
+    register::{Version, WriteId},
 };
+use funcify_test_support::HookedCircuits;
 
 use crate::support::{
     Store, VirtualClock, fail, five_a_minute, fleet, is_refused, seconds, succeed, touchy,
@@ -36,43 +33,23 @@ async fn a_snapshot_that_never_ages_is_caught() {
     assert!(!the_others_refuse_too(ageless).await);
 }
 
-/// A store that applies a write and loses the answer; its mutant then sends it as a new one.
-#[derive(Debug)]
-struct LosesAnswers {
-    store: Arc<Store>,
-    counts_again: bool,
-}
-
-#[async_trait]
-impl CircuitStateProvider for LosesAnswers {
-    async fn circuit_state(
-        &self,
-        circuit: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.store.circuit_state(circuit).await
-    }
-
-    async fn update_state(
-        &self,
-        circuit: &CircuitName,
-        expected: Option<Version>,
-        id: WriteId,
-        next: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.store.update_state(circuit, expected, id, next).await?;
-        if self.counts_again {
-            let mut twice = next.clone();
-            twice.failures.extend(next.failures.last().copied());
-            let there = Some(Version::new(id));
-            self.store.update_state(circuit, there, WriteId::random(), &twice).await?;
+/// A store that applies every write and loses the answer. The mutant then counts the failure again.
+fn loses_answers(store: &Arc<Store>, counts_again: bool) -> HookedCircuits {
+    HookedCircuits::over(Arc::clone(store)).on_write(move |mut write| async move {
+        write.send().await?;
+        if counts_again {
+            write.next.failures.extend(write.next.failures.last().copied());
+            write.expected = Some(Version::new(write.id));
+            write.id = WriteId::random();
+            write.send().await?;
         }
         Err(StoreError::new("test", StoreErrorKind::Ambiguous, "reset after sending"))
-    }
+    })
 }
 
 async fn one_failure_counts_once(counts_again: bool) -> bool {
     let store = Store::new();
-    let lossy = LosesAnswers { store: Arc::clone(&store), counts_again };
+    let lossy = loses_answers(&store, counts_again);
     let circuit = CircuitBreaker::new("auth0", five_a_minute(), Arc::new(lossy))
         .unwrap()
         .with_clock(VirtualClock::new());
@@ -89,7 +66,7 @@ async fn a_retry_that_is_counted_again_is_caught() {
 #[tokio::test(start_paused = true)]
 async fn the_result_of_a_probe_counts_once_though_every_answer_is_lost() {
     let store = Store::new();
-    let lossy = LosesAnswers { store: Arc::clone(&store), counts_again: false };
+    let lossy = loses_answers(&store, false);
     let circuit = CircuitBreaker::new("auth0", touchy(), Arc::new(lossy))
         .unwrap()
         .with_clock(VirtualClock::new());

@@ -122,7 +122,7 @@ async fn the_window_slides_over_10_000_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_poisoned_instance_opens_instance_local() {
+async fn one_poisoned_instance_opens_the_circuit_for_itself_only() {
     let store = Store::new();
     let fleet = fleet(
         &store,
@@ -161,7 +161,7 @@ async fn poisoned_instances_come_back_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_rate_rule_too_one_poisoned_instance_opens_instance_local() {
+async fn with_a_rate_rule_too_one_poisoned_instance_opens_the_circuit_for_itself_only() {
     let store = Store::new();
     let policy = CircuitPolicy::new(RateRule::new(0.5, seconds(60), 4).with_quorum(2));
     let fleet = fleet(&store, &policy, 2);

@@ -134,7 +134,7 @@ async fn f26_failures_of_a_dropped_batch_are_taken_over_by_the_next_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_five_hundred_and_a_thousand_instances_recover_alike() {
+async fn fleets_of_50_500_and_1000_instances_recover_equally_fast() {
     for size in [50, 500, 1_000] {
         let store = Store::new();
         let policy = touchy().with_open_duration(seconds(30), seconds(300));

@@ -20,8 +20,10 @@ use funcify_core::{
 };
 use tokio::time::Instant;
 
+pub(crate) use funcify_core::engine::VirtualClock;
+
 /// What time it is when a test begins.
-pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const START: Timestamp = VirtualClock::START;
 
 pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -29,29 +31,6 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
 
 pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-/// Wall-clock time that moves with tokio's, at a fixed distance.
-#[derive(Debug)]
-pub(crate) struct VirtualClock {
-    began: Instant,
-    at: Timestamp,
-}
-
-impl VirtualClock {
-    pub(crate) fn new() -> Arc<Self> {
-        Self::at(START)
-    }
-
-    pub(crate) fn at(at: Timestamp) -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), at })
-    }
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        self.at + self.began.elapsed()
-    }
 }
 
 /// How the store behaves, or fails.

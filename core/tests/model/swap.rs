@@ -123,7 +123,7 @@ impl Model for Swaps {
                 Step::Read => actions.push(Action::Send(place)),
                 Step::Waiting => actions.push(Action::TimeOut(place)),
                 Step::Answered(_) => {
-                    actions.extend([Action::Receive(place), Action::TimeOut(place)])
+                    actions.extend([Action::Receive(place), Action::TimeOut(place)]);
                 }
                 Step::Ended(_) => {}
             }

@@ -1,26 +1,26 @@
-//! The command line.
+//! The command-line arguments.
 
 use std::{path::PathBuf, str::FromStr};
 
 use funcify::{CircuitPolicy, circuit::CircuitConfigError};
 use funcify_simulator::{Scenario, Settings};
 
-/// How to call it, with the names of all scenarios.
+/// The help text, with the names of all scenarios.
 pub(crate) fn usage() -> String {
     let mut usage = "\
 fleet [--scenario NAME]… [--instances N] [--seed S] [--policy FILE] [--json] [--svg FILE]
 
-Lets something happen to a simulated fleet, and shows what it comes to beside what it must.
+Simulates a fleet while something happens to it, and prints the figures beside their limits.
 
-  --scenario NAME  only this scenario; may be given again
-  --instances N    so many instances; the bars were set for the number that is shown without
-  --seed S         the same seed gives the same figures; 1 unless given
-  --policy FILE    the policy of the circuit, as .json or .toml
-  --unshared       each instance keeps its state to itself, for comparison
-  --long           days instead of minutes, hundreds of trials instead of dozens
-  --hours H        watch for so many simulated hours what takes its time
-  --json           data only: one object a scenario
-  --svg FILE       a picture of the one scenario that is run
+  --scenario NAME  only this scenario; you may give several
+  --instances N    number of instances; the limits were set for the default of each scenario
+  --seed S         the seed of all randomness, 1 by default; the same seed gives the same figures
+  --policy FILE    the circuit policy, as .json or .toml
+  --unshared       a store for each instance, for comparison with a shared one
+  --long           days instead of minutes, a thousand trials instead of a hundred
+  --hours H        simulated hours of the long-running scenarios
+  --json           no table: one JSON object a line for each scenario
+  --svg FILE       a picture of the timeline; needs exactly one --scenario
 
 "
     .to_owned();
@@ -46,23 +46,23 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentError {
-    #[error("unknown option {0}, try --help")]
+    #[error("unknown option {0}; see --help")]
     Unknown(String),
     #[error("{option} needs {expected}, got {got}")]
     Value { option: &'static str, expected: &'static str, got: String },
-    #[error("there is no scenario `{0}`, try --help")]
+    #[error("there is no scenario `{0}`; see --help")]
     Scenario(String),
-    #[error("--svg draws one scenario: name it with --scenario")]
+    #[error("--svg draws one scenario; name it with --scenario")]
     OnePicture,
     #[error("the policy in {} cannot be read", .0.display())]
     Policy(PathBuf, #[source] Box<dyn std::error::Error>),
-    #[error("the policy in {} makes no sense", file.display())]
+    #[error("the policy in {} is invalid", file.display())]
     Faults {
         file: PathBuf,
         #[source]
         faults: CircuitConfigError,
     },
-    #[error("expected a policy as .json or .toml, got {}", .0.display())]
+    #[error("expected a policy file named *.json or *.toml, got {}", .0.display())]
     Format(PathBuf),
 }
 
@@ -105,7 +105,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// The settings of every run; reads the policy.
+    /// The settings of every run. Reads the policy file.
     pub(crate) fn settings(&self) -> Result<Settings, ArgumentError> {
         let mut settings = Settings::new(self.seed.unwrap_or(1));
         settings.instances = self.instances;

@@ -1,5 +1,5 @@
-//! The fleet simulator: what happens to a fleet when something happens to its dependency, its
-//! store, its identity provider, or to itself.
+//! The fleet simulator as a command: what a fleet does when its dependency, its store, its identity
+//! provider or one of its own instances fails.
 //!
 //! ```sh
 //! cargo run --release --example fleet                          # every scenario, as a table
@@ -8,7 +8,7 @@
 //! cargo run --release --example fleet -- --json                # for scripts
 //! ```
 
-#![expect(clippy::print_stderr, reason = "a command: what it prints is what it is for")]
+#![expect(clippy::print_stderr, reason = "a command prints its errors")]
 
 mod arguments;
 mod progress;
@@ -27,7 +27,7 @@ use funcify_simulator::{Report, Scenario, Settings, SimulatorError, run, svg};
 fn main() -> ExitCode {
     match simulate() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough.
+        // The reader, such as `head`, has closed the pipe.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fleet: {}", error_chain(&*error));
@@ -49,7 +49,7 @@ fn simulate() -> Result<(), Box<dyn Error>> {
         let settings = settings.clone().with_progress(progress::shown());
         let report = on_virtual_time(*scenario, &settings)?;
         progress::clear();
-        missed += report.figures.iter().filter(|figure| !figure.is_within_bar()).count();
+        missed += report.figures.iter().filter(|figure| !figure.is_within_limit()).count();
         if arguments.json {
             writeln!(out, "{}", report.json())?;
         } else {
@@ -65,7 +65,7 @@ fn simulate() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each scenario has a time of its own, so that it comes out the same alone and among others.
+/// Each scenario has a runtime of its own, so that its figures do not depend on the scenarios before it.
 fn on_virtual_time(scenario: Scenario, settings: &Settings) -> Result<Report, Box<dyn Error>> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;

@@ -1,4 +1,4 @@
-//! A line on stderr that says how far a long run is.
+//! A line on stderr with the progress of a long run.
 
 use std::{
     io::{IsTerminal, Write},
@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the line is written anew, in real time: on a terminal, and in a log.
+/// The real time between two lines: on a terminal, and in a log.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_IN_A_LOG: Duration = Duration::from_secs(30);
 
-/// Says how much time was simulated.
+/// A listener that prints how much time was simulated.
 pub(crate) fn shown() -> impl Fn(&'static str, Duration) + Send + Sync + 'static {
     let last = Mutex::new(Instant::now());
     let on_terminal = std::io::stderr().is_terminal();
@@ -30,7 +30,7 @@ pub(crate) fn shown() -> impl Fn(&'static str, Duration) + Send + Sync + 'static
     }
 }
 
-/// Takes the line away again.
+/// Clears the line.
 pub(crate) fn clear() {
     if std::io::stderr().is_terminal() {
         eprint!("\r\u{1b}[K");

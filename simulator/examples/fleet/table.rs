@@ -1,15 +1,15 @@
-//! A report for people: each figure beside its bar, and what happened over time.
+//! A report as a table: each figure beside its limit, and the timeline.
 
 use std::io::{self, Write};
 
-use funcify_simulator::{Bar, Figure, Report, Scenario, sparkline};
+use funcify_simulator::{Figure, Limit, Report, Scenario, sparkline};
 
 pub(crate) fn print(out: &mut impl Write, scenario: Scenario, report: &Report) -> io::Result<()> {
     let Report { instances, seed, .. } = report;
     writeln!(out, "{}: {}", scenario.name(), scenario.about())?;
     writeln!(out, "  {instances} instances, seed {seed}")?;
     for figure in &report.figures {
-        let verdict = match (figure.bar, figure.is_within_bar()) {
+        let verdict = match (figure.limit, figure.is_within_limit()) {
             (None, _) => "",
             (Some(_), true) => "ok",
             (Some(_), false) => "MISSED",
@@ -19,7 +19,7 @@ pub(crate) fn print(out: &mut impl Write, scenario: Scenario, report: &Report) -
             "  {:<36} {:>12}   {:<18} {verdict}",
             figure.name,
             number(figure.value),
-            bar(figure)
+            limit(figure)
         )?;
     }
     writeln!(out, "{}", sparkline(&report.timeline, 80))
@@ -27,16 +27,16 @@ pub(crate) fn print(out: &mut impl Write, scenario: Scenario, report: &Report) -
 
 pub(crate) fn verdict(missed: usize) -> String {
     match missed {
-        0 => "every figure is within its bar".to_owned(),
-        1 => "one figure misses its bar".to_owned(),
-        _ => format!("{missed} figures miss their bars"),
+        0 => "every figure is within its limit".to_owned(),
+        1 => "one figure misses its limit".to_owned(),
+        _ => format!("{missed} figures miss their limits"),
     }
 }
 
-fn bar(figure: &Figure) -> String {
-    match figure.bar {
-        Some(Bar::AtMost(bar)) => format!("at most {}", number(bar)),
-        Some(Bar::Exactly(bar)) => format!("exactly {}", number(bar)),
+fn limit(figure: &Figure) -> String {
+    match figure.limit {
+        Some(Limit::AtMost(limit)) => format!("at most {}", number(limit)),
+        Some(Limit::Exactly(limit)) => format!("exactly {}", number(limit)),
         _ => String::new(),
     }
 }

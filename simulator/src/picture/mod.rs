@@ -1,4 +1,4 @@
-//! A timeline to look at.
+//! Pictures of a timeline.
 
 mod spark;
 mod svg;
@@ -8,14 +8,14 @@ pub use svg::svg;
 
 use super::Slot;
 
-/// One row of a picture: what it shows of a slot.
+/// One row of a picture, and what it shows of a slot.
 struct Row {
     name: &'static str,
     colour: &'static str,
     of: fn(&Slot) -> u32,
 }
 
-/// The rows, from above.
+/// The rows from top to bottom.
 const ROWS: [Row; 4] = [
     Row { name: "passed", colour: "#2b8a3e", of: |slot| slot.passed },
     Row { name: "failed", colour: "#c92a2a", of: |slot| slot.failed },

@@ -1,17 +1,16 @@
-//! A timeline in four lines of a terminal.
+//! A timeline as lines of text.
 
 use funcify_core::circuit::CircuitState;
 
 use super::{ROWS, Row};
 use crate::{Slot, Timeline};
 
-const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Draws calls, failures, refusals, probes and the circuit's state, each a line at most `columns`
-/// wide.
+/// Draws calls, failures, refusals, probes and the circuit's state, each as a line of at most
+/// `columns` blocks.
 ///
-/// Every line is drawn to its own scale, which stands at its end. Lines in which nothing happens
-/// are left out.
+/// Each line has a scale of its own, printed at its end. Empty lines are left out.
 ///
 /// # Examples
 ///
@@ -47,11 +46,11 @@ pub fn sparkline(timeline: &Timeline, columns: usize) -> String {
     drawn
 }
 
-/// The smallest bar is for anything at all: one failure must not look like none.
+/// The smallest block means at least one: a single failure must be visible.
 fn bar(value: u32, most: u32) -> char {
     let height = (u64::from(value) * 8).div_ceil(u64::from(most.max(1)));
     let height = usize::try_from(height).unwrap_or(8);
-    BARS.get(height.min(8)).copied().unwrap_or(' ')
+    BLOCKS.get(height.min(8)).copied().unwrap_or(' ')
 }
 
 fn letter(state: CircuitState) -> char {
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_of_a_thousand_is_seen_and_none_is_not() {
+    fn one_event_of_a_thousand_is_visible_and_none_is_blank() {
         assert_eq!((bar(0, 1_000), bar(1, 1_000), bar(1_000, 1_000)), (' ', '▁', '█'));
     }
 }

@@ -1,4 +1,4 @@
-//! A timeline as an SVG image: four rows over one axis, and the states behind them.
+//! A timeline as an SVG image: four rows over one time axis, on bands for the circuit's states.
 
 use std::{fmt::Write, time::Duration};
 
@@ -14,8 +14,8 @@ const TOP: f64 = 64.0;
 const ROW: f64 = 72.0;
 const GAP: f64 = 20.0;
 
-/// Draws the report's timeline: calls that passed, failed, were refused, and probes, over the
-/// states of the circuit.
+/// Draws the report's timeline: passed, failed and refused calls, and probes, on bands for the
+/// circuit's states.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub fn svg(report: &Report) -> String {
     image
 }
 
-/// Bands over all rows while the circuit is not closed.
+/// Bands across all rows while the circuit is not closed.
 fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
     let ends = timeline.states.iter().skip(1).map(|(at, _)| *at).chain([length(timeline)]);
     for ((from, state), until) in timeline.states.iter().zip(ends) {
@@ -62,7 +62,7 @@ fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
             CircuitState::HalfOpen => "#d0ebff",
         };
         let (x, end) = (x(timeline, *from), x(timeline, until));
-        // A round of a few milliseconds has to be seen, too.
+        // A half-open round of a few milliseconds must be visible.
         let width = (end - x).max(2.0);
         draw(
             image,
@@ -88,7 +88,7 @@ fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
     }
 }
 
-/// One row, to its own scale.
+/// One row, with a scale of its own.
 fn bars(image: &mut String, timeline: &Timeline, top: f64, Row { name, colour, of }: &Row) {
     let most = timeline.slots.iter().map(of).max().unwrap_or_default();
     let base = top + ROW;
@@ -122,7 +122,7 @@ fn bars(image: &mut String, timeline: &Timeline, top: f64, Row { name, colour, o
     }
 }
 
-/// Time, in about eight steps.
+/// The time axis, in at most twelve steps.
 fn axis(image: &mut String, timeline: &Timeline, bottom: f64) {
     let whole = length(timeline).as_secs_f64();
     let step = [1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0]
@@ -152,7 +152,7 @@ fn x(timeline: &Timeline, at: Duration) -> f64 {
     LEFT + part.min(1.0) * (WIDTH - LEFT - RIGHT)
 }
 
-/// Writing into a text does not fail.
+/// Writing to a `String` does not fail.
 fn draw(into: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = into.write_fmt(what);
 }

@@ -1,9 +1,9 @@
-//! What can happen to a fleet: each scenario by its name, and where it stands.
+//! The scenarios: their names, their descriptions and their default sizes.
 
+mod faults;
 mod outage;
 mod rate;
 mod token;
-mod trouble;
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 
 use super::{Figure, SimulatorError, run::Run};
 
-/// What happens to the fleet.
+/// Something that happens to the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scenario {
@@ -19,42 +19,42 @@ pub enum Scenario {
     Outage,
     /// Every instance fails at the same moment.
     SimultaneousFailures,
-    /// A part of the calls fails.
+    /// All, a half, a quarter or 15 % of the calls fail.
     PartialOutage,
     /// The dependency dies and comes back, again and again.
     Flapping,
-    /// The dependency is well again as soon as the circuit has opened.
+    /// The dependency recovers as soon as the circuit has opened.
     Recovery,
-    /// The store is down for a minute, the dependency too for a part of it.
+    /// The store is down for a minute, and the dependency for 40 s of it.
     StoreOutage,
-    /// One instance fails whatever it does.
+    /// Every call of one instance fails.
     PoisonedInstance,
     /// The process that holds the probe's lease is killed.
     KilledProber,
-    /// A probe is frozen for ten minutes and reports after its thaw.
+    /// The process that makes a probe is frozen for ten minutes and reports after its thaw.
     FreezeAndThaw,
-    /// Calls of before the outage succeed while the circuit is open.
+    /// Calls from before the outage succeed while the circuit is open.
     LateSuccesses,
-    /// Two clocks are five minutes off.
+    /// Two clocks are wrong by five minutes.
     SkewedClock,
-    /// Nothing happens: what does that cost?
+    /// Nothing fails: what does a healthy fleet cost?
     HealthyCost,
-    /// Nothing happens to fleets of many kinds: does a circuit open?
+    /// Few calls fail, in fleets of many sizes and loads: does a circuit open?
     FalseOpens,
-    /// A fleet goes on renewing its token.
+    /// A fleet renews its token again and again.
     SteadyRefresh,
-    /// A fleet starts, and nobody has a token.
+    /// A fleet starts without a token.
     ColdBurst,
-    /// The store is down when the token is due.
+    /// The store is down when the token is due for renewal.
     StoreDown,
     /// An API rejects the fleet's token.
     RejectedToken,
-    /// The identity provider is down while nobody has a token.
+    /// The identity provider is down when the fleet starts without a token.
     ProviderOutage,
 }
 
 impl Scenario {
-    /// Every scenario, those of the circuit first.
+    /// Every scenario. Those of the circuit come first.
     pub const ALL: [Self; 18] = [
         Self::Outage,
         Self::SimultaneousFailures,
@@ -76,7 +76,7 @@ impl Scenario {
         Self::ProviderOutage,
     ];
 
-    /// The scenario of this name.
+    /// The scenario with this name.
     ///
     /// # Examples
     ///
@@ -116,34 +116,38 @@ impl Scenario {
         }
     }
 
-    /// What happens in it, in a line.
+    /// A description in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
-            Self::Outage => "the dependency is dead for a minute; 100 calls/s",
+            Self::Outage => "the dependency is down for a minute; 100 calls/s",
             Self::SimultaneousFailures => "every instance fails at the same moment",
             Self::PartialOutage => {
                 "all, a half, a quarter, 15 % of 100 calls/s fail; threshold 20 %"
             }
-            Self::Flapping => "dead for 5 s, well for 5 s, for five minutes; 100 calls/s",
-            Self::Recovery => "well again as soon as the circuit has opened; 10 calls/s",
+            Self::Flapping => "down for 5 s, up for 5 s, for five minutes; 100 calls/s",
+            Self::Recovery => "the dependency recovers when the circuit has opened; 10 calls/s",
             Self::StoreOutage => "the store is down for a minute, the dependency for 40 s of it",
-            Self::PoisonedInstance => "one instance fails whatever it does; a quorum of two",
+            Self::PoisonedInstance => "every call of one instance fails; a quorum of two",
             Self::KilledProber => "the process that holds the probe's lease is killed",
-            Self::FreezeAndThaw => "a probe is frozen for ten minutes and fails after its thaw",
-            Self::LateSuccesses => "100 calls of before the outage succeed while it is open",
+            Self::FreezeAndThaw => {
+                "a process is frozen in its probe for ten minutes; the probe fails"
+            }
+            Self::LateSuccesses => "100 calls from before the outage succeed while it is open",
             Self::SkewedClock => "one clock is five minutes ahead, one behind; 10 calls/s",
-            Self::HealthyCost => "100 calls/s, all well (count rule) or 1 % failing (rate rule)",
+            Self::HealthyCost => "100 calls/s, none failing (count rule) or 1 % (rate rule)",
             Self::FalseOpens => "0.1 to 5 % failures, 10 to 1,000 calls/s, bursts, day and night",
             Self::SteadyRefresh => "a token of an hour, each instance called every 10 s",
-            Self::ColdBurst => "nobody has a token: all at once, and within two seconds",
+            Self::ColdBurst => "no instance has a token: all at once, and within two seconds",
             Self::StoreDown => "the store is down when the token of an hour is due",
             Self::RejectedToken => "an API answers 401 to every instance at the same moment",
-            Self::ProviderOutage => "cold, and the identity provider is down for the first 30 s",
+            Self::ProviderOutage => {
+                "no token, and the identity provider is down for the first 30 s"
+            }
         }
     }
 
-    /// How large the fleet is unless told otherwise: as large as the bars were set for.
+    /// The default number of instances, for which the limits were set.
     #[must_use]
     pub fn instances(self) -> usize {
         match self {
@@ -173,12 +177,12 @@ impl Scenario {
             Self::PartialOutage => rate::partial_outage(run).await,
             Self::HealthyCost => rate::healthy_cost(run).await,
             Self::FalseOpens => rate::false_opens(run).await,
-            Self::StoreOutage => trouble::store_outage(run).await,
-            Self::PoisonedInstance => trouble::poisoned_instance(run).await,
-            Self::KilledProber => trouble::killed_prober(run).await,
-            Self::FreezeAndThaw => trouble::freeze_and_thaw(run).await,
-            Self::LateSuccesses => trouble::late_successes(run).await,
-            Self::SkewedClock => trouble::skewed_clock(run).await,
+            Self::StoreOutage => faults::store_outage(run).await,
+            Self::PoisonedInstance => faults::poisoned_instance(run).await,
+            Self::KilledProber => faults::killed_prober(run).await,
+            Self::FreezeAndThaw => faults::freeze_and_thaw(run).await,
+            Self::LateSuccesses => faults::late_successes(run).await,
+            Self::SkewedClock => faults::skewed_clock(run).await,
             Self::SteadyRefresh => token::steady_refresh(run).await,
             Self::ColdBurst => token::cold_burst(run).await,
             Self::StoreDown => token::store_down(run).await,

@@ -1,4 +1,4 @@
-//! The dependency dies, and comes back.
+//! Scenarios in which the dependency goes down and recovers.
 
 use funcify_core::{
     circuit::{CircuitPolicy, CircuitState, CountRule},
@@ -8,39 +8,39 @@ use funcify_core::{
 use super::{five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
-/// Calls that may fail beyond those that the rule counts: what is made at this pace while an answer
-/// (30 ms) and a report (100 ms of waiting, three ways to the store) are under way.
-fn in_flight(pace: f64) -> f64 {
-    (pace * 0.15).ceil()
+/// How many calls may fail beyond those that the rule counts: the calls made at this rate while an
+/// answer (30 ms) and a report (100 ms of waiting, three trips to the store) are in flight.
+fn in_flight(rate: f64) -> f64 {
+    (rate * 0.15).ceil()
 }
 
 pub(super) async fn outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let pace = 100.0;
+    let rate = 100.0;
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-    fleet.calls(pace, seconds(20)).await;
+    fleet.calls(rate, seconds(20)).await;
 
-    fleet.dependency.is(Health::DEAD);
+    fleet.dependency.set_health(Health::DOWN);
     let (died, before) = (fleet.now(), fleet.operations());
     let is_open = |fleet: &Fleet| fleet.is(CircuitState::Open);
-    fleet.calls_until(pace, seconds(60), is_open).await;
+    fleet.calls_until(rate, seconds(60), is_open).await;
     let to_open = fleet.seconds_to(CircuitState::Open, died);
     let operations = fleet.operations() - before;
     let left = seconds(60).saturating_sub(fleet.now() - died);
-    fleet.calls(pace, left).await;
+    fleet.calls(rate, left).await;
     let failures = match to_open.is_finite() {
         true => fleet.dependency.failures_by(died + std::time::Duration::from_secs_f64(to_open)),
         false => fleet.dependency.failures_by(fleet.now()),
     };
     let in_all = fleet.dependency.failures_by(fleet.now());
 
-    let back = back_to_closed(&mut fleet, pace).await;
-    let bar = match policy.rule {
-        Rule::Count(rule) => f64::from(rule.failures) + in_flight(pace),
+    let back = back_to_closed(&mut fleet, rate).await;
+    let limit = match policy.rule {
+        Rule::Count(rule) => f64::from(rule.failures) + in_flight(rate),
         _ => f64::INFINITY,
     };
-    let failures = match bar.is_finite() {
-        true => Figure::at_most("failures_before_open", failures as f64, bar),
+    let failures = match limit.is_finite() {
+        true => Figure::at_most("failures_before_open", failures as f64, limit),
         false => Figure::plain("failures_before_open", failures as f64),
     };
     Ok(vec![
@@ -58,12 +58,12 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.all_call().await;
-    fleet.settle().await;
+    fleet.drain().await;
 
-    fleet.dependency.is(Health::DEAD.taking(seconds(0)));
+    fleet.dependency.set_health(Health::DOWN.with_latency(seconds(0)));
     let (died, before) = (fleet.now(), fleet.operations());
     fleet.all_call().await;
-    fleet.settle().await;
+    fleet.drain().await;
     let operations = fleet.operations() - before;
     let to_open = fleet.seconds_to(CircuitState::Open, died);
     drop(fleet);
@@ -74,19 +74,19 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
     ])
 }
 
-/// Fifteen failures at once, which a rule that counts to sixteen has to remember: how many are
-/// missing in the record, over twenty rounds.
+/// Fifteen failures at once, under a rule that opens at sixteen. Returns how many of them are missing
+/// from the record, over twenty rounds.
 async fn failures_lost(run: &Run) -> Result<f64, SimulatorError> {
     let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let mut lost = 0;
     for _ in 0..20 {
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;
         let failing = fleet.instances.len().min(15);
-        fleet.dependency.is(Health::DEAD.taking(seconds(0)));
-        for place in 0..failing {
-            fleet.call(place).await;
+        fleet.dependency.set_health(Health::DOWN.with_latency(seconds(0)));
+        for index in 0..failing {
+            fleet.call(index).await;
         }
-        fleet.settle().await;
+        fleet.drain().await;
         let recorded = fleet.stores.first().map_or(0, |store| store.record().failures.len());
         lost += failing.saturating_sub(recorded);
     }
@@ -94,24 +94,24 @@ async fn failures_lost(run: &Run) -> Result<f64, SimulatorError> {
 }
 
 pub(super) async fn flapping(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let pace = 100.0;
+    let rate = 100.0;
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-    fleet.calls(pace, seconds(20)).await;
-    let (asked, mut failures) = (fleet.dependency.asked(), 0);
+    fleet.calls(rate, seconds(20)).await;
+    let (asked, mut failures) = (fleet.dependency.calls(), 0);
     for _ in 0..30 {
-        fleet.dependency.is(Health::DEAD);
-        fleet.calls(pace, seconds(5)).await;
+        fleet.dependency.set_health(Health::DOWN);
+        fleet.calls(rate, seconds(5)).await;
         failures += fleet.dependency.failures_by(fleet.now());
-        fleet.dependency.is(Health::WELL);
-        fleet.calls(pace, seconds(5)).await;
+        fleet.dependency.set_health(Health::UP);
+        fleet.calls(rate, seconds(5)).await;
     }
-    let reached = fleet.dependency.asked() - asked;
+    let reached = fleet.dependency.calls() - asked;
     Ok(vec![
         Figure::plain("failures_in_all", failures as f64),
         Figure::plain("calls_that_reached_it", reached as f64),
         Figure::plain("refused", fleet.refused() as f64),
-        Figure::plain("openings", fleet.openings() as f64),
+        Figure::plain("openings", fleet.times_opened() as f64),
         max_probes(&fleet, policy.probes),
     ])
 }
@@ -119,7 +119,7 @@ pub(super) async fn flapping(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 pub(super) async fn recovery(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let mut figures = recovered(run, ["seconds_to_closed", "refused_in_recovery"]).await?;
     if run.settings.instances.is_none() {
-        // A fleet of another size takes no longer.
+        // A smaller and a larger fleet take no longer.
         for (instances, names) in [
             (50, ["seconds_to_closed_50_instances", "refused_in_recovery_50_instances"]),
             (1_000, ["seconds_to_closed_1000_instances", "refused_in_recovery_1000_instances"]),
@@ -138,14 +138,14 @@ pub(super) async fn recovery(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 
 async fn recovered(run: &Run, names: [&'static str; 2]) -> Result<Vec<Figure>, SimulatorError> {
     let [seconds_to_closed, refused] = names;
-    let pace = 10.0;
+    let rate = 10.0;
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-    fleet.calls(pace, seconds(20)).await;
-    fleet.dependency.is(Health::DEAD);
-    fleet.calls_until(pace, seconds(600), |fleet| fleet.is(CircuitState::Open)).await;
-    fleet.settle().await;
-    let back = back_to_closed(&mut fleet, pace).await;
+    fleet.calls(rate, seconds(20)).await;
+    fleet.dependency.set_health(Health::DOWN);
+    fleet.calls_until(rate, seconds(600), |fleet| fleet.is(CircuitState::Open)).await;
+    fleet.drain().await;
+    let back = back_to_closed(&mut fleet, rate).await;
     Ok(vec![
         Figure::at_most(seconds_to_closed, back.seconds, 33.0),
         Figure::at_most(refused, back.refused, 350.0),
@@ -153,24 +153,24 @@ async fn recovered(run: &Run, names: [&'static str; 2]) -> Result<Vec<Figure>, S
     ])
 }
 
-/// How long a fleet took from the dependency's return, and how many healthy calls that cost.
-pub(super) struct Back {
+/// How long the circuit took to close after the dependency's recovery, and how many healthy calls were refused.
+pub(super) struct Recovered {
     pub(super) seconds: f64,
     pub(super) refused: f64,
 }
 
-/// The dependency is well again: calls go on until the circuit has closed, and a little longer.
-pub(super) async fn back_to_closed(fleet: &mut Fleet, pace: f64) -> Back {
-    fleet.dependency.is(Health::WELL);
-    let (well, before) = (fleet.now(), fleet.refused());
-    fleet.calls_until(pace, seconds(900), |fleet| fleet.is(CircuitState::Closed)).await;
-    let seconds_to_closed = fleet.seconds_to(CircuitState::Closed, well);
-    fleet.calls(pace, seconds(10)).await;
-    Back { seconds: seconds_to_closed, refused: (fleet.refused() - before) as f64 }
+/// The dependency recovers. Calls go on until the circuit has closed, and ten seconds longer.
+pub(super) async fn back_to_closed(fleet: &mut Fleet, rate: f64) -> Recovered {
+    fleet.dependency.set_health(Health::UP);
+    let (up, before) = (fleet.now(), fleet.refused());
+    fleet.calls_until(rate, seconds(900), |fleet| fleet.is(CircuitState::Closed)).await;
+    let seconds_to_closed = fleet.seconds_to(CircuitState::Closed, up);
+    fleet.calls(rate, seconds(10)).await;
+    Recovered { seconds: seconds_to_closed, refused: (fleet.refused() - before) as f64 }
 }
 
 const PROBES: &str = "max_probes";
 
 pub(super) fn max_probes(fleet: &Fleet, allowed: u32) -> Figure {
-    Figure::at_most(PROBES, f64::from(fleet.dependency.most_probing()), f64::from(allowed))
+    Figure::at_most(PROBES, f64::from(fleet.dependency.most_probes()), f64::from(allowed))
 }

@@ -1,4 +1,4 @@
-//! The rate rule: how soon it opens, what it costs, and that it does not open for nothing.
+//! Scenarios of the rate rule: how soon it opens, what it costs, and that it does not open needlessly.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Prices of DynamoDB on demand, in dollars a million units: an eventually consistent read takes
-/// half a unit, a write under 1 KB one.
+/// Prices of DynamoDB on demand, in dollars a million units. An eventually consistent read takes half
+/// a unit, a write of less than 1 KB takes one.
 const READ: f64 = 0.125 / 2.0;
 const WRITE: f64 = 0.625;
 
-/// Writes a second that a healthy circuit may cost, whatever the fleet.
+/// How many writes a second a healthy circuit may cost, whatever the size of the fleet.
 const WRITES: f64 = 2.2;
 
 pub(super) async fn partial_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let total = Trial { well: 0.01, failing: 1.0, bound: seconds(30) }.times(run).await?;
-    let from_five = Trial { well: 0.05, failing: 1.0, bound: seconds(30) }.times(run).await?;
-    let half = Trial { well: 0.01, failing: 0.5, bound: seconds(60) }.times(run).await?;
-    let quarter = Trial { well: 0.01, failing: 0.25, bound: seconds(240) }.times(run).await?;
-    let below = watched(run, seconds(1_800), DAY * 20);
-    let near = Well { pace: 100.0, failing: 0.15, ..Well::default() };
-    let near = near.watch(run, run.instances, below).await?;
+    let total = Trial { before: 0.01, after: 1.0, bound: seconds(30) }.times(run).await?;
+    let from_five = Trial { before: 0.05, after: 1.0, bound: seconds(30) }.times(run).await?;
+    let half = Trial { before: 0.01, after: 0.5, bound: seconds(60) }.times(run).await?;
+    let quarter = Trial { before: 0.01, after: 0.25, bound: seconds(240) }.times(run).await?;
+    let below = duration(run, seconds(1_800), DAY * 20);
+    let near = Healthy { rate: 100.0, failing: 0.15, ..Healthy::default() };
+    let near = near.observe(run, run.instances, below).await?;
     Ok(vec![
         Figure::plain("seconds_to_open", at(&total, 0.5)),
         Figure::at_most("seconds_to_open_p99", at(&total, 0.99), 2.0),
@@ -37,10 +37,10 @@ pub(super) async fn partial_outage(run: &Run) -> Result<Vec<Figure>, SimulatorEr
 }
 
 pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let lasting = watched(run, seconds(600), seconds(7_200));
-    let counting = Well { policy: five_a_minute(), failing: 0.0, ..Well::default() };
-    let counting = counting.watch(run, run.instances, lasting).await?;
-    let rate = Well::default().watch(run, run.instances, lasting).await?;
+    let lasting = duration(run, seconds(600), seconds(7_200));
+    let counting = Healthy { policy: five_a_minute(), failing: 0.0, ..Healthy::default() };
+    let counting = counting.observe(run, run.instances, lasting).await?;
+    let rate = Healthy::default().observe(run, run.instances, lasting).await?;
     let (between, refusals) = operations_of_calls(run).await?;
     Ok(vec![
         Figure::exactly("store_ops_between_snapshots", between as f64, 0.0),
@@ -52,50 +52,50 @@ pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     ])
 }
 
-/// What a thousand healthy calls cost while the snapshot is fresh, and a thousand refused ones.
+/// The store operations of a thousand healthy calls with a fresh snapshot, and of a thousand refused calls.
 async fn operations_of_calls(run: &Run) -> Result<(u64, u64), SimulatorError> {
     let run = Run { instances: 1, ..run.clone() };
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
-    let at_once = Health::WELL.taking(Duration::ZERO);
-    fleet.dependency.is(at_once);
+    let at_once = Health::UP.with_latency(Duration::ZERO);
+    fleet.dependency.set_health(at_once);
     fleet.all_call().await;
-    fleet.settle().await;
+    fleet.drain().await;
     let fresh = fleet.operations();
     fleet.calls(1_000.0, seconds(1)).await;
     let between = fleet.operations() - fresh;
 
-    fleet.dependency.is(Health::DEAD);
+    fleet.dependency.set_health(Health::DOWN);
     fleet.calls_until(10.0, seconds(60), |fleet| fleet.is(CircuitState::Open)).await;
-    fleet.settle().await;
+    fleet.drain().await;
     let open = fleet.operations();
     fleet.calls(1_000.0, seconds(1)).await;
     Ok((between, fleet.operations() - open))
 }
 
 pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let lasting = watched(run, seconds(600), DAY);
+    let lasting = duration(run, seconds(600), DAY);
     let instances = |usual| run.settings.instances.unwrap_or(usual);
     let (mut opens, mut writes) = (0.0, 0.0_f64);
     for failing in [0.001, 0.01, 0.05] {
-        for (pace, usual) in FLEETS {
-            let well = Well { pace, failing, ..Well::default() };
-            let watched = well.watch(run, instances(usual), lasting).await?;
-            opens += watched.opens;
-            writes = writes.max(watched.writes_per_s);
+        for (rate, usual) in FLEETS {
+            let healthy = Healthy { rate, failing, ..Healthy::default() };
+            let observed = healthy.observe(run, instances(usual), lasting).await?;
+            opens += observed.opens;
+            writes = writes.max(observed.writes_per_s);
         }
     }
     let odd = [
-        Well { failing: 0.05, pace: 50.0, shape: Shape::Bursts, ..Well::default() },
-        Well { failing: 0.05, pace: 100.0, shape: Shape::DayAndNight, ..Well::default() },
-        Well { failing: 0.05, warm: false, ..Well::default() },
-        Well { poisoned: Some(0), ..Well::default() },
+        Healthy { failing: 0.05, rate: 50.0, shape: Shape::Bursts, ..Healthy::default() },
+        Healthy { failing: 0.05, rate: 100.0, shape: Shape::DayAndNight, ..Healthy::default() },
+        Healthy { failing: 0.05, warm: false, ..Healthy::default() },
+        Healthy { poisoned: Some(0), ..Healthy::default() },
     ];
     let (mut odd_opens, mut odd_writes) = (0.0, 0.0_f64);
-    for well in odd {
-        let watched = well.watch(run, instances(200), lasting).await?;
-        odd_opens += watched.opens;
-        odd_writes = odd_writes.max(watched.writes_per_s);
+    for healthy in odd {
+        let observed = healthy.observe(run, instances(200), lasting).await?;
+        odd_opens += observed.opens;
+        odd_writes = odd_writes.max(observed.writes_per_s);
     }
     Ok(vec![
         Figure::exactly("false_opens", opens, 0.0),
@@ -106,23 +106,23 @@ pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError
     ])
 }
 
-/// Calls a second, and how many instances make them: few of many, many of few.
+/// Calls a second, and how many instances make them.
 const FLEETS: [(f64, usize); 5] =
     [(10.0, 10), (10.0, 1_000), (100.0, 200), (1_000.0, 10), (1_000.0, 1_000)];
 
-fn watched(run: &Run, quick: Duration, full: Duration) -> Duration {
-    run.watching(quick, full)
+fn duration(run: &Run, quick: Duration, full: Duration) -> Duration {
+    run.duration(quick, full)
 }
 
-/// A fleet that was well for a minute, and then is not.
+/// A fleet whose failure rate changes after a minute.
 struct Trial {
-    well: f64,
-    failing: f64,
+    before: f64,
+    after: f64,
     bound: Duration,
 }
 
 impl Trial {
-    /// How long the circuit took to open, of many fleets, the quickest first.
+    /// How many seconds the circuits of many fleets took to open, in ascending order.
     async fn times(&self, run: &Run) -> Result<Vec<f64>, SimulatorError> {
         let trials = if run.settings.long { 1_000 } else { 100 };
         let mut times = Vec::with_capacity(trials);
@@ -136,37 +136,37 @@ impl Trial {
     async fn time(&self, run: &Run) -> Result<f64, SimulatorError> {
         let policy = run.policy(a_fifth());
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-        let at_once = |failing| Health::failing(failing).taking(Duration::ZERO);
-        fleet.dependency.is(at_once(self.well));
-        // Seconds are what the rule counts in: nobody dies on a whole one.
+        let at_once = |failing| Health::failing(failing).with_latency(Duration::ZERO);
+        fleet.dependency.set_health(at_once(self.before));
+        // The rule counts in whole seconds, so the change must not come on one.
         let phase = run.world.chance().up_to(seconds(1));
         fleet.calls(100.0, seconds(70) + phase).await;
-        fleet.dependency.is(at_once(self.failing));
+        fleet.dependency.set_health(at_once(self.after));
         let began = fleet.now();
         fleet.calls_until(100.0, self.bound, |fleet| fleet.is(CircuitState::Open)).await;
         Ok(fleet.seconds_to(CircuitState::Open, began))
     }
 }
 
-/// The time that this part of the trials kept to.
+/// The quantile `part` of the sorted times.
 fn at(times: &[f64], part: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a part of a length"
     )]
-    let place = (times.len() as f64 * part).ceil() as usize;
-    times.get(place.saturating_sub(1)).copied().unwrap_or(f64::INFINITY)
+    let index = (times.len() as f64 * part).ceil() as usize;
+    times.get(index.saturating_sub(1)).copied().unwrap_or(f64::INFINITY)
 }
 
-/// A fleet that is well, as well as fleets are.
+/// A fleet whose dependency is healthy, but for the usual few failures.
 #[derive(Clone)]
-struct Well {
+struct Healthy {
     policy: CircuitPolicy,
-    pace: f64,
+    rate: f64,
     failing: f64,
     shape: Shape,
-    /// Whether the first minute does not count.
+    /// Whether the first minute is left out of the figures.
     warm: bool,
     poisoned: Option<usize>,
 }
@@ -180,11 +180,11 @@ enum Shape {
     DayAndNight,
 }
 
-impl Default for Well {
+impl Default for Healthy {
     fn default() -> Self {
         Self {
             policy: a_fifth(),
-            pace: 100.0,
+            rate: 100.0,
             failing: 0.01,
             shape: Shape::Steady,
             warm: true,
@@ -193,59 +193,59 @@ impl Default for Well {
     }
 }
 
-struct Watched {
+struct Observed {
     opens: f64,
     writes_per_s: f64,
     cost_per_million: f64,
 }
 
-impl Well {
-    async fn watch(
+impl Healthy {
+    async fn observe(
         &self,
         run: &Run,
         instances: usize,
         lasting: Duration,
-    ) -> Result<Watched, SimulatorError> {
+    ) -> Result<Observed, SimulatorError> {
         let run = Run { instances, ..run.clone() };
         let policy = run.policy(self.policy.clone());
         let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
-        fleet.dependency.is(Health {
-            failing: self.failing,
-            takes: Duration::ZERO,
+        fleet.dependency.set_health(Health {
+            failure_rate: self.failing,
+            latency: Duration::ZERO,
             poisoned: self.poisoned,
         });
         if self.warm {
-            fleet.calls(self.pace, seconds(70)).await;
+            fleet.calls(self.rate, seconds(70)).await;
         }
-        let (asked, began) = (fleet.dependency.asked(), fleet.now());
+        let (asked, began) = (fleet.dependency.calls(), fleet.now());
         let (reads, swaps) = counts(&fleet);
         while fleet.now() - began < lasting {
             let since = (fleet.now() - began).as_secs();
             let left = lasting.saturating_sub(fleet.now() - began);
-            fleet.calls(self.pace_at(since), left.min(self.step(since))).await;
+            fleet.calls(self.rate_at(since), left.min(self.step(since))).await;
         }
-        let calls = (fleet.dependency.asked() - asked) as f64;
+        let calls = (fleet.dependency.calls() - asked) as f64;
         let (reads, swaps) = (counts(&fleet).0 - reads, counts(&fleet).1 - swaps);
-        Ok(Watched {
-            opens: fleet.openings() as f64,
+        Ok(Observed {
+            opens: fleet.times_opened() as f64,
             writes_per_s: swaps as f64 / lasting.as_secs_f64(),
             cost_per_million: (reads as f64 * READ + swaps as f64 * WRITE) / calls.max(1.0),
         })
     }
 
-    fn pace_at(&self, second: u64) -> f64 {
+    fn rate_at(&self, second: u64) -> f64 {
         match self.shape {
-            Shape::Steady => self.pace,
-            Shape::Bursts if second % 600 >= 300 && second % 600 < 315 => self.pace * 10.0,
-            Shape::Bursts => self.pace,
+            Shape::Steady => self.rate,
+            Shape::Bursts if second % 600 >= 300 && second % 600 < 315 => self.rate * 10.0,
+            Shape::Bursts => self.rate,
             Shape::DayAndNight => {
                 let day = second as f64 / DAY.as_secs_f64() * std::f64::consts::TAU;
-                self.pace * (0.55 - 0.45 * day.cos())
+                self.rate * (0.55 - 0.45 * day.cos())
             }
         }
     }
 
-    /// How long the pace stays as it is.
+    /// How long the rate stays the same.
     fn step(&self, second: u64) -> Duration {
         match (self.shape, second % 600) {
             (Shape::Steady, _) => DAY,

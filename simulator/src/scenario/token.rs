@@ -1,4 +1,4 @@
-//! One token for the whole fleet.
+//! Scenarios of the fleet's shared token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,32 +10,31 @@ use crate::{
     Figure, SimulatorError,
     getters::{Answer, Getters, HOUR},
     run::Run,
-    store::Mood,
 };
 use funcify::token::TokenGetter;
 
 pub(super) async fn steady_refresh(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let lasting = run.watching(seconds(36_000), seconds(720_000));
+    let lasting = run.duration(seconds(36_000), seconds(720_000));
     let all_live = Steady::of(run, 0.0, lasting).await?;
     let some_die = Steady::of(run, 0.02, lasting).await?;
     Ok(vec![
         Figure::at_most("grants", all_live.grants, 1.0),
         Figure::at_most("grants_with_2_percent_dying", some_die.grants, 1.05),
-        // Two ways to the store: nobody waits for the provider but the one who asks it.
+        // Two trips to the store. Only the instance that requests the token waits for the provider.
         Figure::at_most("longest_wait_s", all_live.longest.as_secs_f64(), 0.05),
         Figure::plain("store_ops", all_live.operations as f64),
     ])
 }
 
 pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let pace = PollPolicy::default();
-    let redis = Cold::of(run, pace, Duration::ZERO).await?;
-    let spread = Cold::of(run, pace, seconds(2)).await?;
-    let pace = PollPolicy::new(millis(250), millis(1_000));
-    let dynamodb = Cold::of(run, pace, Duration::ZERO).await?;
-    let mut pace = PollPolicy::new(millis(500), millis(2_000));
-    pace.contention = millis(500);
-    let ssm = Cold::of(run, pace, Duration::ZERO).await?;
+    let default = PollPolicy::default();
+    let redis = Cold::of(run, default, Duration::ZERO).await?;
+    let spread = Cold::of(run, default, seconds(2)).await?;
+    let dynamodb = PollPolicy::new(millis(250), millis(1_000));
+    let dynamodb = Cold::of(run, dynamodb, Duration::ZERO).await?;
+    let mut ssm = PollPolicy::new(millis(500), millis(2_000));
+    ssm.contention = millis(500);
+    let ssm = Cold::of(run, ssm, Duration::ZERO).await?;
     let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
     Ok(vec![
         Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),
@@ -52,9 +51,9 @@ pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError>
 pub(super) async fn store_down(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let mut fleet = Getters::new(run);
     fleet.warm_up().await?;
-    fleet.store.is(Mood::Down);
+    fleet.store.set_down(true);
     let down = run.world.elapsed();
-    fleet.go_on(0.0, seconds(3_700)).await;
+    fleet.run_for(0.0, seconds(3_700)).await;
     let (grants, peak) = (fleet.provider.grants_since(down), fleet.provider.peak_grants());
     Ok(vec![
         Figure::at_most("grants", grants as f64, run.instances as f64),
@@ -73,7 +72,7 @@ pub(super) async fn rejected_token(run: &Run) -> Result<Vec<Figure>, SimulatorEr
     };
     let answers = fleet.all(Duration::ZERO, replace).await?;
     Ok(vec![
-        Figure::exactly("grants", fleet.provider.asked_since(revoked) as f64, 1.0),
+        Figure::exactly("grants", fleet.provider.requests_since(revoked) as f64, 1.0),
         Figure::plain("longest_wait_s", longest(&answers).as_secs_f64()),
         Figure::exactly("not_served", not_served(&answers) as f64, 0.0),
     ])
@@ -81,17 +80,17 @@ pub(super) async fn rejected_token(run: &Run) -> Result<Vec<Figure>, SimulatorEr
 
 pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let mut fleet = Getters::new(run);
-    fleet.provider.is_down(true);
+    fleet.provider.set_down(true);
     let began = run.world.elapsed();
     let provider = Arc::clone(&fleet.provider);
-    let back = async move {
+    let recovery = async move {
         sleep(seconds(30)).await;
-        provider.is_down(false);
+        provider.set_down(false);
     };
     let mut repair = JoinSet::new();
-    repair.spawn(back);
-    // Every instance is called again and again, as its users would.
-    let insist = |getter: TokenGetter| async move {
+    repair.spawn(recovery);
+    // Every instance is called again until it gets a token, as its users would.
+    let retry = |getter: TokenGetter| async move {
         loop {
             match getter.token().await {
                 Err(_) => sleep(millis(200)).await,
@@ -99,16 +98,16 @@ pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorE
             }
         }
     };
-    let answers = fleet.all(Duration::ZERO, insist).await?;
+    let answers = fleet.all(Duration::ZERO, retry).await?;
     let served = longest(&answers).saturating_sub(seconds(30));
     Ok(vec![
-        Figure::at_most("requests", fleet.provider.asked_since(began) as f64, 12.0),
+        Figure::at_most("requests", fleet.provider.requests_since(began) as f64, 12.0),
         Figure::exactly("grants", fleet.provider.grants_since(began) as f64, 1.0),
         Figure::at_most("seconds_to_served", served.as_secs_f64(), 6.0),
     ])
 }
 
-/// A fleet that goes on and on.
+/// A fleet that has had a token for long.
 struct Steady {
     grants: f64,
     longest: Duration,
@@ -116,11 +115,11 @@ struct Steady {
 }
 
 impl Steady {
-    async fn of(run: &Run, dying: f64, lasting: Duration) -> Result<Self, SimulatorError> {
+    async fn of(run: &Run, death_rate: f64, lasting: Duration) -> Result<Self, SimulatorError> {
         let mut fleet = Getters::new(run);
         fleet.warm_up().await?;
         let before = operations(&fleet);
-        fleet.go_on(dying, lasting).await;
+        fleet.run_for(death_rate, lasting).await;
         Ok(Self {
             grants: fleet.provider.grants_per_need(HOUR / 4),
             longest: fleet.longest,
@@ -129,7 +128,7 @@ impl Steady {
     }
 }
 
-/// A fleet that starts.
+/// A fleet that starts without a token.
 struct Cold {
     grants: usize,
     longest: f64,
@@ -137,9 +136,13 @@ struct Cold {
 }
 
 impl Cold {
-    /// All of them start within `spread`, and look at the store as it asks for.
-    async fn of(run: &Run, pace: PollPolicy, spread: Duration) -> Result<Self, SimulatorError> {
-        let mut fleet = Getters::new(run).with_pace(pace);
+    /// All instances start within `spread`, on a store with this poll policy.
+    async fn of(
+        run: &Run,
+        poll_policy: PollPolicy,
+        spread: Duration,
+    ) -> Result<Self, SimulatorError> {
+        let mut fleet = Getters::new(run).with_poll_policy(poll_policy);
         let began = run.world.elapsed();
         let fetch = |getter: TokenGetter| async move { getter.token().await };
         let answers = fleet.all(spread, fetch).await?;

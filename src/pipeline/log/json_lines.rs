@@ -108,8 +108,7 @@ impl Visit for Collect<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
+    use funcify_test_support::LogCapture;
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -118,32 +117,13 @@ mod tests {
     use crate::problem::Problem;
     use crate::testing::TestEvent;
 
-    #[derive(Clone, Default)]
-    struct Out(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Out {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
-        // Listens to everything, because tracing turns a place in the code off for good if nobody listens
-        // to it at first.
-        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
-        let out = Out::default();
-        let written = out.clone();
-        let layer = JsonLines(move || written.clone());
+        let log = LogCapture::new();
+        let layer = JsonLines(log.writer());
         let subscriber = tracing_subscriber::registry().with(layer);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         tracing::subscriber::with_default(subscriber, || runtime.block_on(work));
-        let lines = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn without_times(mut line: Value) -> Value {

@@ -1,10 +1,10 @@
-//! Is a register linearizable? Judged over recorded histories of concurrent reads and swaps.
+//! Checks whether a register is linearizable, by recorded histories of concurrent reads and swaps.
 //!
-//! [`check`] lets a few clients read and swap a few records at random, notes when each operation was
-//! called and when it returned, and searches for an order in which a single register could have
-//! answered the same ([`search`]). A write of unknown outcome stays open: it may take effect at any
-//! time after its call, or never. A write that was refused has no place in the order: if its version
-//! is ever seen, no order exists.
+//! [`check`] lets a few clients read and swap a few records at random, and records when each operation
+//! was called and when it returned. Then it searches for an order in which a single register would
+//! have given the same answers ([`search`]). A write of unknown outcome may take effect at any time
+//! after its call, or never. A refused write is not part of the order: if its version is ever read, no
+//! order exists.
 
 mod record;
 mod search;
@@ -17,19 +17,19 @@ use funcify_core::register::{RecordKey, Register, WriteId};
 
 pub(crate) use search::{Stuck, search};
 
-/// The most operations on one record whose order can be searched for.
+/// The largest number of operations on one record that the search takes.
 pub(crate) const MOST: usize = 128;
 
-/// What one history is made of.
+/// The size and the randomness of one history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HistoryPlan {
     pub(crate) clients: usize,
-    /// How many each client does.
+    /// How many operations each client makes.
     pub(crate) operations: usize,
     pub(crate) keys: usize,
     pub(crate) seed: u64,
-    /// Whether the store's documentation says that reads may be stale: then only the swaps are
-    /// judged, and what a conflict carries is not.
+    /// Whether the store's documentation says that reads may be stale. Then only the swaps are checked,
+    /// without what a conflict carries.
     pub(crate) stale_reads: bool,
 }
 
@@ -37,13 +37,13 @@ pub(crate) struct HistoryPlan {
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) client: usize,
-    /// Places in the order of all calls and returns.
+    /// Positions in the order of all calls and returns.
     pub(crate) called: u64,
     pub(crate) returned: u64,
     pub(crate) answer: Answer,
 }
 
-/// What was asked and what was answered.
+/// The request and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Read { found: Option<WriteId> },
@@ -56,24 +56,24 @@ pub(crate) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carried {
     Exactly(Option<WriteId>),
-    /// Nothing that could be judged: it may be stale.
+    /// Something that may be stale, and is not checked.
     Anything,
 }
 
-/// What a client did and what came of it.
+/// The operations of one run.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) records: BTreeMap<RecordKey, Vec<Operation>>,
-    /// Reads that were given up.
+    /// How many reads failed every time.
     pub(crate) dropped_reads: usize,
 }
 
-/// Every history ends as one of these.
+/// The result for one history.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Linearizable(Counts),
     NotLinearizable(RecordKey, Stuck),
-    /// It broke nothing and proves nothing.
+    /// No violation was found, but the history is too weak to prove anything.
     #[expect(dead_code, reason = "an assertion that fails shows it")]
     DoesNotCount(String),
 }
@@ -85,13 +85,13 @@ pub(crate) struct Counts {
     pub(crate) unknown: usize,
 }
 
-/// Records one history on `stores`, which the clients take in turn, and judges it.
+/// Records one history on `stores`, which are dealt out to the clients in turn, and checks it.
 pub(crate) async fn check(stores: &[Arc<dyn Register>], plan: HistoryPlan) -> Verdict {
     judge(&record::record(stores, plan).await)
 }
 
-/// A history counts only with at least one write done, at most a tenth of unknown outcomes and no
-/// dropped read. (A run was "linearizable" once because its table did not exist.)
+/// A history counts only if it has at least one applied write, at most a tenth of unknown outcomes and
+/// no dropped read. Without that rule a store whose table does not exist is "linearizable".
 pub(crate) fn judge(history: &History) -> Verdict {
     for (key, operations) in &history.records {
         if let Err(stuck) = search(operations) {
@@ -146,7 +146,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Enough of an id to tell it from the others of a history.
+/// Enough of an id to distinguish it within a history.
 fn brief(id: Option<WriteId>) -> String {
     id.map_or_else(|| "nothing".to_owned(), |id| id.to_string().chars().take(8).collect())
 }

@@ -13,10 +13,10 @@ use super::{Answer, Carried, History, HistoryPlan, Operation};
 
 const KEEP_FOR: Duration = Duration::from_secs(3_600);
 
-/// How often a read is tried before it is dropped.
+/// How often a read is tried before it counts as dropped.
 const TRIES: u32 = 6;
 
-/// Lets the clients loose and notes what they did.
+/// Runs the clients and records their operations.
 pub(super) async fn record(stores: &[Arc<dyn Register>], plan: HistoryPlan) -> History {
     let keys: Arc<[RecordKey]> = (0..plan.keys).map(|_| unused_key()).collect();
     let clock = Arc::new(AtomicU64::new(0));
@@ -51,7 +51,7 @@ struct Client {
     keys: Arc<[RecordKey]>,
     clock: Arc<AtomicU64>,
     chance: Chance,
-    /// The version of each record as this client saw it last.
+    /// The version of each record that this client saw last.
     known: HashMap<RecordKey, Option<Version>>,
     judge_reads: bool,
     history: History,
@@ -74,7 +74,7 @@ impl Client {
         self.history
     }
 
-    /// A read that fails is repeated: it has no effect, and its answer is that of the last try.
+    /// Repeats a read that fails: it has no effect, and the answer of the last attempt counts.
     async fn read(&mut self, key: RecordKey) {
         for attempt in 1..=TRIES {
             let called = self.tick();

@@ -5,10 +5,10 @@ use funcify_core::register::WriteId;
 
 use super::{Answer, Carried, MOST, Operation};
 
-/// What the register holds: the id of a write, or nothing.
+/// The register's content: the id of a write, or nothing.
 type State = Option<WriteId>;
 
-/// No order explains the history: this is the longest beginning of one, and what does not follow.
+/// No order explains the history. This is the longest prefix of one, and the operations that cannot follow.
 #[derive(Debug)]
 pub(crate) struct Stuck {
     placed: Vec<Operation>,
@@ -17,10 +17,10 @@ pub(crate) struct Stuck {
 
 /// Searches for an order of the operations on one register that explains every answer.
 ///
-/// Depth first over the operations that may come next, those called before any that is still to be
-/// placed returned, and never twice from the same set of placed operations with the same state (Wing
-/// and Gong, *Testing and verifying concurrent objects*, 1993; the memory of visited configurations
-/// is Lowe's, *Testing for linearizability*, 2017).
+/// It searches depth first. An operation may come next if it was called before any other unplaced
+/// operation returned. No set of placed operations with the same state is visited twice. (Wing and
+/// Gong, *Testing and verifying concurrent objects*, 1993; the cache of visited configurations is from
+/// Lowe, *Testing for linearizability*, 2017.)
 pub(crate) fn search(operations: &[Operation]) -> Result<(), Stuck> {
     assert!(operations.len() <= MOST, "{} operations, at most {MOST}", operations.len());
     let mut search =
@@ -36,7 +36,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// `placed` is a set of operations, a bit each.
+    /// `placed` is a set of operations, one bit each.
     fn place_next(&mut self, placed: u128, state: State) -> bool {
         let unplaced =
             || self.operations.iter().enumerate().filter(|(at, _)| placed >> at & 1 == 0);
@@ -80,7 +80,7 @@ impl Operation {
 }
 
 impl Answer {
-    /// The state after an operation that answers this in `state`; `None` if it could not.
+    /// The state after an operation that gives this answer in `state`. `None` if it cannot give it.
     fn after(self, state: State) -> Option<State> {
         match self {
             Self::Read { found } => (found == state).then_some(state),

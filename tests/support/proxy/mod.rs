@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves as the test tells it to, between a client of ours and a real server.
+//! A TCP proxy between a client and a real server. The test chooses how it fails.
 
 mod relay;
 
@@ -17,17 +17,17 @@ use super::ports;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pass,
-    /// Nobody listens: connecting is refused, and connections there are are reset.
+    /// Nothing listens: new connections are refused, and existing ones are reset.
     Refuse,
-    /// Connections are accepted and stay, nothing moves in either direction.
+    /// Connections are accepted and stay open. No data moves in either direction.
     Hang,
-    /// Each piece of a response comes this much later.
+    /// Each part of a response arrives this much later.
     Delay(Duration),
-    /// Responses come at this many bytes a second.
+    /// Responses arrive at this many bytes a second.
     Trickle(u32),
-    /// The connection is reset when this many bytes of responses have passed on it since the mode was set.
+    /// A connection is reset after it has carried this many bytes of responses since the mode was set.
     ResetAfter(u64),
-    /// The client reads the end of the stream, while what it sends still arrives.
+    /// The client reads the end of the stream, but its requests still arrive.
     HalfClose,
     /// The request arrives; instead of its response the client reads the end of the stream.
     CutResponse,
@@ -35,9 +35,9 @@ pub(crate) enum Mode {
     CutRequest,
 }
 
-/// Stops, and closes all its connections, when it is dropped.
+/// It stops and closes all of its connections when it is dropped.
 ///
-/// Where the upstream itself does not answer, a client is accepted and then reset; [`Mode::Refuse`] is a true refusal.
+/// If the upstream does not accept connections, a client is accepted and then reset. [`Mode::Refuse`] refuses it.
 #[derive(Debug)]
 pub(crate) struct FaultProxy {
     address: SocketAddr,
@@ -61,38 +61,39 @@ impl FaultProxy {
         self.address
     }
 
-    /// From when this returns on, every connection, old or new, is treated so.
+    /// Applies the mode to every connection, old or new. It is in force when this returns.
     pub(crate) async fn set(&self, mode: Mode) {
         self.apply(mode, false).await;
     }
 
-    /// The next connection that the mode strikes is its only victim, then everything passes again. For the modes that end a
-    /// connection; the others strike nobody in particular.
+    /// Applies the mode to one connection only, the next that it affects. Then everything passes again. It takes only the
+    /// modes that end a connection.
     pub(crate) async fn once(&self, mode: Mode) {
         let ends = matches!(
             mode,
             Mode::ResetAfter(_) | Mode::HalfClose | Mode::CutResponse | Mode::CutRequest
         );
-        assert!(ends, "{mode:?} has no single victim");
+        assert!(ends, "{mode:?} does not end a connection");
         self.apply(mode, true).await;
     }
 
-    /// Connections accepted until now.
+    /// The number of connections accepted so far.
     pub(crate) fn connections(&self) -> u64 {
         self.traffic.connections.load(Ordering::SeqCst)
     }
 
-    /// Bytes passed on to the upstream.
+    /// The number of bytes forwarded to the upstream.
     pub(crate) fn request_bytes(&self) -> u64 {
         self.traffic.requests.load(Ordering::SeqCst)
     }
 
-    /// Bytes passed on to clients.
+    /// The number of bytes forwarded to clients.
     pub(crate) fn response_bytes(&self) -> u64 {
         self.traffic.responses.load(Ordering::SeqCst)
     }
 
-    /// How often a mode has struck: connections ended, pieces held, delayed or slowed. A test that saw none tested nothing.
+    /// How often a fault has happened: a connection was ended, or data was held, delayed or slowed down. A test without one
+    /// has tested nothing.
     pub(crate) fn faults(&self) -> u64 {
         self.traffic.faults.load(Ordering::SeqCst)
     }
@@ -116,7 +117,7 @@ impl Drop for FaultProxy {
 struct Setting {
     mode: Mode,
     once: bool,
-    /// Tells one setting of a mode from another of the same.
+    /// Distinguishes two settings of the same mode.
     number: u64,
 }
 
@@ -178,7 +179,8 @@ impl Acceptor {
     }
 }
 
-/// Shut down before it is dropped: a child process that another test is just starting may hold a copy of it for a moment.
+/// Shuts the listener down before it is dropped, because a child process that another test is starting may hold a copy of
+/// it for a moment.
 fn close(listener: TcpListener) {
     if let Ok(listener) = listener.into_std() {
         std::net::TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).ok();

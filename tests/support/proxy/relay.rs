@@ -16,7 +16,7 @@ use super::{Mode, Setting, Traffic};
 
 const PIECE: usize = 16 * 1024;
 
-/// How the client's side of a connection is left.
+/// How the client's side of a connection ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Closed,
@@ -125,7 +125,7 @@ async fn responses(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, traffic: &Traf
     }
 }
 
-/// Bytes that have passed under one setting.
+/// The bytes forwarded under one setting.
 #[derive(Default)]
 struct Passed {
     setting: u64,
@@ -149,7 +149,7 @@ async fn write(to: &mut WriteHalf<'_>, piece: &[u8], traffic: &Traffic) -> bool 
     written
 }
 
-/// Up to twenty sips a second, each at least one byte; a change of mode lets the rest of the piece pass at once.
+/// Up to twenty parts a second, each at least one byte. A change of mode lets the rest pass at once.
 async fn trickle(to: &mut WriteHalf<'_>, piece: &[u8], rate: u32, traffic: &Traffic) -> bool {
     let sip = (rate / 20).max(1);
     let pause = Duration::from_secs(1) * sip / rate.max(1);
@@ -164,7 +164,7 @@ async fn trickle(to: &mut WriteHalf<'_>, piece: &[u8], rate: u32, traffic: &Traf
     true
 }
 
-/// The mode as it is now, or, while everything hangs, as it is when that is over.
+/// The current mode. While it is [`Mode::Hang`], waits for the next one.
 async fn unless_hanging(setting: &mut watch::Receiver<Setting>, traffic: &Traffic) -> Mode {
     let mode = setting.borrow().mode;
     if mode != Mode::Hang {
@@ -177,7 +177,7 @@ async fn unless_hanging(setting: &mut watch::Receiver<Setting>, traffic: &Traffi
 }
 
 impl Traffic {
-    /// Counts a fault, unless someone else was the one victim of this mode.
+    /// Counts a fault, unless the mode was for one connection and has affected another.
     fn strikes(&self, mode: Mode) -> bool {
         let mut strikes = false;
         self.setting.send_if_modified(|setting| {

@@ -1,4 +1,4 @@
-//! Lambda's Runtime API as a function's process sees it: four endpoints, and deadlines that are true.
+//! Lambda's Runtime API for the process of a function: its four endpoints, with real deadlines.
 
 mod server;
 
@@ -15,21 +15,21 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// What Lambda allows a function to start up.
+/// How long Lambda lets a function initialise.
 const INIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum InvocationResult {
-    /// The response as it was sent; of a streaming one the whole body, its prelude included.
+    /// The response as it was sent. A streamed one includes its prelude.
     Ok(Bytes),
-    /// What the function, or Lambda in its place, reported: `{errorType, errorMessage, …}`.
+    /// The error that the function, or Lambda in its place, reported: `{errorType, errorMessage, …}`.
     FunctionError(Value),
-    /// No answer when the deadline had passed; Lambda would have killed the function. A later answer is refused.
+    /// There was no answer before the deadline. Lambda would have killed the function. A later answer is refused.
     TimedOut,
 }
 
 impl InvocationResult {
-    /// The response as JSON; anything else fails the test.
+    /// The response as JSON. The test fails if it is anything else.
     pub(crate) fn json(&self) -> Value {
         match self {
             Self::Ok(body) => serde_json::from_slice(body).expect("the response is JSON"),
@@ -38,7 +38,7 @@ impl InvocationResult {
     }
 }
 
-/// Stops when it is dropped.
+/// It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
     address: SocketAddr,
@@ -48,7 +48,7 @@ pub(crate) struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    /// `limit` is the function's timeout, as configured in Lambda.
+    /// `limit` is the function's configured timeout.
     pub(crate) async fn start(limit: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,12 +65,12 @@ impl RuntimeApi {
         Self { address, queue, shared, server }
     }
 
-    /// For `AWS_LAMBDA_RUNTIME_API`: host and port, no scheme.
+    /// The value for `AWS_LAMBDA_RUNTIME_API`: host and port without a scheme.
     pub(crate) fn endpoint(&self) -> String {
         self.address.to_string()
     }
 
-    /// What Lambda sets in a function's environment.
+    /// The environment variables that Lambda sets.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_LAMBDA_RUNTIME_API", self.endpoint()),
@@ -82,7 +82,7 @@ impl RuntimeApi {
         ]
     }
 
-    /// Hands this event to the function, as soon as it asks for one, and waits for its answer until the deadline.
+    /// Gives this event to the function when it asks for the next one, and waits for the answer until the deadline.
     pub(crate) async fn invoke(&self, payload: impl Into<Bytes>) -> InvocationResult {
         let number = self.shared.invocations.fetch_add(1, Ordering::Relaxed);
         let id = format!("8476a536-e9f4-11e8-9739-{number:012x}");
@@ -109,12 +109,12 @@ impl RuntimeApi {
         }
     }
 
-    /// What the function posted to `init/error`, if it did.
+    /// What the function posted to `init/error`, if anything.
     pub(crate) fn init_error(&self) -> Option<Value> {
         self.shared.init_error.borrow().clone()
     }
 
-    /// How many responses were sent in the streaming form.
+    /// How many responses were streamed.
     pub(crate) fn streamed(&self) -> u64 {
         self.shared.streamed.load(Ordering::Relaxed)
     }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::{InvocationResult, Shared};
 
-/// Lambda's limit for a buffered response: 6 MB, and a hundred bytes of its own.
+/// Lambda's limit for a buffered response: 6 MB and a hundred bytes.
 const LARGEST_RESPONSE: usize = 6 * 1024 * 1024 + 100;
 
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -47,7 +47,7 @@ async fn answer(
         (&Method::POST, ["invocation", id, "response"]) => response(id, request, shared).await,
         (&Method::POST, ["invocation", id, "error"]) => {
             let error = reported(request).await;
-            settle(id, InvocationResult::FunctionError(error), shared)
+            record(id, InvocationResult::FunctionError(error), shared)
         }
         (&Method::POST, ["init", "error"]) => {
             shared.init_error.send_replace(Some(reported(request).await));
@@ -57,7 +57,7 @@ async fn answer(
     })
 }
 
-/// Waits for an event; its deadline counts from when it is handed over.
+/// Waits for an event. Its deadline starts when the function gets it.
 async fn next(shared: &Shared) -> Response<Full<Bytes>> {
     let Some(invocation) = shared.waiting.lock().await.recv().await else {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "the test is over");
@@ -95,20 +95,20 @@ async fn response(id: &str, request: Request<Incoming>, shared: &Shared) -> Resp
             "Response payload size exceeded maximum allowed payload size ({LARGEST_RESPONSE} bytes)."
         );
         let error = json!({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message});
-        settle(id, InvocationResult::FunctionError(error), shared);
+        record(id, InvocationResult::FunctionError(error), shared);
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "the response is too large");
     }
-    settle(id, failure.map_or(InvocationResult::Ok(body), InvocationResult::FunctionError), shared)
+    record(id, failure.map_or(InvocationResult::Ok(body), InvocationResult::FunctionError), shared)
 }
 
-/// A response that failed on its way says so in its trailers.
+/// The error in the trailers of a streamed response that failed.
 fn stream_error(trailers: &HeaderMap) -> Option<Value> {
     let kind = header(trailers, "lambda-runtime-function-error-type")?;
     let body = header(trailers, "lambda-runtime-function-error-body").unwrap_or_default();
     Some(json!({"errorType": kind, "body": body}))
 }
 
-fn settle(id: &str, result: InvocationResult, shared: &Shared) -> Response<Full<Bytes>> {
+fn record(id: &str, result: InvocationResult, shared: &Shared) -> Response<Full<Bytes>> {
     match shared.running.lock().unwrap().remove(id) {
         Some(answer) => {
             answer.send(result).ok();

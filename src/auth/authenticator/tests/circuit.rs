@@ -3,14 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use funcify_core::{
-    Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
+    Deadline, DeadlineExceeded,
     circuit::{
-        CircuitBreaker, CircuitName, CircuitOpen, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider, CountRule,
+        CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CircuitStateProvider, CountRule,
     },
     engine::causes,
-    register::{Swap, Version, Versioned, WriteId},
 };
+use funcify_test_support::HookedCircuits;
 use serde_json::json;
 
 use crate::auth::authenticator::tests::provider::Reply;
@@ -19,37 +18,9 @@ use crate::auth::authenticator::tests::{
     with_keys,
 };
 
-/// A store that is down, so that the breaker counts failures only for itself.
-#[derive(Debug)]
-struct Down;
-
-fn down<T>() -> Result<T, StoreError> {
-    Err(StoreError::new("none", StoreErrorKind::Unavailable, "down"))
-}
-
-#[async_trait::async_trait]
-impl CircuitStateProvider for Down {
-    async fn circuit_state(
-        &self,
-        _: &CircuitName,
-    ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        down()
-    }
-
-    async fn update_state(
-        &self,
-        _: &CircuitName,
-        _: Option<Version>,
-        _: WriteId,
-        _: &CircuitRecord,
-    ) -> Result<Swap<CircuitRecord>, StoreError> {
-        down()
-    }
-}
-
 fn breaker() -> CircuitBreaker {
     let policy = CircuitPolicy::new(CountRule::new(2, Duration::from_secs(60)));
-    CircuitBreaker::new("issuer", policy, Arc::new(Down)).unwrap()
+    CircuitBreaker::new("issuer", policy, Arc::new(HookedCircuits::down())).unwrap()
 }
 
 #[tokio::test]
@@ -93,7 +64,7 @@ fn each_key_set_has_a_circuit_of_its_own_with_a_legal_name() {
         .keys(at("https://[2001:db8::1]:8443/jwks"))
         .keys(at(&long))
         .keys(at("https://staff.example.com/jwks").circuit(breaker()));
-    let store: Arc<dyn CircuitStateProvider> = Arc::new(Down);
+    let store: Arc<dyn CircuitStateProvider> = Arc::new(HookedCircuits::down());
     let key_sets = authenticator.key_sets.into_iter().map(|mut key_set| {
         key_set.circuit_in(&store);
         key_set

@@ -1,10 +1,10 @@
-//! The same seed, the same figures; and what cannot be simulated.
+//! The same seed gives the same figures; invalid settings are refused.
 
 use funcify::{CircuitPolicy, circuit::CountRule};
 use funcify_simulator::{Report, Scenario, Settings, SimulatorError, run, sparkline, svg};
 use tokio::runtime::{Builder, Runtime};
 
-/// As the command does it: each run in a time of its own.
+/// Runs the scenario as the command does, on a runtime of its own.
 fn report(scenario: Scenario, settings: &Settings) -> Report {
     paused().block_on(run(scenario, settings)).unwrap()
 }
@@ -46,9 +46,9 @@ fn a_runtime_in_real_time_is_refused() {
 }
 
 #[test]
-fn a_fleet_of_nobody_and_a_policy_that_cannot_be_are_refused() {
-    let nobody = Settings::new(1).with_instances(0);
-    let refused = paused().block_on(run(Scenario::Outage, &nobody));
+fn a_fleet_without_instances_and_an_invalid_policy_are_refused() {
+    let empty = Settings::new(1).with_instances(0);
+    let refused = paused().block_on(run(Scenario::Outage, &empty));
     assert!(matches!(refused, Err(SimulatorError::NoInstances)), "{refused:?}");
 
     let impossible =
@@ -82,15 +82,15 @@ fn the_pictures_show_calls_failures_refusals_probes_and_states() {
 }
 
 #[test]
-fn the_picture_of_the_chapter_is_one_that_the_command_draws() {
+fn the_picture_in_the_guide_comes_from_the_command_that_the_guide_names() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/outage.svg");
     let again = "cargo run --release --example fleet -- --scenario outage --svg docs/outage.svg";
     let image =
         std::fs::read_to_string(file).unwrap_or_else(|_| panic!("expected {file}: {again}"));
     for shown in ["outage: 500 instances, seed 1", ">open<", "refused", "probes"] {
-        assert!(image.contains(shown), "{shown} is missing, draw it anew: {again}");
+        assert!(image.contains(shown), "{shown} is missing, run: {again}");
     }
-    let chapter = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/circuit.md");
-    let chapter = std::fs::read_to_string(chapter).unwrap();
-    assert!(chapter.contains("](outage.svg)") && chapter.contains(again));
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/circuit.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    assert!(guide.contains("](outage.svg)") && guide.contains(again));
 }

@@ -1,4 +1,4 @@
-//! What goes wrong beside the dependency: the store, a process, a clock, the order of things.
+//! Scenarios in which something else fails: the store, a process, a clock, the order of results.
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 
@@ -10,71 +10,70 @@ use super::{
 use crate::{
     Figure, SimulatorError,
     dependency::Health,
-    fleet::{Call, Fleet, begins},
+    fleet::{Call, Fleet, starts_waiting},
     run::Run,
-    store::Mood,
 };
 
 pub(super) async fn store_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let pace = 50.0;
+    let rate = 50.0;
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-    fleet.calls(pace, seconds(20)).await;
+    fleet.calls(rate, seconds(20)).await;
     fleet.longest_wait();
 
-    is(&fleet, Mood::Down);
-    fleet.calls(pace, seconds(10)).await;
-    fleet.dependency.is(Health::DEAD);
-    fleet.calls(pace, seconds(40)).await;
+    set_store_down(&fleet, true);
+    fleet.calls(rate, seconds(10)).await;
+    fleet.dependency.set_health(Health::DOWN);
+    fleet.calls(rate, seconds(40)).await;
     let failures = fleet.dependency.failures_by(fleet.now());
-    fleet.dependency.is(Health::WELL);
-    fleet.calls(pace, seconds(10)).await;
+    fleet.dependency.set_health(Health::UP);
+    fleet.calls(rate, seconds(10)).await;
     let longest = fleet.longest_wait();
 
-    is(&fleet, Mood::Up);
+    set_store_down(&fleet, false);
     let (back, before) = (fleet.now(), fleet.refused());
-    fleet.calls(pace, seconds(90)).await;
+    fleet.calls(rate, seconds(90)).await;
     let last = fleet.last_refused().saturating_sub(back);
     Ok(vec![
-        // A look that comes to nothing and a report that does, half a second each, and the call.
+        // A refresh that times out and a report that times out, half a second each, and the call.
         Figure::at_most("longest_wait_s", longest.as_secs_f64(), 1.1),
         Figure::plain("failures_in_all", failures as f64),
         Figure::at_most("seconds_to_served", last.as_secs_f64(), 33.0),
         Figure::plain("refused_in_recovery", (fleet.refused() - before) as f64),
-        Figure::exactly("false_opens", fleet.openings() as f64, 0.0),
+        Figure::exactly("false_opens", fleet.times_opened() as f64, 0.0),
     ])
 }
 
 pub(super) async fn poisoned_instance(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let policy = run.policy(CircuitPolicy::new(CountRule::new(5, seconds(60)).with_quorum(2)));
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
-    fleet.dependency.is(Health { poisoned: Some(0), ..Health::WELL });
-    let calls = fleet.dependency.asked();
-    fleet.calls(100.0, run.watching(seconds(600), seconds(86_400))).await;
+    fleet.dependency.set_health(Health { poisoned: Some(0), ..Health::UP });
+    let calls = fleet.dependency.calls();
+    fleet.calls(100.0, run.duration(seconds(600), seconds(86_400))).await;
     Ok(vec![
-        Figure::exactly("false_opens", fleet.openings() as f64, 0.0),
+        Figure::exactly("false_opens", fleet.times_opened() as f64, 0.0),
         Figure::plain("failures_in_all", fleet.dependency.failures_by(fleet.now()) as f64),
         Figure::plain("refused", fleet.refused() as f64),
-        Figure::plain("calls_that_reached_it", (fleet.dependency.asked() - calls) as f64),
+        Figure::plain("calls_that_reached_it", (fleet.dependency.calls() - calls) as f64),
     ])
 }
 
 pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let policy = run.policy(five_a_minute());
     let (mut fleet, probe) =
-        with_a_probe_under_way(run, Health::WELL.taking(seconds(3_600))).await?;
+        with_a_probe_in_flight(run, Health::UP.with_latency(seconds(3_600))).await?;
     let granted = fleet.now();
-    fleet.rest(seconds(1)).await;
-    // The process is gone, and with it all it knew.
+    fleet.idle(seconds(1)).await;
+    // The process is killed.
     drop(probe);
     fleet.instances.truncate(fleet.instances.len().saturating_sub(1).max(1));
 
-    fleet.dependency.is(Health::WELL);
-    let asked = fleet.dependency.asked();
-    fleet.calls_until(50.0, seconds(120), |fleet| fleet.dependency.asked() > asked).await;
+    fleet.dependency.set_health(Health::UP);
+    let calls = fleet.dependency.calls();
+    fleet.calls_until(50.0, seconds(120), |fleet| fleet.dependency.calls() > calls).await;
     let to_probe = (fleet.now() - granted).as_secs_f64();
     let back = back_to_closed(&mut fleet, 10.0).await;
-    // The lease is as long as a call may take, and two seconds for its report.
+    // The probe's lease lasts as long as a call may take, and two seconds more for its report.
     let lease = policy.call_timeout.as_secs_f64() + 2.0;
     Ok(vec![
         Figure::at_most("seconds_to_next_probe", to_probe, lease + 0.5),
@@ -85,7 +84,7 @@ pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorErr
 
 pub(super) async fn freeze_and_thaw(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let policy = run.policy(five_a_minute());
-    let (mut fleet, frozen) = with_a_probe_under_way(run, Health::DEAD).await?;
+    let (mut fleet, frozen) = with_a_probe_in_flight(run, Health::DOWN).await?;
     let froze = fleet.now();
     let back = back_to_closed(&mut fleet, 10.0).await;
     let left = seconds(600).saturating_sub(fleet.now() - froze);
@@ -105,18 +104,18 @@ pub(super) async fn late_successes(run: &Run) -> Result<Vec<Figure>, SimulatorEr
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.all_call().await;
-    fleet.settle().await;
-    // Slow, and in the end successful: three to nine seconds.
-    fleet.dependency.is(Health::WELL.taking(seconds(6)));
-    for place in 0..fleet.instances.len().min(100) {
-        fleet.call(place).await;
+    fleet.drain().await;
+    // Slow calls that succeed after three to nine seconds.
+    fleet.dependency.set_health(Health::UP.with_latency(seconds(6)));
+    for index in 0..fleet.instances.len().min(100) {
+        fleet.call(index).await;
     }
-    fleet.rest(millis(100)).await;
-    fleet.dependency.is(Health::DEAD);
+    fleet.idle(millis(100)).await;
+    fleet.dependency.set_health(Health::DOWN);
     let died = fleet.now();
     fleet.calls_until(100.0, seconds(2), |fleet| fleet.is(CircuitState::Open)).await;
     let opened = fleet.seconds_to(CircuitState::Open, died);
-    fleet.rest(seconds(12)).await;
+    fleet.idle(seconds(12)).await;
     let closed = !fleet.is(CircuitState::Open);
     Ok(vec![
         Figure::exactly("closed_by_late_results", f64::from(u8::from(closed)), 0.0),
@@ -127,18 +126,18 @@ pub(super) async fn late_successes(run: &Run) -> Result<Vec<Figure>, SimulatorEr
 pub(super) async fn skewed_clock(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let five_minutes = 300_000;
     let policy = run.policy(five_a_minute());
-    let off = |place| match place {
+    let clock_error = |index| match index {
         0 => five_minutes,
         1 => -five_minutes,
         _ => 0,
     };
-    let mut fleet = Fleet::new(run, &policy, off)?;
+    let mut fleet = Fleet::new(run, &policy, clock_error)?;
     fleet.calls(10.0, seconds(20)).await;
-    fleet.dependency.is(Health::DEAD);
+    fleet.dependency.set_health(Health::DOWN);
     let died = fleet.now();
     fleet.calls_until(10.0, seconds(600), |fleet| fleet.is(CircuitState::Open)).await;
     let to_open = fleet.seconds_to(CircuitState::Open, died);
-    fleet.settle().await;
+    fleet.drain().await;
     let back = back_to_closed(&mut fleet, 10.0).await;
     Ok(vec![
         Figure::plain("seconds_to_open", to_open),
@@ -148,32 +147,32 @@ pub(super) async fn skewed_clock(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     ])
 }
 
-/// A half-open circuit, and the probe of the last instance, which does not go on unless polled. The
-/// dependency is `health` for this call.
-async fn with_a_probe_under_way(
+/// A half-open circuit, and the probe of the last instance, which is frozen unless it is polled. The
+/// dependency's health is `health` for this call.
+async fn with_a_probe_in_flight(
     run: &Run,
     health: Health,
 ) -> Result<(Fleet, Call), SimulatorError> {
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.calls(10.0, seconds(20)).await;
-    fleet.dependency.is(Health::DEAD);
+    fleet.dependency.set_health(Health::DOWN);
     fleet.calls_until(10.0, seconds(600), |fleet| fleet.is(CircuitState::Open)).await;
-    fleet.settle().await;
+    fleet.drain().await;
 
-    fleet.rest(policy.open_duration).await;
-    fleet.dependency.is(health);
-    let asked = fleet.dependency.asked();
+    fleet.idle(policy.open_duration).await;
+    fleet.dependency.set_health(health);
+    let calls = fleet.dependency.calls();
     let last = fleet.instances.len().saturating_sub(1);
     let mut probe = fleet.prepare(last).ok_or(SimulatorError::NoInstances)?;
-    while begins(&mut probe).await && fleet.dependency.asked() == asked {
-        fleet.rest(millis(1)).await;
+    while starts_waiting(&mut probe).await && fleet.dependency.calls() == calls {
+        fleet.idle(millis(1)).await;
     }
     Ok((fleet, probe))
 }
 
-fn is(fleet: &Fleet, mood: Mood) {
+fn set_store_down(fleet: &Fleet, is_down: bool) {
     for store in &fleet.stores {
-        store.is(mood);
+        store.set_down(is_down);
     }
 }

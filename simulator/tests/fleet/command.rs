@@ -1,17 +1,28 @@
-//! `examples/fleet`, as scripts call it.
+//! The command `examples/fleet`, as scripts call it.
 
-use std::{collections::BTreeSet, fs, process::Output};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    process::{Command, Output},
+};
 
 use serde_json::Value;
 
-use crate::support::process;
-
 fn fleet(arguments: &[&str]) -> Output {
-    process::example("fleet").args(arguments).output().unwrap()
+    command().args(arguments).output().unwrap()
+}
+
+/// The built example, which cargo puts beside this test.
+fn command() -> Command {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let path = profile.join("examples").join(format!("fleet{}", env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is missing: run cargo build --examples", path.display());
+    Command::new(path)
 }
 
 #[test]
-fn json_is_one_object_a_scenario_and_nothing_else() {
+fn with_json_it_prints_one_object_for_each_scenario_and_nothing_else() {
     let twice = ["--json", "--instances", "20", "--seed", "9"];
     let scenarios = ["--scenario", "recovery", "--scenario", "cold-burst"];
     let output = fleet(&[&twice[..], &scenarios[..]].concat());
@@ -30,7 +41,7 @@ fn json_is_one_object_a_scenario_and_nothing_else() {
 }
 
 #[test]
-fn bad_arguments_end_with_2_and_say_why() {
+fn invalid_arguments_exit_with_2_and_an_explanation() {
     let folder = tempfolder();
     let written = |name: &str, text: &str| {
         let file = folder.join(name);
@@ -53,17 +64,17 @@ fn bad_arguments_end_with_2_and_say_why() {
         (&["--policy", &impossible], "quorum"),
         (&["--policy", &foreign], ".toml"),
     ];
-    for (arguments, told) in cases {
+    for (arguments, explanation) in cases {
         let output = fleet(arguments);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(explanation), "{error}");
         assert!(output.stdout.is_empty());
     }
 }
 
 #[test]
-fn a_policy_is_taken_as_toml_and_as_json_alike() {
+fn a_policy_in_toml_and_the_same_in_json_give_the_same_figures() {
     let folder = tempfolder();
     let (toml, json) = (folder.join("policy.toml"), folder.join("policy.json"));
     fs::write(&toml, "open_duration = 5\n[rule.count]\nfailures = 2\nwindow = 60\n").unwrap();
@@ -79,7 +90,7 @@ fn a_policy_is_taken_as_toml_and_as_json_alike() {
 }
 
 #[test]
-fn a_picture_is_written_and_the_table_shows_each_bar() {
+fn it_writes_a_picture_and_prints_a_table_with_each_limit() {
     let image = tempfolder().join("recovery.svg");
     let svg = image.to_str().unwrap();
     let output = fleet(&["--scenario", "recovery", "--instances", "20", "--svg", svg]);
@@ -91,9 +102,9 @@ fn a_picture_is_written_and_the_table_shows_each_bar() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     use std::{io::Read, process::Stdio};
-    let mut command = process::example("fleet");
+    let mut command = command();
     let scenarios = ["--instances", "20", "--scenario", "recovery", "--scenario", "cold-burst"];
     let mut child = command.args(scenarios).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = [0];

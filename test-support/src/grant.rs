@@ -1,0 +1,138 @@
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use funcify::token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted};
+use funcify_core::token::AccessToken;
+use tokio::time::{Instant, sleep};
+
+/// An identity provider without a network. It grants `token-1`, `token-2` and so on, each for an hour, and counts its
+/// requests. Clones are the same provider.
+#[derive(Clone, Debug)]
+pub struct FakeGrant {
+    latency: Duration,
+    lifetime: Option<Duration>,
+    token: Option<String>,
+    requests: Arc<Mutex<Vec<Instant>>>,
+    grants: Arc<AtomicU64>,
+    mode: Arc<Mutex<Option<FailureMode>>>,
+    secret: Arc<Mutex<Option<String>>>,
+}
+
+/// What goes wrong when the provider gets a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureMode {
+    /// It answers with status 503.
+    Unavailable,
+    /// It answers with status 503 and asks for so many seconds of patience.
+    RetryAfter(u64),
+    /// It never answers.
+    Hangs,
+}
+
+impl FakeGrant {
+    /// A provider that answers at once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            latency: Duration::ZERO,
+            lifetime: Some(Duration::from_secs(3_600)),
+            token: None,
+            requests: Arc::default(),
+            grants: Arc::default(),
+            mode: Arc::default(),
+            secret: Arc::default(),
+        }
+    }
+
+    /// A provider that takes so long to answer.
+    #[must_use]
+    pub fn with_latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    /// A provider of tokens that live so long. With `None` it leaves the lifetime out of its answer.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Option<Duration>) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// A provider that always grants this token.
+    #[must_use]
+    pub fn with_token(self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// From now on requests fail like this.
+    pub fn fail(&self, mode: FailureMode) {
+        *self.mode.lock().unwrap() = Some(mode);
+    }
+
+    /// From now on requests succeed again.
+    pub fn recover(&self) {
+        *self.mode.lock().unwrap() = None;
+    }
+
+    /// From now on only this secret is accepted.
+    pub fn accept_only(&self, secret: &str) {
+        *self.secret.lock().unwrap() = Some(secret.to_owned());
+    }
+
+    /// How many tokens were granted.
+    #[must_use]
+    pub fn grants(&self) -> u64 {
+        self.grants.load(Ordering::SeqCst)
+    }
+
+    /// When the requests came, whatever the answers were.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Instant> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Default for FakeGrant {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Grant for FakeGrant {
+    async fn grant(
+        &self,
+        _: &ClientCredentials,
+        secret: Option<&ClientSecret>,
+    ) -> Result<Granted, GrantError> {
+        self.requests.lock().unwrap().push(Instant::now());
+        let mode = *self.mode.lock().unwrap();
+        if mode == Some(FailureMode::Hangs) {
+            std::future::pending::<()>().await;
+        }
+        if !self.latency.is_zero() {
+            sleep(self.latency).await;
+        }
+        let unavailable = |retry_after| Err(GrantError::Unavailable { status: 503, retry_after });
+        match mode {
+            Some(FailureMode::Unavailable) => return unavailable(None),
+            Some(FailureMode::RetryAfter(seconds)) => {
+                return unavailable(Some(Duration::from_secs(seconds)));
+            }
+            Some(FailureMode::Hangs) | None => {}
+        }
+        let wanted = self.secret.lock().unwrap().clone();
+        if wanted.is_some_and(|wanted| secret.is_none_or(|secret| secret.expose() != wanted)) {
+            return Err(GrantError::Refused { status: 401, code: "invalid_client".to_owned() });
+        }
+        let number = self.grants.fetch_add(1, Ordering::SeqCst) + 1;
+        let token = self.token.clone().unwrap_or_else(|| format!("token-{number}"));
+        let mut granted = Granted::from(AccessToken::new(token));
+        granted.expires_in = self.lifetime;
+        Ok(granted)
+    }
+}

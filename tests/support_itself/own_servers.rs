@@ -1,0 +1,86 @@
+use std::collections::BTreeSet;
+use std::process::Command;
+
+include!("../own.rs");
+
+/// The tests that need a server of ours, each under its `cfg`.
+const IGNORED: [(bool, &[&str]); 4] = [
+    (
+        cfg!(own_redis_tls),
+        &[
+            "redis::rights::a_server_with_an_untrusted_certificate_gets_no_command",
+            "servers::redis_with_tls_gives_its_user_the_tests_prefix_only",
+        ],
+    ),
+    (
+        cfg!(own_redis_cluster),
+        &[
+            "redis::cluster::a_node_that_redirects_is_used_once_a_key_over_one_connection",
+            "redis::cluster::a_record_is_found_while_its_slot_is_moved",
+            "redis::cluster::if_the_first_node_is_down_the_next_one_is_used",
+            "redis::cluster::without_cluster_in_the_url_a_redirection_is_a_refusal",
+            "servers::the_cluster_is_complete",
+        ],
+    ),
+    (
+        cfg!(own_dynamodb),
+        &[
+            "dynamodb::faults::a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied",
+            "dynamodb::faults::a_store_that_hangs_costs_one_time_limit",
+            "dynamodb::table::a_table_with_another_key_is_named_with_the_expected_key",
+            "dynamodb::table::create_table_creates_the_table_and_accepts_an_existing_one",
+            "servers::dynamodb_is_ready",
+        ],
+    ),
+    (
+        cfg!(own_ssm),
+        &[
+            "servers::ssm_and_kms_are_ready",
+            "stores::sealed::on_ssm_each_version_is_a_secure_string_with_the_configured_key",
+        ],
+    ),
+];
+
+#[test]
+fn exactly_the_tests_that_need_a_server_of_ours_are_ignored_when_it_is_the_callers() {
+    let this = std::env::current_exe().unwrap();
+    let listed = Command::new(this).args(["--list", "--ignored", "--format", "terse"]).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let ignored: BTreeSet<_> =
+        listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+
+    let own = IGNORED.iter().filter(|(is_own, _)| *is_own);
+    assert_eq!(ignored, own.flat_map(|(_, tests)| tests.iter().copied()).collect());
+}
+
+#[test]
+fn a_server_that_nobody_knows_fails_the_build() {
+    assert_eq!(own_cfgs(""), Ok(vec![]));
+    assert_eq!(own_cfgs("ssm  redis-cluster"), Ok(vec!["own_ssm", "own_redis_cluster"]));
+    assert_eq!(own_cfgs("ssm mongodb").unwrap_err(), r#"FUNCIFY_TEST_OWN names "mongodb""#);
+}
+
+#[test]
+fn tests_run_names_the_servers_that_the_caller_has_named() {
+    let names = |servers: &[(&str, &str)]| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/run.d/own.sh");
+        let mut bash = Command::new("bash");
+        bash.args(["-c", "source \"$1\" && own_servers", "bash", script]);
+        bash.env_clear().envs(servers.iter().copied());
+        bash.env("PATH", std::env::var_os("PATH").unwrap());
+        let names = String::from_utf8(bash.output().unwrap().stdout).unwrap();
+        assert_eq!(own_cfgs(&names).unwrap().len(), names.split_whitespace().count());
+        names
+    };
+    assert_eq!(names(&[]), "");
+    // Nothing that a test does harms a plain Redis, or one whose authority is known.
+    assert_eq!(names(&[("FUNCIFY_TEST_REDIS", "redis://redis")]), "");
+    assert_eq!(names(&[("FUNCIFY_TEST_REDIS_TLS", "rediss://redis?prefix=a&ca=ca.pem")]), "");
+    let all = [
+        ("FUNCIFY_TEST_REDIS_TLS", "rediss://redis"),
+        ("FUNCIFY_TEST_REDIS_CLUSTER", "redis-cluster://redis"),
+        ("FUNCIFY_TEST_DYNAMODB", "dynamodb://fleet"),
+        ("FUNCIFY_TEST_SSM", "ssm:///fleet"),
+    ];
+    assert_eq!(names(&all), "redis-tls-without-ca redis-cluster dynamodb ssm");
+}
