@@ -140,7 +140,7 @@ impl LocalSetUp {
     }
 }
 
-/// As in production, but for the issuer.
+/// The credentials of the environment, with another issuer.
 fn of_environment(issuer: &str) -> Result<ClientCredentials, Missing> {
     let issuer = Endpoint::Issuer(issuer.to_owned());
     let secret = ClientSecret::from(variable("FUNCIFY_CLIENT_SECRET")?);

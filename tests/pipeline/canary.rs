@@ -59,7 +59,7 @@ fn careless() -> [Pipeline; 2] {
                 serde_json::from_str::<Order>(image.get()).map(drop).map_err(Problem::from)
             })
     };
-    // Nobody is there to give keys.
+    // Nobody serves these keys.
     let keys = KeySet::new("http://127.0.0.1:1/jwks")
         .issuer("https://login.example.com")
         .audience("orders")

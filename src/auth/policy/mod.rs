@@ -25,7 +25,7 @@ use crate::auth::AuthConfigError;
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use funcify::{AccessPolicy, Authenticator, Pipeline, auth::Caller, testing};
+/// use funcify::{AccessPolicy, Authenticator, Pipeline, auth::Caller, testing::TestEvent};
 /// use http::Method;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -45,10 +45,10 @@ use crate::auth::AuthConfigError;
 ///     .policy(policy)
 ///     .build()?;
 ///
-/// assert_eq!(testing::rest_get("/health").send(&pipeline).await?.status().unwrap(), 200);
-/// assert_eq!(testing::rest_get("/orders/7").send(&pipeline).await?.status().unwrap(), 200);
+/// assert_eq!(TestEvent::get("/health").process(&pipeline).await.status.unwrap(), 200);
+/// assert_eq!(TestEvent::get("/orders/7").process(&pipeline).await.status.unwrap(), 200);
 /// // The route is not listed.
-/// assert_eq!(testing::rest_get("/invoices").send(&pipeline).await?.status().unwrap(), 403);
+/// assert_eq!(TestEvent::get("/invoices").process(&pipeline).await.status.unwrap(), 403);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
