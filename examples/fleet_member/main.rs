@@ -18,18 +18,15 @@
 )]
 
 mod member;
+mod output;
 mod step;
 
-use std::{
-    env,
-    error::Error,
-    process::ExitCode,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{env, error::Error, process::ExitCode, time::Instant};
 
 use funcify::{Stores, error_chain};
 use member::Member;
-use serde_json::{Map, Value, json};
+use output::print;
+use serde_json::json;
 use step::Step;
 
 #[tokio::main]
@@ -58,20 +55,4 @@ async fn run() -> Result<(), Box<dyn Error>> {
         print(step.name(), member.take(step).await?);
     }
     Ok(())
-}
-
-/// One line: which step, when it ended, and what came of it.
-fn print(step: &str, outcome: Value) {
-    let mut line =
-        Map::from_iter([("step".to_owned(), json!(step)), ("at".to_owned(), json!(now()))]);
-    if let Value::Object(outcome) = outcome {
-        line.extend(outcome);
-    }
-    println!("{}", Value::Object(line));
-}
-
-/// Unix milliseconds: the processes of one machine share the clock.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

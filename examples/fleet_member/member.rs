@@ -118,7 +118,7 @@ impl Member {
                 return Err("somebody else writes this record".into());
             };
             version = Some(done);
-            crate::print("wrote", json!({ "epoch": epoch }));
+            crate::output::print("wrote", json!({ "epoch": epoch }));
         }
         Ok(json!({ "writes": writes }))
     }

@@ -143,8 +143,15 @@ impl LocalSetUp {
 /// The credentials of the environment, with another issuer.
 fn of_environment(issuer: &str) -> Result<ClientCredentials, Missing> {
     let issuer = Endpoint::Issuer(issuer.to_owned());
-    let secret = ClientSecret::from(variable("FUNCIFY_CLIENT_SECRET")?);
-    let mut credentials = ClientCredentials::new(issuer, variable("FUNCIFY_CLIENT_ID")?, secret);
+    let (id, secret) = match ["FUNCIFY_CLIENT_ID", "FUNCIFY_CLIENT_SECRET"].map(variable) {
+        [Ok(id), Ok(secret)] => (id, secret),
+        both => {
+            let missing =
+                both.into_iter().filter_map(|variable| variable.err().map(|error| error.0));
+            return Err(Missing(missing.collect::<Vec<_>>().join(", ")));
+        }
+    };
+    let mut credentials = ClientCredentials::new(issuer, id, ClientSecret::from(secret));
     credentials.scope = variable("FUNCIFY_SCOPE").ok();
     credentials.audience = variable("FUNCIFY_AUDIENCE").ok();
     Ok(credentials)
@@ -160,9 +167,9 @@ fn any_is_set<const N: usize>(names: [&str; N]) -> bool {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is not set")]
-pub(crate) struct Missing(&'static str);
+#[error("expected a value for {0}")]
+pub(crate) struct Missing(String);
 
 fn variable(name: &'static str) -> Result<String, Missing> {
-    env::var(name).ok().filter(|value| !value.is_empty()).ok_or(Missing(name))
+    env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| Missing(name.to_owned()))
 }

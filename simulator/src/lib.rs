@@ -25,6 +25,7 @@
 //! ```
 
 mod dependency;
+mod error;
 mod figures;
 mod fleet;
 mod getters;
@@ -38,16 +39,14 @@ mod world;
 
 use std::time::Duration;
 
-use funcify_core::circuit::CircuitConfigError;
 use tokio::time::{Instant, sleep};
 
+pub use error::SimulatorError;
 pub use figures::{Figure, Limit, Report};
 pub use picture::{sparkline, svg};
 pub use run::Settings;
 pub use scenario::Scenario;
 pub use timeline::{Slot, Timeline};
-
-use funcify::token::{TokenConfigError, TokenError};
 
 /// Runs one scenario on virtual time.
 ///
@@ -71,27 +70,6 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Report, Simu
         figures,
         timeline: run.recorder.timeline(),
     })
-}
-
-/// Why a scenario did not run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SimulatorError {
-    /// The circuit policy is invalid.
-    #[error("the circuit policy is invalid")]
-    Policy(#[from] CircuitConfigError),
-    /// The settings ask for a fleet without instances.
-    #[error("expected at least one instance, got none")]
-    NoInstances,
-    /// The runtime's time is not paused. A simulated hour would take an hour.
-    #[error("expected a runtime with paused time, got one that runs in real time")]
-    RealTime,
-    /// The configuration of the token getters is invalid.
-    #[error("the configuration of the token getters is invalid")]
-    Getter(#[from] TokenConfigError),
-    /// An instance got no token before the scenario began.
-    #[error("an instance got no token before the scenario began")]
-    Token(#[from] TokenError),
 }
 
 /// Whether a second of the runtime's time passes in less than a real one.

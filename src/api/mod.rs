@@ -8,9 +8,7 @@ mod response;
 use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::circuit::CircuitBreaker;
-use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 pub use error::{ApiConfigError, ApiError, ApiErrorKind};
@@ -133,47 +131,6 @@ impl Api {
     /// The type is that of reqwest 0.13: a new major version of it is a new major version of funcify.
     pub fn http(self, http: reqwest::Client) -> Self {
         Self { http, ..self }
-    }
-
-    /// Sends a GET for `path` and decodes the JSON of the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        self.request(Method::GET, path).send().await?.json()
-    }
-
-    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `()` accepts an empty
-    /// answer.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
-    pub async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &(impl Serialize + Sync + ?Sized),
-    ) -> Result<T, ApiError> {
-        self.request(Method::POST, path).json(body).send().await?.json()
-    }
-
-    /// Any other request. `path` is relative to the base URL and may have a query. It is used as it is:
-    /// encode text that others wrote with [`segment`].
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use funcify::{Api, api::{ApiError, segment}};
-    /// use http::Method;
-    ///
-    /// async fn cancel(warehouse: &Api, order: &str) -> Result<(), ApiError> {
-    ///     let path = format!("/orders/{}", segment(order));
-    ///     warehouse.request(Method::DELETE, &path).send().await?.json()
-    /// }
-    /// ```
-    pub fn request(&self, method: Method, path: &str) -> ApiRequest<'_> {
-        ApiRequest::new(self, method, path)
     }
 }
 

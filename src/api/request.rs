@@ -8,7 +8,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{timeout, timeout_at};
 use url::Url;
 
@@ -21,6 +21,61 @@ use crate::trace::TraceContext;
 /// The largest answer that is read: 16 MB. A Lambda function can return 6 MB, so this is enough for
 /// an answer that it filters before passing it on.
 const ANSWER_LIMIT: usize = 16 * 1_048_576;
+
+impl Api {
+    /// Sends a GET for `path` and decodes the JSON of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        self.request(Method::GET, path).send().await?.json()
+    }
+
+    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `()` accepts an empty
+    /// answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync + ?Sized),
+    ) -> Result<T, ApiError> {
+        self.request(Method::POST, path).json(body).send().await?.json()
+    }
+
+    /// Any other request. `path` is relative to the base URL and may have a query. It is used as it is:
+    /// encode text that others wrote with [`segment`](super::segment).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use funcify::{Api, api::{ApiError, segment}};
+    /// use http::Method;
+    ///
+    /// async fn cancel(warehouse: &Api, order: &str) -> Result<(), ApiError> {
+    ///     let path = format!("/orders/{}", segment(order));
+    ///     warehouse.request(Method::DELETE, &path).send().await?.json()
+    /// }
+    /// ```
+    pub fn request(&self, method: Method, path: &str) -> ApiRequest<'_> {
+        ApiRequest::new(self, method, path)
+    }
+}
+
+impl ApiResponse {
+    /// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Reply`] if the body is not a `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let text: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
+    }
+}
 
 /// A request to a service. [`Api::request`] makes it, [`send`](Self::send) sends it.
 #[must_use = "nothing is sent until `send`"]

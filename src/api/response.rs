@@ -2,9 +2,6 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
-
-use crate::api::ApiError;
 
 /// The whole answer of a service.
 #[derive(Clone)]
@@ -21,16 +18,6 @@ pub struct ApiResponse {
 impl ApiResponse {
     pub(super) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
         Self { status, headers, body }
-    }
-
-    /// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Reply`] if the body is not a `T`.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        let text: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
-        serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
     }
 }
 

@@ -37,8 +37,8 @@ async fn invalid_arguments_and_files_are_named() {
 #[tokio::test]
 async fn invalid_settings_are_named_and_no_secret_is_shown() {
     let client = [("FUNCIFY_CLIENT_ID", "basic"), ("FUNCIFY_CLIENT_SECRET", "canary")];
-    refused(&["--idp", "http://login.example"], &client, "issuer").await;
-    refused(&["--idp", "https://user:canary@login.example"], &client, "issuer").await;
+    refused(&["--idp", "http://login.example"], &client, "FUNCIFY_ISSUER").await;
+    refused(&["--idp", "https://user:canary@login.example"], &client, "FUNCIFY_ISSUER").await;
     for (variable, url, named) in [
         ("FUNCIFY_BACKEND", "nonsense://", "nonsense"),
         ("FUNCIFY_BACKEND", "canary", "memory:, redis://"),

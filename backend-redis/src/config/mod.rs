@@ -105,20 +105,6 @@ impl RedisConfig {
         }
     }
 
-    /// Parses `redis://[user:password@]host[:port][/database][?prefix=…&insecure=true&ca=PATH]`.
-    ///
-    /// `rediss` is Redis over TLS; `redis-cluster` and `rediss-cluster` take any number of hosts,
-    /// separated by commas. User, password and the values of options are percent-decoded.
-    ///
-    /// # Errors
-    ///
-    /// [`RedisConfigError`] names the part that is wrong, and never shows the password.
-    pub fn parse(url: &str) -> Result<Self, RedisConfigError> {
-        let config = url::parse(url)?;
-        config.check()?;
-        Ok(config)
-    }
-
     /// Uses TLS and trusts the certificate authorities of Mozilla.
     #[must_use]
     pub fn with_tls(self) -> Self {

@@ -7,7 +7,23 @@ use super::{Address, RedisConfig, RedisConfigError, option};
 
 const DEFAULT_PORT: u16 = 6379;
 
-pub(super) fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
+impl RedisConfig {
+    /// Parses `redis://[user:password@]host[:port][/database][?prefix=…&insecure=true&ca=PATH]`.
+    ///
+    /// `rediss` is Redis over TLS; `redis-cluster` and `rediss-cluster` take any number of hosts,
+    /// separated by commas. User, password and the values of options are percent-decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisConfigError`] names the part that is wrong, and never shows the password.
+    pub fn parse(url: &str) -> Result<Self, RedisConfigError> {
+        let config = parse(url)?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
     let (scheme, rest) = url.split_once("://").ok_or(RedisConfigError::Form("got no scheme"))?;
     let (cluster, tls) = scheme_of(scheme)?;
     if rest.contains('#') {

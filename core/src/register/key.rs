@@ -4,7 +4,7 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use super::{Record, RecordName};
+use super::RecordName;
 use crate::name;
 
 /// The kind of a record. It is part of the key under which every store keeps the record.
@@ -103,14 +103,6 @@ pub struct RecordKey {
     pub kind: RecordKind,
     /// Its name within the kind.
     pub name: RecordName,
-}
-
-impl RecordKey {
-    /// The key of the record of type `T` with this name.
-    #[must_use]
-    pub fn of<T: Record>(name: RecordName) -> Self {
-        Self { kind: T::KIND, name }
-    }
 }
 
 impl fmt::Display for RecordKey {

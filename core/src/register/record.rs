@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Body, Corruption, RecordKind, Swap, Versioned};
+use super::{Body, Corruption, RecordKey, RecordKind, RecordName, Swap, Versioned};
 use crate::{StoreError, StoreErrorKind, Timestamp};
 
 /// A record that a register can hold: what is stored, and under which kind of key.
@@ -44,6 +44,14 @@ pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync + 'static
 
     /// How long a store must keep the record, counted from `now`. A store may delete it later.
     fn keep_for(&self, now: Timestamp) -> Duration;
+}
+
+impl RecordKey {
+    /// The key of the record of type `T` with this name.
+    #[must_use]
+    pub fn of<T: Record>(name: RecordName) -> Self {
+        Self { kind: T::KIND, name }
+    }
 }
 
 /// Writes a record as a body.

@@ -2,11 +2,8 @@
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 
-use super::{
-    five_a_minute, millis,
-    outage::{back_to_closed, max_probes},
-    seconds,
-};
+use super::outage::{back_to_closed, max_probes};
+use super::policy::{five_a_minute, millis, seconds};
 use crate::{
     Figure, SimulatorError,
     dependency::Health,

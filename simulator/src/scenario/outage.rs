@@ -5,7 +5,7 @@ use funcify_core::{
     engine::circuit::Rule,
 };
 
-use super::{five_a_minute, seconds};
+use super::policy::{five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
 /// How many calls may fail beyond those that the rule counts: the calls made at this rate while an

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState};
 
-use super::{a_fifth, five_a_minute, seconds};
+use super::policy::{a_fifth, five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
 const DAY: Duration = Duration::from_secs(86_400);

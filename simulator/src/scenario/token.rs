@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::register::PollPolicy;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{millis, seconds};
+use super::policy::{millis, seconds};
 use crate::{
     Figure, SimulatorError,
     getters::{Answer, Getters, HOUR},

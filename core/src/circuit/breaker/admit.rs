@@ -9,7 +9,8 @@ use tokio::{
 };
 
 use super::{
-    CircuitBreaker, Guard, lock,
+    CircuitBreaker, Guard,
+    lock::lock,
     snapshot::{Decision, Snapshot},
     store::has_time,
 };

@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use super::lock;
+use super::lock::lock;
 use crate::{Timestamp, circuit::rules::Report};
 
 /// How long a report that no leader took to the store waits for the next one. It is counted as of

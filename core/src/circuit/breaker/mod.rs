@@ -4,6 +4,7 @@
 
 mod admit;
 mod batch;
+mod lock;
 mod operator;
 mod report;
 mod run;
@@ -12,7 +13,7 @@ mod store;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwap;
@@ -235,9 +236,4 @@ impl fmt::Debug for CircuitBreaker {
             .field("instance", &self.settings().instance)
             .finish_non_exhaustive()
     }
-}
-
-/// Locks a mutex whose content is whole at any moment: a panic elsewhere does not corrupt it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

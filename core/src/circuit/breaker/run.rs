@@ -10,7 +10,8 @@ use std::{
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
 use super::{
-    CircuitBreaker, lock,
+    CircuitBreaker,
+    lock::lock,
     snapshot::{AdmissionTerms, Decision},
     store::GRACE,
 };

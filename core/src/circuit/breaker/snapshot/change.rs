@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{super::CircuitBreaker, Outage, Snapshot};
 use crate::{
     Timestamp,
-    circuit::{CircuitEvent, CircuitRecord, CircuitState, breaker::lock, event},
+    circuit::{CircuitEvent, CircuitRecord, CircuitState, breaker::lock::lock, event},
     register::{Version, Versioned},
 };
 

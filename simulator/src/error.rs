@@ -1,0 +1,23 @@
+use funcify::token::{TokenConfigError, TokenError};
+use funcify_core::circuit::CircuitConfigError;
+
+/// Why a scenario did not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulatorError {
+    /// The circuit policy is invalid.
+    #[error("the circuit policy is invalid")]
+    Policy(#[from] CircuitConfigError),
+    /// The settings ask for a fleet without instances.
+    #[error("expected at least one instance, got none")]
+    NoInstances,
+    /// The runtime's time is not paused. A simulated hour would take an hour.
+    #[error("expected a runtime with paused time, got one that runs in real time")]
+    RealTime,
+    /// The configuration of the token getters is invalid.
+    #[error("the configuration of the token getters is invalid")]
+    Getter(#[from] TokenConfigError),
+    /// An instance got no token before the scenario began.
+    #[error("an instance got no token before the scenario began")]
+    Token(#[from] TokenError),
+}
