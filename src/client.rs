@@ -110,7 +110,7 @@ pub(crate) fn may_carry_secrets<S: AsRef<str>>(
 }
 
 /// Whether `host` is this machine.
-pub(crate) fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
+fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
     match host {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -1,9 +1,10 @@
+use funcify_core::circuit::CallOutcome;
 use serde::Deserialize;
 use url::Url;
 
 use super::endpoint;
 use super::error::GrantError;
-use crate::client::read_capped;
+use crate::client::{outcome_of, read_capped};
 
 /// The largest metadata that is read: 64 KB. A provider's metadata has a few kilobytes.
 const METADATA_LIMIT: usize = 65_536;
@@ -61,7 +62,7 @@ async fn metadata(http: &reqwest::Client, url: Url) -> Result<Metadata, GrantErr
     let reply = http.get(url).send().await;
     let reply = reply.map_err(|error| GrantError::Unreachable(error.without_url().into()))?;
     let status = reply.status();
-    if status.is_server_error() || status.as_u16() == 429 {
+    if outcome_of(status) == CallOutcome::Failure {
         return Err(GrantError::Unavailable { status: status.as_u16(), retry_after: None });
     }
     if !status.is_success() {

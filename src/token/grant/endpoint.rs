@@ -1,6 +1,6 @@
 use url::Url;
 
-use crate::client::is_loopback;
+use crate::client::{HTTPS_REQUIRED, may_carry_secrets};
 
 /// A URL of the identity provider cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -8,7 +8,7 @@ pub(in crate::token) enum EndpointError {
     #[error("expected a URL, but {0}")]
     NotAUrl(url::ParseError),
     /// The secret would be sent in the clear, or to something that is not a web server.
-    #[error("expected an https URL, got scheme `{0}`")]
+    #[error("{HTTPS_REQUIRED}, got scheme `{0}`")]
     NotHttps(String),
     #[error("expected a URL without user name and password")]
     UserInfo,
@@ -23,9 +23,7 @@ pub(in crate::token) fn parse(
     plain_http_on_loopback: bool,
 ) -> Result<Url, EndpointError> {
     let url = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
-    let is_plain_and_allowed =
-        plain_http_on_loopback && url.scheme() == "http" && is_loopback(url.host());
-    if url.scheme() != "https" && !is_plain_and_allowed {
+    if !may_carry_secrets(url.scheme(), url.host(), plain_http_on_loopback) {
         return Err(EndpointError::NotHttps(url.scheme().to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {

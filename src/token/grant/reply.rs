@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use funcify_core::token::{AccessToken, TokenPolicy};
+use funcify_core::{
+    circuit::CallOutcome,
+    token::{AccessToken, TokenPolicy},
+};
 use http::{
     HeaderMap, StatusCode,
     header::{DATE, RETRY_AFTER},
@@ -11,6 +14,7 @@ use serde_json::Value;
 
 use super::Granted;
 use super::error::GrantError;
+use crate::client::outcome_of;
 
 /// The longest token that is accepted: 16 KB. Servers take 8 to 16 KB of headers.
 const LONGEST_TOKEN: usize = 16_384;
@@ -70,8 +74,7 @@ pub(super) fn parse(
     }
     let code = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.error);
     let code = code.filter(|code| is_error_code(code));
-    let is_transient = status.is_server_error()
-        || status == StatusCode::TOO_MANY_REQUESTS
+    let is_transient = outcome_of(status) == CallOutcome::Failure
         || status == StatusCode::REQUEST_TIMEOUT
         || matches!(
             code.as_deref(),
