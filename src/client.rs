@@ -30,10 +30,9 @@ pub enum ClientError {
 
 /// Builds an HTTP client that trusts the certificate authorities in `pem` besides Mozilla's roots.
 ///
-/// Pass it to [`Api::http`](crate::Api::http),
-/// [`Authenticator::http`](crate::Authenticator::http) or
-/// [`TokenGetterBuilder::http`](crate::token::TokenGetterBuilder::http) where a service has a
-/// certificate of a private authority. `pem` is a list of PEM certificates; an empty one adds no
+/// Pass it to [`Api::http`](crate::Api::http) or `Authenticator::http` if a service has a certificate
+/// of a private authority. A token getter has
+/// [`root_certificates`](crate::token::TokenGetterBuilder::root_certificates) instead. `pem` is a list of PEM certificates; an empty one adds no
 /// authority. The client speaks HTTP/1.1, follows no redirect, uses no proxy, and gives up a
 /// connection after 2 s. Building it does no I/O.
 ///

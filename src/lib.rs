@@ -1,23 +1,23 @@
 //! One pipeline for every Lambda event, one token and one circuit for the whole fleet.
 //!
-//! A function is one process of hundreds that live for minutes. What each of them does well alone,
-//! the fleet does badly together: all fetch a token when it expires, and each finds out for itself
-//! that a service is down. funcify keeps both facts where all instances see them, in a backend of
-//! your choice, and brings every event to a handler by the same short way.
+//! A fleet is every instance of your functions that uses the same store and prefix. An instance lives
+//! for minutes and knows nothing of the others. So when a token expires, all of them fetch a new one,
+//! and when a service is down, each finds out by itself. funcify keeps both facts in a store that all
+//! instances share, and routes every event to a handler.
 //!
 //! | you want to | you need |
 //! |---|---|
-//! | handle events, from HTTP requests to queues and buckets | [`Pipeline`] and [`run()`]; [`local`] and [`testing`] at your desk |
+//! | handle events: HTTP requests, queues, buckets, streams | [`Pipeline`] and [`run()`]; [`local`] and [`testing`] on your machine |
 //! | know who is calling, and what they may do | [`Authenticator`] and [`AccessPolicy`] |
-//! | call another service with the token, in the circuit | [`Api`] |
-//! | hold the fleet's token | [`TokenGetter`] |
-//! | protect anything else by a circuit | [`CircuitBreaker`] |
-//! | choose where the two are kept | [`Stores`], by URL |
+//! | call another service with the token, through the circuit | [`Api`] |
+//! | get the fleet's token | [`TokenGetter`] |
+//! | protect anything else with a circuit breaker | [`CircuitBreaker`] |
+//! | choose where token and circuit are stored | [`Stores`], by URL |
 //!
 //! # A pipeline
 //!
-//! HTTP events are routed by axum, records by the name of the queue, bucket or stream that they
-//! come from. [`testing`] makes events of every source, [`local`] runs those of a file.
+//! axum routes HTTP events. Records are routed by the name of the queue, bucket or stream that they
+//! come from. [`testing`] makes events of every source, and [`local`] runs the event in a file.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -42,13 +42,13 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The chapter on [the pipeline](chapters::pipeline) goes through it step by step; who comes from
-//! pyfuncify finds everything in [its migration page](chapters::migration).
+//! The [guide to the pipeline](guide::pipeline) explains each step. If you know pyfuncify, read the
+//! [migration page](guide::migration).
 //!
 //! # A circuit
 //!
-//! Its state is the fleet's: whichever instances the failures hit, all of them refuse, and one of
-//! them tries whether the service is back.
+//! All instances share the state of a circuit. Failures on any instance open it for the whole fleet, and
+//! one instance probes whether the service has recovered.
 //!
 //! ```
 //! use funcify::{CircuitBreaker, CircuitPolicy, Stores, circuit::CircuitError};
@@ -68,19 +68,25 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The chapter on [the circuit](chapters::circuit) has the rules, how to choose their numbers, and
-//! what they cost.
+//! The [guide to the circuit](guide::circuit) has the rules, how to choose their numbers, and what they
+//! cost.
 //!
 //! # A token
 //!
-//! [`TokenGetter`] fetches it by the client-credentials grant, once for the fleet; [`Api`] attaches
-//! it to the calls of one service, and [`api::TokenLayer`] to those of a client of yours. The chapter
-//! on [the token](chapters::token) says what happens when something fails.
+//! [`TokenGetter`] gets it with the OAuth 2.0 client-credentials grant, once for the fleet. [`Api`] sends
+//! it with the calls to one service, and [`api::TokenLayer`] with those of your own client. The
+//! [guide to the token](guide::token) says what happens when something fails.
 //!
 //! # Features
 //!
-//! One a backend: `memory` (default), `redis`, `dynamodb`, `ssm`. A URL whose feature is off is a
-//! [`ConfigError`] that says which one to switch on.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `lambda` | yes | the pipeline, [`auth`], [`local`], [`testing`] and [`run()`] |
+//! | `memory` | yes | a store in this process, which no other process shares |
+//! | `redis`, `dynamodb`, `ssm` | no | a shared store each |
+//!
+//! Without `lambda`, funcify is the shared token and the shared circuit for any tokio service. A URL
+//! whose feature is off is a [`ConfigError`] that names the feature.
 
 pub mod api;
 #[cfg(feature = "lambda")]

@@ -38,6 +38,7 @@ mod records;
 mod rules;
 pub(crate) mod run;
 mod service;
+mod xray;
 
 pub use crate::{
     json::JsonError,

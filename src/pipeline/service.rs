@@ -29,6 +29,7 @@ use crate::pipeline::log::{self, Lines};
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, Processed};
 use crate::pipeline::output::Output;
 use crate::pipeline::rules::Rules;
+use crate::pipeline::xray::with_xray;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
@@ -140,7 +141,7 @@ impl Pipeline {
         let headers = request.as_ref().map(Request::headers);
         let trace = headers.map(TraceContext::from).unwrap_or_default();
         let trace = match &context.xray_trace_id {
-            Some(id) => trace.with_xray(id),
+            Some(id) => with_xray(trace, id),
             None => trace,
         };
         let authorization = headers.map_or(Authorization::None, Authorization::of);

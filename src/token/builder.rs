@@ -195,6 +195,12 @@ impl TokenGetterBuilder {
                 "`store`: the shortest poll interval must be positive and at most the longest, got {shortest:?} and {longest:?}"
             ));
         }
+        let refresh_from = self.policy.refresh_from();
+        if !(0.1..=0.95).contains(&refresh_from) {
+            faults.push(format!(
+                "`TokenPolicy::with_refresh_from`: expected a fraction from 0.1 to 0.95, got {refresh_from}"
+            ));
+        }
         faults
     }
 }

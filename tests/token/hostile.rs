@@ -320,3 +320,21 @@ async fn a_granted_token_that_does_not_fit_into_a_header_is_an_error_and_not_ask
     assert!(matches!(**error, GrantError::Reply(_)), "{error}");
     assert_eq!(provider.requests().len(), 1);
 }
+
+#[test]
+fn a_refresh_point_outside_of_a_tokens_life_is_refused() {
+    for (fraction, is_legal) in
+        [(0.1, true), (0.95, true), (0.09, false), (0.96, false), (-1.0, false), (f64::NAN, false)]
+    {
+        let secret = ClientSecret::from(SECRET);
+        let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
+        let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+        let built = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store)
+            .policy(TokenPolicy::default().with_refresh_from(fraction))
+            .build();
+        assert_eq!(built.is_ok(), is_legal, "{fraction}");
+        if let Err(error) = built {
+            assert!(error.to_string().contains("with_refresh_from"), "{error}");
+        }
+    }
+}

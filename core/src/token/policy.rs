@@ -27,12 +27,11 @@ impl TokenPolicy {
         Self { lease, ..self }
     }
 
-    /// The fraction of its lifetime from which on a token may be renewed: 0.75 unless given, and
-    /// limited to the range from 0.1 to 0.95.
+    /// The fraction of its lifetime from which on a token may be renewed: from 0.1 to 0.95, 0.75
+    /// unless given. A getter with another fraction is not built.
     #[must_use]
     pub fn with_refresh_from(self, fraction: f64) -> Self {
-        let refresh_from = if fraction.is_nan() { 0.75 } else { fraction.clamp(0.1, 0.95) };
-        Self { refresh_from, ..self }
+        Self { refresh_from: fraction, ..self }
     }
 }
 
