@@ -9,10 +9,10 @@ use axum::Router;
 use funcify_backend_dynamodb::DynamoDbBackend;
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{RecordKey, Register, Swap, WriteId};
+use funcify_test_support::on_virtual_time;
 
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, token, write};
 use crate::support::proxy::{FaultProxy, Mode};
-use crate::support::virtual_time::on_virtual_time;
 use crate::support::{aws, env, http};
 
 async fn plain_client() -> (Client, String) {

@@ -7,12 +7,12 @@ use funcify_backend_redis::RedisBackend;
 use funcify_core::StoreErrorKind::{Ambiguous, Timeout, Unavailable};
 use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
+use funcify_test_support::on_virtual_time;
 use tokio::time::sleep;
 
 use super::{HOUR, attempt, body, circuit, n_of, register, write};
 use crate::support::proxy::{FaultProxy, Mode};
 use crate::support::redis::OwnRedis;
-use crate::support::virtual_time::on_virtual_time;
 
 /// A server, a proxy in front of it, and a backend that connects through the proxy.
 async fn behind_a_proxy() -> (OwnRedis, FaultProxy, RedisBackend) {

@@ -12,4 +12,3 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod runtime_api;
-pub(crate) mod virtual_time;

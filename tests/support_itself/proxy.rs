@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use funcify_test_support::on_virtual_time;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::support::proxy::{FaultProxy, Mode};
-use crate::support::virtual_time::on_virtual_time;
 
 const SHORT: Duration = Duration::from_millis(150);
 

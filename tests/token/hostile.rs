@@ -27,13 +27,10 @@ use funcify::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
-use funcify_test_support::FakeGrant;
+use funcify_test_support::{FakeGrant, on_virtual_time};
 use serde_json::{Value, json};
 
-use crate::support::{
-    http::{listen, serve, serve_on},
-    virtual_time::on_virtual_time,
-};
+use crate::support::http::{listen, serve, serve_on};
 
 const SECRET: &str = "canary s3cr3t:+%";
 
