@@ -122,7 +122,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// What an admission means for a call that is no probe; `None` if the call could be one.
+    /// What an admission means for a call that is not a probe; `None` if the call may become one.
     fn decide(
         &self,
         admission: Admission,

@@ -21,7 +21,7 @@ mod atomic {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-/// What a fresh snapshot decides about a call that is no probe.
+/// What a fresh snapshot decides about a call that is not a probe.
 ///
 /// A call reads this copy of a few numbers instead of the snapshot itself. Loading the snapshot from
 /// its `ArcSwap` takes two locked instructions, which made a healthy call a third and a refused one
