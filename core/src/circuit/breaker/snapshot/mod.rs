@@ -74,7 +74,7 @@ impl Snapshot {
         }
     }
 
-    /// What it decides about a call that is no probe; `None` if the call needs a lease.
+    /// What it decides about a call that is not a probe; `None` if the call needs a lease.
     fn decision(&self) -> Option<Decision> {
         match self.admission {
             Admission::Admitted => Some(Decision::Admitted(self.terms(None))),
