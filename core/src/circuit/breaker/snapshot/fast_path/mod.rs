@@ -27,7 +27,7 @@ mod atomic {
 /// its `ArcSwap` takes two locked instructions, which made a healthy call a third and a refused one
 /// two fifths slower.
 #[derive(Debug)]
-pub(in crate::circuit::breaker) struct FastPath(Seqlock<7>);
+pub(in crate::circuit::breaker) struct FastPath(Seqlock<6>);
 
 /// The terms on which a call was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ const CAUSES: [Cause; 10] = [
 impl FastPath {
     /// A fast path without a decision.
     pub(in crate::circuit::breaker) fn new() -> Self {
-        Self(Seqlock::new([NONE; 7]))
+        Self(Seqlock::new([NONE; 6]))
     }
 
     /// Publishes the decision, for as long as it is fresh. The caller holds the lock for changes of
@@ -80,16 +80,15 @@ impl FastPath {
     ) {
         let [start, end] = [fresh.start, fresh.end].map(bits);
         self.0.write(match decision {
-            None => [start, end, 0, 0, 0, 0, NONE],
+            None => [start, end, 0, 0, 0, NONE],
             Some(Decision::Admitted(AdmissionTerms { permit, sampling, private })) => {
                 let code = if private { ADMITTED_PRIVATELY } else { ADMITTED };
-                let Sampling { good, bad } = sampling;
-                let changed_at = bits(permit.changed_at);
-                [start, end, permit.epoch, changed_at, good.into(), bad.into(), code]
+                let sampling = u64::from(sampling.good) << 32 | u64::from(sampling.bad);
+                [start, end, permit.epoch, bits(permit.changed_at), sampling, code]
             }
             Some(Decision::Refused { until, cause }) => {
                 let code = (REFUSED..).zip(CAUSES).find(|(_, known)| *known == cause);
-                [start, end, bits(until), 0, 0, 0, code.map_or(NONE, |(code, _)| code)]
+                [start, end, bits(until), 0, 0, code.map_or(NONE, |(code, _)| code)]
             }
         });
     }
@@ -98,9 +97,7 @@ impl FastPath {
     /// lease.
     #[inline]
     pub(in crate::circuit::breaker) fn decision(&self, now: Timestamp) -> Option<Decision> {
-        let weight = |word: u64| u32::try_from(word).unwrap_or(u32::MAX);
-
-        let [start, end, first, second, good, bad, code] = self.0.read()?;
+        let [start, end, first, second, sampling, code] = self.0.read()?;
         if now < timestamp(start) || timestamp(end) <= now {
             return None;
         }
@@ -108,7 +105,7 @@ impl FastPath {
             NONE => None,
             ADMITTED | ADMITTED_PRIVATELY => {
                 let permit = Permit { epoch: first, changed_at: timestamp(second), probe: None };
-                let sampling = Sampling { good: weight(good), bad: weight(bad) };
+                let sampling = sampling_of(sampling);
                 let private = code == ADMITTED_PRIVATELY;
                 Some(Decision::Admitted(AdmissionTerms { permit, sampling, private }))
             }
@@ -118,6 +115,12 @@ impl FastPath {
             }
         }
     }
+}
+
+/// The sampling in the two halves of a word.
+#[expect(clippy::cast_possible_truncation, reason = "each half of the word is one number")]
+fn sampling_of(word: u64) -> Sampling {
+    Sampling { good: (word >> 32) as u32, bad: word as u32 }
 }
 
 fn bits(timestamp: Timestamp) -> u64 {
