@@ -25,7 +25,7 @@ pub mod circuit {
         instance::Instance,
         record::{Failure, Probe},
         rules::{
-            Admission, Permit, Report, Rule, Sampling, admit, apply, clamp, lease, set_override,
+            Admission, Permit, Report, Rule, Sampling, admit, apply, credible, lease, set_override,
         },
     };
 }

@@ -22,6 +22,7 @@ mod error;
 mod error_chain;
 mod name;
 pub mod register;
+mod stored_time;
 mod timestamp;
 pub mod token;
 mod virtual_clock;

@@ -127,11 +127,11 @@ async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
         fail(&circuit).await.unwrap_err();
     }
     assert_eq!(store.record().state, CircuitState::Open);
-    let back = START - seconds(300);
-    clock.set(back);
-    assert!(is_refused(&succeed(&circuit).await));
     // No longer than the longest open duration of the policy, whatever the record says.
-    clock.set(back + seconds(40));
+    clock.set(START - seconds(20));
+    assert!(is_refused(&succeed(&circuit).await));
+    // No clock that agrees with this one could have stored such an end: probes decide.
+    clock.set(START - seconds(300));
     for _ in 0..2 {
         succeed(&circuit).await.unwrap();
     }

@@ -1,7 +1,9 @@
 use std::sync::atomic::Ordering;
 
-use funcify_core::circuit::{
-    Cause, CircuitError, CircuitState, CountRule, OverrideMode, StoreDown,
+use funcify_core::{
+    StoreErrorKind, Timestamp,
+    circuit::{Cause, CircuitError, CircuitState, CountRule, OverrideMode, StoreDown},
+    engine::error_chain,
 };
 use tokio::time::sleep;
 
@@ -72,15 +74,22 @@ async fn an_override_ends_on_time_for_an_instance_that_refreshed_just_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_override_ends_within_a_week_and_a_long_name_is_cut() {
+async fn an_override_ends_within_the_next_week_or_is_refused_and_a_long_name_is_cut() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    circuit
-        .set_override(OverrideMode::ForceOpen, START + seconds(86_400 * 365), &"é".repeat(60))
-        .await
-        .unwrap();
+    let week = START + seconds(7 * 86_400);
+    for until in [START - seconds(1), START, week + millis(1), Timestamp::from_millis(i64::MAX)] {
+        let refused =
+            circuit.set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap_err();
+        assert_eq!(refused.kind(), StoreErrorKind::Invalid, "{until}");
+        assert!(error_chain(&refused).contains("within the next seven days"));
+    }
+    assert_eq!(store.operations(), 0, "nothing was written");
+
+    circuit.set_override(OverrideMode::ForceOpen, week, &"é".repeat(60)).await.unwrap();
     assert_eq!(store.record().overridden.unwrap().by, "é".repeat(32));
-    sleep(seconds(7 * 86_400 + 60)).await;
+    assert!(is_refused(&succeed(&circuit).await));
+    sleep(seconds(7 * 86_400)).await;
     succeed(&circuit).await.unwrap();
 }
 

@@ -25,7 +25,8 @@ impl CircuitBreaker {
     ///
     /// # Errors
     ///
-    /// The error of the store. The override may not be in force then.
+    /// [`StoreErrorKind::Invalid`] if `until` is in the past or more than a week away: nothing was
+    /// written. Otherwise the error of the store; the override may not be in force then.
     ///
     /// # Examples
     ///
@@ -47,6 +48,11 @@ impl CircuitBreaker {
         until: Timestamp,
         by: &str,
     ) -> Result<(), StoreError> {
+        let now = self.now();
+        if until <= now || until > now + rules::LONGEST_OVERRIDE {
+            let range = "expected the end of an override within the next seven days";
+            return Err(StoreError::new("circuit store", StoreErrorKind::Invalid, range));
+        }
         self.write_override(Some(Override::new(mode, until, by))).await
     }
 

@@ -4,7 +4,7 @@
 //! No async, no clock, no I/O. The breaker runs exactly these functions, and so can a simulation or
 //! a model checker.
 //!
-//! - [`clamp`] turns what was read into a record that a correct writer could have stored;
+//! - [`credible`] takes the times out of a record that no correct clock could have stored;
 //! - [`admit`] says whether a call may pass;
 //! - [`lease`] takes a place for a probe;
 //! - [`apply`] counts the outcome of a call;
@@ -17,8 +17,8 @@
 mod admit;
 mod apply;
 mod change;
-mod clamp;
 mod count;
+mod credible;
 mod quorum;
 mod rate;
 mod report;
@@ -27,9 +27,9 @@ mod verdict;
 
 pub use admit::{Admission, admit, lease};
 pub use apply::apply;
-pub(crate) use clamp::REPORTING;
-pub use clamp::{clamp, set_override};
 pub use count::CountRule;
+pub(crate) use credible::{LONGEST_OVERRIDE, REPORTING};
+pub use credible::{credible, set_override};
 pub use rate::RateRule;
 pub use report::{CallOutcome, Permit, Report};
 pub use rule::Rule;

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use funcify_core::{
     Timestamp,
     circuit::{CircuitPolicy, CircuitRecord, CircuitState, CountRule, Override, OverrideMode},
-    engine::circuit::{Failure, Instance, Probe, clamp},
+    engine::circuit::{Failure, Instance, Probe, credible},
     register::WriteId,
 };
 
@@ -104,7 +104,7 @@ impl Record {
         record.probes = self.leases.iter().map(Lease::real).collect();
         record.round_successes = self.successes;
         record.overridden = self.overridden.map(overridden);
-        clamp(record, policy, NOW)
+        credible(record, policy, NOW)
     }
 
     /// For how long a snapshot may be used that was taken `ago`, by what it shows now.

@@ -126,14 +126,7 @@ impl Snapshot {
         began: Timestamp,
         now: Timestamp,
     ) -> Self {
-        // The same version keeps its first clamp: clamped again, its times would recede. A clamp by a
-        // clock that has stepped back since is not worth keeping.
-        let is_clamped = self.taken_at <= now;
-        let record = if is_clamped && version.is_some() && self.version == version {
-            Arc::clone(self.outage.as_ref().map_or(&self.record, |outage| &outage.shared))
-        } else {
-            Arc::new(rules::clamp(record, policy, now))
-        };
+        let record = Arc::new(rules::credible(record, policy, now));
         let next = Self { record, version, outage: None, ..self.clone() };
         next.evaluated(policy, began, now)
     }

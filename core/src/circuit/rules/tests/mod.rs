@@ -6,7 +6,7 @@ mod rate;
 
 use std::time::Duration;
 
-use super::{Admission, CallOutcome, Permit, Report, admit, apply, clamp, lease};
+use super::{Admission, CallOutcome, Permit, Report, admit, apply, credible, lease};
 use crate::{
     Timestamp,
     circuit::{
@@ -278,32 +278,38 @@ fn of_more_than_a_correct_writer_keeps_the_newest_stay() {
         probes: (0..6).map(|n| probe(1, n)).collect(),
         ..in_state(HalfOpen)
     };
-    let read = clamp(odd, &policy(), at(40));
+    let read = credible(odd, &policy(), at(40));
     assert_eq!((read.failures.len(), read.failures.first().map(|f| f.at)), (16, Some(at(4))));
     assert_eq!((read.buckets.len(), read.buckets.first().map(|b| b.at)), (24, Some(at(6))));
     assert_eq!(read.probes, [2, 3, 4, 5].map(|until| probe(1, until)));
 }
 
 #[test]
-fn times_are_lowered_to_the_latest_that_a_correct_writer_could_have_stored() {
-    let far = Timestamp::from_millis(i64::MAX);
-    let odd = CircuitRecord {
-        open_until: far,
-        changed_at: far,
-        failures: vec![Failure { at: far, instance: Instance::new("a") }],
-        buckets: vec![Bucket { at: far, ..Bucket::default() }],
-        probes: vec![Probe { id: WriteId::from_bits(1), until: far }],
-        overridden: Some(Override::new(OverrideMode::ForceOpen, far, "")),
-        ..in_state(Open)
+fn a_time_that_no_correct_clock_could_have_stored_is_not_believed() {
+    let read = |seconds: i64| {
+        let late = |most: i64| at(most) + Duration::from_secs(u64::try_from(seconds).unwrap());
+        let record = CircuitRecord {
+            open_until: late(40),
+            changed_at: late(0),
+            failures: vec![Failure { at: late(0), instance: Instance::new("a") }],
+            buckets: vec![Bucket { at: late(0), ..Bucket::default() }],
+            probes: vec![Probe { id: WriteId::from_bits(1), until: late(12) }],
+            overridden: Some(Override::new(OverrideMode::ForceOpen, late(7 * 86_400), "")),
+            ..in_state(Open)
+        };
+        (credible(record.clone(), &policy(), at(0)), record)
     };
-    let read = clamp(odd.clone(), &policy(), at(0));
-    assert_eq!(read.open_until, at(40));
-    assert_eq!(read.failures.first().map(|failure| failure.at), Some(at(0)));
-    assert_eq!(read.buckets.first().map(|bucket| bucket.at), Some(at(0)));
-    assert_eq!(read.probes.first().map(|probe| probe.until), Some(at(12)));
-    assert_eq!(read.overridden.map(|set| set.until), Some(at(7 * 86_400)));
-    assert_eq!(read.changed_at, far, "reports are fenced by it as it is");
-    // A correct change long ago bounds the open duration for good.
-    let stuck = CircuitRecord { changed_at: at(-100), ..odd };
-    assert_eq!(clamp(stuck, &policy(), at(0)).open_until, at(-60));
+    let (believed, written) = read(1);
+    assert_eq!(believed, written, "the clocks of a fleet differ by a second");
+
+    let (read, written) = read(2);
+    assert_eq!(read.open_until, Timestamp::EPOCH);
+    assert!(read.failures.is_empty() && read.buckets.is_empty() && read.probes.is_empty());
+    assert_eq!(read.overridden, None);
+    assert_eq!(read.changed_at, written.changed_at, "reports are fenced by it as it is");
+    assert_eq!(admit(&read, &policy(), at(0)), Admission::IfLeased);
+
+    let stuck = CircuitRecord { changed_at: at(-10), open_until: at(40), ..in_state(Open) };
+    let read = credible(stuck, &policy(), at(0));
+    assert_eq!(read.open_until, at(30), "an open duration begins with the change");
 }

@@ -13,27 +13,31 @@ use crate::{
 
 use super::{START, five_a_minute, millis, seconds, with_rule};
 
-type Clamp = fn(CircuitRecord, &CircuitPolicy, Timestamp) -> CircuitRecord;
+type Credible = fn(CircuitRecord, &CircuitPolicy, Timestamp) -> CircuitRecord;
 type Admit = fn(&CircuitRecord, &CircuitPolicy, Timestamp) -> Admission;
 type Lease = fn(&CircuitRecord, &CircuitPolicy, Probe, Timestamp) -> Option<CircuitRecord>;
 type Apply = fn(&CircuitRecord, &CircuitPolicy, &Report, Timestamp, f64) -> Option<CircuitRecord>;
 
 #[derive(Clone, Copy)]
 struct Rules {
-    clamp: Clamp,
+    credible: Credible,
     admit: Admit,
     lease: Lease,
     apply: Apply,
 }
 
-const REAL: Rules =
-    Rules { clamp: rules::clamp, admit: rules::admit, lease: rules::lease, apply: rules::apply };
+const REAL: Rules = Rules {
+    credible: rules::credible,
+    admit: rules::admit,
+    lease: rules::lease,
+    apply: rules::apply,
+};
 
 type Promise = fn(&Rules) -> bool;
 
 #[test]
 fn each_mutant_breaks_its_promise_and_the_real_rules_keep_them_all() {
-    let mutants: [(&str, Promise, Rules); 14] = [
+    let mutants: [(&str, Promise, Rules); 15] = [
         ("unfenced epoch", late_results_do_not_count, Rules { apply: unfenced, ..REAL }),
         ("late success closes", late_success_does_not_close, Rules { apply: unfenced, ..REAL }),
         ("late failure reopens", late_failure_does_not_reopen, Rules { apply: reopening, ..REAL }),
@@ -57,7 +61,12 @@ fn each_mutant_breaks_its_promise_and_the_real_rules_keep_them_all() {
         ("refusal that writes", a_refusal_writes_nothing, Rules { lease: always, ..REAL }),
         ("window that is a gap", the_window_slides, Rules { apply: gap, ..REAL }),
         ("opens one late", the_fifth_failure_opens, Rules { apply: one_late, ..REAL }),
-        ("no clamp", nothing_is_immortal, Rules { clamp: |record, _, _| record, ..REAL }),
+        (
+            "all believed",
+            no_record_binds_cold_readers,
+            Rules { credible: |record, _, _| record, ..REAL },
+        ),
+        ("lowered at each read", no_record_binds_cold_readers, Rules { credible: lowered, ..REAL }),
         ("epoch stays", each_change_is_one_epoch, Rules { apply: same_epoch, ..REAL }),
         ("override ignored", an_override_dominates, Rules { admit: without_overrides, ..REAL }),
     ];
@@ -147,25 +156,27 @@ fn the_fifth_failure_opens(rules: &Rules) -> bool {
     states == [false, false, false, false, true]
 }
 
-fn nothing_is_immortal(rules: &Rules) -> bool {
-    let far = Timestamp::from_millis(i64::MAX);
-    let odd = [
-        CircuitRecord { open_until: far, ..opened() },
-        CircuitRecord {
+/// Each process reads the record for the first time. It must be able to call, or to probe, once the
+/// longest honest wait is over, however far ahead the clock was that wrote the record.
+fn no_record_binds_cold_readers(rules: &Rules) -> bool {
+    [30, 300, 3_600, 86_400, 40 * 365 * 86_400].into_iter().all(|ahead| {
+        let written = |longest: u64| at(ahead + longest);
+        let open = CircuitRecord { open_until: written(300), changed_at: at(ahead), ..opened() };
+        let probing = CircuitRecord {
             state: CircuitState::HalfOpen,
-            probes: vec![Probe { id: WriteId::from_bits(1), until: far }],
+            probes: vec![Probe { id: WriteId::from_bits(1), until: written(12) }],
             ..CircuitRecord::default()
-        },
-        CircuitRecord {
-            overridden: Some(Override::new(OverrideMode::ForceOpen, far, "")),
-            ..CircuitRecord::default()
-        },
-    ];
-    odd.into_iter().all(|record| {
+        };
+        let forced = Override::new(OverrideMode::ForceOpen, written(7 * 86_400), "");
+        let forced = CircuitRecord { overridden: Some(forced), ..CircuitRecord::default() };
         let policy = five_a_minute();
-        let read = (rules.clamp)(record, &policy, at(0));
-        let admission = (rules.admit)(&read, &policy, at(7 * 86_400 + 1));
-        !matches!(admission, Admission::Refused { .. })
+        let is_bound = |record: &CircuitRecord, wait: u64| {
+            (0..=wait).step_by(60).all(|second| {
+                let read = (rules.credible)(record.clone(), &policy, at(second));
+                matches!((rules.admit)(&read, &policy, at(second)), Admission::Refused { .. })
+            })
+        };
+        !is_bound(&open, 360) && !is_bound(&probing, 60) && !is_bound(&forced, 7 * 86_400 + 60)
     })
 }
 
@@ -358,4 +369,18 @@ fn same_epoch(
 ) -> Option<CircuitRecord> {
     let next = rules::apply(record, policy, report, now, chance)?;
     Some(CircuitRecord { epoch: record.epoch, ..next })
+}
+
+/// The rule of before: a time is lowered to the latest that a correct clock could have stored.
+fn lowered(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
+    let mut record = record;
+    let opened = record.changed_at.min(now);
+    record.open_until = record.open_until.min(opened + policy.max_open_duration);
+    for probe in &mut record.probes {
+        probe.until = probe.until.min(now + seconds(12));
+    }
+    if let Some(overridden) = &mut record.overridden {
+        overridden.until = overridden.until.min(now + seconds(7 * 86_400));
+    }
+    record
 }

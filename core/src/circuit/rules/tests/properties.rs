@@ -1,7 +1,5 @@
 //! What holds for any record, however odd.
 
-use std::time::Duration;
-
 use crate::{
     Timestamp,
     circuit::{
@@ -176,7 +174,7 @@ proptest! {
         chance in 0.0..1.0,
     ) {
         let now = START;
-        let read = rules::clamp(record, &policy, now);
+        let read = rules::credible(record, &policy, now);
         let report = report(&read, probe, outcome);
         let leased = probe.and_then(|probe| rules::lease(&read, &policy, probe, now));
         let applied = rules::apply(&read, &policy, &report, now, chance);
@@ -189,27 +187,44 @@ proptest! {
         }
     }
 
+    // Each look is that of a process that reads the record for the first time.
     #[test]
-    fn any_record_heals(record in record(), policy in policy()) {
+    fn any_record_heals_for_processes_that_read_it_once(
+        record in record(), policy in policy(), gaps in vec(1_u64..200_000, 40),
+    ) {
+        let longest = if record.overridden.is_some() {
+            seconds(7 * 86_400)
+        } else {
+            policy.max_open_duration.max(policy.call_timeout + rules::REPORTING)
+        };
         let mut now = START;
-        let mut record = rules::clamp(record, &policy, now);
-        let mut id = 100;
-        while record.state != CircuitState::Closed || rules::admit(&record, &policy, now) != Admission::Admitted {
-            prop_assert!(now.since(START) <= Duration::from_secs(7 * 86_400 + 3_600), "{:?}", record);
-            id += 1;
-            let probe = Probe { id: WriteId::from_bits(id), until: now + seconds(12) };
-            match rules::admit(&record, &policy, now) {
+        let mut refused_since = None;
+        let mut record = record;
+        let mut gaps = gaps.into_iter().cycle();
+        for id in 100.. {
+            let read = rules::credible(record.clone(), &policy, now);
+            match rules::admit(&read, &policy, now) {
                 Admission::Refused { until, .. } => {
                     prop_assert!(until > now);
-                    now = until;
+                    let since = *refused_since.get_or_insert(now);
+                    prop_assert!(now.since(since) <= longest + seconds(1), "{:?}", record);
+                    // At odd moments, and right after the last at which it may still be refused.
+                    let last = since + longest + seconds(1);
+                    let next = until.min(now + millis(gaps.next().unwrap()));
+                    now = if now < last && last < next { last + millis(1) } else { next };
                 }
                 Admission::IfLeased => {
-                    let round = rules::lease(&record, &policy, probe, now).unwrap();
+                    let probe = Probe { id: WriteId::from_bits(id), until: now + seconds(12) };
+                    let round = rules::lease(&read, &policy, probe, now).unwrap();
                     let report = report(&round, Some(probe), CallOutcome::Success);
                     record = rules::apply(&round, &policy, &report, now, 0.5).unwrap();
+                    refused_since = None;
                 }
                 // An override admits every call, over another state: it ends.
-                Admission::Admitted => now = record.overridden.as_ref().unwrap().until,
+                Admission::Admitted => match read.override_at(now) {
+                    Some(overridden) => now = overridden.until,
+                    None => break,
+                },
             }
         }
     }
@@ -217,7 +232,7 @@ proptest! {
     #[test]
     fn a_record_is_read_back_as_it_was_written(record in record()) {
         // Ages of buckets are whole seconds, as a correct writer stores them.
-        let correct = rules::clamp(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
+        let correct = rules::credible(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
         let version = Version::new(WriteId::from_bits(1));
         let read = decode::<CircuitRecord>(Versioned::new(encode(&correct).unwrap(), version));
         prop_assert_eq!(read.corruption, None);
@@ -225,9 +240,9 @@ proptest! {
     }
 
     #[test]
-    fn clamping_is_done_once(record in record(), policy in policy(), now in time()) {
-        let once = rules::clamp(record, &policy, now);
-        prop_assert_eq!(rules::clamp(once.clone(), &policy, now), once);
+    fn what_is_believed_is_still_believed(record in record(), policy in policy(), now in time()) {
+        let once = rules::credible(record, &policy, now);
+        prop_assert_eq!(rules::credible(once.clone(), &policy, now), once);
     }
 
     #[test]
@@ -235,7 +250,7 @@ proptest! {
         record in record(), policy in policy(), now in time(), outcome in outcome(),
         probe in option::of(probe()), chance in any::<f64>(), weight in any::<u32>(),
     ) {
-        for record in [rules::clamp(record.clone(), &policy, now), record] {
+        for record in [rules::credible(record.clone(), &policy, now), record] {
             let report = Report { weight, slow: true, ..report(&record, probe, outcome) };
             let _ = rules::apply(&record, &policy, &report, now, chance);
             let _ = policy.rule.sampling(&record, now);

@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::{
     Timestamp,
     circuit::{CircuitPolicy, CircuitRecord, Override},
+    stored_time::{is_credible_end, is_credible_past},
 };
 
 /// How much longer a lease lasts than its call: the time to report. A report gets 500 ms; the rest is
@@ -11,37 +12,33 @@ pub(crate) const REPORTING: Duration = Duration::from_secs(2);
 
 /// An override ends after a week at the latest: a circuit that somebody forgot must not stay forced
 /// for ever.
-const LONGEST_OVERRIDE: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const LONGEST_OVERRIDE: Duration = Duration::from_secs(7 * 86_400);
 
 /// What a record holds at most, so that it stays under 1 KB.
 const MOST_FAILURES: usize = 16;
 const MOST_BUCKETS: usize = 24;
 const MOST_PROBES: usize = 4;
 
-/// Lowers every stored time to the latest that a correct writer could have stored by `now`.
+/// The record without the times that no process with a correct clock could have stored by `now`, as
+/// [`stored_time`](crate::stored_time) explains: an open duration, an override or a lease that ends too
+/// late is over, and a failure of the future did not happen.
 ///
-/// With it neither a wrong clock nor a corrupt record keeps anything for ever, if whoever reads the
-/// same version again keeps the *first* result: clamped again at each read, a time would recede for
-/// ever. `changed_at` stays as it is, because reports are fenced by it; the rules never take it for
-/// later than now.
+/// `changed_at` stays as it is, because reports are fenced by it. No rule takes it for later than now.
 #[must_use]
-pub fn clamp(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
+pub fn credible(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
     let mut record = record;
-    let opened = record.changed_at.min(now);
-    record.open_until = record.open_until.min(opened + policy.max_open_duration);
-    let lease = now + policy.call_timeout + REPORTING;
-    for probe in &mut record.probes {
-        probe.until = probe.until.min(lease);
+    if !is_credible_end(record.open_until, policy.max_open_duration, now) {
+        record.open_until = Timestamp::EPOCH;
     }
-    for failure in &mut record.failures {
-        failure.at = failure.at.min(now);
-    }
-    for bucket in &mut record.buckets {
-        bucket.at = bucket.at.min(now);
-    }
-    if let Some(set) = &mut record.overridden {
-        set.until = set.until.min(now + LONGEST_OVERRIDE);
-    }
+    // An open duration begins with the change of state.
+    record.open_until = record.open_until.min(record.changed_at + policy.max_open_duration);
+    let lease = policy.call_timeout + REPORTING;
+    record.probes.retain(|probe| is_credible_end(probe.until, lease, now));
+    record.failures.retain(|failure| is_credible_past(failure.at, now));
+    record.buckets.retain(|bucket| is_credible_past(bucket.at, now));
+    record.overridden = record
+        .overridden
+        .filter(|overridden| is_credible_end(overridden.until, LONGEST_OVERRIDE, now));
     // More than a correct writer keeps is of no use to any rule: the newest stay.
     record.failures.sort_by_key(|failure| failure.at);
     record.failures.drain(..record.failures.len().saturating_sub(MOST_FAILURES));
