@@ -52,7 +52,7 @@ fn hundred_routes() -> Pipeline {
 async fn fewest(pipeline: &Pipeline, bytes: &str) -> usize {
     let mut fewest = usize::MAX;
     for _ in 0..20 {
-        let context = LambdaEvent::from(&TestEvent::new(Value::Null)).context;
+        let context = LambdaEvent::from(&TestEvent::from(Value::Null)).context;
         let region = Region::new(ALLOCATOR);
         let event = LambdaEvent::new(serde_json::from_str(bytes).unwrap(), context);
         let processed = pipeline.process(event).await;

@@ -57,7 +57,7 @@ fn hundred_routes(prefix: &str) -> Router {
 /// The contexts that Lambda's runtime would make. They are made before the lap, since they cost both sides
 /// the same.
 fn contexts(operations: u32) -> Vec<Context> {
-    let event = TestEvent::new(Value::Null);
+    let event = TestEvent::from(Value::Null);
     (0..operations).map(|_| LambdaEvent::from(&event).context).collect()
 }
 

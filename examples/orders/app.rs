@@ -68,7 +68,7 @@ pub(crate) fn pipeline(
         .s3("archive", on_archive)
         .sqs("orders", on_message)
         .guard(refuse_blocked)
-        .params(currency)
+        .guard(currency)
         .authenticator(authenticator)
         .policy(policy)
         .build()
@@ -79,7 +79,7 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
     let blocked = HeaderName::from_static("x-block");
     match invocation.event().http() {
         Some(request) if request.headers().contains_key(blocked) => {
-            Err(Problem::new(StatusCode::FORBIDDEN).detail("this caller is blocked"))
+            Err(Problem::new(StatusCode::FORBIDDEN).with("detail", "this caller is blocked"))
         }
         _ => Ok(invocation),
     }
@@ -89,7 +89,7 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
 #[derive(Clone)]
 struct Currency(String);
 
-/// Params read what the handlers need, once for each event.
+/// A guard can also read what the handlers need, once for each event.
 async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
     let request = invocation.event().http();
     let wanted = request.and_then(|request| request.headers().get("x-currency")?.to_str().ok());
@@ -141,7 +141,8 @@ async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(),
 impl App {
     async fn place(&self, order: Order) -> Result<u32, Problem> {
         if order.quantity == 0 {
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail("a quantity of 0"));
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY);
+            return Err(problem.with("detail", "a quantity of 0"));
         }
         let _: Value = self.warehouse.post("/reservations", &order).await?;
         let mut orders = self.orders();

@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
 use funcify::{
-    local,
+    Authenticator, local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
-        SnsRecord, SqsRecord, Unmatched, via_s3, via_sns,
+        SnsRecord, SqsRecord, Unmatched, via,
     },
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -28,14 +28,15 @@ static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(|| {
     Pipeline::builder(())
         .http(Router::new().fallback(any(async |body: String| body)))
         .s3("*", take!(S3Object))
-        .sqs("*", via_s3(take!(S3Object)))
+        .sqs("*", via::<S3Object, _>(take!(S3Object)))
         .sqs("q*", take!(SqsRecord))
-        .sqs("s*", via_sns(take!(SnsRecord)))
+        .sqs("s*", via::<SnsRecord, _>(take!(SnsRecord)))
         .sns("*", take!(SnsRecord))
         .eventbridge("*", take!(EventBridgeEvent))
         .dynamodb_stream("*", take!(DynamoDbRecord))
         .kinesis("*", take!(KinesisRecord))
         .unmatched(take!(Unmatched))
+        .authenticator(Authenticator::new().authorizer_claims(&[]))
         .guard(look)
         .build()
         .expect("a pipeline without faults")
@@ -44,7 +45,9 @@ static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(|| {
 /// Reads everything of an event.
 async fn look(invocation: Invocation) -> Result<Invocation, Problem> {
     let event = invocation.event();
-    let _ = (event.kind(), event.http(), event.authorizer(), event.text().len());
+    let _ = (event.kind(), event.http(), event.text().len());
+    // Reads what the authorizer of the source says.
+    let _ = invocation.caller().await;
     Ok(invocation)
 }
 

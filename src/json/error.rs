@@ -9,17 +9,6 @@ use crate::json::redact::{described, split_place, without_values};
 ///
 /// Parsers quote the value that they refuse. A value of an event may be a password, and errors end up
 /// in logs. So this error quotes no value.
-///
-/// # Examples
-///
-/// ```
-/// use funcify::pipeline::JsonError;
-///
-/// let error = serde_json::from_str::<u32>("\"hunter2\"").unwrap_err();
-/// assert!(error.to_string().contains("hunter2"));
-/// let error = JsonError::from(error);
-/// assert_eq!(error.to_string(), "expected u32, got a string at line 1 column 9");
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     path: Option<String>,

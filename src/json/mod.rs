@@ -10,4 +10,4 @@ mod string;
 pub(crate) mod text;
 mod unescape;
 
-pub use error::JsonError;
+pub(crate) use error::JsonError;

@@ -16,9 +16,8 @@ use crate::trace::TraceContext;
 
 /// One invocation of the function: its event, and everything that is known about it.
 ///
-/// It is cheap to clone. It is an axum extractor, and handlers of records can take it as an argument. The
-/// guard and params can [`attach`](Self::attach) values, and handlers read them with
-/// [`attached`](Self::attached).
+/// It is cheap to clone. It is an axum extractor, and handlers of records can take it as an argument. A
+/// guard can [`attach`](Self::attach) values, and handlers read them with [`attached`](Self::attached).
 ///
 /// [`Deadline::current`] is the deadline of the invocation, and
 /// [`TraceContext::current`] the trace that it belongs to.
@@ -46,7 +45,7 @@ use crate::trace::TraceContext;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let router = Router::new().route("/hello", get(hello));
-/// let pipeline = Pipeline::builder(()).http(router).params(tenant).build()?;
+/// let pipeline = Pipeline::builder(()).http(router).guard(tenant).build()?;
 /// let event = TestEvent::get("/hello");
 /// let output = event.clone().header("x-tenant", "acme").send(&pipeline).await?;
 /// assert_eq!(output.http().unwrap().body(), "acme");

@@ -4,8 +4,8 @@
 //!
 //! 1. The event is recognised by its top-level members ([`Event`], [`Kind`]).
 //! 2. An HTTP event becomes an HTTP request. An event that makes no valid request is answered with 400.
-//! 3. The [`guard`](PipelineBuilder::guard) and then [`params`](PipelineBuilder::params) see the
-//!    [`Invocation`]. Each can refuse it with a [`Problem`].
+//! 3. Each [`guard`](PipelineBuilder::guard) sees the [`Invocation`], in the order in which you added
+//!    them. It can refuse the event with a [`Problem`], and attach values for the handlers.
 //! 4. The event is routed: HTTP requests by the axum router, records by the name of their source.
 //! 5. The [`policy`](PipelineBuilder::policy) decides. The
 //!    [`authenticator`](PipelineBuilder::authenticator) identifies the caller only if the policy or a
@@ -40,10 +40,7 @@ pub(crate) mod run;
 mod service;
 mod xray;
 
-pub use crate::{
-    json::JsonError,
-    problem::{IntoProblem, Problem},
-};
+pub use crate::problem::{IntoProblem, Problem};
 pub use builder::{PipelineBuilder, error::BuildError};
 pub use event::{Event, kind::Kind};
 pub use invocation::Invocation;
@@ -59,7 +56,7 @@ pub use records::{
     sns::SnsRecord,
     sqs::SqsRecord,
     unmatched::Unmatched,
-    via::{via_eventbridge, via_s3, via_sns},
+    via::via,
 };
 pub use run::RunError;
 pub use service::Pipeline;

@@ -32,7 +32,7 @@ pub struct Processed {
 pub enum InvocationOutcome {
     /// A handler ran and succeeded.
     Handled,
-    /// It was refused: by the guard, by params, because of a missing permission or an open circuit.
+    /// It was refused: by a guard, because of a missing permission or an open circuit.
     Refused,
     /// No route takes it.
     Unmatched,
@@ -78,7 +78,7 @@ pub enum InvocationErrorKind {
     BadEvent,
     /// No route takes the event: `NO_MATCHING_ROUTE`.
     NoMatchingRoute,
-    /// The guard, params or the policy refused the event: `REFUSED`.
+    /// A guard or the policy refused the event: `REFUSED`.
     Refused,
     /// A handler failed: `HANDLER_FAILED`.
     HandlerFailed,

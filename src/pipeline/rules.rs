@@ -9,31 +9,31 @@ use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::routes::RecordRoutes;
 use crate::problem::Problem;
 
-/// A guard, or params.
-pub(super) type Step =
+/// A guard.
+pub(super) type Guard =
     Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Invocation, Problem>> + Send + Sync>;
 
 /// Everything that a function has configured.
 pub(super) struct Rules {
     pub(super) router: Option<RouterIntoService<Body>>,
     pub(super) routes: RecordRoutes,
-    pub(super) guard: Option<Step>,
-    pub(super) params: Option<Step>,
+    /// In the order in which they run.
+    pub(super) guards: Vec<Guard>,
     pub(super) authenticator: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<AccessPolicy>>,
     pub(super) margin: Duration,
 }
 
 impl Rules {
-    /// Runs the steps that come before any handler.
+    /// Runs the guards, up to the first that refuses.
     pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
-        for step in [&self.guard, &self.params].into_iter().flatten() {
+        for guard in &self.guards {
             // A guard that fails has not refused: its failure is the function's.
             let mark = |problem: Problem| match problem.status().is_server_error() {
                 true => problem,
                 false => problem.refused(),
             };
-            invocation = step(invocation).await.map_err(mark)?;
+            invocation = guard(invocation).await.map_err(mark)?;
         }
         Ok(invocation)
     }

@@ -49,6 +49,14 @@ impl Problem {
         problem.caused_by(error)
     }
 
+    /// A 503 with the header `Retry-After`, in whole seconds, at least one.
+    fn unavailable(retry_after: Duration) -> Self {
+        // Rounded up: a caller that comes back a moment too early is refused once more.
+        let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE).header(header::RETRY_AFTER, seconds.into())
+    }
+
     /// A 401 with the challenge that RFC 6750 asks for.
     fn unauthenticated(challenge: &'static str) -> Self {
         let challenge = HeaderValue::from_static(challenge);
@@ -85,14 +93,38 @@ impl<E: Error + 'static> From<E> for Problem {
     }
 }
 
-/// Makes a [`Problem`] of the error of a call through a circuit breaker.
+/// Makes a [`Problem`] of an error where `?` does not compile or does too little.
 ///
-/// Use it where `?` does not compile because the call returns a `Problem`, or where a call that took
-/// too long must be answered 504.
+/// - A boxed error becomes the same problem as the error in it. For an error of anyhow, box it with
+///   `Box::<dyn Error + Send + Sync>::from(error)`.
+/// - The error of a call through a circuit breaker becomes 503 if the circuit was open, 504 if the breaker
+///   ended the call, and otherwise the problem of the error that the call returned. With `?` a call that
+///   took too long would become 500.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{Problem, pipeline::IntoProblem};
+/// use std::error::Error;
+///
+/// fn quantity() -> Result<u32, Box<dyn Error + Send + Sync>> {
+///     Err("no connection to the warehouse")?
+/// }
+///
+/// fn handler() -> Result<u32, Problem> {
+///     quantity().map_err(IntoProblem::into_problem)
+/// }
+/// assert_eq!(handler().unwrap_err().status(), 500);
+/// ```
 pub trait IntoProblem {
-    /// 503 if the circuit was open, 504 if the breaker ended the call, else the problem of the error
-    /// that the call returned.
+    /// The problem that answers the request.
     fn into_problem(self) -> Problem;
+}
+
+impl IntoProblem for Box<dyn Error + Send + Sync> {
+    fn into_problem(self) -> Problem {
+        Problem::of(&*self)
+    }
 }
 
 impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
@@ -125,7 +157,9 @@ mod tests {
     #[test]
     fn an_open_circuit_anywhere_among_the_causes_is_a_503_with_retry_after() {
         let buried = Outer(Outer(Box::new(open())).into());
-        for problem in [Problem::from(open()), Problem::from(buried), refused().unwrap_err()] {
+        let boxed: Box<dyn Error + Send + Sync> = Box::new(Outer(Box::new(open())));
+        let boxed = boxed.into_problem();
+        for problem in [open().into(), buried.into(), boxed, refused().unwrap_err()] {
             assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert!(problem.is_refusal());
             let response = problem.into_response();

@@ -2,7 +2,7 @@
 
 mod mapping;
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -20,8 +20,8 @@ use crate::json::error::redacted_chain;
 /// [`Api`](crate::Api) that failed becomes 502, one that took too long 504. Any other error becomes
 /// 500. The causes of the error go to the log and never to the caller.
 ///
-/// `Problem` is not an [`Error`] itself. For a boxed error use [`from_boxed`](Self::from_boxed), for
-/// the error of a circuit breaker [`IntoProblem`].
+/// `Problem` is not an [`Error`] itself. For a boxed error, and for the error of a circuit breaker, use
+/// [`IntoProblem`].
 ///
 /// # Examples
 ///
@@ -88,41 +88,18 @@ impl Problem {
         }))
     }
 
-    /// A 400 with a [`detail`](Self::detail), such as "expected a quantity".
+    /// A 400 with a `detail` that the caller sees, such as "expected a quantity".
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST).detail(detail)
+        Self::new(StatusCode::BAD_REQUEST).with("detail", detail.into())
     }
 
-    /// A 503 with the header `Retry-After`, in whole seconds, at least one.
-    #[must_use]
-    pub fn unavailable(retry_after: Duration) -> Self {
-        // Rounded up: a caller that comes back a moment too early is refused once more.
-        let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        Self::new(StatusCode::SERVICE_UNAVAILABLE).header(header::RETRY_AFTER, seconds.into())
-    }
-
-    /// The problem of a boxed error, by the rules that `?` uses.
+    /// Sets a member of the JSON object. The caller sees it, for a 5xx too.
     ///
-    /// `.map_err(|error| Problem::from_boxed(error.into()))` also takes the errors of `anyhow`.
-    #[must_use]
-    pub fn from_boxed(error: Box<dyn Error + Send + Sync>) -> Self {
-        Self::of(&*error)
-    }
-
-    /// Explains this occurrence of the problem. The caller sees it, for a 5xx too.
-    #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = Some(detail.into());
-        self
-    }
-
-    /// Sets a member of the JSON object.
-    ///
-    /// `type` (a URI, by default `about:blank`), `title` (by default the name of the status),
-    /// `detail` and `instance` (a URI) have the meaning that RFC 9457 gives them and take a string;
-    /// another value is ignored. `status` is ignored. Any other member is an extension of yours.
+    /// `type` (a URI, by default `about:blank`), `title` (by default the name of the status), `detail` (it
+    /// explains this occurrence of the problem) and `instance` (a URI) have the meaning that RFC 9457 gives
+    /// them and take a string; another value is ignored. `status` is ignored. Any other member is an
+    /// extension of yours.
     #[must_use]
     pub fn with(mut self, member: impl Into<String>, value: impl Into<Value>) -> Self {
         let member = member.into();

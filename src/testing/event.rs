@@ -10,7 +10,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use crate::pipeline::{InvocationError, Kind, Output, Pipeline, Processed};
+use crate::pipeline::{InvocationError, Kind, Output, Pipeline};
 use crate::testing::http::HttpRequest;
 use crate::testing::records::{self, Batch, BatchSource};
 
@@ -20,16 +20,22 @@ const TIME: Duration = Duration::from_secs(30);
 
 /// An event as Lambda delivers it.
 ///
-/// A constructor per source makes it, modifiers add to it. `Display` writes it as JSON, which also
-/// parses to an [`Event`](crate::pipeline::Event). For full control over the invocation, convert it with
-/// `LambdaEvent::from(&event)` and call [`Pipeline::process`]; Lambda then ends the invocation in 30
-/// seconds, unless you set `context.deadline`.
+/// A constructor per source makes it, modifiers add to it. For an event of any other shape, convert JSON:
+/// `TestEvent::from(json!({ … }))`. `Display` writes the event as JSON, which also parses to an
+/// [`Event`](crate::pipeline::Event).
+///
+/// [`send`](Self::send) returns what Lambda gets. For everything that became of the event, call
+/// `pipeline.process(event.into())` ([`Pipeline::process`]). Lambda would end the invocation in 30 seconds;
+/// for another deadline, set `context.deadline` of the [`LambdaEvent`].
 ///
 /// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::post};
-/// use funcify::{pipeline::{Pipeline, Problem, SqsRecord}, testing::TestEvent};
+/// use funcify::{
+///     pipeline::{InvocationOutcome, Pipeline, Problem, SqsRecord},
+///     testing::TestEvent,
+/// };
 ///
 /// async fn on_order(order: SqsRecord) -> Result<(), Problem> {
 ///     if order.body == "a kettle" { Ok(()) } else { Err(Problem::bad_request("expected a kettle")) }
@@ -41,11 +47,13 @@ const TIME: Duration = Duration::from_secs(30);
 ///     .sqs("orders", on_order)
 ///     .build()?;
 ///
-/// let request = TestEvent::post("/orders").bearer("a token").body("a kettle");
+/// let request = TestEvent::post("/orders?gift=yes").header("x-tenant", "acme").body("a kettle");
 /// assert_eq!(request.send(&pipeline).await?.http().unwrap().body(), "a kettle is ordered");
 ///
 /// let batch = TestEvent::sqs("orders").record("1", "a kettle").record("2", "a lamp");
 /// assert_eq!(batch.send(&pipeline).await?.failures(), ["2"]);
+/// let processed = pipeline.process(batch.into()).await;
+/// assert_eq!(processed.outcome, InvocationOutcome::Failed);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -61,12 +69,9 @@ enum Content {
 }
 
 impl TestEvent {
-    /// An event of any shape.
-    pub fn new(json: Value) -> Self {
-        Self(Content::Json(json))
-    }
-
     /// An HTTP request in the format of the source `kind`. The path of a WebSocket is its route key.
+    ///
+    /// The path may have a query, encoded as a client sends it: `/orders?sku=a%20kettle&page=2`.
     ///
     /// # Panics
     ///
@@ -128,27 +133,6 @@ impl TestEvent {
         self
     }
 
-    /// Adds the header `Authorization: Bearer <token>` to the request.
-    ///
-    /// # Panics
-    ///
-    /// If the event was not made as an HTTP request.
-    #[track_caller]
-    pub fn bearer(self, token: &str) -> Self {
-        self.header("authorization", &format!("Bearer {token}"))
-    }
-
-    /// Adds a parameter to the query of the request. Name and value are not encoded.
-    ///
-    /// # Panics
-    ///
-    /// If the event was not made as an HTTP request.
-    #[track_caller]
-    pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.request().query.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
     /// Sets the body of the request. A body that is not UTF-8 is delivered as base64.
     ///
     /// # Panics
@@ -202,12 +186,7 @@ impl TestEvent {
     ///
     /// If the invocation would fail on Lambda.
     pub async fn send(&self, pipeline: &Pipeline) -> Result<Output, InvocationError> {
-        self.process(pipeline).await.result
-    }
-
-    /// Sends the event through `pipeline`, and returns everything that became of it.
-    pub async fn process(&self, pipeline: &Pipeline) -> Processed {
-        pipeline.process(self.into()).await
+        pipeline.process(self.into()).await.result
     }
 
     #[track_caller]
@@ -237,6 +216,19 @@ impl fmt::Display for TestEvent {
     /// Writes the event as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.value(), f)
+    }
+}
+
+/// An event of any shape.
+impl From<Value> for TestEvent {
+    fn from(json: Value) -> Self {
+        Self(Content::Json(json))
+    }
+}
+
+impl From<TestEvent> for LambdaEvent<Box<RawValue>> {
+    fn from(event: TestEvent) -> Self {
+        Self::from(&event)
     }
 }
 

@@ -7,8 +7,7 @@ use axum::extract::State;
 use funcify::{
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, InvocationErrorKind, InvocationOutcome, KinesisRecord,
-        Message, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, route,
-        via_eventbridge, via_s3, via_sns,
+        Message, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Unmatched, route, via,
     },
     testing::TestEvent,
 };
@@ -51,7 +50,7 @@ async fn s3_calls_the_handler_for_each_object_and_fails_if_any_failed() {
         .build()
         .unwrap();
     let event = events::s3(&[("uploads.eu-west-1.example", "a+b"), ("archive-2", "%C3%BC")]);
-    let processed = event.process(&pipeline).await;
+    let processed = pipeline.process(event.into()).await;
     assert_eq!(
         (processed.outcome, noted(&log)),
         (InvocationOutcome::Handled, vec!["a b".into(), "ü".into()])
@@ -59,7 +58,7 @@ async fn s3_calls_the_handler_for_each_object_and_fails_if_any_failed() {
     assert_eq!(serde_json::to_value(processed.result.unwrap()).unwrap(), Value::Null);
 
     let event = events::s3(&[("uploads", "bad"), ("uploads", "good"), ("uploads", "panic")]);
-    let processed = event.process(&pipeline).await;
+    let processed = pipeline.process(event.into()).await;
     assert_eq!((processed.outcome, noted(&log).len()), (InvocationOutcome::Failed, 3));
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);
 }
@@ -83,7 +82,7 @@ async fn s3_test_events_succeed_quietly_directly_and_in_envelopes() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
         .s3("uploads", on_object)
-        .sqs("uploads", via_s3(on_object))
+        .sqs("uploads", via::<S3Object, _>(on_object))
         .build()
         .unwrap();
     assert!(events::s3_test_event("uploads").send(&pipeline).await.is_ok());
@@ -102,14 +101,14 @@ async fn sqs_reports_the_messages_that_failed_and_no_others() {
         .record("2", "bad")
         .record("3", "panic")
         .record("4", "good");
-    let processed = batch.process(&pipeline).await;
+    let processed = pipeline.process(batch.into()).await;
     assert_eq!(processed.outcome, InvocationOutcome::Failed);
     assert_eq!(
         serde_json::to_value(processed.result.unwrap()).unwrap(),
         json!({ "batchItemFailures": [{ "itemIdentifier": "2" }, { "itemIdentifier": "3" }] })
     );
     assert_eq!(noted(&log).len(), 4);
-    let good = TestEvent::sqs("orders").record("1", "good").process(&pipeline).await;
+    let good = pipeline.process(TestEvent::sqs("orders").record("1", "good").into()).await;
     assert_eq!(
         serde_json::to_value(good.result.unwrap()).unwrap(),
         json!({ "batchItemFailures": [] })
@@ -207,12 +206,12 @@ async fn notifications_and_bus_events_reach_their_handlers_typed() {
 async fn only_routes_made_for_envelopes_open_them() {
     let log = Log::default();
     let pipeline = Pipeline::builder(Arc::clone(&log))
-        .sqs("objects", via_s3(on_object))
-        .sqs("fanned", via_sns(via_s3(on_object)))
-        .sqs("bus", via_eventbridge(via_s3(on_object)))
+        .sqs("objects", via::<S3Object, _>(on_object))
+        .sqs("fanned", via::<SnsRecord, _>(via::<S3Object, _>(on_object)))
+        .sqs("bus", via::<EventBridgeEvent, _>(via::<S3Object, _>(on_object)))
         .sqs("closed", on_message)
-        .sns("objects", via_s3(on_object))
-        .eventbridge("Object Created", via_s3(on_object))
+        .sns("objects", via::<S3Object, _>(on_object))
+        .eventbridge("Object Created", via::<S3Object, _>(on_object))
         .build()
         .unwrap();
     let s3 = events::s3(&[("b", "a+b"), ("b", "c")]).to_string();
@@ -245,17 +244,17 @@ async fn an_event_without_a_route_fails_or_goes_to_unmatched() {
     let (without, with) =
         (builder().build().unwrap(), builder().unmatched(on_unmatched).build().unwrap());
 
-    let unknown = TestEvent::new(json!({ "reindex": true }));
-    let processed = unknown.process(&without).await;
+    let unknown = TestEvent::from(json!({ "reindex": true }));
+    let processed = without.process((&unknown).into()).await;
     assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::NoMatchingRoute);
     let batch = TestEvent::sqs("other").record("1", "good");
-    let processed = batch.process(&without).await;
+    let processed = without.process((&batch).into()).await;
     assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
     assert_eq!(processed.result.unwrap().failures(), ["1"]);
     assert!(noted(&log).is_empty());
 
-    for processed in [unknown.process(&with).await, batch.process(&with).await] {
+    for processed in [with.process(unknown.into()).await, with.process(batch.into()).await] {
         assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
         assert!(processed.result.unwrap().failures().is_empty());
     }
@@ -269,11 +268,11 @@ async fn a_predicate_can_take_any_event_and_its_handler_makes_the_output() {
     }
     let takes = |event: &funcify::pipeline::Event| event.text().contains("reindex");
     let pipeline = Pipeline::builder(()).event("reindex", takes, on_reindex).build().unwrap();
-    let processed = TestEvent::new(json!({ "reindex": 3 })).process(&pipeline).await;
+    let processed = pipeline.process(TestEvent::from(json!({ "reindex": 3 })).into()).await;
     assert_eq!(processed.route.as_deref(), Some("reindex"));
     let output = serde_json::to_value(processed.result.unwrap()).unwrap();
     assert_eq!(output, json!({ "reindexed": 3 }));
-    assert!(TestEvent::new(json!({})).send(&pipeline).await.is_err());
+    assert!(TestEvent::from(json!({})).send(&pipeline).await.is_err());
 }
 
 #[tokio::test]
@@ -303,7 +302,7 @@ async fn every_fault_of_a_pipeline_is_reported_at_once() {
         .s3("uploads", on_object)
         .s3("uploads", on_object)
         .sqs("orders", route(on_message).concurrency(0).whole_batch())
-        .sns("*orders", route(via_s3(on_object)))
+        .sns("*orders", route(via::<S3Object, _>(on_object)))
         .build()
         .unwrap_err();
     assert_eq!(
@@ -343,6 +342,6 @@ async fn a_panic_in_the_route_key_fails_the_invocation() {
         .s3_route_key(|_| panic!("hunter2"))
         .build()
         .unwrap();
-    let failure = TestEvent::s3("uploads", "a").process(&pipeline).await.result.unwrap_err();
+    let failure = pipeline.process(TestEvent::s3("uploads", "a").into()).await.result.unwrap_err();
     assert!(!failure.to_string().contains("hunter2"), "{failure}");
 }

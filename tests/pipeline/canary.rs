@@ -11,7 +11,7 @@ use funcify::{
     local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Pipeline,
-        Problem, S3Object, via_s3, via_sns,
+        Problem, S3Object, SnsRecord, via,
     },
 };
 use funcify_test_support::LogCapture;
@@ -47,8 +47,8 @@ fn careless() -> [Pipeline; 2] {
                 serde_json::from_str::<Order>(&object.key).map(drop).map_err(Problem::from)
             })
             .sqs("q", order!(Message<Order>))
-            .sqs("s3", via_s3(order!(S3Object)))
-            .sqs("sns", via_sns(order!(Message<Order>)))
+            .sqs("s3", via::<S3Object, _>(order!(S3Object)))
+            .sqs("sns", via::<SnsRecord, _>(order!(Message<Order>)))
             .sns("t", order!(Message<Order>))
             .eventbridge("Order Placed", order!(EventBridgeEvent<Order>))
             .kinesis("s", async |record: KinesisRecord| {
@@ -64,7 +64,7 @@ fn careless() -> [Pipeline; 2] {
         .issuer("https://login.example.com")
         .audience("orders")
         .plain_http_on_loopback();
-    let authenticator = Authenticator::new().keys(keys).authorizer_claims();
+    let authenticator = Authenticator::new().keys(keys).authorizer_claims(&[]);
     let policy = AccessPolicy::new().allow(Method::GET, "/a", "orders:order:list");
     let guarded = builder().authenticator(authenticator).policy(policy.allow(
         Method::POST,

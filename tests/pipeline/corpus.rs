@@ -79,7 +79,7 @@ async fn no_header_parameter_cookie_or_byte_of_a_fixture_is_lost() {
         }
         requests += 1;
         let json: Value = serde_json::from_str(&text).unwrap();
-        let seen = seen(&TestEvent::new(json.clone())).await;
+        let seen = seen(&TestEvent::from(json.clone())).await;
         for (member, value) in pairs(&json, "multiValueHeaders", "headers") {
             let found = seen.all(&member.to_lowercase());
             assert!(found.contains(&&*value), "{name}: header {member}: {value} of {found:?}");

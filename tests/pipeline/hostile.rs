@@ -2,10 +2,10 @@ use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
 use funcify::{
-    local,
+    Authenticator, local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
-        SnsRecord, SqsRecord, Unmatched, via_s3,
+        SnsRecord, SqsRecord, Unmatched, via,
     },
     testing::TestEvent,
 };
@@ -23,7 +23,9 @@ pub(super) static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(everything);
 fn everything() -> Pipeline {
     async fn look(invocation: Invocation) -> Result<Invocation, Problem> {
         let event = invocation.event();
-        let _ = (event.kind(), event.http(), event.authorizer(), event.text().len());
+        let _ = (event.kind(), event.http(), event.text().len());
+        // Reads what the authorizer of the source says.
+        let _ = invocation.caller().await;
         Ok(invocation)
     }
     macro_rules! take {
@@ -34,13 +36,14 @@ fn everything() -> Pipeline {
     Pipeline::builder(())
         .http(Router::new().fallback(any(async || "anything")))
         .s3("*", take!(S3Object))
-        .sqs("*", via_s3(take!(S3Object)))
+        .sqs("*", via::<S3Object, _>(take!(S3Object)))
         .sqs("q*", take!(SqsRecord))
         .sns("*", take!(SnsRecord))
         .eventbridge("*", take!(EventBridgeEvent))
         .dynamodb_stream("*", take!(DynamoDbRecord))
         .kinesis("*", take!(KinesisRecord))
         .unmatched(take!(Unmatched))
+        .authenticator(Authenticator::new().authorizer_claims(&[]))
         .guard(look)
         .build()
         .unwrap()
@@ -50,23 +53,18 @@ fn everything() -> Pipeline {
 fn seeds() -> Vec<Value> {
     let event = |json: String| serde_json::from_str(&json).unwrap();
     let http = |event: TestEvent| {
-        event
-            .header("x-a", "1")
-            .query("q", "1")
-            .header("cookie", "a=1")
-            .body("{\"a\":1}")
-            .to_string()
+        event.header("x-a", "1").header("cookie", "a=1").body("{\"a\":1}").to_string()
     };
     let put = Method::PUT;
     [
-        http(events::rest_get("/orders/7")),
-        http(events::http_v1_payload(put.clone(), "/orders/7")),
-        http(events::http_get("/orders/7")),
-        http(events::function_url(put.clone(), "/orders/7")),
-        http(events::alb_multi_value(put.clone(), "/orders/7")),
-        http(events::vpc_lattice_v1(put.clone(), "/orders/7")),
-        http(events::vpc_lattice_v2(put.clone(), "/orders/7")),
-        http(events::websocket("send")),
+        http(events::rest_get("/orders/7?q=1")),
+        http(events::http_v1_payload(put.clone(), "/orders/7?q=1")),
+        http(events::http_get("/orders/7?q=1")),
+        http(events::function_url(put.clone(), "/orders/7?q=1")),
+        http(events::alb_multi_value(put.clone(), "/orders/7?q=1")),
+        http(events::vpc_lattice_v1(put.clone(), "/orders/7?q=1")),
+        http(events::vpc_lattice_v2(put.clone(), "/orders/7?q=1")),
+        http(events::websocket("send?q=1")),
         events::authorizer(&put, "/").to_string(),
         events::s3(&[("b", "k"), ("b.c", "a%20b")]).to_string(),
         events::s3_test_event("b").to_string(),

@@ -40,7 +40,7 @@ fn every_source_has_its_kind_and_the_kind_its_name() {
         (TestEvent::eventbridge("shop", "Order Placed", json!({})), "eventbridge"),
         (TestEvent::dynamodb_stream("t").record("1", "a"), "dynamodb-stream"),
         (TestEvent::kinesis("s").record("1", "a"), "kinesis"),
-        (TestEvent::new(json!({ "reindex": true })), "unknown"),
+        (TestEvent::from(json!({ "reindex": true })), "unknown"),
     ] {
         assert_eq!(events::parsed(&event).kind().to_string(), name);
     }

@@ -43,7 +43,7 @@ fn stream(records: usize, item: &Value) -> TestEvent {
         record["dynamodb"]["NewImage"] = item.clone();
         record["dynamodb"]["OldImage"] = item.clone();
     }
-    TestEvent::new(event)
+    TestEvent::from(event)
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_batch_of_wide_items_is_handled_whatever_its_total_size() {
     let item = (0..40).map(|n| (format!("attribute{n}"), json!({"S": "x"})));
     let item = Value::Object(item.collect());
     let count = Count::default();
-    let processed = stream(1_000, &item).process(&pipeline(&count)).await;
+    let processed = pipeline(&count).process(stream(1_000, &item).into()).await;
     assert_eq!(
         (processed.outcome, count.load(Ordering::Relaxed)),
         (InvocationOutcome::Handled, 1_000)
@@ -63,7 +63,7 @@ async fn ten_thousand_messages_are_handled() {
     let batch =
         (0..10_000).fold(TestEvent::sqs("orders"), |batch, id| batch.record(&id.to_string(), "{}"));
     let count = Count::default();
-    let processed = batch.process(&pipeline(&count)).await;
+    let processed = pipeline(&count).process(batch.into()).await;
     assert_eq!(
         (processed.outcome, count.load(Ordering::Relaxed)),
         (InvocationOutcome::Handled, 10_000)
@@ -78,9 +78,9 @@ async fn an_item_as_deep_as_dynamodb_allows_is_handled() {
         json!({ "a": item })
     };
     let count = Count::default();
-    let processed = stream(2, &deep(31)).process(&pipeline(&count)).await;
+    let processed = pipeline(&count).process(stream(2, &deep(31)).into()).await;
     assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (InvocationOutcome::Handled, 2));
-    let processed = stream(2, &deep(40)).process(&pipeline(&count)).await;
+    let processed = pipeline(&count).process(stream(2, &deep(40)).into()).await;
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
 }
 
@@ -93,7 +93,7 @@ async fn one_record_and_the_rest_of_the_event_must_each_be_within_the_limits() {
     inside["Records"][0]["dynamodb"]["more"] = wide;
     let count = Count::default();
     for event in [outside, inside] {
-        let processed = TestEvent::new(event).process(&pipeline(&count)).await;
+        let processed = pipeline(&count).process(TestEvent::from(event).into()).await;
         assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
     }
     assert_eq!(count.load(Ordering::Relaxed), 0);

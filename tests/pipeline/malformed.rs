@@ -49,7 +49,7 @@ fn pipelines(log: &Log) -> [Pipeline; 2] {
 
 /// The records that were handled, in their order, and the result of the event.
 async fn handled(pipeline: &Pipeline, log: &Log, records: Vec<Value>) -> (Vec<String>, Processed) {
-    let processed = TestEvent::new(json!({ "Records": records })).process(pipeline).await;
+    let processed = pipeline.process(TestEvent::from(json!({ "Records": records })).into()).await;
     (std::mem::take(&mut *log.lock().unwrap()), processed)
 }
 

@@ -187,11 +187,11 @@ async fn a_405_keeps_the_allowed_methods() {
 #[tokio::test]
 async fn a_response_that_lambda_would_not_accept_is_a_500() {
     for path in ["/large", "/escapes", "/endless"] {
-        let processed = events::rest_get(path).process(&pipeline()).await;
+        let processed = pipeline().process(events::rest_get(path).into()).await;
         assert_eq!(processed.status.unwrap(), 500, "{path}");
         assert_eq!(processed.outcome, InvocationOutcome::Failed);
     }
-    let nearly = events::rest_get("/nearly").process(&pipeline()).await;
+    let nearly = pipeline().process(events::rest_get("/nearly").into()).await;
     assert_eq!(nearly.status.unwrap(), 200);
 }
 

@@ -30,7 +30,7 @@ fn note(log: &Log, step: &'static str) {
 }
 
 #[tokio::test]
-async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
+async fn guards_run_in_their_order_before_the_handler_and_a_refusal_ends_it() {
     #[derive(Clone)]
     struct Guarded;
     let log = Log::default();
@@ -64,7 +64,7 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
     let pipeline = Pipeline::builder(Arc::clone(&log))
         .http(Router::new().route("/", get(handler)))
         .guard(guard)
-        .params(params)
+        .guard(params)
         .build()
         .unwrap();
     for (event, status, outcome, steps) in [
@@ -75,14 +75,9 @@ async fn guard_params_and_handler_run_in_this_order_and_a_refusal_ends_it() {
             &["guard", "params", "handler"][..],
         ),
         (events::rest_get("/").header("x-block", "1"), 403, InvocationOutcome::Refused, &["guard"]),
-        (
-            events::rest_get("/").query("page", "one"),
-            400,
-            InvocationOutcome::Refused,
-            &["guard", "params"],
-        ),
+        (events::rest_get("/?page=one"), 400, InvocationOutcome::Refused, &["guard", "params"]),
     ] {
-        let processed = event.process(&pipeline).await;
+        let processed = pipeline.process(event.into()).await;
         assert_eq!(processed.status.unwrap(), status);
         assert_eq!(processed.outcome, outcome);
         assert_eq!(*std::mem::take(&mut *log.lock().unwrap()), *steps);
@@ -94,17 +89,23 @@ async fn a_refused_batch_fails_and_is_delivered_again() {
     let refuse = async |_: Invocation| Err(Problem::new(StatusCode::FORBIDDEN));
     let on_order = async |_: SqsRecord| Ok::<_, Problem>(());
     let pipeline = Pipeline::builder(()).sqs("orders", on_order).guard(refuse).build().unwrap();
-    let processed = TestEvent::sqs("orders").record("1", "order").process(&pipeline).await;
+    let processed = pipeline.process(TestEvent::sqs("orders").record("1", "order").into()).await;
     assert_eq!(processed.outcome, InvocationOutcome::Refused);
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::Refused);
+}
+
+fn caller(subject: &str, permission: &str) -> Caller {
+    let mut caller = Caller::new(subject);
+    caller.permissions = vec![permission.to_owned()];
+    caller
 }
 
 /// Tokens `reader` and `writer`; `away` cannot be judged.
 fn authenticator() -> Authenticator {
     Authenticator::from_fn(async |authorization: Option<String>, _| {
         match authorization.as_deref() {
-            Some("Bearer reader") => Ok(Caller::new("r").with_permissions(["orders:order:read"])),
-            Some("Bearer writer") => Ok(Caller::new("w").with_permissions(["orders:order:*"])),
+            Some("Bearer reader") => Ok(caller("r", "orders:order:read")),
+            Some("Bearer writer") => Ok(caller("w", "orders:order:*")),
             Some("Bearer away") => {
                 Err(Unauthenticated::Unavailable(Arc::new(std::io::Error::other("away"))))
             }
@@ -150,7 +151,8 @@ fn guarded() -> PipelineBuilder<()> {
 
 fn request(method: &Method, path: &str, token: Option<&str>) -> TestEvent {
     let event = events::http_request(method.clone(), path);
-    token.into_iter().fold(event, TestEvent::bearer)
+    let bearer = |token| format!("Bearer {token}");
+    token.into_iter().fold(event, |event, token| event.header("authorization", &bearer(token)))
 }
 
 #[tokio::test]
@@ -178,7 +180,7 @@ async fn the_policy_sees_the_matched_path_of_nested_routers_and_refuses_routes_i
         (get, "/me", None, 401),
         (get, "/me", Some("writer"), 200),
     ] {
-        let processed = request(method, path, token).process(&pipeline).await;
+        let processed = pipeline.process(request(method, path, token).into()).await;
         let case = format!("{method} {path} {token:?}");
         assert_eq!(processed.status.unwrap(), status, "{case}");
         let outcome = match status {
@@ -208,7 +210,7 @@ async fn a_401_has_a_challenge_and_a_403_says_what_is_missing() {
     let two = request(&Method::GET, "/orders/7", Some("reader")).header("Authorization", "Basic x");
     let mut two = events::json(&two);
     two["headers"]["AUTHORIZATION"] = "Bearer writer".into();
-    let output = TestEvent::new(two).send(&pipeline).await.unwrap();
+    let output = TestEvent::from(two).send(&pipeline).await.unwrap();
     assert_eq!(
         output.http().unwrap().status(),
         400,
@@ -237,7 +239,8 @@ async fn the_circuit_of_a_key_set_is_the_fleets() {
         .unwrap();
     // {"alg":"RS256","kid":"1"}.{"iss":"https://login.example"} and a signature that nobody reads.
     let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUifQ.AA";
-    let processed = events::rest_get("/").bearer(token).process(&pipeline).await;
+    let event = events::rest_get("/").header("authorization", &format!("Bearer {token}"));
+    let processed = pipeline.process(event.into()).await;
     assert_eq!(processed.outcome, InvocationOutcome::Refused);
     let output = processed.result.unwrap();
     let retry_after = output.http().unwrap().headers()[header::RETRY_AFTER].to_str().unwrap();
@@ -271,15 +274,15 @@ async fn the_signer_of_a_request_that_iam_authorises_is_the_caller_and_nobody_el
         Pipeline::builder(()).http(router).authenticator(authenticator).build().unwrap()
     };
     let (believes, does_not) =
-        (pipeline(authenticator().authorizer_claims()), pipeline(authenticator()));
+        (pipeline(authenticator().authorizer_claims(&[])), pipeline(authenticator()));
     for (event, place, value, status) in rows {
         let mut event = events::json(&event);
         let (parent, last) = place.rsplit_once('/').unwrap();
         event.pointer_mut(parent).unwrap()[last] = value.clone();
-        let output = TestEvent::new(event.clone()).send(&believes).await.unwrap();
+        let output = TestEvent::from(event.clone()).send(&believes).await.unwrap();
         assert_eq!(output.http().unwrap().status(), status, "{event}");
         assert!(status != 200 || output.http().unwrap().body() == arn, "{event}");
-        let output = TestEvent::new(event.clone()).send(&does_not).await.unwrap();
+        let output = TestEvent::from(event.clone()).send(&does_not).await.unwrap();
         assert_eq!(output.http().unwrap().status(), 401, "{event}");
     }
 }
@@ -314,10 +317,10 @@ async fn a_cors_preflight_goes_to_the_router() {
 async fn the_policy_restricts_a_queue_to_its_own_sources() {
     let pipeline = guarded().build().unwrap();
     for queue in ["orders", "free"] {
-        let batch = TestEvent::sqs(queue).record("1", "order").process(&pipeline).await;
+        let batch = pipeline.process(TestEvent::sqs(queue).record("1", "order").into()).await;
         assert_eq!(batch.outcome, InvocationOutcome::Handled, "{queue}");
     }
-    let other = TestEvent::sqs("others").record("1", "order").process(&pipeline).await;
+    let other = pipeline.process(TestEvent::sqs("others").record("1", "order").into()).await;
     assert_eq!(other.outcome, InvocationOutcome::Refused);
     assert_eq!(other.result.unwrap().failures(), ["1"]);
 }
@@ -372,13 +375,13 @@ async fn a_panic_is_a_500_and_the_next_event_is_served() {
     }
     let router = Router::new().route("/", get(panics)).route("/ok", get(async || "ok"));
     let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-    let processed = events::rest_get("/").process(&pipeline).await;
+    let processed = pipeline.process(events::rest_get("/").into()).await;
     assert_eq!(
         (processed.status.unwrap().as_u16(), processed.outcome),
         (500, InvocationOutcome::Failed)
     );
     assert!(!format!("{processed:?}").contains("hunter2"));
-    let ok = events::rest_get("/ok").process(&pipeline).await;
+    let ok = pipeline.process(events::rest_get("/ok").into()).await;
     assert_eq!((ok.status.unwrap().as_u16(), ok.route.as_deref()), (200, Some("/ok")));
 }
 
@@ -393,7 +396,7 @@ async fn concurrent_events_do_not_mix() {
         .map(|number: u32| {
             let pipeline = pipeline.clone();
             tokio::spawn(async move {
-                let event = events::rest_get("/").query("n", &number.to_string());
+                let event = events::rest_get(&format!("/?n={number}"));
                 let output = event.send(&pipeline).await.unwrap();
                 assert_eq!(output.http().unwrap().body(), &format!("n={number}"));
             })

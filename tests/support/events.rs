@@ -69,7 +69,7 @@ pub(crate) fn authorizer(method: &Method, path: &str) -> TestEvent {
     event["type"] = json!("REQUEST");
     event["methodArn"] =
         json!(format!("arn:aws:execute-api:eu-west-1:123456789012:api/prod/{method}{path}"));
-    TestEvent::new(event)
+    TestEvent::from(event)
 }
 
 /// Several objects in one event. The keys are encoded.
@@ -78,12 +78,12 @@ pub(crate) fn s3(objects: &[(&str, &str)]) -> TestEvent {
         .iter()
         .map(|(bucket, key)| json(&TestEvent::s3(bucket, key))["Records"][0].take())
         .collect();
-    TestEvent::new(json!({ "Records": records }))
+    TestEvent::from(json!({ "Records": records }))
 }
 
 /// The message that S3 sends when somebody configures notifications of a bucket.
 pub(crate) fn s3_test_event(bucket: &str) -> TestEvent {
-    TestEvent::new(json!({
+    TestEvent::from(json!({
         "Service": "Amazon S3",
         "Event": "s3:TestEvent",
         "Time": "2024-05-01T12:00:00.000Z",
@@ -101,7 +101,7 @@ pub(crate) fn fifo(queue: &str, messages: &[(&str, &str, &str)]) -> TestEvent {
     for (index, (_, group, _)) in messages.iter().enumerate() {
         event["Records"][index]["attributes"] = json!({ "MessageGroupId": group });
     }
-    TestEvent::new(event)
+    TestEvent::from(event)
 }
 
 /// The event as JSON that a test can change.
@@ -142,7 +142,7 @@ pub(crate) async fn process_within(
 
 /// The context of an invocation that Lambda ends in `left`.
 pub(crate) fn context(left: Duration) -> Context {
-    let mut context = LambdaEvent::from(&TestEvent::new(Value::Null)).context;
+    let mut context = LambdaEvent::from(&TestEvent::from(Value::Null)).context;
     context.deadline = deadline_in(left);
     context
 }

@@ -43,8 +43,9 @@ pub(super) fn caller(
         |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
     let names = ["sub", "principalId", "userArn"];
     let subject = names.into_iter().find_map(name).ok_or(UNREADABLE)?;
-    let granted = claims::permissions(&claims, permissions_claims).into_iter().map(unbracketed);
-    let mut caller = Caller::new(subject).with_permissions(granted);
+    let granted = claims::permissions(&claims, permissions_claims);
+    let mut caller = Caller::new(subject);
+    caller.permissions = granted.into_iter().map(|word| unbracketed(word).to_owned()).collect();
     caller.issuer = name("iss").map(str::to_owned);
     caller.claims = claims;
     Ok(Some(caller))

@@ -13,7 +13,8 @@ use crate::auth::policy::{Permission, PermissionPattern};
 /// ```
 /// use funcify::auth::Caller;
 ///
-/// let caller = Caller::new("warehouse").with_permissions(["orders:order:*"]);
+/// let mut caller = Caller::new("warehouse");
+/// caller.permissions = vec!["orders:order:*".to_owned()];
 /// assert!(caller.allows("orders:order:read"));
 /// assert!(!caller.allows("orders:line:read"));
 /// ```
@@ -26,8 +27,12 @@ pub struct Caller {
     pub issuer: Option<String>,
     /// Everything that the issuer claims about the caller.
     pub claims: Map<String, Value>,
+    /// What it may do: permissions of the form `service:resource:action`. `*` stands for one whole segment,
+    /// `**` at the end for all that remain: `orders:*:read`, `orders:**`.
+    ///
+    /// Text of another form grants nothing, so that a `scope` may contain `openid` or `email`.
+    pub permissions: Vec<String>,
     pub(super) userinfo: Option<Request>,
-    granted: Vec<PermissionPattern>,
 }
 
 impl Caller {
@@ -38,20 +43,9 @@ impl Caller {
             subject: subject.into(),
             issuer: None,
             claims: Map::new(),
+            permissions: Vec::new(),
             userinfo: None,
-            granted: Vec::new(),
         }
-    }
-
-    /// Adds permissions of the form `service:resource:action`. `*` stands for one whole segment, `**`
-    /// at the end for all that remain: `orders:*:read`, `orders:**`.
-    ///
-    /// Text of another form grants nothing, so that a `scope` may contain `openid` or `email`.
-    #[must_use]
-    pub fn with_permissions(mut self, granted: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let patterns = granted.into_iter().filter_map(|text| PermissionPattern::new(text).ok());
-        self.granted.extend(patterns);
-        self
     }
 
     /// Whether the caller has this permission, `service:resource:action` without wildcards. Nobody has a
@@ -62,12 +56,11 @@ impl Caller {
     }
 
     pub(crate) fn has(&self, permission: &Permission) -> bool {
-        self.granted.iter().any(|granted| granted.grants(permission))
+        self.granted().any(|granted| granted.grants(permission))
     }
 
-    #[cfg(test)]
-    pub(super) fn granted(&self) -> &[PermissionPattern] {
-        &self.granted
+    fn granted(&self) -> impl Iterator<Item = PermissionPattern<'_>> {
+        self.permissions.iter().filter_map(|text| PermissionPattern::new(text))
     }
 
     /// Asks the issuer's userinfo endpoint about the caller; `None` if the key set names none.
@@ -87,13 +80,13 @@ impl Caller {
     }
 }
 
-/// Without the token and the claims, which may be personal data.
+/// Without the token, the claims, and text that is not a permission. They may be personal data.
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
             .field("subject", &self.subject)
             .field("issuer", &self.issuer)
-            .field("permissions", &self.granted)
+            .field("permissions", &self.granted().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

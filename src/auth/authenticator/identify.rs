@@ -5,7 +5,9 @@ use funcify_core::circuit::CircuitStateProvider;
 use serde_json::value::RawValue;
 
 use crate::auth::authenticator::fault::AuthenticatorFault;
-use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated};
+use crate::auth::authenticator::jwt::Jwt;
+use crate::auth::authenticator::verify::Shared;
+use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated, authorizer, bearer};
 use crate::auth::error::AuthConfigError;
 
 /// What a pipeline needs of its [`Authenticator`]. It holds it as a trait object, so that a function
@@ -18,6 +20,11 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
     /// Gives each key set that has no circuit one of its own, kept in `store`.
     fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
 
+    /// Finds out who is calling.
+    ///
+    /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of an
+    /// event of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes a REST
+    /// API. It must never come from another source: there anyone could have written it.
     async fn identify(
         &self,
         authorization: Option<&str>,
@@ -57,12 +64,42 @@ impl Identify for Authenticator {
         authorization: Option<&str>,
         authorizer: Option<&RawValue>,
     ) -> Result<Caller, Unauthenticated> {
-        Self::identify(self, authorization, authorizer).await
+        if !self.key_sets.is_empty()
+            && let Some(authorization) = authorization
+            && let Some(token) = bearer::token(authorization)?
+        {
+            return self.verified(token).await;
+        }
+        if let (Some(permissions), Some(authorizer)) = (&self.authorizer, authorizer)
+            && let Some(caller) = authorizer::caller(authorizer, permissions)?
+        {
+            return Ok(caller);
+        }
+        match &self.function {
+            Some(function) => {
+                let authorizer = authorizer.and_then(|raw| serde_json::from_str(raw.get()).ok());
+                function(authorization.map(str::to_owned), authorizer).await
+            }
+            None => Err(Unauthenticated::Missing),
+        }
     }
 
     async fn renew_old_keys(&self) {
         for key_set in &self.key_sets {
             key_set.renew_old_keys(self.shared()).await;
         }
+    }
+}
+
+impl Authenticator {
+    async fn verified(&self, token: &str) -> Result<Caller, Unauthenticated> {
+        let jwt = Jwt::parse(token)?;
+        let issuer = jwt.issuer()?;
+        let trusted = self.key_sets.iter().find(|key_set| key_set.is_of(issuer));
+        trusted.ok_or(Unauthenticated::Issuer)?.verify(token, jwt, self.shared()).await
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared { http: self.http.as_ref(), clock: &self.clock }
     }
 }

@@ -60,7 +60,7 @@ impl<'t> Jwt<'t> {
     /// The caller has checked that the algorithm is allowed and that the key may verify it.
     pub(crate) fn is_signed_by(&self, key: &Key) -> bool {
         let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-        (provider.verifier_factory)(&self.algorithm.into(), key.material())
+        (provider.verifier_factory)(&self.algorithm.for_jsonwebtoken(), key.material())
             .is_ok_and(|verifier| verifier.verify(self.signed.as_bytes(), &self.signature).is_ok())
     }
 

@@ -21,7 +21,7 @@ mod verify;
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use funcify_core::engine::{Clock, SystemClock};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 pub use algorithm::Algorithm;
 pub use caller::Caller;
@@ -30,8 +30,6 @@ pub(crate) use identify::Identify;
 pub use key_set::KeySet;
 
 use crate::client::client;
-use jwt::Jwt;
-use verify::Shared;
 
 #[cfg(test)]
 mod tests;
@@ -43,14 +41,18 @@ mod tests;
 /// the tokens of its issuer only. Keys are fetched when they are first needed, then kept and renewed:
 /// a caller whose key is known does not wait.
 ///
-/// Without a bearer token two other sources can name the caller:
-/// [`authorizer_claims`](Self::authorizer_claims) and [`from_fn`](Self::from_fn). The order in which
-/// you call these methods does not matter.
+/// Without a bearer token two other sources can name the caller. They are asked in this order:
+/// [`authorizer_claims`](Self::authorizer_claims), then [`from_fn`](Self::from_fn). A bearer token that is
+/// refused ends the search. The order in which you call these methods does not matter.
+///
+/// Give the authenticator to a pipeline. [`Invocation::caller`](crate::Invocation::caller) then names the
+/// caller.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{Authenticator, auth::{KeySet, Unauthenticated}};
+/// use axum::{Router, routing::get};
+/// use funcify::{Authenticator, Invocation, Pipeline, Problem, auth::KeySet, testing::TestEvent};
 ///
 /// let staff = KeySet::new("https://staff.example.com/jwks")
 ///     .issuer("https://staff.example.com/")
@@ -60,16 +62,23 @@ mod tests;
 ///     .audience("https://orders.example.com");
 /// let authenticator = Authenticator::new().keys(staff).keys(shops);
 ///
+/// async fn whoami(invocation: Invocation) -> Result<String, Problem> {
+///     Ok(invocation.caller().await?.subject.clone())
+/// }
+///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let nobody = authenticator.identify(None, None).await;
-/// assert!(matches!(nobody, Err(Unauthenticated::Missing)));
-/// # });
+/// let router = Router::new().route("/me", get(whoami));
+/// let pipeline = Pipeline::builder(()).http(router).authenticator(authenticator).build()?;
+/// let nobody = TestEvent::get("/me").send(&pipeline).await?;
+/// assert_eq!(nobody.http().unwrap().status(), 401);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct Authenticator {
     key_sets: Vec<KeySet>,
-    authorizer: bool,
-    authorizer_permissions: Vec<String>,
+    /// The claims with the permissions of an authorizer's caller, if an authorizer is trusted.
+    authorizer: Option<Vec<String>>,
     function: Option<Arc<Function>>,
     http: Option<reqwest::Client>,
     clock: Arc<dyn Clock>,
@@ -84,8 +93,7 @@ impl Authenticator {
     pub fn new() -> Self {
         Self {
             key_sets: Vec::new(),
-            authorizer: false,
-            authorizer_permissions: Vec::new(),
+            authorizer: None,
             function: None,
             http: None,
             clock: Arc::new(SystemClock),
@@ -101,17 +109,31 @@ impl Authenticator {
     /// # Examples
     ///
     /// ```
-    /// use funcify::{Authenticator, auth::{Caller, Unauthenticated}};
+    /// use axum::{Router, routing::get};
+    /// use funcify::{Authenticator, Invocation, Pipeline, Problem, testing::TestEvent};
+    /// use funcify::auth::{Caller, Unauthenticated};
     ///
-    /// let authenticator = Authenticator::from_fn(async |authorization: Option<String>, _| match authorization.as_deref() {
-    ///     Some("ApiKey 42") => Ok(Caller::new("warehouse").with_permissions(["orders:**"])),
+    /// let identify = async |authorization: Option<String>, _| match authorization.as_deref() {
+    ///     Some("ApiKey 42") => {
+    ///         let mut caller = Caller::new("warehouse");
+    ///         caller.permissions = vec!["orders:**".to_owned()];
+    ///         Ok(caller)
+    ///     }
     ///     _ => Err(Unauthenticated::Missing),
-    /// });
+    /// };
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let caller = authenticator.identify(Some("ApiKey 42"), None).await?;
-    /// assert_eq!(caller.subject, "warehouse");
-    /// # Ok::<(), Unauthenticated>(())
+    /// async fn whoami(invocation: Invocation) -> Result<String, Problem> {
+    ///     Ok(invocation.caller().await?.subject.clone())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let pipeline = Pipeline::builder(())
+    ///     .http(Router::new().route("/me", get(whoami)))
+    ///     .authenticator(Authenticator::from_fn(identify))
+    ///     .build()?;
+    /// let event = TestEvent::get("/me").header("authorization", "ApiKey 42");
+    /// assert_eq!(event.send(&pipeline).await?.http().unwrap().body(), "warehouse");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
     #[must_use]
@@ -138,19 +160,38 @@ impl Authenticator {
     /// Where there is no bearer token, trusts what an authorizer of API Gateway (Cognito, JWT, Lambda
     /// or IAM) or the IAM authorization of a function URL says about the caller.
     ///
+    /// `permissions` names the claims with the permissions of the caller. If it is empty, they are `scope`,
+    /// `permissions` and `activities`.
+    ///
     /// IAM names the caller by ARN and knows no permissions, so such a caller has none. To map ARNs to
     /// permissions, use [`from_fn`](Self::from_fn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use funcify::{Authenticator, Invocation, Pipeline, Problem, testing::TestEvent};
+    /// use serde_json::json;
+    ///
+    /// async fn whoami(invocation: Invocation) -> Result<String, Problem> {
+    ///     Ok(invocation.caller().await?.subject.clone())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let pipeline = Pipeline::builder(())
+    ///     .http(Router::new().route("/me", get(whoami)))
+    ///     .authenticator(Authenticator::new().authorizer_claims(&["scope"]))
+    ///     .build()?;
+    /// let claims = json!({ "jwt": { "claims": { "sub": "alice", "scope": "orders:order:read" } } });
+    /// let event = TestEvent::get("/me").authorizer(claims);
+    /// assert_eq!(event.send(&pipeline).await?.http().unwrap().body(), "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
-    pub fn authorizer_claims(mut self) -> Self {
-        self.authorizer = true;
-        self
-    }
-
-    /// Reads the permissions of an authorizer's caller from this claim instead of `scope`,
-    /// `permissions` and `activities`. Call it again to read them from several claims.
-    #[must_use]
-    pub fn authorizer_permissions_claim(mut self, claim: impl Into<String>) -> Self {
-        self.authorizer_permissions.push(claim.into());
+    pub fn authorizer_claims(mut self, permissions: &[&str]) -> Self {
+        let named = self.authorizer.get_or_insert_default();
+        named.extend(permissions.iter().map(|&claim| claim.to_owned()));
         self
     }
 
@@ -171,57 +212,6 @@ impl Authenticator {
         self.clock = clock;
         self
     }
-
-    /// Finds out who is calling.
-    ///
-    /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of
-    /// an event of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes
-    /// a REST API. Never take `authorizer` from another source: there anyone could have written it.
-    ///
-    /// The pipeline does this for you; see
-    /// [`Invocation::caller`](crate::pipeline::Invocation::caller). The sources are asked in this
-    /// order: key sets, if a bearer token was sent; the authorizer, if you trust its claims; the
-    /// function. A bearer token that is refused ends the search.
-    ///
-    /// # Errors
-    ///
-    /// [`Unauthenticated`] says why the caller is unknown.
-    pub async fn identify(
-        &self,
-        authorization: Option<&str>,
-        authorizer: Option<&RawValue>,
-    ) -> Result<Caller, Unauthenticated> {
-        if !self.key_sets.is_empty()
-            && let Some(authorization) = authorization
-            && let Some(token) = bearer::token(authorization)?
-        {
-            return self.verified(token).await;
-        }
-        if self.authorizer
-            && let Some(authorizer) = authorizer
-            && let Some(caller) = authorizer::caller(authorizer, &self.authorizer_permissions)?
-        {
-            return Ok(caller);
-        }
-        match &self.function {
-            Some(function) => {
-                let authorizer = authorizer.and_then(|raw| serde_json::from_str(raw.get()).ok());
-                function(authorization.map(str::to_owned), authorizer).await
-            }
-            None => Err(Unauthenticated::Missing),
-        }
-    }
-
-    async fn verified(&self, token: &str) -> Result<Caller, Unauthenticated> {
-        let jwt = Jwt::parse(token)?;
-        let issuer = jwt.issuer()?;
-        let trusted = self.key_sets.iter().find(|key_set| key_set.is_of(issuer));
-        trusted.ok_or(Unauthenticated::Issuer)?.verify(token, jwt, self.shared()).await
-    }
-
-    fn shared(&self) -> Shared<'_> {
-        Shared { http: self.http.as_ref(), clock: &self.clock }
-    }
 }
 
 impl Default for Authenticator {
@@ -234,7 +224,7 @@ impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
             .field("key_sets", &self.key_sets)
-            .field("authorizer", &self.authorizer)
+            .field("authorizer", &self.authorizer.is_some())
             .field("function", &self.function.is_some())
             .finish_non_exhaustive()
     }

@@ -43,8 +43,9 @@ impl KeySet {
         }
         let expires_at = jwt.check_times(shared.clock.now())?;
         jwt.check_audience(&self.audience_claim, &self.audiences)?;
-        let mut caller = Caller::new(jwt.subject()?)
-            .with_permissions(claims::permissions(&jwt.claims, &self.permissions_claims));
+        let mut caller = Caller::new(jwt.subject()?);
+        let granted = claims::permissions(&jwt.claims, &self.permissions_claims);
+        caller.permissions = granted.into_iter().map(str::to_owned).collect();
         caller.issuer = Some(jwt.issuer()?.to_owned());
         caller.claims = jwt.claims;
         caller.userinfo = self.userinfo.clone().map(|userinfo| Request {

@@ -37,7 +37,9 @@ use crate::auth::AuthConfigError;
 ///     .route("/orders/{id}", get(async || "a kettle"))
 ///     .route("/invoices", get(async || "all of them"));
 /// let authenticator = Authenticator::from_fn(async |_, _| {
-///     Ok(Caller::new("warehouse").with_permissions(["orders:order:*"]))
+///     let mut caller = Caller::new("warehouse");
+///     caller.permissions = vec!["orders:order:*".to_owned()];
+///     Ok(caller)
 /// });
 /// let pipeline = Pipeline::builder(())
 ///     .http(router)
@@ -45,10 +47,11 @@ use crate::auth::AuthConfigError;
 ///     .policy(policy)
 ///     .build()?;
 ///
-/// assert_eq!(TestEvent::get("/health").process(&pipeline).await.status.unwrap(), 200);
-/// assert_eq!(TestEvent::get("/orders/7").process(&pipeline).await.status.unwrap(), 200);
-/// // The route is not listed.
-/// assert_eq!(TestEvent::get("/invoices").process(&pipeline).await.status.unwrap(), 403);
+/// // The last of these routes is not listed.
+/// for (path, status) in [("/health", 200), ("/orders/7", 200), ("/invoices", 403)] {
+///     let output = TestEvent::get(path).send(&pipeline).await?;
+///     assert_eq!(output.http().unwrap().status(), status);
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

@@ -2,18 +2,17 @@
 
 use std::fmt;
 
-/// Why text is not a [`Permission`] or a [`PermissionPattern`].
+/// Text is not a [`Permission`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}, got {got:?}")]
+#[error("expected service:resource:action, got {got:?}")]
 pub(crate) struct PermissionError {
-    expected: &'static str,
     got: String,
 }
 
 impl PermissionError {
-    fn new(expected: &'static str, got: &str) -> Self {
+    fn new(got: &str) -> Self {
         // Enough to recognise it, however long it is.
-        Self { expected, got: got.chars().take(80).collect() }
+        Self { got: got.chars().take(80).collect() }
     }
 }
 
@@ -28,7 +27,7 @@ impl Permission {
         if permission.split(':').count() == 3 && permission.split(':').all(is_name) {
             Ok(Self(permission.into()))
         } else {
-            Err(PermissionError::new("service:resource:action", permission))
+            Err(PermissionError::new(permission))
         }
     }
 }
@@ -50,29 +49,24 @@ impl fmt::Debug for Permission {
 ///
 /// Segments are compared whole: `orders:*:read` grants reading anything of `orders` and nothing of
 /// `orders-archive`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PermissionPattern(Box<str>);
+#[derive(Clone, Copy)]
+pub(crate) struct PermissionPattern<'a>(&'a str);
 
-impl PermissionPattern {
-    /// Parses three segments, each a name or `*`, or fewer with `**` at the end.
-    pub(crate) fn new(pattern: impl AsRef<str>) -> Result<Self, PermissionError> {
-        let pattern = pattern.as_ref();
+impl<'a> PermissionPattern<'a> {
+    /// Parses three segments, each a name or `*`, or fewer with `**` at the end. `None` for other text.
+    pub(crate) fn new(pattern: &'a str) -> Option<Self> {
         let (leading, count) = match pattern.strip_suffix("**") {
             // Before `**` comes nothing, or segments that each end in a colon.
-            Some("") => return Ok(Self(pattern.into())),
+            Some("") => return Some(Self(pattern)),
             Some(leading) => (leading.strip_suffix(':').unwrap_or("**"), 1..=2),
             None => (pattern, 3..=3),
         };
         let legal = leading.split(':').all(|segment| segment == "*" || is_name(segment));
-        if legal && count.contains(&leading.split(':').count()) {
-            Ok(Self(pattern.into()))
-        } else {
-            Err(PermissionError::new("service:resource:action with * or a last **", pattern))
-        }
+        (legal && count.contains(&leading.split(':').count())).then_some(Self(pattern))
     }
 
     /// Whether a caller who was granted this has `permission`.
-    pub(crate) fn grants(&self, permission: &Permission) -> bool {
+    pub(crate) fn grants(self, permission: &Permission) -> bool {
         let mut needed = permission.0.split(':');
         for granted in self.0.split(':') {
             match needed.next() {
@@ -85,9 +79,9 @@ impl PermissionPattern {
     }
 }
 
-impl fmt::Debug for PermissionPattern {
+impl fmt::Debug for PermissionPattern<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
+        write!(f, "{:?}", self.0)
     }
 }
 
@@ -104,7 +98,7 @@ mod tests {
 
     fn grants(pattern: &str, permission: &str) -> bool {
         let permission = Permission::new(permission).unwrap();
-        PermissionPattern::new(pattern).is_ok_and(|pattern| pattern.grants(&permission))
+        PermissionPattern::new(pattern).is_some_and(|pattern| pattern.grants(&permission))
     }
 
     /// What must be granted, and what must not: among it all that pyfuncify grants by mistake.

@@ -14,20 +14,22 @@ use crate::pipeline::Invocation;
 use crate::pipeline::builder::error::{BuildError, Fault};
 use crate::pipeline::http::admission::AdmissionLayer;
 use crate::pipeline::records::routes::RecordRoutes;
-use crate::pipeline::rules::{Rules, Step};
+use crate::pipeline::rules::{Guard, Rules};
 use crate::pipeline::service::Pipeline;
 use crate::problem::Problem;
 use crate::stores::Stores;
 
 /// Describes a function: its routes, and the rules that events pass before a handler.
 ///
-/// [`Pipeline::builder`] makes one. The order of the calls does not matter.
+/// [`Pipeline::builder`] makes one. [Guards](Self::guard) run, and the predicates of
+/// [`event`](Self::event) routes are asked, in the order in which you add them. Otherwise the order of the
+/// calls does not matter.
 ///
 /// # Examples
 ///
 /// ```
 /// use axum::{Router, extract::State, routing::get};
-/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, route, via_s3};
+/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, route, via};
 ///
 /// async fn on_upload(object: S3Object) -> Result<(), Problem> {
 ///     println!("{}", object.key);
@@ -44,7 +46,7 @@ use crate::stores::Stores;
 ///     .http(router)
 ///     .s3("uploads", on_upload)
 ///     .sqs("orders", route(on_order).concurrency(4))
-///     .sqs("uploads-*", via_s3(on_upload))
+///     .sqs("uploads-*", via::<S3Object, _>(on_upload))
 ///     .build();
 /// assert!(pipeline.is_ok());
 /// ```
@@ -54,8 +56,7 @@ pub struct PipelineBuilder<App> {
     stores: Option<Stores>,
     router: Option<Router<App>>,
     routes: RecordRoutes,
-    guard: Option<Step>,
-    params: Option<Step>,
+    guards: Vec<Guard>,
     authenticator: Option<Box<dyn Identify>>,
     policy: Option<AccessPolicy>,
     margin: Duration,
@@ -70,8 +71,7 @@ impl Pipeline {
             stores: None,
             router: None,
             routes: RecordRoutes::default(),
-            guard: None,
-            params: None,
+            guards: Vec::new(),
             authenticator: None,
             policy: None,
             margin: Deadline::WORK_MARGIN,
@@ -100,7 +100,10 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Runs before all other code of yours, for every event. An error refuses the event.
+    /// Adds a guard. It runs for every event, before a route is chosen. An error refuses the event.
+    ///
+    /// A guard can also read what your handlers need and [attach](Invocation::attach) it to the
+    /// invocation. Guards run in the order in which you add them, up to the first error.
     ///
     /// An error with a status of 5xx counts as a failure of the function, and not as a refusal.
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
@@ -108,22 +111,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
     {
-        self.reject_second("guard", self.guard.is_some());
-        self.guard = Some(step(guard));
-        self
-    }
-
-    /// Runs after the guard. It reads what your handlers need and
-    /// [attaches](Invocation::attach) it to the invocation. An error refuses the event.
-    ///
-    /// An error with a status of 5xx counts as a failure of the function, and not as a refusal.
-    pub fn params<F, Fut>(mut self, params: F) -> Self
-    where
-        F: Fn(Invocation) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
-    {
-        self.reject_second("params", self.params.is_some());
-        self.params = Some(step(params));
+        let boxed = move |invocation| -> BoxFuture<'static, _> { Box::pin(guard(invocation)) };
+        self.guards.push(Box::new(boxed));
         self
     }
 
@@ -184,28 +173,19 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         Ok(Pipeline::new(Rules {
             router,
             routes: self.routes,
-            guard: self.guard,
-            params: self.params,
+            guards: self.guards,
             authenticator: authenticator.map(Arc::from),
             policy,
             margin: self.margin,
         }))
     }
 
-    /// A second guard would silently replace the first.
+    /// A second value would silently replace the first.
     fn reject_second(&mut self, what: &'static str, is_set: bool) {
         if is_set {
             self.faults.push(Fault::SetTwice(what));
         }
     }
-}
-
-fn step<F, Fut>(step: F) -> Step
-where
-    F: Fn(Invocation) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Invocation, Problem>> + Send + 'static,
-{
-    Box::new(move |invocation| -> BoxFuture<'static, _> { Box::pin(step(invocation)) })
 }
 
 impl<App> fmt::Debug for PipelineBuilder<App> {

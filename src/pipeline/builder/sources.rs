@@ -30,6 +30,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     }
 
     /// Computes the name by which an S3 object is routed, in place of the bucket's name.
+    ///
+    /// It chooses among all S3 routes, so it is an option of the pipeline and not of one route.
     pub fn s3_route_key(
         mut self,
         key: impl Fn(&S3Object) -> String + Send + Sync + 'static,

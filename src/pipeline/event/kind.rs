@@ -3,8 +3,8 @@ use std::fmt;
 /// What sent an event, and which envelopes it contains.
 ///
 /// The kind follows from the shape of the event, and never from the content of a request. `sqs<s3` is an
-/// SQS message that contains an S3 notification. Only a route made with [`via_s3`](crate::pipeline::via_s3) or its
-/// like opens such an envelope. `Display` writes the name that logs show.
+/// SQS message that contains an S3 notification. Only a route made with [`via`](crate::pipeline::via) opens
+/// such an envelope. `Display` writes the name that logs show.
 ///
 /// # Examples
 ///

@@ -86,8 +86,7 @@ impl Event {
 
     /// The statement of the source's own authorizer about the caller, as JSON. `None` if the source has
     /// no authorizer: only API Gateway and function URLs have one.
-    #[must_use]
-    pub fn authorizer(&self) -> Option<&RawValue> {
+    pub(crate) fn authorizer(&self) -> Option<&RawValue> {
         let have_authorizers =
             [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
         if !have_authorizers.contains(&self.kind()) {

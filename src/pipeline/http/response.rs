@@ -173,7 +173,7 @@ async fn problem_of(response: Response<Body>) -> Response<Body> {
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.detail(without_values(detail));
+        problem = problem.with("detail", without_values(detail));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

@@ -28,10 +28,10 @@ use crate::problem::Problem;
 impl Rules {
     /// Runs an event that the router does not take.
     pub(crate) async fn dispatch(&self, invocation: Invocation) -> Ended {
-        let admitted = match (&self.guard, &self.params) {
-            // Nothing to wait for.
-            (None, None) if !invocation.deadline().total().is_zero() => Ok(invocation),
-            _ => Box::pin(bounded(invocation.deadline(), self.admit(invocation))).await,
+        // Without guards there is nothing to wait for.
+        let admitted = match self.guards.is_empty() && !invocation.deadline().total().is_zero() {
+            true => Ok(invocation),
+            false => Box::pin(bounded(invocation.deadline(), self.admit(invocation))).await,
         };
         let invocation = match admitted {
             Ok(invocation) => invocation,
@@ -201,7 +201,7 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
         let policy = self.rules.policy.as_ref();
         if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
             let problem = Problem::new(StatusCode::FORBIDDEN)
-                .detail(format!("the policy does not allow {} this source", route.name));
+                .with("detail", format!("the policy does not allow {} this source", route.name));
             return Routed::Refused(problem.refused());
         }
         Routed::Handler((route.call)(invocation, record))

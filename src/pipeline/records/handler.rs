@@ -16,7 +16,7 @@ use crate::problem::Problem;
     message = "`{Self}` is not a handler of these records",
     label = "expected `async fn([State<App>,] [Invocation,] record) -> Result<_, E>`",
     note = "the record comes last, `State` has the type that the pipeline was built with",
-    note = "`E` is a `Problem` or an error; for a boxed error use `.map_err(Problem::from_boxed)`",
+    note = "`E` is a `Problem` or an error; for a boxed error use `.map_err(IntoProblem::into_problem)`",
     note = "the future must be `Send`: hold no `Rc` and no lock of std across an await"
 )]
 pub trait RecordHandler<App, R, Args>: Clone + Send + Sync + 'static {
@@ -64,7 +64,7 @@ handler!(|app, invocation, record| State<App>, Invocation, R => State(app), invo
 /// What a handler can get from a record of the source `S`.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
-    note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via_s3(handler)`"
+    note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via::<S3Object, _>(handler)`"
 )]
 pub trait FromRecord<S>: Sized + Send {
     /// Converts the record.

@@ -39,7 +39,7 @@ impl Default for RouteOptions {
 /// # Examples
 ///
 /// ```
-/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, route, via_s3};
+/// use funcify::pipeline::{Pipeline, Problem, S3Object, SqsRecord, route, via};
 ///
 /// async fn on_order(order: SqsRecord) -> Result<(), Problem> {
 ///     println!("{}", order.body);
@@ -53,7 +53,7 @@ impl Default for RouteOptions {
 ///
 /// let pipeline = Pipeline::builder(())
 ///     .sqs("orders", route(on_order).concurrency(4))
-///     .sqs("uploads", route(via_s3(on_upload)).whole_batch())
+///     .sqs("uploads", route(via::<S3Object, _>(on_upload)).whole_batch())
 ///     .build();
 /// assert!(pipeline.is_ok());
 /// ```
@@ -92,7 +92,7 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
     message = "`{Self}` cannot handle `{S}`",
     label = "expected `async fn([State<App>,] [Invocation,] record) -> Result<(), E>`, or `route(handler)`",
     note = "the record comes last, `State` has the type that the pipeline was built with",
-    note = "`E` is a `Problem` or an error; for a boxed error use `.map_err(Problem::from_boxed)`",
+    note = "`E` is a `Problem` or an error; for a boxed error use `.map_err(IntoProblem::into_problem)`",
     note = "the future must be `Send`: hold no `Rc` and no lock of std across an await"
 )]
 pub trait IntoRoute<App, S, Args> {

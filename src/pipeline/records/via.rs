@@ -10,25 +10,27 @@ use crate::problem::Problem;
 
 /// A handler for the content of an envelope.
 #[derive(Debug)]
-pub struct Via<Inside, H> {
+pub struct Via<I, H> {
     handler: H,
-    inside: PhantomData<fn() -> Inside>,
+    inside: PhantomData<fn() -> I>,
 }
 
-impl<Inside, H: Clone> Clone for Via<Inside, H> {
+impl<I, H: Clone> Clone for Via<I, H> {
     fn clone(&self) -> Self {
         Self { handler: self.handler.clone(), inside: PhantomData }
     }
 }
 
-/// Opens messages that contain S3 notifications, and calls `handler` once for each object.
+/// Opens envelopes, and calls `handler` once for each record in them.
 ///
-/// All objects of a message are tried. If the handler fails for any of them, the message fails.
+/// The type says what the envelopes contain: [`S3Object`], [`SnsRecord`] or [`EventBridgeEvent`]. Envelopes
+/// in envelopes are opened by `via` in `via`. All records of an envelope are tried. If the handler fails
+/// for any of them, the envelope fails.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{pipeline::{Pipeline, Problem, S3Object, via_s3, via_sns}, testing::TestEvent};
+/// use funcify::{pipeline::{Pipeline, Problem, S3Object, SnsRecord, via}, testing::TestEvent};
 ///
 /// async fn on_upload(object: S3Object) -> Result<(), Problem> {
 ///     assert_eq!(object.key, "a b.txt");
@@ -37,8 +39,8 @@ impl<Inside, H: Clone> Clone for Via<Inside, H> {
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let pipeline = Pipeline::builder(())
-///     .sqs("uploads-queue", via_s3(on_upload))
-///     .sqs("fanned-out", via_sns(via_s3(on_upload)))
+///     .sqs("uploads-queue", via::<S3Object, _>(on_upload))
+///     .sqs("fanned-out", via::<SnsRecord, _>(via::<S3Object, _>(on_upload)))
 ///     .build()?;
 /// let notification = TestEvent::s3("uploads", "a+b.txt").to_string();
 /// let batch = TestEvent::sqs("uploads-queue").record("1", notification);
@@ -46,21 +48,15 @@ impl<Inside, H: Clone> Clone for Via<Inside, H> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub fn via_s3<H>(handler: H) -> Via<S3Object, H> {
-    Via { handler, inside: PhantomData }
-}
-
-/// Opens messages that contain an SNS notification.
-pub fn via_sns<H>(handler: H) -> Via<SnsRecord, H> {
-    Via { handler, inside: PhantomData }
-}
-
-/// Opens messages that contain an EventBridge event.
-pub fn via_eventbridge<H>(handler: H) -> Via<EventBridgeEvent, H> {
+pub fn via<I: Inside, H>(handler: H) -> Via<I, H> {
     Via { handler, inside: PhantomData }
 }
 
 /// What an envelope can contain.
+#[diagnostic::on_unimplemented(
+    message = "an envelope cannot contain `{Self}`",
+    note = "it can contain `S3Object`, `SnsRecord` or `EventBridgeEvent`"
+)]
 pub trait Inside: Sized + Send + 'static {
     /// Reads the records in the payload.
     ///

@@ -14,13 +14,7 @@ impl HttpRequest {
     pub(in crate::testing) fn event(&self) -> Map<String, Value> {
         let (method, (body, is_base64)) = (self.method.as_str(), self.text_body());
         let headers = &self.headers;
-        let query: Vec<_> = match self.kind {
-            // These deliver names and values as the client encoded them.
-            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
-                self.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect()
-            }
-            _ => self.query.clone(),
-        };
+        let query = self.parameters();
         let value = match self.kind {
             Kind::HttpV2 | Kind::FunctionUrl => return self.payload_2(),
             Kind::Alb => json!({
@@ -112,7 +106,7 @@ impl HttpRequest {
             "version": "2.0",
             "routeKey": "$default",
             "rawPath": self.path,
-            "rawQueryString": self.encoded_query(),
+            "rawQueryString": self.query,
             "headers": joined(&headers),
             "requestContext": {
                 "apiId": "api",
@@ -124,7 +118,7 @@ impl HttpRequest {
             "isBase64Encoded": is_base64,
         }));
         if !self.query.is_empty() {
-            value.insert("queryStringParameters".to_owned(), joined(&self.query));
+            value.insert("queryStringParameters".to_owned(), joined(&self.parameters()));
         }
         if !cookies.is_empty() {
             value.insert("cookies".to_owned(), json!(cookies));
@@ -145,19 +139,25 @@ impl HttpRequest {
     }
 
     fn path_and_query(&self) -> String {
-        let query = self.encoded_query();
-        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+        let (path, query) = (&self.path, &self.query);
+        if query.is_empty() { path.clone() } else { format!("{path}?{query}") }
     }
 
-    fn encoded_query(&self) -> String {
-        let pair =
-            |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
-        self.query.iter().map(pair).collect::<Vec<_>>().join("&")
+    /// The names and values of the query, as this source delivers them.
+    fn parameters(&self) -> Vec<(String, String)> {
+        let encoded = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        match self.kind {
+            // As the client encoded them.
+            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
+                self.query.split('&').filter(|pair| !pair.is_empty()).map(encoded).collect()
+            }
+            // Decoded.
+            _ => url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect(),
+        }
     }
-}
-
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -194,4 +194,96 @@ fn collected(pairs: &[(String, String)], collect: fn(Vec<String>) -> Value) -> V
     };
     let collected = pairs.iter().map(|(name, _)| (name.clone(), collect(all(name))));
     collected.collect::<Map<_, _>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    /// Encoded and plain characters, a repeated name, a name without a value, and an empty parameter.
+    const QUERY: &str = "q=a%20b%26c%3D%C3%BC&t=x&t=y&one+more=1+1&&flag";
+
+    fn event(kind: Kind) -> Value {
+        HttpRequest::new(kind, Method::GET, &format!("/orders?{QUERY}")).event().into()
+    }
+
+    #[test]
+    fn payload_1_has_the_decoded_values_and_all_of_them_in_the_second_map() {
+        for kind in [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket] {
+            let event = event(kind);
+            let single = json!({ "q": "a b&c=ü", "t": "y", "one more": "1 1", "flag": "" });
+            let multi =
+                json!({ "q": ["a b&c=ü"], "t": ["x", "y"], "one more": ["1 1"], "flag": [""] });
+            assert_eq!(event["queryStringParameters"], single, "{kind}");
+            assert_eq!(event["multiValueQueryStringParameters"], multi, "{kind}");
+            let path = if kind == Kind::WebSocket { json!(null) } else { json!("/orders") };
+            assert_eq!(event["path"], path, "{kind}");
+        }
+        assert_eq!(event(Kind::RestV1)["requestContext"]["path"], "/$default/orders");
+        assert_eq!(event(Kind::WebSocket)["requestContext"]["routeKey"], "/orders");
+    }
+
+    #[test]
+    fn payload_2_has_the_query_as_it_was_sent_and_the_decoded_values_joined() {
+        for kind in [Kind::HttpV2, Kind::FunctionUrl] {
+            let event = event(kind);
+            assert_eq!(event["rawPath"], "/orders", "{kind}");
+            assert_eq!(event["requestContext"]["http"]["path"], "/orders", "{kind}");
+            assert_eq!(event["rawQueryString"], QUERY, "{kind}");
+            let joined = json!({ "q": "a b&c=ü", "t": "x,y", "one more": "1 1", "flag": "" });
+            assert_eq!(event["queryStringParameters"], joined, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_load_balancer_has_the_encoded_values_in_one_map_or_the_other() {
+        let single = event(Kind::Alb);
+        let last = json!({ "q": "a%20b%26c%3D%C3%BC", "t": "y", "one+more": "1+1", "flag": "" });
+        assert_eq!(single["queryStringParameters"], last);
+        assert_eq!(single["multiValueQueryStringParameters"], Value::Null);
+        assert_eq!(single["path"], "/orders");
+
+        let mut request = HttpRequest::new(Kind::Alb, Method::GET, &format!("/orders?{QUERY}"));
+        request.has_multi_value_headers = true;
+        let multi = Value::from(request.event());
+        let all = json!({
+            "q": ["a%20b%26c%3D%C3%BC"], "t": ["x", "y"], "one+more": ["1+1"], "flag": [""],
+        });
+        assert_eq!(multi["multiValueQueryStringParameters"], all);
+        assert_eq!(multi["queryStringParameters"], Value::Null);
+    }
+
+    #[test]
+    fn vpc_lattice_1_has_the_query_in_its_path_and_the_encoded_values_joined() {
+        let event = event(Kind::VpcLatticeV1);
+        assert_eq!(event["raw_path"], format!("/orders?{QUERY}"));
+        let joined =
+            json!({ "q": "a%20b%26c%3D%C3%BC", "t": "x,y", "one+more": "1+1", "flag": "" });
+        assert_eq!(event["query_string_parameters"], joined);
+    }
+
+    #[test]
+    fn vpc_lattice_2_has_the_encoded_values_in_lists() {
+        let event = event(Kind::VpcLatticeV2);
+        assert_eq!(event["path"], "/orders");
+        let listed = json!({
+            "q": ["a%20b%26c%3D%C3%BC"], "t": ["x", "y"], "one+more": ["1+1"], "flag": [""],
+        });
+        assert_eq!(event["queryStringParameters"], listed);
+    }
+
+    #[test]
+    fn a_request_without_a_query_has_no_parameters() {
+        for path in ["/orders", "/orders?"] {
+            let event = |kind| Value::from(HttpRequest::new(kind, Method::GET, path).event());
+            assert_eq!(event(Kind::RestV1)["queryStringParameters"], json!({}));
+            assert_eq!(event(Kind::HttpV2)["rawQueryString"], "");
+            assert_eq!(event(Kind::HttpV2).get("queryStringParameters"), None);
+            assert_eq!(event(Kind::Alb)["queryStringParameters"], json!({}));
+            assert_eq!(event(Kind::VpcLatticeV1)["raw_path"], "/orders");
+            assert_eq!(event(Kind::VpcLatticeV2)["queryStringParameters"], json!({}));
+        }
+    }
 }

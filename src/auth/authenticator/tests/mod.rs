@@ -13,7 +13,7 @@ use std::sync::Arc;
 use funcify_core::{Timestamp, engine::ManualClock};
 use serde_json::Value;
 
-use crate::auth::authenticator::{Authenticator, Caller, KeySet, Unauthenticated};
+use crate::auth::authenticator::{Authenticator, Caller, Identify, KeySet, Unauthenticated};
 use provider::Provider;
 
 /// The time of the clock in these tests, in seconds.

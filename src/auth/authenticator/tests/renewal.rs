@@ -55,7 +55,7 @@ fn not_renewed(authenticator: Authenticator) -> Authenticator {
 
 async fn call(pipeline: &Pipeline, path: &str) {
     let token = token_with("exp", json!(NOW + 2 * 24 * 60 * 60));
-    let request = TestEvent::get(path).bearer(&token);
+    let request = TestEvent::get(path).header("authorization", &format!("Bearer {token}"));
     let answer = request.send(pipeline).await.unwrap();
     assert_eq!(answer.http().unwrap().body(), "alice");
 }

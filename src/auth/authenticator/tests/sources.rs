@@ -10,7 +10,7 @@ use crate::auth::authenticator::tests::{
     NOW, Provider, authenticator, authenticator_with_userinfo, clock, identify, key_set,
     token_with, verdict, with_keys,
 };
-use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated};
+use crate::auth::authenticator::{Authenticator, Caller, Identify, Unauthenticated};
 
 async fn with_userinfo() -> (Provider, Authenticator) {
     let provider = Provider::start().await;
@@ -147,7 +147,7 @@ async fn of_authorizer(
 #[tokio::test]
 async fn every_kind_of_authorizer_is_understood() {
     let provider = Provider::start().await;
-    let authenticator = authenticator(&provider).authorizer_claims();
+    let authenticator = authenticator(&provider).authorizer_claims(&[]);
     let known = [
         (
             "Cognito, REST",
@@ -173,7 +173,7 @@ async fn every_kind_of_authorizer_is_understood() {
         format!(r#"{{"sourceIp":"192.0.2.1","userArn":"{arn}","user":"AIDA"}}"#),
     ] {
         let caller = of_authorizer(&authenticator, &iam).await.unwrap();
-        assert_eq!((&*caller.subject, caller.granted()), (arn, &[][..]), "{iam}");
+        assert_eq!((&*caller.subject, &*caller.permissions), (arn, &[][..]), "{iam}");
     }
     for (kind, json) in known {
         let caller = of_authorizer(&authenticator, json).await.unwrap();
@@ -210,8 +210,7 @@ async fn every_kind_of_authorizer_is_understood() {
 
 #[tokio::test]
 async fn an_authorizers_permissions_can_be_read_from_another_claim() {
-    let authenticator =
-        Authenticator::new().authorizer_claims().authorizer_permissions_claim("scp");
+    let authenticator = Authenticator::new().authorizer_claims(&["scp"]);
     for (claim, expected) in [("scp", true), ("scope", false)] {
         let json = format!(r#"{{"claims":{{"sub":"alice","{claim}":"orders:order:read"}}}}"#);
         let caller = of_authorizer(&authenticator, &json).await.unwrap();
@@ -230,7 +229,7 @@ async fn an_authorizer_is_trusted_only_where_it_is_enabled() {
 async fn no_other_source_is_asked_about_a_refused_bearer_token() {
     let provider = Provider::start().await;
     let authenticator = Authenticator::from_fn(async |_, _| Ok(Caller::new("anyone")))
-        .authorizer_claims()
+        .authorizer_claims(&[])
         .keys(key_set(&provider))
         .clock(clock());
     let raw: Box<RawValue> = serde_json::from_str(r#"{"claims":{"sub":"alice"}}"#).unwrap();

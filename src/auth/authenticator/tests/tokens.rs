@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::auth::authenticator::bearer;
 use crate::auth::authenticator::jwk::Keys;
 use crate::auth::authenticator::jwt::Jwt;
 use crate::auth::authenticator::tests::provider::{KEYS, encode};
 use crate::auth::authenticator::tests::{NOW, Provider, authenticator, verdict};
+use crate::auth::authenticator::{Identify, bearer};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
