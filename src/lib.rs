@@ -113,7 +113,7 @@ pub use api::Api;
 pub use auth::{AccessPolicy, Authenticator};
 pub use client::{ClientError, http_client};
 pub use funcify_core::{
-    Deadline, DeadlineExceeded, PendingReport, StoreError, StoreErrorKind, Timestamp,
+    Deadline, PendingReport, StoreError, StoreErrorKind, Timestamp,
     circuit::{self, CircuitBreaker, CircuitPolicy},
     engine::error_chain,
     register,

@@ -118,8 +118,8 @@ async fn a_token_in_memory_and_its_header_cost_no_allocation() {
     let _alone = ALONE.lock().await;
     let header = |token: &Token| drop(black_box(token.authorization().clone()));
     assert_eq!(fewest_of_hits(header).await, 0);
-    let fingerprint = |token: &Token| drop(black_box(token.fingerprint()));
-    assert!(fewest_of_hits(fingerprint).await >= 1_000, "the mutant must be caught");
+    let copy = |token: &Token| drop(black_box(token.expose().to_owned()));
+    assert!(fewest_of_hits(copy).await >= 1_000, "the mutant must be caught");
 }
 
 #[tokio::test]

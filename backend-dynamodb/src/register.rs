@@ -148,9 +148,10 @@ impl Register for DynamoDbBackend {
         let ttl = (SystemClock.now() + keep_for).as_millis() / 1_000 + 1;
         let item = wire::encode(self.key(key), id, ttl, body)
             .map_err(|error| store_error(StoreErrorKind::Invalid, error))?;
-        let write_id = expected.map(|version| AttributeValue::S(version.id().to_string()));
+        let write_id =
+            expected.map(|version| AttributeValue::S(WriteId::from(version).to_string()));
         let mut found = match self.put(item.clone(), write_id).await? {
-            Ok(()) => return Ok(Swap::Applied(Version::new(id))),
+            Ok(()) => return Ok(Swap::Applied(Version::from(id))),
             Err(found) => found,
         };
         // An item with a malformed `write_id` is foreign too. Replace it, and only it.
@@ -159,13 +160,15 @@ impl Register for DynamoDbBackend {
             && let Some(foreign) = there.get(wire::WRITE_ID)
         {
             found = match self.put(item, Some(foreign.clone())).await? {
-                Ok(()) => return Ok(Swap::Applied(Version::new(id))),
+                Ok(()) => return Ok(Swap::Applied(Version::from(id))),
                 Err(found) => found,
             };
         }
         let current = found.and_then(wire::decode);
         match &current {
-            Some(current) if current.version.id() == id => Ok(Swap::Applied(current.version)),
+            Some(current) if WriteId::from(current.version) == id => {
+                Ok(Swap::Applied(current.version))
+            }
             _ => Ok(Swap::Conflict(current)),
         }
     }

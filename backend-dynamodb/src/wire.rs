@@ -45,7 +45,7 @@ pub(crate) fn encode(
 /// The record of an item; `None` if the item was not written by funcify. A record with an
 /// unreadable attribute is empty and marked as corrupt; it keeps its version.
 pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
-    let version = Version::new(write_id(&item)?);
+    let version = Version::from(write_id(&item)?);
     for reserved in [KEY, WRITE_ID, TTL] {
         item.remove(reserved);
     }
@@ -60,7 +60,7 @@ pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
 
 /// The id of the write that made the item, if funcify wrote it.
 pub(crate) fn write_id(item: &Item) -> Option<WriteId> {
-    WriteId::parse(item.get(WRITE_ID)?.as_s().ok()?)
+    item.get(WRITE_ID)?.as_s().ok()?.parse::<WriteId>().ok()
 }
 
 fn attribute(value: &Value) -> AttributeValue {
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(item["failures"], AttributeValue::L(vec![failure("1", "a"), failure("2", "b")]));
         assert_eq!(item["none"], AttributeValue::Null(true));
         assert_eq!(item["ok"], AttributeValue::Bool(true));
-        assert_eq!(decode(item), Some(Versioned::new(record, Version::new(ID))));
+        assert_eq!(decode(item), Some(Versioned::new(record, Version::from(ID))));
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
             let mut item = encode("k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
             item.insert("epoch".to_owned(), attribute);
             let read = decode(item).unwrap();
-            assert_eq!(read.version, Version::new(ID));
+            assert_eq!(read.version, Version::from(ID));
             assert_eq!(
                 (read.value, read.corruption),
                 (Body::default(), Some(Corruption::Unreadable))
@@ -266,7 +266,7 @@ mod tests {
             let id = WriteId::from_bits(id);
             let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let item = encode("k".to_owned(), id, 0, &record).unwrap();
-            prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::new(id))));
+            prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::from(id))));
         }
     }
 }

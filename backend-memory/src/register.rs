@@ -22,22 +22,22 @@ use funcify_core::{
 /// ```
 /// use funcify_backend_memory::MemoryBackend;
 /// use funcify_core::{
-///     circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
+///     circuit::{CircuitRecord, CircuitStateProvider},
 ///     register::{RetryingRegister, Swap, Version, WriteId},
 /// };
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = RetryingRegister::new(MemoryBackend::default());
-/// let circuit = CircuitName::new("auth0").unwrap();
+/// let circuit = "auth0".parse().unwrap();
 /// assert_eq!(store.circuit_state(&circuit).await.unwrap(), None);
 ///
 /// let id = WriteId::random();
 /// let closed = CircuitRecord::default();
 /// let swap = store.update_state(&circuit, None, id, &closed).await.unwrap();
-/// assert_eq!(swap, Swap::Applied(Version::new(id)));
+/// assert_eq!(swap, Swap::Applied(Version::from(id)));
 ///
 /// let late = store.clone().update_state(&circuit, None, WriteId::random(), &closed).await.unwrap();
-/// assert!(matches!(late, Swap::Conflict(Some(current)) if current.version.id() == id));
+/// assert!(matches!(late, Swap::Conflict(Some(current)) if WriteId::from(current.version) == id));
 /// # });
 /// ```
 #[derive(Clone, Default)]
@@ -62,7 +62,7 @@ impl MemoryBackend {
     /// without an id as a foreign item. For tests.
     #[doc(hidden)]
     pub fn inject(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
-        self.items().insert(key.clone(), Item { id, body: Body::parse(text) });
+        self.items().insert(key.clone(), Item { id, body: text.parse::<Body>() });
     }
 
     /// Deletes the item at `key`, as an operator would. For tests.
@@ -94,14 +94,14 @@ impl Register for MemoryBackend {
     ) -> Result<Swap<Body>, StoreError> {
         let mut items = self.items();
         let current = items.get(key).and_then(Item::version);
-        if current == Some(Version::new(id)) {
-            return Ok(Swap::Applied(Version::new(id)));
+        if current == Some(Version::from(id)) {
+            return Ok(Swap::Applied(Version::from(id)));
         }
         if current != expected {
             return Ok(Swap::Conflict(items.get(key).and_then(Item::record)));
         }
         items.insert(key.clone(), Item { id: Some(id), body: Ok(body.clone()) });
-        Ok(Swap::Applied(Version::new(id)))
+        Ok(Swap::Applied(Version::from(id)))
     }
 
     fn poll_policy(&self) -> PollPolicy {
@@ -111,7 +111,7 @@ impl Register for MemoryBackend {
 
 impl Item {
     fn version(&self) -> Option<Version> {
-        self.id.map(Version::new)
+        self.id.map(Version::from)
     }
 
     fn record(&self) -> Option<Versioned<Body>> {

@@ -50,7 +50,8 @@ impl SwapCommand<'_> {
     }
 
     fn command(&self, name: &'static str, script: &str) -> Cmd {
-        let expected = self.expected.map(|version| version.id().to_string()).unwrap_or_default();
+        let expected =
+            self.expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
         let mut command = redis::cmd(name);
         command.arg(script).arg(1).arg(self.key);
@@ -72,7 +73,7 @@ pub(crate) fn decode_read(response: &Value) -> Result<Option<Versioned<Body>>, F
 /// Decodes the response to the swap `id`.
 pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
     match response {
-        Value::Int(1) => Ok(Swap::Applied(Version::new(id))),
+        Value::Int(1) => Ok(Swap::Applied(Version::from(id))),
         Value::Nil => Ok(Swap::Conflict(None)),
         current => decode_read(current).map(Swap::Conflict),
     }
@@ -80,8 +81,8 @@ pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, F
 
 /// The same rule as in the script: without a valid write id there is no record.
 fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
-    let version = Version::new(WriteId::parse(text(id)?)?);
-    Some(match text(rec).map_or(Err(Corruption::NotAnObject), Body::parse) {
+    let version = Version::from(text(id)?.parse::<WriteId>().ok()?);
+    Some(match text(rec).map_or(Err(Corruption::NotAnObject), str::parse) {
         Ok(body) => Versioned::new(body, version),
         Err(corruption) => {
             Versioned { value: Body::default(), version, corruption: Some(corruption) }
@@ -118,10 +119,10 @@ mod tests {
 
     #[test]
     fn a_swap_is_one_command_on_one_key_with_the_record_last() {
-        let body = Body::parse(r#"{"state":"open"}"#).unwrap();
+        let body = r#"{"state":"open"}"#.parse::<Body>().unwrap();
         let swap = SwapCommand {
             key: "funcify:circuit:auth0",
-            expected: Some(Version::new(WriteId::from_bits(1))),
+            expected: Some(Version::from(WriteId::from_bits(1))),
             id: WriteId::from_bits(2),
             body: &body,
             keep_for: Duration::from_secs(60),
@@ -151,12 +152,15 @@ mod tests {
     fn a_hash_is_decoded_to_its_record() {
         let response = Value::Array(vec![bulk(ID), bulk(r#"{"a":1}"#)]);
         let read = decode_read(&response).unwrap().unwrap();
-        assert_eq!(read.value, Body::parse(r#"{"a":1}"#).unwrap());
-        assert_eq!(read.version, Version::new(WriteId::parse(ID).unwrap()));
+        assert_eq!(read.value, r#"{"a":1}"#.parse::<Body>().unwrap());
+        assert_eq!(read.version, Version::from(ID.parse::<WriteId>().unwrap()));
         let other = WriteId::from_bits(7);
         assert_eq!(decode_swap(&response, other).unwrap(), Swap::Conflict(Some(read)));
         assert_eq!(decode_swap(&Value::Nil, other).unwrap(), Swap::Conflict(None));
-        assert_eq!(decode_swap(&Value::Int(1), other).unwrap(), Swap::Applied(Version::new(other)));
+        assert_eq!(
+            decode_swap(&Value::Int(1), other).unwrap(),
+            Swap::Applied(Version::from(other))
+        );
     }
 
     #[test]
@@ -168,7 +172,7 @@ mod tests {
                 (read.value, read.corruption),
                 (Body::default(), Some(Corruption::NotAnObject))
             );
-            assert_eq!(read.version.id().to_string(), ID);
+            assert_eq!(WriteId::from(read.version).to_string(), ID);
         }
     }
 

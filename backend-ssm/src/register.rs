@@ -214,7 +214,7 @@ impl SsmBackend {
 /// `Applied` if the valid version is the write `id`, also if that write was sent more than once.
 fn outcome(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
     match current {
-        Some(current) if current.version.id() == id => Swap::Applied(current.version),
+        Some(current) if WriteId::from(current.version) == id => Swap::Applied(current.version),
         current => Swap::Conflict(current),
     }
 }
@@ -249,7 +249,7 @@ impl Register for SsmBackend {
 
         let made = match expected {
             // The write was applied before and is sent again: only its outcome is left to find out.
-            Some(expected) if expected.id() == id => {
+            Some(expected) if WriteId::from(expected) == id => {
                 return Ok(outcome(id, self.read(key).await?));
             }
             Some(_) => self.put(&name, &value, true).await?,

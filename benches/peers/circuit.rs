@@ -14,11 +14,10 @@ use failsafe::futures::CircuitBreaker as _;
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     circuit::{
-        CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord,
-        CircuitStateProvider, CountRule,
+        CircuitBreaker, CircuitError, CircuitPolicy, CircuitRecord, CircuitStateProvider, CountRule,
     },
     engine::{Clock, SystemClock, circuit::Bucket},
-    register::{RetryingRegister, Swap, WriteId},
+    register::{RecordName, RetryingRegister, Swap, WriteId},
 };
 use funcify_test_support::HookedCircuits;
 use recloser::{AsyncRecloser, Recloser};
@@ -159,7 +158,7 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
     /// Of ten calls in a window every tenth is reported: more in a row would hardly ever be without.
     const IN_A_ROW: u32 = 32;
 
-    let (bench, name) = (bench.clone(), CircuitName::new("bench").expect("expected a name"));
+    let (bench, name) = (bench.clone(), RecordName::try_from("bench").expect("expected a name"));
     Box::new(move |operations| {
         bench.block_on(async {
             let store = Asked::default();

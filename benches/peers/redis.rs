@@ -56,7 +56,7 @@ fn key(name: &str) -> RecordKey {
 }
 
 fn body() -> Body {
-    Body::parse(RECORD).expect("expected a record")
+    RECORD.parse::<Body>().expect("expected a record")
 }
 
 fn read(bench: &Bench, redis: RedisBackend) -> impl AsyncFnMut() + use<> {

@@ -239,6 +239,7 @@ fn after(now: Instant, duration: Duration) -> Instant {
 }
 
 /// The deadline of the invocation passed before the work had finished.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the deadline of the invocation passed")]
 pub struct DeadlineExceeded;

@@ -14,7 +14,7 @@ use std::{error::Error, fmt};
 ///
 /// let error = StoreError::new("redis", StoreErrorKind::Denied, "wrong password");
 /// assert_eq!(error.to_string(), "redis denied the operation");
-/// assert!(!error.is_transient());
+/// assert_eq!(error.kind(), StoreErrorKind::Denied);
 /// ```
 #[derive(Debug)]
 pub struct StoreError {
@@ -66,8 +66,7 @@ impl StoreError {
     }
 
     /// Whether the same operation can succeed a moment later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self.kind {
             StoreErrorKind::Unavailable
             | StoreErrorKind::Throttled

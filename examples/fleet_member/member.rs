@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,9 +13,9 @@ use std::{
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
     circuit::{CircuitError, CircuitEvent, CircuitRecord, CountRule},
-    token::{TokenKey, TokenSource},
+    token::TokenSource,
 };
-use funcify_core::register::{Swap, WriteId};
+use funcify_core::register::{RecordName, Swap, WriteId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -30,7 +31,7 @@ const SNAPSHOT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Member {
-    key: TokenKey,
+    key: RecordName,
     stores: Stores,
     circuit: CircuitBreaker,
     /// How often the store was lost: a member that decides by itself shows nothing.
@@ -39,8 +40,9 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) fn new(name: &str, stores: Stores) -> Result<Self, Box<dyn Error>> {
-        let policy = CircuitPolicy::new(CountRule::new(FAILURES, Duration::from_secs(60)))
-            .with_snapshot_ttl(SNAPSHOT, Duration::from_millis(500));
+        let mut policy = CircuitPolicy::new(CountRule::new(FAILURES, Duration::from_secs(60)));
+        policy.snapshot_ttl = SNAPSHOT;
+        policy.snapshot_ttl_after_failure = Duration::from_millis(500);
         let outages = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&outages);
         let circuit = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits))?
@@ -49,7 +51,7 @@ impl Member {
                     lost.fetch_add(1, Ordering::Relaxed);
                 }
             });
-        Ok(Self { key: TokenKey::new(name)?, stores, circuit, outages })
+        Ok(Self { key: name.parse()?, stores, circuit, outages })
     }
 
     pub(crate) async fn take(&self, step: Step) -> Result<Value, Box<dyn Error>> {
@@ -90,11 +92,13 @@ impl Member {
         json!({ "refused": false, "admitted": admitted, "outages": self.outages() })
     }
 
-    /// Shows by its fingerprint which token it is, never the token.
+    /// Shows by a hash which token it is, never the token.
     async fn token(&self) -> Result<Value, Box<dyn Error>> {
         let token = self.getter()?.token().await?;
         let minted = token.source() == TokenSource::Minted;
-        Ok(json!({ "minted": minted, "fingerprint": token.fingerprint() }))
+        let mut hash = DefaultHasher::new();
+        token.expose().hash(&mut hash);
+        Ok(json!({ "minted": minted, "fingerprint": format!("{:016x}", hash.finish()) }))
     }
 
     async fn read(&self) -> Result<Value, Box<dyn Error>> {

@@ -8,7 +8,8 @@ use funcify::{
     auth::KeySet,
     circuit::CircuitState,
     error_chain,
-    token::{ClientSecret, Endpoint, TokenKey},
+    register::RecordName,
+    token::{ClientSecret, Endpoint},
 };
 
 use crate::{
@@ -16,11 +17,14 @@ use crate::{
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
+/// The key of the token unless it gets another.
+const TOKEN_KEY: &str = "BEARER_TOKEN";
+
 /// The function, and the parts of it that the summary shows.
 pub(crate) struct Function {
     pub(crate) pipeline: Pipeline,
     token: TokenGetter,
-    key: TokenKey,
+    key: RecordName,
     circuits: [CircuitBreaker; 2],
     stores: Stores,
 }
@@ -34,13 +38,13 @@ impl Function {
             .issuer(variable("ORDERS_ISSUER")?)
             .audience(variable("ORDERS_AUDIENCE")?);
         let authenticator = Authenticator::new().keys(keys);
-        Self::new(stores, credentials, None, &variable("ORDERS_WAREHOUSE_URL")?, authenticator)
+        Self::new(stores, credentials, TOKEN_KEY, &variable("ORDERS_WAREHOUSE_URL")?, authenticator)
     }
 
     fn new(
         stores: Stores,
         credentials: ClientCredentials,
-        key: Option<TokenKey>,
+        key: &str,
         warehouse: &str,
         authenticator: Authenticator,
     ) -> Result<Self, Box<dyn Error>> {
@@ -49,9 +53,9 @@ impl Function {
         };
         let circuits = [circuit("identity-provider")?, circuit("warehouse")?];
         let [provider, reservations] = circuits.clone();
-        let key = key.unwrap_or_default();
+        let key: RecordName = key.parse()?;
         let token = TokenGetter::builder(credentials, stores.tokens.clone())
-            .key(key.clone())
+            .key(&key)
             .circuit(provider)
             .build()?;
         let warehouse =
@@ -120,9 +124,9 @@ impl LocalSetUp {
         let callers = IdentityProvider::start().await?;
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
         let (mut credentials, key) = match issuer {
-            Some(issuer) => (of_environment(issuer)?, None),
+            Some(issuer) => (of_environment(issuer)?, TOKEN_KEY.to_owned()),
             // Each run has a provider of its own, so their tokens need different keys.
-            None => (stand_in(&callers), Some(TokenKey::new(callers.name())?)),
+            None => (stand_in(&callers), callers.name()),
         };
         credentials.plain_http_on_loopback = true;
         let kind = if issuer.is_some() { "" } else { "stand-in at " };
@@ -135,7 +139,7 @@ impl LocalSetUp {
             .audience(AUDIENCE)
             .plain_http_on_loopback();
         let authenticator = Authenticator::new().keys(keys);
-        let function = Function::new(stores, credentials, key, &warehouse.url, authenticator)?;
+        let function = Function::new(stores, credentials, &key, &warehouse.url, authenticator)?;
         Ok(Self { function, callers, notes })
     }
 }

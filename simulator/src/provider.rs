@@ -100,7 +100,7 @@ impl Provider {
         }
         let mut granted = lock(&self.grants);
         granted.push(self.world.elapsed());
-        let mut token = Granted::from(AccessToken::new(format!("token-{}", granted.len())));
+        let mut token = Granted::from(AccessToken::from(format!("token-{}", granted.len())));
         token.expires_in = Some(self.lifetime);
         Ok(token)
     }

@@ -11,10 +11,10 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     DeadlineExceeded, StoreError, StoreErrorKind,
-    circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
+    circuit::{CircuitRecord, CircuitState, CircuitStateProvider},
     engine::Chance,
-    register::{PollPolicy, Swap, Version, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 use tokio::time::sleep;
 
@@ -136,7 +136,7 @@ impl Store {
         let swap = {
             let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {
-                let version = Version::new(id);
+                let version = Version::from(id);
                 *held = Some(Versioned::new(next.clone(), version));
                 Swap::Applied(version)
             } else {
@@ -162,14 +162,14 @@ impl Store {
 impl CircuitStateProvider for Store {
     async fn circuit_state(
         &self,
-        _: &CircuitName,
+        _: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
         self.read(&self.circuit).await
     }
 
     async fn update_state(
         &self,
-        _: &CircuitName,
+        _: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &CircuitRecord,
@@ -180,13 +180,13 @@ impl CircuitStateProvider for Store {
 
 #[async_trait]
 impl TokenPersistenceProvider for Store {
-    async fn read(&self, _: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+    async fn read(&self, _: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
         self.read(&self.token).await
     }
 
     async fn write(
         &self,
-        _: &TokenKey,
+        _: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,

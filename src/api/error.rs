@@ -31,7 +31,7 @@ pub enum ApiConfigError {
 
 /// Why a call to a service failed. [`kind`](Self::kind) says what you may do about it.
 ///
-/// An open circuit ([`CircuitOpen`]) and a passed deadline ([`DeadlineExceeded`]) are among the
+/// An open circuit ([`CircuitOpen`]) and a passed deadline are among the
 /// [sources](Error::source). [`Problem`](crate::Problem) makes of them, and of any other `ApiError`,
 /// the response of a gateway.
 #[derive(Debug, thiserror::Error)]

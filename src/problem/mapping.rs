@@ -141,7 +141,7 @@ impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
-    use funcify_core::circuit::{Cause, CircuitName};
+    use funcify_core::circuit::Cause;
 
     use super::*;
 
@@ -150,7 +150,7 @@ mod tests {
     struct Outer(#[source] Box<dyn Error + Send + Sync>);
 
     fn open() -> CircuitOpen {
-        let circuit = CircuitName::new("warehouse").unwrap();
+        let circuit = "warehouse".parse().unwrap();
         CircuitOpen::new(circuit, Duration::from_millis(2_100), Cause::Failures)
     }
 
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(missing.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(missing.into_response().headers()[header::RETRY_AFTER], "7");
         }
-        let no_key = TokenError::KeyInUse { key: Default::default() };
+        let no_key = TokenError::KeyInUse { key: "BEARER_TOKEN".parse().unwrap() };
         assert_eq!(Problem::from(no_key).status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 

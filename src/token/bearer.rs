@@ -7,7 +7,10 @@ use funcify_core::{Timestamp, token::AccessToken};
 use http::HeaderValue;
 use tokio::time::Instant;
 
-/// An access token, ready for an `Authorization` header. Cheap to clone, redacted in `Debug`.
+/// An access token, ready for an `Authorization` header. Cheap to clone.
+///
+/// Its `Debug` form shows a fingerprint in place of the token: the first eight hexadecimal digits of
+/// its SHA-256. The logs of the getter show the same fingerprint.
 #[derive(Clone)]
 pub struct Token {
     pub(super) held: Arc<Held>,
@@ -62,8 +65,7 @@ impl Token {
 
     /// The first eight hexadecimal digits of its SHA-256. They are enough to follow a token through
     /// the logs, and too few to use it.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self) -> String {
         let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
         hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -92,6 +94,7 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
+            .field("fingerprint", &self.fingerprint())
             .field("source", &self.source)
             .field("expires_at", &self.held.expires_at)
             .finish_non_exhaustive()

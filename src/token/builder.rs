@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{
     circuit::CircuitBreaker,
     engine::{Chance, Clock, SystemClock},
-    register::{PollPolicy, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
+    register::{PollPolicy, RecordName, WriteId},
+    token::{TokenPersistenceProvider, TokenPolicy},
 };
 use tokio::sync::Mutex;
 
@@ -19,13 +19,8 @@ use crate::token::refresh::RefreshState;
 use crate::token::settings::Settings;
 use crate::token::{Inner, TokenGetter};
 
-/// A request to the provider may take 3 s: it must end before the lease of 4 s does, and leaves a
-/// second of it to publish the token.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A token without a stated lifetime is used for 5 minutes: Keycloak's default, the shortest among
-/// the common providers.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+/// The key of the token unless the builder gets another.
+const DEFAULT_KEY: &str = "BEARER_TOKEN";
 
 /// Configures a [`TokenGetter`].
 #[derive(Debug)]
@@ -33,15 +28,13 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 pub struct TokenGetterBuilder {
     credentials: ClientCredentials,
     store: Arc<dyn TokenPersistenceProvider>,
-    key: TokenKey,
+    key: String,
     policy: TokenPolicy,
     circuit: Option<CircuitBreaker>,
     grant: Option<Arc<dyn Grant>>,
     root_certificates: Vec<u8>,
     clock: Arc<dyn Clock>,
     chance: Chance,
-    request_timeout: Duration,
-    default_lifetime: Duration,
 }
 
 impl TokenGetter {
@@ -53,27 +46,26 @@ impl TokenGetter {
         TokenGetterBuilder {
             credentials,
             store,
-            key: TokenKey::default(),
+            key: DEFAULT_KEY.to_owned(),
             policy: TokenPolicy::default(),
             circuit: None,
             grant: None,
             root_certificates: Vec::new(),
             clock: Arc::new(SystemClock),
             chance: Chance::from_entropy(),
-            request_timeout: REQUEST_TIMEOUT,
-            default_lifetime: DEFAULT_LIFETIME,
         }
     }
 }
 
 impl TokenGetterBuilder {
     /// The key under which the fleet shares the token. Use one key per client, scope, audience and
-    /// provider. Default: `BEARER_TOKEN`.
-    pub fn key(self, key: TokenKey) -> Self {
-        Self { key, ..self }
+    /// provider. It is 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: `BEARER_TOKEN`.
+    pub fn key(self, key: impl AsRef<str>) -> Self {
+        Self { key: key.as_ref().to_owned(), ..self }
     }
 
-    /// The length of the lease, and when a token is due. Use the same policy in the whole fleet.
+    /// The numbers in the rules of the token: the lease, when a token is due, how long a request may
+    /// take. Use the same policy in the whole fleet.
     pub fn policy(self, policy: TokenPolicy) -> Self {
         Self { policy, ..self }
     }
@@ -85,18 +77,6 @@ impl TokenGetterBuilder {
     /// circuit.
     pub fn circuit(self, circuit: CircuitBreaker) -> Self {
         Self { circuit: Some(circuit), ..self }
-    }
-
-    /// How long one request to the provider may take: more than zero, less than the lease. Default:
-    /// 3 s.
-    pub fn request_timeout(self, timeout: Duration) -> Self {
-        Self { request_timeout: timeout, ..self }
-    }
-
-    /// How long a token lives if neither the provider nor the token itself states it: from 1 s to
-    /// 366 days. Default: 5 minutes.
-    pub fn default_lifetime(self, lifetime: Duration) -> Self {
-        Self { default_lifetime: lifetime, ..self }
     }
 
     /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a provider with a
@@ -134,9 +114,10 @@ impl TokenGetterBuilder {
                 .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>)
                 .map_err(|error| format!("`root_certificates`: {}", error_chain(&error))),
         };
-        let grant = match grant {
-            Ok(grant) if faults.is_empty() => grant,
-            grant => {
+        let (key, grant) = match (RecordName::try_from(self.key), grant) {
+            (Ok(key), Ok(grant)) if faults.is_empty() => (key, grant),
+            (key, grant) => {
+                faults.extend(key.err().map(|error| format!("`key`: {error}")));
                 faults.extend(grant.err());
                 return Err(TokenConfigError { faults });
             }
@@ -145,15 +126,13 @@ impl TokenGetterBuilder {
             digest: self.credentials.digest(),
             credentials: self.credentials,
             store: self.store,
-            key: self.key,
+            key,
             holder: WriteId::random(),
             policy: self.policy,
             circuit: self.circuit,
             grant,
             clock: self.clock,
             chance: self.chance,
-            request_timeout: self.request_timeout,
-            default_lifetime: self.default_lifetime,
             poll,
         };
         let inner = Inner {
@@ -177,16 +156,16 @@ impl TokenGetterBuilder {
         if self.credentials.client_id.trim().is_empty() {
             faults.push("`client_id` (FUNCIFY_CLIENT_ID): expected an id, got a blank".to_owned());
         }
-        let (timeout, lease) = (self.request_timeout, self.policy.lease());
+        let TokenPolicy { lease, request_timeout: timeout, refresh_from, .. } = self.policy;
         if timeout.is_zero() || timeout >= lease {
             faults.push(format!(
-                "`request_timeout`: expected more than zero and less than the lease of {lease:?}, got {timeout:?}"
+                "`TokenPolicy::request_timeout`: expected more than zero and less than the lease of {lease:?}, got {timeout:?}"
             ));
         }
-        let lifetime = self.default_lifetime;
+        let lifetime = self.policy.default_lifetime;
         if !(Duration::from_secs(1)..=TokenPolicy::LONGEST_LIFETIME).contains(&lifetime) {
             faults.push(format!(
-                "`default_lifetime`: expected 1 second to 366 days, got {lifetime:?}"
+                "`TokenPolicy::default_lifetime`: expected 1 second to 366 days, got {lifetime:?}"
             ));
         }
         let PollPolicy { shortest, longest, .. } = poll;
@@ -195,10 +174,9 @@ impl TokenGetterBuilder {
                 "`store`: the shortest poll interval must be positive and at most the longest, got {shortest:?} and {longest:?}"
             ));
         }
-        let refresh_from = self.policy.refresh_from();
         if !(0.1..=0.95).contains(&refresh_from) {
             faults.push(format!(
-                "`TokenPolicy::with_refresh_from`: expected a fraction from 0.1 to 0.95, got {refresh_from}"
+                "`TokenPolicy::refresh_from`: expected a fraction from 0.1 to 0.95, got {refresh_from}"
             ));
         }
         faults

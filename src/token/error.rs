@@ -1,12 +1,12 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
-use funcify_core::{DeadlineExceeded, circuit::CircuitOpen, token::TokenKey};
+use funcify_core::{DeadlineExceeded, circuit::CircuitOpen, register::RecordName};
 
 use crate::token::grant::GrantError;
 
 /// There is no token, and why.
 ///
-/// [`CircuitOpen`] and [`DeadlineExceeded`] can be found by following [`source`](Error::source).
+/// [`CircuitOpen`] can be found by following [`source`](Error::source).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -14,7 +14,7 @@ pub enum TokenError {
     #[error("the key `{key}` holds a token for another client, scope or provider: set `.key(…)`")]
     KeyInUse {
         /// The key.
-        key: TokenKey,
+        key: RecordName,
     },
     /// The identity provider was asked and granted no token.
     #[error("the identity provider granted no token")]

@@ -179,7 +179,7 @@ mod tests {
 
     fn record() -> TokenRecord {
         TokenRecord {
-            token: Some(AccessToken::new("canary")),
+            token: Some(AccessToken::from("canary")),
             minted_at: NOW,
             refresh_at: NOW + Duration::from_secs(2_700),
             expires_at: NOW + Duration::from_secs(3_600),
@@ -206,7 +206,7 @@ mod tests {
     fn a_token_that_does_not_fit_into_a_header_is_not_accepted() {
         let (memory, chance) = (Memory::empty(), Chance::seeded(1));
         for token in ["a\nb", "a\rb", "a\0b", "\u{7f}"] {
-            let record = TokenRecord { token: Some(AccessToken::new(token)), ..record() };
+            let record = TokenRecord { token: Some(AccessToken::from(token)), ..record() };
             assert!(
                 memory.accept(&record, TokenSource::Store, NOW, &chance).is_none(),
                 "{token:?}"

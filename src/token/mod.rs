@@ -34,9 +34,7 @@ pub use builder::TokenGetterBuilder;
 pub use config_error::TokenConfigError;
 pub use credentials::{ClientCredentials, Endpoint};
 pub use error::TokenError;
-pub use funcify_core::token::{
-    AccessToken, TokenKey, TokenPersistenceProvider, TokenPolicy, TokenRecord,
-};
+pub use funcify_core::token::{AccessToken, TokenPersistenceProvider, TokenPolicy, TokenRecord};
 pub use grant::{Grant, GrantError, Granted};
 pub use metrics::TokenMetrics;
 
@@ -74,7 +72,7 @@ const LEAST_TIME_TO_REFRESH: Duration = Duration::from_secs(1);
 ///         _: &ClientCredentials,
 ///         _: Option<&ClientSecret>,
 ///     ) -> Result<Granted, GrantError> {
-///         Ok(Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA")))
+///         Ok(Granted::from(AccessToken::from("2YotnFZFEjr1zCsicMWpAA")))
 ///     }
 /// }
 ///

@@ -1,12 +1,12 @@
 //! What a getter was built with.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use funcify_core::{
     circuit::CircuitBreaker,
     engine::{Chance, Clock},
-    register::{PollPolicy, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenPolicy},
+    register::{PollPolicy, RecordName, WriteId},
+    token::{TokenPersistenceProvider, TokenPolicy},
 };
 
 use crate::token::credentials::ClientCredentials;
@@ -18,7 +18,7 @@ pub(super) struct Settings {
     /// [`ClientCredentials::digest`], computed once.
     pub(super) digest: String,
     pub(super) store: Arc<dyn TokenPersistenceProvider>,
-    pub(super) key: TokenKey,
+    pub(super) key: RecordName,
     /// The identity under which this getter takes leases.
     pub(super) holder: WriteId,
     pub(super) policy: TokenPolicy,
@@ -26,8 +26,6 @@ pub(super) struct Settings {
     pub(super) grant: Arc<dyn Grant>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) chance: Chance,
-    pub(super) request_timeout: Duration,
-    pub(super) default_lifetime: Duration,
     /// How often the store wants to be read while another process holds the lease.
     pub(super) poll: PollPolicy,
 }

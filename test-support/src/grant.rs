@@ -131,7 +131,7 @@ impl Grant for FakeGrant {
         }
         let number = self.grants.fetch_add(1, Ordering::SeqCst) + 1;
         let token = self.token.clone().unwrap_or_else(|| format!("token-{number}"));
-        let mut granted = Granted::from(AccessToken::new(token));
+        let mut granted = Granted::from(AccessToken::from(token));
         granted.expires_in = self.lifetime;
         Ok(granted)
     }

@@ -3,9 +3,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind,
-    circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-    register::{PollPolicy, Swap, Version, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    circuit::{CircuitRecord, CircuitStateProvider},
+    register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 /// A provider whose operations a test can watch, delay, repeat or replace.
@@ -20,10 +20,10 @@ pub struct Hooked<K, T> {
 }
 
 /// A hookable provider of circuits.
-pub type HookedCircuits = Hooked<CircuitName, CircuitRecord>;
+pub type HookedCircuits = Hooked<RecordName, CircuitRecord>;
 
 /// A hookable provider of tokens.
-pub type HookedTokens = Hooked<TokenKey, TokenRecord>;
+pub type HookedTokens = Hooked<RecordName, TokenRecord>;
 
 /// What a read finds.
 type Found<T> = Option<Versioned<T>>;
@@ -198,14 +198,14 @@ impl<K: fmt::Debug, T: fmt::Debug> fmt::Debug for Write<K, T> {
 impl CircuitStateProvider for HookedCircuits {
     async fn circuit_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
         self.read(circuit).await
     }
 
     async fn update_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &CircuitRecord,
@@ -216,13 +216,13 @@ impl CircuitStateProvider for HookedCircuits {
 
 #[async_trait]
 impl TokenPersistenceProvider for HookedTokens {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+    async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
         Hooked::read(self, key).await
     }
 
     async fn write(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,

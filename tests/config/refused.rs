@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use funcify::circuit::CircuitName;
-use funcify::token::TokenKey;
-use funcify::{CircuitBreaker, CircuitPolicy, Stores};
-use funcify_core::register::WriteId;
+use funcify::token::{ClientSecret, Endpoint};
+use funcify::{CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter};
+use funcify_core::register::{RecordName, WriteId};
 use funcify_core::token::{AccessToken, TokenRecord};
 use funcify_core::{StoreError, StoreErrorKind};
 use url::Url;
@@ -16,7 +15,7 @@ use crate::support::attempt::unique;
 use crate::support::env;
 
 fn large(token: usize) -> TokenRecord {
-    TokenRecord { token: Some(AccessToken::new(SECRET.repeat(token))), ..TokenRecord::default() }
+    TokenRecord { token: Some(AccessToken::from(SECRET.repeat(token))), ..TokenRecord::default() }
 }
 
 /// The error that the server reports. On a busy machine the first request may time out.
@@ -35,7 +34,7 @@ async fn a_password_that_redis_refuses_is_denied_and_not_shown() {
     let mut url = Url::parse(&env::redis_tls()).unwrap();
     url.set_password(Some(SECRET)).unwrap();
     let stores = Stores::from_url(&format!("{url}&prefix=funcify-test")).await.unwrap();
-    let key = TokenKey::new(unique("denied")).unwrap();
+    let key = RecordName::try_from(unique("denied")).unwrap();
 
     let read = stores.tokens.read(&key).await.unwrap_err();
     let write = stores.tokens.write(&key, None, WriteId::random(), &large(1)).await.unwrap_err();
@@ -50,7 +49,7 @@ async fn a_password_that_redis_refuses_is_denied_and_not_shown() {
 async fn a_missing_table_is_named_by_every_operation() {
     let table = unique("no-such-table");
     let stores = Stores::from_url(&format!("dynamodb://{table}?region=us-east-1")).await.unwrap();
-    let key = TokenKey::new(unique("any")).unwrap();
+    let key = RecordName::try_from(unique("any")).unwrap();
 
     let (id, record) = (WriteId::random(), large(1));
     let read = server_error(async || stores.tokens.read(&key).await.unwrap_err()).await;
@@ -67,7 +66,7 @@ async fn a_missing_table_is_named_by_every_operation() {
 async fn a_record_that_is_too_large_is_refused_with_its_size_and_not_written() {
     for (url, token) in [(fleet::dynamodb().await, 80_000), (fleet::ssm().await, 1_000)] {
         let stores = Stores::from_url(&url).await.unwrap();
-        let key = TokenKey::new(unique("large")).unwrap();
+        let key = RecordName::try_from(unique("large")).unwrap();
         let large = large(token);
 
         let refused = stores.tokens.write(&key, None, WriteId::random(), &large).await.unwrap_err();
@@ -83,11 +82,14 @@ async fn an_invalid_name_is_refused_before_any_request_to_the_store() {
     let long = "a".repeat(65);
     let stores = Stores::from_url("memory:").await.unwrap();
     for name in ["", "a b", "a/b", "a:b", "ä", "a\n", "{a}", "a{{b", "a%20b", &long] {
-        let key = TokenKey::new(name).unwrap_err();
-        let circuit = CircuitName::new(name).unwrap_err();
+        let record = RecordName::try_from(name).unwrap_err();
         let policy = CircuitPolicy::default();
         let breaker = CircuitBreaker::new(name, policy, Arc::clone(&stores.circuits)).unwrap_err();
-        for error in [&key as &dyn std::error::Error, &circuit, &breaker] {
+        let endpoint = Endpoint::TokenUrl("https://login.example/token".to_owned());
+        let credentials = ClientCredentials::new(endpoint, "id", ClientSecret::from(SECRET));
+        let getter = TokenGetter::builder(credentials, Arc::clone(&stores.tokens));
+        let getter = getter.key(name).build().unwrap_err();
+        for error in [&record as &dyn std::error::Error, &breaker, &getter] {
             assert!(in_one_line(error).contains("A-Z"), "{name:?}: {error}");
         }
     }

@@ -90,7 +90,7 @@ async fn a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied()
     let lost = register.swap(&key, None, id, &swap, HOUR).await.unwrap_err();
     assert_eq!(lost.kind(), StoreErrorKind::Ambiguous, "{lost:?}");
     let again = register.swap(&key, None, id, &swap, HOUR).await.unwrap();
-    assert!(matches!(again, Swap::Applied(version) if version.id() == id));
+    assert!(matches!(again, Swap::Applied(version) if WriteId::from(version) == id));
 
     proxy.set(Mode::Refuse).await;
     let refused = register.swap(&key, None, WriteId::random(), &swap, HOUR).await.unwrap_err();

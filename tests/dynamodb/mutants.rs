@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use funcify_core::conformance::{self, CheckResult, Subject};
+use funcify_core::conformance::{self, Subject};
 use funcify_core::register::{
     Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
 };
@@ -52,8 +52,8 @@ fn text(text: impl Into<String>) -> AttributeValue {
 }
 
 fn record(item: &HashMap<String, AttributeValue>) -> Option<Versioned<Body>> {
-    let version = Version::new(WriteId::parse(item["write_id"].as_s().unwrap())?);
-    Some(Versioned::new(Body::parse(item["rec"].as_s().unwrap()).unwrap(), version))
+    let version = Version::from(item["write_id"].as_s().unwrap().parse::<WriteId>().ok()?);
+    Some(Versioned::new(item["rec"].as_s().unwrap().parse().unwrap(), version))
 }
 
 #[async_trait]
@@ -78,7 +78,7 @@ impl Register for Mutant {
         };
         if self.mistake == Mistake::ReadThenPut {
             match &current {
-                Some(current) if current.version.id() == id => {
+                Some(current) if WriteId::from(current.version) == id => {
                     return Ok(Swap::Applied(current.version));
                 }
                 _ if current.as_ref().map(|current| current.version) != expected => {
@@ -103,17 +103,22 @@ impl Register for Mutant {
         let put = match (self.mistake, expected) {
             (Mistake::Blind | Mistake::ReadThenPut, _) => put,
             (_, None) => put.condition_expression("attribute_not_exists(write_id)"),
-            (_, Some(expected)) => put
-                .condition_expression("write_id = :expected")
-                .expression_attribute_values(":expected", text(expected.id().to_string())),
+            (_, Some(expected)) => {
+                put.condition_expression("write_id = :expected").expression_attribute_values(
+                    ":expected",
+                    text(WriteId::from(expected).to_string()),
+                )
+            }
         };
-        let Err(error) = put.send().await else { return Ok(Swap::Applied(Version::new(id))) };
+        let Err(error) = put.send().await else { return Ok(Swap::Applied(Version::from(id))) };
         let failed = match error.into_service_error() {
             PutItemError::ConditionalCheckFailedException(failed) => failed,
             other => return Err(StoreError::new("mutant", StoreErrorKind::Invalid, other)),
         };
         match failed.item().and_then(record) {
-            Some(current) if current.version.id() == id && self.mistake != Mistake::Forgetful => {
+            Some(current)
+                if WriteId::from(current.version) == id && self.mistake != Mistake::Forgetful =>
+            {
                 Ok(Swap::Applied(current.version))
             }
             current => Ok(Swap::Conflict(current)),
@@ -133,13 +138,7 @@ impl Subject for Mutant {
 }
 
 async fn failures(mistake: Mistake) -> Vec<String> {
-    let report = conformance::run(&Mutant::with(mistake).await).await;
-    report
-        .checks
-        .iter()
-        .filter(|check| matches!(check.result, CheckResult::Failed(_)))
-        .map(|check| format!("{} {}", check.law, check.name))
-        .collect()
+    conformance::run(&Mutant::with(mistake).await).await.failed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use crate::support::aws;
 #[tokio::test]
 async fn a_record_larger_than_an_item_is_refused_and_nothing_is_written() {
     let (register, key) = (aws::dynamodb().await, token("large"));
-    let large = Body::parse(&format!(r#"{{"token":"{}"}}"#, "t".repeat(400 * 1024))).unwrap();
+    let large = format!(r#"{{"token":"{}"}}"#, "t".repeat(400 * 1024)).parse::<Body>().unwrap();
     let refused = register.swap(&key, None, WriteId::random(), &large, HOUR).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Invalid);
     assert!(refused.source().unwrap().to_string().contains("409600"), "{refused:?}");
@@ -24,7 +24,7 @@ async fn a_record_larger_than_an_item_is_refused_and_nothing_is_written() {
 async fn a_member_with_a_reserved_name_is_refused_and_named() {
     let (register, key) = (aws::dynamodb().await, token("member"));
     for name in ["pk", "write_id", "ttl"] {
-        let odd = Body::parse(&format!(r#"{{"{name}":1}}"#)).unwrap();
+        let odd = format!(r#"{{"{name}":1}}"#).parse::<Body>().unwrap();
         let refused = register.swap(&key, None, WriteId::random(), &odd, HOUR).await.unwrap_err();
         assert_eq!(refused.kind(), StoreErrorKind::Invalid);
         assert!(refused.source().unwrap().to_string().contains(name), "{refused:?}");
@@ -73,7 +73,7 @@ async fn neither_debug_nor_an_error_shows_a_credential_or_a_record() {
         .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(canary))
         .build();
     let register = DynamoDbBackend::new(aws::dynamodb_config(), &aws).unwrap();
-    let record = Body::parse(r#"{"token":"canary-token"}"#).unwrap();
+    let record = r#"{"token":"canary-token"}"#.parse::<Body>().unwrap();
     let key = token("secret");
     let failed = register.swap(&key, None, WriteId::random(), &record, HOUR).await.unwrap_err();
     assert_eq!(failed.kind(), StoreErrorKind::Unavailable);

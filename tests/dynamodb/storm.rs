@@ -103,7 +103,7 @@ async fn sign(
     let last = signatures(found).into_iter().chain([task]).rev().take(64).collect::<Vec<_>>();
     let last = last.into_iter().rev().collect::<Vec<_>>();
     let next = serde_json::json!({ "n": n_of(found) + 1, "last": last }).to_string();
-    let next = Body::parse(&next).unwrap();
+    let next = next.parse::<Body>().unwrap();
     let swap = register.swap(key, Some(found.version), WriteId::random(), &next, HOUR).await;
     matches!(swap, Ok(Swap::Applied(_)))
 }

@@ -124,7 +124,7 @@ impl Register for WrongClient {
                 return self.write(key, id, body).await;
             }
             Wrong::LosesWrites if self.now_and_then() && self.version(key).await? == expected => {
-                return Ok(Swap::Applied(Version::new(id)));
+                return Ok(Swap::Applied(Version::from(id)));
             }
             Wrong::Repeats if self.now_and_then() => {
                 let before = self.before.lock().unwrap().take();

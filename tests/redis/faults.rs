@@ -46,8 +46,9 @@ async fn f01_a_swap_whose_response_was_lost_is_ambiguous_and_applied_when_it_is_
     proxy.once(Mode::CutResponse).await;
     assert_eq!(send().await.unwrap_err().kind(), Ambiguous);
 
-    assert!(matches!(send().await, Ok(Swap::Applied(done)) if done.id() == id));
-    assert_eq!(register.read(&key).await.unwrap().unwrap().version.id(), id);
+    assert!(matches!(send().await, Ok(Swap::Applied(done)) if WriteId::from(done) == id));
+    let found = register.read(&key).await.unwrap().unwrap();
+    assert_eq!(WriteId::from(found.version), id);
     assert_eq!(proxy.faults(), 1);
 }
 

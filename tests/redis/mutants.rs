@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use funcify_core::conformance::{self, CheckResult, Raw, Subject};
+use funcify_core::conformance::{self, Raw, Subject};
 use funcify_core::register::{
     Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
 };
@@ -56,8 +56,8 @@ fn place(key: &RecordKey) -> String {
 
 fn read(text: &str) -> Option<Versioned<Body>> {
     let (id, rec) = text.split_once(' ')?;
-    let version = Version::new(WriteId::parse(id)?);
-    Some(match Body::parse(rec) {
+    let version = Version::from(id.parse::<WriteId>().ok()?);
+    Some(match rec.parse::<Body>() {
         Ok(body) => Versioned::new(body, version),
         Err(corruption) => {
             Versioned { value: Body::default(), version, corruption: Some(corruption) }
@@ -81,7 +81,8 @@ impl Register for Mutant {
         body: &Body,
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
-        let expected = expected.map(|version| version.id().to_string()).unwrap_or_default();
+        let expected =
+            expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep_for = keep_for.clamp(Duration::from_secs(1), Duration::from_secs(86_400 * 3_660));
         let keep = match self.behind {
             Duration::ZERO => keep_for,
@@ -93,9 +94,9 @@ impl Register for Mutant {
         let answer = self.say(&words).await?;
         Ok(match answer.strip_prefix("done") {
             Some(counted) if self.counts => {
-                Swap::Applied(Version::new(WriteId::parse(counted).unwrap()))
+                Swap::Applied(Version::from(counted.parse::<WriteId>().unwrap()))
             }
-            Some(_) => Swap::Applied(Version::new(WriteId::parse(&id).unwrap())),
+            Some(_) => Swap::Applied(Version::from(id.parse::<WriteId>().unwrap())),
             None => Swap::Conflict(read(&answer)),
         })
     }
@@ -133,10 +134,7 @@ impl Subject for MutantSubject {
 async fn failures(script: String, behind: Duration, counts: bool) -> Vec<String> {
     let redis = OwnRedis::start().await;
     let mutant = Mutant { server: redis.address(), script, behind, counts };
-    let report = conformance::run(&MutantSubject(mutant)).await;
-    let failed =
-        report.checks.iter().filter(|check| matches!(check.result, CheckResult::Failed(_)));
-    failed.map(|check| format!("{} {}", check.law, check.name)).collect()
+    conformance::run(&MutantSubject(mutant)).await.failed
 }
 
 fn without(part: &str) -> String {

@@ -120,7 +120,7 @@ async fn f18_a_key_of_another_type_reads_as_absent_and_is_replaced() {
         redis.command(&["FLUSHALL"]).await.unwrap();
         redis.command(&kind).await.unwrap();
         assert!(register.read(&key).await.unwrap().is_none(), "{kind:?}");
-        let stale = Some(funcify_core::register::Version::new(WriteId::random()));
+        let stale = Some(funcify_core::register::Version::from(WriteId::random()));
         assert_eq!(attempt(&register, &key, stale, 1).await, Ok(Swap::Conflict(None)), "{kind:?}");
 
         let version = write(&register, &key, None, 2).await;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use funcify_backend_redis::RedisBackend;
+use funcify_core::StoreErrorKind;
 use funcify_core::engine::Chance;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Versioned, WriteId};
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ fn counts(of: &Versioned<Body>) -> Vec<u8> {
 fn counted(by: &[u8]) -> Body {
     let digit = |value: u8| char::from(b'a' + value);
     let by: String = by.iter().flat_map(|count| [digit(count / 16), digit(count % 16)]).collect();
-    Body::parse(&format!(r#"{{"by":"{by}"}}"#)).unwrap()
+    format!(r#"{{"by":"{by}"}}"#).parse::<Body>().unwrap()
 }
 
 async fn begin(register: &RedisBackend, key: &RecordKey, tasks: usize) {
@@ -85,7 +86,10 @@ async fn add(
                 attempt = began.elapsed() * by.len() as u32 / 4;
                 shown = found;
             }
-            Err(error) => assert!(error.is_transient(), "{error:?}"),
+            Err(error) => assert!(
+                !matches!(error.kind(), StoreErrorKind::Denied | StoreErrorKind::Invalid),
+                "{error:?}"
+            ),
         }
     }
 }

@@ -94,7 +94,7 @@ async fn f21_a_write_that_got_an_internal_error_is_applied_when_it_is_sent_again
     else {
         panic!("the write conflicts with itself");
     };
-    assert_eq!((made.id(), made.pos()), (id, 2));
+    assert_eq!((WriteId::from(made), made.pos()), (id, 2));
     assert_eq!(register.read(&key).await.unwrap().unwrap().version, made);
     assert_eq!(fake.contents().only().0, 3);
 }

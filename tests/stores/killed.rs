@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use funcify::Stores;
-use funcify::circuit::{CircuitName, CircuitRecord};
+use funcify::circuit::CircuitRecord;
 use funcify_core::engine::Chance;
-use funcify_core::register::{Swap, Versioned, WriteId};
+use funcify_core::register::{RecordName, Swap, Versioned, WriteId};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -62,7 +62,7 @@ async fn kill_a_writer(store: &str, name: &str, after: Duration) -> u64 {
 async fn kill_once(stores: &Stores, store: &str, most: Duration, chance: &Chance) -> u64 {
     let name = unique("killed");
     let acknowledged = kill_a_writer(store, &name, chance.up_to(most)).await;
-    let name: CircuitName = name.parse().unwrap();
+    let name: RecordName = name.parse().unwrap();
     for _ in 0..50 {
         // A busy server may respond too late.
         let Ok(found) = stores.circuits.circuit_state(&name).await else { continue };
@@ -128,7 +128,7 @@ fn a_lost_a_repeated_and_a_torn_write_are_caught() {
     let stored = |epoch| {
         let mut record = CircuitRecord::default();
         record.epoch = epoch;
-        Versioned::new(record, Version::new(WriteId::from_bits(1)))
+        Versioned::new(record, Version::from(WriteId::from_bits(1)))
     };
     for (acknowledged, right) in [(0, None), (0, Some(stored(1))), (3, Some(stored(3)))] {
         check(acknowledged, &right).unwrap();

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use funcify::{SealedTokens, Stores};
-use funcify_core::register::{RecordKey, Swap, WriteId};
-use funcify_core::token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord};
+use funcify_core::register::{RecordKey, RecordName, Swap, WriteId};
+use funcify_core::token::{AccessToken, TokenPersistenceProvider, TokenRecord};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -37,8 +37,8 @@ fn shows(stored: &str) -> bool {
     traces().iter().any(|trace| stored.contains(trace))
 }
 
-async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
-    let token = Some(AccessToken::new(CANARY));
+async fn write(tokens: &dyn TokenPersistenceProvider, key: &RecordName) {
+    let token = Some(AccessToken::from(CANARY));
     let record = TokenRecord { token, ..TokenRecord::default() };
     let swap = tokens.write(key, None, WriteId::random(), &record).await.unwrap();
     assert!(matches!(swap, Swap::Applied(_)), "{swap:?}");
@@ -47,14 +47,15 @@ async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
 async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {
     let stores = Stores::from_url(url).await.unwrap();
     let sealed = SealedTokens::new(stores.tokens.clone(), KEYS).unwrap();
-    let [clear_key, key] = ["clear", "sealed"].map(|name| TokenKey::new(unique(name)).unwrap());
+    let [clear_key, key] =
+        ["clear", "sealed"].map(|name| RecordName::try_from(unique(name)).unwrap());
 
     write(&*stores.tokens, &clear_key).await;
-    let clear = stored(&RecordKey::from(&clear_key)).await;
+    let clear = stored(&RecordKey::of::<TokenRecord>(clear_key)).await;
     assert!(shows(&clear), "an unsealed token must be found: {clear}");
 
     write(&sealed, &key).await;
-    let stored = stored(&RecordKey::from(&key)).await;
+    let stored = stored(&RecordKey::of::<TokenRecord>(key.clone())).await;
     assert!(!shows(&stored), "{stored}");
     assert!(stored.contains("sealed:v1:one:"), "{stored}");
 
@@ -97,14 +98,14 @@ async fn on_ssm_each_version_is_a_secure_string_with_the_configured_key() {
     url.push_str(if url.contains('?') { "&" } else { "?" });
     url.push_str(&format!("kms_key={kms_key}"));
     let stores = Stores::from_url(&url).await.unwrap();
-    let key = TokenKey::new(unique("encrypted")).unwrap();
+    let key = RecordName::try_from(unique("encrypted")).unwrap();
 
     write(&*stores.tokens, &key).await;
     let first = stores.tokens.read(&key).await.unwrap().unwrap();
     let id = WriteId::random();
     stores.tokens.write(&key, Some(first.version), id, &first.value).await.unwrap();
 
-    let name = raw::parameter(&url, &RecordKey::from(&key));
+    let name = raw::parameter(&url, &RecordKey::of::<TokenRecord>(key.clone()));
     let history = raw::ssm_client().await.get_parameter_history().name(name).send().await.unwrap();
     assert_eq!(history.parameters().len(), 2);
     for version in history.parameters() {

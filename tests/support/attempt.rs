@@ -26,7 +26,7 @@ pub(crate) fn token(name: &str) -> RecordKey {
 }
 
 pub(crate) fn body(n: u64) -> Body {
-    Body::parse(&format!(r#"{{"n":{n}}}"#)).unwrap()
+    format!(r#"{{"n":{n}}}"#).parse::<Body>().unwrap()
 }
 
 pub(crate) fn n_of(found: &Versioned<Body>) -> u64 {

@@ -56,7 +56,7 @@ async fn it_is_read_and_replaced(store: &RetryingRegister) {
     let (first, id) = (Quota::of(1), WriteId::random());
     let swap = store.swap_record(&name, None, id, &first).await.unwrap();
     let Swap::Applied(version) = swap else { panic!("a first write conflicts: {swap:?}") };
-    assert_eq!(version.id(), id);
+    assert_eq!(WriteId::from(version), id);
     assert_eq!(read(store, &name, id).await, Versioned::new(first, version));
 
     let (second, id) = (Quota::of(2), WriteId::random());
@@ -71,7 +71,7 @@ async fn a_late_write_conflicts_with_what_is_there(store: &RetryingRegister) {
     let late = store.swap_record(&name, None, WriteId::random(), &Quota::of(7)).await.unwrap();
     let Swap::Conflict(current) = late else { panic!("a late write is applied: {late:?}") };
     if let Some(current) = current {
-        assert_eq!((current.value, current.version.id()), (Quota::of(1), id));
+        assert_eq!((current.value, WriteId::from(current.version)), (Quota::of(1), id));
     }
     assert_eq!(read::<Quota>(store, &name, id).await.value, Quota::of(1));
 }
@@ -119,7 +119,7 @@ async fn a_record_too_large_for_the_store_is_refused_whole(store: &RetryingRegis
 }
 
 fn name() -> RecordName {
-    RecordName::new(unique("quota")).unwrap()
+    RecordName::try_from(unique("quota")).unwrap()
 }
 
 async fn write<T: Record + std::fmt::Debug>(
@@ -136,7 +136,7 @@ async fn write<T: Record + std::fmt::Debug>(
 async fn read<T: Record>(store: &RetryingRegister, name: &RecordName, id: WriteId) -> Versioned<T> {
     for _ in 0..50 {
         let found = store.read_record::<T>(name).await.unwrap();
-        if let Some(found) = found.filter(|found| found.version.id() == id) {
+        if let Some(found) = found.filter(|found| WriteId::from(found.version) == id) {
             return found;
         }
         sleep(Duration::from_millis(50)).await;

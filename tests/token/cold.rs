@@ -3,11 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
-use funcify_core::{
-    Deadline,
-    register::PollPolicy,
-    token::{TokenKey, TokenPersistenceProvider},
-};
+use funcify_core::{Deadline, register::PollPolicy, token::TokenPersistenceProvider};
 use funcify_test_support::{FailureMode, HookedTokens};
 use tokio::time::Instant;
 
@@ -132,7 +128,7 @@ async fn clients_with_a_key_each_have_a_token_each() {
         let mut credentials = credentials(ClientSecret::from("secret"));
         credentials.scope = Some(scope.to_owned());
         let builder = fleet.builder(credentials, Duration::ZERO);
-        builder.key(TokenKey::new(scope).unwrap()).build().unwrap()
+        builder.key(scope).build().unwrap()
     };
     let (orders, billing) = (client("orders"), client("billing"));
     let tokens = [orders.token().await.unwrap(), billing.token().await.unwrap()];

@@ -14,10 +14,10 @@ use std::{
 use async_trait::async_trait;
 use funcify::{
     StoreError, StoreErrorKind,
-    register::{PollPolicy, Swap, Version, Versioned, WriteId},
+    register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
     token::{
         AccessToken, ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, Grant,
-        GrantError, Granted, SecretSource, Signer, TokenError, TokenGetter, TokenKey,
+        GrantError, Granted, SecretSource, Signer, TokenError, TokenGetter,
         TokenPersistenceProvider, TokenRecord, TokenSource,
     },
 };
@@ -63,7 +63,7 @@ impl Grant for Sidecar {
             }
         }
         let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut granted = Granted::from(AccessToken::new(format!("{url}#{number}")));
+        let mut granted = Granted::from(AccessToken::from(format!("{url}#{number}")));
         granted.expires_in = Some(Duration::from_secs(600));
         granted.scope = credentials.scope.clone();
         Ok(granted)
@@ -121,7 +121,7 @@ impl Shelf {
 
 #[async_trait]
 impl TokenPersistenceProvider for Shelf {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+    async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
         self.check()?;
         let records = self.records.lock().unwrap();
         let found = records.get(&key.to_string()).cloned();
@@ -130,7 +130,7 @@ impl TokenPersistenceProvider for Shelf {
 
     async fn write(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,
@@ -138,7 +138,7 @@ impl TokenPersistenceProvider for Shelf {
         self.check()?;
         let mut records = self.records.lock().unwrap();
         let current = records.get(&key.to_string());
-        let version = Version::new(id);
+        let version = Version::from(id);
         if current.map(|(version, _)| *version) != expected {
             let current = current.cloned();
             return Ok(Swap::Conflict(

@@ -13,14 +13,13 @@ use funcify_core::{
     Deadline, Timestamp,
     conformance::Fault,
     engine::{Chance, ManualClock},
-    register::{Body, RecordKey, Register, WriteId},
-    token::TokenKey,
+    register::{Body, Register, WriteId},
 };
 use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::fleet::{
-    Fleet, LATENCY, at_once, credentials, with_a_late_first_answer, with_late_answers,
+    Fleet, LATENCY, at_once, credentials, key, with_a_late_first_answer, with_late_answers,
 };
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +145,8 @@ async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
 async fn a_holder_that_thaws_before_its_request_checks_its_lease_once_more() {
     assert_eq!(asked_around_a_freeze(TokenPolicy::default()).await, 1);
     // The mutant: with an endless lease, the second check changes nothing.
-    let endless = TokenPolicy::default().with_lease(Duration::from_secs(86_400));
+    let mut endless = TokenPolicy::default();
+    endless.lease = Duration::from_secs(86_400);
     assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
 }
 
@@ -324,12 +324,12 @@ async fn f09_a_frozen_lease_holder_overwrites_nothing() {
 #[tokio::test(start_paused = true)]
 async fn f24_a_corrupt_record_is_replaced_once() {
     let fleet = Fleet::new();
-    let key = RecordKey::from(&TokenKey::default());
+    let key = key();
     for corruption in
         [r#"{"token":7}"#, r#"{"minted_at":"soon"}"#, r#"{"lease":{"holder":"x","until":1}}"#]
     {
         let current = fleet.wire.read(&key).await.unwrap().map(|current| current.version);
-        let body = Body::parse(corruption).unwrap();
+        let body = corruption.parse::<Body>().unwrap();
         let keep = Duration::from_secs(60);
         fleet.wire.swap(&key, current, WriteId::random(), &body, keep).await.unwrap();
         let before = fleet.provider.grants();
@@ -343,8 +343,8 @@ async fn f24_a_corrupt_record_is_replaced_once() {
 #[tokio::test(start_paused = true)]
 async fn f25_members_of_a_newer_version_survive_a_refresh() {
     let fleet = Fleet::new();
-    let key = RecordKey::from(&TokenKey::default());
-    let newer = Body::parse(r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#).unwrap();
+    let key = key();
+    let newer = r#"{"minted_at":0,"from_the_future":{"a":[1]}}"#.parse::<Body>().unwrap();
     fleet.wire.swap(&key, None, WriteId::random(), &newer, Duration::ZERO).await.unwrap();
     let getters = fleet.getters(2);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;

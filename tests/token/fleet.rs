@@ -12,13 +12,13 @@ use std::{
 use async_trait::async_trait;
 use funcify::token::{
     ClientCredentials, ClientSecret, Endpoint, SecretSource, TokenGetter, TokenGetterBuilder,
-    TokenKey, TokenPersistenceProvider, TokenRecord,
+    TokenPersistenceProvider, TokenRecord,
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     conformance::{Fault, Faulty},
     engine::{Chance, Clock, VirtualClock},
-    register::RetryingRegister,
+    register::{RecordKey, RetryingRegister},
 };
 use funcify_test_support::{FakeGrant, HookedTokens};
 use tokio::time::sleep;
@@ -68,6 +68,11 @@ pub(crate) struct Fleet {
     pub(crate) provider: FakeGrant,
     clock: Arc<VirtualClock>,
     seeds: AtomicU64,
+}
+
+/// The key of the token unless a getter gets another.
+pub(crate) fn key() -> RecordKey {
+    RecordKey::of::<TokenRecord>("BEARER_TOKEN".parse().unwrap())
 }
 
 impl Fleet {
@@ -129,7 +134,7 @@ impl Fleet {
 
     /// What the store holds.
     pub(crate) async fn stored(&self) -> TokenRecord {
-        let read = TokenPersistenceProvider::read(&*self.store, &TokenKey::default()).await;
+        let read = TokenPersistenceProvider::read(&*self.store, &key().name).await;
         read.unwrap().unwrap().value
     }
 

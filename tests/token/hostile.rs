@@ -46,9 +46,11 @@ fn at(endpoint: Endpoint) -> TokenGetter {
     let secret = ClientSecret::from(SECRET);
     let mut credentials = ClientCredentials::new(endpoint, "ware:house", secret);
     credentials.plain_http_on_loopback = true;
+    let mut policy = TokenPolicy::default();
+    policy.request_timeout = Duration::from_millis(500);
+    policy.lease = Duration::from_secs(2);
     TokenGetter::builder(credentials, Arc::new(RetryingRegister::new(MemoryBackend::default())))
-        .request_timeout(Duration::from_millis(500))
-        .policy(TokenPolicy::default().with_lease(Duration::from_secs(2)))
+        .policy(policy)
         .build()
         .unwrap()
 }
@@ -297,13 +299,10 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     let url = Endpoint::TokenUrl("http://login.example/token".to_owned());
     let mut credentials = ClientCredentials::new(url, " ", secret);
     credentials.plain_http_on_loopback = true;
-    let error = TokenGetter::builder(
-        credentials,
-        Arc::new(RetryingRegister::new(MemoryBackend::default())),
-    )
-    .request_timeout(Duration::from_secs(10))
-    .build()
-    .unwrap_err();
+    let mut policy = TokenPolicy::default();
+    policy.request_timeout = Duration::from_secs(10);
+    let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+    let error = TokenGetter::builder(credentials, store).policy(policy).build().unwrap_err();
     assert_eq!(error.faults.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
 }
@@ -329,12 +328,14 @@ fn a_refresh_point_outside_of_a_tokens_life_is_refused() {
         let secret = ClientSecret::from(SECRET);
         let url = Endpoint::TokenUrl("https://login.example/token".to_owned());
         let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+        let mut policy = TokenPolicy::default();
+        policy.refresh_from = fraction;
         let built = TokenGetter::builder(ClientCredentials::new(url, "warehouse", secret), store)
-            .policy(TokenPolicy::default().with_refresh_from(fraction))
+            .policy(policy)
             .build();
         assert_eq!(built.is_ok(), is_legal, "{fraction}");
         if let Err(error) = built {
-            assert!(error.to_string().contains("with_refresh_from"), "{error}");
+            assert!(error.to_string().contains("TokenPolicy::refresh_from"), "{error}");
         }
     }
 }

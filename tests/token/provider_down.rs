@@ -8,13 +8,12 @@ use funcify_core::{
     circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CountRule},
     conformance::Fault,
     engine::causes,
-    register::{Body, RecordKey, Register, WriteId},
-    token::TokenKey,
+    register::{Body, Register, WriteId},
 };
 use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::fleet::{Fleet, Vault, at_once, credentials, with_a_late_first_answer};
+use super::fleet::{Fleet, Vault, at_once, credentials, key, with_a_late_first_answer};
 
 #[tokio::test(start_paused = true)]
 async fn a_valid_token_is_served_until_it_expires_while_the_provider_is_down() {
@@ -123,7 +122,7 @@ async fn a_refused_secret_is_not_tried_for_a_minute_whatever_happens_to_the_reco
         let begun = Instant::now();
         if !is_down {
             // An operator, or the store itself, removes what the fleet remembered.
-            let key = RecordKey::from(&TokenKey::default());
+            let key = key();
             let current = fleet.wire.read(&key).await.unwrap().map(|found| found.version);
             let (id, body) = (WriteId::random(), Body::default());
             fleet.wire.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
@@ -159,11 +158,12 @@ async fn a_remembered_failure_needs_no_store() {
 async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
-    let policy = TokenPolicy::default().with_lease(Duration::from_secs(60));
+    let mut policy = TokenPolicy::default();
+    policy.lease = Duration::from_secs(60);
+    policy.request_timeout = Duration::from_secs(50);
     let slow = || {
         let builder = fleet.builder(credentials(Vault::with("secret")), Duration::ZERO);
-        let builder = builder.policy(policy.clone()).request_timeout(Duration::from_secs(50));
-        builder.build().unwrap()
+        builder.policy(policy.clone()).build().unwrap()
     };
     let (holder, waiting) = (slow(), slow());
     let an_age = Deadline::within(Duration::from_secs(3_600));
@@ -258,8 +258,10 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
 /// Opens at one failure, for five minutes.
 fn one_in_five_minutes() -> CircuitPolicy {
     let five_minutes = Duration::from_secs(300);
-    CircuitPolicy::new(CountRule::new(1, five_minutes))
-        .with_open_duration(five_minutes, five_minutes)
+    let mut policy = CircuitPolicy::new(CountRule::new(1, five_minutes));
+    policy.open_duration = five_minutes;
+    policy.max_open_duration = five_minutes;
+    policy
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,11 +293,13 @@ async fn a_request_cut_short_by_a_late_lease_does_not_count_against_the_circuit(
         let policy = one_in_five_minutes();
         let circuit = CircuitBreaker::new("provider", policy, Arc::clone(&fleet.store) as _);
         let circuit = circuit.unwrap();
+        let mut lease_of_20_s = TokenPolicy::default();
+        lease_of_20_s.lease = Duration::from_secs(20);
         let store = with_a_late_first_answer(&fleet.store, Duration::from_millis(late));
         let getter = TokenGetter::builder(credentials(Vault::with("secret")), Arc::new(store))
             .grant(fleet.provider.clone())
             .clock(fleet.clock())
-            .policy(TokenPolicy::default().with_lease(Duration::from_secs(20)))
+            .policy(lease_of_20_s)
             .circuit(circuit.clone());
         let error = getter.build().unwrap().token().await.unwrap_err();
         assert!(matches!(error, TokenError::Deadline(_)), "{error}");

@@ -9,6 +9,7 @@ use funcify::{
     Stores, Timestamp, error_chain,
     token::{
         ClientCredentials, ClientSecret, Endpoint, GrantError, Token, TokenError, TokenGetter,
+        TokenPolicy,
     },
 };
 use funcify_core::engine::{Clock, ManualClock};
@@ -113,9 +114,11 @@ async fn f23_each_response_of_a_provider_has_its_exact_meaning() {
         let mut credentials = ClientCredentials::new(url, "warehouse", ClientSecret::from(SECRET));
         credentials.plain_http_on_loopback = true;
         let stores = Stores::from_url("memory:").await.unwrap();
+        let mut policy = TokenPolicy::default();
+        policy.default_lifetime = UNSTATED;
         let getter = TokenGetter::builder(credentials, stores.tokens)
             .clock(Arc::clone(&clock))
-            .default_lifetime(UNSTATED)
+            .policy(policy)
             .build()
             .unwrap();
         let answer = getter.token().await;

@@ -7,8 +7,8 @@ use funcify::{
     token::{ClientSecret, TokenGetter, TokenSource},
 };
 use funcify_core::{
-    register::WriteId,
-    token::{TokenKey, TokenPersistenceProvider},
+    register::{RecordName, WriteId},
+    token::TokenPersistenceProvider,
 };
 
 use super::fleet::{Fleet, at_once, credentials};
@@ -59,7 +59,7 @@ async fn f24_a_token_moved_from_another_record_is_not_served() {
     let fleet = Fleet::new();
     getter(&fleet, ONE).token().await.unwrap();
     let moved = fleet.stored().await;
-    let key = TokenKey::new("ANOTHER").unwrap();
+    let key = RecordName::try_from("ANOTHER").unwrap();
     let store = Arc::clone(&fleet.store);
     TokenPersistenceProvider::write(&*store, &key, None, WriteId::random(), &moved).await.unwrap();
 

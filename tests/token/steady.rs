@@ -4,7 +4,7 @@ use std::{task::Poll, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::Deadline;
-use funcify::token::{ClientSecret, GrantError, TokenError, TokenSource};
+use funcify::token::{ClientSecret, GrantError, TokenError, TokenPolicy, TokenSource};
 use funcify_test_support::FakeGrant;
 use tokio::time::sleep;
 
@@ -67,8 +67,9 @@ async fn without_a_stated_lifetime_the_tokens_own_expiry_counts_and_then_the_def
         let fleet = Fleet::new();
         let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
         let grant = FakeGrant::new().with_token(token).with_lifetime(None);
-        let builder = builder.grant(grant).default_lifetime(Duration::from_secs(600));
-        let token = builder.build().unwrap().token().await;
+        let mut policy = TokenPolicy::default();
+        policy.default_lifetime = Duration::from_secs(600);
+        let token = builder.grant(grant).policy(policy).build().unwrap().token().await;
         token.map(|token| token.expires_at().since(fleet.clock().now()).as_secs())
     };
     let jwt = |seconds: i64| {

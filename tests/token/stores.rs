@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use funcify::{
     Deadline, Stores,
-    token::{ClientSecret, TokenGetter, TokenKey},
+    register::RecordName,
+    token::{ClientSecret, TokenGetter},
 };
 use funcify_test_support::FakeGrant;
 use tokio::{
@@ -39,7 +40,7 @@ impl Fleet {
     async fn of(url: &str, size: usize) -> Self {
         let provider = FakeGrant::new().with_latency(LATENCY).with_lifetime(Some(LIFETIME));
         let mut getters = Vec::new();
-        let key = TokenKey::new(unique("stores")).unwrap();
+        let key = RecordName::try_from(unique("stores")).unwrap();
         for _ in 0..size / 10 {
             let stores = Stores::from_url(url).await.unwrap();
             // Connected, as a function is after its first call.

@@ -44,7 +44,7 @@ impl Setup {
         let memory = MemoryBackend::new();
         let wire = Faulty::new(Arc::new(memory.clone()));
         let store = RetryingRegister::new(wire.clone());
-        let name = RecordName::new("one").unwrap();
+        let name = RecordName::try_from("one").unwrap();
         let key = RecordKey::of::<Mark>(name.clone());
         Self { wire, store, memory, name, key }
     }
@@ -107,7 +107,7 @@ pub(crate) fn id(write: u64) -> WriteId {
 }
 
 pub(crate) fn version(write: u64) -> Version {
-    Version::new(id(write))
+    Version::from(id(write))
 }
 
 pub(crate) fn mark(write: u64) -> Mark {
@@ -115,7 +115,7 @@ pub(crate) fn mark(write: u64) -> Mark {
 }
 
 pub(crate) fn body(write: u64) -> Body {
-    Body::parse(&format!(r#"{{"write":{write}}}"#)).unwrap()
+    format!(r#"{{"write":{write}}}"#).parse::<Body>().unwrap()
 }
 
 pub(crate) fn record(write: u64) -> Option<Versioned<Mark>> {

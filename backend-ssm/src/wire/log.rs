@@ -130,7 +130,7 @@ impl Log {
                 Claim::First if pos == 1 => return Ok(Anchor::At(version)),
                 Claim::On(base) if (oldest..pos).contains(&base.pos()) => {
                     // With another id, the parameter was deleted and created again since then.
-                    if self.entry(base.pos(), base.pos()..=pos)?.id == base.id() {
+                    if self.entry(base.pos(), base.pos()..=pos)?.id == WriteId::from(base) {
                         return Ok(Anchor::At(base));
                     }
                     if self.takes_over(base, pos) {

@@ -38,7 +38,7 @@ pub(crate) fn encode(
     id: WriteId,
     body: &Body,
 ) -> Result<String, serde_json::Error> {
-    let base = base.map(|base| (base.pos(), base.id().to_string()));
+    let base = base.map(|base| (base.pos(), WriteId::from(base).to_string()));
     let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.members() };
     let mut value = Vec::new();
     written.serialize(&mut Serializer::with_formatter(&mut value, WithoutBracesInStrings))?;
@@ -69,10 +69,10 @@ fn empty(corruption: Corruption) -> Content {
 
 fn read(value: &str) -> Option<(Entry, Value)> {
     let Read { f, base, id, rec } = serde_json::from_str(value).ok()?;
-    let id = WriteId::parse(&id).filter(|id| f == FORMAT && *id != NOBODY)?;
+    let id = id.parse::<WriteId>().ok().filter(|id| f == FORMAT && *id != NOBODY)?;
     let claim = match base {
         None => Claim::First,
-        Some((pos, base)) => Claim::On(Version::at(WriteId::parse(&base)?, pos)),
+        Some((pos, base)) => Claim::On(Version::at(base.parse::<WriteId>().ok()?, pos)),
     };
     Some((Entry { id, claim }, rec))
 }

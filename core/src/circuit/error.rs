@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::{Cause, CircuitName, policy::fault::PolicyFault};
-use crate::name::NameError;
+use super::{Cause, policy::fault::PolicyFault};
+use crate::register::{NameError, RecordName};
 
 /// A call was refused because the circuit is open.
 ///
@@ -12,7 +12,7 @@ use crate::name::NameError;
 #[non_exhaustive]
 pub struct CircuitOpen {
     /// The circuit that refused.
-    pub circuit: CircuitName,
+    pub circuit: RecordName,
     /// After how long a call may be admitted again.
     pub retry_after: Duration,
     /// Why it refused.
@@ -23,7 +23,7 @@ impl CircuitOpen {
     /// The refusal of `circuit`, for tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn new(circuit: CircuitName, retry_after: Duration, cause: Cause) -> Self {
+    pub fn new(circuit: RecordName, retry_after: Duration, cause: Cause) -> Self {
         Self { circuit, retry_after, cause }
     }
 }

@@ -1,7 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use super::{Cause, CircuitName, CircuitRecord, CircuitState, Override};
-use crate::{Timestamp, register::WriteId};
+use super::{Cause, CircuitRecord, CircuitState, Override};
+use crate::{
+    Timestamp,
+    register::{RecordName, WriteId},
+};
 
 /// A change of a circuit, as this process saw it.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +55,7 @@ pub enum CircuitEvent {
 }
 
 /// Receives the events, at once and on the task that saw them.
-pub(super) type Listener = Arc<dyn Fn(&CircuitName, &CircuitEvent) + Send + Sync>;
+pub(super) type Listener = Arc<dyn Fn(&RecordName, &CircuitEvent) + Send + Sync>;
 
 /// What changed from one record to a newer one.
 pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEvent> {
@@ -77,7 +80,7 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
 }
 
 /// Logs an event, and passes it to the listener.
-pub(super) fn emit(circuit: &CircuitName, listener: Option<&Listener>, event: &CircuitEvent) {
+pub(super) fn emit(circuit: &RecordName, listener: Option<&Listener>, event: &CircuitEvent) {
     match event {
         CircuitEvent::Opened { .. } | CircuitEvent::StoreDown => {
             tracing::warn!(%circuit, %event, "circuit");

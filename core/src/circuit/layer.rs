@@ -24,7 +24,7 @@ use super::{CallOutcome, CircuitBreaker, CircuitError};
 /// let by_status = |status: &Result<u16, std::io::Error>| match status {
 ///     Ok(400..500) => CallOutcome::Neutral,
 ///     Ok(500..) => CallOutcome::Failure,
-///     result => CallOutcome::of(result),
+///     result => CallOutcome::from(result),
 /// };
 /// let protected = CircuitLayer::new(circuit, by_status).layer(warehouse);
 /// # let _ = protected;
@@ -38,7 +38,7 @@ pub struct CircuitLayer<C> {
 
 impl<C> CircuitLayer<C> {
     /// A layer that classifies results with `classify`, a `Fn(&Result<Response, Error>) ->
-    /// CallOutcome`. With [`CallOutcome::of`] an error counts as a failure.
+    /// CallOutcome`. `CallOutcome::from` counts every error as a failure.
     #[must_use]
     pub fn new(breaker: CircuitBreaker, classify: C) -> Self {
         Self { breaker, classify }

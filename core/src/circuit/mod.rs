@@ -15,7 +15,6 @@ mod provider;
 pub(crate) mod record;
 pub(crate) mod rules;
 
-pub use crate::name::CircuitName;
 pub use breaker::{CircuitBreaker, Guard};
 pub use error::{CircuitConfigError, CircuitError, CircuitOpen};
 pub use event::CircuitEvent;

@@ -2,10 +2,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{CircuitName, CircuitRecord};
+use super::CircuitRecord;
 use crate::{
     StoreError,
-    register::{RecordKey, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
+    register::{RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 
 /// Where the fleet keeps the state of its circuits.
@@ -31,7 +31,7 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
     /// The error of the store, once the deadline is reached.
     async fn circuit_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError>;
 
     /// Replaces the state of `circuit` by `next` if its version is still `expected`.
@@ -42,7 +42,7 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
     /// applied. After any other error it was not.
     async fn update_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &CircuitRecord,
@@ -53,24 +53,18 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
 impl CircuitStateProvider for RetryingRegister {
     async fn circuit_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
-        self.read_record(&RecordName::from(circuit)).await
+        self.read_record(circuit).await
     }
 
     async fn update_state(
         &self,
-        circuit: &CircuitName,
+        circuit: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.swap_record(&RecordName::from(circuit), expected, id, next).await
-    }
-}
-
-impl From<&CircuitName> for RecordKey {
-    fn from(name: &CircuitName) -> Self {
-        Self::of::<CircuitRecord>(name.into())
+        self.swap_record(circuit, expected, id, next).await
     }
 }

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use tokio::time::timeout;
 
 use super::{
-    CheckResult, Subject,
+    Subject,
     trial::Trial,
     verdict::{Shortfall, Verdict},
 };
@@ -22,17 +22,14 @@ pub(super) struct Promise {
 }
 
 impl Promise {
-    pub(super) async fn check(&self, subject: &dyn Subject) -> CheckResult {
+    pub(super) async fn check(&self, subject: &dyn Subject) -> Verdict {
         let verdict = async {
             let trial = Trial::of(subject).await?;
             (self.check)(&trial).await
         };
-        match timeout(LIMIT, verdict).await {
-            Ok(Ok(())) => CheckResult::Passed,
-            Ok(Err(Shortfall::Broken(why))) => CheckResult::Failed(why),
-            Ok(Err(Shortfall::NotExercised(why))) => CheckResult::NotExercised(why),
-            Err(_) => CheckResult::Failed(format!("not finished after {} s", LIMIT.as_secs())),
-        }
+        timeout(LIMIT, verdict).await.unwrap_or_else(|_| {
+            Err(Shortfall::Broken(format!("not finished after {} s", LIMIT.as_secs())))
+        })
     }
 }
 

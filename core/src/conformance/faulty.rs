@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::{Breakable, Fault};
+use super::Fault;
 use crate::{
     StoreError, StoreErrorKind,
     chance::Chance,
@@ -28,7 +28,7 @@ use crate::{
 /// use funcify_backend_memory::MemoryBackend;
 /// use funcify_core::{
 ///     StoreErrorKind,
-///     circuit::{CircuitName, CircuitStateProvider},
+///     circuit::CircuitStateProvider,
 ///     conformance::{Fault, Faulty},
 ///     register::RetryingRegister,
 /// };
@@ -36,7 +36,7 @@ use crate::{
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let faulty = Faulty::new(Arc::new(MemoryBackend::default()));
 /// let store = RetryingRegister::new(faulty.clone());
-/// let circuit = CircuitName::new("auth0").unwrap();
+/// let circuit = "auth0".parse().unwrap();
 ///
 /// faulty.script([Fault::Refuse, Fault::Refuse]);
 /// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
@@ -194,18 +194,6 @@ impl<R: Register + ?Sized> Register for Faulty<R> {
 
     fn poll_policy(&self) -> PollPolicy {
         self.store.poll_policy()
-    }
-}
-
-#[async_trait]
-impl<R: Register + ?Sized> Breakable for Faulty<R> {
-    fn register(&self) -> Arc<dyn Register> {
-        Arc::new(self.clone())
-    }
-
-    async fn enable_fault(&self, fault: Fault) -> bool {
-        self.script([fault]);
-        true
     }
 }
 

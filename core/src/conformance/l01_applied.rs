@@ -6,14 +6,10 @@ use tokio::task::{JoinSet, yield_now};
 use super::{
     check::checks,
     client::{Client, Write, body},
-    trial::{NewRecord, Trial},
+    trial::{NewRecord, Trial, circuit_key, token_key},
     verdict::{Shortfall, Verdict, ensure},
 };
-use crate::{
-    circuit::CircuitRecord,
-    register::{Body, RecordKey, RecordName, Swap, Version, Versioned},
-    token::TokenRecord,
-};
+use crate::register::{Body, RecordKey, Swap, Version, Versioned, WriteId};
 
 checks! { L1:
     nothing_is_read_where_nothing_was_written,
@@ -101,7 +97,7 @@ async fn a_write_leaves_other_records_alone(trial: &Trial<'_>) -> Verdict {
 }
 
 async fn a_record_of_a_new_kind_is_a_record(trial: &Trial<'_>) -> Verdict {
-    let key = RecordKey::of::<NewRecord>(RecordName::new(trial.name())?);
+    let key = RecordKey::of::<NewRecord>(trial.name()?);
     trial.client.shows_nothing(&key).await?;
     let first = trial.client.write(&key, None, &body(1)).await?;
     trial.other.refused(&key, None, &body("refused")).await?;
@@ -110,9 +106,8 @@ async fn a_record_of_a_new_kind_is_a_record(trial: &Trial<'_>) -> Verdict {
 }
 
 async fn records_of_three_kinds_with_one_name_are_three_records(trial: &Trial<'_>) -> Verdict {
-    let name = RecordName::new(trial.name())?;
-    let token = RecordKey::of::<TokenRecord>(name.clone());
-    let circuit = RecordKey::of::<CircuitRecord>(name.clone());
+    let name = trial.name()?;
+    let (token, circuit) = (token_key(&name), circuit_key(&name));
     are_two_records(&trial.client, &token, &circuit).await?;
     let version = trial.client.write(&RecordKey::of::<NewRecord>(name), None, &body(3)).await?;
     trial.client.refused(&token, Some(version), &body(4)).await?;
@@ -120,9 +115,9 @@ async fn records_of_three_kinds_with_one_name_are_three_records(trial: &Trial<'_
 }
 
 async fn names_that_differ_in_case_are_two_records(trial: &Trial<'_>) -> Verdict {
-    let name = trial.name();
-    let lower = RecordKey::of::<TokenRecord>(RecordName::new(format!("{name}-a"))?);
-    let upper = RecordKey::of::<TokenRecord>(RecordName::new(format!("{name}-A"))?);
+    let name = trial.name()?;
+    let lower = token_key(&format!("{name}-a").parse()?);
+    let upper = token_key(&format!("{name}-A").parse()?);
     are_two_records(&trial.client, &lower, &upper).await
 }
 
@@ -130,8 +125,8 @@ async fn every_legal_character_can_stand_in_a_name(trial: &Trial<'_>) -> Verdict
     let capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let small = "abcdefghijklmnopqrstuvwxyz";
     for part in [capitals, small, "0123456789", "._-", "..", "--", "__"] {
-        for name in [format!("{part}{}", trial.name()), format!("{}{part}", trial.name())] {
-            let key = RecordKey::of::<TokenRecord>(RecordName::new(name)?);
+        for name in [format!("{part}{}", trial.name()?), format!("{}{part}", trial.name()?)] {
+            let key = token_key(&name.parse()?);
             let version = trial.client.write(&key, None, &body(part)).await?;
             trial.client.shows(&key, version, &body(part)).await?;
         }
@@ -140,7 +135,7 @@ async fn every_legal_character_can_stand_in_a_name(trial: &Trial<'_>) -> Verdict
 }
 
 async fn the_longest_name_is_a_name(trial: &Trial<'_>) -> Verdict {
-    let key = RecordKey::of::<CircuitRecord>(RecordName::new(format!("{:x<64}", trial.name()))?);
+    let key = circuit_key(&format!("{:x<64}", trial.name()?).parse()?);
     let version = trial.client.write(&key, None, &body(1)).await?;
     trial.client.shows(&key, version, &body(1)).await
 }
@@ -216,7 +211,9 @@ async fn exactly_one_is_applied(
         return Err(Shortfall::Broken(format!("{} of 8 were applied", winners.len())));
     };
     let is_winner = |found: Option<&Versioned<Body>>| {
-        found.is_some_and(|found| found.version.id() == winner.id && found.value == winner.body)
+        found.is_some_and(|found| {
+            WriteId::from(found.version) == winner.id && found.value == winner.body
+        })
     };
     let found = trial.client.read_until(key, is_winner).await?;
     ensure!(is_winner(found.as_ref()), "the write that was applied is not the one that is read");

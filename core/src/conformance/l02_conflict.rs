@@ -128,5 +128,5 @@ async fn a_conflict_is_not_applied_later(trial: &Trial<'_>) -> Verdict {
 }
 
 fn unknown() -> Version {
-    Version::new(WriteId::random())
+    Version::from(WriteId::random())
 }

@@ -6,14 +6,14 @@ use super::{
     Fault, Faulty,
     check::checks,
     client::{Write, body},
-    trial::Trial,
+    trial::{Trial, token_key},
     verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     StoreErrorKind,
-    circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
+    circuit::{CircuitRecord, CircuitState, CircuitStateProvider},
     register::{Body, RetryingRegister, Swap, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 checks! { L3:
@@ -54,12 +54,12 @@ async fn a_denied_write_changes_nothing(trial: &Trial<'_>) -> Verdict {
 }
 
 async fn after_a_fault_the_store_works_again(trial: &Trial<'_>) -> Verdict {
-    let broken = trial.breakable()?;
+    let faulty = trial.faulty()?;
     let key = trial.token()?;
     for fault in [Fault::LoseReply, Fault::LoseRequest, Fault::Refuse, Fault::Throttle] {
-        if broken.enable_fault(fault).await {
+        if trial.subject.enable_fault(fault).await {
             let write = Write::new(&key, None, &body("first"));
-            drop(write.once(&*broken.register()).await);
+            drop(write.once(&*faulty).await);
             trial.client.replace(&key, &body("after")).await?;
         }
     }
@@ -77,14 +77,14 @@ async fn a_token_is_written_once_although_the_request_was_lost(trial: &Trial<'_>
 async fn a_circuit_is_written_once_although_three_replies_were_lost(trial: &Trial<'_>) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.script([Fault::LoseReply; 3]);
-    let name = CircuitName::new(trial.name())?;
+    let name = trial.name()?;
     let open = CircuitRecord { state: CircuitState::Open, epoch: 1, ..CircuitRecord::default() };
     let id = WriteId::random();
     let swap = RetryingRegister::new(faulty).update_state(&name, None, id, &open).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
-    ensure!(version.id() == id, "applied as {version:?}, sent as {id}");
+    ensure!(WriteId::from(version) == id, "applied as {version:?}, sent as {id}");
     let swap = trial.other.store.update_state(&name, Some(version), WriteId::random(), &open);
     ensure!(matches!(swap.await?, Swap::Applied(_)), "what was applied is not what is there");
     Ok(())
@@ -95,7 +95,7 @@ async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows
 ) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(Fault::LoseReply);
-    let key = TokenKey::new(trial.name())?;
+    let key = trial.name()?;
     let id = WriteId::random();
     let Err(error) =
         RetryingRegister::new(faulty).write(&key, None, id, &TokenRecord::default()).await
@@ -103,9 +103,10 @@ async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows
         return Err(Shortfall::Broken("an answer although every reply was lost".to_owned()));
     };
     ensure!(error.kind() == StoreErrorKind::Ambiguous, "it is {:?}", error.kind());
-    let is_it =
-        |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.version.id() == id);
-    let found = trial.other.read_until(&(&key).into(), is_it).await?;
+    let is_it = |found: Option<&Versioned<Body>>| {
+        found.is_some_and(|found| WriteId::from(found.version) == id)
+    };
+    let found = trial.other.read_until(&token_key(&key), is_it).await?;
     ensure!(is_it(found.as_ref()), "the write was applied and is not read");
     Ok(())
 }
@@ -113,7 +114,7 @@ async fn a_write_whose_replies_are_all_lost_is_ambiguous_and_the_next_read_shows
 async fn a_write_whose_requests_are_all_refused_changes_nothing(trial: &Trial<'_>) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(Fault::Refuse);
-    let key = TokenKey::new(trial.name())?;
+    let key = trial.name()?;
     let Err(error) = RetryingRegister::new(faulty)
         .write(&key, None, WriteId::random(), &TokenRecord::default())
         .await
@@ -121,7 +122,7 @@ async fn a_write_whose_requests_are_all_refused_changes_nothing(trial: &Trial<'_
         return Err(Shortfall::Broken("an answer although every request was refused".to_owned()));
     };
     ensure!(error.kind() == StoreErrorKind::Unavailable, "it is {:?}", error.kind());
-    trial.other.shows_nothing(&(&key).into()).await
+    trial.other.shows_nothing(&token_key(&key)).await
 }
 
 async fn a_body_of_five_kilobytes_is_kept_whole_or_refused(trial: &Trial<'_>) -> Verdict {
@@ -138,14 +139,14 @@ async fn a_number_too_large_for_a_store_is_kept_or_refused(trial: &Trial<'_>) ->
 
 /// One write with a fault. The answer must be true of the record.
 async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
-    let broken = trial.breakable()?;
+    let faulty = trial.faulty()?;
     for key in [trial.token()?, trial.circuit()?] {
         let first = trial.client.write(&key, None, &body("first")).await?;
         let second = Write::new(&key, Some(first), &body("second"));
-        if !broken.enable_fault(fault).await {
+        if !trial.subject.enable_fault(fault).await {
             return Err(Shortfall::cannot_break());
         }
-        match second.once(&*broken.register()).await {
+        match second.once(&*faulty).await {
             Ok(Swap::Applied(version)) => trial.client.shows(&key, version, &second.body).await?,
             Ok(Swap::Conflict(_)) => {
                 return Err(Shortfall::Broken("a conflict, although nobody else wrote".to_owned()));
@@ -163,7 +164,7 @@ async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
 
 async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
-    let key = TokenKey::new(trial.name())?;
+    let key = trial.name()?;
     faulty.script(faults.iter().copied());
     let first = TokenRecord { digest: "first".to_owned(), ..TokenRecord::default() };
     let id = WriteId::random();
@@ -172,10 +173,10 @@ async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     else {
         return Err(Shortfall::Broken("a conflict with its own write".to_owned()));
     };
-    ensure!(version.id() == id, "applied as {version:?}, sent as {id}");
+    ensure!(WriteId::from(version) == id, "applied as {version:?}, sent as {id}");
     let is_it =
         |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.version == version);
-    let found = trial.other.read_until(&(&key).into(), is_it).await?;
+    let found = trial.other.read_until(&token_key(&key), is_it).await?;
     ensure!(is_it(found.as_ref()), "what was applied is not what is there");
     Ok(())
 }

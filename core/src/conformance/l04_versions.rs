@@ -9,7 +9,7 @@ use super::{
     trial::Trial,
     verdict::{Shortfall, Verdict, ensure},
 };
-use crate::register::{RecordKey, Version};
+use crate::register::{RecordKey, Version, WriteId};
 
 checks! { L4:
     a_version_holds_the_id_of_its_write,
@@ -26,7 +26,7 @@ checks! { L4:
 async fn a_version_holds_the_id_of_its_write(trial: &Trial<'_>) -> Verdict {
     let write = Write::new(&trial.token()?, None, &body(1));
     let version = trial.client.sent(&write).await?;
-    ensure!(version.id() == write.id, "sent as {}, applied as {version:?}", write.id);
+    ensure!(WriteId::from(version) == write.id, "sent as {}, applied as {version:?}", write.id);
     Ok(())
 }
 

@@ -8,14 +8,14 @@ use super::{
     Fault, Faulty,
     check::checks,
     client::body,
-    trial::Trial,
+    trial::{Trial, token_key},
     verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     Deadline, StoreError, StoreErrorKind,
-    circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
-    register::{RecordKey, RetryingRegister, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    circuit::{CircuitRecord, CircuitStateProvider},
+    register::{RetryingRegister, WriteId},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 checks! { L7:
@@ -50,7 +50,7 @@ async fn with_49_milliseconds_left_nothing_is_started(trial: &Trial<'_>) -> Verd
 }
 
 async fn a_read_that_hangs_ends_with_the_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, key) = (with_fault(trial, Fault::Hang), TokenKey::new(trial.name())?);
+    let (store, key) = (with_fault(trial, Fault::Hang), trial.name()?);
     let error = ends_in(TIGHT, within(TIGHT, store.read(&key))).await?;
     is_a(StoreErrorKind::Timeout, &error)
 }
@@ -58,7 +58,7 @@ async fn a_read_that_hangs_ends_with_the_invocation(trial: &Trial<'_>) -> Verdic
 async fn a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous(
     trial: &Trial<'_>,
 ) -> Verdict {
-    let (store, key) = (with_fault(trial, Fault::HangAfter), TokenKey::new(trial.name())?);
+    let (store, key) = (with_fault(trial, Fault::HangAfter), trial.name()?);
     let record = TokenRecord::default();
     let write = store.write(&key, None, WriteId::random(), &record);
     let error = ends_in(TIGHT, within(TIGHT, write)).await?;
@@ -66,7 +66,7 @@ async fn a_write_that_hangs_ends_with_the_invocation_and_is_ambiguous(
 }
 
 async fn a_refused_write_is_not_retried_past_the_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, name) = (with_fault(trial, Fault::Refuse), CircuitName::new(trial.name())?);
+    let (store, name) = (with_fault(trial, Fault::Refuse), trial.name()?);
     let record = CircuitRecord::default();
     let write = store.update_state(&name, None, WriteId::random(), &record);
     let error = ends_in(TIGHT, within(TIGHT, write)).await?;
@@ -74,13 +74,13 @@ async fn a_refused_write_is_not_retried_past_the_invocation(trial: &Trial<'_>) -
 }
 
 async fn a_read_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, name) = (with_fault(trial, Fault::Hang), CircuitName::new(trial.name())?);
+    let (store, name) = (with_fault(trial, Fault::Hang), trial.name()?);
     let error = ends_in(LONGEST, store.circuit_state(&name)).await?;
     is_a(StoreErrorKind::Timeout, &error)
 }
 
 async fn a_write_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Verdict {
-    let (store, key) = (with_fault(trial, Fault::Hang), TokenKey::new(trial.name())?);
+    let (store, key) = (with_fault(trial, Fault::Hang), trial.name()?);
     let record = TokenRecord::default();
     let error = ends_in(LONGEST, store.write(&key, None, WriteId::random(), &record)).await?;
     is_a(StoreErrorKind::Ambiguous, &error)
@@ -88,15 +88,15 @@ async fn a_write_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Ver
 
 /// With the subject's own client, which might block, wait or retry.
 async fn an_operation_on_a_store_that_hangs_ends_at_the_deadline(trial: &Trial<'_>) -> Verdict {
-    let broken = trial.breakable()?;
+    let faulty = trial.faulty()?;
     for fault in [Fault::Hang, Fault::HangAfter] {
-        let (store, key) = (RetryingRegister::new(broken.register()), TokenKey::new(trial.name())?);
-        if broken.enable_fault(fault).await {
+        let (store, key) = (RetryingRegister::new(Arc::clone(&faulty)), trial.name()?);
+        if trial.subject.enable_fault(fault).await {
             let record = TokenRecord::default();
             let write = store.write(&key, None, WriteId::random(), &record);
             ends_in(TIGHT, within(TIGHT, write)).await?;
         }
-        if broken.enable_fault(fault).await {
+        if trial.subject.enable_fault(fault).await {
             let read = store.read(&key);
             ends_in(TIGHT, within(TIGHT, read)).await?;
         }
@@ -105,17 +105,17 @@ async fn an_operation_on_a_store_that_hangs_ends_at_the_deadline(trial: &Trial<'
 }
 
 async fn after_a_hang_the_store_works_again(trial: &Trial<'_>) -> Verdict {
-    let broken = trial.breakable()?;
+    let faulty = trial.faulty()?;
     for fault in [Fault::Hang, Fault::HangAfter] {
-        let (register, key) = (broken.register(), TokenKey::new(trial.name())?);
-        if broken.enable_fault(fault).await {
+        let key = trial.name()?;
+        if trial.subject.enable_fault(fault).await {
             let record = TokenRecord::default();
-            let store = RetryingRegister::new(Arc::clone(&register));
+            let store = RetryingRegister::new(Arc::clone(&faulty));
             let write = store.write(&key, None, WriteId::random(), &record);
             ends_in(TIGHT, within(TIGHT, write)).await?;
             // With the same client, which must not wait for the answer that never comes.
-            let same = trial.client.on(register);
-            same.replace(&RecordKey::from(&key), &body("after")).await?;
+            let same = trial.client.on(Arc::clone(&faulty));
+            same.replace(&token_key(&key), &body("after")).await?;
         }
     }
     Ok(())
@@ -127,7 +127,7 @@ const TIGHT: Duration = Duration::from_millis(150);
 async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     let store = RetryingRegister::new(faulty.clone());
-    let (key, name) = (TokenKey::new(trial.name())?, CircuitName::new(trial.name())?);
+    let (key, name) = (trial.name()?, trial.name()?);
     let (token, circuit) = (TokenRecord::default(), CircuitRecord::default());
     let id = WriteId::random();
     for error in [

@@ -11,13 +11,13 @@ use super::{
     Fault, Faulty,
     check::checks,
     client::{Write, body},
-    trial::Trial,
+    trial::{Trial, circuit_key, token_key},
     verdict::{Verdict, ensure},
 };
 use crate::{
-    circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
+    circuit::{CircuitRecord, CircuitStateProvider},
     register::{Body, RecordKey, RetryingRegister, Version, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 checks! { L8:
@@ -105,10 +105,10 @@ async fn a_dropped_write_can_be_sent_again(trial: &Trial<'_>) -> Verdict {
 async fn a_dropped_write_of_a_token_leaves_nothing_or_the_new_record(trial: &Trial<'_>) -> Verdict {
     for polls in 0..POLLS {
         let store = slow_and_lossy(trial);
-        let (key, id) = (TokenKey::new(trial.name())?, WriteId::random());
+        let (key, id) = (trial.name()?, WriteId::random());
         let record = TokenRecord::default();
         let ended = dropped_after(polls, store.write(&key, None, id, &record)).await.is_some();
-        nothing_or_new(trial, &RecordKey::from(&key), id).await?;
+        nothing_or_new(trial, &token_key(&key), id).await?;
         if ended {
             break;
         }
@@ -121,11 +121,11 @@ async fn a_dropped_write_of_a_circuit_leaves_nothing_or_the_new_record(
 ) -> Verdict {
     for polls in 0..POLLS {
         let store = slow_and_lossy(trial);
-        let (name, id) = (CircuitName::new(trial.name())?, WriteId::random());
+        let (name, id) = (trial.name()?, WriteId::random());
         let record = CircuitRecord::default();
         let write = store.update_state(&name, None, id, &record);
         let ended = dropped_after(polls, write).await.is_some();
-        nothing_or_new(trial, &RecordKey::from(&name), id).await?;
+        nothing_or_new(trial, &circuit_key(&name), id).await?;
         if ended {
             break;
         }
@@ -143,7 +143,7 @@ fn slow_and_lossy(trial: &Trial<'_>) -> RetryingRegister {
 
 async fn nothing_or_new(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict {
     if let Some(found) = trial.client.read(key).await? {
-        ensure!(found.version.id() == id, "{:?} is there, {id} was sent", found.version);
+        ensure!(WriteId::from(found.version) == id, "{:?} is there, {id} was sent", found.version);
         ensure!(found.corruption.is_none(), "the record is corrupt: {:?}", found.corruption);
     }
     trial.client.replace(key, &body("next")).await.map(drop)
@@ -158,7 +158,9 @@ async fn old_or_new(
 ) -> Verdict {
     let found = trial.client.read(key).await?;
     let is_new = found.as_ref().is_some_and(|found| {
-        found.version.id() == new.id && found.value == new.body && found.corruption.is_none()
+        WriteId::from(found.version) == new.id
+            && found.value == new.body
+            && found.corruption.is_none()
     });
     let is_old = found.as_ref().map(|found| (found.version, &found.value))
         == old.as_ref().map(|(version, body)| (*version, body));

@@ -7,14 +7,14 @@ use super::{
     Raw,
     check::checks,
     client::{body, brief},
-    trial::Trial,
+    trial::{Trial, circuit_key, token_key},
     verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
     Timestamp,
-    circuit::{CircuitName, CircuitRecord, CircuitState, CircuitStateProvider},
+    circuit::{CircuitRecord, CircuitState, CircuitStateProvider},
     register::{Body, Corruption, RecordKey, Swap, Versioned, WriteId},
-    token::{AccessToken, Lease, TokenKey, TokenPersistenceProvider, TokenRecord},
+    token::{AccessToken, Lease, TokenPersistenceProvider, TokenRecord},
 };
 
 checks! { L9:
@@ -114,10 +114,10 @@ async fn a_foreign_item_over_a_record_can_be_replaced(trial: &Trial<'_>) -> Verd
 }
 
 async fn a_corrupt_token_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
-    let key = TokenKey::new(trial.name())?;
+    let key = trial.name()?;
     let corrupt = members(json!({"digest": 7, "expires_at": "noon", "lease": []}));
-    let version = trial.client.write(&RecordKey::from(&key), None, &corrupt).await?;
-    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    let version = trial.client.write(&token_key(&key), None, &corrupt).await?;
+    seen(trial, &token_key(&key), WriteId::from(version)).await?;
     let found = trial.client.store.read(&key).await?;
     let empty = Versioned {
         value: TokenRecord::default(),
@@ -132,10 +132,10 @@ async fn a_corrupt_token_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_>)
 }
 
 async fn a_corrupt_circuit_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_>) -> Verdict {
-    let name = CircuitName::new(trial.name())?;
+    let name = trial.name()?;
     let corrupt = members(json!({"state": "ajar", "epoch": "seven"}));
-    let version = trial.client.write(&RecordKey::from(&name), None, &corrupt).await?;
-    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    let version = trial.client.write(&circuit_key(&name), None, &corrupt).await?;
+    seen(trial, &circuit_key(&name), WriteId::from(version)).await?;
     let found = trial.client.store.circuit_state(&name).await?;
     let empty = Versioned {
         value: CircuitRecord::default(),
@@ -150,9 +150,9 @@ async fn a_corrupt_circuit_is_read_as_empty_and_can_be_replaced(trial: &Trial<'_
 }
 
 async fn a_conflict_with_a_corrupt_record_reports_the_corruption(trial: &Trial<'_>) -> Verdict {
-    let name = CircuitName::new(trial.name())?;
+    let name = trial.name()?;
     let corrupt = members(json!({"state": 1}));
-    let version = trial.client.write(&RecordKey::from(&name), None, &corrupt).await?;
+    let version = trial.client.write(&circuit_key(&name), None, &corrupt).await?;
     let store = &trial.other.store;
     let swap = store.update_state(&name, None, WriteId::random(), &circuit()).await?;
     let Swap::Conflict(current) = swap else {
@@ -161,65 +161,62 @@ async fn a_conflict_with_a_corrupt_record_reports_the_corruption(trial: &Trial<'
     let is_reported = current.as_ref().is_some_and(|current| {
         current.version == version && current.corruption == Some(Corruption::Unreadable)
     });
-    ensure!(
-        is_reported || trial.client.is_stale(&RecordKey::from(&name)),
-        "it carries {current:?}"
-    );
+    ensure!(is_reported || trial.client.is_stale(&circuit_key(&name)), "it carries {current:?}");
     Ok(())
 }
 
 async fn a_token_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
-    let (key, record) = (TokenKey::new(trial.name())?, token());
+    let (key, record) = (trial.name()?, token());
     let store = &trial.client.store;
     let swap = store.write(&key, None, WriteId::random(), &record).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a first write conflicts".to_owned()));
     };
-    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    seen(trial, &token_key(&key), WriteId::from(version)).await?;
     let found = trial.client.store.read(&key).await?;
     ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
     Ok(())
 }
 
 async fn a_circuit_comes_back_as_it_was_written(trial: &Trial<'_>) -> Verdict {
-    let (name, record) = (CircuitName::new(trial.name())?, circuit());
+    let (name, record) = (trial.name()?, circuit());
     let store = &trial.client.store;
     let swap = store.update_state(&name, None, WriteId::random(), &record).await?;
     let Swap::Applied(version) = swap else {
         return Err(Shortfall::Broken("a first write conflicts".to_owned()));
     };
-    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    seen(trial, &circuit_key(&name), WriteId::from(version)).await?;
     let found = trial.client.store.circuit_state(&name).await?;
     ensure!(found.as_ref() == Some(&Versioned::new(record, version)), "it reads as {found:?}");
     Ok(())
 }
 
 async fn members_of_a_newer_token_are_kept(trial: &Trial<'_>) -> Verdict {
-    let key = TokenKey::new(trial.name())?;
+    let key = trial.name()?;
     let newer = members(json!({"digest": "d", "from_the_future": {"a": [1, "{{b}}"]}}));
-    let version = trial.client.write(&RecordKey::from(&key), None, &newer).await?;
-    seen(trial, &RecordKey::from(&key), version.id()).await?;
+    let version = trial.client.write(&token_key(&key), None, &newer).await?;
+    seen(trial, &token_key(&key), WriteId::from(version)).await?;
     let found = trial.client.store.read(&key).await?;
     let record = found.map(|found| found.value).unwrap_or_default();
     let id = WriteId::random();
     let store = &trial.client.store;
     let swap = store.write(&key, Some(version), id, &record).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
-    is_kept(trial, &RecordKey::from(&key), id, &newer).await
+    is_kept(trial, &token_key(&key), id, &newer).await
 }
 
 async fn members_of_a_newer_circuit_are_kept(trial: &Trial<'_>) -> Verdict {
-    let name = CircuitName::new(trial.name())?;
+    let name = trial.name()?;
     let newer = members(json!({"state": "open", "epoch": 3, "from_the_future": {"a": [1, 2]}}));
-    let version = trial.client.write(&RecordKey::from(&name), None, &newer).await?;
-    seen(trial, &RecordKey::from(&name), version.id()).await?;
+    let version = trial.client.write(&circuit_key(&name), None, &newer).await?;
+    seen(trial, &circuit_key(&name), WriteId::from(version)).await?;
     let found = trial.client.store.circuit_state(&name).await?;
     let record = found.map(|found| found.value).unwrap_or_default();
     let id = WriteId::random();
     let store = &trial.client.store;
     let swap = store.update_state(&name, Some(version), id, &record).await?;
     ensure!(matches!(swap, Swap::Applied(_)), "it cannot be written");
-    is_kept(trial, &RecordKey::from(&name), id, &newer).await
+    is_kept(trial, &circuit_key(&name), id, &newer).await
 }
 
 /// Read as an empty body, with a version and a reason.
@@ -260,8 +257,9 @@ async fn inject_foreign(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
 
 /// Waits until a write is read, where reads may be stale.
 async fn seen(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict<Body> {
-    let is_it =
-        |found: Option<&Versioned<Body>>| found.is_some_and(|found| found.version.id() == id);
+    let is_it = |found: Option<&Versioned<Body>>| {
+        found.is_some_and(|found| WriteId::from(found.version) == id)
+    };
     let found = trial.client.read_until(key, is_it).await?;
     ensure!(is_it(found.as_ref()), "{id} was written and is not read");
     Ok(found.map(|found| found.value).unwrap_or_default())
@@ -286,7 +284,7 @@ fn members(value: Value) -> Body {
 fn token() -> TokenRecord {
     TokenRecord {
         digest: "0123456789abcdef0123456789abcdef".to_owned(),
-        token: Some(AccessToken::new("header.payload.signature")),
+        token: Some(AccessToken::from("header.payload.signature")),
         token_type: Some("Bearer".to_owned()),
         minted_at: Timestamp::from_millis(1_700_000_000_000),
         refresh_at: Timestamp::from_millis(1_700_002_700_000),

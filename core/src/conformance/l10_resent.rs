@@ -12,9 +12,9 @@ use super::{
     verdict::{Shortfall, Verdict, ensure},
 };
 use crate::{
-    circuit::{CircuitName, CircuitRecord, CircuitStateProvider},
+    circuit::{CircuitRecord, CircuitStateProvider},
     register::{Register, Swap, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 checks! { L10:
@@ -139,7 +139,7 @@ async fn a_late_duplicate_changes_nothing(trial: &Trial<'_>) -> Verdict {
 }
 
 async fn a_token_written_again_with_the_same_id_is_applied(trial: &Trial<'_>) -> Verdict {
-    let (key, id) = (TokenKey::new(trial.name())?, WriteId::random());
+    let (key, id) = (trial.name()?, WriteId::random());
     let (store, record) = (&trial.client.store, TokenRecord::default());
     let first = store.write(&key, None, id, &record).await?;
     let again = store.write(&key, None, id, &record).await?;
@@ -148,7 +148,7 @@ async fn a_token_written_again_with_the_same_id_is_applied(trial: &Trial<'_>) ->
 }
 
 async fn a_circuit_written_again_with_the_same_id_is_applied(trial: &Trial<'_>) -> Verdict {
-    let (name, id) = (CircuitName::new(trial.name())?, WriteId::random());
+    let (name, id) = (trial.name()?, WriteId::random());
     let (store, record) = (&trial.client.store, CircuitRecord::default());
     let first = store.update_state(&name, None, id, &record).await?;
     let again = store.update_state(&name, None, id, &record).await?;

@@ -1,42 +1,24 @@
 use std::fmt;
 
+use super::verdict::{Shortfall, Verdict};
+
 /// What [`run`](super::run) found. Displays as one line per check and a line of counts.
+///
+/// Each check is named by its law and its promise, such as `L2 a conflict is a conflict`.
+/// [`Register`](crate::register::Register) and the provider traits say what each law demands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a failed check is only visible in its report"]
 #[non_exhaustive]
 pub struct Report {
-    /// Every check, law by law.
-    pub checks: Vec<Check>,
-    /// How many checks passed.
-    pub passed: usize,
-    /// How many checks failed.
-    pub failed: usize,
-    /// How many checks could not be exercised on the subject.
-    pub not_exercised: usize,
-}
-
-/// One check and its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Check {
-    /// The law that was checked: `L1` to `L10`. [`Register`](crate::register::Register) and the provider
-    /// traits say what each law demands.
-    pub law: &'static str,
-    /// The promise, as a sentence.
-    pub name: String,
-    /// How the check ended.
-    pub result: CheckResult,
-}
-
-/// How a check ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckResult {
-    /// The subject kept the promise.
-    Passed,
-    /// The subject broke the promise, in this way.
-    Failed(String),
-    /// The check needs something that the subject cannot do, for this reason.
-    NotExercised(String),
+    /// The checks that passed.
+    pub passed: Vec<String>,
+    /// The checks that failed, each followed by `: ` and how the subject broke the promise.
+    pub failed: Vec<String>,
+    /// The checks that could not be exercised on the subject, each followed by `: ` and what it
+    /// cannot do.
+    pub not_exercised: Vec<String>,
+    /// All of them, law by law, as they are displayed.
+    lines: Vec<String>,
 }
 
 impl Report {
@@ -48,45 +30,38 @@ impl Report {
     #[track_caller]
     #[expect(clippy::panic, reason = "it is an assertion")]
     pub fn assert_passed(&self) {
-        if self.failed > 0 {
+        if !self.failed.is_empty() {
             panic!("the register breaks its contract\n{self}");
         }
     }
 
     /// `name` is that of the function: its words become a sentence.
-    pub(super) fn add(&mut self, law: &'static str, name: &str, result: CheckResult) {
-        match result {
-            CheckResult::Passed => self.passed += 1,
-            CheckResult::Failed(_) => self.failed += 1,
-            CheckResult::NotExercised(_) => self.not_exercised += 1,
-        }
-        self.checks.push(Check { law, name: name.replace('_', " "), result });
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { law, name, result } = self;
-        match result {
-            CheckResult::Passed => write!(f, "{law:3} passed        {name}"),
-            CheckResult::Failed(why) => write!(f, "{law:3} FAILED        {name}: {why}"),
-            CheckResult::NotExercised(why) => write!(f, "{law:3} not exercised {name}: {why}"),
-        }
+    pub(super) fn add(&mut self, law: &str, name: &str, verdict: Verdict) {
+        let name = name.replace('_', " ");
+        let (checks, result, check) = match verdict {
+            Ok(()) => (&mut self.passed, "passed", name),
+            Err(Shortfall::Broken(why)) => (&mut self.failed, "FAILED", format!("{name}: {why}")),
+            Err(Shortfall::NotExercised(why)) => {
+                (&mut self.not_exercised, "not exercised", format!("{name}: {why}"))
+            }
+        };
+        checks.push(format!("{law} {check}"));
+        self.lines.push(format!("{law:3} {result:13} {check}"));
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for check in &self.checks {
-            writeln!(f, "{check}")?;
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
         }
         write!(
             f,
             "{} checks: {} passed, {} failed, {} not exercised",
-            self.checks.len(),
-            self.passed,
-            self.failed,
-            self.not_exercised
+            self.lines.len(),
+            self.passed.len(),
+            self.failed.len(),
+            self.not_exercised.len()
         )
     }
 }
@@ -97,9 +72,11 @@ mod tests {
 
     fn report() -> Report {
         let mut report = Report::default();
-        report.add("L1", "a_write_is_done", CheckResult::Passed);
-        report.add("L2", "a_conflict_is_a_conflict", CheckResult::Failed("it was done".into()));
-        report.add("L10", "a_write_is_resent", CheckResult::NotExercised("no wire".into()));
+        report.add("L1", "a_write_is_done", Ok(()));
+        let broken = Shortfall::Broken("it was done".to_owned());
+        report.add("L2", "a_conflict_is_a_conflict", Err(broken));
+        let not_exercised = Shortfall::NotExercised("no wire".to_owned());
+        report.add("L10", "a_write_is_resent", Err(not_exercised));
         report
     }
 
@@ -112,6 +89,14 @@ mod tests {
              L10 not exercised a write is resent: no wire\n\
              3 checks: 1 passed, 1 failed, 1 not exercised"
         );
+    }
+
+    #[test]
+    fn a_check_is_listed_by_its_result() {
+        let report = report();
+        assert_eq!(report.passed, ["L1 a write is done"]);
+        assert_eq!(report.failed, ["L2 a conflict is a conflict: it was done"]);
+        assert_eq!(report.not_exercised, ["L10 a write is resent: no wire"]);
     }
 
     #[test]

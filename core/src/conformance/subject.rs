@@ -32,10 +32,16 @@ pub trait Subject: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// A register whose connection to the store can be broken: a real client behind a proxy, for
-    /// example.
-    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
+    /// A register on the same store whose connection can be broken: a real client behind a proxy,
+    /// for example. [`enable_fault`](Self::enable_fault) breaks it.
+    fn faulty(&self) -> Option<Arc<dyn Register>> {
         None
+    }
+
+    /// Makes `fault` happen to the next operation of the register that [`faulty`](Self::faulty)
+    /// returns, and only to that one. `false` if this fault is not possible here.
+    async fn enable_fault(&self, _fault: Fault) -> bool {
+        false
     }
 
     /// Whether a read of a key of this kind may be stale, as the documentation of the store says. The
@@ -59,15 +65,4 @@ pub enum Raw<'a> {
     Foreign(&'a str),
     /// Nothing: the record is deleted.
     Deleted,
-}
-
-/// A register whose connection to the store can be broken.
-#[async_trait]
-pub trait Breakable: fmt::Debug + Send + Sync {
-    /// The register. It uses the same store as the [`Subject`].
-    fn register(&self) -> Arc<dyn Register>;
-
-    /// Makes `fault` happen to the next operation of [`register`](Self::register), and only to that
-    /// one. `false` if this fault is not possible here.
-    async fn enable_fault(&self, fault: Fault) -> bool;
 }

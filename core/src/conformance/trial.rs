@@ -9,15 +9,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Breakable, Subject,
+    Subject,
     client::Client,
     verdict::{Shortfall, Verdict},
 };
 use crate::{
     Timestamp,
-    circuit::{CircuitName, CircuitRecord},
-    register::{Record, RecordKey, RecordKind, RecordName, WriteId},
-    token::{TokenKey, TokenRecord},
+    circuit::CircuitRecord,
+    register::{Record, RecordKey, RecordKind, RecordName, Register, WriteId},
+    token::TokenRecord,
 };
 
 pub(super) struct Trial<'a> {
@@ -42,7 +42,7 @@ impl Record for NewRecord {
 
 impl<'a> Trial<'a> {
     pub(super) async fn of(subject: &'a dyn Subject) -> Verdict<Self> {
-        let any = RecordName::new("any")?;
+        let any = RecordName::try_from("any")?;
         let keys = [
             RecordKey::of::<TokenRecord>(any.clone()),
             RecordKey::of::<CircuitRecord>(any.clone()),
@@ -58,22 +58,31 @@ impl<'a> Trial<'a> {
     }
 
     /// A name that nobody has used.
-    pub(super) fn name(&self) -> String {
-        format!("check-{}-{}", self.unique, self.names.fetch_add(1, Ordering::Relaxed))
+    pub(super) fn name(&self) -> Verdict<RecordName> {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        Ok(RecordName::try_from(format!("check-{}-{number}", self.unique))?)
     }
 
     /// The key of a token that nobody has written.
     pub(super) fn token(&self) -> Verdict<RecordKey> {
-        Ok(RecordKey::from(&TokenKey::new(self.name())?))
+        Ok(token_key(&self.name()?))
     }
 
     /// The key of a circuit that nobody has written.
     pub(super) fn circuit(&self) -> Verdict<RecordKey> {
-        Ok(RecordKey::from(&CircuitName::new(self.name())?))
+        Ok(circuit_key(&self.name()?))
     }
 
-    /// The subject's breakable register.
-    pub(super) fn breakable(&self) -> Verdict<Arc<dyn Breakable>> {
+    /// The subject's register whose connection can be broken.
+    pub(super) fn faulty(&self) -> Verdict<Arc<dyn Register>> {
         self.subject.faulty().ok_or_else(Shortfall::cannot_break)
     }
+}
+
+pub(super) fn token_key(name: &RecordName) -> RecordKey {
+    RecordKey::of::<TokenRecord>(name.clone())
+}
+
+pub(super) fn circuit_key(name: &RecordName) -> RecordKey {
+    RecordKey::of::<CircuitRecord>(name.clone())
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
 
@@ -25,19 +25,19 @@ pub enum Corruption {
 }
 
 impl Body {
-    /// Parses what a store holds.
-    ///
-    /// # Errors
-    ///
-    /// [`Corruption::NotAnObject`] for anything but one JSON object.
-    pub fn parse(text: &str) -> Result<Self, Corruption> {
-        serde_json::from_str(text).map(Self).map_err(|_| Corruption::NotAnObject)
-    }
-
     /// The members of the object.
     #[must_use]
     pub const fn members(&self) -> &Map<String, Value> {
         &self.0
+    }
+}
+
+impl FromStr for Body {
+    type Err = Corruption;
+
+    /// Parses what a store holds. Anything but one JSON object is [`Corruption::NotAnObject`].
+    fn from_str(text: &str) -> Result<Self, Corruption> {
+        serde_json::from_str(text).map(Self).map_err(|_| Corruption::NotAnObject)
     }
 }
 
@@ -75,12 +75,12 @@ mod tests {
 
     #[test]
     fn only_one_json_object_is_a_body() {
-        assert!(Body::parse(r#"{"a":1}"#).is_ok());
+        assert!(r#"{"a":1}"#.parse::<Body>().is_ok());
         for text in ["", "1", "[]", "null", "{", r#"{"a":1}{"b":2}"#, "{\"a\":1}\u{0}"] {
-            assert_eq!(Body::parse(text), Err(Corruption::NotAnObject), "{text}");
+            assert_eq!(text.parse::<Body>(), Err(Corruption::NotAnObject), "{text}");
         }
         let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
-        assert_eq!(Body::parse(&deep), Err(Corruption::NotAnObject));
+        assert_eq!(deep.parse::<Body>(), Err(Corruption::NotAnObject));
     }
 
     #[test]
@@ -88,8 +88,8 @@ mod tests {
         let chance = Chance::seeded(1);
         let numbers = (0..20_000).map(|_| f64::from_bits(chance.bits()));
         for number in numbers.filter(|number| number.is_finite()) {
-            let written = Body::parse(&format!(r#"{{"a":{number:e}}}"#)).unwrap().to_string();
-            let read = Body::parse(&written).unwrap();
+            let written = format!(r#"{{"a":{number:e}}}"#).parse::<Body>().unwrap().to_string();
+            let read = written.parse::<Body>().unwrap();
             assert_eq!(read.members()["a"].as_f64(), Some(number), "{written}");
             assert_eq!(read.to_string(), written);
         }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_debug_form_shows_no_content() {
-        let body = Body::parse(r#"{"token":"canary"}"#).unwrap();
+        let body = r#"{"token":"canary"}"#.parse::<Body>().unwrap();
         assert_eq!(format!("{body:?}"), r#"{"token"}"#);
     }
 }

@@ -26,7 +26,7 @@ pub struct RecordKind {
     /// Whether a read may return an older version of the record. A store may then use a cheaper
     /// read: DynamoDB reads at half the price. A swap is always judged on the current version.
     ///
-    /// `false` unless [`with_stale_reads`](Self::with_stale_reads) says otherwise.
+    /// `false` unless it is set.
     pub stale_reads: bool,
 }
 
@@ -41,12 +41,6 @@ impl RecordKind {
     pub const fn new(name: &'static str) -> Self {
         assert!(name::is_legal(name), "expected 1 to 64 of the characters A-Z a-z 0-9 _ . -");
         Self { name, stale_reads: false }
-    }
-
-    /// The same kind, whose reads may return an older version.
-    #[must_use]
-    pub const fn with_stale_reads(self) -> Self {
-        Self { stale_reads: true, ..self }
     }
 }
 
@@ -90,9 +84,9 @@ impl Hash for RecordKind {
 /// # Examples
 ///
 /// ```
-/// use funcify_core::{circuit::CircuitRecord, register::{RecordKey, RecordName}};
+/// use funcify_core::{circuit::CircuitRecord, register::RecordKey};
 ///
-/// let key = RecordKey::of::<CircuitRecord>(RecordName::new("auth0")?);
+/// let key = RecordKey::of::<CircuitRecord>("auth0".parse()?);
 /// assert_eq!(key.to_string(), "circuit:auth0");
 /// # Ok::<(), funcify_core::register::NameError>(())
 /// ```
@@ -119,7 +113,7 @@ mod tests {
     #[test]
     fn a_kind_is_its_name() {
         let kind = RecordKind::new("quota");
-        assert_eq!(kind, kind.with_stale_reads());
+        assert_eq!(kind, RecordKind { stale_reads: true, ..kind });
         assert_ne!(kind, RecordKind::new("Quota"));
     }
 

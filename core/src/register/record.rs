@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Body, Corruption, RecordKey, RecordKind, RecordName, Swap, Versioned};
+use super::{Body, Corruption, RecordKey, RecordKind, RecordName, Swap, Versioned, WriteId};
 use crate::{StoreError, StoreErrorKind, Timestamp};
 
 /// A record that a register can hold: what is stored, and under which kind of key.
@@ -81,7 +81,7 @@ pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
     };
     if let Some(corruption) = corruption {
         tracing::warn!(
-            kind = %T::KIND, write_id = %version.id(), %corruption,
+            kind = %T::KIND, write_id = %WriteId::from(version), %corruption,
             "a stored record is corrupt and counts as empty"
         );
     }

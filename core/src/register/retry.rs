@@ -47,12 +47,12 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 /// use funcify_backend_memory::MemoryBackend;
 /// use funcify_core::{
 ///     circuit::CircuitRecord,
-///     register::{RecordName, RetryingRegister, Swap, WriteId},
+///     register::{RetryingRegister, Swap, WriteId},
 /// };
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = RetryingRegister::new(MemoryBackend::default());
-/// let name = RecordName::new("auth0")?;
+/// let name = "auth0".parse()?;
 ///
 /// let record = CircuitRecord::default();
 /// let swap = store.swap_record(&name, None, WriteId::random(), &record).await?;

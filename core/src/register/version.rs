@@ -1,5 +1,6 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
+use super::Corruption;
 use crate::chance;
 
 /// The random id of one write: 128 bits, drawn anew for every write.
@@ -34,13 +35,17 @@ impl WriteId {
     pub const fn bits(self) -> u128 {
         u128::from_be_bytes(self.0)
     }
+}
 
-    /// Parses 32 lower-case hexadecimal digits; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits =
+impl FromStr for WriteId {
+    type Err = Corruption;
+
+    /// Parses 32 lower-case hexadecimal digits. Anything else is [`Corruption::Unreadable`].
+    fn from_str(text: &str) -> Result<Self, Corruption> {
+        let is_id =
             text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if digits { u128::from_str_radix(text, 16).ok().map(Self::from_bits) } else { None }
+        let bits = if is_id { u128::from_str_radix(text, 16).ok() } else { None };
+        bits.map(Self::from_bits).ok_or(Corruption::Unreadable)
     }
 }
 
@@ -60,6 +65,17 @@ impl fmt::Debug for WriteId {
 ///
 /// The random write id guarantees that. A counter alone would repeat itself after a failover or a
 /// flush. The position belongs to the store: it is the parameter version in SSM, and 0 elsewhere.
+///
+/// A version is made of the [`WriteId`] of its write, and turns back into it, by `From`.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::register::{Version, WriteId};
+///
+/// let id = WriteId::random();
+/// assert_eq!(WriteId::from(Version::from(id)), id);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
     id: WriteId,
@@ -67,12 +83,6 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version that the write `id` made.
-    #[must_use]
-    pub const fn new(id: WriteId) -> Self {
-        Self { id, pos: 0 }
-    }
-
     /// The version that the write `id` made at position `pos` of the store's own log.
     #[doc(hidden)]
     #[must_use]
@@ -80,17 +90,25 @@ impl Version {
         Self { id, pos }
     }
 
-    /// The write that made it.
-    #[must_use]
-    pub const fn id(self) -> WriteId {
-        self.id
-    }
-
     /// The store's own position.
     #[doc(hidden)]
     #[must_use]
     pub const fn pos(self) -> u64 {
         self.pos
+    }
+}
+
+impl From<WriteId> for Version {
+    /// The version that the write made.
+    fn from(id: WriteId) -> Self {
+        Self { id, pos: 0 }
+    }
+}
+
+impl From<Version> for WriteId {
+    /// The write that made the version.
+    fn from(version: Version) -> Self {
+        version.id
     }
 }
 
@@ -102,7 +120,7 @@ pub struct Versioned<T> {
     /// The version that a swap must expect in order to replace the value.
     pub version: Version,
     /// Why the value could not be read.
-    pub corruption: Option<super::Corruption>,
+    pub corruption: Option<Corruption>,
 }
 
 impl<T> Versioned<T> {
@@ -129,14 +147,14 @@ mod tests {
     #[test]
     fn a_displayed_write_id_parses_to_the_same_id() {
         let id = WriteId::random();
-        assert_eq!(WriteId::parse(&id.to_string()), Some(id));
+        assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(WriteId::from_bits(1).to_string(), format!("{}1", "0".repeat(31)));
     }
 
     #[test]
     fn any_other_text_is_not_a_write_id() {
         for text in ["", "1", &"A".repeat(32), &"0".repeat(33), &format!("+{}", "0".repeat(31))] {
-            assert_eq!(WriteId::parse(text), None, "{text}");
+            assert_eq!(text.parse::<WriteId>(), Err(Corruption::Unreadable), "{text}");
         }
     }
 

@@ -8,7 +8,6 @@ mod provider;
 pub(crate) mod record;
 pub(crate) mod transition;
 
-pub use crate::name::TokenKey;
 pub use policy::TokenPolicy;
 pub use provider::TokenPersistenceProvider;
 pub use record::{AccessToken, TokenRecord};

@@ -193,7 +193,7 @@ impl Fleet {
 
     fn minted(&self) -> Minted {
         Minted {
-            token: AccessToken::new(format!("token {}", self.grants.len())),
+            token: AccessToken::from(format!("token {}", self.grants.len())),
             token_type: "Bearer".to_owned(),
             scope: None,
             asked_at: self.now,
@@ -203,7 +203,7 @@ impl Fleet {
 
     /// How many are served within the time of one lease and a poll or two.
     fn served_soon(&self) -> usize {
-        let soon = START + self.policy.lease() + Duration::from_secs(2);
+        let soon = START + self.policy.lease + Duration::from_secs(2);
         let is_served = |instance: &&Instance| {
             matches!(instance.step, Step::Served) && instance.served_at < soon
         };

@@ -2,37 +2,35 @@ use std::time::Duration;
 
 /// The numbers in the rules of a token. Use the same in every function that shares a key.
 ///
+/// A getter is not built if one of them is out of its range.
+///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 /// use funcify_core::token::TokenPolicy;
 ///
-/// let policy = TokenPolicy::default().with_lease(Duration::from_secs(6)).with_refresh_from(0.5);
-/// assert_ne!(policy, TokenPolicy::default());
+/// let mut policy = TokenPolicy::default();
+/// policy.lease = Duration::from_secs(6);
+/// policy.request_timeout = Duration::from_secs(5);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TokenPolicy {
-    lease: Duration,
-    refresh_from: f64,
-}
-
-impl TokenPolicy {
-    /// How long one process may take to fetch the next token: 4 s unless given.
+    /// How long one process may take to fetch the next token. The default is 4 s.
     ///
-    /// It must be longer than a request to the provider may take. Otherwise a second process asks
-    /// the provider as well.
-    #[must_use]
-    pub fn with_lease(self, lease: Duration) -> Self {
-        Self { lease, ..self }
-    }
-
-    /// The fraction of its lifetime from which on a token may be renewed: from 0.1 to 0.95, 0.75
-    /// unless given. A getter with another fraction is not built.
-    #[must_use]
-    pub fn with_refresh_from(self, fraction: f64) -> Self {
-        Self { refresh_from: fraction, ..self }
-    }
+    /// It must be longer than `request_timeout`. Otherwise a second process asks the provider as
+    /// well.
+    pub lease: Duration,
+    /// How long one request to the provider may take: more than zero, less than `lease`. The default
+    /// is 3 s, which leaves a second of the lease to publish the token.
+    pub request_timeout: Duration,
+    /// The fraction of its lifetime from which on a token may be renewed: 0.1 to 0.95. The default
+    /// is 0.75.
+    pub refresh_from: f64,
+    /// How long a token lives if neither the provider nor the token itself states it: 1 s to 366
+    /// days. The default is 5 minutes: that of Keycloak, the shortest among the common providers.
+    pub default_lifetime: Duration,
 }
 
 #[doc(hidden)]
@@ -43,22 +41,15 @@ impl TokenPolicy {
     pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
     /// No token is assumed to live longer than 366 days.
     pub const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400 * 366);
-
-    /// How long one process may take to fetch the next token.
-    #[must_use]
-    pub fn lease(&self) -> Duration {
-        self.lease
-    }
-
-    /// The fraction of its lifetime from which on a token may be renewed.
-    #[must_use]
-    pub fn refresh_from(&self) -> f64 {
-        self.refresh_from
-    }
 }
 
 impl Default for TokenPolicy {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(4), refresh_from: 0.75 }
+        Self {
+            lease: Duration::from_secs(4),
+            request_timeout: Duration::from_secs(3),
+            refresh_from: 0.75,
+            default_lifetime: Duration::from_secs(300),
+        }
     }
 }

@@ -2,12 +2,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{TokenKey, TokenRecord};
+use super::TokenRecord;
 use crate::{
     StoreError,
-    register::{
-        PollPolicy, RecordKey, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId,
-    },
+    register::{PollPolicy, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 
 /// Where the fleet keeps its token.
@@ -31,7 +29,7 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// The error of the store, once the deadline is reached.
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError>;
+    async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError>;
 
     /// Replaces the token at `key` by `next` if its version is still `expected`.
     ///
@@ -41,7 +39,7 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
     /// applied. After any other error it was not.
     async fn write(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,
@@ -55,27 +53,21 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl TokenPersistenceProvider for RetryingRegister {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
-        self.read_record(&RecordName::from(key)).await
+    async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+        self.read_record(key).await
     }
 
     async fn write(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError> {
-        self.swap_record(&RecordName::from(key), expected, id, next).await
+        self.swap_record(key, expected, id, next).await
     }
 
     fn poll_policy(&self) -> PollPolicy {
         RetryingRegister::poll_policy(self)
-    }
-}
-
-impl From<&TokenKey> for RecordKey {
-    fn from(key: &TokenKey) -> Self {
-        Self::of::<TokenRecord>(key.into())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// ```
 /// use funcify_core::token::AccessToken;
 ///
-/// let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
+/// let token = AccessToken::from("2YotnFZFEjr1zCsicMWpAA");
 /// assert_eq!(format!("{token:?}"), "AccessToken(redacted)");
 /// assert_eq!(token.expose(), "2YotnFZFEjr1zCsicMWpAA");
 /// ```
@@ -24,15 +24,22 @@ use crate::{
 pub struct AccessToken(SecretString);
 
 impl AccessToken {
-    /// Wraps a token.
-    pub fn new(token: impl Into<String>) -> Self {
-        Self(SecretString::from(token.into()))
-    }
-
     /// The token itself, for the `Authorization` header. Never log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl From<String> for AccessToken {
+    fn from(token: String) -> Self {
+        Self(SecretString::from(token))
+    }
+}
+
+impl From<&str> for AccessToken {
+    fn from(token: &str) -> Self {
+        Self(SecretString::from(token))
     }
 }
 
@@ -58,7 +65,7 @@ impl Serialize for AccessToken {
 
 impl<'de> Deserialize<'de> for AccessToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -152,7 +159,7 @@ mod holder {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WriteId, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        WriteId::parse(&text).ok_or_else(|| D::Error::custom("expected 32 hexadecimal digits"))
+        text.parse().map_err(|_| D::Error::custom("expected 32 hexadecimal digits"))
     }
 }
 
@@ -163,8 +170,8 @@ mod tests {
 
     #[test]
     fn members_of_a_newer_version_survive_an_older_one() {
-        let body = Body::parse(r#"{"digest":"d","minted_at":1,"from_the_future":[1,{"a":2}]}"#);
-        let version = Version::new(WriteId::from_bits(1));
+        let body = r#"{"digest":"d","minted_at":1,"from_the_future":[1,{"a":2}]}"#.parse::<Body>();
+        let version = Version::from(WriteId::from_bits(1));
         let record = decode::<TokenRecord>(Versioned::new(body.unwrap(), version));
         assert_eq!(record.corruption, None);
         let written = encode(&record.value).unwrap();
@@ -174,7 +181,7 @@ mod tests {
     #[test]
     fn the_debug_form_of_a_record_hides_its_token() {
         let record =
-            TokenRecord { token: Some(AccessToken::new("canary")), ..TokenRecord::default() };
+            TokenRecord { token: Some(AccessToken::from("canary")), ..TokenRecord::default() };
         assert!(!format!("{record:?}").contains("canary"));
     }
 }

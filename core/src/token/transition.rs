@@ -52,7 +52,7 @@ impl TokenRecord {
         self.expires_at = (self.expires_at - ahead).min(now + TokenPolicy::LONGEST_LIFETIME);
         self.refresh_at = (self.refresh_at - ahead).min(self.expires_at);
         if let Some(lease) = &mut self.lease {
-            lease.until = lease.until.min(now + policy.lease());
+            lease.until = lease.until.min(now + policy.lease);
         }
         if let Some(failure) = &mut self.failure {
             failure.until = failure.until.min(now + TokenPolicy::LONGEST_PAUSE);
@@ -86,7 +86,7 @@ impl TokenRecord {
 
     /// The record with the asker's lease in it.
     pub(super) fn leased(self, asker: &Asker<'_>, policy: &TokenPolicy, now: Timestamp) -> Self {
-        let lease = Lease { holder: asker.holder, until: now + policy.lease() };
+        let lease = Lease { holder: asker.holder, until: now + policy.lease };
         Self { lease: Some(lease), ..self }
     }
 
@@ -101,7 +101,7 @@ impl TokenRecord {
             token_type: Some(token_type),
             scope,
             minted_at: asked_at,
-            refresh_at: asked_at + lifetime.mul_f64(policy.refresh_from()),
+            refresh_at: asked_at + lifetime.mul_f64(policy.refresh_from),
             expires_at: asked_at + lifetime,
             lease: None,
             failure: None,
@@ -149,7 +149,7 @@ mod tests {
 
     fn minted() -> Minted {
         Minted {
-            token: AccessToken::new("new"),
+            token: AccessToken::from("new"),
             token_type: "Bearer".to_owned(),
             scope: Some("orders:read".to_owned()),
             asked_at: NOW,
@@ -224,7 +224,7 @@ mod tests {
         let refused =
             ProviderFailure { code: "invalid_client", cred: Some("c0ffee00"), retry_after: None };
         let record = published.failed(&refused, NOW, 0.0);
-        assert_eq!(record.token, Some(AccessToken::new("new")));
+        assert_eq!(record.token, Some(AccessToken::from("new")));
         assert_eq!(record.failure.unwrap().until, NOW + Duration::from_secs(60));
     }
 

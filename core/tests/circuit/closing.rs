@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{
     START, Store, VirtualClock, breaker, fail, fleet, is_refused, millis, record, seconds, succeed,
-    touchy,
+    touchy, with_probes,
 };
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn one_failed_probe_opens_it_again_for_twice_as_long() {
 #[tokio::test(start_paused = true)]
 async fn the_result_of_a_probe_is_reported_at_once_and_without_a_read() {
     let store = Store::new();
-    let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
+    let circuit = fleet(&store, &with_probes(touchy(), 1, 1), 1).remove(0);
     fail(&circuit).await.unwrap_err();
     for state in [CircuitState::Open, CircuitState::Closed] {
         sleep(seconds(40)).await;
@@ -129,7 +129,9 @@ async fn a_herd_of_200_sends_one_probe() {
 #[tokio::test(start_paused = true)]
 async fn a_leaked_lease_does_not_block_the_circuit() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_call_timeout(seconds(5)), 2);
+    let mut policy = touchy();
+    policy.call_timeout = seconds(5);
+    let fleet = fleet(&store, &policy, 2);
     fail(&fleet[0]).await.unwrap_err();
     sleep(seconds(10)).await;
     // The prober is killed: its guard is never dropped, its instance never comes back.
@@ -161,7 +163,7 @@ async fn a_dropped_probe_leaves_its_lease_to_the_next_call_of_its_instance() {
 #[tokio::test(start_paused = true)]
 async fn a_late_success_does_not_close() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    let fleet = fleet(&store, &with_probes(touchy(), 1, 1), 2);
     let early = fleet[0].acquire().await.unwrap();
     fail(&fleet[1]).await.unwrap_err();
     early.record(CallOutcome::Success).await;
@@ -177,7 +179,7 @@ async fn a_late_success_does_not_close() {
 #[tokio::test(start_paused = true)]
 async fn a_late_failure_does_not_reopen() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    let fleet = fleet(&store, &with_probes(touchy(), 1, 1), 2);
     let early = fleet[0].acquire().await.unwrap();
     let other = fleet[0].acquire().await.unwrap();
     fail(&fleet[1]).await.unwrap_err();
@@ -193,7 +195,7 @@ async fn a_late_failure_does_not_reopen() {
 #[tokio::test(start_paused = true)]
 async fn a_flush_does_not_revive_an_old_epoch() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_probes(1, 1), 2);
+    let fleet = fleet(&store, &with_probes(touchy(), 1, 1), 2);
     fail(&fleet[0]).await.unwrap_err();
     sleep(seconds(10)).await;
     let probe = fleet[0].acquire().await.unwrap();

@@ -16,7 +16,7 @@ use funcify_test_support::HookedCircuits;
 use tokio::time::{sleep, timeout};
 
 use crate::support::{
-    Mode, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy,
+    Mode, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy, with_probes,
 };
 
 /// How many of four failures are in the record: one leads and is dropped, two are coalesced with it, and
@@ -76,7 +76,7 @@ async fn f26_a_failure_that_may_have_been_counted_is_not_counted_again() {
 #[tokio::test(start_paused = true)]
 async fn what_was_decided_without_the_store_is_never_written_to_it() {
     let store = Store::new();
-    let circuit = fleet(&store, &touchy().with_probes(2, 2), 1).remove(0);
+    let circuit = fleet(&store, &with_probes(touchy(), 2, 2), 1).remove(0);
     fail(&circuit).await.unwrap_err();
     sleep(seconds(10)).await;
     let shared = circuit.acquire().await.unwrap();
@@ -115,7 +115,7 @@ fn ambiguous_once(
 async fn f04_the_result_of_a_probe_counts_once_whether_its_unclear_write_was_applied_or_not() {
     for applies in [false, true] {
         let store = Store::new();
-        let policy = touchy().with_probes(1, 3);
+        let policy = with_probes(touchy(), 1, 3);
         fail(&fleet(&store, &policy, 1).remove(0)).await.unwrap_err();
         sleep(seconds(10)).await;
         let is_ambiguous = Arc::new(AtomicBool::new(false));

@@ -15,13 +15,14 @@ use funcify_test_support::HookedCircuits;
 use tokio::time::sleep;
 
 use crate::support::{
-    START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
+    touchy, with_open_duration, with_snapshot_ttl,
 };
 
 /// Whether a call is refused that was frozen while it refreshed the snapshot.
 async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
-    let policy = touchy().with_open_duration(seconds(600), seconds(600));
+    let policy = with_open_duration(touchy(), seconds(600), seconds(600));
     let other = breaker(&store, policy.clone(), clock.clone());
     // The reader is frozen for a minute with the answer in flight, while another instance opens the circuit.
     let (shared, frozen_clock) = (Arc::clone(&store), clock.clone());
@@ -80,7 +81,7 @@ async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides
             let freeze = Arc::clone(&freeze);
             async move { read.send().await.inspect(|_| freeze()) }
         });
-        let policy = touchy().with_snapshot_ttl(millis(500), millis(500));
+        let policy = with_snapshot_ttl(touchy(), millis(500));
         let circuit = CircuitBreaker::new("auth0", policy, Arc::new(frozen)).unwrap();
         let circuit = circuit.with_clock(clock);
         circuit.acquire().await.unwrap().record(CallOutcome::Neutral).await;

@@ -11,6 +11,7 @@ use funcify_test_support::HookedCircuits;
 
 use crate::support::{
     Store, VirtualClock, fail, five_a_minute, fleet, is_refused, seconds, succeed, touchy,
+    with_snapshot_ttl,
 };
 
 /// Whether an instance with a snapshot of its own refuses calls six seconds after another one opened
@@ -29,7 +30,7 @@ async fn the_others_refuse_too(policy: CircuitPolicy) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_that_never_ages_is_caught() {
     assert!(the_others_refuse_too(five_a_minute()).await);
-    let ageless = five_a_minute().with_snapshot_ttl(seconds(300), seconds(300));
+    let ageless = with_snapshot_ttl(five_a_minute(), seconds(300));
     assert!(!the_others_refuse_too(ageless).await);
 }
 
@@ -39,7 +40,7 @@ fn loses_answers(store: &Arc<Store>, counts_again: bool) -> HookedCircuits {
         write.send().await?;
         if counts_again {
             write.next.failures.extend(write.next.failures.last().copied());
-            write.expected = Some(Version::new(write.id));
+            write.expected = Some(Version::from(write.id));
             write.id = WriteId::random();
             write.send().await?;
         }

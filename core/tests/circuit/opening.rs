@@ -5,8 +5,8 @@ use funcify_core::circuit::{
 };
 
 use crate::support::{
-    Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
-    with_rule,
+    Store, breaker, by_quorum, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
+    touchy, with_open_duration, with_probes, with_rule,
 };
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +37,7 @@ async fn the_policy_for_a_token_endpoint_opens_at_the_third_failure_for_five_min
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_refuses_without_a_store_operation() {
     let store = Store::new();
-    let policy = touchy().with_open_duration(seconds(25), seconds(25));
+    let policy = with_open_duration(touchy(), seconds(25), seconds(25));
     let fleet = fleet(&store, &policy, 1);
     fail(&fleet[0]).await.unwrap_err();
     let before = store.operations();
@@ -124,11 +124,7 @@ async fn the_window_slides_over_10_000_failures() {
 #[tokio::test(start_paused = true)]
 async fn one_poisoned_instance_opens_the_circuit_for_itself_only() {
     let store = Store::new();
-    let fleet = fleet(
-        &store,
-        &with_rule(five_a_minute(), CountRule::new(5, seconds(60)).with_quorum(3)),
-        3,
-    );
+    let fleet = fleet(&store, &with_rule(five_a_minute(), by_quorum(5, 3)), 3);
     for _ in 0..3 {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
@@ -146,7 +142,7 @@ async fn one_poisoned_instance_opens_the_circuit_for_itself_only() {
 #[tokio::test(start_paused = true)]
 async fn poisoned_instances_come_back_one_after_the_other() {
     let store = Store::new();
-    let policy = with_rule(five_a_minute(), CountRule::new(8, seconds(60)).with_quorum(5));
+    let policy = with_rule(five_a_minute(), by_quorum(8, 5));
     let fleet = fleet(&store, &policy, 4);
     let mut ends = Vec::new();
     for circuit in &fleet {
@@ -163,8 +159,9 @@ async fn poisoned_instances_come_back_one_after_the_other() {
 #[tokio::test(start_paused = true)]
 async fn with_a_rate_rule_too_one_poisoned_instance_opens_the_circuit_for_itself_only() {
     let store = Store::new();
-    let policy = CircuitPolicy::new(RateRule::new(0.5, seconds(60), 4).with_quorum(2));
-    let fleet = fleet(&store, &policy, 2);
+    let mut rule = RateRule::new(0.5, seconds(60), 4);
+    rule.quorum = 2;
+    let fleet = fleet(&store, &CircuitPolicy::new(rule), 2);
     for _ in 0..5 {
         assert!(!is_refused(&fail(&fleet[0]).await));
         tokio::time::sleep(seconds(2)).await;
@@ -208,12 +205,11 @@ async fn a_result_may_be_fine_for_the_caller_and_a_failure_for_the_circuit() {
 #[tokio::test(start_paused = true)]
 async fn everything_that_is_wrong_is_reported_at_once() {
     use funcify_core::circuit::CircuitBreaker;
-    let policy = CircuitPolicy::new(CountRule::new(17, seconds(0)))
-        .with_probes(5, 0)
-        .with_open_duration(seconds(60), seconds(30));
+    let policy = with_probes(CircuitPolicy::new(CountRule::new(17, seconds(0))), 5, 0);
+    let policy = with_open_duration(policy, seconds(60), seconds(30));
     let error = CircuitBreaker::new("not a name", policy, Store::new()).unwrap_err();
     let error = error.to_string();
-    assert!(error.contains("as the name of a circuit, got \"not a name\""), "{error}");
+    assert!(error.contains("as the name of a record, got \"not a name\""), "{error}");
     assert_eq!(error.matches("` must be ").count(), 5, "{error}");
     assert!(error.contains("`rule.count.failures` must be 1 to 16, got 17"), "{error}");
 }

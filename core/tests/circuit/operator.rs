@@ -2,13 +2,14 @@ use std::sync::atomic::Ordering;
 
 use funcify_core::{
     StoreErrorKind, Timestamp,
-    circuit::{Cause, CircuitError, CircuitState, CountRule, OverrideMode, StoreDown},
+    circuit::{Cause, CircuitError, CircuitState, OverrideMode, StoreDown},
     engine::error_chain,
 };
 use tokio::time::sleep;
 
 use crate::support::{
-    Mode, START, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy, with_rule,
+    Mode, START, Store, by_quorum, fail, fleet, is_refused, millis, seconds, succeed, touchy,
+    with_open_duration, with_rule, with_store_down,
 };
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +65,7 @@ async fn two_overrides_at_once_are_both_written() {
 #[tokio::test(start_paused = true)]
 async fn an_override_ends_on_time_for_an_instance_that_refreshed_just_before() {
     let store = Store::new();
-    let fleet = fleet(&store, &touchy().with_open_duration(seconds(30), seconds(30)), 2);
+    let fleet = fleet(&store, &with_open_duration(touchy(), seconds(30), seconds(30)), 2);
     fail(&fleet[0]).await.unwrap_err();
     fleet[1].set_override(OverrideMode::Disabled, START + seconds(3), "ann").await.unwrap();
     sleep(millis(2_500)).await;
@@ -137,7 +138,7 @@ async fn an_override_dominates_what_an_instance_decides_by_itself() {
     for policy in [StoreDown::Admit, StoreDown::Refuse, StoreDown::Local] {
         for is_forced in [true, false] {
             let store = Store::new();
-            let circuit = fleet(&store, &touchy().with_store_down(policy), 1).remove(0);
+            let circuit = fleet(&store, &with_store_down(touchy(), policy), 1).remove(0);
             let until = START + seconds(600);
             match is_forced {
                 true => circuit.set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap(),
@@ -153,8 +154,7 @@ async fn an_override_dominates_what_an_instance_decides_by_itself() {
     }
     // And while it is open for itself.
     let store = Store::new();
-    let fleet =
-        fleet(&store, &with_rule(touchy(), CountRule::new(2, seconds(60)).with_quorum(2)), 2);
+    let fleet = fleet(&store, &with_rule(touchy(), by_quorum(2, 2)), 2);
     for _ in 0..2 {
         fail(&fleet[0]).await.unwrap_err();
     }

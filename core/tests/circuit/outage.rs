@@ -3,15 +3,14 @@ use std::sync::{Arc, Mutex, atomic::Ordering};
 use funcify_core::{
     Deadline,
     circuit::{
-        CallOutcome, Cause, CircuitBreaker, CircuitError, CircuitEvent, CircuitState, CountRule,
-        StoreDown,
+        CallOutcome, Cause, CircuitBreaker, CircuitError, CircuitEvent, CircuitState, StoreDown,
     },
 };
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Mode, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
-    with_rule,
+    Mode, Store, by_quorum, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
+    touchy, with_probes, with_rule, with_store_down,
 };
 
 #[tokio::test(start_paused = true)]
@@ -155,12 +154,7 @@ async fn f06_of_many_failures_one_pays_for_a_store_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn without_a_store_an_instance_is_a_quorum_of_its_own() {
     let store = Store::new();
-    let circuit = fleet(
-        &store,
-        &with_rule(five_a_minute(), CountRule::new(5, seconds(60)).with_quorum(3)),
-        1,
-    )
-    .remove(0);
+    let circuit = fleet(&store, &with_rule(five_a_minute(), by_quorum(5, 3)), 1).remove(0);
     store.set_mode(Mode::Down);
     for _ in 0..5 {
         assert!(!is_refused(&fail(&circuit).await));
@@ -218,7 +212,7 @@ async fn a_private_open_duration_ends_at_another_moment_on_each_instance() {
 #[tokio::test(start_paused = true)]
 async fn with_store_down_admit_every_call_is_admitted() {
     let store = Store::new();
-    let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Admit), 1).remove(0);
+    let circuit = fleet(&store, &with_store_down(touchy(), StoreDown::Admit), 1).remove(0);
     store.set_mode(Mode::Down);
     for _ in 0..20 {
         assert!(!is_refused(&fail(&circuit).await));
@@ -228,7 +222,7 @@ async fn with_store_down_admit_every_call_is_admitted() {
 #[tokio::test(start_paused = true)]
 async fn with_store_down_refuse_calls_are_refused_until_the_store_is_back() {
     let store = Store::new();
-    let circuit = fleet(&store, &touchy().with_store_down(StoreDown::Refuse), 1).remove(0);
+    let circuit = fleet(&store, &with_store_down(touchy(), StoreDown::Refuse), 1).remove(0);
     store.set_mode(Mode::Down);
     let Err(CircuitError::Open(open)) = succeed(&circuit).await else { panic!("admitted") };
     assert_eq!(open.cause, Cause::StoreDown);
@@ -264,7 +258,7 @@ async fn every_event_is_emitted_once() {
     let store = Store::new();
     let events = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&events);
-    let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0).with_listener(
+    let circuit = fleet(&store, &with_probes(touchy(), 1, 1), 1).remove(0).with_listener(
         move |circuit, event| {
             assert_eq!(circuit.as_ref(), "auth0");
             listener.lock().unwrap().push(event.to_string().split(' ').next().unwrap().to_owned());

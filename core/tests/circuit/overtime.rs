@@ -6,7 +6,9 @@ use funcify_core::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Mode, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy};
+use crate::support::{
+    Mode, Store, fail, fleet, is_refused, millis, seconds, succeed, touchy, with_probes,
+};
 
 async fn hang() -> Result<(), &'static str> {
     pending().await
@@ -167,7 +169,7 @@ async fn a_call_dropped_by_its_caller_is_neutral() {
 async fn f26_a_call_dropped_at_any_moment_blocks_no_later_call() {
     for after in 0..150 {
         let store = Store::new();
-        let circuit = fleet(&store, &touchy().with_probes(1, 1), 1).remove(0);
+        let circuit = fleet(&store, &with_probes(touchy(), 1, 1), 1).remove(0);
         // In the read, in the wait of the report, in its read and swap.
         let _ = timeout(millis(after), fail(&circuit)).await;
         let _ = fail(&circuit).await;

@@ -8,6 +8,7 @@ use tokio::{
 
 use crate::support::{
     Mode, Store, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed, touchy,
+    with_open_duration,
 };
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +138,7 @@ async fn f26_failures_of_a_dropped_batch_are_taken_over_by_the_next_report() {
 async fn fleets_of_50_500_and_1000_instances_recover_equally_fast() {
     for size in [50, 500, 1_000] {
         let store = Store::new();
-        let policy = touchy().with_open_duration(seconds(30), seconds(300));
+        let policy = with_open_duration(touchy(), seconds(30), seconds(300));
         let fleet = fleet(&store, &policy, size);
         fail(&fleet[0]).await.unwrap_err();
         let opened = Instant::now();

@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use funcify_core::{
     StoreError, StoreErrorKind, Timestamp,
     circuit::{
-        CircuitBreaker, CircuitError, CircuitName, CircuitPolicy, CircuitRecord, CircuitState,
-        CircuitStateProvider, CountRule,
+        CircuitBreaker, CircuitError, CircuitPolicy, CircuitRecord, CircuitState,
+        CircuitStateProvider, CountRule, StoreDown,
     },
     engine::{Chance, Clock, circuit::Rule, decode, encode},
-    register::{Swap, Version, Versioned, WriteId},
+    register::{RecordName, Swap, Version, Versioned, WriteId},
 };
 use tokio::time::Instant;
 
@@ -92,7 +92,7 @@ impl Store {
 
     /// Replaces the record from outside.
     pub(crate) fn inject(&self, record: CircuitRecord) {
-        *self.held.lock().unwrap() = Some(Versioned::new(record, Version::new(WriteId::random())));
+        *self.held.lock().unwrap() = Some(Versioned::new(record, Version::from(WriteId::random())));
     }
 
     pub(crate) fn flush(&self) {
@@ -116,7 +116,7 @@ impl Store {
 impl CircuitStateProvider for Store {
     async fn circuit_state(
         &self,
-        _: &CircuitName,
+        _: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.behave().await?;
@@ -128,7 +128,7 @@ impl CircuitStateProvider for Store {
 
     async fn update_state(
         &self,
-        _: &CircuitName,
+        _: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &CircuitRecord,
@@ -145,7 +145,7 @@ impl CircuitStateProvider for Store {
             states.push((next.state, next.epoch));
         }
         // As a real store would have it: through the wire form.
-        let version = Version::new(id);
+        let version = Version::from(id);
         self.before.lock().unwrap().clone_from(&held);
         *self.written.lock().unwrap() = Some(Instant::now());
         *held = Some(decode(Versioned::new(encode(next).unwrap(), version)));
@@ -200,9 +200,8 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
 
 /// Opens at five failures a minute, for ten seconds.
 pub(crate) fn five_a_minute() -> CircuitPolicy {
-    CircuitPolicy::new(CountRule::new(5, seconds(60)))
-        .with_open_duration(seconds(10), seconds(40))
-        .with_probes(1, 2)
+    let policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
+    with_probes(with_open_duration(policy, seconds(10), seconds(40)), 1, 2)
 }
 
 /// The same, opened by the first failure: to get quickly to what comes after.
@@ -212,7 +211,45 @@ pub(crate) fn touchy() -> CircuitPolicy {
 
 /// The same policy with another rule.
 pub(crate) fn with_rule(policy: CircuitPolicy, rule: impl Into<Rule>) -> CircuitPolicy {
-    let mut policy = policy;
-    policy.rule = rule.into();
+    changed(policy, |policy| policy.rule = rule.into())
+}
+
+/// The same policy with other durations.
+pub(crate) fn with_open_duration(
+    policy: CircuitPolicy,
+    first: Duration,
+    longest: Duration,
+) -> CircuitPolicy {
+    changed(policy, |policy| {
+        (policy.open_duration, policy.max_open_duration) = (first, longest);
+    })
+}
+
+/// The same policy with other probes.
+pub(crate) fn with_probes(policy: CircuitPolicy, probes: u32, successes: u32) -> CircuitPolicy {
+    changed(policy, |policy| (policy.probes, policy.successes) = (probes, successes))
+}
+
+/// The same policy with other snapshots.
+pub(crate) fn with_snapshot_ttl(policy: CircuitPolicy, ttl: Duration) -> CircuitPolicy {
+    changed(policy, |policy| {
+        (policy.snapshot_ttl, policy.snapshot_ttl_after_failure) = (ttl, ttl);
+    })
+}
+
+/// The same policy with another answer to an outage of the store.
+pub(crate) fn with_store_down(policy: CircuitPolicy, store_down: StoreDown) -> CircuitPolicy {
+    changed(policy, |policy| policy.store_down = store_down)
+}
+
+fn changed(mut policy: CircuitPolicy, change: impl FnOnce(&mut CircuitPolicy)) -> CircuitPolicy {
+    change(&mut policy);
     policy
+}
+
+/// So many failures a minute, from so many instances.
+pub(crate) fn by_quorum(failures: u32, quorum: u32) -> CountRule {
+    let mut rule = CountRule::new(failures, seconds(60));
+    rule.quorum = quorum;
+    rule
 }

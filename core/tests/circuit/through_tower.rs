@@ -7,7 +7,8 @@ use crate::support::{Store, fleet, succeed, touchy};
 async fn a_service_behind_the_layer_is_protected() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    let mut service = CircuitLayer::new(circuit, CallOutcome::of)
+    let by_result = |result: &Result<&str, &str>| CallOutcome::from(result);
+    let mut service = CircuitLayer::new(circuit, by_result)
         .layer(service_fn(async |fails: bool| if fails { Err("refused") } else { Ok("done") }));
     assert_eq!(service.ready().await.unwrap().call(false).await.unwrap(), "done");
     let failed = service.ready().await.unwrap().call(true).await;

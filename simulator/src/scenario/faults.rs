@@ -42,7 +42,9 @@ pub(super) async fn store_outage(run: &Run) -> Result<Vec<Figure>, SimulatorErro
 }
 
 pub(super) async fn poisoned_instance(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let policy = run.policy(CircuitPolicy::new(CountRule::new(5, seconds(60)).with_quorum(2)));
+    let mut rule = CountRule::new(5, seconds(60));
+    rule.quorum = 2;
+    let policy = run.policy(CircuitPolicy::new(rule));
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;
     fleet.dependency.set_health(Health { poisoned: Some(0), ..Health::UP });
     let calls = fleet.dependency.calls();

@@ -38,8 +38,8 @@ async fn without_a_shared_token_every_instance_requests_one() {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_probes_are_counted_as_such() {
-    let policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)))
-        .with_probes(4, 16);
+    let mut policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)));
+    (policy.probes, policy.successes) = (4, 16);
     let settings = Settings::new(5).with_instances(100).with_policy(policy);
     let report = run(Scenario::Outage, &settings).await.unwrap();
     let most = report.figure("max_probes").unwrap();

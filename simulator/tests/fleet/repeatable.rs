@@ -51,9 +51,10 @@ fn a_fleet_without_instances_and_an_invalid_policy_are_refused() {
     let refused = paused().block_on(run(Scenario::Outage, &empty));
     assert!(matches!(refused, Err(SimulatorError::NoInstances)), "{refused:?}");
 
-    let impossible =
-        CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)).with_quorum(0));
-    let settings = Settings::new(1).with_instances(5).with_policy(impossible);
+    let mut impossible = CountRule::new(5, std::time::Duration::from_secs(60));
+    impossible.quorum = 0;
+    let policy = CircuitPolicy::new(impossible);
+    let settings = Settings::new(1).with_instances(5).with_policy(policy);
     let refused = paused().block_on(run(Scenario::Outage, &settings));
     assert!(matches!(refused, Err(SimulatorError::Policy(_))), "{refused:?}");
 }

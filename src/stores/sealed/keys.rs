@@ -9,8 +9,8 @@ use base64::{
 };
 use funcify_core::{
     StoreError, StoreErrorKind,
-    register::WriteId,
-    token::{AccessToken, TokenKey, TokenRecord},
+    register::{RecordName, WriteId},
+    token::{AccessToken, TokenRecord},
 };
 use zeroize::Zeroizing;
 
@@ -63,7 +63,7 @@ impl SealKeys {
 
     pub(crate) fn seal(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         write: WriteId,
         record: &TokenRecord,
         token: &AccessToken,
@@ -74,12 +74,12 @@ impl SealKeys {
         let mut sealed = Zeroizing::new(token.expose().as_bytes().to_vec());
         let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
         let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
-        Ok(AccessToken::new(format!("{FORMAT}{}:{sealed}", self.first)))
+        Ok(AccessToken::from(format!("{FORMAT}{}:{sealed}", self.first)))
     }
 
     pub(crate) fn open(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         write: WriteId,
         record: &TokenRecord,
         sealed: &str,
@@ -92,7 +92,7 @@ impl SealKeys {
         let mut token = Zeroizing::new(sealed.to_vec());
         let covered = Aad::from(covered(key, id, write, record));
         let token = cipher.open_in_place(nonce, covered, &mut token).ok()?;
-        std::str::from_utf8(token).ok().map(AccessToken::new)
+        std::str::from_utf8(token).ok().map(AccessToken::from)
     }
 
     fn cipher(&self, id: &str) -> Option<RandomizedNonceKey> {
@@ -108,7 +108,7 @@ impl fmt::Debug for SealKeys {
 
 /// What the seal covers besides the token. Each part has its length, so that no two lists of parts
 /// are the same bytes.
-fn covered(key: &TokenKey, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
+fn covered(key: &RecordName, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
     let mut covered = Vec::with_capacity(256);
     let mut part = |bytes: &[u8]| {
         covered.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_token_with_any_bit_flipped_or_any_covered_field_altered_is_not_opened() {
-        let (keys, key) = (keys(&[NEW, OLD]), TokenKey::default());
-        let (other, write) = (TokenKey::new("OTHER").unwrap(), WriteId::random());
-        let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
+        let (keys, key) = (keys(&[NEW, OLD]), RecordName::try_from("BEARER_TOKEN").unwrap());
+        let (other, write) = ("OTHER".parse().unwrap(), WriteId::random());
+        let token = AccessToken::from("2YotnFZFEjr1zCsicMWpAA");
         let mut mutations = 0;
-        let mut refused = |key: &TokenKey, write, record: &TokenRecord, sealed: &str| {
+        let mut refused = |key: &RecordName, write, record: &TokenRecord, sealed: &str| {
             mutations += 1;
             assert_eq!(keys.open(key, write, record, sealed), None, "{sealed} {record:?}");
         };
@@ -219,8 +219,9 @@ mod tests {
 
     #[test]
     fn a_new_first_key_seals_and_the_old_one_still_opens() {
-        let (key, write, record) = (TokenKey::default(), WriteId::random(), record(0));
-        let token = AccessToken::new("2YotnFZFEjr1zCsicMWpAA");
+        let key = "BEARER_TOKEN".parse().unwrap();
+        let (write, record) = (WriteId::random(), record(0));
+        let token = AccessToken::from("2YotnFZFEjr1zCsicMWpAA");
         let before = keys(&[OLD]).seal(&key, write, &record, &token).unwrap();
         let rotating = keys(&[NEW, OLD]);
         assert_eq!(rotating.open(&key, write, &record, before.expose()), Some(token.clone()));

@@ -8,8 +8,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Corruption, PollPolicy, Swap, Version, Versioned, WriteId},
-    token::{TokenKey, TokenPersistenceProvider, TokenRecord},
+    register::{Corruption, PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
+    token::{TokenPersistenceProvider, TokenRecord},
 };
 
 use super::error::ConfigError;
@@ -32,15 +32,15 @@ pub(super) use keys::{SEAL_KEYS, SealKeys};
 /// use std::sync::Arc;
 /// use funcify::SealedTokens;
 /// use funcify_backend_memory::MemoryBackend;
-/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord}};
+/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenPersistenceProvider, TokenRecord}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
 /// let keys = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// let sealed = SealedTokens::new(store.clone(), keys)?;
 ///
-/// let key = TokenKey::default();
-/// let record = TokenRecord { token: Some(AccessToken::new("canary")), ..TokenRecord::default() };
+/// let key = "BEARER_TOKEN".parse()?;
+/// let record = TokenRecord { token: Some(AccessToken::from("canary")), ..TokenRecord::default() };
 /// sealed.write(&key, None, WriteId::random(), &record).await?;
 ///
 /// let stored = store.read(&key).await?.unwrap().value.token.unwrap();
@@ -66,9 +66,9 @@ impl SealedTokens {
         Ok(Self { store, keys: SealKeys::parse(keys)? })
     }
 
-    fn open(&self, key: &TokenKey, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
+    fn open(&self, key: &RecordName, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
         let Some(token) = &stored.value.token else { return stored };
-        match self.keys.open(key, stored.version.id(), &stored.value, token.expose()) {
+        match self.keys.open(key, WriteId::from(stored.version), &stored.value, token.expose()) {
             Some(token) => stored.value.token = Some(token),
             None => {
                 stored.value = TokenRecord::default();
@@ -107,13 +107,13 @@ impl fmt::Debug for SealedTokens {
 
 #[async_trait]
 impl TokenPersistenceProvider for SealedTokens {
-    async fn read(&self, key: &TokenKey) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
+    async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError> {
         Ok(self.store.read(key).await?.map(|stored| self.open(key, stored)))
     }
 
     async fn write(
         &self,
-        key: &TokenKey,
+        key: &RecordName,
         expected: Option<Version>,
         id: WriteId,
         next: &TokenRecord,

@@ -52,7 +52,7 @@ use crate::token::credentials::ClientCredentials;
 ///         if credentials.client_id != "warehouse" {
 ///             return Err(GrantError::Refused { status: 401, code: "invalid_client".to_owned() });
 ///         }
-///         let mut granted = Granted::from(AccessToken::new("2YotnFZFEjr1zCsicMWpAA"));
+///         let mut granted = Granted::from(AccessToken::from("2YotnFZFEjr1zCsicMWpAA"));
 ///         granted.expires_in = Some(Duration::from_secs(3_600));
 ///         Ok(granted)
 ///     }
@@ -81,7 +81,7 @@ pub struct Granted {
     pub token: AccessToken,
     /// How long it lives from the request on, if the provider stated it: at least 1 s. Otherwise the
     /// `exp` of a JWT counts, then
-    /// [`TokenGetterBuilder::default_lifetime`](super::TokenGetterBuilder::default_lifetime).
+    /// [`TokenPolicy::default_lifetime`](super::TokenPolicy::default_lifetime).
     pub expires_in: Option<Duration>,
     /// The granted scope, separated by spaces, if the provider stated it.
     pub scope: Option<String>,

@@ -100,7 +100,7 @@ fn success(body: &Bytes) -> Result<Granted, ReplyError> {
         return Err(ReplyError::TokenText);
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
-    Ok(Granted { token: AccessToken::new(text), expires_in, scope: reply.scope })
+    Ok(Granted { token: AccessToken::from(text), expires_in, scope: reply.scope })
 }
 
 /// Seconds, as a number or as the string that some providers send instead.

@@ -74,7 +74,7 @@ impl Refresh<'_> {
         // If the caller's time cuts the request to less than half, a timeout says nothing about the
         // provider.
         let time_left = caller_ends.saturating_duration_since(Instant::now());
-        let is_cut_short = caller_ends < ends && time_left < settings.request_timeout / 2;
+        let is_cut_short = caller_ends < ends && time_left < settings.policy.request_timeout / 2;
         // In a circuit, the breaker ends the request with the invocation, and counts it accordingly.
         let breaker_ends_it = settings.circuit.is_some() && Deadline::current().is_some();
         let ends = if breaker_ends_it { ends } else { ends.min(caller_ends) };

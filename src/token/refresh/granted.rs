@@ -27,7 +27,7 @@ impl Refresh<'_> {
             Some(lifetime) => lifetime,
             None => match jwt_expiry(granted.token.expose()) {
                 Some(expiry) => expiry.since(asked_at).min(TokenPolicy::LONGEST_LIFETIME),
-                None => self.settings.default_lifetime,
+                None => self.settings.policy.default_lifetime,
             },
         };
         if lifetime < SHORTEST_LIFETIME {

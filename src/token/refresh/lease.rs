@@ -90,7 +90,7 @@ impl Refresh<'_> {
         let watched = self.state.watch(Some(version));
         let left = until
             .since(self.settings.clock.now())
-            .min(self.settings.policy.lease().saturating_sub(watched));
+            .min(self.settings.policy.lease.saturating_sub(watched));
         if left < LEAST_LEASE {
             sleep(left + Duration::from_millis(1)).await;
             return None;

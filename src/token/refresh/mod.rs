@@ -75,7 +75,7 @@ impl Refresh<'_> {
     async fn mint(&mut self, lease: HeldLease) -> Result<Token, TokenError> {
         // The lease is given back even if the invocation's work has ended by then.
         let _pending = PendingReport::begin();
-        match self.ask(lease.request_ends(self.settings.request_timeout)).await {
+        match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
             Ok(minted) => {
                 let is_forced = self.request.rejected.is_some();
                 let next =

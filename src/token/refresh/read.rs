@@ -58,7 +58,7 @@ impl Refresh<'_> {
         let retry_at = self.store_retry.next(
             settings.poll,
             self.request.ends,
-            settings.request_timeout,
+            settings.policy.request_timeout,
             &settings.chance,
         );
         let Some(retry_at) = retry_at.filter(|_| !is_served) else { return false };

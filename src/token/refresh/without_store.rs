@@ -29,7 +29,7 @@ impl Refresh<'_> {
             return Err(error);
         }
         self.limit_rejections(now)?;
-        match self.ask(Instant::now() + settings.request_timeout).await {
+        match self.ask(Instant::now() + settings.policy.request_timeout).await {
             Ok(minted) => {
                 self.counters.without_store.increment();
                 let record = TokenRecord::default().published(&minted, &settings.policy, false);

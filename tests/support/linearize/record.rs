@@ -82,7 +82,7 @@ impl Client {
                 let version = found.map(|found| found.version);
                 self.known.insert(key.clone(), version);
                 if self.judge_reads {
-                    self.note(key, called, Answer::Read { found: version.map(Version::id) });
+                    self.note(key, called, Answer::Read { found: version.map(WriteId::from) });
                 }
                 return;
             }
@@ -96,12 +96,12 @@ impl Client {
         let id = WriteId::from_bits(
             u128::from(self.chance.bits()) << 64 | u128::from(self.chance.bits()),
         );
-        let body = Body::parse(&format!(r#"{{"client":{}}}"#, self.number)).unwrap();
+        let body = format!(r#"{{"client":{}}}"#, self.number).parse::<Body>().unwrap();
         let called = self.tick();
         let mut ambiguous = false;
         loop {
             let answer = self.store.swap(&key, expected, id, &body, KEEP_FOR).await;
-            let expected = expected.map(Version::id);
+            let expected = expected.map(WriteId::from);
             let answer = match answer {
                 Ok(Swap::Applied(version)) => {
                     self.known.insert(key.clone(), Some(version));
@@ -111,7 +111,7 @@ impl Client {
                     let current = current.map(|current| current.version);
                     self.known.insert(key.clone(), current);
                     let current = if self.judge_reads {
-                        Carried::Exactly(current.map(Version::id))
+                        Carried::Exactly(current.map(WriteId::from))
                     } else {
                         Carried::Anything
                     };

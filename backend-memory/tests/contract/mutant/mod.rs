@@ -94,7 +94,7 @@ impl Mutant {
         let version = match item.version {
             Some(version) => version,
             None if self.is(Flaw::ForeignIsARecord) => {
-                return Some(Versioned::new(Body::default(), Version::new(item.id)));
+                return Some(Versioned::new(Body::default(), Version::from(item.id)));
             }
             None => return None,
         };
@@ -124,7 +124,7 @@ impl Mutant {
             Flaw::NumbersAreFloats => members.values_mut().for_each(floats),
             Flaw::TemplatesInText => {
                 let text = body.to_string().replace("{{ssm:name}}", "a secret");
-                members = Body::parse(&text).unwrap().into();
+                members = text.parse::<Body>().unwrap().into();
             }
             Flaw::CutsLongBodies => members.values_mut().for_each(|value| {
                 if let Value::String(text) = value {
@@ -139,14 +139,14 @@ impl Mutant {
 
     fn version(&self, id: WriteId, body: &Body, count: u64) -> Version {
         match self.flaw {
-            Flaw::CounterForVersion => Version::new(WriteId::from_bits(count.into())),
+            Flaw::CounterForVersion => Version::from(WriteId::from_bits(count.into())),
             Flaw::DigestForVersion => {
                 let mut digest = DefaultHasher::new();
                 body.to_string().hash(&mut digest);
-                Version::new(WriteId::from_bits(digest.finish().into()))
+                Version::from(WriteId::from_bits(digest.finish().into()))
             }
             Flaw::AnotherVersionEachTime => Version::at(id, count),
-            _ => Version::new(id),
+            _ => Version::from(id),
         }
     }
 
@@ -194,7 +194,7 @@ impl Mutant {
             Flaw::NoIdempotency | Flaw::AnotherVersionEachTime => {}
             Flaw::ComparesFirst if version != expected => {}
             _ if mine => {
-                return Ok(Swap::Applied(version.unwrap_or(Version::new(id))));
+                return Ok(Swap::Applied(version.unwrap_or(Version::from(id))));
             }
             _ => {}
         }
@@ -286,7 +286,7 @@ impl Register for Mutant {
         }
         let mut record = item.and_then(|item| self.record(item));
         if self.is(Flaw::NothingIsARecord) {
-            let nothing = Versioned::new(Body::default(), Version::new(WriteId::from_bits(0)));
+            let nothing = Versioned::new(Body::default(), Version::from(WriteId::from_bits(0)));
             record.get_or_insert(nothing);
         }
         let version = record.as_ref().map(|record| record.version);
@@ -310,7 +310,7 @@ impl Register for Mutant {
             }
             Some(Fault::Hang | Fault::HangAfter) => std::future::pending().await,
             Some(Fault::LoseRequest) if self.is(Flaw::LostRequestIsApplied) => {
-                return Ok(Swap::Applied(Version::new(id)));
+                return Ok(Swap::Applied(Version::from(id)));
             }
             Some(Fault::LoseRequest) => return Err(failed(StoreErrorKind::Ambiguous)),
             Some(Fault::Refuse | Fault::Throttle | Fault::Deny) => {

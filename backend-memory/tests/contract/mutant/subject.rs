@@ -5,23 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    conformance::{Breakable, Fault, Raw, Subject},
+    conformance::{Fault, Raw, Subject},
     register::{Body, RecordKey, Register, Version, WriteId},
 };
 
 use super::{Flaw, Item, Mutant};
-
-#[async_trait]
-impl Breakable for Mutant {
-    fn register(&self) -> Arc<dyn Register> {
-        Arc::new(self.clone())
-    }
-
-    async fn enable_fault(&self, fault: Fault) -> bool {
-        *self.fault.lock().unwrap() = Some(fault);
-        true
-    }
-}
 
 #[async_trait]
 impl Subject for Mutant {
@@ -33,7 +21,7 @@ impl Subject for Mutant {
     async fn inject(&self, key: &RecordKey, raw: Raw<'_>) -> Result<bool, StoreError> {
         let key = self.key(key);
         let (version, id, text) = match raw {
-            Raw::Corrupt { id, text } => (Some(Version::new(id)), id, text),
+            Raw::Corrupt { id, text } => (Some(Version::from(id)), id, text),
             Raw::Foreign(text) => (None, WriteId::random(), text),
             Raw::Deleted => {
                 let deleted = self.store().items.remove(&key);
@@ -44,14 +32,19 @@ impl Subject for Mutant {
                 return Ok(true);
             }
         };
-        let body = Body::parse(text);
+        let body = text.parse::<Body>();
         let item = Item { version, id, body, count: 0, until: None };
         self.store().items.insert(key, item);
         Ok(true)
     }
 
-    fn faulty(&self) -> Option<Arc<dyn Breakable>> {
-        let store = Arc::clone(&self.store);
-        Some(Arc::new(Self { store, ..Self::new(self.flaw) }))
+    fn faulty(&self) -> Option<Arc<dyn Register>> {
+        let (store, fault) = (Arc::clone(&self.store), Arc::clone(&self.fault));
+        Some(Arc::new(Self { store, fault, ..Self::new(self.flaw) }))
+    }
+
+    async fn enable_fault(&self, fault: Fault) -> bool {
+        *self.fault.lock().unwrap() = Some(fault);
+        true
     }
 }

@@ -231,7 +231,8 @@ impl Fleet {
             _ => {}
         }
         let current = self.read_log(state, (pos, own))?;
-        let sure = base_pos + 1 == pos && current.is_some_and(|current| current.id() == id);
+        let sure =
+            base_pos + 1 == pos && current.is_some_and(|current| WriteId::from(current) == id);
         let still_there = state.at(pos) == Some(&own) || self.protocol == Protocol::NeverLookBack;
         if sure || still_there { Ok(current) } else { Err(Gone) }
     }

@@ -153,10 +153,10 @@ impl State {
 
     /// Reports to a writer what became of its write.
     pub(super) fn report(&mut self, id: WriteId, unsure: bool, current: Option<Version>) {
-        match current.filter(|current| current.id() == id) {
+        match current.filter(|current| WriteId::from(*current) == id) {
             Some(made) => {
                 self.reported.applied = true;
-                let made = (made.id(), made.pos());
+                let made = (WriteId::from(made), made.pos());
                 if !self.valid.contains(&made) && !self.valid_before.contains(&made) {
                     self.broken = Some(Law::AppliedIsApplied);
                 }

@@ -24,11 +24,11 @@ use self::{
     snapshot::{FastPath, Snapshot},
 };
 use super::{
-    CircuitConfigError, CircuitEvent, CircuitName, CircuitPolicy, CircuitRecord,
-    CircuitStateProvider, Instance, Probe,
+    CircuitConfigError, CircuitEvent, CircuitPolicy, CircuitRecord, CircuitStateProvider, Instance,
+    Probe,
     event::{self, Listener},
 };
-use crate::{Chance, Clock, SystemClock};
+use crate::{Chance, Clock, SystemClock, register::RecordName};
 
 /// A circuit breaker whose state the whole fleet shares.
 ///
@@ -44,17 +44,17 @@ use crate::{Chance, Clock, SystemClock};
 /// # struct Memory(std::sync::Mutex<Option<Versioned<CircuitRecord>>>);
 /// # #[async_trait::async_trait]
 /// # impl CircuitStateProvider for Memory {
-/// #     async fn circuit_state(&self, _: &CircuitName) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
+/// #     async fn circuit_state(&self, _: &RecordName) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
 /// #         Ok(self.0.lock().unwrap().clone())
 /// #     }
-/// #     async fn update_state(&self, _: &CircuitName, expected: Option<Version>, id: WriteId, next: &CircuitRecord)
+/// #     async fn update_state(&self, _: &RecordName, expected: Option<Version>, id: WriteId, next: &CircuitRecord)
 /// #         -> Result<Swap<CircuitRecord>, StoreError> {
 /// #         let mut record = self.0.lock().unwrap();
 /// #         if record.as_ref().map(|current| current.version) != expected {
 /// #             return Ok(Swap::Conflict(record.clone()));
 /// #         }
-/// #         *record = Some(Versioned::new(next.clone(), Version::new(id)));
-/// #         Ok(Swap::Applied(Version::new(id)))
+/// #         *record = Some(Versioned::new(next.clone(), Version::from(id)));
+/// #         Ok(Swap::Applied(Version::from(id)))
 /// #     }
 /// # }
 /// # let store = std::sync::Arc::new(Memory::default());
@@ -99,7 +99,7 @@ struct Shared {
 
 #[derive(Clone)]
 struct Settings {
-    name: CircuitName,
+    name: RecordName,
     policy: CircuitPolicy,
     provider: Arc<dyn CircuitStateProvider>,
     clock: Arc<dyn Clock>,
@@ -122,7 +122,7 @@ impl CircuitBreaker {
         provider: Arc<dyn CircuitStateProvider>,
     ) -> Result<Self, CircuitConfigError> {
         let faults = policy.faults();
-        let name = match (CircuitName::new(name), faults.is_empty()) {
+        let name = match (RecordName::try_from(name.as_ref()), faults.is_empty()) {
             (Ok(name), true) => name,
             (name, _) => return Err(CircuitConfigError::new(name.err(), faults)),
         };
@@ -152,7 +152,7 @@ impl CircuitBreaker {
     #[must_use]
     pub fn with_listener(
         self,
-        listener: impl Fn(&CircuitName, &CircuitEvent) + Send + Sync + 'static,
+        listener: impl Fn(&RecordName, &CircuitEvent) + Send + Sync + 'static,
     ) -> Self {
         Self::of(Settings { listener: Some(Arc::new(listener)), ..self.settings().clone() })
     }
@@ -181,7 +181,7 @@ impl CircuitBreaker {
 
     /// The name of the circuit.
     #[must_use]
-    pub fn name(&self) -> &CircuitName {
+    pub fn name(&self) -> &RecordName {
         &self.settings().name
     }
 

@@ -35,7 +35,7 @@ impl CircuitBreaker {
         &self,
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
-        self.call_classified(CallOutcome::of, op).await
+        self.call_classified(|result| CallOutcome::from(result), op).await
     }
 
     /// Runs `op` as [`call`](Self::call) does; `classify` says what a result means for the

@@ -23,13 +23,14 @@ use super::{
 /// use std::time::Duration;
 /// use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 ///
-/// let policy = CircuitPolicy::new(RateRule::new(0.2, Duration::from_secs(60), 50))
-///     .with_open_duration(Duration::from_secs(10), Duration::from_secs(120));
-/// assert_eq!(policy.max_open_duration, Duration::from_secs(120));
+/// let mut policy = CircuitPolicy::new(RateRule::new(0.2, Duration::from_secs(60), 50));
+/// policy.open_duration = Duration::from_secs(10);
+/// policy.max_open_duration = Duration::from_secs(120);
 ///
 /// let read: CircuitPolicy =
 ///     serde_json::from_str(r#"{"rule":{"count":{"failures":5,"window":30,"quorum":2}}}"#)?;
-/// let rule = CountRule::new(5, Duration::from_secs(30)).with_quorum(2);
+/// let mut rule = CountRule::new(5, Duration::from_secs(30));
+/// rule.quorum = 2;
 /// assert_eq!(read, CircuitPolicy::new(rule));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -45,10 +46,12 @@ pub struct CircuitPolicy {
     #[serde(with = "seconds")]
     pub call_timeout: Duration,
     /// How long the circuit stays open the first time: 1 ms to 24 h. The default is 30 s. It doubles
-    /// each time that the circuit opens again.
+    /// each time that the circuit opens again. A random tenth is taken off, once for the whole fleet.
     #[serde(with = "seconds")]
     pub open_duration: Duration,
     /// How long the circuit stays open at most: `open_duration` to 24 h. The default is 5 min.
+    ///
+    /// A circuit that was closed for twice as long as this starts with `open_duration` again.
     #[serde(with = "seconds")]
     pub max_open_duration: Duration,
     /// How many probes the whole fleet sends at a time while the circuit is half-open: 1 to 4. The
@@ -56,7 +59,8 @@ pub struct CircuitPolicy {
     pub probes: u32,
     /// How many probes must succeed to close the circuit: 1 to 16. The default is 2.
     pub successes: u32,
-    /// How old a snapshot of the record may be: 1 ms to 5 min. The default is 5 s.
+    /// How old a snapshot of the record may be before the store is read again: 1 ms to 5 min. The
+    /// default is 5 s.
     #[serde(with = "seconds")]
     pub snapshot_ttl: Duration,
     /// How old a snapshot may be after a failure: 1 ms to `snapshot_ttl`. The default is 1 s.
@@ -109,43 +113,11 @@ impl CircuitPolicy {
     #[must_use]
     pub fn for_token_endpoint() -> Self {
         let five_minutes = Duration::from_secs(300);
-        Self::new(CountRule::new(3, five_minutes)).with_open_duration(five_minutes, five_minutes)
-    }
-
-    /// Ends a call after `call_timeout`: 1 ms to 15 min.
-    #[must_use]
-    pub fn with_call_timeout(self, call_timeout: Duration) -> Self {
-        Self { call_timeout, ..self }
-    }
-
-    /// Refuses calls for `first` when the circuit opens, and doubles that up to `longest` each time
-    /// that it opens again. Both are 1 ms to 24 h.
-    ///
-    /// A circuit that was closed for twice as long as `longest` starts with `first` again. A random
-    /// tenth is taken off, once for the whole fleet.
-    #[must_use]
-    pub fn with_open_duration(self, first: Duration, longest: Duration) -> Self {
-        Self { open_duration: first, max_open_duration: longest, ..self }
-    }
-
-    /// Sends at most `probes` probes at a time (1 to 4), and closes after `successes` of them
-    /// succeeded (1 to 16).
-    #[must_use]
-    pub fn with_probes(self, probes: u32, successes: u32) -> Self {
-        Self { probes, successes, ..self }
-    }
-
-    /// Reads the store again when the snapshot is older than `ttl`, or `after_failure` once there was
-    /// a failure. `ttl` is 1 ms to 5 min, `after_failure` 1 ms to `ttl`.
-    #[must_use]
-    pub fn with_snapshot_ttl(self, ttl: Duration, after_failure: Duration) -> Self {
-        Self { snapshot_ttl: ttl, snapshot_ttl_after_failure: after_failure, ..self }
-    }
-
-    /// Sets what the breaker does while the store is down.
-    #[must_use]
-    pub fn with_store_down(self, store_down: StoreDown) -> Self {
-        Self { store_down, ..self }
+        Self {
+            open_duration: five_minutes,
+            max_open_duration: five_minutes,
+            ..Self::new(CountRule::new(3, five_minutes))
+        }
     }
 
     /// Checks the policy without a breaker.
@@ -194,11 +166,17 @@ mod tests {
 
     #[test]
     fn every_fault_is_described_at_once() {
-        let policy = CircuitPolicy::new(CountRule::new(17, Duration::ZERO).with_quorum(0))
-            .with_call_timeout(Duration::from_secs(901))
-            .with_open_duration(Duration::from_secs(20), Duration::from_secs(10))
-            .with_probes(5, 0)
-            .with_snapshot_ttl(Duration::from_secs(1), Duration::from_secs(5));
+        let rule = CountRule { quorum: 0, ..CountRule::new(17, Duration::ZERO) };
+        let policy = CircuitPolicy {
+            call_timeout: Duration::from_secs(901),
+            open_duration: Duration::from_secs(20),
+            max_open_duration: Duration::from_secs(10),
+            probes: 5,
+            successes: 0,
+            snapshot_ttl: Duration::from_secs(1),
+            snapshot_ttl_after_failure: Duration::from_secs(5),
+            ..CircuitPolicy::new(rule)
+        };
         assert_eq!(
             described(&policy),
             "the circuit cannot be configured: \
@@ -216,12 +194,18 @@ mod tests {
     #[test]
     fn a_rule_accepts_what_it_can_use_and_nothing_else() {
         let minute = Duration::from_secs(60);
+        let count = |quorum| CountRule { quorum, ..CountRule::new(5, minute) };
         let rate = |rate| RateRule::new(rate, minute, 20);
+        let rate_of = |share, quorum| {
+            let mut rule = rate(share);
+            rule.quorum = quorum;
+            rule
+        };
         let rules: [(Rule, &str); 10] = [
-            (CountRule::new(5, minute).with_quorum(5).into(), ""),
-            (CountRule::new(5, minute).with_quorum(6).into(), "`rule.count.quorum` must be 1 to 5"),
-            (rate(1.0).with_quorum(4).into(), ""),
-            (rate(0.5).with_quorum(5).into(), "`rule.rate.quorum` must be 1 to 4, got 5"),
+            (count(5).into(), ""),
+            (count(6).into(), "`rule.count.quorum` must be 1 to 5"),
+            (rate_of(1.0, 4).into(), ""),
+            (rate_of(0.5, 5).into(), "`rule.rate.quorum` must be 1 to 4, got 5"),
             (rate(0.0).into(), "`rule.rate.failures` must be more than 0 and at most 1, got 0.0"),
             (rate(f64::NAN).into(), "`rule.rate.failures` must be more than 0 and at most 1"),
             (RateRule::new(0.5, minute * 61, 0).into(), "`rule.rate.minimum_calls` must be 1 to"),
@@ -241,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_policy_is_read_as_it_is_written() {
-        let rule = RateRule::new(0.2, Duration::from_secs(60), 50)
-            .with_slow_calls(0.5, Duration::from_millis(1_500))
-            .with_quorum(2);
-        let policy = CircuitPolicy::new(rule).with_store_down(StoreDown::Refuse);
+        let mut rule = RateRule::new(0.2, Duration::from_secs(60), 50)
+            .with_slow_calls(0.5, Duration::from_millis(1_500));
+        rule.quorum = 2;
+        let policy = CircuitPolicy { store_down: StoreDown::Refuse, ..CircuitPolicy::new(rule) };
         let text = serde_json::to_string(&policy).unwrap();
         assert!(text.contains(r#""slow":{"rate":0.5,"after":1.5}"#), "{text}");
         assert_eq!(serde_json::from_str::<CircuitPolicy>(&text).unwrap(), policy);

@@ -167,7 +167,11 @@ impl Override {
 
 impl Record for CircuitRecord {
     // What a breaker knows is seconds old anyway; a swap is judged on the current version.
-    const KIND: RecordKind = RecordKind::new("circuit").with_stale_reads();
+    const KIND: RecordKind = {
+        let mut kind = RecordKind::new("circuit");
+        kind.stale_reads = true;
+        kind
+    };
 
     fn keep_for(&self, now: Timestamp) -> Duration {
         let overridden = self.overridden.as_ref().map_or(Timestamp::EPOCH, |set| set.until);
@@ -193,7 +197,7 @@ impl TryFrom<(String, Timestamp)> for Probe {
     type Error = &'static str;
 
     fn try_from((id, until): (String, Timestamp)) -> Result<Self, Self::Error> {
-        let id = WriteId::parse(&id).ok_or("expected 32 hexadecimal digits")?;
+        let id = id.parse().map_err(|_| "expected 32 hexadecimal digits")?;
         Ok(Self { id, until })
     }
 }

@@ -20,8 +20,8 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 fn read(text: &str) -> Versioned<CircuitRecord> {
-    let version = Version::new(WriteId::from_bits(1));
-    decode(Versioned::new(Body::parse(text).unwrap(), version))
+    let version = Version::from(WriteId::from_bits(1));
+    decode(Versioned::new(text.parse::<Body>().unwrap(), version))
 }
 
 fn an_override() -> Option<Override> {
@@ -94,7 +94,7 @@ fn a_record_is_written_and_read_as_in_version_0_1() {
         let record = record();
         assert_eq!(
             encode(&record).unwrap(),
-            Body::parse(text).unwrap(),
+            text.parse::<Body>().unwrap(),
             "now: {}",
             encode(&record).unwrap()
         );

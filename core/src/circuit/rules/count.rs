@@ -31,7 +31,8 @@ pub(super) const MOST_FAILURES: u32 = 16;
 /// use funcify_core::circuit::{CircuitPolicy, CountRule};
 ///
 /// // Five failures in a minute, from at least two instances.
-/// let rule = CountRule::new(5, Duration::from_secs(60)).with_quorum(2);
+/// let mut rule = CountRule::new(5, Duration::from_secs(60));
+/// rule.quorum = 2;
 /// let policy = CircuitPolicy::new(rule);
 /// # let _ = policy;
 /// ```
@@ -45,6 +46,9 @@ pub struct CountRule {
     #[serde(with = "seconds")]
     pub window: Duration,
     /// From how many instances the failures must come: 1 to `failures`. The default is 1.
+    ///
+    /// One instance can then hold at most `failures + 1 - quorum` of the failures. If it fails more
+    /// often, only this instance stops calling the dependency.
     #[serde(default = "quorum::one")]
     pub quorum: u32,
 }
@@ -54,15 +58,6 @@ impl CountRule {
     #[must_use]
     pub fn new(failures: u32, window: Duration) -> Self {
         Self { failures, window, quorum: 1 }
-    }
-
-    /// Requires failures from `quorum` instances.
-    ///
-    /// One instance can then hold at most `failures + 1 - quorum` of the failures. If it fails more
-    /// often, only this instance stops calling the dependency.
-    #[must_use]
-    pub fn with_quorum(self, quorum: u32) -> Self {
-        Self { quorum, ..self }
     }
 
     pub(super) fn add_faults(&self, faults: &mut Faults) {

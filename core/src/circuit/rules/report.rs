@@ -14,9 +14,9 @@ pub enum CallOutcome {
     Neutral,
 }
 
-impl CallOutcome {
+impl<T, E> From<&Result<T, E>> for CallOutcome {
     /// The outcome of a result of which every error is a failure of the dependency.
-    pub fn of<T, E>(result: &Result<T, E>) -> Self {
+    fn from(result: &Result<T, E>) -> Self {
         if result.is_ok() { Self::Success } else { Self::Failure }
     }
 }

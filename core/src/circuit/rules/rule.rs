@@ -111,11 +111,12 @@ impl Rule {
     }
 
     /// The same rule for one instance alone.
-    pub(in crate::circuit) fn without_quorum(self) -> Self {
-        match self {
-            Self::Count(rule) => Self::Count(rule.with_quorum(1)),
-            Self::Rate(rule) => Self::Rate(rule.with_quorum(1)),
+    pub(in crate::circuit) fn without_quorum(mut self) -> Self {
+        match &mut self {
+            Self::Count(rule) => rule.quorum = 1,
+            Self::Rate(rule) => rule.quorum = 1,
         }
+        self
     }
 }
 

@@ -133,7 +133,7 @@ fn leased(
     now: Timestamp,
 ) -> Option<Decision> {
     let lease = record.lease.as_ref()?;
-    if now >= lease.until || asker.watched >= policy.lease() {
+    if now >= lease.until || asker.watched >= policy.lease {
         return None;
     }
     Some(match lease.holder == asker.holder {

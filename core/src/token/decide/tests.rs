@@ -31,7 +31,7 @@ fn aged(age: u64) -> TokenRecord {
     let minted_at = NOW - seconds(age);
     TokenRecord {
         digest: DIGEST.to_owned(),
-        token: Some(AccessToken::new("stored")),
+        token: Some(AccessToken::from("stored")),
         token_type: Some("Bearer".to_owned()),
         minted_at,
         refresh_at: minted_at + seconds(2_700),
@@ -123,7 +123,7 @@ fn the_rules_decide_as_in_this_table() {
 
 #[test]
 fn a_rejected_token_is_renewed_only_if_it_is_still_the_stored_one() {
-    let (stored, older) = (AccessToken::new("stored"), AccessToken::new("older"));
+    let (stored, older) = (AccessToken::from("stored"), AccessToken::from("older"));
     let rejecting = Asker { rejected: Some(&stored), ..me() };
     let late = Asker { rejected: Some(&older), ..me() };
     let forced = TokenRecord { forced_at: Some(NOW - seconds(29)), ..aged(10) };
@@ -179,7 +179,7 @@ fn records() -> impl Strategy<Value = TokenRecord> {
             |(token, mine, (minted_at, refresh_at, expires_at), lease, failure, forced_at)| {
                 TokenRecord {
                     digest: if mine { DIGEST.to_owned() } else { String::new() },
-                    token: token.map(AccessToken::new),
+                    token: token.map(AccessToken::from),
                     minted_at,
                     refresh_at,
                     expires_at,
@@ -204,7 +204,7 @@ proptest! {
         let later = NOW + TokenPolicy::LONGEST_LIFETIME + seconds(86_400);
         let policy = TokenPolicy::default();
         // The version is watched from now on. After the length of a lease, the lease is over.
-        let watched = Asker { watched: policy.lease(), ..me() };
+        let watched = Asker { watched: policy.lease, ..me() };
         let clamped = record.clamped(&policy, NOW);
         let is_taken = matches!(decide(&clamped, &watched, &policy, later, chance), Decision::Take(_));
         prop_assert!(is_taken);

@@ -58,11 +58,15 @@ pub(crate) struct Record {
 /// So many failures within two ticks open it for two ticks.
 pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolicy {
     let open_duration = TICK * u32::from(OPEN_DURATION);
-    CircuitPolicy::new(CountRule::new(failures, TICK * u32::from(WINDOW)))
-        .with_call_timeout(TICK * u32::from(LEASE) - Duration::from_secs(2))
-        .with_open_duration(open_duration, open_duration)
-        .with_probes(probes, successes)
-        .with_snapshot_ttl(TICK * u32::from(TTL), TICK * u32::from(TTL_AFTER_FAILURE))
+    let mut policy = CircuitPolicy::new(CountRule::new(failures, TICK * u32::from(WINDOW)));
+    policy.call_timeout = TICK * u32::from(LEASE) - Duration::from_secs(2);
+    policy.open_duration = open_duration;
+    policy.max_open_duration = open_duration;
+    policy.probes = probes;
+    policy.successes = successes;
+    policy.snapshot_ttl = TICK * u32::from(TTL);
+    policy.snapshot_ttl_after_failure = TICK * u32::from(TTL_AFTER_FAILURE);
+    policy
 }
 
 impl Record {

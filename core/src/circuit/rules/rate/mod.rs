@@ -75,6 +75,8 @@ pub struct RateRule {
     /// With fewer calls than this in the window the circuit stays closed. At least 1.
     pub minimum_calls: u32,
     /// From how many instances the failures must come: 1 to 4. The default is 1.
+    ///
+    /// If fewer instances take the rate over the threshold, the circuit opens for them only.
     #[serde(default = "quorum::one")]
     pub quorum: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,14 +109,6 @@ impl RateRule {
     #[must_use]
     pub fn with_slow_calls(self, rate: f64, after: Duration) -> Self {
         Self { slow: Some(SlowCalls { rate, after }), ..self }
-    }
-
-    /// Requires failures from `quorum` instances.
-    ///
-    /// If fewer instances take the rate over the threshold, the circuit opens for them only.
-    #[must_use]
-    pub fn with_quorum(self, quorum: u32) -> Self {
-        Self { quorum, ..self }
     }
 
     pub(super) fn add_faults(&self, faults: &mut Faults) {

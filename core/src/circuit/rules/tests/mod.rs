@@ -32,7 +32,11 @@ const fn millis(millis: u64) -> Duration {
 
 /// Opens at five failures a minute, for ten seconds.
 fn five_a_minute() -> CircuitPolicy {
-    CircuitPolicy::new(CountRule::new(5, MINUTE)).with_open_duration(seconds(10), seconds(40))
+    CircuitPolicy {
+        open_duration: seconds(10),
+        max_open_duration: seconds(40),
+        ..CircuitPolicy::new(CountRule::new(5, MINUTE))
+    }
 }
 
 /// The same policy with another rule.
@@ -45,9 +49,11 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn policy() -> CircuitPolicy {
-    CircuitPolicy::new(CountRule::new(3, MINUTE))
-        .with_open_duration(Duration::from_secs(10), Duration::from_secs(40))
-        .with_probes(2, 2)
+    CircuitPolicy {
+        probes: 2,
+        successes: 2,
+        ..with_rule(five_a_minute(), CountRule::new(3, MINUTE))
+    }
 }
 
 fn probe(id: u128, until: i64) -> Probe {
@@ -182,7 +188,7 @@ fn only_a_rest_in_closed_resets_the_open_duration() {
 #[test]
 fn no_more_failures_are_kept_than_the_record_holds() {
     // Of one instance as many as the others of the quorum leave, the newest; of all of them sixteen.
-    let policy = with_rule(policy(), CountRule::new(16, MINUTE).with_quorum(8));
+    let policy = with_rule(policy(), CountRule { quorum: 8, ..CountRule::new(16, MINUTE) });
     let mut record = in_state(Closed);
     let mut fail = |tag: &str, second| {
         let instance = Instance::new(tag);
@@ -244,7 +250,7 @@ fn places_of_a_quorum() {
         ("aaaaabc", true),
         ("aabbc", true),
     ] {
-        let policy = with_rule(policy(), CountRule::new(4, MINUTE).with_quorum(3));
+        let policy = with_rule(policy(), CountRule { quorum: 3, ..CountRule::new(4, MINUTE) });
         let mut record = in_state(Closed);
         for (second, tag) in who.chars().enumerate() {
             let instance = Instance::new(tag.to_string());

@@ -83,17 +83,21 @@ fn record() -> impl Strategy<Value = CircuitRecord> {
 fn policy() -> impl Strategy<Value = CircuitPolicy> {
     let rule = prop_oneof![
         (1_u32..=16, 1_u32..=4).prop_map(|(n, quorum)| {
-            Rule::from(CountRule::new(n, seconds(60)).with_quorum(quorum.min(n)))
+            Rule::from(CountRule { quorum: quorum.min(n), ..CountRule::new(n, seconds(60)) })
         }),
         (0.01..=1.0, 1_u32..=4).prop_map(|(share, quorum)| {
-            Rule::from(RateRule::new(share, seconds(60), 1).with_quorum(quorum))
+            let mut rule = RateRule::new(share, seconds(60), 1);
+            rule.quorum = quorum;
+            Rule::from(rule)
         }),
         (0.01..=1.0).prop_map(|share| {
             Rule::from(RateRule::new(0.5, seconds(60), 20).with_slow_calls(share, seconds(1)))
         }),
     ];
-    (rule, 1_u32..=4, 1_u32..=16).prop_map(|(rule, probes, successes)| {
-        with_rule(five_a_minute(), rule).with_probes(probes, successes)
+    (rule, 1_u32..=4, 1_u32..=16).prop_map(|(rule, probes, successes)| CircuitPolicy {
+        probes,
+        successes,
+        ..with_rule(five_a_minute(), rule)
     })
 }
 
@@ -233,7 +237,7 @@ proptest! {
     fn a_record_is_read_back_as_it_was_written(record in record()) {
         // Ages of buckets are whole seconds, as a correct writer stores them.
         let correct = rules::credible(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
-        let version = Version::new(WriteId::from_bits(1));
+        let version = Version::from(WriteId::from_bits(1));
         let read = decode::<CircuitRecord>(Versioned::new(encode(&correct).unwrap(), version));
         prop_assert_eq!(read.corruption, None);
         prop_assert_eq!(read.value, correct);

@@ -238,8 +238,9 @@ fn slow_calls_open_it_too() {
 fn the_record_stays_under_a_kilobyte_at_any_pace() {
     use crate::register::encode;
     for pace in [1.0, 30.0, 1_000.0] {
-        let mut fleet =
-            Fleet::new(CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20).with_quorum(4)), 5);
+        let mut rule = RateRule::new(0.2, seconds(60), 20);
+        rule.quorum = 4;
+        let mut fleet = Fleet::new(CircuitPolicy::new(rule), 5);
         for _ in 0..90 {
             fleet.calls(pace, 0.05, seconds(1));
             let size = encode(&fleet.record).unwrap().to_string().len();
