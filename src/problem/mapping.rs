@@ -206,8 +206,8 @@ mod tests {
             assert_eq!(missing.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(missing.into_response().headers()[header::RETRY_AFTER], "7");
         }
-        let no_key = TokenError::KeyInUse { key: "BEARER_TOKEN".parse().unwrap() };
-        assert_eq!(Problem::from(no_key).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let no_secret = TokenError::Credentials(Arc::from(Box::from("no secret")));
+        assert_eq!(Problem::from(no_secret).status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 
     #[test]

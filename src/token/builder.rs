@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{
     circuit::CircuitBreaker,
     engine::{Chance, Clock, SystemClock},
-    register::{PollPolicy, RecordName, WriteId},
+    register::{NameError, PollPolicy, RecordName, WriteId},
     token::{TokenPersistenceProvider, TokenPolicy},
 };
 use tokio::sync::Mutex;
@@ -114,19 +114,23 @@ impl TokenGetterBuilder {
                 .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>)
                 .map_err(|error| format!("`root_certificates`: {}", error_chain(&error))),
         };
-        let (key, grant) = match (RecordName::try_from(self.key), grant) {
-            (Ok(key), Ok(grant)) if faults.is_empty() => (key, grant),
-            (key, grant) => {
-                faults.extend(key.err().map(|error| format!("`key`: {error}")));
+        let digest = self.credentials.digest();
+        let keys = RecordName::try_from(self.key)
+            .and_then(|key| own_key(&key, &digest).map(|own_key| (key, own_key)));
+        let ((key, own_key), grant) = match (keys, grant) {
+            (Ok(keys), Ok(grant)) if faults.is_empty() => (keys, grant),
+            (keys, grant) => {
+                faults.extend(keys.err().map(|error| format!("`key`: {error}")));
                 faults.extend(grant.err());
                 return Err(TokenConfigError { faults });
             }
         };
         let settings = Settings {
-            digest: self.credentials.digest(),
+            digest,
             credentials: self.credentials,
             store: self.store,
             key,
+            own_key,
             holder: WriteId::random(),
             policy: self.policy,
             circuit: self.circuit,
@@ -181,4 +185,12 @@ impl TokenGetterBuilder {
         }
         faults
     }
+}
+
+/// The key for the token of `digest` while `key` holds another: as much of `key` as fits, and the
+/// first eight digits of the digest.
+fn own_key(key: &RecordName, digest: &str) -> Result<RecordName, NameError> {
+    let (key, digest): (String, String) =
+        (key.as_ref().chars().take(55).collect(), digest.chars().take(8).collect());
+    format!("{key}.{digest}").try_into()
 }

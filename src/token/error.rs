@@ -1,6 +1,6 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
-use funcify_core::{DeadlineExceeded, circuit::CircuitOpen, register::RecordName};
+use funcify_core::{DeadlineExceeded, circuit::CircuitOpen};
 
 use crate::token::grant::GrantError;
 
@@ -10,12 +10,6 @@ use crate::token::grant::GrantError;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The key holds a token for another provider, client, scope or audience. Set another key.
-    #[error("the key `{key}` holds a token for another client, scope or provider: set `.key(…)`")]
-    KeyInUse {
-        /// The key.
-        key: RecordName,
-    },
     /// The identity provider was asked and granted no token.
     #[error("the identity provider granted no token")]
     Grant(#[source] Arc<GrantError>),
@@ -55,7 +49,7 @@ impl TokenError {
             }
             Self::Open(open) => Some(open.retry_after),
             Self::Grant(error) => error.retry_after(),
-            Self::KeyInUse { .. } | Self::Credentials(_) | Self::Deadline(_) => None,
+            Self::Credentials(_) | Self::Deadline(_) => None,
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Settings {
     pub(super) digest: String,
     pub(super) store: Arc<dyn TokenPersistenceProvider>,
     pub(super) key: RecordName,
+    /// The key of those who want the same token, while a token for others is stored at `key`.
+    pub(super) own_key: RecordName,
     /// The identity under which this getter takes leases.
     pub(super) holder: WriteId,
     pub(super) policy: TokenPolicy,

@@ -106,19 +106,34 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
 }
 
+/// Two versions of a function during a deployment that adds a scope, or two functions that were given
+/// one key by mistake.
 #[tokio::test(start_paused = true)]
-async fn a_key_in_use_for_another_token_is_neither_served_nor_overwritten() {
+async fn two_tokens_at_one_key_are_each_shared_and_neither_is_overwritten() {
     let fleet = Fleet::new();
-    fleet.getter().token().await.unwrap();
-    let mut other = credentials(ClientSecret::from("secret"));
-    other.scope = Some("other".to_owned());
-    let other = fleet.builder(other, Duration::ZERO).build().unwrap();
+    let getters = |scope: &str| -> Vec<_> {
+        let getter = |_| {
+            let mut credentials = credentials(ClientSecret::from("secret"));
+            credentials.scope = Some(scope.to_owned());
+            fleet.builder(credentials, Duration::ZERO).build().unwrap()
+        };
+        (0..8).map(getter).collect()
+    };
+    let (old, new) = (getters("orders"), getters("orders stock"));
+    let first = old[0].token().await.unwrap();
 
-    let error = other.token().await.unwrap_err();
+    for (old, new) in old.iter().zip(&new) {
+        assert_eq!(old.token().await.unwrap().expose(), first.expose());
+        assert_ne!(new.token().await.unwrap().expose(), first.expose());
+    }
 
-    assert!(matches!(error, TokenError::KeyInUse { .. }), "{error}");
-    assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1");
-    assert_eq!(fleet.provider.grants(), 1);
+    assert_eq!(fleet.provider.grants(), 2, "one for each token");
+    assert_eq!(fleet.stored().await.token.unwrap().expose(), first.expose());
+
+    // Nobody wants the old one any more: the key is free when it expires.
+    sleep(fleet.provider.lifetime()).await;
+    let last = getters("orders stock").remove(0).token().await.unwrap();
+    assert_eq!(fleet.stored().await.token.unwrap().expose(), last.expose());
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,6 +197,7 @@ impl Fleet {
             token_type: "Bearer".to_owned(),
             scope: None,
             asked_at: self.now,
+            issued_at: None,
             lifetime: Duration::from_secs(3_600),
         }
     }

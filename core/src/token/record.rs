@@ -127,6 +127,10 @@ pub struct Lease {
 pub struct RememberedFailure {
     /// Until when nobody asks the provider again.
     pub until: Timestamp,
+    /// For how long, in milliseconds. A reader by whose clock the end is further away does not
+    /// believe it. Records of version 0.1 do not say: it was a minute at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<u64>,
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: String,
     /// How many failures there were in a row.

@@ -1,12 +1,20 @@
-//! The records that follow from a record: clamped, leased, published, failed, released.
+//! The records that follow from a record: credible, leased, published, failed, released.
 
 use std::time::Duration;
 
 use super::{AccessToken, Lease, RememberedFailure, TokenPolicy, TokenRecord, decide::Asker};
-use crate::Timestamp;
+use crate::{
+    Timestamp,
+    stored_time::{is_credible_end, is_credible_past},
+};
 
-/// How long a key stays reserved after its last use: a day, after which a store may drop the record.
-const ABANDONED_AFTER: Duration = Duration::from_secs(86_400);
+/// A token is believed if it was minted at most 30 s from now: by so much may the clocks of a fleet
+/// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
+const MINTED_AHEAD: Duration = Duration::from_secs(30);
+
+/// A `Date` has whole seconds, and the answer takes a moment: a difference of less than this says
+/// nothing about a clock.
+const DATE_PRECISION: Duration = Duration::from_secs(2);
 
 /// The first pause after a failure of the provider, and the longest one that grows from it. Both are
 /// short, because a provider that is back should be noticed within seconds.
@@ -24,8 +32,27 @@ pub struct Minted {
     pub scope: Option<String>,
     /// When it was requested. Its lifetime is measured from before the request.
     pub asked_at: Timestamp,
+    /// When it was granted, by the provider's own clock, if the provider stated it.
+    pub issued_at: Option<Timestamp>,
     /// How long it lives.
     pub lifetime: Duration,
+}
+
+impl Minted {
+    /// The same token, with its times by the clock of this process alone.
+    #[must_use]
+    pub fn by_own_clock(self) -> Self {
+        Self { issued_at: None, ..self }
+    }
+
+    /// How far the clock of this process is ahead of the provider's, as far as the provider's answer
+    /// can tell.
+    #[must_use]
+    pub fn ahead(&self) -> Duration {
+        let ahead =
+            self.issued_at.map_or(Duration::ZERO, |issued_at| self.asked_at.since(issued_at));
+        if ahead < DATE_PRECISION { Duration::ZERO } else { ahead }
+    }
 }
 
 /// A failure of the provider that the fleet is to remember.
@@ -42,22 +69,27 @@ pub struct ProviderFailure<'a> {
 
 #[doc(hidden)]
 impl TokenRecord {
-    /// The same record with every time limited to the latest that a writer with a correct clock could
-    /// have stored by now. A skewed clock therefore makes nothing immortal.
+    /// The record without the times that no process with a correct clock could have stored by `now`,
+    /// and without a token whose times are of that kind. See the module `stored_time`.
     #[must_use]
-    pub fn clamped(mut self, policy: &TokenPolicy, now: Timestamp) -> Self {
-        // A fast clock shifted all three times. The lifetime is right.
-        let ahead = self.minted_at.since(now);
-        self.minted_at = self.minted_at.min(now);
-        self.expires_at = (self.expires_at - ahead).min(now + TokenPolicy::LONGEST_LIFETIME);
-        self.refresh_at = (self.refresh_at - ahead).min(self.expires_at);
-        if let Some(lease) = &mut self.lease {
-            lease.until = lease.until.min(now + policy.lease);
+    pub fn credible(mut self, policy: &TokenPolicy, now: Timestamp) -> Self {
+        let lifetime = self.expires_at.since(self.minted_at);
+        let is_credible =
+            self.minted_at <= now + MINTED_AHEAD && lifetime <= TokenPolicy::LONGEST_LIFETIME;
+        if !is_credible {
+            self.token = None;
+            (self.minted_at, self.refresh_at, self.expires_at) = Default::default();
         }
-        if let Some(failure) = &mut self.failure {
-            failure.until = failure.until.min(now + TokenPolicy::LONGEST_PAUSE);
+        self.refresh_at = self.refresh_at.min(self.expires_at);
+        // One end that is not believed discredits the others: believed one after the other, they would
+        // add up.
+        let (lease, failure) = (self.lease.as_ref(), self.failure.as_ref());
+        let binds = lease.is_none_or(|lease| is_credible_end(lease.until, policy.lease, now))
+            && failure.is_none_or(|failure| is_credible_end(failure.until, failure.longest(), now))
+            && self.forced_at.is_none_or(|forced_at| is_credible_past(forced_at, now));
+        if !binds {
+            (self.lease, self.failure, self.forced_at) = Default::default();
         }
-        self.forced_at = self.forced_at.map(|forced_at| forced_at.min(now));
         self
     }
 
@@ -67,13 +99,13 @@ impl TokenRecord {
         self.token.is_some() && now < self.expires_at
     }
 
-    /// Whether the record is in use for a token of another digest. A day after its last use it is
-    /// free.
+    /// Whether the record is in use for a token of another digest: until that token, its lease and its
+    /// failure are over.
     pub(super) fn is_foreign(&self, digest: &str, now: Timestamp) -> bool {
         let lease = self.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
         let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
         let last_use = self.expires_at.max(lease).max(failure);
-        !self.digest.is_empty() && self.digest != digest && now < last_use + ABANDONED_AFTER
+        !self.digest.is_empty() && self.digest != digest && now < last_use
     }
 
     /// The record if it has this digest, otherwise an empty one with this digest.
@@ -92,20 +124,24 @@ impl TokenRecord {
 
     /// The record with a new token, without lease and failure.
     ///
+    /// If the clock of this process is ahead of the provider's, the times are by the provider's: who
+    /// reads the record by a correct clock would otherwise use the token after its end.
+    ///
     /// `forced`: an API rejected the token before it.
     #[must_use]
     pub fn published(self, minted: &Minted, policy: &TokenPolicy, forced: bool) -> Self {
-        let Minted { token, token_type, scope, asked_at, lifetime } = minted.clone();
+        let minted_at = minted.asked_at - minted.ahead();
+        let Minted { token, token_type, scope, lifetime, .. } = minted.clone();
         Self {
             token: Some(token),
             token_type: Some(token_type),
             scope,
-            minted_at: asked_at,
-            refresh_at: asked_at + lifetime.mul_f64(policy.refresh_from),
-            expires_at: asked_at + lifetime,
+            minted_at,
+            refresh_at: minted_at + lifetime.mul_f64(policy.refresh_from),
+            expires_at: minted_at + lifetime,
             lease: None,
             failure: None,
-            forced_at: if forced { Some(asked_at) } else { self.forced_at },
+            forced_at: if forced { Some(minted_at) } else { self.forced_at },
             ..self
         }
     }
@@ -124,8 +160,10 @@ impl TokenRecord {
             None => grown.min(LONGEST_GROWN_PAUSE).mul_f64(1.0 - chance / 10.0),
         };
         let asked = new.retry_after.unwrap_or_default().min(TokenPolicy::LONGEST_PAUSE);
+        let pause = pause.max(asked);
         let failure = RememberedFailure {
-            until: now + pause.max(asked),
+            until: now + pause,
+            pause: Some(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
             code: new.code.to_owned(),
             count,
             cred: new.cred.map(str::to_owned),
@@ -137,6 +175,14 @@ impl TokenRecord {
     #[must_use]
     pub fn released(self) -> Self {
         Self { lease: None, ..self }
+    }
+}
+
+impl RememberedFailure {
+    /// For how long an honest process could have remembered it.
+    fn longest(&self) -> Duration {
+        let pause = self.pause.map_or(TokenPolicy::LONGEST_PAUSE, Duration::from_millis);
+        pause.min(TokenPolicy::LONGEST_PAUSE)
     }
 }
 
@@ -153,6 +199,7 @@ mod tests {
             token_type: "Bearer".to_owned(),
             scope: Some("orders:read".to_owned()),
             asked_at: NOW,
+            issued_at: None,
             lifetime: Duration::from_secs(3_600),
         }
     }
@@ -174,12 +221,37 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_a_fast_clock_keeps_its_lifetime_and_no_more() {
-        let ahead = Minted { asked_at: NOW + Duration::from_secs(300), ..minted() };
+    fn a_token_of_a_fast_clock_is_published_by_the_clock_of_the_provider() {
         let policy = TokenPolicy::default();
-        let stored = TokenRecord::default().published(&ahead, &policy, true);
         let honest = TokenRecord::default().published(&minted(), &policy, true);
-        assert_eq!(stored.clamped(&policy, NOW), honest);
+        for ahead in [2, 300, 86_400].map(Duration::from_secs) {
+            let fast = Minted { asked_at: NOW + ahead, issued_at: Some(NOW), ..minted() };
+            assert_eq!(fast.ahead(), ahead);
+            assert_eq!(TokenRecord::default().published(&fast, &policy, true), honest);
+            let own = TokenRecord::default().published(&fast.by_own_clock(), &policy, true);
+            assert_eq!(own.expires_at, honest.expires_at + ahead);
+        }
+        for behind in [0, 1, 300].map(Duration::from_secs) {
+            let slow = Minted { issued_at: Some(NOW + behind), ..minted() };
+            assert_eq!(slow.ahead(), Duration::ZERO, "the earlier end is the safe one");
+            assert_eq!(TokenRecord::default().published(&slow, &policy, true), honest);
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_minted_in_the_future_is_not_believed() {
+        let policy = TokenPolicy::default();
+        let read = |ahead: Duration| {
+            let fast = Minted { asked_at: NOW + ahead, ..minted() };
+            TokenRecord::default().published(&fast, &policy, false).credible(&policy, NOW)
+        };
+        assert!(read(Duration::from_secs(30)).is_valid(NOW));
+        let unbelieved = read(Duration::from_millis(30_001));
+        assert_eq!((unbelieved.token, unbelieved.expires_at), (None, Timestamp::EPOCH));
+
+        let expires_at = NOW + TokenPolicy::LONGEST_LIFETIME + Duration::from_millis(1);
+        let record = TokenRecord { expires_at, ..read(Duration::ZERO) };
+        assert!(!record.credible(&policy, NOW).is_valid(NOW), "longer than any token lives");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod reply;
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use funcify_core::token::AccessToken;
+use funcify_core::{Timestamp, token::AccessToken};
 
 pub(super) use endpoint::parse as parse_endpoint;
 pub use error::GrantError;
@@ -85,10 +85,15 @@ pub struct Granted {
     pub expires_in: Option<Duration>,
     /// The granted scope, separated by spaces, if the provider stated it.
     pub scope: Option<String>,
+    /// When it was granted by the provider's own clock: the `Date` of its response (RFC 9110
+    /// §6.6.1). If the clock of this process is ahead of it, the fleet goes by the provider's clock.
+    /// Without it, a token of a process whose clock is ahead by more than 30 s may be used after its
+    /// end by so much.
+    pub issued_at: Option<Timestamp>,
 }
 
 impl From<AccessToken> for Granted {
     fn from(token: AccessToken) -> Self {
-        Self { token, expires_in: None, scope: None }
+        Self { token, expires_in: None, scope: None, issued_at: None }
     }
 }

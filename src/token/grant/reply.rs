@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use funcify_core::{
+    Timestamp,
     circuit::CallOutcome,
     token::{AccessToken, TokenPolicy},
 };
@@ -70,7 +71,7 @@ pub(super) fn parse(
         return Err(ReplyError::Redirect { status: status.as_u16() }.into());
     }
     if status.is_success() {
-        return success(body).map_err(GrantError::from);
+        return Ok(Granted { issued_at: issued_at(headers), ..success(body)? });
     }
     let code = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.error);
     let code = code.filter(|code| is_error_code(code));
@@ -100,7 +101,7 @@ fn success(body: &Bytes) -> Result<Granted, ReplyError> {
         return Err(ReplyError::TokenText);
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
-    Ok(Granted { token: AccessToken::from(text), expires_in, scope: reply.scope })
+    Ok(Granted { expires_in, scope: reply.scope, ..AccessToken::from(text).into() })
 }
 
 /// Seconds, as a number or as the string that some providers send instead.
@@ -122,16 +123,26 @@ fn is_error_code(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Seconds, or a date (RFC 9110 §10.2.3). A date counts from the response's own `Date`: this
+/// Seconds, or a date (RFC 9110 §10.2.3), of which a minute is respected. A date counts from the response's own `Date`: this
 /// machine's clock may be wrong.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
     let after = text(RETRY_AFTER)?;
-    if let Ok(seconds) = after.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text| httpdate::parse_http_date(text).ok();
-    Some(date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default())
+    let pause = match after.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = |text| httpdate::parse_http_date(text).ok();
+            date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default()
+        }
+    };
+    Some(pause.min(TokenPolicy::LONGEST_PAUSE))
+}
+
+/// The provider's clock, when it answered.
+fn issued_at(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
+    let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::EPOCH + since_epoch)
 }
 
 #[cfg(test)]
@@ -161,6 +172,7 @@ mod tests {
         assert_eq!(wait(later, None), None);
         assert_eq!(wait("soon", Some(noon)), None);
         assert_eq!(wait("7", None), Some(7));
+        assert_eq!(wait("86400", None), Some(60), "nobody waits for longer than a minute");
     }
 
     #[test]

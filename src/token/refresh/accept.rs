@@ -17,7 +17,7 @@ impl Refresh<'_> {
     pub(super) fn accept(&self, record: &TokenRecord, now: Timestamp) -> Option<Token> {
         let (settings, rejected) = (self.settings, self.request.rejected);
         let held = self.memory.valid(&*settings.clock, rejected);
-        let record = record.clone().clamped(&settings.policy, now);
+        let record = record.clone().credible(&settings.policy, now);
         let is_better = record.digest == settings.digest
             && record.is_valid(now)
             && (rejected.is_none() || record.token.as_ref() != rejected)

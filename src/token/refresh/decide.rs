@@ -23,6 +23,10 @@ pub(super) enum Step {
     TakeLease(Box<TokenRecord>),
     /// This process holds the lease: ask the provider.
     Ask,
+    /// Read the record at the key of those who want the same token.
+    ReadOwnKey,
+    /// There is no record to share the token in.
+    Alone,
 }
 
 impl Refresh<'_> {
@@ -60,9 +64,26 @@ impl Refresh<'_> {
             (Decision::BackOff { until }, _) => {
                 return Err(self.remember_stored_failure(record, until.since(now)));
             }
-            (Decision::KeyInUse, _) => {
-                return Err(TokenError::KeyInUse { key: settings.key.clone() });
-            }
+            (Decision::KeyInUse, _) => self.use_own_key(),
         })
+    }
+
+    /// The record is in use for another token: another client, scope, audience or provider, or the
+    /// version of this function before or after this one. Those who want this token share it
+    /// elsewhere meanwhile.
+    fn use_own_key(&mut self) -> Step {
+        let settings = self.settings;
+        if self.key == &settings.own_key {
+            return Step::Alone;
+        }
+        self.key = &settings.own_key;
+        if !std::mem::replace(&mut self.state.has_logged_key, true) {
+            tracing::warn!(
+                key = %settings.key,
+                shared_at = %self.key,
+                "the key holds another token; this one is shared elsewhere until that token expires"
+            );
+        }
+        Step::ReadOwnKey
     }
 }

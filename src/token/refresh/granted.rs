@@ -13,6 +13,9 @@ use crate::token::grant::{GrantError, Granted, ReplyError};
 /// or its clock is off.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
+/// Clocks that differ by more are worth a warning: a token is believed for 30 s past its end at most.
+const CLOCK_WARNING: Duration = Duration::from_secs(30);
+
 impl Refresh<'_> {
     pub(super) fn minted(
         &self,
@@ -39,8 +42,21 @@ impl Refresh<'_> {
             token_type: "Bearer".to_owned(),
             scope: granted.scope,
             asked_at,
+            issued_at: granted.issued_at,
             lifetime,
         })
+    }
+
+    /// A clock that is far ahead makes every shared token look older than it is.
+    pub(super) fn compare_clock(&mut self, minted: &Minted) {
+        let ahead = minted.ahead();
+        if ahead > CLOCK_WARNING && !std::mem::replace(&mut self.state.has_logged_clock, true) {
+            tracing::warn!(
+                key = %self.settings.key,
+                seconds = ahead.as_secs(),
+                "this machine's clock is ahead of the identity provider's"
+            );
+        }
     }
 
     /// A provider may grant less than was requested, if it says so (RFC 6749 §3.3).

@@ -56,7 +56,7 @@ impl Refresh<'_> {
         }
         self.secret().await?;
         let (settings, since) = (self.settings, Instant::now());
-        let write = settings.store.write(&settings.key, stored.version, WriteId::random(), &leased);
+        let write = settings.store.write(self.key, stored.version, WriteId::random(), &leased);
         match write.await {
             Ok(Swap::Applied(version)) => {
                 self.counters.leases_won.increment();

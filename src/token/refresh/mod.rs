@@ -62,6 +62,8 @@ impl Refresh<'_> {
                     self.back_off().await;
                     self.read().await?
                 }
+                Step::ReadOwnKey => self.read().await?,
+                Step::Alone => return self.without_store().await,
                 Step::TakeLease(leased) => self.take_lease(&stored, *leased).await?,
                 Step::Ask => match self.confirm_lease(stored).await {
                     Some(lease) => return self.mint(lease).await,
@@ -77,11 +79,14 @@ impl Refresh<'_> {
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
             Ok(minted) => {
+                self.compare_clock(&minted);
                 let is_forced = self.request.rejected.is_some();
                 let next =
                     lease.record.clone().published(&minted, &self.settings.policy, is_forced);
+                let own = minted.by_own_clock();
+                let own = lease.record.clone().published(&own, &self.settings.policy, is_forced);
                 // In memory before it is published: a caller that goes away loses no token.
-                let token = self.accept_minted(&next);
+                let token = self.accept_minted(&own);
                 self.publish(&lease, &next).await;
                 token
             }

@@ -19,7 +19,7 @@ impl Refresh<'_> {
         let (since, id) = (Instant::now(), WriteId::random());
         let written = loop {
             // With the same id each time: sent twice, it is one write.
-            let write = settings.store.write(&settings.key, Some(lease.version), id, next);
+            let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
                 Err(error) if is_slow(&error) => {
                     let again = Instant::now() + settings.chance.up_to(settings.poll.longest);

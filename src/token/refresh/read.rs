@@ -34,7 +34,7 @@ impl Refresh<'_> {
         if self.state.is_store_suspended() {
             return Ok(Found::Down);
         }
-        match self.settings.store.read(&self.settings.key).await {
+        match self.settings.store.read(self.key).await {
             Ok(stored) => {
                 self.state.store_answered();
                 Ok(Found::Record(self.checked(stored)))

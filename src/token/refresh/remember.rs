@@ -47,7 +47,7 @@ impl Refresh<'_> {
     pub(super) async fn share_failure(&mut self, lease: HeldLease, error: &TokenError) {
         let HeldLease { record, version, .. } = lease;
         let (settings, next) = (self.settings, self.remember_failure(record, error));
-        let write = settings.store.write(&settings.key, Some(version), WriteId::random(), &next);
+        let write = settings.store.write(self.key, Some(version), WriteId::random(), &next);
         if let Err(error) = as_report(write).await {
             tracing::warn!(key = %settings.key, %error, "the provider's failure could not be stored");
         }

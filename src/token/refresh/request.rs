@@ -1,6 +1,6 @@
 //! What a caller asks for, and the refresh that serves it.
 
-use funcify_core::token::AccessToken;
+use funcify_core::{register::RecordName, token::AccessToken};
 use tokio::time::Instant;
 
 use super::state::RefreshState;
@@ -29,6 +29,8 @@ pub(in crate::token) struct Refresh<'a> {
     pub(super) counters: &'a Counters,
     pub(super) state: &'a mut RefreshState,
     pub(super) request: Request<'a>,
+    /// Where the record is.
+    pub(super) key: &'a RecordName,
     pub(super) store_retry: StoreRetry,
     /// Whether this process let contenders go first, and has read the record again since.
     pub(super) has_backed_off: bool,
@@ -43,7 +45,8 @@ impl<'a> Refresh<'a> {
         request: Request<'a>,
     ) -> Self {
         let store_retry = StoreRetry::default();
-        Self { settings, memory, counters, state, request, store_retry, has_backed_off: false }
+        let key = &settings.key;
+        Self { settings, memory, counters, state, request, key, store_retry, has_backed_off: false }
     }
 
     pub(super) fn check_deadline(&self) -> Result<(), TokenError> {

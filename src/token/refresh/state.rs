@@ -28,6 +28,10 @@ pub(in crate::token) struct RefreshState {
     pub(super) forced_at: Option<Timestamp>,
     /// Whether it was logged that the store cannot hold the token. Once a process is enough.
     pub(super) has_logged_invalid: bool,
+    /// Whether it was logged that the key holds a token for others, and that this machine's clock is
+    /// ahead.
+    pub(super) has_logged_key: bool,
+    pub(super) has_logged_clock: bool,
     /// The version that was read last, and since when this process has seen it.
     watching: Option<(Version, Instant)>,
     /// Until when the store is not called, and how long that pause is.

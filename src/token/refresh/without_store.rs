@@ -32,7 +32,11 @@ impl Refresh<'_> {
         match self.ask(Instant::now() + settings.policy.request_timeout).await {
             Ok(minted) => {
                 self.counters.without_store.increment();
-                let record = TokenRecord::default().published(&minted, &settings.policy, false);
+                let record = TokenRecord::default().published(
+                    &minted.by_own_clock(),
+                    &settings.policy,
+                    false,
+                );
                 self.state.without_store = TokenRecord::default();
                 self.state.forced_at = self.request.rejected.map(|_| now);
                 self.accept_minted(&record)

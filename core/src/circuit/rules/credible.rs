@@ -19,8 +19,8 @@ const MOST_FAILURES: usize = 16;
 const MOST_BUCKETS: usize = 24;
 const MOST_PROBES: usize = 4;
 
-/// The record without the times that no process with a correct clock could have stored by `now`, as
-/// [`stored_time`](crate::stored_time) explains: an open duration, an override or a lease that ends too
+/// The record without the times that no process with a correct clock could have stored by `now`, as the
+/// module `stored_time` explains: an open duration, an override or a lease that ends too
 /// late is over, and a failure of the future did not happen.
 ///
 /// `changed_at` stays as it is, because reports are fenced by it. No rule takes it for later than now.

@@ -54,8 +54,8 @@ pub enum Decision {
     },
     /// Try to take the lease by writing this record on top of what was read.
     Take(Box<TokenRecord>),
-    /// The key holds the token of somebody who asks for another one: never use it, never overwrite
-    /// it.
+    /// The record holds the token of somebody who asks for another one, and that token is in use:
+    /// never use it, never overwrite it.
     KeyInUse,
 }
 
@@ -100,16 +100,23 @@ pub fn decide(
     now: Timestamp,
     chance: f64,
 ) -> Decision {
-    let record = record.clone().clamped(policy, now);
+    let stored = record;
+    let record = stored.clone().credible(policy, now);
     if record.is_foreign(asker.digest, now) {
         return Decision::KeyInUse;
     }
     let record = record.owned(asker.digest);
+    // The token stays as it is stored: others may believe it where this process does not.
+    let lease = || {
+        let (failure, forced_at) = (record.failure.clone(), record.forced_at);
+        let stored = TokenRecord { failure, forced_at, ..stored.clone().owned(asker.digest) };
+        stored.leased(asker, policy, now)
+    };
     usable(&record, asker, now, chance)
         .or_else(|| leased(&record, asker, policy, now))
         .or_else(|| rejected_too_often(&record, asker, now))
         .or_else(|| failed(&record, asker, now))
-        .unwrap_or_else(|| Decision::Take(Box::new(record.leased(asker, policy, now))))
+        .unwrap_or_else(|| Decision::Take(Box::new(lease())))
 }
 
 fn usable(
@@ -125,7 +132,7 @@ fn usable(
 }
 
 /// A lease also ends for whoever has watched its version for the length of a lease: the clock of its
-/// holder may be wrong.
+/// holder may be a little ahead.
 fn leased(
     record: &TokenRecord,
     asker: &Asker<'_>,

@@ -47,6 +47,7 @@ fn with_lease(record: TokenRecord, holder: WriteId, until: Timestamp) -> TokenRe
 fn with_failure(record: TokenRecord, until: Timestamp, cred: Option<&str>) -> TokenRecord {
     let failure = RememberedFailure {
         until,
+        pause: None,
         code: "unavailable".to_owned(),
         count: 1,
         cred: cred.map(str::to_owned),
@@ -110,8 +111,8 @@ fn the_rules_decide_as_in_this_table() {
             "key in use",
         ),
         (
-            "another token's key, a day after its end",
-            TokenRecord { digest: "other".into(), ..aged(3_600 + 86_400) },
+            "another token's key, after its end",
+            TokenRecord { digest: "other".into(), ..aged(3_600) },
             0.0,
             "take",
         ),
@@ -138,11 +139,11 @@ fn a_rejected_token_is_renewed_only_if_it_is_still_the_stored_one() {
 
 #[test]
 fn a_lease_is_over_once_its_version_was_watched_for_the_length_of_a_lease() {
-    let immortal = with_lease(aged(3_700), OTHER, Timestamp::from_millis(i64::MAX));
-    let wait = decide(&immortal, &me(), &TokenPolicy::default(), NOW, 0.0);
-    assert_eq!(wait, Decision::Wait { until: NOW + seconds(4) }, "at most the length of a lease");
+    let leased = with_lease(aged(3_700), OTHER, NOW + seconds(5));
+    let wait = decide(&leased, &me(), &TokenPolicy::default(), NOW, 0.0);
+    assert_eq!(wait, Decision::Wait { until: NOW + seconds(5) }, "of a clock a second ahead");
     let watched = Asker { watched: seconds(4), ..me() };
-    assert_eq!(verdict(&immortal, &watched, 0.0), "take");
+    assert_eq!(verdict(&leased, &watched, 0.0), "take");
 }
 
 #[test]
@@ -187,6 +188,7 @@ fn records() -> impl Strategy<Value = TokenRecord> {
                         .map(|(bits, until)| Lease { holder: WriteId::from_bits(bits), until }),
                     failure: failure.map(|(until, cred)| RememberedFailure {
                         until,
+                        pause: None,
                         code: "unavailable".to_owned(),
                         count: 1,
                         cred,
@@ -199,15 +201,31 @@ fn records() -> impl Strategy<Value = TokenRecord> {
 }
 
 proptest! {
+    // Each look is that of a process that reads the record for the first time.
     #[test]
-    fn no_stored_time_makes_a_record_immortal(record in records(), chance in 0.0..1.0) {
-        let later = NOW + TokenPolicy::LONGEST_LIFETIME + seconds(86_400);
+    fn no_record_keeps_a_getter_waiting_for_more_than_61_s(
+        record in records(), chance in 0.0..1.0, after in 0_u64..100_000_000,
+        gaps in proptest::collection::vec(1_u64..2_000, 1..20),
+    ) {
         let policy = TokenPolicy::default();
-        // The version is watched from now on. After the length of a lease, the lease is over.
-        let watched = Asker { watched: policy.lease, ..me() };
-        let clamped = record.clamped(&policy, NOW);
-        let is_taken = matches!(decide(&clamped, &watched, &policy, later, chance), Decision::Take(_));
-        prop_assert!(is_taken);
+        let from = NOW + Duration::from_millis(after);
+        let mut now = from;
+        for gap in gaps.into_iter().cycle() {
+            match decide(&record, &me(), &policy, now, chance) {
+                Decision::Wait { until } | Decision::BackOff { until } => {
+                    prop_assert!(now < until && until <= from + seconds(61), "{:?}", record);
+                }
+                _ => break,
+            }
+            now = now + Duration::from_millis(gap);
+        }
+    }
+
+    #[test]
+    fn what_is_credible_stays_credible(record in records()) {
+        let policy = TokenPolicy::default();
+        let once = record.credible(&policy, NOW);
+        prop_assert_eq!(once.clone().credible(&policy, NOW), once);
     }
 
     #[test]
@@ -231,11 +249,48 @@ proptest! {
             prop_assert_eq!(&leased.token, &record.token.filter(|_| record.digest == DIGEST));
         }
     }
+}
 
-    #[test]
-    fn clamping_twice_is_clamping_once(record in records()) {
-        let policy = TokenPolicy::default();
-        let once = record.clamped(&policy, NOW);
-        prop_assert_eq!(once.clone().clamped(&policy, NOW), once);
+#[test]
+fn an_end_that_no_correct_clock_could_have_stored_binds_nobody() {
+    let second = |millis: u64| NOW + Duration::from_millis(millis);
+    let with_pause = |until, pause: u64| {
+        let record = with_failure(aged(3_700), until, None);
+        let failure =
+            record.failure.map(|failure| RememberedFailure { pause: Some(pause), ..failure });
+        TokenRecord { failure, ..record }
+    };
+    let rejecting = AccessToken::from("stored");
+    let rejecting = Asker { rejected: Some(&rejecting), ..me() };
+    let forced = |at| TokenRecord { forced_at: Some(at), ..aged(10) };
+    let rows = [
+        ("a lease", with_lease(aged(3_700), OTHER, second(5_000)), me(), "wait"),
+        ("a long lease", with_lease(aged(3_700), OTHER, second(5_001)), me(), "take"),
+        ("a failure of 0.1", with_failure(aged(3_700), second(61_000), None), me(), "back off"),
+        ("a long one", with_failure(aged(3_700), second(61_001), None), me(), "take"),
+        ("a pause of 2 s", with_pause(second(3_000), 2_000), me(), "back off"),
+        ("an end after that", with_pause(second(3_001), 2_000), me(), "take"),
+        ("a pause of a day", with_pause(second(86_400_000), 86_400_000), me(), "take"),
+        ("a rejection", forced(second(1_000)), rejecting.clone(), "rejected too often"),
+        ("one of the future", forced(second(1_001)), rejecting, "take"),
+        (
+            "a lease beside an end that is not believed",
+            with_lease(with_failure(aged(3_700), second(66_000), None), OTHER, second(4_000)),
+            me(),
+            "take",
+        ),
+    ];
+    for (name, record, asker, expected) in rows {
+        assert_eq!(verdict(&record, &asker, 0.0), expected, "{name}");
     }
+}
+
+#[test]
+fn who_does_not_believe_a_token_leaves_it_to_those_who_do() {
+    let ahead =
+        TokenRecord { minted_at: NOW + seconds(300), expires_at: NOW + seconds(3_900), ..aged(0) };
+    let Decision::Take(leased) = decide(&ahead, &me(), &TokenPolicy::default(), NOW, 0.5) else {
+        panic!("expected the lease to be taken");
+    };
+    assert_eq!(TokenRecord { lease: None, ..*leased }, ahead);
 }
