@@ -2,7 +2,6 @@ use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
 use funcify::{
-    local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
         SnsRecord, SqsRecord, Unmatched, via_s3,
@@ -195,8 +194,7 @@ fn size(value: &Value) -> usize {
 fn survives(pipeline: &Pipeline, event: &Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let text = serde_json::value::to_raw_value(event).unwrap();
-        let processed = local::event(pipeline, text).await;
+        let processed = TestEvent::new(event.clone()).process(pipeline).await;
         assert!(!format!("{processed:?}").contains("panicked"), "{event}");
     });
 }
@@ -226,8 +224,7 @@ fn unchanged_events_are_handled() {
     let pipeline = &*EVERYTHING;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for seed in seeds() {
-        let text = serde_json::value::to_raw_value(&seed).unwrap();
-        let processed = runtime.block_on(local::event(pipeline, text));
+        let processed = runtime.block_on(TestEvent::new(seed.clone()).process(pipeline));
         assert!(processed.result.is_ok(), "{} of {seed}: {processed:?}", processed.kind);
     }
 }

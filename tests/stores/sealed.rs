@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use funcify::{SealedTokens, Stores};
+use funcify::Stores;
 use funcify_core::register::{RecordKey, Swap, WriteId};
 use funcify_core::token::{AccessToken, TokenKey, TokenPersistenceProvider, TokenRecord};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -46,14 +46,14 @@ async fn write(tokens: &dyn TokenPersistenceProvider, key: &TokenKey) {
 
 async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {
     let stores = Stores::from_url(url).await.unwrap();
-    let sealed = SealedTokens::new(stores.tokens.clone(), KEYS).unwrap();
+    let sealed = stores.clone().sealed(KEYS).unwrap().tokens;
     let [clear_key, key] = ["clear", "sealed"].map(|name| TokenKey::new(unique(name)).unwrap());
 
     write(&*stores.tokens, &clear_key).await;
     let clear = stored(&RecordKey::from(&clear_key)).await;
     assert!(shows(&clear), "an unsealed token must be found: {clear}");
 
-    write(&sealed, &key).await;
+    write(&*sealed, &key).await;
     let stored = stored(&RecordKey::from(&key)).await;
     assert!(!shows(&stored), "{stored}");
     assert!(stored.contains("sealed:v1:one:"), "{stored}");

@@ -19,7 +19,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::{
-    error_chain,
+    ConfigError, error_chain,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
         TokenError, TokenGetter, TokenPolicy,
@@ -304,7 +304,8 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     .request_timeout(Duration::from_secs(10))
     .build()
     .unwrap_err();
-    assert_eq!(error.faults.len(), 3, "{error}");
+    let ConfigError::Faults { faults, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(faults.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
 }
 
