@@ -9,54 +9,40 @@ use funcify_core::circuit::CallOutcome;
 use http::StatusCode;
 use url::Host;
 
+use crate::config_error::ConfigError;
+
 /// How long a connection may take: 2 s. A lost SYN packet is sent again after 1 s (RFC 6298,
 /// section 2), so this leaves time for one loss and not for two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why no HTTP client could be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The text is not a list of PEM certificates.
-    #[error("expected root certificates as PEM")]
-    RootCertificates(#[source] rustls::pki_types::pem::Error),
-    /// A root certificate was refused, or TLS cannot be set up.
-    #[error("a root certificate was refused")]
-    Tls(#[from] rustls::Error),
-    /// The client could not be built.
-    #[error("the HTTP client could not be built")]
-    Client(#[from] reqwest::Error),
-}
 
 /// Builds an HTTP client that trusts the certificate authorities in `pem` besides Mozilla's roots.
 ///
 /// Pass it to [`Api::http`](crate::Api::http) or `Authenticator::http` if a service has a certificate
 /// of a private authority. A token getter has
-/// [`root_certificates`](crate::token::TokenGetterBuilder::root_certificates) instead. `pem` is a list of PEM certificates; an empty one adds no
-/// authority. The client speaks HTTP/1.1, follows no redirect, uses no proxy, and gives up a
-/// connection after 2 s. Building it does no I/O.
+/// [`root_certificates`](crate::token::TokenGetterBuilder::root_certificates) instead. `pem` is a list
+/// of PEM certificates; an empty one adds no authority. The client speaks HTTP/1.1, follows no
+/// redirect, uses no proxy, and gives up a connection after 2 s. Building it does no I/O.
 ///
 /// The return type is [`reqwest::Client`] 0.13: a new major version of reqwest is a new major version
 /// of funcify.
 ///
 /// # Errors
 ///
-/// [`ClientError::RootCertificates`] if `pem` contains something else; [`ClientError::Tls`] if a
-/// certificate is refused.
+/// [`ConfigError`] if `pem` contains something else, or if a certificate is refused.
 ///
 /// # Examples
 ///
 /// ```
 /// let client = funcify::http_client(b"")?;
 /// # drop(client);
-/// # Ok::<(), funcify::ClientError>(())
+/// # Ok::<(), funcify::ConfigError>(())
 /// ```
-pub fn http_client(pem: &[u8]) -> Result<reqwest::Client, ClientError> {
+pub fn http_client(pem: &[u8]) -> Result<reqwest::Client, ConfigError> {
     client_with(pem, CONNECT_TIMEOUT)
 }
 
 /// The client that is used where the user gave none.
-pub(crate) fn client() -> Result<reqwest::Client, ClientError> {
+pub(crate) fn client() -> Result<reqwest::Client, ConfigError> {
     client_with(&[], CONNECT_TIMEOUT)
 }
 
@@ -64,28 +50,34 @@ pub(crate) fn client() -> Result<reqwest::Client, ClientError> {
 pub(crate) fn client_with(
     pem: &[u8],
     connect_timeout: Duration,
-) -> Result<reqwest::Client, ClientError> {
+) -> Result<reqwest::Client, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ConfigError::because("TLS cannot be set up", error))?
         .with_root_certificates(roots(pem)?)
         .with_no_client_auth();
-    Ok(reqwest::Client::builder()
+    let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
         .no_proxy()
-        .build()?)
+        .build();
+    client.map_err(|error| ConfigError::because("the HTTP client could not be built", error))
 }
 
 /// Mozilla's roots, compiled in, and those in `pem`.
-fn roots(pem: &[u8]) -> Result<rustls::RootCertStore, ClientError> {
+fn roots(pem: &[u8]) -> Result<rustls::RootCertStore, ConfigError> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
 
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(ClientError::RootCertificates)?)?;
+        let certificate = certificate
+            .map_err(|error| ConfigError::because("expected root certificates as PEM", error))?;
+        roots
+            .add(certificate)
+            .map_err(|error| ConfigError::because("a root certificate was refused", error))?;
     }
     Ok(roots)
 }
@@ -162,6 +154,8 @@ pub(crate) async fn read_capped(
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use url::Url;
 
     use super::*;
@@ -209,7 +203,9 @@ mod tests {
     #[test]
     fn a_malformed_root_certificate_is_refused() {
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(http_client(broken), Err(ClientError::Tls(_))));
+        let error = http_client(broken).unwrap_err();
+        assert_eq!(error.to_string(), "a root certificate was refused");
+        assert!(error.source().is_some_and(|source| source.is::<rustls::Error>()), "{error:?}");
         assert!(http_client(b"").is_ok());
     }
 }

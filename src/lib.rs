@@ -42,8 +42,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The [guide to the pipeline](guide::pipeline) explains each step. If you know pyfuncify, read the
-//! [migration page](guide::migration).
+//! The documentation of [`pipeline`] explains each step. If you know pyfuncify, read `docs/migration.md`
+//! in the repository.
 //!
 //! # A circuit
 //!
@@ -68,14 +68,13 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The [guide to the circuit](guide::circuit) has the rules, how to choose their numbers, and what they
-//! cost.
+//! The documentation of [`circuit`] has the rules, how to choose their numbers, and what they cost.
 //!
 //! # A token
 //!
 //! [`TokenGetter`] gets it with the OAuth 2.0 client-credentials grant, once for the fleet. [`Api`] sends
 //! it with the calls to one service, and [`api::TokenLayer`] with those of your own client. The
-//! [guide to the token](guide::token) says what happens when something fails.
+//! documentation of [`token`] says what happens when something fails.
 //!
 //! # Features
 //!
@@ -92,8 +91,7 @@ pub mod api;
 #[cfg(feature = "lambda")]
 pub mod auth;
 mod client;
-#[cfg(any(doc, doctest))]
-pub mod guide;
+mod config_error;
 #[cfg(feature = "lambda")]
 mod json;
 #[cfg(feature = "lambda")]
@@ -111,10 +109,16 @@ mod trace;
 pub use api::Api;
 #[cfg(feature = "lambda")]
 pub use auth::{AccessPolicy, Authenticator};
-pub use client::{ClientError, http_client};
+pub use client::http_client;
+pub use config_error::ConfigError;
+/// A circuit breaker whose state the whole fleet shares.
+///
+#[doc = include_str!("../docs/circuit.md")]
+#[doc(inline)]
+pub use funcify_core::circuit;
 pub use funcify_core::{
     Deadline, PendingReport, StoreError, StoreErrorKind, Timestamp,
-    circuit::{self, CircuitBreaker, CircuitPolicy},
+    circuit::{CircuitBreaker, CircuitPolicy},
     engine::error_chain,
     register,
 };
@@ -125,11 +129,17 @@ pub use pipeline::{
 };
 #[cfg(feature = "lambda")]
 pub use problem::Problem;
-pub use stores::{ConfigError, SealedTokens, Stores};
+pub use stores::Stores;
 pub use token::{ClientCredentials, TokenGetter};
+#[doc(hidden)]
 pub use trace::TraceContext;
 
-/// The README's examples are compiled with those of the documentation.
+/// The examples of the README are compiled with those of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for those of the migration page.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migration.md")]
+struct Migration;

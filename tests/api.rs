@@ -18,7 +18,7 @@ use axum::{
 };
 use funcify::{
     Pipeline, Problem, TraceContext,
-    api::{Api, ApiError, ApiErrorKind, TokenLayer},
+    api::{Api, ApiError, TokenLayer},
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
@@ -28,7 +28,7 @@ use funcify_core::{
     register::RetryingRegister,
 };
 use funcify_test_support::FailureMode;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Request};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json, value::RawValue};
 use tower::{Layer, ServiceExt, service_fn};
@@ -87,6 +87,68 @@ async fn a_rejected_token_is_renewed_once_and_the_request_sent_again() {
 }
 
 #[tokio::test]
+async fn a_request_of_any_kind_is_sent_again_with_a_new_token_if_its_body_is_bytes() {
+    let fleet = Fleet::new();
+    let (base, asked) = accepting(2, "Bearer").await;
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    let answer = api.send(Request::put("/file").body(r#""tea""#).unwrap()).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(answer, json!({"got": "tea"}));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_request_keeps_what_it_brings_and_gets_what_it_lacks() {
+    let echo = |request: axum::extract::Request| async move {
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let text = |name: &str| {
+            let values = parts.headers.get_all(name).iter();
+            values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        Json(json!({
+            "line": format!("{} {}", parts.method, parts.uri), "body": body.escape_ascii().to_string(),
+            "accept": text("accept"), "content-type": text("content-type"), "x-a": text("x-a"),
+            "authorization": text("authorization"),
+        }))
+    };
+    let fleet = Fleet::new();
+    let base = serve(Router::new().fallback(any(echo))).await + "/v1";
+    let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+    let sent = async |request: Request<&'static str>| {
+        let answer = api.send(request).await.unwrap();
+        serde_json::from_slice::<Value>(answer.body()).unwrap()
+    };
+    let token = ["Bearer token-1"];
+
+    let own = Request::put("/orders/7?reason=a%20b").header("accept", "text/csv");
+    let own = own.header("x-a", "1").header("x-a", "2").header("authorization", "Basic mine");
+    let seen = sent(own.header("content-type", "text/csv").body("a;b").unwrap()).await;
+    assert_eq!(
+        seen,
+        json!({
+            "line": "PUT /v1/orders/7?reason=a%20b", "body": "a;b", "accept": ["text/csv"],
+            "content-type": ["text/csv"], "x-a": ["1", "2"], "authorization": token,
+        })
+    );
+    let bare = json!({
+        "line": "GET /v1/", "body": "", "accept": ["application/json"], "content-type": [],
+        "x-a": [], "authorization": token,
+    });
+    assert_eq!(sent(Request::new("")).await, bare);
+    assert_eq!(api.get::<Value>("/").await.unwrap(), bare);
+
+    let posted: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
+    assert_eq!(posted["accept"], json!(["application/json"]));
+    assert_eq!(posted["content-type"], json!(["application/json"]));
+
+    for uri in ["https://thief.example/v1", "thief.example", "/../admin", "/%2e%2E/admin"] {
+        let error = api.send(Request::get(uri).body("").unwrap()).await.unwrap_err();
+        assert!(matches!(error, ApiError::Request(_)), "{uri}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_401_about_something_else_renews_no_token() {
     let fleet = Fleet::new();
     let (base, asked) = accepting(2, r#"Bearer error="insufficient_scope""#).await;
@@ -101,7 +163,7 @@ async fn a_streamed_body_is_not_sent_twice() {
     let (base, asked) = accepting(2, "Bearer").await;
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     let body = reqwest::Body::wrap(http_body_util::Full::new(Bytes::from_static(b"7")));
-    let error = api.request(Method::PUT, "/file").body(body).send().await.unwrap_err();
+    let error = api.send(Request::put("/file").body(body).unwrap()).await.unwrap_err();
     assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
     assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (1, 1));
 }
@@ -142,14 +204,16 @@ async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() 
         api.get::<()>(path).await.unwrap_err();
     }
     assert_eq!(circuit.record().await.state, CircuitState::Closed);
-    api.request(Method::DELETE, "/204").send().await.unwrap().json::<()>().unwrap();
+    let deleted = api.send(Request::delete("/204").body("").unwrap()).await.unwrap();
+    assert_eq!((deleted.status(), deleted.body().len()), (StatusCode::NO_CONTENT, 0));
+    api.get::<()>("/204").await.unwrap();
     for path in ["/500", "/503", "/429"] {
         api.get::<()>(path).await.unwrap_err();
     }
     let sent = asked.load(Ordering::SeqCst);
     let error = api.get::<()>("/204").await.unwrap_err();
     assert!(is_caused_by::<CircuitOpen>(&error), "{error:?}");
-    assert_eq!(error.kind(), ApiErrorKind::Unavailable);
+    assert!(matches!(error, ApiError::Open(_)));
     assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
 }
 

@@ -13,8 +13,8 @@ use axum::{
     routing::get,
 };
 use funcify::{
-    AccessPolicy, Api, Authenticator, Invocation, Message, Pipeline, Problem, S3Object, Stores,
-    api::segment, pipeline::BuildError,
+    AccessPolicy, Api, Authenticator, ConfigError, Invocation, Message, Pipeline, Problem,
+    S3Object, Stores, api::segment,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub(crate) fn pipeline(
     app: App,
     stores: Stores,
     authenticator: Authenticator,
-) -> Result<Pipeline, BuildError> {
+) -> Result<Pipeline, ConfigError> {
     let router = Router::new()
         .route("/health", get(async || "ok"))
         .route("/orders", get(list).post(place))

@@ -5,21 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use funcify::local;
-use serde_json::value::RawValue;
+use funcify::testing::TestEvent;
+use serde_json::Value;
 
 use crate::stand_in::IdentityProvider;
 
 /// One event file.
 pub(crate) struct EventFile {
     pub(crate) name: String,
-    text: Box<RawValue>,
+    event: Value,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventFileError {
-    #[error(transparent)]
-    Event(#[from] io::Error),
+    #[error("the event file {} cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    #[error("expected JSON in the event file {}", .0.display())]
+    Json(PathBuf, #[source] serde_json::Error),
     #[error("the shipped events in {} cannot be listed", .0.display())]
     Folder(PathBuf, #[source] io::Error),
     #[error("{} contains no event files (*.json)", .0.display())]
@@ -50,18 +52,22 @@ fn shipped() -> Result<Vec<PathBuf>, EventFileError> {
 
 impl EventFile {
     fn read(path: &Path, name: String) -> Result<Self, EventFileError> {
-        Ok(Self { name, text: local::read(path)? })
+        let text = fs::read_to_string(path)
+            .map_err(|error| EventFileError::Read(path.to_owned(), error))?;
+        let event = serde_json::from_str(&text)
+            .map_err(|error| EventFileError::Json(path.to_owned(), error))?;
+        Ok(Self { name, event })
     }
 
     /// The event, with tokens in place of their markers. A token in a shipped file would have expired long
     /// ago.
-    pub(crate) fn event(&self, callers: &IdentityProvider) -> Box<RawValue> {
+    pub(crate) fn event(&self, callers: &IdentityProvider) -> TestEvent {
         let text = self
-            .text
-            .get()
+            .event
+            .to_string()
             .replace("{{token}}", &callers.token())
             .replace("{{expired_token}}", &callers.expired_token());
         // It was valid JSON, and a token needs no escaping.
-        RawValue::from_string(text).unwrap_or_else(|_| self.text.clone())
+        TestEvent::from(serde_json::from_str::<Value>(&text).unwrap_or_else(|_| self.event.clone()))
     }
 }

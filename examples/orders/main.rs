@@ -91,7 +91,7 @@ async fn here() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     for file in files {
         let event = file.event(&callers);
-        let processed = local::event(&function.pipeline, event).await;
+        let processed = function.pipeline.process(event.into()).await;
         report.event(&file.name, &processed)?;
     }
     report.finish(&function, started.elapsed()).await?;

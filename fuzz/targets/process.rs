@@ -9,14 +9,16 @@ use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
 use funcify::{
-    Authenticator, local,
+    Authenticator,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
         SnsRecord, SqsRecord, Unmatched, via,
     },
+    testing::TestEvent,
 };
+use lambda_runtime::LambdaEvent;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use tokio::runtime::{Builder, Runtime};
 
 static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(|| {
@@ -60,7 +62,8 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     // Lambda delivers valid JSON. The runtime refuses anything else before it reaches funcify.
     let Ok(event) = serde_json::from_slice::<Box<RawValue>>(bytes) else { return Corpus::Reject };
     RUNTIME.with(|runtime| {
-        let processed = runtime.block_on(local::event(&EVERYTHING, event));
+        let context = LambdaEvent::from(&TestEvent::new(Value::Null)).context;
+        let processed = runtime.block_on(EVERYTHING.process(LambdaEvent::new(event, context)));
         if let Ok(output) = &processed.result {
             serde_json::to_vec(output).expect("an output is valid JSON");
         }

@@ -1,4 +1,4 @@
-use funcify::token::{TokenConfigError, TokenError};
+use funcify::{ConfigError, token::TokenError};
 use funcify_core::circuit::CircuitConfigError;
 
 /// Why a scenario did not run.
@@ -16,7 +16,7 @@ pub enum SimulatorError {
     RealTime,
     /// The configuration of the token getters is invalid.
     #[error("the configuration of the token getters is invalid")]
-    Getter(#[from] TokenConfigError),
+    Getter(#[from] ConfigError),
     /// An instance got no token before the scenario began.
     #[error("an instance got no token before the scenario began")]
     Token(#[from] TokenError),

@@ -2,23 +2,22 @@
 
 mod error;
 mod layer;
+mod path;
 mod request;
-mod response;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use funcify_core::circuit::CircuitBreaker;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-pub use error::{ApiConfigError, ApiError, ApiErrorKind};
+pub use error::ApiError;
 #[doc(hidden)]
 pub use layer::AttachToken;
 pub use layer::TokenLayer;
-pub use request::ApiRequest;
-pub use response::ApiResponse;
+pub use path::segment;
 
-use crate::client::{client, may_carry_secrets};
+use crate::client::{HTTPS_REQUIRED, client, may_carry_secrets};
+use crate::config_error::ConfigError;
 use crate::token::TokenGetter;
 
 /// How long one request may take unless the user says otherwise: 10 s, as long as the default call
@@ -69,11 +68,11 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`ApiConfigError`] if `base_url` cannot be used.
-    pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ApiConfigError> {
+    /// [`ConfigError`] if `base_url` cannot be used.
+    pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
         let api = Self::over_plain_http(name, base_url)?;
         if !may_carry_secrets(api.base.scheme(), api.base.host(), true) {
-            return Err(ApiConfigError::NotHttps);
+            return Err(refused(HTTPS_REQUIRED));
         }
         Ok(api)
     }
@@ -83,29 +82,22 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`ApiConfigError`] if `base_url` cannot be used.
-    pub fn over_plain_http(
-        name: impl Into<Arc<str>>,
-        base_url: &str,
-    ) -> Result<Self, ApiConfigError> {
-        let base = Url::parse(base_url.trim()).map_err(ApiConfigError::NotAUrl)?;
+    /// [`ConfigError`] if `base_url` cannot be used.
+    pub fn over_plain_http(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
+        let base = Url::parse(base_url.trim())
+            .map_err(|error| ConfigError::because(format!("{BASE_URL}: expected a URL"), error))?;
         if !matches!(base.scheme(), "https" | "http") {
-            return Err(ApiConfigError::NotHttps);
+            return Err(refused(HTTPS_REQUIRED));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(ApiConfigError::UserInfo);
+            return Err(refused("expected a URL without user name and password"));
         }
         if base.query().is_some() || base.fragment().is_some() {
-            return Err(ApiConfigError::QueryOrFragment);
+            return Err(refused("expected a URL without query and fragment"));
         }
-        Ok(Self {
-            name: name.into(),
-            base,
-            http: client().map_err(ApiConfigError::Client)?,
-            token: None,
-            circuit: None,
-            timeout: TIMEOUT,
-        })
+        let http =
+            client().map_err(|error| ConfigError::because("no HTTP client for the API", error))?;
+        Ok(Self { name: name.into(), base, http, token: None, circuit: None, timeout: TIMEOUT })
     }
 
     /// Attaches the token of `getter` to every request. Without a token nothing is sent.
@@ -134,23 +126,11 @@ impl Api {
     }
 }
 
-/// Encodes any text as one segment of a path (RFC 3986, section 3.3).
-///
-/// Use it for text that others wrote: a `/`, a `?` or a `#` in it would send the request, with the
-/// fleet's token, to another path. A request with the segment `.` or `..`, in any spelling, is refused.
-///
-/// # Examples
-///
-/// ```
-/// use funcify::api::segment;
-///
-/// assert_eq!(format!("/stock/{}", segment("7?admin=true")), "/stock/7%3Fadmin%3Dtrue");
-/// ```
-#[must_use]
-pub fn segment(text: &str) -> String {
-    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What errors call the URL.
+const BASE_URL: &str = "the base URL of the API";
 
-    utf8_percent_encode(text, &KEPT).to_string()
+fn refused(expected: &str) -> ConfigError {
+    ConfigError::invalid(format!("{BASE_URL}: {expected}"))
 }
 
 impl fmt::Debug for Api {

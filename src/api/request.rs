@@ -1,19 +1,17 @@
-use std::fmt;
-
+use bytes::Bytes;
 use funcify_core::{
     Deadline, DeadlineExceeded,
     circuit::{CallOutcome, CircuitError},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{timeout, timeout_at};
-use url::Url;
 
-use crate::api::error::PathError;
-use crate::api::{Api, ApiError, ApiResponse};
+use crate::api::path::{PathError, below};
+use crate::api::{Api, ApiError};
 use crate::client::{ReadError, outcome_of, read_capped};
 use crate::token::Token;
 use crate::trace::TraceContext;
@@ -22,168 +20,119 @@ use crate::trace::TraceContext;
 /// an answer that it filters before passing it on.
 const ANSWER_LIMIT: usize = 16 * 1_048_576;
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 impl Api {
     /// Sends a GET for `path` and decodes the JSON of the answer.
     ///
+    /// `path` is relative to the base URL and may have a query. It is used as it is: encode text that
+    /// others wrote with [`segment`](super::segment). `()` accepts an empty answer.
+    ///
     /// # Errors
     ///
-    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
+    /// [`ApiError`]. An answer whose status is not 2xx is in [`ApiError::Status`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
-        self.request(Method::GET, path).send().await?.json()
+        let request = self.request(Method::GET, path, HeaderMap::new(), None)?;
+        decoded(&self.exchanged(request).await?)
     }
 
-    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `()` accepts an empty
-    /// answer.
+    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `path` and answer are
+    /// as for [`get`](Self::get).
     ///
     /// # Errors
     ///
-    /// [`ApiError`]; its [`kind`](ApiError::kind) says what you may do.
+    /// The same as [`get`](Self::get).
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &(impl Serialize + Sync + ?Sized),
     ) -> Result<T, ApiError> {
-        self.request(Method::POST, path).json(body).send().await?.json()
+        let body = serde_json::to_vec(body).map_err(|error| ApiError::Request(error.into()))?;
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON)]);
+        let request = self.request(Method::POST, path, headers, Some(body.into()))?;
+        decoded(&self.exchanged(request).await?)
     }
 
-    /// Any other request. `path` is relative to the base URL and may have a query. It is used as it is:
-    /// encode text that others wrote with [`segment`](super::segment).
+    /// Sends any other request and reads the whole answer, at most 16 MB.
+    ///
+    /// The URI of the request is a path, and a query if you need one, below the base URL. It is used as it
+    /// is: encode text that others wrote with [`segment`](super::segment). Method, headers and body
+    /// are yours. `Accept` is `application/json` unless you set it. With a token, `Authorization` is
+    /// overwritten.
+    ///
+    /// The body is bytes, text, or a [`reqwest::Body`]; `""` is none. A stream cannot be sent twice, so
+    /// after a 401 its request is not repeated with a new token. The bound names reqwest 0.13: a new
+    /// major version of it is a new major version of funcify.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`get`](Self::get).
     ///
     /// # Examples
     ///
     /// ```no_run
-    /// use funcify::{Api, api::{ApiError, segment}};
-    /// use http::Method;
+    /// use funcify::{Api, Problem, api::segment};
+    /// use http::Request;
     ///
-    /// async fn cancel(warehouse: &Api, order: &str) -> Result<(), ApiError> {
-    ///     let path = format!("/orders/{}", segment(order));
-    ///     warehouse.request(Method::DELETE, &path).send().await?.json()
+    /// async fn cancel(warehouse: &Api, order: &str, reason: &str) -> Result<String, Problem> {
+    ///     let uri = format!("/orders/{}?reason={}", segment(order), segment(reason));
+    ///     let answer = warehouse.send(Request::delete(uri).body("")?).await?;
+    ///     Ok(String::from_utf8_lossy(answer.body()).into_owned())
     /// }
     /// ```
-    pub fn request(&self, method: Method, path: &str) -> ApiRequest<'_> {
-        ApiRequest::new(self, method, path)
-    }
-}
-
-impl ApiResponse {
-    /// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Reply`] if the body is not a `T`.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        let text: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
-        serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
-    }
-}
-
-/// A request to a service. [`Api::request`] makes it, [`send`](Self::send) sends it.
-#[must_use = "nothing is sent until `send`"]
-pub struct ApiRequest<'a> {
-    api: &'a Api,
-    method: Method,
-    url: Result<Url, ApiError>,
-    headers: HeaderMap,
-    body: Option<reqwest::Body>,
-    fault: Option<ApiError>,
-}
-
-impl<'a> ApiRequest<'a> {
-    pub(super) fn new(api: &'a Api, method: Method, path: &str) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let url = below(&api.base, path).ok_or(ApiError::Request(PathError.into()));
-        Self { api, method, url, headers, body: None, fault: None }
+    pub async fn send(
+        &self,
+        request: Request<impl Into<reqwest::Body>>,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let (parts, body) = request.into_parts();
+        let path = match (parts.uri.authority(), parts.uri.path_and_query()) {
+            (None, Some(path)) => path.as_str(),
+            _ => return Err(ApiError::Request(PathError.into())),
+        };
+        let request = self.request(parts.method, path, parts.headers, Some(body.into()))?;
+        self.exchanged(request).await
     }
 
-    /// Sets a header. With a token, `Authorization` is overwritten.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// Adds a parameter to the query and encodes it.
-    pub fn query(mut self, name: &str, value: &str) -> Self {
-        if let Ok(url) = &mut self.url {
-            url.query_pairs_mut().append_pair(name, value);
+    /// The request for `path`, with the headers that every request has unless it brings its own.
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Option<reqwest::Body>,
+    ) -> Result<reqwest::Request, ApiError> {
+        let url = below(&self.base, path).map_err(|error| ApiError::Request(error.into()))?;
+        headers.entry(ACCEPT).or_insert(JSON);
+        if let Some(trace) = TraceContext::current() {
+            trace.apply(&mut headers);
         }
-        self
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = body;
+        Ok(request)
     }
 
-    /// Sends `body` as JSON, with the content type `application/json` unless you set another.
-    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
-        match serde_json::to_vec(body) {
-            Ok(body) => {
-                self.headers
-                    .entry(CONTENT_TYPE)
-                    .or_insert(HeaderValue::from_static("application/json"));
-                self.body = Some(body.into());
-            }
-            Err(error) => self.fault = Some(ApiError::Request(error.into())),
-        }
-        self
-    }
-
-    /// Sends this body: bytes, text, or a stream.
-    ///
-    /// A stream cannot be sent twice, so after a 401 its request is not repeated with a new token. The
-    /// bound names reqwest 0.13: a new major version of it is a new major version of funcify.
-    pub fn body(mut self, body: impl Into<reqwest::Body>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    /// Sends the request and reads the whole answer.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError`]. An answer whose status is not 2xx is in [`ApiError::Status`].
-    pub async fn send(self) -> Result<ApiResponse, ApiError> {
-        let api = self.api;
-        let request = self.build()?;
-        let Some(getter) = &api.token else { return Box::pin(api.call(request)).await };
+    /// Sends the request with the token, once more if the service rejects the token.
+    async fn exchanged(&self, request: reqwest::Request) -> Result<Response<Bytes>, ApiError> {
+        let Some(getter) = &self.token else { return Box::pin(self.call(request)).await };
 
         let token = getter.token().await.map_err(ApiError::Token)?;
         let again = request.try_clone();
-        let answer = Box::pin(api.call(authorized(request, &token))).await;
+        let answer = Box::pin(self.call(authorized(request, &token))).await;
         let (Some(again), true) = (again, is_token_rejected(&answer)) else { return answer };
 
         // Without another token the answer of the service stands.
         match getter.rejected(&token).await {
-            Ok(other) => Box::pin(api.call(authorized(again, &other))).await,
+            Ok(other) => Box::pin(self.call(authorized(again, &other))).await,
             Err(error) => {
-                tracing::warn!(api = %api.name, %error, "the service rejected the token and it was not renewed");
+                tracing::warn!(api = %self.name, %error, "the service rejected the token and it was not renewed");
                 answer
             }
         }
     }
 
-    fn build(self) -> Result<reqwest::Request, ApiError> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        let mut request = reqwest::Request::new(self.method, self.url?);
-        *request.headers_mut() = self.headers;
-        *request.body_mut() = self.body;
-        if let Some(trace) = TraceContext::current() {
-            trace.apply(request.headers_mut());
-        }
-        Ok(request)
-    }
-}
-
-impl fmt::Debug for ApiRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiRequest")
-            .field("api", &self.api.name)
-            .field("method", &self.method)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Api {
     /// Makes one call, through the circuit if there is one.
-    async fn call(&self, request: reqwest::Request) -> Result<ApiResponse, ApiError> {
+    async fn call(&self, request: reqwest::Request) -> Result<Response<Bytes>, ApiError> {
         if Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero()) {
             return Err(ApiError::Deadline(DeadlineExceeded));
         }
@@ -198,17 +147,19 @@ impl Api {
                 Err(_) => Err(out_of_time()),
             },
         }?;
-        if answer.status.is_success() { Ok(answer) } else { Err(ApiError::Status(answer.into())) }
+        if answer.status().is_success() { Ok(answer) } else { Err(ApiError::Status(answer.into())) }
     }
 
     /// Sends the request and reads the answer, whatever its status.
-    async fn exchange(&self, request: reqwest::Request) -> Result<ApiResponse, ApiError> {
+    async fn exchange(&self, request: reqwest::Request) -> Result<Response<Bytes>, ApiError> {
         let unreachable = |error: reqwest::Error| ApiError::Unreachable(error.without_url().into());
         let exchange = async {
-            let answer = self.http.execute(request).await.map_err(unreachable)?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
+            let mut answer = self.http.execute(request).await.map_err(unreachable)?;
+            let mut whole = Response::new(Bytes::new());
+            *whole.status_mut() = answer.status();
+            *whole.headers_mut() = std::mem::take(answer.headers_mut());
             match read_capped(answer, ANSWER_LIMIT).await {
-                Ok(body) => Ok(ApiResponse::new(status, headers, body)),
+                Ok(body) => Ok(whole.map(|_| body)),
                 Err(ReadError::Cut(error)) => Err(unreachable(error)),
                 Err(error) => Err(ApiError::Reply(error.into())),
             }
@@ -217,10 +168,16 @@ impl Api {
     }
 }
 
+/// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
+fn decoded<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, ApiError> {
+    let text: &[u8] = if answer.body().is_empty() { b"null" } else { answer.body() };
+    serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
+}
+
 /// What an exchange says about the service's health.
-fn outcome(exchange: &Result<ApiResponse, ApiError>) -> CallOutcome {
+fn outcome(exchange: &Result<Response<Bytes>, ApiError>) -> CallOutcome {
     match exchange {
-        Ok(answer) => outcome_of(answer.status),
+        Ok(answer) => outcome_of(answer.status()),
         Err(ApiError::Unreachable(_) | ApiError::TimedOut) => CallOutcome::Failure,
         Err(_) => CallOutcome::Neutral,
     }
@@ -249,12 +206,12 @@ fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request 
 }
 
 /// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason.
-fn is_token_rejected(answer: &Result<ApiResponse, ApiError>) -> bool {
+fn is_token_rejected(answer: &Result<Response<Bytes>, ApiError>) -> bool {
     let Err(ApiError::Status(answer)) = answer else { return false };
-    if answer.status != StatusCode::UNAUTHORIZED {
+    if answer.status() != StatusCode::UNAUTHORIZED {
         return false;
     }
-    let challenges = answer.headers.get_all(WWW_AUTHENTICATE);
+    let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
     let challenges: Vec<_> = challenges.iter().filter_map(|text| text.to_str().ok()).collect();
     let any_has = |what: &str| {
         challenges.iter().any(|challenge| challenge.to_ascii_lowercase().contains(what))
@@ -262,52 +219,17 @@ fn is_token_rejected(answer: &Result<ApiResponse, ApiError>) -> bool {
     any_has("invalid_token") || !any_has("error=")
 }
 
-/// The URL of `path` below `base`; `None` if the path leaves the base.
-fn below(base: &Url, path: &str) -> Option<Url> {
-    let root = base.path().trim_end_matches('/');
-    let (path, query) =
-        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    let mut url = base.clone();
-    url.set_path(&format!("{root}/{}", path.strip_prefix('/').unwrap_or(path)));
-    url.set_query(query);
-    let is_below = url.path() == root
-        || url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-    // `..` leaves the base, in any spelling: URLs treat `\` as `/` and `%2e` as a dot.
-    let climbs = path.split(['/', '\\']).any(|segment| {
-        matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), ".." | ".")
-    });
-    (is_below && !climbs && url.origin() == base.origin()).then_some(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_stays_below_its_base() {
-        let base = Url::parse("https://warehouse.example:8443/v1/").unwrap();
-        let url = |path| below(&base, path).map(|url| url.to_string());
-        let expected = |rest: &str| Some(format!("https://warehouse.example:8443/v1/{rest}"));
-        assert_eq!(url("/orders/7"), expected("orders/7"));
-        assert_eq!(url("orders?a=b%20c&d"), expected("orders?a=b%20c&d"));
-        assert_eq!(url(""), expected(""));
-        assert_eq!(url("//thief.example/x"), expected("/thief.example/x"));
-        assert_eq!(url("https://thief.example"), expected("https://thief.example"));
-        assert_eq!(url("@thief.example"), expected("@thief.example"));
-        for escape in ["..", "/../admin", "a/../../b", "%2e%2e/admin", "/.%2E/x", "..\\admin"] {
-            assert_eq!(url(escape), None, "{escape}");
-        }
-    }
 
     #[test]
     fn a_call_that_was_not_made_or_refused_says_nothing_about_the_service() {
         assert_eq!(outcome(&Err(ApiError::TimedOut)), CallOutcome::Failure);
         assert_eq!(outcome(&Err(ApiError::Unreachable("reset".into()))), CallOutcome::Failure);
         assert_eq!(outcome(&Err(ApiError::Deadline(DeadlineExceeded))), CallOutcome::Neutral);
-        let status = |status| {
-            let status = StatusCode::from_u16(status).unwrap();
-            outcome(&Ok(ApiResponse::new(status, HeaderMap::new(), bytes::Bytes::new())))
-        };
+        let status =
+            |status| outcome(&Ok(Response::builder().status(status).body(Bytes::new()).unwrap()));
         for (code, expected) in
             [(204, CallOutcome::Success), (404, CallOutcome::Neutral), (503, CallOutcome::Failure)]
         {

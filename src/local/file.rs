@@ -15,13 +15,7 @@ enum FileError {
 }
 
 /// Reads an event from a file of JSON.
-///
-/// # Errors
-///
-/// If the file cannot be read, or with [`io::ErrorKind::InvalidData`] if it is invalid JSON. The error
-/// names the file.
-pub fn read(path: impl AsRef<Path>) -> io::Result<Box<RawValue>> {
-    let path = path.as_ref();
+pub(super) fn read(path: &Path) -> io::Result<Box<RawValue>> {
     let text = fs::read_to_string(path).map_err(|source| {
         io::Error::new(source.kind(), FileError::Read { path: path.to_owned(), source })
     })?;

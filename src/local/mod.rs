@@ -12,7 +12,7 @@
 //!
 //! let path = std::env::temp_dir().join("funcify-local-hello.json");
 //! std::fs::write(&path, TestEvent::get("/hello").to_string())?;
-//! let processed = local::event(&pipeline, local::read(&path)?).await;
+//! let processed = local::event(&pipeline, &path).await?;
 //! assert_eq!(processed.outcome, InvocationOutcome::Handled);
 //! assert_eq!(processed.status.unwrap(), 200);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -23,17 +23,26 @@ mod file;
 mod invocation;
 mod server;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+};
 
-use serde_json::value::RawValue;
-
-pub use self::file::read;
 pub use self::server::serve;
 use crate::pipeline::{Pipeline, Processed, log};
 
-/// Processes one event as Lambda would. The invocation ends in 29 seconds.
-pub async fn event(pipeline: &Pipeline, event: Box<RawValue>) -> Processed {
-    pipeline.process(invocation::of(event)).await
+/// Processes the event in a file of JSON as Lambda would. The invocation ends in 29 seconds.
+///
+/// If you have the event in memory, use [`TestEvent`](crate::testing::TestEvent) or
+/// [`Pipeline::process`].
+///
+/// # Errors
+///
+/// If the file cannot be read, or with [`io::ErrorKind::InvalidData`] if it is invalid JSON. The error
+/// names the file.
+pub async fn event(pipeline: &Pipeline, path: impl AsRef<Path>) -> io::Result<Processed> {
+    let event = file::read(path.as_ref())?;
+    Ok(pipeline.process(invocation::of(event)).await)
 }
 
 /// Writes log lines for people to the standard error. `RUST_LOG` filters by level and target, the

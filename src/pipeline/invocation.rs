@@ -19,8 +19,8 @@ use crate::trace::TraceContext;
 /// It is cheap to clone. It is an axum extractor, and handlers of records can take it as an argument. A
 /// guard can [`attach`](Self::attach) values, and handlers read them with [`attached`](Self::attached).
 ///
-/// [`Deadline::current`] is the deadline of the invocation, and
-/// [`TraceContext::current`] the trace that it belongs to.
+/// [`Deadline::current`] is the deadline of the invocation. Each call of an [`Api`](crate::Api) ends with
+/// it, and passes on the trace that the invocation belongs to.
 ///
 /// # Examples
 ///

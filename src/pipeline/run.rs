@@ -4,34 +4,10 @@ use http::uri::Authority;
 use lambda_runtime::Runtime;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
+use crate::config_error::ConfigError;
 use crate::pipeline::http::streaming::Streaming;
 use crate::pipeline::log::{self, json_lines::JsonLines};
 use crate::pipeline::service::Pipeline;
-
-/// A function does not run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// Lambda did not start this process.
-    #[error(
-        "AWS_LAMBDA_RUNTIME_API is not set: this process does not run on Lambda; \
-         `funcify::local` runs a pipeline elsewhere"
-    )]
-    NotOnLambda,
-    /// An environment variable that Lambda sets for every function is missing or malformed.
-    #[error(
-        "expected {expected} in the environment variable {name}, which Lambda sets for every function"
-    )]
-    Environment {
-        /// The variable.
-        name: &'static str,
-        /// What it should contain.
-        expected: &'static str,
-    },
-    /// The Lambda runtime ended, because the Runtime API does not answer.
-    #[error("the Lambda runtime ended")]
-    Runtime(#[source] lambda_runtime::Error),
-}
 
 /// Runs the pipeline as a Lambda function until Lambda ends the process.
 ///
@@ -41,26 +17,26 @@ pub enum RunError {
 ///
 /// # Errors
 ///
-/// [`RunError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing, [`RunError::Environment`] if
-/// another variable of Lambda is missing or malformed, [`RunError::Runtime`] if the Runtime API does not
-/// answer.
+/// [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing, [`ConfigError::Invalid`] if
+/// another variable of Lambda is missing or malformed, [`ConfigError::Runtime`] if the Runtime API does
+/// not answer.
 ///
 /// # Examples
 ///
 /// ```
-/// use funcify::{Pipeline, pipeline::RunError};
+/// use funcify::{ConfigError, Pipeline};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let pipeline = Pipeline::builder(()).build()?;
 /// let result = funcify::run(pipeline).await;
-/// assert!(matches!(result, Err(RunError::NotOnLambda)));
+/// assert!(matches!(result, Err(ConfigError::NotOnLambda)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub async fn run(pipeline: Pipeline) -> Result<(), RunError> {
+pub async fn run(pipeline: Pipeline) -> Result<(), ConfigError> {
     prepare()?;
     // Without the tracing layer of the runtime, because the pipeline has a span of its own.
-    Runtime::new(pipeline).run_concurrent().await.map_err(RunError::Runtime)
+    Runtime::new(pipeline).run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
 /// Runs the pipeline like [`run`], and streams the responses to a function URL.
@@ -71,17 +47,17 @@ pub async fn run(pipeline: Pipeline) -> Result<(), RunError> {
 /// # Errors
 ///
 /// The same as [`run`].
-pub async fn run_streaming(pipeline: Pipeline) -> Result<(), RunError> {
+pub async fn run_streaming(pipeline: Pipeline) -> Result<(), ConfigError> {
     prepare()?;
     let runtime = Runtime::new(Streaming::new(pipeline));
-    runtime.run_concurrent().await.map_err(RunError::Runtime)
+    runtime.run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
-fn prepare() -> Result<(), RunError> {
+fn prepare() -> Result<(), ConfigError> {
     const API: &str = "AWS_LAMBDA_RUNTIME_API";
 
     if env::var_os(API).is_none() {
-        return Err(RunError::NotOnLambda);
+        return Err(ConfigError::NotOnLambda);
     }
     // With a malformed variable the runtime would panic.
     let is_address = |api: &str| api.parse::<Authority>().is_ok();
@@ -99,10 +75,12 @@ fn expect(
     name: &'static str,
     expected: &'static str,
     is_as_expected: impl Fn(&str) -> bool,
-) -> Result<(), RunError> {
+) -> Result<(), ConfigError> {
     match env::var(name) {
         Ok(value) if is_as_expected(&value) => Ok(()),
-        _ => Err(RunError::Environment { name, expected }),
+        _ => Err(ConfigError::invalid(format!(
+            "expected {expected} in the environment variable {name}, which Lambda sets for every function"
+        ))),
     }
 }
 

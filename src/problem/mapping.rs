@@ -79,7 +79,9 @@ fn gateway_status(error: &ApiError) -> StatusCode {
     match error {
         ApiError::TimedOut | ApiError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
         ApiError::Unreachable(_) | ApiError::Reply(_) => StatusCode::BAD_GATEWAY,
-        ApiError::Status(response) if response.status.is_server_error() => StatusCode::BAD_GATEWAY,
+        ApiError::Status(response) if response.status().is_server_error() => {
+            StatusCode::BAD_GATEWAY
+        }
         ApiError::Open(_) => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Token(_) | ApiError::Request(_) | ApiError::Status(_) => {
             StatusCode::INTERNAL_SERVER_ERROR

@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use super::{
     Stores,
-    error::ConfigError,
     open::Opening,
     sealed::{SEAL_KEYS, SealKeys, seal},
     url::Backend,
 };
+use crate::config_error::ConfigError;
 
 /// Names the backend of both, tokens and circuits.
 const BOTH: &str = "FUNCIFY_BACKEND";
@@ -24,7 +24,7 @@ impl Stores {
     /// each for its half. The values are URLs, as for [`Stores::from_url`]. There is no default,
     /// because a fleet that does not share its circuits should know it.
     ///
-    /// If `FUNCIFY_SEAL_KEYS` is set, tokens are [sealed](crate::SealedTokens), unless they stay in
+    /// If `FUNCIFY_SEAL_KEYS` is set, tokens are [sealed](Self::sealed), unless they stay in
     /// the memory of this process.
     ///
     /// This does no network I/O; it is async because loading the AWS configuration is.
@@ -44,9 +44,8 @@ impl Stores {
             (None, Some(_)) => TOKENS,
             (None, None) => BOTH,
         };
-        let missing = || ConfigError::Missing { variable };
-        let tokens = tokens.or_else(|| both.clone()).ok_or_else(missing)?;
-        let circuits = circuits.or(both).ok_or_else(missing)?;
+        let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
+        let circuits = circuits.or(both).ok_or_else(|| missing(variable))?;
         let seal_keys = seal_keys()?;
 
         let mut opening = Opening::default();
@@ -74,7 +73,7 @@ impl Setting {
         let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
             return Ok(None);
         };
-        let backend = value.to_str().ok_or(ConfigError::NotUnicode).and_then(str::parse);
+        let backend = value.to_str().ok_or_else(not_unicode).and_then(str::parse);
         Ok(Some(Self { variable, backend: backend.map_err(in_variable(variable))? }))
     }
 
@@ -89,11 +88,23 @@ fn seal_keys() -> Result<Option<SealKeys>, ConfigError> {
     let keys = match env::var(SEAL_KEYS) {
         Ok(keys) => SealKeys::parse(&Zeroizing::new(keys)).map(Some),
         Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(ConfigError::NotUnicode),
+        Err(env::VarError::NotUnicode(_)) => Err(not_unicode()),
     };
     keys.map_err(in_variable(SEAL_KEYS))
 }
 
 fn in_variable(variable: &'static str) -> impl FnOnce(ConfigError) -> ConfigError {
-    move |fault| ConfigError::Variable { variable, fault: Box::new(fault) }
+    move |fault| ConfigError::because(format!("{variable} cannot be used"), fault)
+}
+
+fn missing(variable: &str) -> ConfigError {
+    let both = if variable == BOTH { "" } else { ", nor FUNCIFY_BACKEND for both" };
+    ConfigError::invalid(format!(
+        "{variable} is not set{both}: expected the URL of a backend, one of memory:, redis://host, \
+         dynamodb://table, ssm:///path"
+    ))
+}
+
+fn not_unicode() -> ConfigError {
+    ConfigError::invalid("expected text, got bytes that are not valid Unicode")
 }

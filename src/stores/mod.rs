@@ -1,7 +1,6 @@
 //! The choice of a store: by URL, from the environment or in code.
 
 mod environment;
-mod error;
 mod open;
 pub(crate) mod sealed;
 mod url;
@@ -13,9 +12,6 @@ use funcify_core::{
     register::{Register, RetryingRegister},
     token::TokenPersistenceProvider,
 };
-
-pub use error::ConfigError;
-pub use sealed::SealedTokens;
 
 /// Where the fleet keeps its tokens and the state of its circuits: any two stores, your own included.
 ///

@@ -1,6 +1,7 @@
 //! Opens each backend, if its feature is on.
 
-use super::{Stores, error::ConfigError, url::Backend};
+use super::{Stores, url::Backend};
+use crate::config_error::ConfigError;
 
 impl Stores {
     /// Opens the backend that `url` names, for tokens and circuits. This does no network I/O.
@@ -122,7 +123,9 @@ fn open_redis(_url: &str) -> Result<Stores, ConfigError> {
 fn refused<E: std::error::Error + Send + Sync + 'static>(
     backend: &'static str,
 ) -> impl FnOnce(E) -> ConfigError {
-    move |source| ConfigError::Refused { backend, source: Box::new(source) }
+    move |source| {
+        ConfigError::because(format!("the URL of the {backend} backend cannot be used"), source)
+    }
 }
 
 #[cfg(not(all(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")))]

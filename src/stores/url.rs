@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::error::ConfigError;
+use crate::config_error::ConfigError;
 
 /// A backend with its URL. Every variant exists in every build.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,17 +34,26 @@ impl FromStr for Backend {
         let (scheme, rest) = url.split_once(':').unwrap_or_default();
         match scheme.to_ascii_lowercase().as_str() {
             "memory" if matches!(rest, "" | "//") => Ok(Self::Memory),
-            "memory" => Err(ConfigError::MemoryOption),
+            "memory" => Err(ConfigError::invalid(
+                "expected memory: alone: the memory backend has no host, path or options",
+            )),
             "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
                 Ok(Self::Redis(url.to_owned()))
             }
             "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
             "ssm" => Ok(Self::Ssm(url.to_owned())),
             // Text that is long or does not look like a scheme may be a password: do not show it.
-            _ if is_scheme(scheme) => Err(ConfigError::UnknownScheme { scheme: scheme.to_owned() }),
-            _ => Err(ConfigError::UnknownScheme { scheme: String::new() }),
+            _ if is_scheme(scheme) => Err(unknown(scheme)),
+            _ => Err(unknown("")),
         }
     }
+}
+
+fn unknown(scheme: &str) -> ConfigError {
+    ConfigError::invalid(format!(
+        "expected memory:, redis://, rediss://, redis-cluster://, rediss-cluster://, dynamodb:// or \
+         ssm:///, got the scheme {scheme:?}"
+    ))
 }
 
 fn is_scheme(text: &str) -> bool {

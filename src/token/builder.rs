@@ -9,8 +9,8 @@ use funcify_core::{
 use tokio::sync::Mutex;
 
 use crate::client;
+use crate::config_error::ConfigError;
 use crate::error_chain;
-use crate::token::config_error::TokenConfigError;
 use crate::token::credentials::{ClientCredentials, Endpoint};
 use crate::token::grant::{Grant, HttpGrant, parse_endpoint};
 use crate::token::memory::Memory;
@@ -104,8 +104,8 @@ impl TokenGetterBuilder {
     ///
     /// # Errors
     ///
-    /// [`TokenConfigError`] with every fault at once.
-    pub fn build(self) -> Result<TokenGetter, TokenConfigError> {
+    /// [`ConfigError::Faults`] with every fault at once.
+    pub fn build(self) -> Result<TokenGetter, ConfigError> {
         let poll = self.store.poll_policy();
         let mut faults = self.faults(poll);
         let grant = match self.grant {
@@ -122,7 +122,7 @@ impl TokenGetterBuilder {
             (keys, grant) => {
                 faults.extend(keys.err().map(|error| format!("`key`: {error}")));
                 faults.extend(grant.err());
-                return Err(TokenConfigError { faults });
+                return Err(ConfigError::token(faults));
             }
         };
         let settings = Settings {

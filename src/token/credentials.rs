@@ -4,8 +4,8 @@ use std::fmt;
 
 use aws_lc_rs::{digest, hmac};
 
+use crate::config_error::ConfigError;
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
-use crate::token::config_error::TokenConfigError;
 
 /// Where to ask for tokens: an `https:` URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,12 +106,12 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// [`TokenConfigError`] with every variable that is missing, or if there are two endpoints.
-    pub fn from_env() -> Result<Self, TokenConfigError> {
+    /// [`ConfigError::Faults`] with every variable that is missing, or if there are two endpoints.
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, TokenConfigError> {
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let mut faults = Vec::new();
         let mut required = |name: &str| {
@@ -131,11 +131,11 @@ impl ClientCredentials {
                 faults.push(format!(
                     "expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got {got}"
                 ));
-                return Err(TokenConfigError { faults });
+                return Err(ConfigError::token(faults));
             }
         };
         if !faults.is_empty() {
-            return Err(TokenConfigError { faults });
+            return Err(ConfigError::token(faults));
         }
         let mut credentials = Self::new(endpoint, client_id, secret);
         credentials.scope = given("FUNCIFY_SCOPE");

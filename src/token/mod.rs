@@ -4,13 +4,11 @@
 //! have none does it ask the identity provider, and only under a lease that one process holds at a
 //! time. While a token is valid, only the one call that fetches the next token waits for it.
 //!
-//! The guide's chapter on the token (`docs/token.md` in the repository) says what happens when, and
-//! what it costs.
+#![doc = include_str!("../../docs/token.md")]
 
 mod authentication;
 mod bearer;
 mod builder;
-mod config_error;
 mod credentials;
 mod error;
 mod grant;
@@ -31,7 +29,6 @@ use tokio::{
 pub use authentication::{ClientAuthentication, ClientSecret, SecretSource, Signer};
 pub use bearer::{Token, TokenSource};
 pub use builder::TokenGetterBuilder;
-pub use config_error::TokenConfigError;
 pub use credentials::{ClientCredentials, Endpoint};
 pub use error::TokenError;
 pub use funcify_core::token::{AccessToken, TokenPersistenceProvider, TokenPolicy, TokenRecord};

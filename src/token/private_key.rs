@@ -11,8 +11,8 @@ use aws_lc_rs::{
 };
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 
+use crate::config_error::ConfigError;
 use crate::token::authentication::{ClientAuthentication, Signer};
-use crate::token::config_error::TokenConfigError;
 
 impl ClientAuthentication {
     /// `private_key_jwt` with a private key at hand, from PEM (PKCS#8, for RSA also PKCS#1).
@@ -23,7 +23,7 @@ impl ClientAuthentication {
     ///
     /// # Errors
     ///
-    /// [`TokenConfigError`] for another algorithm, or if the PEM holds no key for it.
+    /// [`ConfigError`] for another algorithm, or if the PEM holds no key for it.
     ///
     /// # Examples
     ///
@@ -37,9 +37,9 @@ impl ClientAuthentication {
         algorithm: &str,
         key_id: Option<&str>,
         pem: &[u8],
-    ) -> Result<Self, TokenConfigError> {
+    ) -> Result<Self, ConfigError> {
         let fault = |fault: String| {
-            TokenConfigError::one(format!("`ClientAuthentication::private_key`: {fault}"))
+            ConfigError::token(vec![format!("`ClientAuthentication::private_key`: {fault}")])
         };
         let Some((name, parse)) = ALGORITHMS.iter().find(|(name, _)| *name == algorithm) else {
             let names: Vec<_> = ALGORITHMS.iter().map(|(name, _)| *name).collect();

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use funcify::{SealedTokens, Stores};
-use funcify_core::token::TokenPersistenceProvider;
+use funcify::Stores;
 
 use super::{SECRET, in_one_line};
 use crate::support::attempt::unique;
@@ -168,7 +167,7 @@ async fn each_backend_has_its_poll_policy_and_a_sealed_store_keeps_it() {
     ] {
         let stores = Stores::from_url(url).await.unwrap();
         let keys = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-        let sealed = SealedTokens::new(stores.tokens.clone(), keys).unwrap();
+        let sealed = stores.clone().sealed(keys).unwrap().tokens;
         for pace in [stores.tokens.poll_policy(), sealed.poll_policy()] {
             let pace = [pace.shortest, pace.longest, pace.contention];
             assert_eq!(pace.map(|bound| bound.as_millis()), millis, "{url}");

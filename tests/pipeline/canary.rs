@@ -8,17 +8,17 @@ use base64::{
 use funcify::{
     AccessPolicy, Authenticator,
     auth::KeySet,
-    local,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Pipeline,
         Problem, S3Object, SnsRecord, via,
     },
+    testing::TestEvent,
 };
 use funcify_test_support::LogCapture;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{Value, json};
 
 use super::inputs;
 
@@ -167,7 +167,8 @@ fn no_value_of_a_refused_event_is_logged_or_sent_back() {
     let (mut runs, mut refused) = (0_u32, 0_u32);
     for event in inputs::bases().iter().chain(&bodies()).flat_map(with_canary) {
         for pipeline in &pipelines {
-            let processed = runtime.block_on(local::event(pipeline, to_raw_value(&event).unwrap()));
+            let processed =
+                runtime.block_on(pipeline.process(TestEvent::from(event.clone()).into()));
             runs += 1;
             let shown = match &processed.result {
                 Ok(output) => match output.http() {

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
 use funcify::{
-    Authenticator, local,
+    Authenticator,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, Invocation, KinesisRecord, Pipeline, Problem, S3Object,
         SnsRecord, SqsRecord, Unmatched, via,
@@ -193,8 +193,7 @@ fn size(value: &Value) -> usize {
 fn survives(pipeline: &Pipeline, event: &Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let text = serde_json::value::to_raw_value(event).unwrap();
-        let processed = local::event(pipeline, text).await;
+        let processed = pipeline.process(TestEvent::from(event.clone()).into()).await;
         assert!(!format!("{processed:?}").contains("panicked"), "{event}");
     });
 }
@@ -224,8 +223,7 @@ fn unchanged_events_are_handled() {
     let pipeline = &*EVERYTHING;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for seed in seeds() {
-        let text = serde_json::value::to_raw_value(&seed).unwrap();
-        let processed = runtime.block_on(local::event(pipeline, text));
+        let processed = runtime.block_on(pipeline.process(TestEvent::from(seed.clone()).into()));
         assert!(processed.result.is_ok(), "{} of {seed}: {processed:?}", processed.kind);
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -11,14 +12,17 @@ use axum::{
     extract::{Request, State},
 };
 use funcify::{
-    Stores, error_chain, local,
+    Stores, error_chain,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, KinesisRecord, Pipeline, Problem, Processed, S3Object,
         SnsRecord, SqsRecord,
     },
 };
+use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+
+use crate::support::events;
 
 #[derive(Deserialize)]
 struct Inputs {
@@ -148,7 +152,8 @@ async fn answer(text: String) -> String {
     };
     let saw = Saw::default();
     let pipeline = echo(&saw);
-    let processed = local::event(&pipeline, event).await;
+    let context = events::context(Duration::from_secs(29));
+    let processed = pipeline.process(LambdaEvent::new(event, context)).await;
     let Processed { kind, outcome, result, .. } = &processed;
     assert!(!format!("{processed:?}").contains("panicked"), "{text}");
     match result {

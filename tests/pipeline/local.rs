@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::{get, post},
 };
-use funcify::{local, pipeline::Pipeline};
+use funcify::{local, pipeline::Pipeline, testing::TestEvent};
 use serde_json::json;
 
 #[tokio::test]
@@ -52,16 +52,28 @@ async fn a_browser_reaches_the_routes_like_through_an_http_api() {
     server.abort();
 }
 
-#[test]
-fn a_file_without_an_event_is_named_in_the_error() {
+#[tokio::test]
+async fn an_event_file_is_processed_as_lambda_would() {
+    let router = Router::new().route("/hello", get(async || "hello"));
+    let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+    let path = std::env::temp_dir().join(format!("funcify-event-{}.json", std::process::id()));
+    std::fs::write(&path, TestEvent::get("/hello").to_string()).unwrap();
+    let processed = local::event(&pipeline, &path).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(processed.result.unwrap().http().unwrap().body(), "hello");
+}
+
+#[tokio::test]
+async fn a_file_without_an_event_is_named_in_the_error() {
+    let pipeline = Pipeline::builder(()).build().unwrap();
     let folder = std::env::temp_dir();
     let path = folder.join(format!("funcify-no-event-{}.json", std::process::id()));
     std::fs::write(&path, "{ invalid").unwrap();
-    let error = local::read(&path).unwrap_err();
+    let error = local::event(&pipeline, &path).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     let error = error.to_string();
     assert!(error.contains("expected JSON") && error.contains("funcify-no-event"), "{error}");
     std::fs::remove_file(&path).unwrap();
-    let error = local::read(&path).unwrap_err().to_string();
+    let error = local::event(&pipeline, &path).await.unwrap_err().to_string();
     assert!(error.contains("cannot be read") && error.contains("funcify-no-event"), "{error}");
 }

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use funcify::{local, pipeline::InvocationOutcome};
+use funcify::{pipeline::InvocationOutcome, testing::TestEvent};
 use serde_json::{Map, Value, value::to_raw_value};
 
 use super::{corpus, hostile::EVERYTHING, inputs};
@@ -234,8 +234,8 @@ fn no_event_changed_at_random_makes_anything_panic() {
                     for _ in 0..=chance.below(4) {
                         change(&mut event, &mut chance, seeds);
                     }
-                    let text = to_raw_value(&event).unwrap();
-                    let processed = runtime.block_on(local::event(&EVERYTHING, text));
+                    let sent = TestEvent::from(event.clone());
+                    let processed = runtime.block_on(EVERYTHING.process((&sent).into()));
                     // The handlers cannot panic, so a panic would be a fault of funcify.
                     let failed = processed.outcome == InvocationOutcome::Failed;
                     assert!(!failed || !format!("{processed:?}").contains("panicked"), "{event}");

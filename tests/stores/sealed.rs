@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use funcify::{SealedTokens, Stores};
+use funcify::Stores;
 use funcify_core::register::{RecordKey, RecordName, Swap, WriteId};
 use funcify_core::token::{AccessToken, TokenPersistenceProvider, TokenRecord};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -46,7 +46,7 @@ async fn write(tokens: &dyn TokenPersistenceProvider, key: &RecordName) {
 
 async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) {
     let stores = Stores::from_url(url).await.unwrap();
-    let sealed = SealedTokens::new(stores.tokens.clone(), KEYS).unwrap();
+    let sealed = stores.clone().sealed(KEYS).unwrap().tokens;
     let [clear_key, key] =
         ["clear", "sealed"].map(|name| RecordName::try_from(unique(name)).unwrap());
 
@@ -54,7 +54,7 @@ async fn leaves_no_trace(url: &str, stored: impl AsyncFn(&RecordKey) -> String) 
     let clear = stored(&RecordKey::of::<TokenRecord>(clear_key)).await;
     assert!(shows(&clear), "an unsealed token must be found: {clear}");
 
-    write(&sealed, &key).await;
+    write(&*sealed, &key).await;
     let stored = stored(&RecordKey::of::<TokenRecord>(key.clone())).await;
     assert!(!shows(&stored), "{stored}");
     assert!(stored.contains("sealed:v1:one:"), "{stored}");

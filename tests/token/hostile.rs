@@ -19,7 +19,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::{
-    error_chain,
+    ConfigError, error_chain,
     token::{
         ClientAuthentication, ClientCredentials, ClientSecret, Endpoint, GrantError, Signer,
         TokenError, TokenGetter, TokenPolicy,
@@ -303,7 +303,8 @@ fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     policy.request_timeout = Duration::from_secs(10);
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let error = TokenGetter::builder(credentials, store).policy(policy).build().unwrap_err();
-    assert_eq!(error.faults.len(), 3, "{error}");
+    let ConfigError::Faults { faults, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(faults.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"));
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use funcify::{
-    SealedTokens,
+    Stores,
     token::{ClientSecret, TokenGetter, TokenSource},
 };
+use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     register::{RecordName, WriteId},
     token::TokenPersistenceProvider,
@@ -16,14 +17,17 @@ use super::fleet::{Fleet, at_once, credentials};
 const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "other:HxwdHhkaGxgVFhcUERITEA0ODwwJCgsIBQYHBAECAwA=";
 
-fn sealing(fleet: &Fleet, keys: &str) -> SealedTokens {
-    SealedTokens::new(fleet.store.clone(), keys).unwrap()
+fn sealing(fleet: &Fleet, keys: &str) -> Arc<dyn TokenPersistenceProvider> {
+    let stores = Stores::new(MemoryBackend::default()).with_tokens(fleet.store.clone());
+    stores.sealed(keys).unwrap().tokens
 }
 
 fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {
     let credentials = credentials(ClientSecret::from("secret"));
-    let store = Arc::new(sealing(fleet, keys));
-    TokenGetter::builder(credentials, store).grant(fleet.provider.clone()).build().unwrap()
+    TokenGetter::builder(credentials, sealing(fleet, keys))
+        .grant(fleet.provider.clone())
+        .build()
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +72,7 @@ async fn f24_a_token_moved_from_another_record_is_not_served() {
     assert!(read.corruption.is_some());
 
     let credentials = credentials(ClientSecret::from("secret"));
-    let builder = TokenGetter::builder(credentials, Arc::new(sealing(&fleet, ONE)));
+    let builder = TokenGetter::builder(credentials, sealing(&fleet, ONE));
     let other = builder.key(key).grant(fleet.provider.clone()).build().unwrap();
     assert_eq!(other.token().await.unwrap().source(), TokenSource::Minted);
 }

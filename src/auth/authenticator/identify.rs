@@ -8,14 +8,13 @@ use crate::auth::authenticator::fault::AuthenticatorFault;
 use crate::auth::authenticator::jwt::Jwt;
 use crate::auth::authenticator::verify::Shared;
 use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated, authorizer, bearer};
-use crate::auth::error::AuthConfigError;
 
 /// What a pipeline needs of its [`Authenticator`]. It holds it as a trait object, so that a function
 /// without one is built without an HTTP client and a verifier of signatures.
 #[async_trait]
 pub(crate) trait Identify: fmt::Debug + Send + Sync {
     /// Everything that is wrong with the configuration.
-    fn faults(&self) -> Vec<AuthConfigError>;
+    fn faults(&self) -> Vec<AuthenticatorFault>;
 
     /// Gives each key set that has no circuit one of its own, kept in `store`.
     fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify>;
@@ -38,7 +37,7 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
 
 #[async_trait]
 impl Identify for Authenticator {
-    fn faults(&self) -> Vec<AuthConfigError> {
+    fn faults(&self) -> Vec<AuthenticatorFault> {
         let mut faults = Vec::new();
         if !self.key_sets.is_empty() && self.http.is_none() {
             faults.push(AuthenticatorFault::Client);
@@ -48,7 +47,7 @@ impl Identify for Authenticator {
             let before = self.key_sets.iter().take(index);
             faults.extend(key_set.repeated_issuer(before));
         }
-        faults.into_iter().map(Into::into).collect()
+        faults
     }
 
     fn with_circuits(self: Box<Self>, store: &Arc<dyn CircuitStateProvider>) -> Box<dyn Identify> {

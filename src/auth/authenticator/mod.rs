@@ -6,7 +6,7 @@ mod bearer;
 mod caller;
 mod claims;
 mod error;
-pub(in crate::auth) mod fault;
+pub(crate) mod fault;
 mod fetch;
 mod identify;
 mod jwk;

@@ -1,6 +1,6 @@
 //! What callers may do: routes, the permissions that they need, and the sources of records.
 
-pub(in crate::auth) mod fault;
+pub(crate) mod fault;
 mod permission;
 mod route;
 mod source;
@@ -12,8 +12,6 @@ pub(crate) use permission::{Permission, PermissionPattern};
 use route::Routes;
 pub(crate) use route::Rule;
 use source::SourcePattern;
-
-use crate::auth::AuthConfigError;
 
 /// Says which permission each HTTP route needs, and from which sources other routes take events.
 ///
@@ -131,8 +129,8 @@ impl AccessPolicy {
     }
 
     /// Everything that is wrong with the entries. A faulty entry allows nothing.
-    pub(crate) fn faults(&self) -> Vec<AuthConfigError> {
-        self.faults.iter().cloned().map(Into::into).collect()
+    pub(crate) fn faults(&self) -> &[AccessPolicyFault] {
+        &self.faults
     }
 
     fn list(&mut self, method: Method, path: &str, permission: Option<Permission>) {

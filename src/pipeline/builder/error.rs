@@ -1,33 +1,5 @@
-use std::fmt;
-
-use crate::auth::AuthConfigError;
-
-/// A pipeline was not built. Its `Display` names every fault at once.
-///
-/// # Examples
-///
-/// ```
-/// use funcify::pipeline::{Pipeline, Problem, SqsRecord};
-///
-/// async fn on_order(_: SqsRecord) -> Result<(), Problem> {
-///     Ok(())
-/// }
-///
-/// let pipeline = Pipeline::builder(()).sqs("orders", on_order).sqs("orders", on_order).build();
-/// let expected = "the pipeline cannot be built: two sqs routes have the name `orders`";
-/// assert_eq!(pipeline.unwrap_err().to_string(), expected);
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[error("the pipeline cannot be built: {}", Sentences(faults))]
-pub struct BuildError {
-    faults: Vec<Fault>,
-}
-
-impl BuildError {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
-        Self { faults }
-    }
-}
+use crate::auth::authenticator::fault::AuthenticatorFault;
+use crate::auth::policy::fault::AccessPolicyFault;
 
 /// One fault of a pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -54,18 +26,7 @@ pub(super) enum Fault {
     #[error("a policy of HTTP routes needs an authenticator")]
     NoAuthenticator,
     #[error(transparent)]
-    AccessPolicy(AuthConfigError),
+    AccessPolicy(AccessPolicyFault),
     #[error(transparent)]
-    Authenticator(AuthConfigError),
-}
-
-struct Sentences<'a>(&'a [Fault]);
-
-impl fmt::Display for Sentences<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
+    Authenticator(AuthenticatorFault),
 }

@@ -52,7 +52,7 @@ pub(super) fn of_policy(
     routes: &RecordRoutes,
     lacks_authenticator: bool,
 ) -> Vec<Fault> {
-    let own = policy.faults().into_iter().map(Fault::AccessPolicy);
+    let own = policy.faults().iter().cloned().map(Fault::AccessPolicy);
     let authenticator = lacks_authenticator.then_some(Fault::NoAuthenticator);
     let unknown = policy.sources().filter(|name| !routes.can_be_restricted(name));
     let unknown = unknown.map(|name| Fault::NoRouteToRestrict { name: name.to_owned() });

@@ -1,4 +1,4 @@
-pub(super) mod error;
+mod error;
 mod faults;
 mod sources;
 
@@ -10,8 +10,9 @@ use futures_util::future::BoxFuture;
 
 use crate::auth::authenticator::{Authenticator, Identify};
 use crate::auth::policy::AccessPolicy;
+use crate::config_error::ConfigError;
 use crate::pipeline::Invocation;
-use crate::pipeline::builder::error::{BuildError, Fault};
+use crate::pipeline::builder::error::Fault;
 use crate::pipeline::http::admission::AdmissionLayer;
 use crate::pipeline::records::routes::RecordRoutes;
 use crate::pipeline::rules::{Guard, Rules};
@@ -147,8 +148,22 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`], which names every fault at once.
-    pub fn build(mut self) -> Result<Pipeline, BuildError> {
+    /// [`ConfigError::Faults`], which names every fault at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::pipeline::{Pipeline, Problem, SqsRecord};
+    ///
+    /// async fn on_order(_: SqsRecord) -> Result<(), Problem> {
+    ///     Ok(())
+    /// }
+    ///
+    /// let pipeline = Pipeline::builder(()).sqs("orders", on_order).sqs("orders", on_order).build();
+    /// let expected = "the pipeline cannot be built: two sqs routes have the name `orders`";
+    /// assert_eq!(pipeline.unwrap_err().to_string(), expected);
+    /// ```
+    pub fn build(mut self) -> Result<Pipeline, ConfigError> {
         self.faults.extend(faults::of_routes(&self.routes));
         self.faults.extend(faults::of_authenticator(self.authenticator.as_deref()));
         if let Some(policy) = &self.policy {
@@ -156,7 +171,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             self.faults.extend(faults::of_policy(policy, &self.routes, lacks_authenticator));
         }
         if !self.faults.is_empty() {
-            return Err(BuildError::new(self.faults));
+            let faults = self.faults.iter().map(ToString::to_string).collect();
+            return Err(ConfigError::Faults { what: "the pipeline cannot be built", faults });
         }
         let authenticator = match (self.authenticator, self.stores) {
             (Some(authenticator), Some(stores)) => {

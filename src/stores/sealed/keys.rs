@@ -14,7 +14,7 @@ use funcify_core::{
 };
 use zeroize::Zeroizing;
 
-use super::super::error::ConfigError;
+use crate::config_error::ConfigError;
 
 /// The variable that holds the keys.
 pub(crate) const SEAL_KEYS: &str = "FUNCIFY_SEAL_KEYS";
@@ -29,6 +29,12 @@ const KEY_BYTES: usize = 32;
 /// The length of a nonce of AES-GCM (NIST SP 800-38D, section 5.2.1.1).
 const NONCE_BYTES: usize = 12;
 
+/// The error for the key at `place` in the list, counted from 1. It contains no part of the value,
+/// because what looks like an id may be a key in the wrong place.
+fn invalid(place: usize, expected: &str) -> ConfigError {
+    ConfigError::invalid(format!("seal key {place} is invalid: expected {expected}"))
+}
+
 /// The keys: the first one seals, all of them open.
 pub(crate) struct SealKeys {
     first: String,
@@ -42,7 +48,7 @@ impl SealKeys {
         let mut ring = BTreeMap::new();
         let mut first = None;
         for (place, entry) in (1..).zip(keys.split(',')) {
-            let invalid = |expected| ConfigError::SealKey { place, expected };
+            let invalid = |expected| invalid(place, expected);
             let (id, key) = entry.trim().split_once(':').ok_or_else(|| invalid("`id:base64`"))?;
             let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !(1..=32).contains(&id.len()) || !id.bytes().all(is_legal) {
@@ -57,8 +63,7 @@ impl SealKeys {
             }
             first.get_or_insert_with(|| id.to_owned());
         }
-        let missing = ConfigError::SealKey { place: 1, expected: "`id:base64`" };
-        Ok(Self { first: first.ok_or(missing)?, ring })
+        Ok(Self { first: first.ok_or_else(|| invalid(1, "`id:base64`"))?, ring })
     }
 
     pub(crate) fn seal(

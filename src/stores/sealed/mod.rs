@@ -12,60 +12,62 @@ use funcify_core::{
     token::{TokenPersistenceProvider, TokenRecord},
 };
 
-use super::error::ConfigError;
+use super::Stores;
+use crate::config_error::ConfigError;
 pub(crate) use keys::is_sealed;
 pub(super) use keys::{SEAL_KEYS, SealKeys};
 
-/// A token store that seals the token of each record with AES-256-GCM. The rest of the record stays
-/// readable.
-///
-/// The seal covers the key of the record, the digest, type, scope and times of the token, and the
-/// write that stored it. So a token can be neither altered nor moved to another record. A seal
-/// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
-/// token expires. A token that cannot be opened counts as missing, and is replaced.
-///
-/// [`Stores::from_env`](crate::Stores::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-/// use funcify::SealedTokens;
-/// use funcify_backend_memory::MemoryBackend;
-/// use funcify_core::{register::{RetryingRegister, WriteId}, token::{AccessToken, TokenPersistenceProvider, TokenRecord}};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
-/// let keys = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-/// let sealed = SealedTokens::new(store.clone(), keys)?;
-///
-/// let key = "BEARER_TOKEN".parse()?;
-/// let record = TokenRecord { token: Some(AccessToken::from("canary")), ..TokenRecord::default() };
-/// sealed.write(&key, None, WriteId::random(), &record).await?;
-///
-/// let stored = store.read(&key).await?.unwrap().value.token.unwrap();
-/// assert!(stored.expose().starts_with("sealed:v1:2026-11:"));
-/// let opened = sealed.read(&key).await?.unwrap().value.token.unwrap();
-/// assert_eq!(opened.expose(), "canary");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # }).unwrap();
-/// ```
-pub struct SealedTokens {
+impl Stores {
+    /// Seals the token of each record with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
+    /// 32 bytes. The first key seals and all of them open, so that a key can be replaced while the fleet
+    /// runs. The rest of the record stays readable.
+    ///
+    /// The seal covers the key of the record, the digest, type, scope and times of the token, and the
+    /// write that stored it. So a token can be neither altered nor moved to another record. A seal
+    /// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
+    /// token expires. A token that cannot be opened counts as missing, and is replaced.
+    ///
+    /// [`from_env`](Self::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the place of the key that is invalid, and never shows a key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Stores;
+    /// use funcify_core::{register::WriteId, token::{AccessToken, TokenRecord}};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?;
+    /// let keys = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    /// let sealed = stores.clone().sealed(keys)?;
+    ///
+    /// let key = "BEARER_TOKEN".parse()?;
+    /// let record = TokenRecord { token: Some(AccessToken::from("canary")), ..TokenRecord::default() };
+    /// sealed.tokens.write(&key, None, WriteId::random(), &record).await?;
+    ///
+    /// let stored = stores.tokens.read(&key).await?.unwrap().value.token.unwrap();
+    /// assert!(stored.expose().starts_with("sealed:v1:2026-11:"));
+    /// let opened = sealed.tokens.read(&key).await?.unwrap().value.token.unwrap();
+    /// assert_eq!(opened.expose(), "canary");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn sealed(self, keys: &str) -> Result<Self, ConfigError> {
+        let keys = SealKeys::parse(keys)?;
+        Ok(Self { tokens: Arc::new(SealedTokens { store: self.tokens, keys }), ..self })
+    }
+}
+
+/// A token store that seals the token of each record.
+struct SealedTokens {
     store: Arc<dyn TokenPersistenceProvider>,
     keys: SealKeys,
 }
 
 impl SealedTokens {
-    /// Seals the tokens in `store` with `keys`: `id:base64,id:base64`, each of 32 bytes. The first
-    /// key seals and all of them open, so that a key can be replaced while the fleet runs.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] names the place of the key that is invalid, and never shows a key.
-    pub fn new(store: Arc<dyn TokenPersistenceProvider>, keys: &str) -> Result<Self, ConfigError> {
-        Ok(Self { store, keys: SealKeys::parse(keys)? })
-    }
-
     fn open(&self, key: &RecordName, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
         let Some(token) = &stored.value.token else { return stored };
         match self.keys.open(key, WriteId::from(stored.version), &stored.value, token.expose()) {
