@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the bounds and what was found within them")]
 
 mod circuit;
+mod clocks;
 mod graph;
 mod swap;
 
