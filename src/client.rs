@@ -10,43 +10,26 @@ use http::StatusCode;
 use url::Host;
 
 use crate::config_error::ConfigError;
+use crate::error_chain;
 
 /// How long a connection may take: 2 s. A lost SYN packet is sent again after 1 s (RFC 6298,
 /// section 2), so this leaves time for one loss and not for two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Builds an HTTP client that trusts the certificate authorities in `pem` besides Mozilla's roots.
-///
-/// Pass it to [`Api::http`](crate::Api::http) or `Authenticator::http` if a service has a certificate
-/// of a private authority. A token getter has
-/// [`root_certificates`](crate::token::TokenGetterBuilder::root_certificates) instead. `pem` is a list
-/// of PEM certificates; an empty one adds no authority. The client speaks HTTP/1.1, follows no
-/// redirect, uses no proxy, and gives up a connection after 2 s. Building it does no I/O.
-///
-/// The return type is [`reqwest::Client`] 0.13: a new major version of reqwest is a new major version
-/// of funcify.
-///
-/// # Errors
-///
-/// [`ConfigError`] if `pem` contains something else, or if a certificate is refused.
-///
-/// # Examples
-///
-/// ```
-/// let client = funcify::http_client(b"")?;
-/// # drop(client);
-/// # Ok::<(), funcify::ConfigError>(())
-/// ```
-pub fn http_client(pem: &[u8]) -> Result<reqwest::Client, ConfigError> {
-    client_with(pem, CONNECT_TIMEOUT)
-}
-
-/// The client that is used where the user gave none.
+/// The HTTP client. It trusts Mozilla's roots, speaks HTTP/1.1, follows no redirect, uses no proxy, and
+/// gives up a connection after 2 s. Building it does no I/O.
 pub(crate) fn client() -> Result<reqwest::Client, ConfigError> {
     client_with(&[], CONNECT_TIMEOUT)
 }
 
-/// The same client with another connect timeout.
+/// The same client, which also trusts the certificate authorities in `pem`, a list of PEM certificates.
+/// Otherwise what is wrong with them, in one line.
+pub(crate) fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, String> {
+    client_with(pem, CONNECT_TIMEOUT)
+        .map_err(|error| format!("`root_certificates`: {}", error_chain(&error)))
+}
+
+/// The client that trusts the authorities in `pem` too, with another connect timeout.
 pub(crate) fn client_with(
     pem: &[u8],
     connect_timeout: Duration,
@@ -84,24 +67,19 @@ fn roots(pem: &[u8]) -> Result<rustls::RootCertStore, ConfigError> {
 
 /// What [`may_carry_secrets`] asks for, as errors say it.
 pub(crate) const HTTPS_REQUIRED: &str =
-    "expected an https URL (plain http only on this machine, where that is allowed)";
+    "expected an https URL (plain http only to a loopback host)";
 
-/// Whether a token, a key or a secret may travel to `host`: over https, or over plain http where
-/// `plain_http_on_loopback` allows it and the host is this machine, because that never reaches a
-/// network.
-pub(crate) fn may_carry_secrets<S: AsRef<str>>(
-    scheme: &str,
-    host: Option<Host<S>>,
-    plain_http_on_loopback: bool,
-) -> bool {
+/// Whether a token, a key or a secret may travel to `host`: over https, or over plain http to a loopback
+/// host, because that never reaches a network.
+pub(crate) fn may_carry_secrets<S: AsRef<str>>(scheme: &str, host: Option<Host<S>>) -> bool {
     match scheme {
         "https" => true,
-        "http" => plain_http_on_loopback && is_loopback(host),
+        "http" => is_loopback(host),
         _ => false,
     }
 }
 
-/// Whether `host` is this machine.
+/// Whether `host` is a loopback host: 127.0.0.0/8, `::1` or `localhost`.
 fn is_loopback<S: AsRef<str>>(host: Option<Host<S>>) -> bool {
     match host {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -162,14 +140,13 @@ mod tests {
 
     #[test]
     fn secrets_travel_over_https_or_stay_on_this_machine() {
-        let may = |url: &str, loopback| {
+        let may = |url: &str| {
             let url = Url::parse(url).unwrap();
-            may_carry_secrets(url.scheme(), url.host(), loopback)
+            may_carry_secrets(url.scheme(), url.host())
         };
-        assert!(may("https://login.example/", false));
+        assert!(may("https://login.example/"));
         for loopback in ["http://127.0.0.1:8080/", "http://localhost/", "http://[::1]/"] {
-            assert!(may(loopback, true), "{loopback}");
-            assert!(!may(loopback, false), "{loopback}");
+            assert!(may(loopback), "{loopback}");
         }
         for other in [
             "http://login.example/",
@@ -178,7 +155,7 @@ mod tests {
             "ftp://127.0.0.1/",
             "file:///etc/passwd",
         ] {
-            assert!(!may(other, true), "{other}");
+            assert!(!may(other), "{other}");
         }
     }
 
@@ -203,9 +180,11 @@ mod tests {
     #[test]
     fn a_malformed_root_certificate_is_refused() {
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let error = http_client(broken).unwrap_err();
+        let error = client_with(broken, CONNECT_TIMEOUT).unwrap_err();
         assert_eq!(error.to_string(), "a root certificate was refused");
         assert!(error.source().is_some_and(|source| source.is::<rustls::Error>()), "{error:?}");
-        assert!(http_client(b"").is_ok());
+        let expected = "`root_certificates`: a root certificate was refused: ";
+        assert!(client_trusting(broken).unwrap_err().starts_with(expected));
+        assert!(client_trusting(b"").is_ok());
     }
 }

@@ -109,7 +109,6 @@ mod trace;
 pub use api::Api;
 #[cfg(feature = "lambda")]
 pub use auth::{AccessPolicy, Authenticator};
-pub use client::http_client;
 pub use config_error::ConfigError;
 /// A circuit breaker whose state the whole fleet shares.
 ///

@@ -81,7 +81,7 @@ async fn a_rejected_token_is_renewed_once_and_the_request_sent_again() {
     let (base, asked) = accepting(99, "Bearer").await;
     let stubborn = Api::new("stubborn", &base).unwrap().token(fleet.getter());
     let error = stubborn.get::<Value>("/").await.unwrap_err();
-    assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+    assert_eq!(status(&error), Some(StatusCode::UNAUTHORIZED));
     assert!(asked.load(Ordering::SeqCst) <= 2);
     assert_eq!(fleet.provider.grants(), 2, "the token was renewed a moment ago");
 }
@@ -164,7 +164,7 @@ async fn a_streamed_body_is_not_sent_twice() {
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
     let body = reqwest::Body::wrap(http_body_util::Full::new(Bytes::from_static(b"7")));
     let error = api.send(Request::put("/file").body(body).unwrap()).await.unwrap_err();
-    assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
+    assert_eq!(status(&error), Some(StatusCode::UNAUTHORIZED));
     assert_eq!((asked.load(Ordering::SeqCst), fleet.provider.grants()), (1, 1));
 }
 
@@ -185,7 +185,7 @@ async fn a_token_does_not_follow_a_redirect() {
     let router = Router::new().route("/", get(move || async move { Redirect::permanent(&thief) }));
     let api = Api::new("warehouse", &serve(router).await).unwrap().token(fleet.getter());
     let error = api.get::<Value>("/").await.unwrap_err();
-    assert_eq!(error.status(), Some(StatusCode::PERMANENT_REDIRECT));
+    assert_eq!(status(&error), Some(StatusCode::PERMANENT_REDIRECT));
     assert_eq!(stolen.load(Ordering::SeqCst), 0);
 }
 
@@ -346,6 +346,14 @@ async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
     let request = Request::get("https://warehouse.example/").body(()).unwrap();
     client.oneshot(request).await.unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 3, "nothing was sent");
+}
+
+/// The status of the service's answer, if it was not 2xx.
+fn status(error: &ApiError) -> Option<StatusCode> {
+    match error {
+        ApiError::Status(answer) => Some(answer.status()),
+        _ => None,
+    }
 }
 
 fn is_caused_by<E: std::error::Error + 'static>(error: &ApiError) -> bool {

@@ -17,6 +17,7 @@ mod linearizability;
 mod orders;
 mod pipeline;
 mod redis;
+mod root_certificates;
 mod servers;
 mod sharing;
 mod ssm;

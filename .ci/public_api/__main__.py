@@ -6,8 +6,9 @@
   python3 .ci/public_api --self-test  shows on two small crates that each of these checks can fail
 
 Counted are modules, structs, enums, unions, traits, type aliases, constants, statics, macros, free functions, and the
-inherent methods and constants of these types: once each, by whatever paths they are reached. Fields, variants, items of
-traits, and the names of implemented traits are listed but not counted. Items with `#[doc(hidden)]` are neither.
+inherent methods and constants of these types: once each, by whatever paths they are reached. The two crates, fields,
+variants, items of traits, and the names of implemented traits are listed but not counted: a crate is not an item of
+itself. Items with `#[doc(hidden)]` are neither.
 
 The lists are made from the JSON of rustdoc. `rustdoc` beside this file lets the stable toolchain write it.
 """
@@ -26,8 +27,8 @@ import surface
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-# Lowered with every item that goes, and never raised. The aim is 250.
-LIMIT = 331
+# The aim of 250 is reached. Whoever adds an item raises the limit in the same commit, and says there why.
+LIMIT = 250
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 
 

@@ -100,11 +100,11 @@ def run(rustdoc):
     undocumented = "funcify: no docs on fn funcify::undocumented<F>(_: F) where F: Fn(&str) -> u8"
     results = {
         "the lists": listed == EXPECTED,
-        "the count": check.total(surfaces) == 9,
+        "the count": check.total(surfaces) == 7,
         "a list that is up to date passes": not up_to_date,
         "a changed signature fails": len(out_of_date) == 2 and "-> u16" in out_of_date[0],
-        "an item without docs fails": list(check.faults(surfaces, 9)) == [undocumented],
-        "one item above the limit fails": len(list(check.faults(surfaces, 8))) == 2,
+        "an item without docs fails": list(check.faults(surfaces, 7)) == [undocumented],
+        "one item above the limit fails": len(list(check.faults(surfaces, 6))) == 2,
     }
     for name, held in results.items():
         print(f"{'ok' if held else 'FAILED'}: {name}")

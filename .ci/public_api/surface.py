@@ -40,7 +40,9 @@ class Surface:
     def entries(self):
         entries = [Entry(path, f"use {path} = {target}", False, None, True) for path, target in self.aliases]
         for (crate, item_id), path in self.found.items():
-            entries += describe(self.documents[crate]["index"], str(item_id), path)
+            described = describe(self.documents[crate]["index"], str(item_id), path)
+            # A crate is not an item of itself.
+            entries += (entry._replace(counted=entry.counted and path != self.name) for entry in described)
         return sorted(set(entries), key=lambda entry: (entry.path, entry.line.startswith("impl "), entry.line))
 
     def visit(self, crate, module_id, path):

@@ -24,9 +24,9 @@ pub(crate) fn encode(
     ttl: i64,
     body: &Body,
 ) -> Result<Item, DynamoDbError> {
-    let mut item = Item::with_capacity(body.members().len() + 3);
+    let mut item = Item::with_capacity(body.as_ref().len() + 3);
     let mut size = key.len() + 64;
-    for (name, value) in body.members() {
+    for (name, value) in body.as_ref() {
         if [KEY, WRITE_ID, TTL].contains(&name.as_str()) {
             return Err(DynamoDbError::Member { name: name.clone() });
         }

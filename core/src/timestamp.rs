@@ -1,23 +1,26 @@
 //! Wall-clock time, in the unit in which it is stored.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
 /// A point in wall-clock time: integer milliseconds since the Unix epoch, as every record stores it.
 ///
-/// Arithmetic saturates, so no stored time can overflow.
+/// Arithmetic and conversions saturate, so no stored time can overflow.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// use funcify_core::Timestamp;
 ///
 /// let noon = Timestamp::from_millis(1_700_000_000_000);
-/// let later = noon + Duration::from_secs(5);
-/// assert_eq!(later.since(noon), Duration::from_secs(5));
-/// assert_eq!(noon.since(later), Duration::ZERO);
+/// let later = SystemTime::from(noon + Duration::from_secs(5));
+/// assert_eq!(later, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_005));
+/// assert_eq!(Timestamp::from(later).as_millis(), 1_700_000_005_000);
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -41,6 +44,7 @@ impl Timestamp {
     }
 
     /// The time from `earlier` until this one. Zero if `earlier` is later.
+    #[doc(hidden)]
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -61,6 +65,51 @@ impl std::ops::Sub<Duration> for Timestamp {
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// The millisecond in which `time` lies.
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => Self::EPOCH + after,
+            // A part of a millisecond counts as a whole one: the millisecond began before it.
+            Err(before) => {
+                let millis = before.duration().as_nanos().div_ceil(1_000_000);
+                Self(i64::try_from(millis).map_or(i64::MIN, i64::saturating_neg))
+            }
+        }
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    /// The same time, or the nearest one that the platform can express.
+    fn from(time: Timestamp) -> Self {
+        let millis = time.0.unsigned_abs();
+        if time < Timestamp::EPOCH {
+            furthest(millis, |time, step| time.checked_sub(step))
+        } else {
+            furthest(millis, |time, step| time.checked_add(step))
+        }
+    }
+}
+
+/// The time `millis` milliseconds from the epoch, or the last one on the way that can be expressed: not
+/// every platform counts as many years as Linux.
+fn furthest(
+    mut millis: u64,
+    moved: impl Fn(SystemTime, Duration) -> Option<SystemTime>,
+) -> SystemTime {
+    let (mut time, mut step) = (SystemTime::UNIX_EPOCH, millis);
+    while step > 0 {
+        if let Some(next) = moved(time, Duration::from_millis(step)) {
+            time = next;
+            millis = millis.saturating_sub(step);
+            step = step.min(millis);
+        } else {
+            step /= 2;
+        }
+    }
+    time
 }
 
 impl fmt::Debug for Timestamp {
@@ -87,5 +136,53 @@ mod tests {
         assert_eq!(first - Duration::MAX, first);
         assert_eq!(first.since(last), Duration::ZERO);
         assert!(last.since(first) > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_time_of_the_system_and_back_is_the_same_even_at_the_extremes() {
+        for millis in [i64::MIN, i64::MIN + 1, -1_500, -1, 0, 1, 1_500, i64::MAX - 1, i64::MAX] {
+            let time = Timestamp::from_millis(millis);
+            assert_eq!(Timestamp::from(SystemTime::from(time)), time, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_system_becomes_the_millisecond_in_which_it_lies() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        for (nanos, millis) in [(0, 0), (1, 0), (999_999, 0), (1_000_000, 1), (1_000_001, 1)] {
+            let after = epoch + Duration::from_nanos(nanos);
+            assert_eq!(Timestamp::from(after).as_millis(), millis, "{nanos} ns after");
+        }
+        for (nanos, millis) in [(1, -1), (999_999, -1), (1_000_000, -1), (1_000_001, -2)] {
+            let before = epoch - Duration::from_nanos(nanos);
+            assert_eq!(Timestamp::from(before).as_millis(), millis, "{nanos} ns before");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_system_beyond_every_timestamp_becomes_the_last_or_the_first() {
+        let last = SystemTime::from(Timestamp::from_millis(i64::MAX));
+        let first = SystemTime::from(Timestamp::from_millis(i64::MIN));
+        // Where the platform can express later and earlier times.
+        let beyond = Duration::from_secs(3_600);
+        let (later, earlier) = (last.checked_add(beyond), first.checked_sub(beyond));
+        assert_eq!(Timestamp::from(later.unwrap_or(last)).as_millis(), i64::MAX);
+        assert_eq!(Timestamp::from(earlier.unwrap_or(first)).as_millis(), i64::MIN);
+    }
+
+    #[test]
+    fn a_time_that_the_platform_cannot_express_becomes_the_nearest_that_it_can() {
+        // A platform that ends a hundred days from the epoch.
+        let end = Duration::from_secs(100 * 86_400);
+        let moved = |time: SystemTime, step| {
+            let next = time.checked_add(step)?;
+            (next.duration_since(SystemTime::UNIX_EPOCH).ok()? <= end).then_some(next)
+        };
+        let epoch = SystemTime::UNIX_EPOCH;
+        let reached = |millis| furthest(millis, moved).duration_since(epoch).unwrap();
+        assert_eq!(reached(8_639_999_999), end - Duration::from_millis(1));
+        for millis in [8_640_000_000, 8_640_000_001, u64::MAX] {
+            assert_eq!(reached(millis), end, "{millis}");
+        }
     }
 }

@@ -142,7 +142,6 @@ impl Member {
 
     fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
         let mut credentials = ClientCredentials::from_env()?;
-        credentials.plain_http_on_loopback = true;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
             credentials.resources.push(resource);
         }

@@ -123,12 +123,11 @@ impl LocalSetUp {
         };
         let callers = IdentityProvider::start().await?;
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
-        let (mut credentials, key) = match issuer {
+        let (credentials, key) = match issuer {
             Some(issuer) => (of_environment(issuer)?, TOKEN_KEY.to_owned()),
             // Each run has a provider of its own, so their tokens need different keys.
             None => (stand_in(&callers), callers.name()),
         };
-        credentials.plain_http_on_loopback = true;
         let kind = if issuer.is_some() { "" } else { "stand-in at " };
         notes.push(format!("the fleet's token   {kind}{}", issuer.unwrap_or(&callers.issuer)));
         let warehouse = Warehouse::start().await?;
@@ -136,8 +135,7 @@ impl LocalSetUp {
 
         let keys = KeySet::new(&format!("{}/jwks", callers.issuer))
             .issuer(&callers.issuer)
-            .audience(AUDIENCE)
-            .plain_http_on_loopback();
+            .audience(AUDIENCE);
         let authenticator = Authenticator::new().keys(keys);
         let function = Function::new(stores, credentials, &key, &warehouse.url, authenticator)?;
         Ok(Self { function, callers, notes })

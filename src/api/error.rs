@@ -2,7 +2,7 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use funcify_core::{DeadlineExceeded, circuit::CircuitOpen};
-use http::{Response, StatusCode};
+use http::Response;
 
 use crate::token::TokenError;
 
@@ -45,17 +45,6 @@ pub enum ApiError {
     /// The answer is larger than 16 MB, or not the JSON that was expected.
     #[error("the service's answer cannot be used")]
     Reply(#[source] Box<dyn Error + Send + Sync>),
-}
-
-impl ApiError {
-    /// The status of the answer, for [`ApiError::Status`].
-    #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Status(response) => Some(response.status()),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Debug for ApiError {

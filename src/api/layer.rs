@@ -16,9 +16,9 @@ use crate::token::{TokenError, TokenGetter};
 /// A [`tower::Layer`] that attaches the fleet's token to requests for the hosts that you name. Other
 /// requests pass unchanged.
 ///
-/// A request for a named host fails if there is no token, or if its URL is plain http to another
-/// machine. It is never sent without the token. When a host answers 401, the token is renewed for the
-/// next request. The request itself is not repeated, because its body is gone;
+/// A request for a named host fails if there is no token, or if its URL is neither https nor plain http
+/// to a loopback host. It is never sent without the token. When a host answers 401, the token is renewed
+/// for the next request. The request itself is not repeated, because its body is gone;
 /// [`Api`](super::Api) repeats it.
 ///
 /// # Examples
@@ -130,5 +130,5 @@ impl TokenLayer {
 
 fn is_safe(uri: &Uri) -> bool {
     let host = uri.host().and_then(|host| Host::parse(host).ok());
-    may_carry_secrets(uri.scheme_str().unwrap_or_default(), host, true)
+    may_carry_secrets(uri.scheme_str().unwrap_or_default(), host)
 }

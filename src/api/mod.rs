@@ -16,7 +16,7 @@ pub use layer::AttachToken;
 pub use layer::TokenLayer;
 pub use path::segment;
 
-use crate::client::{HTTPS_REQUIRED, client, may_carry_secrets};
+use crate::client::{HTTPS_REQUIRED, client, client_trusting, may_carry_secrets};
 use crate::config_error::ConfigError;
 use crate::token::TokenGetter;
 
@@ -63,18 +63,18 @@ pub struct Api {
 }
 
 impl Api {
-    /// A client of the service at `base_url`, which must be https, or plain http on this machine. Logs
+    /// A client of the service at `base_url`, which must be https, or plain http to a loopback host. Logs
     /// show the service as `name`.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] if `base_url` cannot be used.
     pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
-        let api = Self::over_plain_http(name, base_url)?;
-        if !may_carry_secrets(api.base.scheme(), api.base.host(), true) {
+        let base = parsed(base_url)?;
+        if !may_carry_secrets(base.scheme(), base.host()) {
             return Err(refused(HTTPS_REQUIRED));
         }
-        Ok(api)
+        Self::at(name.into(), base)
     }
 
     /// The same, but plain http is allowed to any host. The token is then sent unencrypted: use it only
@@ -84,20 +84,17 @@ impl Api {
     ///
     /// [`ConfigError`] if `base_url` cannot be used.
     pub fn over_plain_http(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
-        let base = Url::parse(base_url.trim())
-            .map_err(|error| ConfigError::because(format!("{BASE_URL}: expected a URL"), error))?;
+        let base = parsed(base_url)?;
         if !matches!(base.scheme(), "https" | "http") {
-            return Err(refused(HTTPS_REQUIRED));
+            return Err(refused("expected an https or http URL"));
         }
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(refused("expected a URL without user name and password"));
-        }
-        if base.query().is_some() || base.fragment().is_some() {
-            return Err(refused("expected a URL without query and fragment"));
-        }
+        Self::at(name.into(), base)
+    }
+
+    fn at(name: Arc<str>, base: Url) -> Result<Self, ConfigError> {
         let http =
             client().map_err(|error| ConfigError::because("no HTTP client for the API", error))?;
-        Ok(Self { name: name.into(), base, http, token: None, circuit: None, timeout: TIMEOUT })
+        Ok(Self { name, base, http, token: None, circuit: None, timeout: TIMEOUT })
     }
 
     /// Attaches the token of `getter` to every request. Without a token nothing is sent.
@@ -117,17 +114,33 @@ impl Api {
         Self { timeout, ..self }
     }
 
-    /// Sends requests with this HTTP client, which must follow no redirects. Use
-    /// [`http_client`](crate::http_client) to trust another certificate authority.
+    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a service with a
+    /// certificate of your own authority. `pem` is a list of PEM certificates.
     ///
-    /// The type is that of reqwest 0.13: a new major version of it is a new major version of funcify.
-    pub fn http(self, http: reqwest::Client) -> Self {
-        Self { http, ..self }
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a certificate cannot be read, or is refused.
+    pub fn root_certificates(self, pem: &[u8]) -> Result<Self, ConfigError> {
+        let http = client_trusting(pem).map_err(ConfigError::invalid)?;
+        Ok(Self { http, ..self })
     }
 }
 
 /// What errors call the URL.
 const BASE_URL: &str = "the base URL of the API";
+
+/// The URL, which may have any scheme.
+fn parsed(base_url: &str) -> Result<Url, ConfigError> {
+    let base = Url::parse(base_url.trim())
+        .map_err(|error| ConfigError::because(format!("{BASE_URL}: expected a URL"), error))?;
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(refused("expected a URL without user name and password"));
+    }
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err(refused("expected a URL without query and fragment"));
+    }
+    Ok(base)
+}
 
 fn refused(expected: &str) -> ConfigError {
     ConfigError::invalid(format!("{BASE_URL}: {expected}"))

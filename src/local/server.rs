@@ -31,15 +31,16 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use funcify::{local, pipeline::Pipeline};
+/// use funcify::{Api, Pipeline, local};
+/// use http::Request;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let router = Router::new().route("/hello", get(async || "hello"));
 /// let pipeline = Pipeline::builder(()).http(router).build()?;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-/// let url = format!("http://{}/hello", listener.local_addr()?);
+/// let server = Api::new("local", &format!("http://{}", listener.local_addr()?))?;
 /// tokio::spawn(local::serve(pipeline, listener));
-/// assert_eq!(funcify::http_client(&[])?.get(url).send().await?.text().await?, "hello");
+/// assert_eq!(server.send(Request::get("/hello").body("")?).await?.body(), "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

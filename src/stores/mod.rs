@@ -14,6 +14,7 @@ use funcify_core::{
 };
 
 /// Where the fleet keeps its tokens and the state of its circuits: any two stores, your own included.
+/// To keep one of them elsewhere, set its field.
 ///
 /// # Examples
 ///
@@ -21,7 +22,8 @@ use funcify_core::{
 /// use funcify::Stores;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let stores = Stores::from_url("memory:").await?;
+/// let mut stores = Stores::from_url("memory:").await?;
+/// stores.circuits = Stores::from_url("memory:").await?.circuits;
 /// # let _ = stores;
 /// # Ok::<(), funcify::ConfigError>(())
 /// # }).unwrap();
@@ -41,17 +43,5 @@ impl Stores {
     pub fn new(register: impl Register) -> Self {
         let store = RetryingRegister::new(register);
         Self { tokens: Arc::new(store.clone()), circuits: Arc::new(store) }
-    }
-
-    /// Keeps the tokens in another store.
-    #[must_use]
-    pub fn with_tokens(self, tokens: Arc<dyn TokenPersistenceProvider>) -> Self {
-        Self { tokens, ..self }
-    }
-
-    /// Keeps the state of the circuits in another store.
-    #[must_use]
-    pub fn with_circuits(self, circuits: Arc<dyn CircuitStateProvider>) -> Self {
-        Self { circuits, ..self }
     }
 }

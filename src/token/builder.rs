@@ -8,9 +8,8 @@ use funcify_core::{
 };
 use tokio::sync::Mutex;
 
-use crate::client;
+use crate::client::client_trusting;
 use crate::config_error::ConfigError;
-use crate::error_chain;
 use crate::token::credentials::{ClientCredentials, Endpoint};
 use crate::token::grant::{Grant, HttpGrant, parse_endpoint};
 use crate::token::memory::Memory;
@@ -110,9 +109,8 @@ impl TokenGetterBuilder {
         let mut faults = self.faults(poll);
         let grant = match self.grant {
             Some(grant) => Ok(grant),
-            None => client::http_client(&self.root_certificates)
-                .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>)
-                .map_err(|error| format!("`root_certificates`: {}", error_chain(&error))),
+            None => client_trusting(&self.root_certificates)
+                .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>),
         };
         let digest = self.credentials.digest();
         let keys = RecordName::try_from(self.key)
@@ -154,7 +152,7 @@ impl TokenGetterBuilder {
             Endpoint::TokenUrl(url) => ("`Endpoint::TokenUrl` (FUNCIFY_TOKEN_URL)", url),
             Endpoint::Issuer(url) => ("`Endpoint::Issuer` (FUNCIFY_ISSUER)", url),
         };
-        if let Err(error) = parse_endpoint(url, self.credentials.plain_http_on_loopback) {
+        if let Err(error) = parse_endpoint(url) {
             faults.push(format!("{name}: {error}"));
         }
         if self.credentials.client_id.trim().is_empty() {

@@ -7,7 +7,7 @@ use aws_lc_rs::{digest, hmac};
 use crate::config_error::ConfigError;
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
 
-/// Where to ask for tokens: an `https:` URL.
+/// Where to ask for tokens: an https URL, or a plain http URL of a loopback host.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// The token endpoint itself.
@@ -66,9 +66,6 @@ pub struct ClientCredentials {
     /// Other parameters that the provider requires, as name and value. `Debug` shows only the names:
     /// a value may be a secret.
     pub parameters: Vec<(String, String)>,
-    /// Allows `http:` to a provider on this machine, for tests and local runs. Otherwise only `https:`
-    /// is allowed.
-    pub plain_http_on_loopback: bool,
 }
 
 impl ClientCredentials {
@@ -89,7 +86,6 @@ impl ClientCredentials {
             audience: None,
             resources: Vec::new(),
             parameters: Vec::new(),
-            plain_http_on_loopback: false,
         }
     }
 

@@ -87,7 +87,7 @@ impl Register for Mutant {
                 _ => {}
             }
         }
-        let mut members = body.members().clone();
+        let mut members = body.as_ref().clone();
         if self.mistake == Mistake::Update {
             let before = current.map(|current| Map::from(current.value)).unwrap_or_default();
             members = before.into_iter().chain(members).collect();

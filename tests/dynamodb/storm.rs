@@ -113,6 +113,6 @@ fn has_signed(found: &Versioned<Body>, task: u64) -> bool {
 }
 
 fn signatures(found: &Versioned<Body>) -> Vec<u64> {
-    let last = found.value.members().get("last").and_then(serde_json::Value::as_array);
+    let last = found.value.as_ref().get("last").and_then(serde_json::Value::as_array);
     last.into_iter().flatten().map(|task| task.as_u64().unwrap()).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::orders;
-use crate::support::process::Process;
+use crate::support::{idp::http, process::Process};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -23,7 +23,7 @@ async fn serving() -> (Process, String, String) {
 #[tokio::test]
 async fn curl_gets_the_responses_of_an_http_api() {
     let (mut process, url, token) = serving().await;
-    let client = funcify::http_client(&[]).unwrap();
+    let client = http();
     let health = client.get(format!("{url}/health")).send().await.unwrap();
     assert_eq!((health.status().as_u16(), health.text().await.unwrap().as_str()), (200, "ok"));
     let stranger = client.get(format!("{url}/orders/7")).send().await.unwrap();

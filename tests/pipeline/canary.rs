@@ -62,8 +62,7 @@ fn careless() -> [Pipeline; 2] {
     // Nobody serves these keys.
     let keys = KeySet::new("http://127.0.0.1:1/jwks")
         .issuer("https://login.example.com")
-        .audience("orders")
-        .plain_http_on_loopback();
+        .audience("orders");
     let authenticator = Authenticator::new().keys(keys).authorizer_claims(&[]);
     let policy = AccessPolicy::new().allow(Method::GET, "/a", "orders:order:list");
     let guarded = builder().authenticator(authenticator).policy(policy.allow(

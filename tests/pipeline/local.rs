@@ -8,6 +8,8 @@ use axum::{
 use funcify::{local, pipeline::Pipeline, testing::TestEvent};
 use serde_json::json;
 
+use crate::support::idp::http;
+
 #[tokio::test]
 async fn a_browser_reaches_the_routes_like_through_an_http_api() {
     let echo =
@@ -28,7 +30,7 @@ async fn a_browser_reaches_the_routes_like_through_an_http_api() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(local::serve(pipeline, listener));
-    let client = funcify::http_client(&[]).unwrap();
+    let client = http();
 
     let request = client.post(format!("{url}/echo/a%20b?t=x%26&t=y"));
     let request = request.header("x-a", "1").header("x-a", "2").header("cookie", "s=1; t=2");

@@ -94,7 +94,7 @@ impl Subject for Kind {
 
 fn assert_passed(kind: &str, report: &Report) {
     println!("{kind}\n{report}");
-    report.assert_passed();
+    assert!(report.failed.is_empty(), "the register breaks its contract\n{report}");
     assert!(report.passed.len() >= 60, "{} checks", report.passed.len());
 }
 
@@ -140,5 +140,5 @@ async fn the_contract_holds_on_an_existing_connection() {
     let subject = Existing(client.get_multiplexed_async_connection().await.unwrap());
     let report = conformance::run(&subject).await;
     println!("{report}");
-    report.assert_passed();
+    assert!(report.failed.is_empty(), "the register breaks its contract\n{report}");
 }

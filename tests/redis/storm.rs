@@ -16,7 +16,7 @@ use crate::support::redis::OwnRedis;
 /// The counts in a record: two digits for each task. So the record shows whose writes it contains,
 /// and stays short.
 fn counts(of: &Versioned<Body>) -> Vec<u8> {
-    let digits = of.value.members()["by"].as_str().unwrap().as_bytes();
+    let digits = of.value.as_ref()["by"].as_str().unwrap().as_bytes();
     digits.chunks(2).map(|count| (count[0] - b'a') * 16 + (count[1] - b'a')).collect()
 }
 

@@ -1,10 +1,6 @@
 //! A private certificate authority in front of AWS: named by `AWS_CA_BUNDLE`, or given in code.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -15,68 +11,22 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 use funcify_core::StoreErrorKind;
 use funcify_core::register::Register;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::sharing::fleet;
 use crate::support::attempt::{token, unique};
 use crate::support::env;
+use crate::support::https;
 use crate::support::process::Process;
 
-/// An empty AWS endpoint with a certificate from the authority of the tests.
-fn endpoint() -> SocketAddr {
-    let tls = env::tls();
-    let certificates = CertificateDer::pem_file_iter(tls.join("server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(tls.join("server-key.pem")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(
-        rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .with_no_client_auth()
-    .with_single_cert(certificates.map(Result::unwrap).collect(), key)
-    .unwrap();
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let config = Arc::clone(&config);
-            thread::spawn(move || serve(client, config));
-        }
-    });
-    address
-}
-
-/// Answers requests until the client closes the connection.
-fn serve(client: TcpStream, config: Arc<ServerConfig>) -> Option<()> {
-    let session = ServerConnection::new(config).ok()?;
-    let mut stream = BufReader::new(StreamOwned::new(session, client));
-    loop {
-        let (mut length, mut is_ssm) = (0, false);
-        loop {
-            let mut line = String::new();
-            stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
-            let line = line.trim_end().to_ascii_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-            is_ssm |= line.starts_with("x-amz-target:") && line.contains("ssm");
-        }
-        stream.read_exact(&mut vec![0; length]).ok()?;
-        let (status, body) = match is_ssm {
+/// An empty AWS endpoint.
+fn endpoint() -> String {
+    https::serve(|head| {
+        let is_ssm = |line: &str| line.starts_with("x-amz-target:") && line.contains("ssm");
+        match head.lines().any(is_ssm) {
             true => ("400 Bad Request", r#"{"__type":"ParameterNotFound"}"#),
             false => ("200 OK", "{}"),
-        };
-        let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.get_mut().write_all(answer.as_bytes()).ok()?;
-    }
+        }
+    })
 }
 
 /// The exit code and standard error of a process that reads one record and trusts `bundle`.
@@ -84,7 +34,7 @@ async fn reads_once(store: &str, bundle: Option<&str>) -> (Option<i32>, String) 
     let mut command = fleet::command(&unique("authority"), "read");
     command.env("FUNCIFY_BACKEND", store).env_remove("AWS_CA_BUNDLE");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let url = format!("https://{}", endpoint());
+    let url = endpoint();
     for service in ["DYNAMODB", "SSM"] {
         command.env(format!("AWS_ENDPOINT_URL_{service}"), &url);
     }
@@ -133,7 +83,7 @@ async fn in_code(trusted: TrustStore) -> SdkConfig {
         .http_client(http)
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
-        .endpoint_url(format!("https://{}", endpoint()))
+        .endpoint_url(endpoint())
         .load()
         .await
 }

@@ -30,7 +30,7 @@ pub(crate) fn body(n: u64) -> Body {
 }
 
 pub(crate) fn n_of(found: &Versioned<Body>) -> u64 {
-    found.value.members()["n"].as_u64().unwrap()
+    found.value.as_ref()["n"].as_u64().unwrap()
 }
 
 /// One attempt at a new write.

@@ -5,6 +5,7 @@ pub(crate) mod aws;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod http;
+pub(crate) mod https;
 pub(crate) mod idp;
 pub(crate) mod linearize;
 pub(crate) mod ports;

@@ -21,7 +21,6 @@ fn credentials(
 ) -> ClientCredentials {
     let issuer = Endpoint::Issuer(env::idp());
     let mut credentials = ClientCredentials::new(issuer, client, authentication);
-    credentials.plain_http_on_loopback = true;
     credentials.resources.push(idp::resource(format, 60));
     credentials
 }

@@ -349,7 +349,7 @@ async fn f25_members_of_a_newer_version_survive_a_refresh() {
     let getters = fleet.getters(2);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     let stored = fleet.wire.read(&key).await.unwrap().unwrap().value;
-    assert_eq!(stored.members()["from_the_future"], serde_json::json!({"a": [1]}));
+    assert_eq!(stored.as_ref()["from_the_future"], serde_json::json!({"a": [1]}));
     assert_eq!(fleet.provider.grants(), 1);
 }
 

@@ -44,8 +44,7 @@ where
 
 fn at(endpoint: Endpoint) -> TokenGetter {
     let secret = ClientSecret::from(SECRET);
-    let mut credentials = ClientCredentials::new(endpoint, "ware:house", secret);
-    credentials.plain_http_on_loopback = true;
+    let credentials = ClientCredentials::new(endpoint, "ware:house", secret);
     let mut policy = TokenPolicy::default();
     policy.request_timeout = Duration::from_millis(500);
     policy.lease = Duration::from_secs(2);
@@ -184,8 +183,7 @@ async fn each_attempt_is_signed_with_a_fresh_jti() {
     };
     let base = serve(Router::new().route("/token", post(endpoint))).await;
     let signed = ClientAuthentication::PrivateKeyJwt(Arc::new(Unsigned));
-    let mut credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
-    credentials.plain_http_on_loopback = true;
+    let credentials = ClientCredentials::new(token_url(&base), "warehouse", signed);
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     let getter = TokenGetter::builder(credentials, store).build().unwrap();
     for _ in 0..3 {
@@ -232,7 +230,6 @@ async fn the_request_is_the_one_that_the_standard_specifies() {
     let base = serve(router).await;
     let secret = ClientSecret::from(SECRET);
     let mut credentials = ClientCredentials::new(token_url(&base), "ware:house", secret);
-    credentials.plain_http_on_loopback = true;
     credentials.scope = Some("a b".to_owned());
     credentials.audience = Some("https://api.example".to_owned());
     credentials.resources = vec!["urn:one".to_owned(), "urn:two".to_owned()];
@@ -297,8 +294,7 @@ async fn an_issuers_metadata_is_read_once_and_valid_only_for_itself() {
 fn a_getter_that_would_send_its_secret_in_plain_text_is_not_built() {
     let secret = ClientSecret::from(SECRET);
     let url = Endpoint::TokenUrl("http://login.example/token".to_owned());
-    let mut credentials = ClientCredentials::new(url, " ", secret);
-    credentials.plain_http_on_loopback = true;
+    let credentials = ClientCredentials::new(url, " ", secret);
     let mut policy = TokenPolicy::default();
     policy.request_timeout = Duration::from_secs(10);
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));

@@ -111,8 +111,7 @@ async fn f23_each_response_of_a_provider_has_its_exact_meaning() {
     let mut wrong = Vec::new();
     for (place, case) in cases.iter().enumerate() {
         let url = Endpoint::TokenUrl(format!("{base}/{place}"));
-        let mut credentials = ClientCredentials::new(url, "warehouse", ClientSecret::from(SECRET));
-        credentials.plain_http_on_loopback = true;
+        let credentials = ClientCredentials::new(url, "warehouse", ClientSecret::from(SECRET));
         let stores = Stores::from_url("memory:").await.unwrap();
         let mut policy = TokenPolicy::default();
         policy.default_lifetime = UNSTATED;

@@ -18,7 +18,8 @@ const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER: &str = "other:HxwdHhkaGxgVFhcUERITEA0ODwwJCgsIBQYHBAECAwA=";
 
 fn sealing(fleet: &Fleet, keys: &str) -> Arc<dyn TokenPersistenceProvider> {
-    let stores = Stores::new(MemoryBackend::default()).with_tokens(fleet.store.clone());
+    let mut stores = Stores::new(MemoryBackend::default());
+    stores.tokens = fleet.store.clone();
     stores.sealed(keys).unwrap().tokens
 }
 

@@ -46,7 +46,7 @@ async fn memory_keeps_every_law() {
     let store = MemoryBackend::default();
     let faulty = Faulty::new(Arc::new(store.clone()));
     let report = conformance::run(&Memory { store, faulty }).await;
-    report.assert_passed();
+    assert!(report.failed.is_empty(), "the register breaks its contract\n{report}");
     assert!(report.not_exercised.is_empty(), "{report}");
     assert!(report.passed.len() >= 60, "{report}");
 }

@@ -31,7 +31,7 @@ macro_rules! mutants {
 #[tokio::test(start_paused = true)]
 async fn without_a_flaw_every_check_passes() {
     let report = conformance::run(&Mutant::new(Flaw::None)).await;
-    report.assert_passed();
+    assert!(report.failed.is_empty(), "the register breaks its contract\n{report}");
     assert!(report.not_exercised.is_empty(), "{report}");
 }
 

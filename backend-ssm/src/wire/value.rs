@@ -39,7 +39,7 @@ pub(crate) fn encode(
     body: &Body,
 ) -> Result<String, serde_json::Error> {
     let base = base.map(|base| (base.pos(), WriteId::from(base).to_string()));
-    let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.members() };
+    let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.as_ref() };
     let mut value = Vec::new();
     written.serialize(&mut Serializer::with_formatter(&mut value, WithoutBracesInStrings))?;
     String::from_utf8(value).map_err(|error| serde_json::Error::io(io::Error::other(error)))

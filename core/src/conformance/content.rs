@@ -91,7 +91,7 @@ async fn fractions_keep_their_value(trial: &Trial<'_>) -> Verdict {
     let found = trial.client.read_until(&key, |found| found.is_some()).await?;
     let found = found.map(|found| found.value).unwrap_or_default();
     for (place, number) in fractions.iter().enumerate() {
-        let read = found.members().get(&format!("n{place}")).and_then(|read| read.as_f64());
+        let read = found.as_ref().get(&format!("n{place}")).and_then(|read| read.as_f64());
         ensure!(read == Some(*number), "wrote {number}, read {read:?}");
     }
     Ok(())

@@ -187,7 +187,7 @@ async fn concurrent_increments_are_exact(trial: &Trial<'_>) -> Verdict {
 }
 
 fn count(body: Option<&Body>) -> u64 {
-    body.and_then(|body| body.members().get("mark")?.as_u64()).unwrap_or(0)
+    body.and_then(|body| body.as_ref().get("mark")?.as_u64()).unwrap_or(0)
 }
 
 /// Eight contenders write on top of `expected` at once.

@@ -80,7 +80,7 @@ async fn a_read_changes_nothing(trial: &Trial<'_>) -> Verdict {
 async fn reads_during_writes_show_whole_records(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     for found in read_during_writes(trial, &key).await? {
-        let members = found.value.members();
+        let members = found.value.as_ref();
         ensure!(found.corruption.is_none(), "a record is corrupt: {:?}", found.corruption);
         ensure!(members.get("left") == members.get("right"), "a record is torn");
     }
@@ -94,7 +94,7 @@ async fn reads_during_writes_never_go_back(trial: &Trial<'_>) -> Verdict {
     }
     let mut last = 0;
     for found in read_during_writes(trial, &key).await? {
-        let now = found.value.members().get("left").and_then(|left| left.as_i64()).unwrap_or(0);
+        let now = found.value.as_ref().get("left").and_then(|left| left.as_i64()).unwrap_or(0);
         ensure!(now >= last, "read {last}, then {now}");
         last = now;
     }

@@ -268,8 +268,8 @@ async fn seen(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict<Body> 
 /// Every member that was there is still there.
 async fn is_kept(trial: &Trial<'_>, key: &RecordKey, id: WriteId, newer: &Body) -> Verdict {
     let now = seen(trial, key, id).await?;
-    for (name, value) in newer.members() {
-        ensure!(now.members().get(name) == Some(value), "the member {name} is lost");
+    for (name, value) in newer.as_ref() {
+        ensure!(now.as_ref().get(name) == Some(value), "the member {name} is lost");
     }
     Ok(())
 }

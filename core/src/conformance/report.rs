@@ -22,19 +22,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Fails the test if a check failed.
-    ///
-    /// # Panics
-    ///
-    /// With the whole report if a check failed.
-    #[track_caller]
-    #[expect(clippy::panic, reason = "it is an assertion")]
-    pub fn assert_passed(&self) {
-        if !self.failed.is_empty() {
-            panic!("the register breaks its contract\n{self}");
-        }
-    }
-
     /// `name` is that of the function: its words become a sentence.
     pub(super) fn add(&mut self, law: &str, name: &str, verdict: Verdict) {
         let name = name.replace('_', " ");
@@ -102,6 +89,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "it was done")]
     fn a_failed_check_fails_the_test() {
-        report().assert_passed();
+        let report = report();
+        assert!(report.failed.is_empty(), "the register breaks its contract\n{report}");
     }
 }

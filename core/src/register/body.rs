@@ -24,10 +24,9 @@ pub enum Corruption {
     Sealed,
 }
 
-impl Body {
+impl AsRef<Map<String, Value>> for Body {
     /// The members of the object.
-    #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
+    fn as_ref(&self) -> &Map<String, Value> {
         &self.0
     }
 }
@@ -90,7 +89,7 @@ mod tests {
         for number in numbers.filter(|number| number.is_finite()) {
             let written = format!(r#"{{"a":{number:e}}}"#).parse::<Body>().unwrap().to_string();
             let read = written.parse::<Body>().unwrap();
-            assert_eq!(read.members()["a"].as_f64(), Some(number), "{written}");
+            assert_eq!(read.as_ref()["a"].as_f64(), Some(number), "{written}");
             assert_eq!(read.to_string(), written);
         }
     }

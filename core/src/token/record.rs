@@ -179,7 +179,7 @@ mod tests {
         let record = decode::<TokenRecord>(Versioned::new(body.unwrap(), version));
         assert_eq!(record.corruption, None);
         let written = encode(&record.value).unwrap();
-        assert_eq!(written.members()["from_the_future"], serde_json::json!([1, {"a": 2}]));
+        assert_eq!(written.as_ref()["from_the_future"], serde_json::json!([1, {"a": 2}]));
     }
 
     #[test]

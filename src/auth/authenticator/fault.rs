@@ -35,7 +35,7 @@ pub(crate) enum AuthenticatorFault {
         /// The issuer.
         issuer: String,
     },
-    /// TLS cannot be set up.
-    #[error("the HTTP client cannot be built")]
-    Client,
+    /// The root certificates cannot be used, or TLS cannot be set up.
+    #[error("{0}")]
+    Client(String),
 }

@@ -44,7 +44,6 @@ pub(crate) enum FetchError {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fetch {
     pub(crate) client: Option<reqwest::Client>,
-    pub(crate) plain_http_on_loopback: bool,
     pub(crate) circuit: Option<CircuitBreaker>,
 }
 
@@ -56,7 +55,7 @@ impl Fetch {
         bearer: Option<&SecretString>,
         limit: usize,
     ) -> Result<Option<Bytes>, FetchError> {
-        if !may_be_fetched(url, self.plain_http_on_loopback) {
+        if !may_be_fetched(url) {
             return Err(FetchError::Address);
         }
         let client = self.client.as_ref().ok_or(FetchError::Client)?;

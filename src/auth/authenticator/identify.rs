@@ -39,8 +39,8 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
 impl Identify for Authenticator {
     fn faults(&self) -> Vec<AuthenticatorFault> {
         let mut faults = Vec::new();
-        if !self.key_sets.is_empty() && self.http.is_none() {
-            faults.push(AuthenticatorFault::Client);
+        if let Some(Err(fault)) = &self.http {
+            faults.push(fault.clone());
         }
         for (index, key_set) in self.key_sets.iter().enumerate() {
             faults.extend(key_set.faults());
@@ -99,6 +99,6 @@ impl Authenticator {
     }
 
     fn shared(&self) -> Shared<'_> {
-        Shared { http: self.http.as_ref(), clock: &self.clock }
+        Shared { http: self.http.as_ref().and_then(|http| http.as_ref().ok()), clock: &self.clock }
     }
 }

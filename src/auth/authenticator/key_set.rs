@@ -38,14 +38,13 @@ pub struct KeySet {
     pub(super) permissions_claims: Vec<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
     pub(super) circuit: Option<CircuitBreaker>,
-    pub(super) plain_http_on_loopback: bool,
     /// How errors name this key set.
     url: String,
     malformed: Vec<AuthenticatorFault>,
 }
 
 impl KeySet {
-    /// The JSON Web Key Set (RFC 7517) at `url`, which must be https.
+    /// The JSON Web Key Set (RFC 7517) at `url`, which must be https, or plain http to a loopback host.
     pub fn new(url: &str) -> Self {
         let parsed = Url::parse(url);
         let malformed =
@@ -61,7 +60,6 @@ impl KeySet {
             permissions_claims: Vec::new(),
             userinfo: None,
             circuit: None,
-            plain_http_on_loopback: false,
         }
     }
 
@@ -98,8 +96,8 @@ impl KeySet {
         self
     }
 
-    /// The issuer's userinfo endpoint, which must be https. [`Caller::userinfo`](super::Caller::userinfo)
-    /// asks it.
+    /// The issuer's userinfo endpoint, which must be https, or plain http to a loopback host.
+    /// [`Caller::userinfo`](super::Caller::userinfo) asks it.
     pub fn userinfo(mut self, url: &str) -> Self {
         match Url::parse(url) {
             Ok(url) => self.userinfo = Some(Arc::new(Userinfo::new(url))),
@@ -118,12 +116,6 @@ impl KeySet {
     /// caller whose key is known nothing changes.
     pub fn circuit(mut self, circuit: CircuitBreaker) -> Self {
         self.circuit = Some(circuit);
-        self
-    }
-
-    /// Allows plain http to this machine, for tests and local runs.
-    pub fn plain_http_on_loopback(mut self) -> Self {
-        self.plain_http_on_loopback = true;
         self
     }
 
@@ -147,7 +139,7 @@ impl KeySet {
         let keys = self.keys.as_ref().map(|keys| ("key set", keys.url()));
         let userinfo = self.userinfo.as_ref().map(|userinfo| ("userinfo endpoint", userinfo.url()));
         for (what, url) in [keys, userinfo].into_iter().flatten() {
-            if !may_be_fetched(url, self.plain_http_on_loopback) {
+            if !may_be_fetched(url) {
                 faults.push(AuthenticatorFault::Url { what, got: redacted(url) });
             }
         }

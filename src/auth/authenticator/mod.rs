@@ -29,7 +29,9 @@ pub use error::Unauthenticated;
 pub(crate) use identify::Identify;
 pub use key_set::KeySet;
 
-use crate::client::client;
+use crate::auth::authenticator::fault::AuthenticatorFault;
+use crate::client::{client, client_trusting};
+use crate::error_chain;
 
 #[cfg(test)]
 mod tests;
@@ -80,7 +82,8 @@ pub struct Authenticator {
     /// The claims with the permissions of an authorizer's caller, if an authorizer is trusted.
     authorizer: Option<Vec<String>>,
     function: Option<Arc<Function>>,
-    http: Option<reqwest::Client>,
+    /// The HTTP client, if a key set or root certificates were added.
+    http: Option<Result<reqwest::Client, AuthenticatorFault>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -152,7 +155,9 @@ impl Authenticator {
     /// token decides which key set verifies it.
     #[must_use]
     pub fn keys(mut self, key_set: KeySet) -> Self {
-        self.http = self.http.or_else(|| client().ok());
+        self.http.get_or_insert_with(|| {
+            client().map_err(|error| AuthenticatorFault::Client(error_chain(&error)))
+        });
         self.key_sets.push(key_set);
         self
     }
@@ -195,13 +200,12 @@ impl Authenticator {
         self
     }
 
-    /// Fetches keys and userinfo with this HTTP client, which should follow no redirects. Use
-    /// [`http_client`](crate::http_client) to trust another certificate authority.
-    ///
-    /// The type is that of reqwest 0.13: a new major version of it is a new major version of funcify.
+    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for issuers with a
+    /// certificate of your own authority. `pem` is a list of PEM certificates. One that cannot be read,
+    /// or is refused, is a fault of the pipeline.
     #[must_use]
-    pub fn http(mut self, http: reqwest::Client) -> Self {
-        self.http = Some(http);
+    pub fn root_certificates(mut self, pem: &[u8]) -> Self {
+        self.http = Some(client_trusting(pem).map_err(AuthenticatorFault::Client));
         self
     }
 

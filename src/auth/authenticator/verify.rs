@@ -66,10 +66,6 @@ impl KeySet {
     }
 
     fn fetch(&self, shared: Shared<'_>) -> Fetch {
-        Fetch {
-            client: shared.http.cloned(),
-            plain_http_on_loopback: self.plain_http_on_loopback,
-            circuit: self.circuit.clone(),
-        }
+        Fetch { client: shared.http.cloned(), circuit: self.circuit.clone() }
     }
 }

@@ -31,10 +31,8 @@ enum MetadataError {
 pub(super) async fn token_endpoint(
     http: &reqwest::Client,
     issuer: &str,
-    plain_http_on_loopback: bool,
 ) -> Result<Url, GrantError> {
-    let base = endpoint::parse(issuer, plain_http_on_loopback)
-        .map_err(|error| GrantError::Discovery(error.into()))?;
+    let base = endpoint::parse(issuer).map_err(|error| GrantError::Discovery(error.into()))?;
     let openid = well_known(&base, |path| format!("{path}/.well-known/openid-configuration"));
     let metadata = match metadata(http, openid).await {
         Ok(metadata) => metadata,
@@ -48,8 +46,7 @@ pub(super) async fn token_endpoint(
     if metadata.issuer.trim_end_matches('/') != issuer.trim().trim_end_matches('/') {
         return Err(GrantError::Discovery(MetadataError::OtherIssuer.into()));
     }
-    endpoint::parse(&metadata.token_endpoint, plain_http_on_loopback)
-        .map_err(|error| GrantError::Discovery(error.into()))
+    endpoint::parse(&metadata.token_endpoint).map_err(|error| GrantError::Discovery(error.into()))
 }
 
 fn well_known(base: &Url, path: impl Fn(&str) -> String) -> Url {

@@ -17,13 +17,10 @@ pub(in crate::token) enum EndpointError {
     Fragment,
 }
 
-/// Parses the URL of an endpoint: https, or plain http on this machine where that is allowed.
-pub(in crate::token) fn parse(
-    text: &str,
-    plain_http_on_loopback: bool,
-) -> Result<Url, EndpointError> {
+/// Parses the URL of an endpoint: https, or plain http to a loopback host.
+pub(in crate::token) fn parse(text: &str) -> Result<Url, EndpointError> {
     let url = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
-    if !may_carry_secrets(url.scheme(), url.host(), plain_http_on_loopback) {
+    if !may_carry_secrets(url.scheme(), url.host()) {
         return Err(EndpointError::NotHttps(url.scheme().to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -40,12 +37,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_sent_over_https_only_except_to_this_machine() {
+    fn a_secret_is_sent_over_https_only_except_to_a_loopback_host() {
         let https = "https://login.example/token";
-        assert!(parse(https, false).is_ok());
+        assert!(parse(https).is_ok());
         for loopback in ["http://127.0.0.1:8080/t", "http://localhost/t", "http://[::1]/t"] {
-            assert!(parse(loopback, true).is_ok(), "{loopback}");
-            assert!(parse(loopback, false).is_err(), "{loopback}");
+            assert!(parse(loopback).is_ok(), "{loopback}");
         }
         for url in [
             "http://login.example/token",
@@ -59,7 +55,7 @@ mod tests {
             "login.example/token",
             "",
         ] {
-            assert!(parse(url, true).is_err(), "{url}");
+            assert!(parse(url).is_err(), "{url}");
         }
     }
 }

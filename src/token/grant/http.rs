@@ -39,18 +39,16 @@ impl HttpGrant {
     }
 
     async fn token_endpoint(&self, credentials: &ClientCredentials) -> Result<Url, GrantError> {
-        let plain = credentials.plain_http_on_loopback;
         let issuer = match &credentials.endpoint {
             Endpoint::TokenUrl(url) => {
-                return endpoint::parse(url, plain)
-                    .map_err(|error| GrantError::Discovery(error.into()));
+                return endpoint::parse(url).map_err(|error| GrantError::Discovery(error.into()));
             }
             Endpoint::Issuer(issuer) => issuer,
         };
         if let Some(known) = &*self.discovered.load() {
             return Ok(Url::clone(known));
         }
-        let url = discovery::token_endpoint(&self.http, issuer, plain).await?;
+        let url = discovery::token_endpoint(&self.http, issuer).await?;
         self.discovered.store(Some(Arc::new(url.clone())));
         Ok(url)
     }
@@ -150,9 +148,8 @@ mod tests {
     async fn the_error_of_an_unreachable_provider_does_not_contain_its_url() {
         let url = "http://127.0.0.1:1/canary/token".to_owned();
         let secret = ClientSecret::from("secret");
-        let mut credentials =
+        let credentials =
             ClientCredentials::new(Endpoint::TokenUrl(url), "warehouse", secret.clone());
-        credentials.plain_http_on_loopback = true;
         let grant = HttpGrant::new(crate::client::client().unwrap());
         let error = grant.grant(&credentials, Some(&secret)).await;
         let error = error.unwrap_err();

@@ -112,11 +112,11 @@ impl Mutant {
 
     /// The part of a body that is kept.
     fn kept(&self, body: &Body, before: Option<&Item>) -> Body {
-        let mut members = body.members().clone();
+        let mut members = body.as_ref().clone();
         match self.flaw {
             Flaw::MergesMembers => {
                 if let Some(Ok(before)) = before.map(|before| &before.body) {
-                    let mut merged = before.members().clone();
+                    let mut merged = before.as_ref().clone();
                     merged.append(&mut members);
                     members = merged;
                 }
@@ -236,7 +236,7 @@ impl Mutant {
     /// One member each time that the task runs.
     async fn write_piece_by_piece(&self, key: &str, body: &Body) {
         let mut members = serde_json::Map::new();
-        for (name, value) in body.members() {
+        for (name, value) in body.as_ref() {
             members.insert(name.clone(), value.clone());
             if let Some(item) = self.store().items.get_mut(key) {
                 item.body = Ok(Body::from(members.clone()));

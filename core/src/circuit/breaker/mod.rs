@@ -180,6 +180,7 @@ impl CircuitBreaker {
     }
 
     /// The name of the circuit.
+    #[doc(hidden)]
     #[must_use]
     pub fn name(&self) -> &RecordName {
         &self.settings().name

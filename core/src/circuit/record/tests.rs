@@ -123,7 +123,7 @@ fn missing_members_have_their_default_and_unknown_ones_are_kept() {
         (read.state, read.epoch, read.cause),
         (CircuitState::Closed, 7, Some(Cause::Unknown))
     );
-    assert_eq!(encode(&read).unwrap().members()["quota"], serde_json::json!({"a": [1]}));
+    assert_eq!(encode(&read).unwrap().as_ref()["quota"], serde_json::json!({"a": [1]}));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn every_fault_is_reported_at_once() {
                 .userinfo("https://me:hunter2@["),
         );
     let found = faults(&authenticator);
-    let https = "expected an https URL (plain http only on this machine, where that is allowed), \
+    let https = "expected an https URL (plain http only to a loopback host), \
                  without user name and password,";
     assert_eq!(
         found,
@@ -53,13 +53,12 @@ fn every_fault_is_reported_at_once() {
 }
 
 #[test]
-fn plain_http_is_allowed_only_to_this_machine_and_only_where_enabled() {
+fn plain_http_is_allowed_to_a_loopback_host_only() {
     let at = |url: &str| KeySet::new(url).issuer("a").audience("orders");
     let faults = |key_set| Authenticator::new().keys(key_set).faults();
     for loopback in ["http://127.0.0.1:80/jwks", "http://localhost/jwks", "http://[::1]:8080/jwks"]
     {
-        assert_eq!(faults(at(loopback)).len(), 1, "{loopback}");
-        assert_eq!(faults(at(loopback).plain_http_on_loopback()), [], "{loopback}");
+        assert_eq!(faults(at(loopback).userinfo(loopback)), [], "{loopback}");
     }
     let elsewhere = [
         "http://login.example.com/jwks",
@@ -71,15 +70,31 @@ fn plain_http_is_allowed_only_to_this_machine_and_only_where_enabled() {
         "data:,{}",
     ];
     for url in elsewhere {
-        assert_eq!(faults(at(url).plain_http_on_loopback()).len(), 1, "{url}");
+        assert_eq!(faults(at(url)).len(), 1, "{url}");
     }
+}
+
+#[test]
+fn malformed_root_certificates_are_a_fault_in_any_order() {
+    let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let keys = || KeySet::new("https://login.example.com/jwks").issuer("a").audience("orders");
+    for authenticator in [
+        Authenticator::new().root_certificates(broken).keys(keys()),
+        Authenticator::new().keys(keys()).root_certificates(broken),
+    ] {
+        let found = faults(&authenticator);
+        let expected = "`root_certificates`: a root certificate was refused: ";
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+    }
+    assert_eq!(Authenticator::new().keys(keys()).root_certificates(b"").faults(), []);
 }
 
 #[tokio::test]
 async fn a_faulty_url_is_not_fetched_even_if_nobody_reads_the_faults() {
     let provider = Provider::start().await;
     let at = |url: &str| KeySet::new(url).issuer("https://login.example.com/").audience("orders");
-    let authenticator = Authenticator::new().keys(at(&provider.url("/jwks"))).clock(clock());
+    let with_password = provider.url("/jwks").replace("http://", "http://me:hunter2@");
+    let authenticator = Authenticator::new().keys(at(&with_password)).clock(clock());
     assert_eq!(
         verdict(&identify(&authenticator, &token_with("jti", json!("4"))).await),
         "Unavailable"

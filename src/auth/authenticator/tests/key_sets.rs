@@ -24,8 +24,7 @@ fn token(issuer: &str, (claim, value): (&str, &str), (algorithm, kid): (&str, &s
 
 /// Both key sets, in either order.
 async fn in_both_orders(provider: &Provider) -> [Authenticator; 2] {
-    let at =
-        |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer).plain_http_on_loopback();
+    let at = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer);
     let strict = || {
         let strict = at(STRICT).audience("orders").audience_claim("client_id");
         strict.algorithms([Algorithm::Es256]).permissions_claim("scp")
@@ -64,14 +63,14 @@ async fn each_key_set_keeps_its_own_rules_in_any_order() {
 }
 
 #[tokio::test]
-async fn plain_http_and_userinfo_are_allowed_to_the_key_set_that_names_them() {
+async fn a_faulty_url_and_a_userinfo_endpoint_concern_the_key_set_that_names_them() {
     let provider = Provider::start().await;
     provider.reply("/userinfo", Reply::Json(json!({ "sub": "alice" })));
-    let keys = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer).audience("stock");
-    let authenticator = Authenticator::new()
-        .keys(keys(LOOSE).plain_http_on_loopback())
-        .keys(keys(STRICT).userinfo(&provider.url("/userinfo")))
-        .clock(clock());
+    let with_password = |path: &str| provider.url(path).replace("http://", "http://me:hunter2@");
+    let keys = |url: &str, issuer: &str| KeySet::new(url).issuer(issuer).audience("stock");
+    let faulty = keys(&with_password("/jwks"), STRICT).userinfo(&with_password("/userinfo"));
+    let authenticator =
+        Authenticator::new().keys(keys(&provider.url("/jwks"), LOOSE)).keys(faulty).clock(clock());
     assert_eq!(authenticator.faults().len(), 2, "the key set and the endpoint of the second");
     let stock = ("aud", "stock");
     let caller = identify(&authenticator, &token(LOOSE, stock, ("RS256", "rsa"))).await.unwrap();

@@ -27,8 +27,7 @@ async fn started() -> (Provider, Arc<ManualClock>, Authenticator) {
 }
 
 fn fetch() -> Fetch {
-    let client = Some(crate::client::client().unwrap());
-    Fetch { client, plain_http_on_loopback: true, circuit: None }
+    Fetch { client: Some(crate::client::client().unwrap()), circuit: None }
 }
 
 async fn verdict_of(authenticator: &Authenticator, kid: &str) -> String {

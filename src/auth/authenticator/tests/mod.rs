@@ -25,10 +25,7 @@ fn clock() -> Arc<ManualClock> {
 
 /// The key set of `provider`, which issues the good tokens.
 fn key_set(provider: &Provider) -> KeySet {
-    KeySet::new(&provider.url("/jwks"))
-        .issuer("https://login.example.com/")
-        .audience("orders")
-        .plain_http_on_loopback()
+    KeySet::new(&provider.url("/jwks")).issuer("https://login.example.com/").audience("orders")
 }
 
 fn with_keys(key_set: KeySet) -> Authenticator {
