@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use funcify::token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted};
-use funcify_core::token::AccessToken;
+use funcify_core::{engine::Clock, token::AccessToken};
 use tokio::time::{Instant, sleep};
 
 /// An identity provider without a network. It grants `token-1`, `token-2` and so on, each for an hour, and counts its
@@ -22,6 +22,7 @@ pub struct FakeGrant {
     grants: Arc<AtomicU64>,
     mode: Arc<Mutex<Option<FailureMode>>>,
     secret: Arc<Mutex<Option<String>>>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 /// What goes wrong when the provider gets a request.
@@ -47,6 +48,7 @@ impl FakeGrant {
             grants: Arc::default(),
             mode: Arc::default(),
             secret: Arc::default(),
+            clock: None,
         }
     }
 
@@ -66,6 +68,19 @@ impl FakeGrant {
     #[must_use]
     pub fn with_token(self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self }
+    }
+
+    /// A provider that says when it granted a token, by this clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// A provider whose requests fail like this.
+    #[must_use]
+    pub fn failing(self, mode: FailureMode) -> Self {
+        self.fail(mode);
+        self
     }
 
     /// From now on requests fail like this.
@@ -133,6 +148,7 @@ impl Grant for FakeGrant {
         let token = self.token.clone().unwrap_or_else(|| format!("token-{number}"));
         let mut granted = Granted::from(AccessToken::from(token));
         granted.expires_in = self.lifetime;
+        granted.issued_at = self.clock.as_ref().map(|clock| clock.now());
         Ok(granted)
     }
 }

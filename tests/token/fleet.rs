@@ -94,6 +94,13 @@ impl Fleet {
         fleet
     }
 
+    /// A fleet whose provider says when it granted a token.
+    pub(crate) fn with_dated_grants() -> Self {
+        let fleet = Self::new();
+        let provider = fleet.provider.clone().with_clock(fleet.clock());
+        Self { provider, ..fleet }
+    }
+
     /// One more process of the fleet.
     pub(crate) fn getter(&self) -> TokenGetter {
         self.getter_with("secret")

@@ -1,6 +1,7 @@
 //! The access token: one grant for the whole fleet, whatever fails.
 
 mod certified;
+mod clocks;
 mod cold;
 mod custom;
 mod faults;
