@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
 
+mod clocks;
 mod closing;
 mod coalesced;
 mod freeze;
