@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,7 +11,9 @@ use super::{CallOutcome, CircuitBreaker, CircuitError};
 
 /// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
-/// The service then fails with [`CircuitError`].
+/// The service then fails with [`CircuitError`]. It is always ready: that the inner service becomes ready
+/// is part of the protected call, so an inner service that is never ready counts as one that hangs, and
+/// an open circuit refuses without asking it.
 ///
 /// # Examples
 ///
@@ -75,17 +77,19 @@ where
     type Error = CircuitError<S::Error>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(CircuitError::Failed)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // Call the service that was polled; the clone is not ready yet.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let mut inner = self.inner.clone();
         let (breaker, classify) = (self.breaker.clone(), self.classify.clone());
         Box::pin(async move {
-            breaker.call_classified(classify, async || inner.call(request).await).await
+            let protected = async || {
+                poll_fn(|cx| inner.poll_ready(cx)).await?;
+                inner.call(request).await
+            };
+            breaker.call_classified(classify, protected).await
         })
     }
 }

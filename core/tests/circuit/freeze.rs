@@ -8,15 +8,15 @@ use std::sync::{
 
 use funcify_core::{
     Deadline,
-    circuit::{CallOutcome, Cause, CircuitBreaker, CircuitState},
+    circuit::{CallOutcome, Cause, CircuitBreaker, CircuitError, CircuitState},
     engine::ManualClock,
 };
 use funcify_test_support::HookedCircuits;
-use tokio::time::sleep;
+use tokio::{io::AsyncReadExt, sync::Notify, time::sleep};
 
 use crate::support::{
-    START, Store, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds, succeed,
-    touchy, with_open_duration, with_snapshot_ttl,
+    START, Store, VirtualClock, breaker, fail, five_a_minute, fleet, is_refused, millis, seconds,
+    succeed, touchy, with_open_duration, with_snapshot_ttl,
 };
 
 /// Whether a call is refused that was frozen while it refreshed the snapshot.
@@ -151,4 +151,52 @@ async fn without_time_to_refresh_no_call_passes_by_an_old_snapshot() {
     let hurried = Deadline::within(millis(40));
     let refused = hurried.scope(fleet[1].acquire()).await.unwrap_err();
     assert_eq!(refused.cause, Cause::Stale);
+}
+
+/// A server that answers each connection after 100 ms, or never. It runs on threads of its own, which
+/// go on while the runtime of the test is stopped.
+fn server(answers: bool) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut connections = Vec::new();
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            if answers {
+                std::thread::sleep(millis(100));
+                std::io::Write::write_all(&mut connection, b"well").unwrap();
+            }
+            connections.push(connection);
+        }
+    });
+    address
+}
+
+/// The process is stopped until long after the call's time is over.
+#[tokio::test]
+async fn f10_an_answer_that_came_while_the_process_was_stopped_counts_and_a_missing_one_does_not() {
+    for answers in [true, false] {
+        let (store, address) = (Store::new(), server(answers));
+        let mut policy = touchy();
+        policy.call_timeout = seconds(1);
+        let circuit = breaker(&store, policy, VirtualClock::new());
+        let connected = Notify::new();
+        let call = circuit.call(async || {
+            let mut connection = tokio::net::TcpStream::connect(address).await?;
+            connected.notify_one();
+            let mut answer = [0; 4];
+            connection.read_exact(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        });
+        let stop = async {
+            connected.notified().await;
+            std::thread::sleep(millis(1_500));
+        };
+        let (called, ()) = tokio::join!(call, stop);
+        match answers {
+            true => assert_eq!(&called.unwrap(), b"well"),
+            false => assert!(matches!(called, Err(CircuitError::TimedOut { .. })), "{called:?}"),
+        }
+        assert_eq!(store.record().state, CircuitState::Closed);
+    }
 }

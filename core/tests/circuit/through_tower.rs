@@ -1,3 +1,5 @@
+use std::task::{Context, Poll};
+
 use funcify_core::circuit::{CallOutcome, CircuitError, CircuitLayer, CircuitState};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -47,4 +49,36 @@ async fn a_refusal_is_found_by_walking_the_sources() {
     circuit.call(failing).await.unwrap_err();
     let refused = circuit.call(failing).await.unwrap_err();
     assert!(refused.source().unwrap().is::<funcify_core::circuit::CircuitOpen>());
+}
+
+/// A service that becomes ready when it is told to, and may fail at that.
+#[derive(Clone)]
+struct Readiness(Option<Result<(), &'static str>>);
+
+impl Service<()> for Readiness {
+    type Response = ();
+    type Error = &'static str;
+    type Future = std::future::Ready<Result<(), &'static str>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        self.0.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        std::future::ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_become_ready_is_part_of_the_protected_call() {
+    for readiness in [None, Some(Err("no connection"))] {
+        let store = Store::new();
+        let circuit = fleet(&store, &touchy(), 1).remove(0);
+        let by_result = |result: &Result<(), &str>| CallOutcome::from(result);
+        let service = CircuitLayer::new(circuit, by_result).layer(Readiness(readiness));
+        service.clone().oneshot(()).await.unwrap_err();
+        assert_eq!(store.record().state, CircuitState::Open, "{readiness:?} was counted");
+        let refused = service.oneshot(()).await;
+        assert!(matches!(refused, Err(CircuitError::Open(_))), "and is not asked again");
+    }
 }

@@ -3,11 +3,11 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::{
     CircuitBreaker,
@@ -19,6 +19,13 @@ use crate::{
     Chance, Deadline, PendingReport, Timestamp,
     circuit::{CallOutcome, CircuitError, rules::Report},
 };
+
+/// A timer that fires so late was kept from it: the process was frozen or stopped, or something blocked
+/// its thread.
+const FROZEN: Duration = Duration::from_millis(100);
+
+/// How long an answer that came during the freeze has to get from the socket to the call.
+const THAW: Duration = Duration::from_millis(100);
 
 impl CircuitBreaker {
     /// Runs `op` if the circuit admits it. An error of `op` counts as a failure of the dependency.
@@ -135,6 +142,7 @@ impl<'a> Guard<'a> {
         let mut timer = pin!(None::<Sleep>);
         let mut given = Duration::ZERO;
         let mut pending = None;
+        let mut was_frozen = false;
         let ended = poll_fn(|cx| {
             if let Poll::Ready(result) = op.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
@@ -148,14 +156,23 @@ impl<'a> Guard<'a> {
                 // If the invocation's work is ended, the outcome is still to be reported.
                 pending = Some(PendingReport::begin());
             }
-            timer.as_mut().as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx).map(|()| None))
+            let Some(mut timer) = timer.as_mut().as_pin_mut() else { return Poll::Pending };
+            ready!(timer.as_mut().poll(cx));
+            if !was_frozen && timer.deadline().elapsed() > FROZEN {
+                // The answer may be there, but the runtime has not seen it yet.
+                was_frozen = true;
+                timer.as_mut().reset(Instant::now() + THAW);
+                ready!(timer.poll(cx));
+            }
+            Poll::Ready(None)
         })
         .await;
 
         let outcome = match &ended {
             Some(result) => classify(result),
-            // A call that was cut off early may only have been unlucky.
-            None if given < self.breaker.least_time() => CallOutcome::Neutral,
+            // A call that was cut off early, or under which the process was frozen, may only have been
+            // unlucky.
+            None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
         self.record(outcome).await;

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{super::CircuitBreaker, Outage, Snapshot};
 use crate::{
     Timestamp,
-    circuit::{CircuitEvent, CircuitRecord, CircuitState, breaker::lock::lock, event},
+    circuit::{
+        CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState, breaker::lock::lock, event,
+    },
     register::{Version, Versioned},
 };
 
@@ -49,7 +51,7 @@ impl CircuitBreaker {
             current.outage.as_ref()?;
             let mut record = change(&current.record, now)?;
             if record.state == CircuitState::Open && record.epoch != current.record.epoch {
-                spread(&mut record, settings.chance.draw());
+                spread(&mut record, &settings.policy, settings.chance.draw());
             }
             let next = Snapshot { record: Arc::new(record), ..current.clone() };
             Some(next.evaluated(&settings.policy, now, now))
@@ -67,7 +69,8 @@ impl CircuitBreaker {
                 Some(outage) => (Arc::clone(&outage.shared), outage.tries.saturating_add(1)),
                 None => {
                     if record.state == CircuitState::Open {
-                        spread(Arc::make_mut(&mut record), settings.chance.draw());
+                        let record = Arc::make_mut(&mut record);
+                        spread(record, &settings.policy, settings.chance.draw());
                     }
                     (Arc::clone(&current.record), 0)
                 }
@@ -125,10 +128,12 @@ impl CircuitBreaker {
     }
 }
 
-/// Ends a private open duration at another moment on each instance, because nobody shares the probe.
-fn spread(record: &mut CircuitRecord, chance: f64) {
+/// Ends a private open duration at another moment on each instance, because nobody shares the probe:
+/// at one to two times its length, and in the second half of the longest where that would be too long.
+fn spread(record: &mut CircuitRecord, policy: &CircuitPolicy, chance: f64) {
     let open_duration = record.open_until.since(record.changed_at);
-    record.open_until = record.open_until + open_duration.mul_f64(chance);
+    let longest = open_duration.saturating_mul(2).min(policy.max_open_duration);
+    record.open_until = record.changed_at + longest.mul_f64(0.5 + 0.5 * chance);
 }
 
 /// How many tries of the store are 1 to 2 s apart. They cover the first five seconds of an outage at
@@ -145,6 +150,23 @@ fn pause(tries: u32, chance: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_open_duration_is_spread_and_no_longer_than_the_longest() {
+        let mut policy = CircuitPolicy::default();
+        policy.max_open_duration = Duration::from_secs(300);
+        let spread_over = |open_duration| {
+            [0.0, 1.0].map(|chance| {
+                let mut record = CircuitRecord::default();
+                record.open_until = record.changed_at + Duration::from_secs(open_duration);
+                spread(&mut record, &policy, chance);
+                record.open_until.since(record.changed_at).as_secs()
+            })
+        };
+        assert_eq!(spread_over(20), [20, 40]);
+        assert_eq!(spread_over(150), [150, 300]);
+        assert_eq!(spread_over(300), [150, 300]);
+    }
 
     #[test]
     fn tries_are_one_to_two_seconds_apart_for_five_and_thirty_at_most_later() {
