@@ -45,6 +45,8 @@ pub(crate) fn client_with(
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
+        // Some firewalls refuse a client that does not name itself.
+        .user_agent(concat!("funcify/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .build();
     client.map_err(|error| ConfigError::because("the HTTP client could not be built", error))

@@ -28,14 +28,21 @@ impl ClientSecret {
 }
 
 impl From<String> for ClientSecret {
+    /// A line break at the end is dropped: files and secret stores often add one, and no secret ends
+    /// with it.
     fn from(secret: String) -> Self {
-        Self(SecretString::from(secret))
+        match secret.strip_suffix('\n') {
+            Some(line) => Self::from(line),
+            None => Self(SecretString::from(secret)),
+        }
     }
 }
 
 impl From<&str> for ClientSecret {
+    /// As from a `String`.
     fn from(secret: &str) -> Self {
-        Self(SecretString::from(secret))
+        let line = secret.strip_suffix('\n').unwrap_or(secret);
+        Self(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
     }
 }
 
@@ -91,6 +98,12 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
 
     /// The key's id, if the provider knows several keys of this client.
     fn key_id(&self) -> Option<&str>;
+
+    /// Further members of the assertion's header, as name and value: `x5t` or `x5t#S256` for a provider
+    /// that finds the key by its certificate, as Entra does (RFC 7515 §4.1.7). The default is none.
+    fn header(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// The raw signature of `message`, in the form that JWS requires (R‖S for ECDSA).
     ///

@@ -148,6 +148,7 @@ impl Fleet {
             digest: DIGEST,
             cred: None,
             watched: watching.map_or(Duration::ZERO, |(_, since)| self.now.since(since)),
+            patience: Duration::ZERO,
             rejected: None,
         };
         let is_anothers = record.lease.as_ref().is_some_and(|lease| lease.holder != asker.holder);

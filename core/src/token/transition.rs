@@ -53,6 +53,12 @@ impl Minted {
             self.issued_at.map_or(Duration::ZERO, |issued_at| self.asked_at.since(issued_at));
         if ahead < DATE_PRECISION { Duration::ZERO } else { ahead }
     }
+
+    /// How far it is behind, as far as the answer can tell: the request itself took a moment.
+    #[must_use]
+    pub fn behind(&self) -> Duration {
+        self.issued_at.map_or(Duration::ZERO, |issued_at| issued_at.since(self.asked_at))
+    }
 }
 
 /// A failure of the provider that the fleet is to remember.
@@ -82,15 +88,35 @@ impl TokenRecord {
         }
         self.refresh_at = self.refresh_at.min(self.expires_at);
         // One end that is not believed discredits the others: believed one after the other, they would
-        // add up.
-        let (lease, failure) = (self.lease.as_ref(), self.failure.as_ref());
-        let binds = lease.is_none_or(|lease| is_credible_end(lease.until, policy.lease, now))
-            && failure.is_none_or(|failure| is_credible_end(failure.until, failure.longest(), now))
+        // add up. What is left of such a lease, `decide` bounds by watching it.
+        let failure = self.failure.as_ref();
+        let failure_binds = failure
+            .is_none_or(|failure| is_credible_end(failure.until, failure.longest(), now))
             && self.forced_at.is_none_or(|forced_at| is_credible_past(forced_at, now));
-        if !binds {
-            (self.lease, self.failure, self.forced_at) = Default::default();
+        if !failure_binds {
+            self.lease = None;
+        }
+        if !failure_binds || !self.has_credible_lease(policy, now) {
+            (self.failure, self.forced_at) = Default::default();
         }
         self
+    }
+
+    /// Whether a process with a correct clock could have stored the lease. No lease is credible.
+    pub(super) fn has_credible_lease(&self, policy: &TokenPolicy, now: Timestamp) -> bool {
+        let until = self.lease.as_ref().map(|lease| lease.until);
+        until.is_none_or(|until| is_credible_end(until, policy.lease, now))
+    }
+
+    /// The record with the times of its token earlier by so much: by a clock that is behind.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        Self {
+            minted_at: self.minted_at - by,
+            refresh_at: self.refresh_at - by,
+            expires_at: self.expires_at - by,
+            ..self
+        }
     }
 
     /// Whether there is a token that has not expired.

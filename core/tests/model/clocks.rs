@@ -301,6 +301,7 @@ impl Subject for Token {
             digest: DIGEST,
             cred: None,
             watched: Duration::ZERO,
+            patience: Duration::ZERO,
             rejected: None,
         };
         match decide(&Self::read(record, clocks, now), &asker, &policy, now, 1.0) {

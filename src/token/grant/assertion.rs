@@ -17,8 +17,10 @@ pub(super) async fn assertion(
     now: Timestamp,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut header = json!({ "alg": signer.algorithm(), "typ": "JWT" });
-    if let (Some(key_id), Some(header)) = (signer.key_id(), header.as_object_mut()) {
-        header.insert("kid".to_owned(), key_id.into());
+    if let Some(header) = header.as_object_mut() {
+        header.extend(signer.key_id().map(|key_id| ("kid".to_owned(), key_id.into())));
+        let others = signer.header().into_iter().filter(|(name, _)| name != "alg" && name != "typ");
+        header.extend(others.map(|(name, value)| (name, value.into())));
     }
     let issued = now.as_millis() / 1_000;
     let claims = json!({

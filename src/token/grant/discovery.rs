@@ -2,6 +2,7 @@ use funcify_core::circuit::CallOutcome;
 use serde::Deserialize;
 use url::Url;
 
+use super::discovered::Discovered;
 use super::endpoint;
 use super::error::GrantError;
 use crate::client::{outcome_of, read_capped};
@@ -28,10 +29,10 @@ enum MetadataError {
 }
 
 /// Finds an issuer's token endpoint: OpenID Connect Discovery §4 first, then RFC 8414 §3.
-pub(super) async fn token_endpoint(
+pub(super) async fn discover(
     http: &reqwest::Client,
     issuer: &str,
-) -> Result<Url, GrantError> {
+) -> Result<Discovered, GrantError> {
     let base = endpoint::parse(issuer).map_err(|error| GrantError::Discovery(error.into()))?;
     let openid = well_known(&base, |path| format!("{path}/.well-known/openid-configuration"));
     let metadata = match metadata(http, openid).await {
@@ -46,7 +47,9 @@ pub(super) async fn token_endpoint(
     if metadata.issuer.trim_end_matches('/') != issuer.trim().trim_end_matches('/') {
         return Err(GrantError::Discovery(MetadataError::OtherIssuer.into()));
     }
-    endpoint::parse(&metadata.token_endpoint).map_err(|error| GrantError::Discovery(error.into()))
+    let token_endpoint = endpoint::parse(&metadata.token_endpoint);
+    let token_endpoint = token_endpoint.map_err(|error| GrantError::Discovery(error.into()))?;
+    Ok(Discovered { token_endpoint, issuer: metadata.issuer })
 }
 
 fn well_known(base: &Url, path: impl Fn(&str) -> String) -> Url {

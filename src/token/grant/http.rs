@@ -7,11 +7,12 @@ use bytes::Bytes;
 use funcify_core::engine::{Clock, SystemClock};
 use http::{
     HeaderValue,
-    header::{ACCEPT, AUTHORIZATION},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION},
 };
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::assertion::assertion;
+use super::discovered::Discovered;
 use super::error::GrantError;
 use super::reply::ReplyError;
 use super::{Grant, Granted, discovery, endpoint, reply};
@@ -29,7 +30,7 @@ const REPLY_LIMIT: usize = 65_536;
 pub(in crate::token) struct HttpGrant {
     http: reqwest::Client,
     /// The token endpoint that the issuer's metadata named.
-    discovered: ArcSwapOption<Url>,
+    discovered: ArcSwapOption<Discovered>,
 }
 
 impl HttpGrant {
@@ -38,19 +39,25 @@ impl HttpGrant {
         Self { http, discovered: ArcSwapOption::empty() }
     }
 
-    async fn token_endpoint(&self, credentials: &ClientCredentials) -> Result<Url, GrantError> {
+    async fn discover(
+        &self,
+        credentials: &ClientCredentials,
+    ) -> Result<Arc<Discovered>, GrantError> {
         let issuer = match &credentials.endpoint {
             Endpoint::TokenUrl(url) => {
-                return endpoint::parse(url).map_err(|error| GrantError::Discovery(error.into()));
+                let token_endpoint =
+                    endpoint::parse(url).map_err(|error| GrantError::Discovery(error.into()))?;
+                let issuer = token_endpoint.as_str().to_owned();
+                return Ok(Arc::new(Discovered { token_endpoint, issuer }));
             }
             Endpoint::Issuer(issuer) => issuer,
         };
-        if let Some(known) = &*self.discovered.load() {
-            return Ok(Url::clone(known));
+        if let Some(known) = self.discovered.load_full() {
+            return Ok(known);
         }
-        let url = discovery::token_endpoint(&self.http, issuer).await?;
-        self.discovered.store(Some(Arc::new(url.clone())));
-        Ok(url)
+        let discovered = Arc::new(discovery::discover(&self.http, issuer).await?);
+        self.discovered.store(Some(Arc::clone(&discovered)));
+        Ok(discovered)
     }
 }
 
@@ -61,12 +68,17 @@ impl Grant for HttpGrant {
         credentials: &ClientCredentials,
         secret: Option<&ClientSecret>,
     ) -> Result<Granted, GrantError> {
-        let url = self.token_endpoint(credentials).await?;
-        let (header, proof) = proof(credentials, secret, &url).await?;
+        let discovered = self.discover(credentials).await?;
+        let (header, proof) = proof(credentials, secret, &discovered.issuer).await?;
         let mut form = credentials.form();
         form.extend(proof.iter().map(|(name, value)| (*name, value.as_str())));
 
-        let mut request = self.http.post(url).header(ACCEPT, "application/json").form(&form);
+        let mut request = self
+            .http
+            .post(discovered.token_endpoint.clone())
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "identity")
+            .form(&form);
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
         }
@@ -82,7 +94,7 @@ impl Grant for HttpGrant {
             Err(ReadError::TooLarge { .. }) if !status.is_success() => Bytes::new(),
             Err(ReadError::TooLarge { limit }) => return Err(ReplyError::TooLarge { limit }.into()),
         };
-        reply::parse(status, &headers, &body)
+        reply::parse(status, &headers, &body, &credentials.accepted_types)
     }
 }
 
@@ -92,7 +104,7 @@ type Proof = (Option<HeaderValue>, Vec<(&'static str, String)>);
 async fn proof(
     credentials: &ClientCredentials,
     secret: Option<&ClientSecret>,
-    url: &Url,
+    issuer: &str,
 ) -> Result<Proof, GrantError> {
     let client_id = credentials.client_id.as_str();
     let secret = secret.map_or("", ClientSecret::expose);
@@ -103,10 +115,7 @@ async fn proof(
             vec![("client_id", client_id.to_owned()), ("client_secret", secret.to_owned())],
         )),
         ClientAuthentication::PrivateKeyJwt(signer) => {
-            let audience = match &credentials.endpoint {
-                Endpoint::TokenUrl(_) => url.as_str(),
-                Endpoint::Issuer(issuer) => issuer,
-            };
+            let audience = credentials.assertion_audience.as_deref().unwrap_or(issuer);
             let assertion = assertion(&**signer, client_id, audience, SystemClock.now()).await;
             let assertion = assertion.map_err(GrantError::Signature)?;
             let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

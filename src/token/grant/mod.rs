@@ -1,6 +1,7 @@
 //! The client-credentials grant: one request to the identity provider.
 
 mod assertion;
+mod discovered;
 mod discovery;
 mod endpoint;
 mod error;

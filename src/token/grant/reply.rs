@@ -24,19 +24,21 @@ const LONGEST_TOKEN: usize = 16_384;
 #[derive(Debug, thiserror::Error)]
 pub(in crate::token) enum ReplyError {
     /// A sign-in page, for example.
-    #[error("expected a JSON object with `access_token` and `token_type`")]
+    #[error("expected a JSON object with `access_token`")]
     NotAToken,
     #[error("expected a response of at most {limit} bytes")]
     TooLarge { limit: usize },
     /// It would send the client, and so its secret, elsewhere.
     #[error("expected a token, got a redirect ({status})")]
     Redirect { status: u16 },
-    #[error("expected a token of type `Bearer`")]
-    TokenType,
+    #[error("expected a token of type `Bearer`, got {got} (`ClientCredentials::accepted_types`)")]
+    TokenType { got: String },
+    #[error("expected the scope as a text or a list of texts")]
+    Scope,
     /// The token is empty, or does not fit into a header.
     #[error("expected a token of visible ASCII, at most 16 KB")]
     TokenText,
-    #[error("expected a lifetime between 1 second and 366 days")]
+    #[error("expected a lifetime of at least 1 second")]
     ExpiresIn,
 }
 
@@ -49,11 +51,12 @@ impl From<ReplyError> for GrantError {
 #[derive(Deserialize)]
 struct Success {
     access_token: String,
-    token_type: String,
+    #[serde(default)]
+    token_type: Option<Value>,
     #[serde(default)]
     expires_in: Option<Value>,
     #[serde(default)]
-    scope: Option<String>,
+    scope: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -61,39 +64,45 @@ struct Refusal {
     error: String,
 }
 
-/// Reads the response of a token endpoint (RFC 6749 §5).
+/// Reads the response of a token endpoint (RFC 6749 §5). `types` are the types of token that are
+/// accepted besides `Bearer`.
+///
+/// A body with an error code is that error, whatever the status. Without one, only 401 is a refusal: a
+/// page of a proxy or a firewall says nothing about the client.
 pub(super) fn parse(
     status: StatusCode,
     headers: &HeaderMap,
     body: &Bytes,
+    types: &[String],
 ) -> Result<Granted, GrantError> {
     if status.is_redirection() {
         return Err(ReplyError::Redirect { status: status.as_u16() }.into());
     }
-    if status.is_success() {
-        return Ok(Granted { issued_at: issued_at(headers), ..success(body)? });
-    }
     let code = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.error);
     let code = code.filter(|code| is_error_code(code));
+    if status.is_success() && code.is_none() {
+        return Ok(Granted { issued_at: issued_at(headers), ..success(body, types)? });
+    }
     let is_transient = outcome_of(status) == CallOutcome::Failure
         || status == StatusCode::REQUEST_TIMEOUT
         || matches!(
             code.as_deref(),
             Some("temporarily_unavailable" | "server_error" | "slow_down")
         );
+    let refused = match code {
+        None if status == StatusCode::UNAUTHORIZED => Some("http_401".to_owned()),
+        code => code,
+    };
     let status = status.as_u16();
-    Err(if is_transient {
-        GrantError::Unavailable { status, retry_after: retry_after(headers) }
-    } else {
-        GrantError::Refused { status, code: code.unwrap_or_else(|| format!("http_{status}")) }
+    Err(match refused.filter(|_| !is_transient) {
+        Some(code) => GrantError::Refused { status, code },
+        None => GrantError::Unavailable { status, retry_after: retry_after(headers) },
     })
 }
 
-fn success(body: &Bytes) -> Result<Granted, ReplyError> {
+fn success(body: &Bytes, types: &[String]) -> Result<Granted, ReplyError> {
     let reply: Success = serde_json::from_slice(body).map_err(|_| ReplyError::NotAToken)?;
-    if !reply.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(ReplyError::TokenType);
-    }
+    check_type(reply.token_type.as_ref(), types)?;
     let text = reply.access_token;
     if !(1..=LONGEST_TOKEN).contains(&text.len())
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -101,18 +110,55 @@ fn success(body: &Bytes) -> Result<Granted, ReplyError> {
         return Err(ReplyError::TokenText);
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
-    Ok(Granted { expires_in, scope: reply.scope, ..AccessToken::from(text).into() })
+    let scope = reply.scope.filter(|value| !value.is_null()).map(scope).transpose()?;
+    Ok(Granted { expires_in, scope, ..AccessToken::from(text).into() })
 }
 
-/// Seconds, as a number or as the string that some providers send instead.
+/// `Bearer`, or one of `types`. An empty text among them accepts a response that states no type.
+fn check_type(token_type: Option<&Value>, types: &[String]) -> Result<(), ReplyError> {
+    let stated = match token_type {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) => text.trim(),
+        Some(_) => {
+            return Err(ReplyError::TokenType { got: "something that is not a text".into() });
+        }
+    };
+    let accepted = types.iter().map(String::as_str).chain(["Bearer"]);
+    if accepted.into_iter().any(|accepted| accepted.eq_ignore_ascii_case(stated)) {
+        return Ok(());
+    }
+    // Names of types are short words. Anything else could be the token.
+    let is_name = stated.len() <= 16 && stated.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let got = match stated {
+        "" => "none".to_owned(),
+        _ if is_name => format!("`{stated}`"),
+        _ => "another text".to_owned(),
+    };
+    Err(ReplyError::TokenType { got })
+}
+
+/// A text, or the list of texts that some providers send instead.
+fn scope(scope: Value) -> Result<String, ReplyError> {
+    match scope {
+        Value::String(text) => Ok(text),
+        Value::Array(list) => {
+            let scopes: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            scopes.map(|scopes| scopes.join(" ")).ok_or(ReplyError::Scope)
+        }
+        _ => Err(ReplyError::Scope),
+    }
+}
+
+/// Seconds, as a number or as the string that some providers send instead. A token that lives longer
+/// than a year is used for a year.
 fn lifetime(expires_in: Value) -> Result<Duration, ReplyError> {
     let seconds = match &expires_in {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse::<u32>().ok().map(f64::from),
+        Value::String(text) => text.trim().parse::<u64>().ok().map(|seconds| seconds as f64),
         _ => None,
     };
     let longest = TokenPolicy::LONGEST_LIFETIME.as_secs_f64();
-    let seconds = seconds.filter(|seconds| (1.0..=longest).contains(seconds));
+    let seconds = seconds.filter(|seconds| *seconds >= 1.0).map(|seconds| seconds.min(longest));
     seconds.map(Duration::from_secs_f64).ok_or(ReplyError::ExpiresIn)
 }
 
@@ -151,7 +197,7 @@ mod tests {
 
     fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
         let status = StatusCode::from_u16(status).unwrap();
-        parse(status, &HeaderMap::new(), &Bytes::copy_from_slice(body.as_bytes()))
+        parse(status, &HeaderMap::new(), &Bytes::copy_from_slice(body.as_bytes()), &[])
     }
 
     fn granted(expires_in: &str) -> Result<Granted, GrantError> {
@@ -176,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_absent_or_between_a_second_and_a_year() {
+    fn a_lifetime_is_absent_or_at_least_a_second_and_at_most_a_year_counts() {
         let life = |text: &str| {
             granted(text).map(|granted| granted.expires_in.map(|life| life.as_millis()))
         };
@@ -185,7 +231,11 @@ mod tests {
         assert_eq!(life(r#","expires_in":3600"#).unwrap(), Some(3_600_000));
         assert_eq!(life(r#","expires_in":3599.5"#).unwrap(), Some(3_599_500));
         assert_eq!(life(r#","expires_in":"3600""#).unwrap(), Some(3_600_000));
-        for odd in ["0", "-1", "1e18", "1e400", "\"soon\"", "\"-1\"", "true", "[]"] {
+        let year = 366 * 86_400_000;
+        for long in ["157680000", "1e18", "\"99999999999\""] {
+            assert_eq!(life(&format!(r#","expires_in":{long}"#)).unwrap(), Some(year), "{long}");
+        }
+        for odd in ["0", "-1", "1e400", "\"soon\"", "\"-1\"", "true", "[]"] {
             assert!(life(&format!(r#","expires_in":{odd}"#)).is_err(), "{odd}");
         }
     }
@@ -197,7 +247,6 @@ mod tests {
             "",
             "null",
             "[]",
-            r#"{"access_token":"t"}"#,
             r#"{"token_type":"Bearer"}"#,
             r#"{"access_token":"","token_type":"Bearer"}"#,
             r#"{"access_token":"a b","token_type":"Bearer"}"#,
@@ -237,5 +286,39 @@ mod tests {
     fn a_redirect_is_an_error() {
         let GrantError::Reply(error) = response(302, "").unwrap_err() else { panic!("no reply") };
         assert_eq!(error.to_string(), "expected a token, got a redirect (302)");
+    }
+
+    #[test]
+    fn a_type_is_bearer_or_one_that_the_client_accepts() {
+        let check = |stated: &str, types: &[&str]| {
+            let types: Vec<String> = types.iter().map(|&name| name.to_owned()).collect();
+            let body = format!(r#"{{"access_token":"canary"{stated}}}"#);
+            let body = Bytes::from(body);
+            parse(StatusCode::OK, &HeaderMap::new(), &body, &types)
+                .map(|_| ())
+                .map_err(|error| crate::error_chain(&error))
+        };
+        assert_eq!(check(r#","token_type":"BEARER""#, &[]), Ok(()));
+        assert_eq!(check(r#","token_type":"bearer_token""#, &["bearer_token"]), Ok(()));
+        assert_eq!(check("", &[""]), Ok(()), "a response may state none");
+        for (stated, got) in [
+            ("", "got none"),
+            (r#","token_type":null"#, "got none"),
+            (r#","token_type":"mac""#, "got `mac`"),
+            (r#","token_type":"canary canary""#, "got another text"),
+            (r#","token_type":["Bearer"]"#, "got something that is not a text"),
+        ] {
+            let error = check(stated, &[]).unwrap_err();
+            assert!(error.contains(got) && !error.contains("canary"), "{stated}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_a_text_or_a_list_of_texts() {
+        let scope = |text: &str| granted(text).map(|granted| granted.scope);
+        assert_eq!(scope(r#","scope":"a b""#).unwrap(), Some("a b".to_owned()));
+        assert_eq!(scope(r#","scope":["a","b"]"#).unwrap(), Some("a b".to_owned()));
+        assert_eq!(scope(r#","scope":null"#).unwrap(), None);
+        assert!(scope(r#","scope":[1]"#).is_err() && scope(r#","scope":{}"#).is_err());
     }
 }

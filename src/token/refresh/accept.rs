@@ -13,11 +13,14 @@ impl Refresh<'_> {
     /// Takes the record's token into memory, unless it is no better than the one there: the token
     /// that expires last is kept.
     ///
+    /// `now` is the time by which the record is read. The memory goes by this machine's clock.
+    ///
     /// Returns the token in memory, if it is valid and not the rejected one.
     pub(super) fn accept(&self, record: &TokenRecord, now: Timestamp) -> Option<Token> {
         let (settings, rejected) = (self.settings, self.request.rejected);
         let held = self.memory.valid(&*settings.clock, rejected);
-        let record = record.clone().credible(&settings.policy, now);
+        let record = record.clone().credible(&settings.policy, now).earlier(self.state.behind);
+        let now = settings.clock.now();
         let is_better = record.digest == settings.digest
             && record.is_valid(now)
             && (rejected.is_none() || record.token.as_ref() != rejected)

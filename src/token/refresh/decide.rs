@@ -5,6 +5,8 @@ use funcify_core::{
     token::TokenRecord,
 };
 
+use tokio::time::Instant;
+
 use super::read::Stored;
 use super::request::Refresh;
 use super::store_retry::StoreRetry;
@@ -38,20 +40,21 @@ impl Refresh<'_> {
             // Whether the failure binds this process depends on its secret.
             self.secret().await?;
         }
-        let now = settings.clock.now();
+        let now = self.now();
         let accepted = self.accept(record, now);
         let asker = Asker {
             holder: settings.holder,
             digest: &settings.digest,
             cred: self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str()),
             watched,
+            patience: self.request.ends.saturating_duration_since(Instant::now()),
             rejected: self.request.rejected,
         };
         let decision = decide(record, &asker, &settings.policy, now, self.request.chance);
         Ok(match (decision, accepted) {
             (Decision::Use, Some(token)) => Step::Serve(token),
             (Decision::Wait { until }, Some(token)) => {
-                self.memory.suppress_until(until);
+                self.memory.suppress_until(until - self.state.behind);
                 Step::Serve(token)
             }
             (Decision::Use | Decision::Wait { .. }, None) => Step::Poll,

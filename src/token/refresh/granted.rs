@@ -13,7 +13,8 @@ use crate::token::grant::{GrantError, Granted, ReplyError};
 /// or its clock is off.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
-/// Clocks that differ by more are worth a warning: a token is believed for 30 s past its end at most.
+/// Clocks that differ by more are worth a warning: a token is believed if it was minted at most 30 s from
+/// now.
 const CLOCK_WARNING: Duration = Duration::from_secs(30);
 
 impl Refresh<'_> {
@@ -28,8 +29,8 @@ impl Refresh<'_> {
         }
         let lifetime = match granted.expires_in {
             Some(lifetime) => lifetime,
-            None => match jwt_expiry(granted.token.expose()) {
-                Some(expiry) => expiry.since(asked_at).min(TokenPolicy::LONGEST_LIFETIME),
+            None => match jwt_lifetime(granted.token.expose()) {
+                Some(lifetime) => lifetime.min(TokenPolicy::LONGEST_LIFETIME),
                 None => self.settings.policy.default_lifetime,
             },
         };
@@ -47,16 +48,22 @@ impl Refresh<'_> {
         })
     }
 
-    /// A clock that is far ahead makes every shared token look older than it is.
+    /// Compares this machine's clock with the provider's. A clock that is far ahead makes every shared token
+    /// look older than it is, and by one that is far behind no shared token would be believed.
     pub(super) fn compare_clock(&mut self, minted: &Minted) {
-        let ahead = minted.ahead();
-        if ahead > CLOCK_WARNING && !std::mem::replace(&mut self.state.has_logged_clock, true) {
-            tracing::warn!(
-                key = %self.settings.key,
-                seconds = ahead.as_secs(),
-                "this machine's clock is ahead of the identity provider's"
-            );
+        let (ahead, behind) = (minted.ahead(), minted.behind());
+        self.state.behind = if behind > CLOCK_WARNING { behind } else { Duration::ZERO };
+        if ahead.max(behind) <= CLOCK_WARNING
+            || std::mem::replace(&mut self.state.has_logged_clock, true)
+        {
+            return;
         }
+        tracing::warn!(
+            key = %self.settings.key,
+            ahead_by_s = ahead.as_secs(),
+            behind_by_s = behind.as_secs(),
+            "this machine's clock differs from the identity provider's"
+        );
     }
 
     /// A provider may grant less than was requested, if it says so (RFC 6749 §3.3).
@@ -75,19 +82,21 @@ impl Refresh<'_> {
     }
 }
 
-/// The `exp` of a JWT. It is read and not verified: it is the provider's own statement about its own
-/// token, and nothing else here depends on it.
-fn jwt_expiry(token: &str) -> Option<Timestamp> {
+/// How long a JWT lives: its `exp` less its `iat`. Both are by the provider's clock, so that no other
+/// clock matters. They are read and not verified: they are the provider's own statement about its own
+/// token, and nothing else here depends on them.
+fn jwt_lifetime(token: &str) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Claims {
         exp: f64,
+        iat: f64,
     }
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let exp = serde_json::from_slice::<Claims>(&claims).ok()?.exp;
-    // `as` saturates and turns NaN into zero: a token that expired long ago.
-    Some(Timestamp::from_millis((exp * 1_000.0) as i64))
+    let Claims { exp, iat } = serde_json::from_slice(&claims).ok()?;
+    let longest = TokenPolicy::LONGEST_LIFETIME.as_secs_f64();
+    Some(Duration::from_secs_f64((exp - iat).clamp(0.0, longest)))
 }
 
 #[cfg(test)]
@@ -95,15 +104,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_expiry_of_a_jwt_is_read_and_other_tokens_have_none() {
+    fn the_lifetime_of_a_jwt_is_read_and_other_tokens_have_none() {
         let token = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-        let expiry = |claims: &str| jwt_expiry(&token(claims)).map(Timestamp::as_millis);
-        assert_eq!(expiry(r#"{"exp":1700000000}"#), Some(1_700_000_000_000));
-        assert_eq!(expiry(r#"{"exp":1e300}"#), Some(i64::MAX));
-        assert_eq!(expiry(r#"{"exp":"soon"}"#), None);
-        assert_eq!(expiry("{}"), None);
+        let lifetime = |claims: &str| jwt_lifetime(&token(claims)).map(|life| life.as_secs());
+        assert_eq!(lifetime(r#"{"iat":1700000000,"exp":1700003600}"#), Some(3_600));
+        assert_eq!(lifetime(r#"{"iat":1700000000,"exp":1600000000}"#), Some(0));
+        assert_eq!(lifetime(r#"{"iat":-1e300,"exp":1e300}"#), Some(366 * 86_400));
+        for claims in [r#"{"exp":1700003600}"#, r#"{"iat":1,"exp":"soon"}"#, "{}"] {
+            assert_eq!(lifetime(claims), None, "{claims}");
+        }
         for opaque in ["", "opaque", "a.b", "a.b.c", "..", "e30.e30=.e30"] {
-            assert_eq!(jwt_expiry(opaque), None, "{opaque}");
+            assert_eq!(jwt_lifetime(opaque), None, "{opaque}");
         }
     }
 }

@@ -88,9 +88,7 @@ impl Refresh<'_> {
         let Stored { record, version: Some(version) } = stored else { return None };
         let until = record.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
         let watched = self.state.watch(Some(version));
-        let left = until
-            .since(self.settings.clock.now())
-            .min(self.settings.policy.lease.saturating_sub(watched));
+        let left = until.since(self.now()).min(self.settings.policy.lease.saturating_sub(watched));
         if left < LEAST_LEASE {
             sleep(left + Duration::from_millis(1)).await;
             return None;

@@ -69,7 +69,7 @@ impl Refresh<'_> {
         let settings = self.settings;
         let cred = self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str());
         let fault = ProviderFailure { code, cred: cred.filter(|_| is_refusal), retry_after };
-        let now = settings.clock.now();
+        let now = self.now();
         let next = record.failed(&fault, now, settings.chance.draw());
         let mut pause = next.failure.as_ref().map_or(now, |failure| failure.until).since(now);
         if is_refusal {

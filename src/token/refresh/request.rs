@@ -1,6 +1,6 @@
 //! What a caller asks for, and the refresh that serves it.
 
-use funcify_core::{register::RecordName, token::AccessToken};
+use funcify_core::{Timestamp, register::RecordName, token::AccessToken};
 use tokio::time::Instant;
 
 use super::state::RefreshState;
@@ -47,6 +47,12 @@ impl<'a> Refresh<'a> {
         let store_retry = StoreRetry::default();
         let key = &settings.key;
         Self { settings, memory, counters, state, request, key, store_retry, has_backed_off: false }
+    }
+
+    /// The time by which the record is read and written. A clock that is known to be behind is put right
+    /// for that. One that is ahead is not: that would make a token live longer.
+    pub(super) fn now(&self) -> Timestamp {
+        self.settings.clock.now() + self.state.behind
     }
 
     pub(super) fn check_deadline(&self) -> Result<(), TokenError> {

@@ -32,6 +32,8 @@ pub(in crate::token) struct RefreshState {
     /// ahead.
     pub(super) has_logged_key: bool,
     pub(super) has_logged_clock: bool,
+    /// By how much this machine's clock is behind the provider's, as far as its last answer told.
+    pub(super) behind: Duration,
     /// The version that was read last, and since when this process has seen it.
     watching: Option<(Version, Instant)>,
     /// Until when the store is not called, and how long that pause is.

@@ -26,6 +26,8 @@ pub struct Asker<'a> {
     pub cred: Option<&'a str>,
     /// For how long this process has seen the same version of the record, by a monotonic clock.
     pub watched: Duration,
+    /// For how long this process can go on watching.
+    pub patience: Duration,
     /// The token that an API rejected, if that is why a new one is wanted.
     pub rejected: Option<&'a AccessToken>,
 }
@@ -81,6 +83,7 @@ pub enum Decision {
 ///     digest: "0123456789abcdef0123456789abcdef",
 ///     cred: None,
 ///     watched: Duration::ZERO,
+///     patience: Duration::from_secs(10),
 ///     rejected: None,
 /// };
 /// let Decision::Take(leased) = decide(&TokenRecord::default(), &me, &policy, now, 0.5) else {
@@ -132,7 +135,8 @@ fn usable(
 }
 
 /// A lease also ends for whoever has watched its version for the length of a lease: the clock of its
-/// holder may be a little ahead.
+/// holder may be ahead. By a clock that is far ahead it ends too late to be believed. Whoever has the
+/// time watches it then, so that a working holder is not disturbed, and nobody else waits for it.
 fn leased(
     record: &TokenRecord,
     asker: &Asker<'_>,
@@ -140,13 +144,17 @@ fn leased(
     now: Timestamp,
 ) -> Option<Decision> {
     let lease = record.lease.as_ref()?;
-    if now >= lease.until || asker.watched >= policy.lease {
+    let left = policy.lease.saturating_sub(asker.watched);
+    if now >= lease.until || left.is_zero() {
         return None;
     }
-    Some(match lease.holder == asker.holder {
-        true => Decision::Mint,
-        false => Decision::Wait { until: lease.until },
-    })
+    let is_mine = lease.holder == asker.holder;
+    let until = match record.has_credible_lease(policy, now) {
+        true => lease.until,
+        false if is_mine || asker.patience < left => return None,
+        false => now + left,
+    };
+    Some(if is_mine { Decision::Mint } else { Decision::Wait { until } })
 }
 
 fn rejected_too_often(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -> Option<Decision> {

@@ -22,6 +22,7 @@ fn me() -> Asker<'static> {
         digest: DIGEST,
         cred: Some("c0ffee00"),
         watched: Duration::ZERO,
+        patience: Duration::ZERO,
         rejected: None,
     }
 }
@@ -293,4 +294,21 @@ fn who_does_not_believe_a_token_leaves_it_to_those_who_do() {
         panic!("expected the lease to be taken");
     };
     assert_eq!(TokenRecord { lease: None, ..*leased }, ahead);
+}
+
+#[test]
+fn whoever_has_the_time_watches_the_lease_of_a_clock_that_is_far_ahead() {
+    let leased = with_lease(aged(3_700), OTHER, NOW + seconds(300));
+    let policy = TokenPolicy::default();
+    let decided = |patience, watched| {
+        let asker = Asker { patience, watched, ..me() };
+        decide(&leased, &asker, &policy, NOW, 0.0)
+    };
+    let wait = |left| Decision::Wait { until: NOW + seconds(left) };
+    assert_eq!(decided(seconds(4), Duration::ZERO), wait(4));
+    assert_eq!(decided(seconds(1), seconds(3)), wait(1));
+    for (patience, watched) in [(3, 0), (0, 3), (60, 4)] {
+        let taken = matches!(decided(seconds(patience), seconds(watched)), Decision::Take(_));
+        assert!(taken, "{patience} s of patience after {watched} s");
+    }
 }
