@@ -47,7 +47,7 @@ async fn a_probe_of_a_fast_clock_that_died_keeps_cold_processes_for_one_lease_at
         fail(&fast).await.unwrap_err();
         sleep(seconds(20)).await;
         // It takes the lease of a probe, and dies.
-        std::mem::forget(fast.acquire().await.unwrap());
+        let _died = std::mem::ManuallyDrop::new(fast.acquire().await.unwrap());
         assert_eq!(store.record().state, CircuitState::HalfOpen);
         let waited = first_call(&store, &clock).await;
         assert!(waited <= five_a_minute().call_timeout + seconds(3), "{ahead} s: {waited:?}");

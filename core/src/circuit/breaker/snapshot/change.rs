@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_private_open_duration_is_spread_and_no_longer_than_the_longest() {
-        let mut policy = CircuitPolicy::default();
-        policy.max_open_duration = Duration::from_secs(300);
+        let max_open_duration = Duration::from_secs(300);
+        let policy = CircuitPolicy { max_open_duration, ..CircuitPolicy::default() };
         let spread_over = |open_duration| {
             [0.0, 1.0].map(|chance| {
                 let mut record = CircuitRecord::default();
