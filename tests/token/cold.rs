@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use funcify::token::{ClientSecret, TokenError, TokenGetter, TokenSource};
-use funcify_core::{Deadline, register::PollPolicy, token::TokenPersistenceProvider};
+use funcify_core::{
+    Deadline, StoreError, StoreErrorKind, engine::Chance, register::PollPolicy,
+    token::TokenPersistenceProvider,
+};
 use funcify_test_support::{FailureMode, HookedTokens};
 use tokio::time::{Instant, sleep};
 
@@ -104,6 +107,42 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     let begun = Instant::now();
     next.token().await.unwrap();
     assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
+}
+
+/// SSM takes 4 KB, and some tokens are longer.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_the_store_cannot_hold_keeps_nobody_waiting() {
+    let fleet = Fleet::far_from_its_store();
+    let small = HookedTokens::over(Arc::clone(&fleet.store)).on_write(|write| async move {
+        if write.next.token.is_some() {
+            let limit = "expected a record of at most 4,096 bytes";
+            return Err(StoreError::new("small", StoreErrorKind::Invalid, limit));
+        }
+        write.send().await
+    });
+    let small: Arc<dyn TokenPersistenceProvider> = Arc::new(small);
+    let getters: Vec<_> = (0..6)
+        .map(|seed| {
+            let secret = ClientSecret::from("secret");
+            TokenGetter::builder(credentials(secret), Arc::clone(&small))
+                .grant(fleet.provider.clone())
+                .clock(fleet.clock())
+                .chance(Chance::seeded(seed))
+                .build()
+                .unwrap()
+        })
+        .collect();
+    let begun = Instant::now();
+    let tokens = at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert_eq!(tokens.len(), 6);
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    assert_eq!(fleet.provider.grants(), 6, "one for each process");
+
+    let before = fleet.operations();
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    assert_eq!((fleet.provider.grants(), fleet.operations()), (6, before), "each keeps its own");
+    let stored = fleet.stored().await;
+    assert!(stored.lease.is_none() && stored.token.is_none() && stored.unshared_until.is_some());
 }
 
 /// Two versions of a function during a deployment that adds a scope, or two functions that were given

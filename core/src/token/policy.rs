@@ -39,6 +39,8 @@ impl TokenPolicy {
     pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
     /// A refused secret, or a `Retry-After`, is remembered for at most 60 s.
     pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+    /// That a store cannot hold a token is remembered for at most an hour.
+    pub const LONGEST_UNSHARED: Duration = Duration::from_secs(3_600);
     /// No token is assumed to live longer than 366 days.
     pub const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400 * 366);
 }

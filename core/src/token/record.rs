@@ -107,6 +107,10 @@ pub struct TokenRecord {
     /// When the token was last renewed because an API had rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_at: Option<Timestamp>,
+    /// Until when each process asks the provider for itself, because the store cannot hold the token.
+    #[doc(hidden)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unshared_until: Option<Timestamp>,
     /// Members that a newer version has written. They are kept when this version writes.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

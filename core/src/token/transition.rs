@@ -96,6 +96,9 @@ impl TokenRecord {
         if !failure_binds {
             self.lease = None;
         }
+        self.unshared_until = self
+            .unshared_until
+            .filter(|until| is_credible_end(*until, TokenPolicy::LONGEST_UNSHARED, now));
         if !failure_binds || !self.has_credible_lease(policy, now) {
             (self.failure, self.forced_at) = Default::default();
         }
@@ -167,6 +170,7 @@ impl TokenRecord {
             expires_at: minted_at + lifetime,
             lease: None,
             failure: None,
+            unshared_until: None,
             forced_at: if forced { Some(minted_at) } else { self.forced_at },
             ..self
         }
@@ -195,6 +199,14 @@ impl TokenRecord {
             cred: new.cred.map(str::to_owned),
         };
         Self { lease: None, failure: Some(failure), ..self }
+    }
+
+    /// The record of a token that the store cannot hold: without a lease, so that nobody waits for it. The
+    /// next process tries to share its token when this one would have been renewed, or after an hour.
+    #[must_use]
+    pub fn unshared(self, minted: &Minted, policy: &TokenPolicy, now: Timestamp) -> Self {
+        let pause = minted.lifetime.mul_f64(policy.refresh_from).min(TokenPolicy::LONGEST_UNSHARED);
+        Self { lease: None, failure: None, unshared_until: Some(now + pause), ..self }
     }
 
     /// The record without its lease: nobody is asking the provider.

@@ -67,6 +67,7 @@ impl Refresh<'_> {
             (Decision::BackOff { until }, _) => {
                 return Err(self.remember_stored_failure(record, until.since(now)));
             }
+            (Decision::Unshared, _) => Step::Alone,
             (Decision::KeyInUse, _) => self.use_own_key(),
         })
     }

@@ -83,11 +83,11 @@ impl Refresh<'_> {
                 let is_forced = self.request.rejected.is_some();
                 let next =
                     lease.record.clone().published(&minted, &self.settings.policy, is_forced);
-                let own = minted.by_own_clock();
+                let own = minted.clone().by_own_clock();
                 let own = lease.record.clone().published(&own, &self.settings.policy, is_forced);
                 // In memory before it is published: a caller that goes away loses no token.
                 let token = self.accept_minted(&own);
-                self.publish(&lease, &next).await;
+                self.publish(&lease, &next, &minted).await;
                 token
             }
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use funcify_core::{
     Deadline, StoreErrorKind,
+    engine::{Minted, error_chain},
     register::{Swap, WriteId},
     token::TokenRecord,
 };
@@ -14,7 +15,7 @@ use super::request::Refresh;
 impl Refresh<'_> {
     /// Writes the record with the new token. While the store is slow, the write is repeated for as
     /// long as the lease lasts: until then no other process asks the provider, afterwards one would.
-    pub(super) async fn publish(&mut self, lease: &HeldLease, next: &TokenRecord) {
+    pub(super) async fn publish(&mut self, lease: &HeldLease, next: &TokenRecord, minted: &Minted) {
         let settings = self.settings;
         let (since, id) = (Instant::now(), WriteId::random());
         let written = loop {
@@ -40,14 +41,31 @@ impl Refresh<'_> {
             Err(error) if error.kind() == StoreErrorKind::Invalid => {
                 self.counters.store_errors.increment();
                 if !std::mem::replace(&mut self.state.has_logged_invalid, true) {
-                    tracing::error!(key = %settings.key, %error, "the store cannot hold this token");
+                    tracing::error!(
+                        key = %settings.key,
+                        error = error_chain(&error),
+                        "the store cannot hold this token: each process asks the provider for itself"
+                    );
                 }
+                self.give_up_sharing(lease, minted).await;
             }
             Err(error) => {
                 self.counters.store_errors.increment();
                 self.state.store_failed(&settings.chance);
                 tracing::warn!(key = %settings.key, %error, "the token could not be stored");
             }
+        }
+    }
+}
+
+impl Refresh<'_> {
+    /// Says in the record that this token is not shared, so that no other process waits for it.
+    async fn give_up_sharing(&mut self, lease: &HeldLease, minted: &Minted) {
+        let settings = self.settings;
+        let next = lease.record.clone().unshared(minted, &settings.policy, self.now());
+        let write = settings.store.write(self.key, Some(lease.version), WriteId::random(), &next);
+        if let Err(error) = as_report(write).await {
+            tracing::warn!(key = %settings.key, %error, "the lease could not be given back");
         }
     }
 }

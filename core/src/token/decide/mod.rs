@@ -56,6 +56,8 @@ pub enum Decision {
     },
     /// Try to take the lease by writing this record on top of what was read.
     Take(Box<TokenRecord>),
+    /// The store cannot hold the token: each process asks the provider for itself.
+    Unshared,
     /// The record holds the token of somebody who asks for another one, and that token is in use:
     /// never use it, never overwrite it.
     KeyInUse,
@@ -116,6 +118,7 @@ pub fn decide(
         stored.leased(asker, policy, now)
     };
     usable(&record, asker, now, chance)
+        .or_else(|| unshared(&record, now))
         .or_else(|| leased(&record, asker, policy, now))
         .or_else(|| rejected_too_often(&record, asker, now))
         .or_else(|| failed(&record, asker, now))
@@ -132,6 +135,10 @@ fn usable(
         && !is_rejected(record, asker)
         && !refreshes_early(record.refresh_at, record.expires_at, now, chance);
     is_usable.then_some(Decision::Use)
+}
+
+fn unshared(record: &TokenRecord, now: Timestamp) -> Option<Decision> {
+    record.unshared_until.filter(|until| now < *until).map(|_| Decision::Unshared)
 }
 
 /// A lease also ends for whoever has watched its version for the length of a lease: the clock of its

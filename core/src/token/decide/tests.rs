@@ -64,6 +64,7 @@ fn verdict(record: &TokenRecord, asker: &Asker<'_>, chance: f64) -> &'static str
         Decision::RejectedTooOften { .. } => "rejected too often",
         Decision::BackOff { .. } => "back off",
         Decision::Take(_) => "take",
+        Decision::Unshared => "unshared",
         Decision::KeyInUse => "key in use",
     }
 }
@@ -95,6 +96,24 @@ fn the_rules_decide_as_in_this_table() {
         (
             "a refusal of another secret",
             with_failure(aged(3_700), soon, Some("deadbeef")),
+            0.0,
+            "take",
+        ),
+        (
+            "a token that the store cannot hold",
+            TokenRecord { unshared_until: Some(soon), ..with_lease(aged(3_700), OTHER, soon) },
+            0.0,
+            "unshared",
+        ),
+        (
+            "that was long ago",
+            TokenRecord { unshared_until: Some(past), ..aged(3_700) },
+            0.0,
+            "take",
+        ),
+        (
+            "an end that nobody could have stored",
+            TokenRecord { unshared_until: Some(NOW + seconds(3_602)), ..aged(3_700) },
             0.0,
             "take",
         ),
