@@ -331,7 +331,7 @@ async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
         saw.lock().unwrap().push(token.map(|token| token.to_str().unwrap().to_owned()));
         async { Ok::<_, std::convert::Infallible>(Response::new(())) }
     });
-    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).layer(client);
+    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).unwrap().layer(client);
     let send = |uri: &str| client.clone().oneshot(Request::get(uri).body(()).unwrap());
 
     send("https://Warehouse.example:8443/orders").await.unwrap();
@@ -342,7 +342,7 @@ async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
 
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Unavailable);
-    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).layer(client);
+    let client = TokenLayer::new(fleet.getter(), ["warehouse.example"]).unwrap().layer(client);
     let request = Request::get("https://warehouse.example/").body(()).unwrap();
     client.oneshot(request).await.unwrap_err();
     assert_eq!(seen.lock().unwrap().len(), 3, "nothing was sent");
@@ -358,4 +358,29 @@ fn status(error: &ApiError) -> Option<StatusCode> {
 
 fn is_caused_by<E: std::error::Error + 'static>(error: &ApiError) -> bool {
     causes(error).any(|cause| cause.is::<E>())
+}
+
+#[tokio::test]
+async fn a_layer_for_something_that_is_not_a_host_is_an_error_and_never_silently_no_token() {
+    let fleet = Fleet::new();
+    let layer = |hosts: &[&str]| {
+        TokenLayer::new(fleet.getter(), hosts.iter().copied()).map_err(|error| error.to_string())
+    };
+    for host in ["warehouse.example", "WAREHOUSE.example", "127.0.0.1", "[::1]", "localhost"] {
+        assert!(layer(&[host]).is_ok(), "{host}");
+    }
+    for wrong in [
+        "https://warehouse.example",
+        "warehouse.example:8443",
+        "warehouse.example/orders",
+        "warehouse example",
+        "user@warehouse.example",
+        "",
+        "*.example",
+        "bücher.example",
+    ] {
+        let error = layer(&["other.example", wrong]).unwrap_err();
+        assert!(error.contains(wrong) && !error.contains("other.example"), "{error}");
+    }
+    assert!(layer(&[]).unwrap_err().contains("at least one host"));
 }

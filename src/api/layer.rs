@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 use url::Host;
 
 use crate::client::{HTTPS_REQUIRED, may_carry_secrets};
+use crate::config_error::ConfigError;
 use crate::token::{TokenError, TokenGetter};
 
 /// A [`tower::Layer`] that attaches the fleet's token to requests for the hosts that you name. Other
@@ -27,10 +28,11 @@ use crate::token::{TokenError, TokenGetter};
 /// use funcify::{api::TokenLayer, token::TokenGetter};
 /// use tower::ServiceBuilder;
 ///
-/// # fn example(getter: TokenGetter, client: impl tower::Service<http::Request<String>>) {
-/// let layer = TokenLayer::new(getter, ["warehouse.example"]);
+/// # fn example(getter: TokenGetter, client: impl tower::Service<http::Request<String>>) -> Result<(), funcify::ConfigError> {
+/// let layer = TokenLayer::new(getter, ["warehouse.example"])?;
 /// let client = ServiceBuilder::new().layer(layer).service(client);
 /// # let _ = client;
+/// # Ok::<(), funcify::ConfigError>(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -40,10 +42,36 @@ pub struct TokenLayer {
 }
 
 impl TokenLayer {
-    /// Attaches the token of `getter` to requests for these hosts. A host is an exact name without port;
-    /// case does not matter.
-    pub fn new(getter: TokenGetter, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { getter, hosts: hosts.into_iter().map(Into::into).collect() }
+    /// Attaches the token of `getter` to requests for these hosts. A host is an exact name or address,
+    /// without scheme, port and path; case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names every text that is not a host: no request could ever be for it, so that all
+    /// would be sent without the token.
+    pub fn new(
+        getter: TokenGetter,
+        hosts: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, ConfigError> {
+        let hosts: Arc<[String]> = hosts.into_iter().map(Into::into).collect();
+        let is_host = |host: &&String| {
+            Host::parse(host).is_ok_and(|parsed| {
+                // The parser decodes and normalizes; a request has the plain form.
+                !host.contains('*') && parsed.to_string().eq_ignore_ascii_case(host)
+            })
+        };
+        let faults: Vec<String> = hosts
+            .iter()
+            .filter(|host| !is_host(host))
+            .map(|host| {
+                format!("`{}`: expected a host, as in `warehouse.example`", host.escape_debug())
+            })
+            .chain(hosts.is_empty().then(|| "expected at least one host".to_owned()))
+            .collect();
+        if faults.is_empty() {
+            return Ok(Self { getter, hosts });
+        }
+        Err(ConfigError::Faults { what: "the hosts of a token layer", faults })
     }
 }
 
