@@ -25,17 +25,24 @@ const IGNORED: [(bool, &[&str]); 4] = [
     (
         cfg!(own_dynamodb),
         &[
-            "dynamodb::faults::a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied",
-            "dynamodb::faults::a_store_that_hangs_costs_one_time_limit",
+            "dynamodb::faults::f01_a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied",
             "dynamodb::table::a_table_with_another_key_is_named_with_the_expected_key",
             "dynamodb::table::create_table_creates_the_table_and_accepts_an_existing_one",
             "servers::dynamodb_is_ready",
+            "stores::faults::f01_f02_a_lost_response_and_a_lost_request_are_sent_again_on_dynamodb",
+            "stores::faults::f06_a_store_that_is_down_is_unavailable_at_once_and_never_ambiguous_on_dynamodb",
+            "stores::faults::f07_f08_a_store_that_hangs_or_trickles_runs_into_the_time_limit_on_dynamodb",
+            "stores::faults::f10_a_connection_closed_during_a_freeze_costs_no_error_on_dynamodb",
         ],
     ),
     (
         cfg!(own_ssm),
         &[
             "servers::ssm_and_kms_are_ready",
+            "stores::faults::f01_f02_a_lost_response_and_a_lost_request_are_sent_again_on_ssm",
+            "stores::faults::f06_a_store_that_is_down_is_unavailable_at_once_and_never_ambiguous_on_ssm",
+            "stores::faults::f07_f08_a_store_that_hangs_or_trickles_runs_into_the_time_limit_on_ssm",
+            "stores::faults::f10_a_connection_closed_during_a_freeze_costs_no_error_on_ssm",
             "stores::sealed::on_ssm_each_version_is_a_secure_string_with_the_configured_key",
         ],
     ),
