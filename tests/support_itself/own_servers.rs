@@ -3,8 +3,19 @@ use std::process::Command;
 
 include!("../own.rs");
 
-/// The tests that need a server of ours, each under its `cfg`.
-const IGNORED: [(bool, &[&str]); 4] = [
+/// The tests that need a server of ours or version 0.1, each under its `cfg`.
+const IGNORED: [(bool, &[&str]); 5] = [
+    (
+        cfg!(not(old_version)),
+        &[
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_dynamodb",
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_redis",
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_ssm",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_dynamodb",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_redis",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_ssm",
+        ],
+    ),
     (
         cfg!(own_redis_tls),
         &[
@@ -49,7 +60,7 @@ const IGNORED: [(bool, &[&str]); 4] = [
 ];
 
 #[test]
-fn exactly_the_tests_that_need_a_server_of_ours_are_ignored_when_it_is_the_callers() {
+fn exactly_the_tests_that_need_what_is_not_there_are_ignored() {
     let this = std::env::current_exe().unwrap();
     let listed = Command::new(this).args(["--list", "--ignored", "--format", "terse"]).output();
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();

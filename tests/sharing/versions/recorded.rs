@@ -83,7 +83,7 @@ fn circuit() -> RecordKey {
 
 async fn fails(breaker: &CircuitBreaker) -> bool {
     let failed = breaker.call(async || Err::<(), _>("broken")).await;
-    matches!(failed, Err(CircuitError::Inner(_)))
+    matches!(failed, Err(CircuitError::Failed(_)))
 }
 
 async fn succeeds(breaker: &CircuitBreaker) -> bool {
@@ -120,7 +120,10 @@ async fn f25_a_token_that_version_0_1_recorded_is_used_without_a_write() {
         let process = Process::with(record, &token(), time(record, "/minted_at")).await;
         let served = process.getter("secret").token().await.unwrap();
         let record: Value = serde_json::from_str(record).unwrap();
-        assert_eq!((json!(served.expose()), served.source()), (record["token"].clone(), TokenSource::Store));
+        assert_eq!(
+            (json!(served.expose()), served.source()),
+            (record["token"].clone(), TokenSource::Store)
+        );
         assert_eq!(process.store.body(&token()).await, record);
         assert_eq!(process.provider.requests().len(), 0);
     }
