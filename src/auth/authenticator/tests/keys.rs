@@ -1,16 +1,12 @@
 //! When keys are fetched, and when not.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use funcify_core::{
     Deadline,
     engine::{Clock, ManualClock},
 };
-use funcify_test_support::on_virtual_time;
+use funcify_test_support::{LogCapture, on_virtual_time};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -159,27 +155,7 @@ async fn a_set_without_usable_keys_withdraws_all_keys() {
 
 #[tokio::test]
 async fn a_key_is_skipped_with_its_reason_in_the_log() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = LogCapture::start();
     let (provider, _, authenticator) = started().await;
     let mut keys = KEYS.jwks();
     let roca = json!({ "kty": "RSA", "kid": "chip", "n": ROCA_MODULUS, "e": "AQAB" });
@@ -187,17 +163,13 @@ async fn a_key_is_skipped_with_its_reason_in_the_log() {
     provider.reply("/jwks", Reply::Json(keys));
     assert_eq!(verdict_of(&authenticator, "chip").await, "Key");
     assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     for (level, kid, reason) in [
         ("WARN", "chip", "the modulus has the fingerprint of ROCA, CVE-2017-15361"),
         ("WARN", "weak", "the modulus does not have 2,048 to 8,192 bits"),
         ("DEBUG", "for-encryption", "the key is not for verifying signatures"),
         ("DEBUG", "shared", "keys of this kind are not supported"),
     ] {
-        let is_it = |line: &&str| {
-            line.contains(level) && line.contains(&format!("{kid:?}")) && line.contains(reason)
-        };
-        assert_eq!(log.lines().filter(is_it).count(), 1, "{kid}:\n{log}");
+        assert!(log.has_line(&[level, &format!("{kid:?}"), reason]), "{kid}:\n{}", log.text());
     }
 }
 
