@@ -28,7 +28,8 @@ pub(super) fn weakness(modulus: &[u8]) -> Option<&'static str> {
 
 /// The odd ones.
 fn small_primes() -> impl Iterator<Item = u32> {
-    let is_prime = |number: &u32| (3..).take_while(|d| d * d <= *number).all(|d| number % d != 0);
+    let is_prime =
+        |number: &u32| (3..).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d));
     (3..=LARGEST_SMALL_PRIME).step_by(2).filter(is_prime)
 }
 
