@@ -13,7 +13,8 @@ use crate::chance::Chance;
 /// use std::time::Duration;
 /// use funcify_core::register::PollPolicy;
 ///
-/// let policy = PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1));
+/// let mut policy = PollPolicy::default();
+/// (policy.shortest, policy.longest) = (Duration::from_millis(250), Duration::from_secs(1));
 /// assert!(policy.contention.is_zero());
 /// assert_eq!(PollPolicy::default().shortest, Duration::from_millis(100));
 /// ```
@@ -32,6 +33,7 @@ pub struct PollPolicy {
 
 impl PollPolicy {
     /// A policy with this interval between two reads, without a back-off under contention.
+    #[doc(hidden)]
     #[must_use]
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
         Self { shortest, longest, contention: Duration::ZERO }
