@@ -1,21 +1,24 @@
-//! f09 on real stores: a process is frozen while it asks the provider, and thaws after its lease.
+//! A process is frozen between its lease and its token, and thaws after its lease: on virtual time, and on
+//! real stores.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use funcify::Stores;
-use funcify::token::{ClientSecret, TokenGetter, TokenSource};
+use funcify::token::{ClientSecret, TokenGetter, TokenPolicy, TokenSource};
+use funcify_core::Deadline;
 use funcify_test_support::FakeGrant;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::fleet::{LATENCY, credentials};
+use super::faults::poll_once;
+use super::fleet::{Fleet, LATENCY, credentials, with_late_answers};
 use crate::sharing::fleet as shared;
 use crate::support::attempt::unique;
 
 /// The lease lasts for 4 s. A reader of a slow store notices its end a little later.
 const SOON: Duration = Duration::from_secs(12);
 
-async fn a_frozen_lease_holder_overwrites_nothing(url: &str) {
+async fn a_frozen_lease_holder_of_a_real_store_overwrites_nothing(url: &str) {
     let (provider, key) = (FakeGrant::new().with_latency(LATENCY), unique("frozen"));
     let getter = async || {
         let stores = Stores::from_url(url).await.unwrap();
@@ -45,15 +48,65 @@ async fn a_frozen_lease_holder_overwrites_nothing(url: &str) {
 
 #[tokio::test]
 async fn f09_a_frozen_lease_holder_overwrites_nothing_on_redis() {
-    a_frozen_lease_holder_overwrites_nothing(&shared::redis().await).await;
+    a_frozen_lease_holder_of_a_real_store_overwrites_nothing(&shared::redis().await).await;
 }
 
 #[tokio::test]
 async fn f09_a_frozen_lease_holder_overwrites_nothing_on_dynamodb() {
-    a_frozen_lease_holder_overwrites_nothing(&shared::dynamodb().await).await;
+    a_frozen_lease_holder_of_a_real_store_overwrites_nothing(&shared::dynamodb().await).await;
 }
 
 #[tokio::test]
 async fn f09_a_frozen_lease_holder_overwrites_nothing_on_ssm() {
-    a_frozen_lease_holder_overwrites_nothing(&shared::ssm().await).await;
+    a_frozen_lease_holder_of_a_real_store_overwrites_nothing(&shared::ssm().await).await;
+}
+
+/// How often the provider is asked when a process is frozen for ten minutes between its lease and
+/// its request, while another one goes on.
+async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {
+    let fleet = Fleet::new();
+    let store = Arc::new(with_late_answers(&fleet.store));
+    let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), store);
+    let builder = builder.grant(fleet.provider.clone()).clock(fleet.clock()).policy(policy);
+    let frozen = builder.build().unwrap();
+    let an_hour = Deadline::within(Duration::from_secs(3_600));
+    let mut freezing = Box::pin(an_hour.scope(frozen.token()));
+    while fleet.wire.swaps() == 0 {
+        assert!(poll_once(freezing.as_mut()).await.is_pending());
+    }
+    assert!(fleet.stored().await.lease.is_some(), "it has the lease");
+    assert!(fleet.provider.requests().is_empty(), "and has not asked yet");
+    sleep(Duration::from_secs(600)).await;
+    fleet.getter().token().await.unwrap();
+    freezing.await.unwrap();
+    fleet.provider.requests().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_thaws_before_its_request_checks_its_lease_once_more() {
+    assert_eq!(asked_around_a_freeze(TokenPolicy::default()).await, 1);
+    // The mutant: with an endless lease, the second check changes nothing.
+    let mut endless = TokenPolicy::default();
+    endless.lease = Duration::from_secs(86_400);
+    assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f09_a_frozen_lease_holder_overwrites_nothing() {
+    let fleet = Fleet::new();
+    let (frozen, other) = (fleet.getter(), fleet.getter());
+    let mut freezing = Box::pin(frozen.token());
+    while fleet.provider.requests().is_empty() {
+        assert!(poll_once(freezing.as_mut()).await.is_pending());
+    }
+    let begun = Instant::now();
+    let served = other.token().await.unwrap();
+    assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Minted));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    sleep(Duration::from_secs(600)).await;
+
+    let thawed = freezing.await.unwrap();
+
+    assert_eq!(thawed.expose(), "token-2", "it is good enough for itself");
+    assert_eq!(fleet.stored().await.token.unwrap().expose(), "token-1", "but it is too late");
 }

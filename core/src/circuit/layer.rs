@@ -40,7 +40,8 @@ pub struct CircuitLayer<C> {
 
 impl<C> CircuitLayer<C> {
     /// A layer that classifies results with `classify`, a `Fn(&Result<Response, Error>) ->
-    /// CallOutcome`. `CallOutcome::from` counts every error as a failure.
+    /// CallOutcome`. To count every error as a failure, pass
+    /// `|result: &Result<_, _>| CallOutcome::from(result)`.
     #[must_use]
     pub fn new(breaker: CircuitBreaker, classify: C) -> Self {
         Self { breaker, classify }

@@ -39,6 +39,9 @@ impl TokenPolicy {
     pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
     /// A refused secret, or a `Retry-After`, is remembered for at most 60 s.
     pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+    /// A token is believed if it was minted at most 30 s from now: by so much may the clocks of a fleet
+    /// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
+    pub const MINTED_AHEAD: Duration = Duration::from_secs(30);
     /// That a store cannot hold a token is remembered for at most an hour.
     pub const LONGEST_UNSHARED: Duration = Duration::from_secs(3_600);
     /// No token is assumed to live longer than 366 days.

@@ -8,10 +8,6 @@ use crate::{
     stored_time::{is_credible_end, is_credible_past},
 };
 
-/// A token is believed if it was minted at most 30 s from now: by so much may the clocks of a fleet
-/// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
-const MINTED_AHEAD: Duration = Duration::from_secs(30);
-
 /// A `Date` has whole seconds, and the answer takes a moment: a difference of less than this says
 /// nothing about a clock.
 const DATE_PRECISION: Duration = Duration::from_secs(2);
@@ -80,8 +76,8 @@ impl TokenRecord {
     #[must_use]
     pub fn credible(mut self, policy: &TokenPolicy, now: Timestamp) -> Self {
         let lifetime = self.expires_at.since(self.minted_at);
-        let is_credible =
-            self.minted_at <= now + MINTED_AHEAD && lifetime <= TokenPolicy::LONGEST_LIFETIME;
+        let is_credible = self.minted_at <= now + TokenPolicy::MINTED_AHEAD
+            && lifetime <= TokenPolicy::LONGEST_LIFETIME;
         if !is_credible {
             self.token = None;
             (self.minted_at, self.refresh_at, self.expires_at) = Default::default();

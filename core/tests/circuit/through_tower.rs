@@ -51,7 +51,7 @@ async fn a_refusal_is_found_by_walking_the_sources() {
     assert!(refused.source().unwrap().is::<funcify_core::circuit::CircuitOpen>());
 }
 
-/// A service that becomes ready when it is told to, and may fail at that.
+/// A service that is never ready (`None`), or whose readiness has this result.
 #[derive(Clone)]
 struct Readiness(Option<Result<(), &'static str>>);
 

@@ -33,9 +33,10 @@ impl Refresh<'_> {
             }
         }
         match &minted {
-            Ok(_) => {
+            Ok(minted) => {
                 self.counters.grants.increment();
                 self.state.provider_answered();
+                self.compare_clock(minted);
             }
             Err(error) => {
                 self.counters.failures.increment();

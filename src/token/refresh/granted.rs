@@ -13,10 +13,6 @@ use crate::token::grant::{GrantError, Granted, ReplyError};
 /// or its clock is off.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
-/// Clocks that differ by more are worth a warning: a token is believed if it was minted at most 30 s from
-/// now.
-const CLOCK_WARNING: Duration = Duration::from_secs(30);
-
 impl Refresh<'_> {
     pub(super) fn minted(
         &self,
@@ -52,8 +48,9 @@ impl Refresh<'_> {
     /// look older than it is, and by one that is far behind no shared token would be believed.
     pub(super) fn compare_clock(&mut self, minted: &Minted) {
         let (ahead, behind) = (minted.ahead(), minted.behind());
-        self.state.behind = if behind > CLOCK_WARNING { behind } else { Duration::ZERO };
-        if ahead.max(behind) <= CLOCK_WARNING
+        self.state.behind =
+            if behind > TokenPolicy::MINTED_AHEAD { behind } else { Duration::ZERO };
+        if ahead.max(behind) <= TokenPolicy::MINTED_AHEAD
             || std::mem::replace(&mut self.state.has_logged_clock, true)
         {
             return;

@@ -79,7 +79,6 @@ impl Refresh<'_> {
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
             Ok(minted) => {
-                self.compare_clock(&minted);
                 let is_forced = self.request.rejected.is_some();
                 let next =
                     lease.record.clone().published(&minted, &self.settings.policy, is_forced);

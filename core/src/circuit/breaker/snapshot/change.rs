@@ -63,20 +63,20 @@ impl CircuitBreaker {
         let settings = self.settings();
         self.change(|current, now| {
             let mut record = Arc::clone(&current.record);
-            let (shared, tries) = match &current.outage {
+            let tries = match &current.outage {
                 // Another failure has been counted for this try already.
                 Some(outage) if now < outage.retry_at => return None,
-                Some(outage) => (Arc::clone(&outage.shared), outage.tries.saturating_add(1)),
+                Some(outage) => outage.tries.saturating_add(1),
                 None => {
                     if record.state == CircuitState::Open {
                         let record = Arc::make_mut(&mut record);
                         spread(record, &settings.policy, settings.chance.draw());
                     }
-                    (Arc::clone(&current.record), 0)
+                    0
                 }
             };
             let retry_at = now + pause(tries, settings.chance.draw());
-            let outage = Some(Outage { shared, tries, retry_at });
+            let outage = Some(Outage { tries, retry_at });
             let next = Snapshot { record, outage, ..current.clone() };
             Some(next.evaluated(&settings.policy, now, now))
         });

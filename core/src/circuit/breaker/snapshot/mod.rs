@@ -41,8 +41,6 @@ pub(super) struct Snapshot {
 /// The store is down: the record of the snapshot is this process's own.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
-    /// The last record of the fleet, to go on with if the store still holds it.
-    shared: Arc<CircuitRecord>,
     /// How many tries failed since.
     tries: u32,
     /// When to try again.
