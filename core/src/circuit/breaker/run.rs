@@ -74,17 +74,23 @@ impl CircuitBreaker {
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
         // As `acquire`, without its future: a refused call costs little more than this, and nothing
-        // for moving the refusal to where it is returned.
-        let admitted = match self.fast_decision() {
-            Some((Decision::Admitted(terms), now)) => Ok(Guard::new(self, terms, now)),
+        // for moving the guard or the refusal to where it is used.
+        let mut guard = match self.fast_decision() {
+            Some((Decision::Admitted(terms), now)) => {
+                check_time()?;
+                Guard::new(self, terms, now)
+            }
             Some((Decision::Refused { until, cause }, now)) => {
                 check_time()?;
                 return Err(CircuitError::Open(self.refusal(until, cause, now)));
             }
-            None => Box::pin(self.acquire_slowly()).await,
+            None => {
+                let admitted = Box::pin(self.acquire_slowly()).await;
+                check_time()?;
+                admitted?
+            }
         };
-        check_time()?;
-        admitted?.run(classify, op()).await
+        guard.run(classify, op()).await
     }
 }
 
@@ -121,19 +127,32 @@ impl<'a> Guard<'a> {
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
     pub async fn record(mut self, outcome: CallOutcome) {
+        if let Some(recording) = self.recording(outcome) {
+            recording.await;
+        }
+    }
+
+    /// What recording `outcome` waits for: for nearly every good call, nothing.
+    fn recording(&mut self, outcome: CallOutcome) -> Option<Operation<'a>> {
         let breaker = self.breaker;
-        if let Some(report) = self.report_of(outcome) {
-            Box::pin(breaker.report(report)).await;
+        let report = self.report_of(outcome);
+        let tries_store = std::mem::take(&mut self.tries_store);
+        if report.is_none() && !tries_store {
+            return None;
         }
-        if self.tries_store {
-            self.tries_store = false;
-            let _ = timeout(GRACE, Box::pin(breaker.try_store())).await;
-        }
+        Some(Box::pin(async move {
+            if let Some(report) = report {
+                breaker.report(report).await;
+            }
+            if tries_store {
+                let _ = timeout(GRACE, breaker.try_store()).await;
+            }
+        }))
     }
 
     /// Runs `op` to its end or to the end of its time, and records the outcome.
     async fn run<T, E>(
-        mut self,
+        &mut self,
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CircuitError<E>> {
@@ -175,7 +194,10 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        self.record(outcome).await;
+        if let Some(recording) = self.recording(outcome) {
+            recording.await;
+        }
+        self.park_lease();
         drop(pending);
         if let Some(store_try) = store_try {
             let _ = timeout(GRACE, store_try).await;
@@ -198,9 +220,24 @@ impl<'a> Guard<'a> {
     }
 
     /// The try of the store that this call has to make.
-    fn concurrent_try(&mut self) -> Option<StoreTry<'a>> {
+    fn concurrent_try(&mut self) -> Option<Operation<'a>> {
         let breaker = self.breaker;
-        std::mem::take(&mut self.tries_store).then(|| Box::pin(breaker.try_store()) as StoreTry<'a>)
+        std::mem::take(&mut self.tries_store)
+            .then(|| Box::pin(breaker.try_store()) as Operation<'a>)
+    }
+
+    /// Parks the lease of a probe without an outcome, or whose report did not arrive, for the next call
+    /// of this instance.
+    #[inline]
+    fn park_lease(&mut self) {
+        let permit = self.terms.permit;
+        let Some(probe) = self.terms.permit.probe.take() else { return };
+        let snapshot = self.breaker.shared.snapshot.load();
+        if permit.is_valid(&snapshot.record, self.breaker.now()) {
+            *lock(&self.breaker.shared.parked_lease) = Some(probe);
+            drop(snapshot);
+            self.breaker.refresh_sooner(Duration::ZERO);
+        }
     }
 
     /// The report of this call, if it is to be reported: for nearly every good call it is not.
@@ -244,23 +281,16 @@ impl<'a> Guard<'a> {
 }
 
 impl Drop for Guard<'_> {
-    /// A probe without an outcome, or whose report did not arrive, parks its lease for the next call
-    /// of this instance.
+    #[inline]
     fn drop(&mut self) {
-        let permit = self.terms.permit;
-        let Some(probe) = permit.probe else { return };
-        let snapshot = self.breaker.shared.snapshot.load();
-        if permit.is_valid(&snapshot.record, self.breaker.now()) {
-            *lock(&self.breaker.shared.parked_lease) = Some(probe);
-            drop(snapshot);
-            self.breaker.refresh_sooner(Duration::ZERO);
-        }
+        self.park_lease();
     }
 }
 
-type StoreTry<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+/// An operation on the store.
+type Operation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-fn poll_try(store_try: &mut Option<StoreTry<'_>>, cx: &mut Context<'_>) {
+fn poll_try(store_try: &mut Option<Operation<'_>>, cx: &mut Context<'_>) {
     if store_try.as_mut().is_some_and(|store_try| store_try.as_mut().poll(cx).is_ready()) {
         *store_try = None;
     }
