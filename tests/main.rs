@@ -12,6 +12,7 @@
 mod api;
 mod config;
 mod dynamodb;
+mod faults;
 mod lambda;
 mod linearizability;
 mod orders;

@@ -1,15 +1,16 @@
 //! Faults of a real table.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
+use axum::http::StatusCode;
 use funcify_backend_dynamodb::DynamoDbBackend;
 use funcify_core::StoreErrorKind;
-use funcify_core::register::{RecordKey, Register, Swap, WriteId};
-use funcify_test_support::on_virtual_time;
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{RecordKey, Register, RetryingRegister, Swap, WriteId};
 
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, token, write};
 use crate::support::proxy::{FaultProxy, Mode};
@@ -77,7 +78,7 @@ async fn f20_a_foreign_item_reads_as_absent_and_is_replaced_whatever_its_write_i
 
 #[tokio::test]
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test needs a proxy before it")]
-async fn a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied() {
+async fn f01_a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied() {
     let endpoint = env::aws_endpoint("DYNAMODB");
     let key = token("lost");
     aws::dynamodb().await;
@@ -91,40 +92,33 @@ async fn a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied()
     assert_eq!(lost.kind(), StoreErrorKind::Ambiguous, "{lost:?}");
     let again = register.swap(&key, None, id, &swap, HOUR).await.unwrap();
     assert!(matches!(again, Swap::Applied(version) if WriteId::from(version) == id));
-
-    proxy.set(Mode::Refuse).await;
-    let refused = register.swap(&key, None, WriteId::random(), &swap, HOUR).await.unwrap_err();
-    assert!(
-        matches!(refused.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Ambiguous),
-        "{refused:?}"
-    );
-    // The earlier connections are closed by now, so nothing can have been sent.
-    let refused = register.swap(&key, None, WriteId::random(), &swap, HOUR).await.unwrap_err();
-    assert_eq!(refused.kind(), StoreErrorKind::Unavailable, "{refused:?}");
 }
 
 #[tokio::test]
-#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test needs a proxy before it")]
-async fn a_store_that_hangs_costs_one_time_limit() {
-    let endpoint = env::aws_endpoint("DYNAMODB");
-    let proxy = FaultProxy::start(endpoint.trim_start_matches("http://").parse().unwrap()).await;
-    let aws = aws::config(Some(&format!("http://{}", proxy.address()))).await;
-    let config = aws::dynamodb_config().with_attempt_timeout(Duration::from_millis(200));
-    let register = DynamoDbBackend::new(config, &aws).unwrap();
-    proxy.set(Mode::Hang).await;
+async fn f05_a_throttled_write_is_one_request() {
+    for code in
+        ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"]
+    {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
+        let router = Router::new().fallback(async move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let error = serde_json::json!({ "__type": format!("com.amazonaws.dynamodb#{code}") });
+            (StatusCode::BAD_REQUEST, error.to_string())
+        });
+        let aws = aws::config(Some(&http::serve(router).await)).await;
+        let register = DynamoDbBackend::new(aws::dynamodb_config(), &aws).unwrap();
+        let (store, record) = (RetryingRegister::new(register), CircuitRecord::default());
 
-    for (write, kind) in [(false, StoreErrorKind::Timeout), (true, StoreErrorKind::Ambiguous)] {
-        let (key, faults) = (token("hang"), proxy.faults());
-        let (error, took) = on_virtual_time(async {
-            match write {
-                true => attempt(&register, &key, None, 1).await.unwrap_err(),
-                false => register.read(&key).await.unwrap_err().kind(),
-            }
-        })
-        .await;
-        assert_eq!(error, kind);
-        assert!(took < Duration::from_millis(1_500), "{took:?}");
-        assert_eq!(proxy.faults() - faults, 1, "one request was held");
+        let name = circuit("throttled").name;
+        let swap = store.swap_record(&name, None, WriteId::random(), &record).await;
+
+        assert_eq!(swap.unwrap_err().kind(), StoreErrorKind::Throttled, "{code}");
+        assert_eq!(
+            requests.load(Ordering::SeqCst),
+            1,
+            "{code}: the caller's next write is the retry"
+        );
     }
 }
 

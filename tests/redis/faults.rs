@@ -1,4 +1,4 @@
-//! f01, f02, f06, f07, f10, f15, f16: a connection that breaks; a server that dies, loses data or
+//! f01, f02, f06, f07, f08, f10, f15, f16: a connection that breaks; a server that dies, loses data or
 //! fails over.
 
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn f06_a_server_that_is_down_is_unavailable_at_once_and_never_ambiguous() 
 }
 
 #[tokio::test]
-async fn f07_a_server_that_hangs_or_trickles_runs_into_the_time_limit() {
+async fn f07_f08_a_server_that_hangs_or_trickles_runs_into_the_time_limit() {
     for mode in [Mode::Hang, Mode::Trickle(1), Mode::Delay(Duration::from_secs(30))] {
         let (_redis, proxy, register) = behind_a_proxy().await;
         let (store, key) = (RetryingRegister::new(register.clone()), circuit("slow"));

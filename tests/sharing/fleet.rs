@@ -65,7 +65,11 @@ impl Member {
 
 /// A member without a store, whatever the environment of this test.
 pub(crate) fn command(name: &str, steps: &str) -> Command {
-    let mut command = example("fleet_member");
+    configured(example("fleet_member"), name, steps)
+}
+
+/// The same for any build of the example.
+pub(super) fn configured(mut command: Command, name: &str, steps: &str) -> Command {
     command.arg(name).args(steps.split_whitespace());
     for variable in ["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS"] {
         command.env_remove(variable);

@@ -3,3 +3,4 @@
 mod circuit;
 pub(crate) mod fleet;
 mod token;
+mod versions;

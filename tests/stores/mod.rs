@@ -1,6 +1,8 @@
-//! What holds on every store: sealed tokens, mixed stores, killed writers, and the cost.
+//! What holds on every store: sealed tokens, mixed stores, killed writers, broken connections,
+//! and the cost.
 
 mod authority;
+mod faults;
 mod killed;
 mod mixed;
 mod raw;

@@ -62,6 +62,11 @@ pub(crate) fn idp_ec_key() -> PathBuf {
     required("FUNCIFY_TEST_IDP_EC_KEY").into()
 }
 
+/// The example `fleet_member` of version 0.1, which `tests/run --long` builds. A test that needs it is ignored without it.
+pub(crate) fn old_member() -> PathBuf {
+    required("FUNCIFY_TEST_OLD_MEMBER").into()
+}
+
 /// The seed of this run: `FUNCIFY_TEST_SEED`, or a fresh one. Printed once.
 pub(crate) fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();

@@ -5,4 +5,5 @@ mod own_redis;
 mod own_servers;
 mod process;
 mod proxy;
+mod repeated;
 mod runtime_api;

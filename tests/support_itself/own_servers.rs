@@ -3,8 +3,19 @@ use std::process::Command;
 
 include!("../own.rs");
 
-/// The tests that need a server of ours, each under its `cfg`.
-const IGNORED: [(bool, &[&str]); 4] = [
+/// The tests that need a server of ours or version 0.1, each under its `cfg`.
+const IGNORED: [(bool, &[&str]); 5] = [
+    (
+        cfg!(not(old_version)),
+        &[
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_dynamodb",
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_redis",
+            "sharing::versions::circuit::f25_two_versions_share_their_circuit_on_ssm",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_dynamodb",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_redis",
+            "sharing::versions::token::f25_two_versions_share_their_token_on_ssm",
+        ],
+    ),
     (
         cfg!(own_redis_tls),
         &[
@@ -25,24 +36,31 @@ const IGNORED: [(bool, &[&str]); 4] = [
     (
         cfg!(own_dynamodb),
         &[
-            "dynamodb::faults::a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied",
-            "dynamodb::faults::a_store_that_hangs_costs_one_time_limit",
+            "dynamodb::faults::f01_a_lost_response_is_ambiguous_and_the_same_write_sent_again_is_applied",
             "dynamodb::table::a_table_with_another_key_is_named_with_the_expected_key",
             "dynamodb::table::create_table_creates_the_table_and_accepts_an_existing_one",
             "servers::dynamodb_is_ready",
+            "stores::faults::f01_f02_a_lost_response_and_a_lost_request_are_sent_again_on_dynamodb",
+            "stores::faults::f06_a_store_that_is_down_is_unavailable_at_once_and_never_ambiguous_on_dynamodb",
+            "stores::faults::f07_f08_a_store_that_hangs_or_trickles_runs_into_the_time_limit_on_dynamodb",
+            "stores::faults::f10_a_connection_closed_during_a_freeze_costs_no_error_on_dynamodb",
         ],
     ),
     (
         cfg!(own_ssm),
         &[
             "servers::ssm_and_kms_are_ready",
+            "stores::faults::f01_f02_a_lost_response_and_a_lost_request_are_sent_again_on_ssm",
+            "stores::faults::f06_a_store_that_is_down_is_unavailable_at_once_and_never_ambiguous_on_ssm",
+            "stores::faults::f07_f08_a_store_that_hangs_or_trickles_runs_into_the_time_limit_on_ssm",
+            "stores::faults::f10_a_connection_closed_during_a_freeze_costs_no_error_on_ssm",
             "stores::sealed::on_ssm_each_version_is_a_secure_string_with_the_configured_key",
         ],
     ),
 ];
 
 #[test]
-fn exactly_the_tests_that_need_a_server_of_ours_are_ignored_when_it_is_the_callers() {
+fn exactly_the_tests_that_need_what_is_not_there_are_ignored() {
     let this = std::env::current_exe().unwrap();
     let listed = Command::new(this).args(["--list", "--ignored", "--format", "terse"]).output();
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();

@@ -158,7 +158,7 @@ async fn f23_a_request_to_a_slow_provider_ends_at_the_timeout() {
 }
 
 #[tokio::test]
-async fn f07_a_request_with_a_trickling_response_ends_at_the_timeout() {
+async fn f23_a_request_with_a_trickling_response_ends_at_the_timeout() {
     let trickle = || {
         let bytes = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(100)).await;

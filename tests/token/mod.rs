@@ -6,6 +6,7 @@ mod cold;
 mod custom;
 mod faults;
 pub(crate) mod fleet;
+mod frozen;
 mod hostile;
 mod mutants;
 mod observed;

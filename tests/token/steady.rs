@@ -1,15 +1,21 @@
 //! Every process has a token, and it comes to its refresh time.
 
-use std::{task::Poll, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify::Deadline;
 use funcify::token::{ClientSecret, GrantError, TokenError, TokenPolicy, TokenSource};
-use funcify_core::conformance::Fault;
+use funcify_core::{
+    Timestamp,
+    conformance::Fault,
+    engine::ManualClock,
+    register::{Body, Register, WriteId},
+};
 use funcify_test_support::FakeGrant;
+use serde_json::json;
 use tokio::time::sleep;
 
-use super::fleet::{Fleet, TRAVEL, at_once, credentials};
+use super::fleet::{Fleet, TRAVEL, at_once, credentials, key};
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_refreshes_its_token_once_an_interval_and_no_caller_waits() {
@@ -131,4 +137,31 @@ async fn an_hour_with_clocks_ahead_by(many: u64, one: u64) {
     .await;
     // One cold, one due. Each time, the process whose clock is ahead may find the lease expired.
     assert!(fleet.provider.grants() <= 4, "{} grants in an hour", fleet.provider.grants());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f14_a_clock_that_steps_back_costs_one_grant_and_leaves_no_endless_lease() {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    for back in [Duration::from_millis(500), Duration::from_secs(300), Duration::from_secs(86_400)]
+    {
+        let (fleet, clock) = (Fleet::new(), Arc::new(ManualClock::at(now)));
+        let process = |_| {
+            let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
+            builder.clock(Arc::clone(&clock) as _).build().unwrap()
+        };
+        process(()).token().await.unwrap();
+        clock.set(now - back);
+        at_once(&[(); 20].map(process), async |getter| getter.token().await.unwrap()).await;
+        let is_believed = back < Duration::from_secs(30);
+        assert_eq!(fleet.provider.grants(), if is_believed { 1 } else { 2 }, "{back:?}");
+
+        // The holder of this lease is gone, and so is the time by which it ends.
+        let lease = json!({ "holder": "0".repeat(32), "until": (now + Duration::from_secs(4)).as_millis() });
+        let leased: Body = json!({ "lease": lease }).to_string().parse().unwrap();
+        let current = fleet.wire.read(&key()).await.unwrap().map(|current| current.version);
+        fleet.wire.swap(&key(), current, WriteId::random(), &leased, Duration::ZERO).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        process(()).token().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{back:?}: {:?}", begun.elapsed());
+    }
 }

@@ -132,18 +132,18 @@ async fn aws() -> MutexGuard<'static, ()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_redis_a_fleet_of_200_needs_one_grant_each_time() {
+async fn f22_a_fleet_of_200_needs_one_grant_each_time_on_redis() {
     one_grant_for_each_need(&shared::redis().await, 200, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_dynamodb_a_fleet_needs_one_grant_each_time() {
+async fn f22_a_fleet_needs_one_grant_each_time_on_dynamodb() {
     let _alone = aws().await;
     one_grant_for_each_need(&shared::dynamodb().await, env::scaled(200), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_ssm_a_fleet_needs_one_grant_each_time() {
+async fn f22_a_fleet_needs_one_grant_each_time_on_ssm() {
     let _alone = aws().await;
     let size = env::scaled(200);
     // Where a write cannot be conditional, losers may push the holder's lease out of the history.

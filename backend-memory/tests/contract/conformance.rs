@@ -42,7 +42,7 @@ impl Subject for Memory {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_keeps_every_law() {
+async fn the_contract_holds_on_memory() {
     let store = MemoryBackend::default();
     let faulty = Faulty::new(Arc::new(store.clone()));
     let report = conformance::run(&Memory { store, faulty }).await;

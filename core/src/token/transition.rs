@@ -338,12 +338,17 @@ mod tests {
         assert_eq!(record.failure.unwrap().until, NOW + Duration::from_secs(60));
     }
 
+    /// Those in `v0_1` were written by a process of version 0.1.
     #[test]
-    fn the_golden_records_are_read_and_written_back_unchanged() {
+    fn f25_the_golden_records_are_read_and_written_back_unchanged() {
         for golden in [
             include_str!("../../tests/records/token.json"),
             include_str!("../../tests/records/token-leased.json"),
             include_str!("../../tests/records/token-failed.json"),
+            include_str!("../../tests/records/v0_1/token-granted.json"),
+            include_str!("../../tests/records/v0_1/token-granted-over-newer.json"),
+            include_str!("../../tests/records/v0_1/token-refused.json"),
+            include_str!("../../tests/records/v0_1/token-unavailable.json"),
         ] {
             let record: TokenRecord = serde_json::from_str(golden).unwrap();
             let stored: serde_json::Value = serde_json::from_str(golden).unwrap();

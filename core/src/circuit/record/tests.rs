@@ -103,6 +103,20 @@ fn a_record_is_written_and_read_as_in_version_0_1() {
     }
 }
 
+/// Written by a process of version 0.1.
+#[test]
+fn f25_the_recorded_circuits_of_version_0_1_are_read_and_written_back_unchanged() {
+    for recorded in [
+        include_str!("../../../tests/records/v0_1/circuit-counting.json"),
+        include_str!("../../../tests/records/v0_1/circuit-open.json"),
+        include_str!("../../../tests/records/v0_1/circuit-half-open.json"),
+    ] {
+        let read = read(recorded);
+        assert_eq!(read.corruption, None);
+        assert_eq!(encode(&read.value).unwrap(), recorded.parse::<Body>().unwrap());
+    }
+}
+
 #[test]
 fn an_instance_local_cause_is_stored_under_its_first_name() {
     assert_eq!(serde_json::to_string(&Cause::InstanceLocal).unwrap(), r#""this_instance""#);

@@ -1,0 +1,50 @@
+//! Every record that was seen at one key while something went on.
+
+use std::time::Duration;
+
+use funcify_core::register::{RecordKey, Version};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::Store;
+
+/// Between two looks. A lease and the token under it are further apart: the provider is asked in between.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) struct History {
+    stop: oneshot::Sender<()>,
+    seen: JoinHandle<Vec<Value>>,
+}
+
+impl History {
+    /// Watches from now on.
+    pub(super) fn of(store: &Store, key: &RecordKey) -> Self {
+        let (store, key) = (store.clone(), key.clone());
+        let (stop, mut stopped) = oneshot::channel();
+        let seen = tokio::spawn(async move {
+            let (mut seen, mut last) = (Vec::new(), None::<Version>);
+            loop {
+                // A look that fails on a busy machine is not the last one.
+                let is_last = stopped.try_recv().is_ok();
+                if let Ok(Some(found)) = store.register.read(&key).await {
+                    if last.replace(found.version) != Some(found.version) {
+                        seen.push(Value::Object(found.value.into()));
+                    }
+                }
+                if is_last {
+                    return seen;
+                }
+                sleep(PAUSE).await;
+            }
+        });
+        Self { stop, seen }
+    }
+
+    /// The records, in order. One that was there at the beginning is the first.
+    pub(super) async fn ends(self) -> Vec<Value> {
+        self.stop.send(()).unwrap();
+        self.seen.await.unwrap()
+    }
+}
