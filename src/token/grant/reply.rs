@@ -1,6 +1,5 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
 use funcify_core::{
     Timestamp,
     circuit::CallOutcome,
@@ -48,7 +47,7 @@ impl From<ReplyError> for GrantError {
 
 #[derive(Deserialize)]
 struct Success {
-    access_token: String,
+    access_token: AccessToken,
     token_type: String,
     #[serde(default)]
     expires_in: Option<Value>,
@@ -65,7 +64,7 @@ struct Refusal {
 pub(super) fn parse(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<Granted, GrantError> {
     if status.is_redirection() {
         return Err(ReplyError::Redirect { status: status.as_u16() }.into());
@@ -89,19 +88,19 @@ pub(super) fn parse(
     })
 }
 
-fn success(body: &Bytes) -> Result<Granted, ReplyError> {
+fn success(body: &[u8]) -> Result<Granted, ReplyError> {
     let reply: Success = serde_json::from_slice(body).map_err(|_| ReplyError::NotAToken)?;
     if !reply.token_type.eq_ignore_ascii_case("bearer") {
         return Err(ReplyError::TokenType);
     }
-    let text = reply.access_token;
+    let text = reply.access_token.expose();
     if !(1..=LONGEST_TOKEN).contains(&text.len())
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return Err(ReplyError::TokenText);
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
-    Ok(Granted { expires_in, scope: reply.scope, ..AccessToken::from(text).into() })
+    Ok(Granted { expires_in, scope: reply.scope, ..reply.access_token.into() })
 }
 
 /// Seconds, as a number or as the string that some providers send instead.
@@ -151,7 +150,7 @@ mod tests {
 
     fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
         let status = StatusCode::from_u16(status).unwrap();
-        parse(status, &HeaderMap::new(), &Bytes::copy_from_slice(body.as_bytes()))
+        parse(status, &HeaderMap::new(), body.as_bytes())
     }
 
     fn granted(expires_in: &str) -> Result<Granted, GrantError> {
