@@ -17,8 +17,8 @@ pub(crate) enum Failure {
     /// The server refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The cluster redirects to a host to which the password must not be sent.
-    #[error("the cluster redirects to `{host}`, and the password needs TLS or insecure=true there")]
+    /// The cluster redirects to a host to which nothing may be sent in the clear.
+    #[error("the cluster redirects to `{host}`, which needs TLS or insecure=true")]
     Exposed { host: String },
     /// The command was sent, and no response arrived in time.
     #[error("no response arrived in time")]
@@ -81,10 +81,6 @@ impl Failure {
 
     pub(crate) fn is_unknown_script(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["NOSCRIPT"]))
-    }
-
-    pub(crate) fn is_wrong_type(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["WRONGTYPE"]))
     }
 
     pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {

@@ -9,6 +9,9 @@ use super::{Claim, Entry, log::NOBODY};
 /// The format that this version of funcify writes and reads.
 const FORMAT: u64 = 1;
 
+/// The largest value of a parameter, 8 KB in the advanced tier ("Parameter Store quotas").
+pub(crate) const MAX_VALUE_BYTES: usize = 8_192;
+
 /// The record in a version of the parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
@@ -45,8 +48,12 @@ pub(crate) fn encode(
     String::from_utf8(value).map_err(|error| serde_json::Error::io(io::Error::other(error)))
 }
 
-/// Never fails: a value of another format is foreign, and its record is empty.
+/// Never fails: a value of another format is foreign, and its record is empty. So is a value that is
+/// larger than a parameter can be; it is not parsed.
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
+    if value.len() > MAX_VALUE_BYTES {
+        return (Entry::FOREIGN, empty(Corruption::TooLarge));
+    }
     match read(value) {
         Some((entry, Value::Object(members))) => {
             (entry, Content { body: Body::from(members), corruption: None })
@@ -101,7 +108,8 @@ impl Formatter for WithoutBracesInStrings {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{
-        Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+        Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
+        proptest,
     };
     use serde_json::json;
 
@@ -161,6 +169,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_value_that_is_larger_than_a_parameter_can_be_is_foreign_and_not_parsed() {
+        let large = body(json!({"state": "x".repeat(MAX_VALUE_BYTES)}));
+        let value = encode(None, ID, &large).unwrap();
+        assert_eq!(decode(&value), (Entry::FOREIGN, empty(Corruption::TooLarge)));
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -193,6 +208,7 @@ mod tests {
             let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let value = encode(base, WriteId::from_bits(id), &record).unwrap();
             prop_assert!(!value.contains("{{"), "{}", value);
+            prop_assume!(value.len() <= MAX_VALUE_BYTES);
             let claim = base.map_or(Claim::First, Claim::On);
             let entry = Entry { id: WriteId::from_bits(id), claim };
             prop_assert_eq!(decode(&value), (entry, Content { body: record, corruption: None }));

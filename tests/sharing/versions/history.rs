@@ -28,10 +28,10 @@ impl History {
             loop {
                 // A look that fails on a busy machine is not the last one.
                 let is_last = stopped.try_recv().is_ok();
-                if let Ok(Some(found)) = store.register.read(&key).await {
-                    if last.replace(found.version) != Some(found.version) {
-                        seen.push(Value::Object(found.value.into()));
-                    }
+                if let Ok(Some(found)) = store.register.read(&key).await
+                    && last.replace(found.version) != Some(found.version)
+                {
+                    seen.push(Value::Object(found.value.into()));
                 }
                 if is_last {
                     return seen;
