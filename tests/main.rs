@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod canary;
 mod config;
 mod dynamodb;
 mod faults;

@@ -11,18 +11,18 @@
 -- expiry is relative, because a clock that is ahead would delete the record by an absolute one.
 local key, limit = KEYS[1], tonumber(ARGV[1])
 local expected, id, keep, rec = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local kind = redis.call('TYPE', key).ok
-local held = false
-if kind == 'hash' and redis.call('HSTRLEN', key, 'id') == 32 then
-  local size = redis.call('HSTRLEN', key, 'rec')
-  held = redis.call('HMGET', key, 'id', size <= limit and 'rec' or 'id')
-  if size > limit then held[2] = size end
-  if string.find(held[1], '[^0-9a-f]') then held = false end
+local size = redis.pcall('HSTRLEN', key, 'rec')
+local is_hash = type(size) == 'number'
+if not is_hash and not string.find(size.err, 'WRONGTYPE', 1, true) then return size end
+local held = is_hash and redis.call('HMGET', key, 'id', size <= limit and 'rec' or 'id')
+if held and not (held[1] and #held[1] == 32 and not string.find(held[1], '[^0-9a-f]')) then
+  held = false
 end
+if held and size > limit then held[2] = size end
 if not expected then return held end
 if held and held[1] == id then return 1 end
 if (held and held[1] or '') ~= expected then return held end
-if kind ~= 'none' and not held then redis.call('DEL', key) end
+if not held then redis.call('DEL', key) end
 redis.call('HSET', key, 'keep', keep)
 redis.call('PEXPIRE', key, keep)
 redis.call('HSET', key, 'id', id, 'rec', rec)
