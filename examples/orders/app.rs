@@ -65,6 +65,7 @@ pub(crate) fn pipeline(
         .stores(stores)
         .http(router)
         .s3("uploads", on_upload)
+        .s3("uploads.*", on_upload)
         .s3("archive", on_archive)
         .sqs("orders", on_message)
         .guard(refuse_blocked)

@@ -40,7 +40,7 @@ use crate::trace::TraceContext;
 /// [`crate::local`] runs it on your machine.
 ///
 /// From the outside to the inside, an event passes: trace, errors to responses, deadline, panic
-/// handling, guards, route, policy, handler.
+/// handling, guards, route, layers, policy, handler.
 ///
 /// # Examples
 ///

@@ -58,6 +58,7 @@ impl Token {
     }
 
     /// The granted scope, if the identity provider stated it.
+    #[doc(hidden)]
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.held.scope.as_deref()

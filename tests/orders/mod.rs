@@ -50,7 +50,7 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("04-http-get-health-public", "apigw-http-v2", Some("/health"), "handled", Some(200)),
     ("05-s3-put-encoded-key", "s3", Some("uploads"), "handled", None),
     ("06-s3-two-buckets", "s3", Some("uploads,archive"), "handled", None),
-    ("07-s3-bucket-name-with-dots", "s3", Some("uploads"), "handled", None),
+    ("07-s3-bucket-name-with-dots", "s3", Some("uploads.*"), "handled", None),
     ("08-unknown-event", "unknown", None, "unmatched", None),
     ("09-rest-guard-refuses", "apigw-rest-v1", None, "refused", Some(403)),
     ("10-rest-post-bad-body", "apigw-rest-v1", Some("/orders"), "handled", Some(400)),

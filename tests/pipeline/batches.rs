@@ -49,7 +49,7 @@ async fn s3_calls_the_handler_for_each_object_and_fails_if_any_failed() {
         .s3("archive*", on_object)
         .build()
         .unwrap();
-    let event = events::s3(&[("uploads.eu-west-1.example", "a+b"), ("archive-2", "%C3%BC")]);
+    let event = events::s3(&[("uploads", "a+b"), ("archive-2", "%C3%BC")]);
     let processed = pipeline.process(event.into()).await;
     assert_eq!(
         (processed.outcome, noted(&log)),
@@ -61,6 +61,36 @@ async fn s3_calls_the_handler_for_each_object_and_fails_if_any_failed() {
     let processed = pipeline.process(event.into()).await;
     assert_eq!((processed.outcome, noted(&log).len()), (InvocationOutcome::Failed, 3));
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);
+}
+
+/// Whether the route `uploads` takes the objects of the bucket `uploads` and of no other.
+async fn takes_its_own_bucket_only(pipeline: &Pipeline) -> bool {
+    let takes = async |bucket: &str| {
+        let processed = pipeline.process(TestEvent::s3(bucket, "a").into()).await;
+        processed.route.as_deref() == Some("uploads")
+    };
+    let others = ["uploads.evil.example", "uploads-2", "upload", "Uploads", "evil.uploads", ""];
+    let mut only = takes("uploads").await;
+    for other in others {
+        only &= !takes(other).await;
+    }
+    only
+}
+
+#[tokio::test]
+async fn a_bucket_is_routed_by_its_whole_name() {
+    let log = Log::default();
+    let builder = || Pipeline::builder(Arc::clone(&log)).s3("uploads", on_object);
+    assert!(takes_its_own_bucket_only(&builder().build().unwrap()).await);
+    // Mutant: the name up to its first dot.
+    let first = |object: &S3Object| object.bucket.split('.').next().unwrap_or_default().to_owned();
+    let mutant = builder().s3_route_key(first).build().unwrap();
+    assert!(!takes_its_own_bucket_only(&mutant).await);
+
+    let both = builder().s3("uploads.*", on_object).build().unwrap();
+    assert!(takes_its_own_bucket_only(&both).await);
+    let processed = both.process(TestEvent::s3("uploads.eu-west-1.example", "a").into()).await;
+    assert_eq!(processed.route.as_deref(), Some("uploads.*"));
 }
 
 #[tokio::test]

@@ -80,9 +80,10 @@ fn a_name_that_no_source_can_have_is_a_fault() {
         let message = built(Pipeline::builder(()).sqs(name, on_message));
         assert!(message.contains(&format!("got {name:?}")), "{message}");
     }
-    assert!(built(Pipeline::builder(()).s3("files.dev", on_object)).contains("files.dev"));
-    let named = Pipeline::builder(()).s3("files.dev", on_object).s3_route_key(|o| o.bucket.clone());
+    assert!(built(Pipeline::builder(()).s3("files:dev", on_object)).contains("files:dev"));
+    let named = Pipeline::builder(()).s3("files:dev", on_object).s3_route_key(|o| o.bucket.clone());
     assert_eq!(built(named), "built");
+    assert_eq!(built(Pipeline::builder(()).s3("files.dev", on_object)), "built");
     assert_eq!(built(Pipeline::builder(()).sqs("orders-*", on_message)), "built");
     assert_eq!(built(Pipeline::builder(()).eventbridge("a: b", on_event)), "built");
 }

@@ -89,3 +89,62 @@ async fn a_policy_that_checks_only_listed_routes_lets_the_rest_in_and_is_caught(
     let mutant = Pipeline::builder(()).http(lenient).build().unwrap();
     assert!(!refuses_what_is_not_listed(&mutant).await);
 }
+
+#[tokio::test]
+async fn a_policy_that_exempts_preflights_runs_the_code_behind_it_and_is_caught() {
+    use super::preflight::{Ran, router, runs_no_code};
+
+    let ran = Ran::default();
+    let exempting = axum::middleware::map_request(async |request: Request<Body>| {
+        let is_preflight = request.method() == Method::OPTIONS
+            && request.headers().contains_key("origin")
+            && request.headers().contains_key("access-control-request-method");
+        if is_preflight { Ok(request) } else { Err(http::StatusCode::UNAUTHORIZED) }
+    });
+    let mutant = Pipeline::builder(()).http(router(&ran).layer(exempting)).build().unwrap();
+    assert!(!runs_no_code(&mutant, &ran).await);
+}
+
+/// Whether a client cannot write a path that another path is an alias of.
+async fn keeps_client_paths(path_of: impl Fn(&Value) -> String) -> bool {
+    let mut event = events::json(&events::http_get("/prod/admin"));
+    event["requestContext"]["stage"] = "prod".into();
+    event["requestContext"]["domainName"] = "api.example.com".into();
+    path_of(&event) == "/prod/admin"
+}
+
+#[tokio::test]
+async fn a_stage_that_is_removed_from_every_path_makes_aliases_and_is_caught() {
+    let ours = |event: &Value| {
+        let event = event.to_string().parse::<Event>().unwrap();
+        event.http().unwrap().uri().path().to_owned()
+    };
+    assert!(keeps_client_paths(ours).await);
+    let by_first_segment = |event: &Value| {
+        let stage = format!("/{}/", event["requestContext"]["stage"].as_str().unwrap());
+        let path = event["rawPath"].as_str().unwrap();
+        path.strip_prefix(&stage).map_or(path.to_owned(), |rest| format!("/{rest}"))
+    };
+    assert!(!keeps_client_paths(by_first_segment).await);
+}
+
+/// Whether an event with two statements about the caller is refused.
+fn refuses_two_callers(reads: impl Fn(&str) -> bool) -> bool {
+    let statement = |user: &str| format!(r#""authorizer":{{"principalId":"{user}"}}"#);
+    let (alice, admin) = (statement("alice"), statement("admin"));
+    let rest = r#""httpMethod":"GET","path":"/""#;
+    let one = format!(r#"{{{rest},"requestContext":{{{alice}}}}}"#);
+    let two = [
+        format!(r#"{{{rest},"requestContext":{{{alice},{admin}}}}}"#),
+        format!(r#"{{{rest},"requestContext":{{{alice}}},"requestContext":{{{admin}}}}}"#),
+        format!(r#"{{{rest},"requestContext":{{"authorizer":null,{admin}}}}}"#),
+        format!(r#"{{{rest},"requestContext":null,"requestContext":{{{admin}}}}}"#),
+    ];
+    reads(&one) && two.iter().all(|text| !reads(text))
+}
+
+#[test]
+fn a_parser_that_takes_the_last_of_two_authorizers_is_caught() {
+    assert!(refuses_two_callers(|text| text.parse::<Event>().is_ok()));
+    assert!(!refuses_two_callers(|text| serde_json::from_str::<Value>(text).is_ok()));
+}

@@ -158,6 +158,23 @@ async fn the_stage_is_stripped_and_the_text_of_the_event_keeps_it() {
     let parsed = events::parsed(&event);
     assert_eq!(parsed.http().unwrap().uri().path(), "/orders");
     assert!(parsed.text().contains(r#""rawPath":"/prod/orders""#));
+    // A path that the client has written, under a custom domain or on the stage `$default`.
+    for (domain, stage, route, path) in [
+        ("api.example.com", "prod", "$default", "/prod/orders"),
+        ("api.example.com", "prod", "ANY /{proxy+}", "/prod/orders"),
+        ("api.example.com", "prod", "GET /orders", "/orders"),
+        ("id.execute-api.eu-west-1.amazonaws.com", "prod", "$default", "/orders"),
+        ("id.execute-api.eu-west-1.amazonaws.com", "prod", "ANY /prod/{proxy+}", "/orders"),
+    ] {
+        let mut event = events::json(&events::http_get("/prod/orders"));
+        event["requestContext"]["stage"] = json!(stage);
+        event["requestContext"]["domainName"] = json!(domain);
+        event["routeKey"] = json!(route);
+        let seen = seen(&TestEvent::from(event)).await;
+        assert_eq!(seen.uri().path(), path, "{domain} {route}");
+    }
+    let default = TestEvent::from(events::json(&events::http_get("/$default/orders")));
+    assert_eq!(seen(&default).await.uri().path(), "/$default/orders");
     let mut event = events::json(&events::rest_get("/prod/orders"));
     event["requestContext"]["stage"] = json!("prod");
     let event = TestEvent::from(event);

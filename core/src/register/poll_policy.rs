@@ -32,6 +32,7 @@ pub struct PollPolicy {
 
 impl PollPolicy {
     /// A policy with this interval between two reads, without a back-off under contention.
+    #[doc(hidden)]
     #[must_use]
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
         Self { shortest, longest, contention: Duration::ZERO }

@@ -7,6 +7,9 @@ use crate::auth::authenticator::claims;
 use crate::auth::authenticator::error::Unauthenticated;
 use crate::json::object::parse_object;
 
+const UNREADABLE: Unauthenticated =
+    Unauthenticated::Malformed("the authorizer's claims are unreadable");
+
 /// The caller that an authorizer let through; `None` if there was no authorizer.
 ///
 /// Where the claims are depends on the authorizer:
@@ -23,17 +26,20 @@ pub(super) fn caller(
     authorizer: &RawValue,
     permissions_claims: &[String],
 ) -> Result<Option<Caller>, Unauthenticated> {
-    const UNREADABLE: Unauthenticated =
-        Unauthenticated::Malformed("the authorizer's claims are unreadable");
     if authorizer.get().trim() == "null" {
         return Ok(None);
     }
     let mut found = parse_object(authorizer.get().as_bytes()).ok_or(UNREADABLE)?;
-    let claims = match (member(&mut found, "claims"), found.get_mut("jwt")) {
+    let of_token = match (member(&mut found, "claims"), found.get_mut("jwt")) {
         (Some(claims), _) => Some(claims),
         (None, Some(Value::Object(jwt))) => member(jwt, "claims"),
-        (None, _) => member(&mut found, "lambda").or_else(|| member(&mut found, "iam")),
+        (None, _) => None,
     };
+    if let Some(claims) = &of_token {
+        claims::refuse_bound(claims)?;
+    }
+    let claims =
+        of_token.or_else(|| member(&mut found, "lambda")).or_else(|| member(&mut found, "iam"));
     let claims = match claims {
         Some(claims) => claims,
         None if found.contains_key("principalId") || found.contains_key("userArn") => found,
@@ -43,12 +49,17 @@ pub(super) fn caller(
         |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|name| !name.is_empty());
     let names = ["sub", "principalId", "userArn"];
     let subject = names.into_iter().find_map(name).ok_or(UNREADABLE)?;
-    let granted = claims::permissions(&claims, permissions_claims);
     let mut caller = Caller::new(subject);
-    caller.permissions = granted.into_iter().map(|word| unbracketed(word).to_owned()).collect();
+    let granted = claims::permissions(&claims, permissions_claims, words);
+    caller.permissions = granted.into_iter().map(str::to_owned).collect();
     caller.issuer = name("iss").map(str::to_owned);
     caller.claims = claims;
     Ok(Some(caller))
+}
+
+/// The whole statement of an authorizer. A repeated member is refused: two readers could each take another one.
+pub(super) fn value(authorizer: &RawValue) -> Result<Value, Unauthenticated> {
+    parse_object(authorizer.get().as_bytes()).map(Value::Object).ok_or(UNREADABLE)
 }
 
 fn member(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Value>> {
@@ -58,8 +69,13 @@ fn member(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Val
     }
 }
 
-/// An HTTP API passes an array claim as the text `[a b]`.
-fn unbracketed(word: &str) -> &str {
-    let word = word.strip_prefix('[').unwrap_or(word);
-    word.strip_suffix(']').unwrap_or(word)
+/// The permissions in a claim. An HTTP API writes an array as the text `[a b]`, in which an element with a space
+/// looks like two elements. So an array of several elements has none.
+fn words(claim: &Value) -> Vec<&str> {
+    let array = claim.as_str().and_then(|text| text.strip_prefix('[')?.strip_suffix(']'));
+    match array {
+        Some(elements) if elements.contains(' ') => Vec::new(),
+        Some(element) => vec![element],
+        None => claims::words(claim),
+    }
 }

@@ -76,7 +76,7 @@ impl Identify for Authenticator {
         }
         match &self.function {
             Some(function) => {
-                let authorizer = authorizer.and_then(|raw| serde_json::from_str(raw.get()).ok());
+                let authorizer = authorizer.map(authorizer::value).transpose()?;
                 function(authorization.map(str::to_owned), authorizer).await
             }
             None => Err(Unauthenticated::Missing),

@@ -1,29 +1,47 @@
 //! Parses the public keys that an issuer publishes. Keys that cannot be used are skipped.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::auth::authenticator::algorithm::Algorithm;
-use crate::auth::authenticator::public_key::Key;
+use crate::auth::authenticator::public_key::{Key, Unusable};
 
-/// The text is not a key set, or no key in it can be used.
+/// The text is not a key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a JSON Web Key Set with a usable key")]
-pub(crate) struct NoKeys;
+#[error("expected a JSON Web Key Set")]
+pub(crate) struct NotAKeySet;
 
-/// The usable keys of one issuer.
+/// The usable keys of one issuer. By default there are none.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Vec<Key>);
+pub(crate) struct Keys {
+    usable: Vec<Key>,
+    skipped: Vec<Skipped>,
+}
+
+/// A published key that cannot be used.
+#[derive(Debug)]
+pub(crate) struct Skipped {
+    pub(crate) kid: Option<String>,
+    pub(crate) reason: Unusable,
+}
 
 impl Keys {
     /// Parses a key set (RFC 7517, section 5). Keys of an unknown kind or use and weak keys are skipped.
     /// Private members are not read.
     ///
-    /// A set without a usable key is an error: it is an outage and not a withdrawal of all keys.
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, NoKeys> {
-        let set: Value = serde_json::from_slice(json).map_err(|_| NoKeys)?;
-        let keys = set.get("keys").and_then(Value::as_array).ok_or(NoKeys)?;
-        let keys: Vec<Key> = keys.iter().filter_map(|key| Key::parse(key.as_object()?)).collect();
-        if keys.is_empty() { Err(NoKeys) } else { Ok(Self(keys)) }
+    /// A set without a usable key is what the issuer says: it has withdrawn all of its keys.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, NotAKeySet> {
+        let set: Value = serde_json::from_slice(json).map_err(|_| NotAKeySet)?;
+        let published = set.get("keys").and_then(Value::as_array).ok_or(NotAKeySet)?;
+        let mut keys = Self::default();
+        for jwk in published {
+            let jwk = jwk.as_object();
+            let parsed = jwk.ok_or(Unusable::Malformed("the key is not an object"));
+            match parsed.and_then(Key::parse) {
+                Ok(key) => keys.usable.push(key),
+                Err(reason) => keys.skipped.push(Skipped { kid: jwk.and_then(kid), reason }),
+            }
+        }
+        Ok(keys)
     }
 
     /// The keys that may verify a token with this `kid` and `algorithm` in its header.
@@ -34,7 +52,7 @@ impl Keys {
         kid: Option<&'a str>,
         algorithm: Algorithm,
     ) -> Vec<&'a Key> {
-        let verifying = self.0.iter().filter(|key| key.may_verify(algorithm));
+        let verifying = self.usable.iter().filter(|key| key.may_verify(algorithm));
         match kid {
             Some(kid) => verifying.filter(|key| key.is_named(kid)).collect(),
             None => {
@@ -44,8 +62,21 @@ impl Keys {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.usable.len()
     }
+
+    /// The published keys that cannot be used.
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+}
+
+/// The name of a key that is skipped, if it is short enough for the log.
+fn kid(jwk: &Map<String, Value>) -> Option<String> {
+    const LONGEST: usize = 256;
+
+    let kid = jwk.get("kid").and_then(Value::as_str);
+    kid.filter(|kid| kid.len() <= LONGEST).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -54,19 +85,51 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::auth::authenticator::tests::provider::{KEYS, ROCA_MODULUS};
+    use crate::auth::authenticator::weak_rsa::weakness;
 
     fn count(keys: Value) -> usize {
         Keys::parse(json!({ "keys": keys }).to_string().as_bytes()).map_or(0, |keys| keys.len())
     }
 
-    fn number(bits: usize) -> String {
+    /// The largest number of so many bits.
+    fn number(bits: usize) -> Vec<u8> {
         let mut bytes = vec![0xff; bits.div_ceil(8)];
         bytes[0] >>= (8 - bits % 8) % 8;
-        URL_SAFE_NO_PAD.encode(bytes)
+        bytes
+    }
+
+    /// A large number of so many bits that no small prime divides.
+    fn modulus(bits: usize) -> String {
+        let mut number = number(bits);
+        let last = number.len() - 1;
+        while weakness(&number).is_some() {
+            // It stays odd.
+            let low = u16::from_be_bytes([number[last - 1], number[last]]) - 2;
+            number[last - 1..].copy_from_slice(&low.to_be_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(number)
+    }
+
+    fn text(bits: usize) -> String {
+        URL_SAFE_NO_PAD.encode(number(bits))
     }
 
     fn rsa_key(bits: usize, exponent: &str) -> Value {
-        json!({ "kty": "RSA", "kid": "a", "n": number(bits), "e": exponent })
+        json!({ "kty": "RSA", "kid": "a", "n": modulus(bits), "e": exponent })
+    }
+
+    /// The key with this name among those of the provider.
+    fn published(kid: &str) -> Value {
+        let jwks = KEYS.jwks();
+        jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid).unwrap().clone()
+    }
+
+    /// Why the key is skipped.
+    fn reason(key: &Value) -> String {
+        let keys = Keys::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        assert_eq!(keys.len() + keys.skipped().len(), 1);
+        keys.skipped().first().map_or_else(String::new, |skipped| skipped.reason.to_string())
     }
 
     #[test]
@@ -90,7 +153,8 @@ mod tests {
         ] {
             assert_eq!(count(json!([rsa_key(2_048, exponent)])), usable, "{exponent}");
         }
-        let padded = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xff; 128]].concat());
+        let short = URL_SAFE_NO_PAD.decode(modulus(1_024)).unwrap();
+        let padded = URL_SAFE_NO_PAD.encode([vec![0; 200], short].concat());
         assert_eq!(
             count(json!([{ "kty": "RSA", "n": padded, "e": "AQAB" }])),
             0,
@@ -108,12 +172,12 @@ mod tests {
         };
         let skipped = [
             json!({ "kty": "oct", "k": "AAAA" }),
-            json!({ "kty": "EC", "crv": "P-521", "x": number(521), "y": number(521) }),
-            json!({ "kty": "EC", "crv": "secp256k1", "x": number(256), "y": number(256) }),
-            json!({ "kty": "EC", "crv": "P-256", "x": number(256), "y": number(248) }),
-            json!({ "kty": "EC", "crv": "P-256", "x": number(256) }),
-            json!({ "kty": "OKP", "crv": "X25519", "x": number(256) }),
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": number(248) }),
+            json!({ "kty": "EC", "crv": "P-521", "x": text(521), "y": text(521) }),
+            json!({ "kty": "EC", "crv": "secp256k1", "x": text(256), "y": text(256) }),
+            json!({ "kty": "EC", "crv": "P-256", "x": text(256), "y": text(248) }),
+            json!({ "kty": "EC", "crv": "P-256", "x": text(256) }),
+            json!({ "kty": "OKP", "crv": "X25519", "x": text(256) }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": text(248) }),
             with("use", json!("enc")),
             with("use", json!(1)),
             with("key_ops", json!(["sign"])),
@@ -145,21 +209,82 @@ mod tests {
     }
 
     #[test]
-    fn text_without_a_usable_key_is_an_error() {
-        let none = [
-            "",
-            "null",
-            "[]",
-            "{}",
-            "{\"keys\":{}}",
-            "{\"keys\":[]}",
-            "{\"keys\":[{}]}",
-            "<html>",
-            "{\"keys\":[",
-        ];
-        for text in none {
-            assert_eq!(Keys::parse(text.as_bytes()).map(|keys| keys.len()), Err(NoKeys), "{text}");
+    fn text_that_is_not_a_key_set_is_an_error_and_a_set_without_usable_keys_is_none() {
+        let parse = |text: &str| Keys::parse(text.as_bytes()).map(|keys| keys.len());
+        for text in
+            ["", "null", "[]", "{}", "{\"keys\":{}}", "{\"keys\":null}", "<html>", "{\"keys\":["]
+        {
+            assert_eq!(parse(text), Err(NotAKeySet), "{text}");
         }
+        for text in ["{\"keys\":[]}", "{\"keys\":[{}]}", "{\"keys\":[7]}"] {
+            assert_eq!(parse(text), Ok(0), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_weak_key_is_skipped_with_its_reason() {
+        let with_modulus = |n: &str| json!({ "kty": "RSA", "kid": "a", "n": n, "e": "AQAB" });
+        let curve = |x: &[u8], y: &[u8]| {
+            let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
+        };
+        let edwards =
+            |x: &[u8]| json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(x) });
+        let ends = |first: u8, middle: u8, last: u8| {
+            edwards(&[&[first][..], &[middle; 30], &[last]].concat())
+        };
+        let order = "the point is the identity or another one of small order";
+        let rows = [
+            (with_modulus(ROCA_MODULUS), "the modulus has the fingerprint of ROCA, CVE-2017-15361"),
+            (with_modulus(&text(2_048)), "the modulus has a small factor"),
+            (rsa_key(1_024, "AQAB"), "the modulus does not have 2,048 to 8,192 bits"),
+            (rsa_key(2_048, "AQ"), "the exponent is not an odd number from 3 to 2^32"),
+            (curve(&[0; 32], &[0; 32]), "the point is not on the curve"),
+            (curve(&[0xff; 32], &[0xff; 32]), "the point is not on the curve"),
+            // 1, which is the identity; 0; -1; then the same without reduction, and with the other sign.
+            (ends(1, 0, 0), order),
+            (ends(0, 0, 0), order),
+            (ends(0xec, 0xff, 0x7f), order),
+            (ends(0xed, 0xff, 0x7f), order),
+            (ends(0xee, 0xff, 0x7f), order),
+            (ends(1, 0, 0x80), order),
+            (ends(0, 0, 0x80), order),
+            (ends(0xec, 0xff, 0xff), order),
+            (ends(0xeb, 0xff, 0x7f), ""),
+            (ends(2, 0, 0), ""),
+            (published("ec"), ""),
+            (published("ec384"), ""),
+            (published("ed"), ""),
+            (published("rsa"), ""),
+        ];
+        for (key, expected) in rows {
+            assert_eq!(reason(&key), expected, "{key}");
+        }
+        let order_8 = [
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        ];
+        for hex in order_8 {
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            let mut point: Vec<u8> = (0..64).step_by(2).map(byte).collect();
+            for _ in 0..2 {
+                assert_eq!(reason(&edwards(&point)), order, "{hex}");
+                point[31] ^= 0x80;
+            }
+            point[0] ^= 1;
+            assert_eq!(reason(&edwards(&point)), "", "{hex}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_key_has_its_name_in_the_log_unless_the_name_is_long() {
+        let named = |kid: &str| {
+            let key = json!({ "kty": "oct", "kid": kid });
+            let keys = Keys::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+            keys.skipped()[0].kid.clone()
+        };
+        assert_eq!(named("a").as_deref(), Some("a"));
+        assert_eq!(named(&"a".repeat(257)), None);
     }
 
     #[test]
@@ -187,13 +312,9 @@ mod tests {
         bound["alg"] = json!("RS256");
         assert_eq!(verified(bound), [Algorithm::Rs256]);
         assert_eq!(verified(rsa_key(2_048, "AQAB")), all[..6]);
-        let curve = |name: &str, bits| json!({ "kty": "EC", "crv": name, "x": number(bits), "y": number(bits) });
-        assert_eq!(verified(curve("P-256", 256)), [Algorithm::Es256]);
-        assert_eq!(verified(curve("P-384", 384)), [Algorithm::Es384]);
-        assert_eq!(
-            verified(json!({ "kty": "OKP", "crv": "Ed25519", "x": number(256) })),
-            [Algorithm::EdDsa]
-        );
+        assert_eq!(verified(published("ec")), [Algorithm::Es256]);
+        assert_eq!(verified(published("ec384")), [Algorithm::Es384]);
+        assert_eq!(verified(published("ed")), [Algorithm::EdDsa]);
     }
 
     #[test]

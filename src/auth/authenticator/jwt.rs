@@ -7,6 +7,7 @@ use funcify_core::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::auth::authenticator::algorithm::Algorithm;
+use crate::auth::authenticator::claims;
 use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::public_key::Key;
 use crate::json::object::parse_object;
@@ -26,11 +27,17 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 /// signed (RFC 7515, section 4.1.11; RFC 7797). A token with one of them is refused.
 const REFUSED_MEMBERS: [&str; 6] = ["jku", "x5u", "jwk", "x5c", "crit", "b64"];
 
+/// The `typ` of an access token (RFC 9068, section 2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+const OTHER_TYPE: Unauthenticated = Unauthenticated::Malformed("`typ` is not an access token's");
+
 /// The parts of a token. Trust none of them before [`Jwt::is_signed_by`].
 pub(crate) struct Jwt<'t> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
     pub(crate) claims: Map<String, Value>,
+    /// The `typ` in the header, without `application/`.
+    kind: Option<String>,
     signed: &'t str,
     signature: Vec<u8>,
 }
@@ -48,11 +55,11 @@ impl<'t> Jwt<'t> {
         };
         let header = part(header, "the header is not a JSON object")?;
         let algorithm = check_header(&header)?;
-        let kid = kid(&header)?;
+        let (kind, kid) = (kind(&header)?, kid(&header)?);
         let signed = token.get(..token.len() - signature.len() - 1).unwrap_or_default();
         let claims = part(claims, "the claims are not a JSON object")?;
         let signature = decode(signature, "the signature is not base64url")?;
-        Ok(Self { algorithm, kid, claims, signed, signature })
+        Ok(Self { algorithm, kid, claims, kind, signed, signature })
     }
 
     /// Whether `key` made the signature with the algorithm in the header.
@@ -107,6 +114,48 @@ impl<'t> Jwt<'t> {
         if ours { Ok(()) } else { Err(Unauthenticated::Audience) }
     }
 
+    /// Checks the `typ` in the header. Case does not matter in it.
+    pub(crate) fn check_type(&self, required: Option<&str>) -> Result<(), Unauthenticated> {
+        let is_one_of = |types: &[&str]| {
+            self.kind.as_deref().is_some_and(|kind| {
+                types.iter().any(|known| kind.eq_ignore_ascii_case(short(known)))
+            })
+        };
+        let is_allowed = match required {
+            Some(required) => is_one_of(&[required]),
+            None => self.kind.is_none() || is_one_of(&["JWT", ACCESS_TOKEN]),
+        };
+        if is_allowed { Ok(()) } else { Err(OTHER_TYPE) }
+    }
+
+    /// Checks that the claims are those of an access token, which whoever has it may use.
+    ///
+    /// `events` is the claim of logout tokens (OpenID Connect Back-Channel Logout, section 2.4) and of all other
+    /// security events (RFC 8417). ID tokens have no claim that they must have and access tokens must not. They
+    /// are known by the nonce and the hashes (OpenID Connect Core, sections 2 and 3.3.2.11), by `token_use`
+    /// (Amazon Cognito) and by the claim `typ` (Keycloak). A header that says `at+jwt` leaves no doubt (RFC
+    /// 9068, section 2.1).
+    pub(crate) fn check_use(&self) -> Result<(), Unauthenticated> {
+        claims::refuse_bound(&self.claims)?;
+        if self.claims.contains_key("events") {
+            return Err(Unauthenticated::Malformed(
+                "it is a security event, such as a logout token",
+            ));
+        }
+        let has = |claim: &&str| self.claims.contains_key(*claim);
+        let says =
+            |claim: &str, text: &str| self.claims.get(claim).is_some_and(|says| says == text);
+        let is_id_token = ["nonce", "at_hash", "c_hash"].iter().any(has)
+            || says("token_use", "id")
+            || says("typ", "ID");
+        let is_access_token =
+            self.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(ACCESS_TOKEN));
+        if is_id_token && !is_access_token {
+            return Err(Unauthenticated::Malformed("it is an ID token"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn subject(&self) -> Result<&str, Unauthenticated> {
         match self.claims.get("sub") {
             Some(Value::String(subject)) if !subject.is_empty() => Ok(subject),
@@ -143,20 +192,29 @@ fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Unauthenticate
     if REFUSED_MEMBERS.iter().any(|member| header.contains_key(*member)) {
         return Err(Unauthenticated::Malformed("the header has a member that is refused"));
     }
-    match header.get("typ") {
-        None => {}
-        Some(Value::String(kind)) if is_token_type(kind) => {}
-        Some(_) => return Err(Unauthenticated::Malformed("`typ` is not an access token's")),
-    }
     match header.get("alg") {
         Some(Value::String(name)) => Algorithm::named(name).ok_or(Unauthenticated::Algorithm),
         _ => Err(Unauthenticated::Malformed("`alg` is not a string")),
     }
 }
 
-/// Case does not matter in media types (RFC 7515, section 4.1.9).
-fn is_token_type(kind: &str) -> bool {
-    ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+/// The media type of the token.
+fn kind(header: &Map<String, Value>) -> Result<Option<String>, Unauthenticated> {
+    match header.get("typ") {
+        None => Ok(None),
+        Some(Value::String(kind)) => Ok(Some(short(kind).to_owned())),
+        Some(_) => Err(OTHER_TYPE),
+    }
+}
+
+/// A media type may be written without `application/` (RFC 7515, section 4.1.9).
+fn short(kind: &str) -> &str {
+    const PREFIX: &str = "application/";
+
+    match kind.split_at_checked(PREFIX.len()) {
+        Some((prefix, short)) if prefix.eq_ignore_ascii_case(PREFIX) => short,
+        _ => kind,
+    }
 }
 
 /// The name of the key. It is only compared, never interpreted.

@@ -5,15 +5,13 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use funcify_core::{Timestamp, engine::Clock};
 use reqwest::Url;
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    time::timeout,
-};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::auth::authenticator::algorithm::Algorithm;
 use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::fetch::{Fetch, FetchError, in_time};
-use crate::auth::authenticator::jwk::{Keys, NoKeys};
+use crate::auth::authenticator::jwk::{Keys, NotAKeySet, Skipped};
+use crate::auth::authenticator::public_key::Unusable;
 use crate::shown_url::shown;
 
 /// The largest key set: 256 KB, room for more than a hundred RSA keys with their certificates.
@@ -24,11 +22,9 @@ const LARGEST: usize = 256 * 1024;
 pub(super) struct RefreshPolicy {
     /// From this age on keys are renewed while handlers wait.
     pub(super) refresh_after: Duration,
-    /// From this age on one caller waits for new keys, because a key that was withdrawn must not be
-    /// trusted for ever.
-    pub(super) overdue_after: Duration,
-    /// How long that caller waits.
-    pub(super) longest_wait: Duration,
+    /// At this age keys end, whatever the issuer answers: a key that was withdrawn must not be trusted for
+    /// ever.
+    pub(super) ends_after: Duration,
     /// The shortest time between two fetches, whatever unknown keys tokens name.
     pub(super) cool_down: Duration,
     /// The pause after the first failed fetch. It doubles with each failure, up to the cool-down.
@@ -40,10 +36,8 @@ impl RefreshPolicy {
         // A withdrawn key is trusted for ten minutes at most while the issuer answers, and an issuer
         // gets at most six requests an hour from an instance.
         refresh_after: Duration::from_secs(10 * 60),
-        // An outage of the issuer for a day is not noticed by callers with a known key.
-        overdue_after: Duration::from_secs(24 * 60 * 60),
-        // Below the 3 s of a default Lambda function, with time left for the handler.
-        longest_wait: Duration::from_secs(1),
+        // Callers with a known key do not notice an outage of the issuer that is shorter than a day.
+        ends_after: Duration::from_secs(24 * 60 * 60),
         // Tokens with invented key names cost the issuer two requests a minute from an instance.
         cool_down: Duration::from_secs(30),
         back_off: Duration::from_secs(1),
@@ -88,9 +82,8 @@ impl KeyCache {
 
     /// The keys, if one of them is a candidate for `kid` and `algorithm`.
     ///
-    /// A known key costs no wait, unless the keys are overdue. Then one caller waits for a short time,
-    /// and goes on with the old keys if none arrive. An unknown key causes a fetch, but not before the
-    /// cool-down is over.
+    /// A known key costs no wait until the keys end. An unknown key, and any key after that, causes a fetch,
+    /// but not before the cool-down is over.
     pub(super) async fn keys(
         &self,
         kid: Option<&str>,
@@ -98,13 +91,13 @@ impl KeyCache {
         fetch: &Fetch,
         clock: &dyn Clock,
     ) -> Result<Arc<Keys>, Unauthenticated> {
-        let has_key = |cached: &Cached| !cached.keys.candidates(kid, algorithm).is_empty();
+        let has_key = |cached: &Cached| {
+            !cached.is_older_than(self.policy.ends_after, clock.now())
+                && !cached.keys.candidates(kid, algorithm).is_empty()
+        };
         let cached = self.cached.load_full();
         if has_key(&cached) {
-            if cached.is_older_than(self.policy.overdue_after, clock.now()) {
-                let _ = in_time(self.renew_briefly(fetch, clock)).await;
-            }
-            return Ok(self.cached.load().keys.clone());
+            return Ok(cached.keys.clone());
         }
         let cached = match in_time(self.refetched(fetch, clock)).await {
             Ok(cached) => cached,
@@ -125,14 +118,6 @@ impl KeyCache {
         }
         if let Some(pending) = self.due(clock.now()) {
             self.finish(pending, fetch, clock).await;
-        }
-    }
-
-    /// The same, for a short time; for none if a caller has already waited for this fetch.
-    async fn renew_briefly(&self, fetch: &Fetch, clock: &dyn Clock) {
-        if let Some(pending) = self.due(clock.now()) {
-            let wait = if pending.is_some() { Duration::ZERO } else { self.policy.longest_wait };
-            let _ = timeout(wait, self.finish(pending, fetch, clock)).await;
         }
     }
 
@@ -161,6 +146,9 @@ impl KeyCache {
         fetch: &Fetch,
         clock: &dyn Clock,
     ) {
+        let age = self.policy.refresh_after;
+        // A reply may wait in a frozen process. It is as old as its request, and this one is too old.
+        pending.take_if(|left_over| has_passed(left_over.started_at, age, clock.now()));
         let may_have_died = pending.as_ref().is_some_and(|left_over| !left_over.is_second);
         let under_way = pending.get_or_insert_with(|| self.start(fetch, clock));
         let mut result = (&mut under_way.reply).await;
@@ -172,9 +160,7 @@ impl KeyCache {
         }
         let started_at = under_way.started_at;
         *pending = None;
-        if let Err(error) = &result {
-            tracing::warn!(key_set = self.url.host_str(), error = %error, "keys not fetched");
-        }
+        self.log(&result);
         let cached = self.cached.load().after(result, started_at, clock.now());
         self.cached.store(Arc::new(cached));
     }
@@ -182,11 +168,32 @@ impl KeyCache {
     fn start(&self, fetch: &Fetch, clock: &dyn Clock) -> Pending {
         let (fetch, url) = (fetch.clone(), self.url.clone());
         let reply = Box::pin(async move {
-            let unusable = |NoKeys| FetchError::Unusable("expected a key set with a usable key");
+            let unusable = |NotAKeySet| FetchError::Unusable("expected a key set");
             let reply = fetch.get(&url, None, LARGEST).await?.unwrap_or_default();
             Keys::parse(&reply).map_err(unusable)
         });
         Pending { started_at: clock.now(), is_second: false, reply }
+    }
+
+    /// Keys for another use are published every day. A weak key, or one that cannot be read, is a mistake of
+    /// the issuer.
+    fn log(&self, result: &Result<Keys, FetchError>) {
+        let key_set = self.url.host_str();
+        match result {
+            Err(error) => tracing::warn!(key_set, error = %error, "keys not fetched"),
+            Ok(keys) => {
+                for Skipped { kid, reason } in keys.skipped() {
+                    match reason {
+                        Unusable::OtherUse(reason) => {
+                            tracing::debug!(key_set, kid, reason, "key skipped");
+                        }
+                        Unusable::Malformed(reason) | Unusable::Weak(reason) => {
+                            tracing::warn!(key_set, kid, reason, "key skipped");
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

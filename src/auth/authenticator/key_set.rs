@@ -14,6 +14,21 @@ use crate::shown_url::shown;
 ///
 /// An [`issuer`](Self::issuer) and an [`audience`](Self::audience) are required.
 ///
+/// # Which tokens are accepted
+///
+/// By default an access token of this issuer, for one of these audiences, which is valid now. Its header has
+/// no `typ`, or `JWT` or `at+jwt`. Most issuers write `JWT` into every kind of token, so these are refused by
+/// their claims:
+///
+/// - a token with `cnf`, which only the owner of a key may use (RFC 8705, RFC 9449): nobody checks here that
+///   the caller owns the key,
+/// - logout tokens and other security events: they have `events`,
+/// - ID tokens: they have `nonce`, `at_hash` or `c_hash`, `id` as `token_use` (Amazon Cognito), or `ID` as the
+///   claim `typ` (Keycloak). A token whose header says `at+jwt` may have these claims.
+///
+/// An ID token without any of these claims looks like an access token. If your issuer writes `at+jwt` into the
+/// header of access tokens (RFC 9068), require it with [`token_type`](Self::token_type).
+///
 /// # Examples
 ///
 /// ```
@@ -37,6 +52,8 @@ pub struct KeySet {
     pub(super) audiences: Vec<String>,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) permissions_claims: Vec<String>,
+    /// The `typ` that a token must have.
+    pub(super) token_type: Option<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
     pub(super) circuit: Option<CircuitBreaker>,
     /// How errors name this key set.
@@ -58,6 +75,7 @@ impl KeySet {
             audiences: Vec::new(),
             algorithms: Algorithm::DEFAULT.to_vec(),
             permissions_claims: Vec::new(),
+            token_type: None,
             userinfo: None,
             circuit: None,
         }
@@ -93,6 +111,25 @@ impl KeySet {
     /// `activities`. Call it again to read them from several claims.
     pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
         self.permissions_claims.push(claim.into());
+        self
+    }
+
+    /// Accepts only tokens with this `typ` in the header: `at+jwt` for the access tokens of RFC 9068. The
+    /// default is `JWT`, `at+jwt`, and no `typ`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::auth::KeySet;
+    ///
+    /// let keys = KeySet::new("https://login.example.com/jwks")
+    ///     .issuer("https://login.example.com/")
+    ///     .audience("https://orders.example.com")
+    ///     .token_type("at+jwt");
+    /// # drop(keys);
+    /// ```
+    pub fn token_type(mut self, token_type: impl Into<String>) -> Self {
+        self.token_type = Some(token_type.into());
         self
     }
 
@@ -184,6 +221,7 @@ impl fmt::Debug for KeySet {
             .field("audiences", &self.audiences)
             .field("algorithms", &self.algorithms)
             .field("permissions_claims", &self.permissions_claims)
+            .field("token_type", &self.token_type)
             .field("userinfo", &self.userinfo)
             .field("circuit", &self.circuit)
             .finish_non_exhaustive()

@@ -17,6 +17,7 @@ mod public_key;
 mod url;
 mod userinfo;
 mod verify;
+mod weak_rsa;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -41,7 +42,8 @@ mod tests;
 /// A bearer token must be a JWT (RFC 9068) of an issuer that you trust: name one [`KeySet`] for each
 /// issuer. It is verified as RFC 8725 recommends. Each key set has its own rules, and its keys verify
 /// the tokens of its issuer only. Keys are fetched when they are first needed, then kept and renewed:
-/// a caller whose key is known does not wait.
+/// a caller whose key is known does not wait. A key that the issuer withdraws is trusted for ten minutes at
+/// most while the issuer answers, and for a day after the last answer if it does not.
 ///
 /// Without a bearer token two other sources can name the caller. They are asked in this order:
 /// [`authorizer_claims`](Self::authorizer_claims), then [`from_fn`](Self::from_fn). A bearer token that is
@@ -167,6 +169,13 @@ impl Authenticator {
     ///
     /// `permissions` names the claims with the permissions of the caller. If it is empty, they are `scope`,
     /// `permissions` and `activities`.
+    ///
+    /// Whoever may invoke the function directly (`lambda:InvokeFunction`) writes the whole event, with
+    /// `requestContext.authorizer` in it, and is believed. Give that right to the gateway alone.
+    ///
+    /// The JWT authorizer of an HTTP API writes an array as the text `[a b]`. An element with a space in it
+    /// looks there like two elements. So an array with several elements grants nothing. Use a claim with
+    /// spaces between the permissions, as `scope` is, or verify the token with [`keys`](Self::keys).
     ///
     /// IAM names the caller by ARN and knows no permissions, so such a caller has none. To map ARNs to
     /// permissions, use [`from_fn`](Self::from_fn).

@@ -27,6 +27,7 @@ impl KeySet {
         jwt: Jwt<'_>,
         shared: Shared<'_>,
     ) -> Result<Caller, Unauthenticated> {
+        jwt.check_type(self.token_type.as_deref())?;
         if !self.algorithms.contains(&jwt.algorithm) {
             return Err(Unauthenticated::Algorithm);
         }
@@ -43,8 +44,9 @@ impl KeySet {
         }
         let expires_at = jwt.check_times(shared.clock.now())?;
         jwt.check_audience(&self.audience_claim, &self.audiences)?;
+        jwt.check_use()?;
         let mut caller = Caller::new(jwt.subject()?);
-        let granted = claims::permissions(&jwt.claims, &self.permissions_claims);
+        let granted = claims::permissions(&jwt.claims, &self.permissions_claims, claims::words);
         caller.permissions = granted.into_iter().map(str::to_owned).collect();
         caller.issuer = Some(jwt.issuer()?.to_owned());
         caller.claims = jwt.claims;

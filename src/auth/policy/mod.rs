@@ -95,6 +95,38 @@ impl AccessPolicy {
     /// part. A route without an entry takes records from every source that its name matches and that
     /// AWS lets invoke the function. Routes of EventBridge cannot be restricted, because whoever sends
     /// an event writes its ARNs.
+    ///
+    /// A route that opens envelopes with [`via`](crate::pipeline::via) takes the records in them from every
+    /// bucket and topic, unless a pattern is for their service. Then they must match one too: add the ARN of
+    /// the bucket to that of the queue. Whoever may write to the queue or topic writes these ARNs. Events of
+    /// EventBridge in an envelope match no pattern.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::AccessPolicy;
+    /// use funcify::pipeline::{Pipeline, Problem, S3Object, via};
+    /// use funcify::testing::TestEvent;
+    ///
+    /// async fn on_upload(_: S3Object) -> Result<(), Problem> {
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let policy = AccessPolicy::new()
+    ///     .allow_source("uploads-queue", "arn:aws:sqs:*:123456789012:uploads-queue")
+    ///     .allow_source("uploads-queue", "arn:aws:s3:::uploads");
+    /// let pipeline = Pipeline::builder(())
+    ///     .sqs("uploads-queue", via::<S3Object, _>(on_upload))
+    ///     .policy(policy)
+    ///     .build()?;
+    /// let batch = TestEvent::sqs("uploads-queue")
+    ///     .record("1", TestEvent::s3("uploads", "a.txt").to_string())
+    ///     .record("2", TestEvent::s3("uploads-of-others", "a.txt").to_string());
+    /// assert_eq!(batch.send(&pipeline).await?.failures(), ["2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn allow_source(mut self, route: &str, pattern: &str) -> Self {
         match SourcePattern::new(pattern) {
@@ -117,10 +149,24 @@ impl AccessPolicy {
         }
     }
 
+    /// The listed path that matches the path of a request, by the rules of the router.
+    pub(crate) fn listed_path(&self, path: &str) -> Option<&str> {
+        self.routes.matching(path)
+    }
+
     /// Whether the route may take a record from `arn`.
     pub(crate) fn source_allowed(&self, route: &str, arn: &str) -> bool {
         let mut named = self.sources.iter().filter(|(name, _)| **name == *route).peekable();
         named.peek().is_none() || named.any(|(_, pattern)| pattern.matches(arn))
+    }
+
+    /// Whether the route may take a record of this service from an envelope. `arn` is in the record.
+    pub(crate) fn inner_source_allowed(&self, route: &str, service: &str, arn: &str) -> bool {
+        let is_for = |(name, pattern): &&(Box<str>, SourcePattern)| {
+            **name == *route && pattern.is_for(service)
+        };
+        let mut patterns = self.sources.iter().filter(is_for).peekable();
+        patterns.peek().is_none() || patterns.any(|(_, pattern)| pattern.matches(arn))
     }
 
     /// The routes whose sources it restricts.
@@ -195,6 +241,35 @@ mod tests {
     }
 
     #[test]
+    fn the_most_exact_listed_path_matches_a_request() {
+        let policy = AccessPolicy::new()
+            .public(Method::GET, "/files/{*path}")
+            .public(Method::GET, "/files/{name}/meta")
+            .public(Method::POST, "/files/{name}")
+            .allow(Method::GET, "/files/secret", "files:secret:read")
+            .public(Method::GET, "/{tenant}/about");
+        assert_eq!(policy.faults(), []);
+        for (path, listed) in [
+            ("/files/a/b", Some("/files/{*path}")),
+            ("/files/a/meta", Some("/files/{name}/meta")),
+            ("/files/a", Some("/files/{name}")),
+            ("/files/secret", Some("/files/secret")),
+            ("/files/secret/", Some("/files/{*path}")),
+            ("/files/secret/meta", Some("/files/{name}/meta")),
+            ("/files/about", Some("/files/{name}")),
+            ("/acme/about", Some("/{tenant}/about")),
+            ("/files/", None),
+            ("/files", None),
+            ("//about", None),
+            ("/acme", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(policy.listed_path(path), listed, "{path}");
+        }
+    }
+
+    #[test]
     fn head_may_have_an_entry_of_its_own() {
         let policy = AccessPolicy::new()
             .allow(Method::GET, "/orders", "orders:order:list")
@@ -239,5 +314,21 @@ mod tests {
         assert!(!policy.source_allowed("orders", "arn:aws:sqs:eu-west-1:999999999999:orders"));
         assert!(!policy.source_allowed("orders", ""));
         assert!(policy.source_allowed("stock", arn), "a route without sources is not restricted");
+    }
+
+    #[test]
+    fn a_pattern_for_a_service_restricts_the_records_of_that_service_in_envelopes() {
+        let policy = AccessPolicy::new()
+            .allow_source("orders", "arn:aws:sqs:*:123456789012:orders")
+            .allow_source("orders", "arn:aws:s3:::uploads*");
+        for (route, service, arn, expected) in [
+            ("orders", "s3", "arn:aws:s3:::uploads-dev", true),
+            ("orders", "s3", "arn:aws:s3:::evil", false),
+            ("orders", "s3", "", false),
+            ("orders", "sns", "arn:aws:sns:r:999999999999:topic", true),
+            ("stock", "s3", "arn:aws:s3:::evil", true),
+        ] {
+            assert_eq!(policy.inner_source_allowed(route, service, arn), expected, "{route} {arn}");
+        }
     }
 }

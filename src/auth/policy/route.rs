@@ -38,6 +38,13 @@ impl Routes {
         }
     }
 
+    /// The listed path that matches the path of a request. Of several, the one that the router would take:
+    /// the first by segments, and a name goes before a parameter, a parameter before a wildcard.
+    pub(super) fn matching(&self, path: &str) -> Option<&str> {
+        let matching = self.0.iter().find(|route| matches(&route.path, path));
+        matching.map(|route| &*route.path)
+    }
+
     pub(super) fn insert(
         &mut self,
         method: Method,
@@ -78,6 +85,25 @@ fn shape(segment: &str) -> (u8, &str) {
         Some(_) => (1, ""),
         None => (0, segment),
     }
+}
+
+/// Whether a route matches the path of a request.
+fn matches(route: &str, path: &str) -> bool {
+    let (mut route, mut path) = (route.split('/'), path.split('/'));
+    while let Some(segment) = route.next() {
+        let is_match = match (shape(segment).0, path.next()) {
+            (2, Some(first)) => {
+                let is_last = route.next().is_none();
+                return is_last && (!first.is_empty() || path.next().is_some());
+            }
+            (1, Some(given)) => !given.is_empty(),
+            (_, given) => given == Some(segment),
+        };
+        if !is_match {
+            return false;
+        }
+    }
+    path.next().is_none()
 }
 
 fn is_route(path: &str) -> bool {

@@ -17,6 +17,11 @@ impl SourcePattern {
         (clean && legal).then(|| Self(pattern.into()))
     }
 
+    /// Whether it can match an ARN of this service.
+    pub(crate) fn is_for(&self, service: &str) -> bool {
+        parts(&self.0).nth(2).is_some_and(|pattern| part_matches(pattern, service))
+    }
+
     pub(crate) fn matches(&self, arn: &str) -> bool {
         parts(arn).count() == 6
             && parts(&self.0).zip(parts(arn)).all(|(pattern, part)| part_matches(pattern, part))
@@ -102,6 +107,19 @@ mod tests {
         for (pattern, arn, expected) in rows {
             let matches = SourcePattern::new(pattern).is_some_and(|pattern| pattern.matches(arn));
             assert_eq!(matches, *expected, "{pattern} on {arn}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_for_the_services_that_its_third_part_matches() {
+        for (pattern, service, expected) in [
+            ("arn:aws:s3:::uploads", "s3", true),
+            ("arn:aws:s*:::uploads", "sns", true),
+            ("arn:aws:*:::uploads", "sns", true),
+            ("arn:aws:s3:::uploads", "sns", false),
+            ("arn:aws:sqs:r:a:s3", "s3", false),
+        ] {
+            assert_eq!(SourcePattern::new(pattern).unwrap().is_for(service), expected, "{pattern}");
         }
     }
 

@@ -14,10 +14,10 @@ pub(crate) fn members<const N: usize>(
         let value = scan.value().ok_or(ScanError::NotAnObject)?;
         keep(&mut found, place(&name), &name, value)
     })?;
-    Ok(found)
+    Ok(without_null(found))
 }
 
-/// Stores the value of a member at its index, if it has one.
+/// Stores the value of a member at its index, if it has one. A second value is refused, whatever the first is.
 pub(crate) fn keep<'a>(
     found: &mut [Option<&'a str>],
     place: Option<usize>,
@@ -28,10 +28,14 @@ pub(crate) fn keep<'a>(
         if slot.is_some() {
             return Err(ScanError::Repeated(name.to_owned()));
         }
-        // `null` leaves the slot empty, so a member may follow its own `null`.
-        *slot = (value != "null").then_some(value);
+        *slot = Some(value);
     }
     Ok(())
+}
+
+/// A member whose value is `null` counts as absent.
+pub(crate) fn without_null<const N: usize>(found: [Option<&str>; N]) -> [Option<&str>; N] {
+    found.map(|value| value.filter(|value| *value != "null"))
 }
 
 /// The value of the first member whose name is one of `names`. The text after it is not read.
@@ -83,7 +87,9 @@ mod tests {
     fn a_member_that_occurs_twice_is_refused() {
         assert_eq!(ab(r#"{"a":1,"c":1,"c":2,"a":1}"#), Err(ScanError::Repeated("a".to_owned())));
         assert_eq!(ab(r#"{"a":1,"\u0061":1}"#), Err(ScanError::Repeated("a".to_owned())));
-        assert_eq!(ab(r#"{"a":null,"a":1}"#), Ok([Some("1"), None]));
+        assert_eq!(ab(r#"{"a":null,"a":1}"#), Err(ScanError::Repeated("a".to_owned())));
+        assert_eq!(ab(r#"{"a":1,"a":null}"#), Err(ScanError::Repeated("a".to_owned())));
+        assert_eq!(ab(r#"{"a":null,"c":null,"c":null}"#), Ok([None, None]));
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub(super) enum Fault {
          dynamodb_stream has this name"
     )]
     NoRouteToRestrict { name: String },
+    /// The policy cannot restrict both: the events of EventBridge would all be refused.
+    #[error(
+        "the policy restricts the sources of {name:?}, but a route of eventbridge has this name too, and its \
+         events cannot be restricted"
+    )]
+    RestrictedEvents { name: String },
     /// With a concurrency of 0 no message could ever be handled.
     #[error("the concurrency of the {source_name} route `{name}` must be at least 1, got 0")]
     NoConcurrency { source_name: &'static str, name: String },

@@ -8,9 +8,9 @@ use crate::pipeline::records::routes::{RecordRoutes, Routes};
 /// The faults in the names and options of `routes`.
 pub(super) fn of_routes(routes: &RecordRoutes) -> Vec<Fault> {
     let mut faults = Vec::new();
-    // Each with the characters that no name of this source contains. Buckets are routed by their name
-    // up to the first dot, unless the function has a key of its own for them.
-    let foreign_to_buckets: &[char] = if routes.s3_route_key.is_some() { &[] } else { &[':', '.'] };
+    // Each with the characters that no name of this source contains. The function may have a key of its own
+    // for buckets.
+    let foreign_to_buckets: &[char] = if routes.s3_route_key.is_some() { &[] } else { &[':'] };
     check(&routes.s3, "s3", foreign_to_buckets, &mut faults);
     check(&routes.sqs, "sqs", &[':'], &mut faults);
     check(&routes.sns, "sns", &[':'], &mut faults);
@@ -56,5 +56,7 @@ pub(super) fn of_policy(
     let authenticator = lacks_authenticator.then_some(Fault::NoAuthenticator);
     let unknown = policy.sources().filter(|name| !routes.can_be_restricted(name));
     let unknown = unknown.map(|name| Fault::NoRouteToRestrict { name: name.to_owned() });
-    own.chain(authenticator).chain(unknown).collect()
+    let events = policy.sources().filter(|name| routes.has_eventbridge_besides(name));
+    let events = events.map(|name| Fault::RestrictedEvents { name: name.to_owned() });
+    own.chain(authenticator).chain(unknown).chain(events).collect()
 }

@@ -2,18 +2,19 @@ mod error;
 mod faults;
 mod sources;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::Request, response::IntoResponse, routing::Route};
 use funcify_core::Deadline;
 use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
 
 use crate::auth::authenticator::{Authenticator, Identify};
 use crate::auth::policy::AccessPolicy;
 use crate::config_error::ConfigError;
 use crate::pipeline::Invocation;
 use crate::pipeline::builder::error::Fault;
-use crate::pipeline::http::admission::AdmissionLayer;
+use crate::pipeline::http::admission::admitted;
 use crate::pipeline::records::routes::RecordRoutes;
 use crate::pipeline::rules::{Guard, Rules};
 use crate::pipeline::service::Pipeline;
@@ -23,8 +24,8 @@ use crate::stores::Stores;
 /// Describes a function: its routes, and the rules that events pass before a handler.
 ///
 /// [`Pipeline::builder`] makes one. [Guards](Self::guard) run, and the predicates of
-/// [`event`](Self::event) routes are asked, in the order in which you add them. Otherwise the order of the
-/// calls does not matter.
+/// [`event`](Self::event) routes are asked, in the order in which you add them, and a later
+/// [layer](Self::layer) is outside of an earlier one. Otherwise the order of the calls does not matter.
 ///
 /// # Examples
 ///
@@ -56,6 +57,8 @@ pub struct PipelineBuilder<App> {
     app: App,
     stores: Option<Stores>,
     router: Option<Router<App>>,
+    /// From the inside to the outside.
+    layers: Vec<AddLayer>,
     routes: RecordRoutes,
     guards: Vec<Guard>,
     authenticator: Option<Box<dyn Identify>>,
@@ -64,6 +67,9 @@ pub struct PipelineBuilder<App> {
     faults: Vec<Fault>,
 }
 
+/// Puts a layer around every route of a router.
+type AddLayer = Box<dyn FnOnce(Router) -> Router + Send + Sync>;
+
 impl Pipeline {
     /// Starts the description of a pipeline. All handlers share `app`, which is also axum's state.
     pub fn builder<App: Clone + Send + Sync + 'static>(app: App) -> PipelineBuilder<App> {
@@ -71,6 +77,7 @@ impl Pipeline {
             app,
             stores: None,
             router: None,
+            layers: Vec::new(),
             routes: RecordRoutes::default(),
             guards: Vec::new(),
             authenticator: None,
@@ -98,6 +105,52 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     pub fn http(mut self, router: Router<App>) -> Self {
         self.reject_second("http", self.router.is_some());
         self.router = Some(router);
+        self
+    }
+
+    /// Puts a layer around the routes of the router and around the policy: it sees every request, also one
+    /// that the policy refuses, and every response to it. A later layer is outside of an earlier one.
+    ///
+    /// A layer that you put on the router itself with [`Router::layer`] is behind the policy. So put a layer
+    /// here that has to answer a request without a caller. A browser sends a CORS preflight without a token,
+    /// and the `CorsLayer` of tower-http answers it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, extract::Request, middleware::{Next, from_fn}, routing::get};
+    /// use funcify::{AccessPolicy, Authenticator, Pipeline, auth::Unauthenticated, testing::TestEvent};
+    /// use http::{HeaderValue, Method};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let allow_origin = from_fn(async |request: Request, next: Next| {
+    ///     let mut response = next.run(request).await;
+    ///     let origin = HeaderValue::from_static("https://shop.example.com");
+    ///     response.headers_mut().insert("access-control-allow-origin", origin);
+    ///     response
+    /// });
+    /// let pipeline = Pipeline::builder(())
+    ///     .http(Router::new().route("/orders", get(async || "all of them")))
+    ///     .layer(allow_origin)
+    ///     .authenticator(Authenticator::from_fn(async |_, _| Err(Unauthenticated::Missing)))
+    ///     .policy(AccessPolicy::new().allow(Method::GET, "/orders", "orders:order:list"))
+    ///     .build()?;
+    /// let output = TestEvent::get("/orders").send(&pipeline).await?;
+    /// let response = output.http().unwrap();
+    /// assert_eq!(response.status(), 401);
+    /// assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example.com");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(Box::new(|router| router.layer(layer)));
         self
     }
 
@@ -129,8 +182,13 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// An HTTP route that the policy does not list is refused. A route for which the policy names
     /// sources accepts events from no other source. Without a policy everything is allowed.
     ///
-    /// A policy cannot list the router's fallback. Under a policy, a path without a route is answered
-    /// with 404, and the fallback does not run.
+    /// A policy cannot list a fallback. Under a policy, a path without a route is answered with 404, and no
+    /// fallback of the router or of a nested one runs.
+    ///
+    /// A CORS preflight is a request like any other. To answer it, use [`layer`](Self::layer).
+    ///
+    /// Behind [`Router::nest_service`] the router does not say which route it matched. There the listed path
+    /// that matches the path of the request decides: of several the one that the router would take.
     pub fn policy(mut self, policy: AccessPolicy) -> Self {
         self.reject_second("policy", self.policy.is_some());
         self.policy = Some(policy);
@@ -182,10 +240,11 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         };
         let policy = self.policy.map(Arc::new);
         let app = self.app;
-        let layer = AdmissionLayer(policy.clone());
-        let router = self
-            .router
-            .map(|router| router.with_state::<()>(app).layer(layer).into_service::<Body>());
+        let layers = self.layers;
+        let router = self.router.map(|router| {
+            let admitted = admitted(router.with_state::<()>(app), policy.clone());
+            layers.into_iter().fold(admitted, |router, add| add(router)).into_service::<Body>()
+        });
         Ok(Pipeline::new(Rules {
             router,
             routes: self.routes,

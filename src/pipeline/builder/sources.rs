@@ -19,10 +19,14 @@ use crate::pipeline::records::sqs::SqsRecord;
 use crate::pipeline::records::unmatched::Unmatched;
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
-    /// Routes S3 objects by the name of their bucket, up to its first dot.
+    /// Routes S3 objects by the name of their bucket.
     ///
-    /// A name may end in `*`. The route with the longest literal name wins. The handler is called once
-    /// for each object of an event. If it fails for any object, the invocation fails.
+    /// A name may end in `*`: `uploads.*`. The route with the longest literal name wins. Names of buckets
+    /// are global, so anyone can own a bucket whose name begins like yours. To take objects of your own
+    /// buckets only, name them with [`AccessPolicy::allow_source`](crate::AccessPolicy::allow_source).
+    ///
+    /// The handler is called once for each object of an event. If it fails for any object, the invocation
+    /// fails.
     pub fn s3<Args>(mut self, bucket: &str, handler: impl IntoRoute<App, S3Object, Args>) -> Self {
         let (call, options) = handler.into_route(self.app.clone());
         self.routes.s3.push(bucket, call, options);

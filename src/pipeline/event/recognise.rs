@@ -4,7 +4,7 @@ use serde::de::{Error, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::json::limits::{MAX_DEPTH, is_within_limits};
-use crate::json::scan::{Scan, ScanError, first_of, keep, members};
+use crate::json::scan::{Scan, ScanError, first_of, keep, members, without_null};
 use crate::json::text::{Span, from_first, string};
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
@@ -130,6 +130,7 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
         keep(&mut top, position, &name, value)
     })?;
     let is_within_limits = scan.is_within_limits();
+    let (top, context) = (without_null(top), without_null(context));
     let kind = kind(&top, &context);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
     Ok(Recognised { kind, is_within_limits, top: top.map(span), context: context.map(span) })

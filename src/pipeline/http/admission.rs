@@ -1,4 +1,4 @@
-//! The layer around each HTTP handler: notes the route, and asks the policy.
+//! The layer around each route of the router: notes the route, and asks the policy.
 
 use std::{
     convert::Infallible,
@@ -7,20 +7,30 @@ use std::{
 };
 
 use axum::{
+    Router,
     extract::{MatchedPath, Request},
     response::{IntoResponse, Response},
 };
 use futures_util::future::{BoxFuture, Either};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use tower::{Layer, Service};
 
 use crate::auth::policy::{AccessPolicy, Permission, Rule};
 use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// The layer around every handler, including the fallback.
+/// Puts admission around every route.
+///
+/// Under a policy, no fallback of the user's is left, since a policy cannot list one. So there is no code of the
+/// user's that is not behind admission, and what admission sees is a route.
+pub(in crate::pipeline) fn admitted(router: Router, policy: Option<Arc<AccessPolicy>>) -> Router {
+    let router = if policy.is_some() { router.reset_fallback() } else { router };
+    // Without routes, `route_layer` panics.
+    if router.has_routes() { router.route_layer(AdmissionLayer(policy)) } else { router }
+}
+
 #[derive(Clone)]
-pub(in crate::pipeline) struct AdmissionLayer(pub(in crate::pipeline) Option<Arc<AccessPolicy>>);
+struct AdmissionLayer(Option<Arc<AccessPolicy>>);
 
 impl<S> Layer<S> for AdmissionLayer {
     type Service = Admission<S>;
@@ -31,7 +41,7 @@ impl<S> Layer<S> for AdmissionLayer {
 }
 
 #[derive(Clone)]
-pub(crate) struct Admission<S> {
+struct Admission<S> {
     inner: S,
     policy: Option<Arc<AccessPolicy>>,
 }
@@ -51,20 +61,18 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let invocation = request.extensions().get::<Invocation>().cloned();
-        let path = request.extensions().get::<MatchedPath>().cloned();
-        if let (Some(invocation), Some(path)) = (&invocation, &path) {
-            invocation.note_route(path.as_str());
+        let matched = request.extensions().get::<MatchedPath>().cloned();
+        let listed = || self.policy.as_ref()?.listed_path(request.uri().path());
+        // Below a nested service no path is matched. What the service gets of the path is what the policy judges.
+        let path = matched.as_ref().map(MatchedPath::as_str).or_else(listed);
+        if let (Some(invocation), Some(path)) = (&invocation, path) {
+            invocation.note_route(path);
         }
         let Some(policy) = &self.policy else {
             return Either::Left(self.inner.call(request));
         };
-        if is_preflight(&request) {
-            return Either::Left(self.inner.call(request));
-        }
-        // Only the fallback has no matched path. A policy cannot list it, so a path without a route does
-        // not exist for any caller.
-        let Some(path) = path else { return refused(Problem::new(StatusCode::NOT_FOUND)) };
-        match policy.rule(request.method(), path.as_str()) {
+        let rule = path.map_or(Rule::Unlisted, |path| policy.rule(request.method(), path));
+        match rule {
             Rule::Public => Either::Left(self.inner.call(request)),
             Rule::Needs(permission) => {
                 let (permission, mut inner) = (permission.clone(), self.inner.clone());
@@ -82,13 +90,6 @@ where
 
 fn refused<F>(problem: Problem) -> Either<F, BoxFuture<'static, Result<Response, Infallible>>> {
     Either::Right(Box::pin(async move { Ok(problem.into_response()) }))
-}
-
-/// Whether this is a CORS preflight, which browsers send without credentials.
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 async fn allowed(invocation: Option<Invocation>, permission: &Permission) -> Result<(), Problem> {

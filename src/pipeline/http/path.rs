@@ -84,20 +84,30 @@ fn refuse(segment: &str) -> Result<(), PathError> {
     Ok(())
 }
 
-/// `path` without its first segment, if that segment is the stage of the API.
+/// `path` without its first segment, if API Gateway has put the stage there.
 ///
-/// The path of an HTTP API begins with its stage, unless the stage is `$default`. `template` is the
-/// route that API Gateway matched. If it matches the whole path, then the first segment belongs to the
-/// route.
-pub(crate) fn without_stage<'a>(path: &'a str, stage: &str, template: Option<&str>) -> &'a str {
-    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
-    match rest {
-        Some(rest) if stage.is_empty() || !(rest.is_empty() || rest.starts_with('/')) => path,
-        Some(_) if template.is_some_and(|template| matches(template, path)) => path,
-        Some("") => "/",
-        Some(rest) => rest,
-        None => path,
+/// Under the API's own domain (`….execute-api.…`) the path of an HTTP API begins with its stage, unless the
+/// stage is `$default`. Under a custom domain it begins with the key of the API mapping, which may be the
+/// name of the stage too. There `template`, the route that API Gateway matched, decides: the first segment is
+/// removed only if the rest of the path fits the template, and the whole path does not. The route `$default`
+/// takes any path and decides nothing.
+pub(crate) fn without_stage<'a>(
+    path: &'a str,
+    stage: &str,
+    template: Option<&str>,
+    is_own_domain: bool,
+) -> &'a str {
+    if stage.is_empty() || stage == "$default" {
+        return path;
     }
+    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
+    let rest = match rest {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => return path,
+    };
+    let fits = |path| template.is_some_and(|template| matches(template, path));
+    if is_own_domain || (fits(rest) && !fits(path)) { rest } else { path }
 }
 
 /// Whether a route of API Gateway (`/orders/{id}`, `/files/{proxy+}`) matches a path and names the first
@@ -194,21 +204,35 @@ mod tests {
 
     #[test]
     fn the_first_segment_is_removed_only_if_it_is_the_stage() {
-        for (path, stage, template, without) in [
-            ("/prod/orders", "prod", None, "/orders"),
-            ("/prod/orders", "prod", Some("/orders"), "/orders"),
-            ("/prod/prod/1", "prod", Some("/prod/{id}"), "/prod/1"),
-            ("/prod", "prod", None, "/"),
-            ("/prod/", "prod", None, "/"),
-            ("/orders", "prod", None, "/orders"),
-            ("/production", "prod", None, "/production"),
-            ("/prod/1", "prod", Some("/prod/{id}"), "/prod/1"),
-            ("/prod/a/b", "prod", Some("/prod/{proxy+}"), "/prod/a/b"),
-            ("/prod/a/b", "prod", Some("/{proxy+}"), "/a/b"),
-            ("/orders", "$default", None, "/orders"),
-            ("/orders", "", None, "/orders"),
+        for (path, stage, template, own_domain, custom_domain) in [
+            ("/prod/orders", "prod", None, "/orders", "/prod/orders"),
+            ("/prod/orders", "prod", Some("$default"), "/orders", "/prod/orders"),
+            ("/prod/orders", "prod", Some("/orders"), "/orders", "/orders"),
+            ("/prod/orders/7", "prod", Some("/orders/{id}"), "/orders/7", "/orders/7"),
+            ("/prod/orders", "prod", Some("/prod/orders"), "/orders", "/prod/orders"),
+            ("/prod/prod/1", "prod", Some("/prod/{id}"), "/prod/1", "/prod/1"),
+            ("/prod/1", "prod", Some("/prod/{id}"), "/1", "/prod/1"),
+            ("/prod/a/b", "prod", Some("/prod/{proxy+}"), "/a/b", "/prod/a/b"),
+            ("/prod/prod/a", "prod", Some("/prod/{proxy+}"), "/prod/a", "/prod/prod/a"),
+            ("/prod/a/b", "prod", Some("/{proxy+}"), "/a/b", "/prod/a/b"),
+            ("/prod", "prod", None, "/", "/prod"),
+            ("/prod/", "prod", None, "/", "/prod/"),
+            ("/orders", "prod", None, "/orders", "/orders"),
+            ("/production", "prod", None, "/production", "/production"),
+            ("/orders", "$default", None, "/orders", "/orders"),
+            ("/$default/orders", "$default", None, "/$default/orders", "/$default/orders"),
+            (
+                "/$default/orders",
+                "$default",
+                Some("/orders"),
+                "/$default/orders",
+                "/$default/orders",
+            ),
+            ("/orders", "", None, "/orders", "/orders"),
         ] {
-            assert_eq!(without_stage(path, stage, template), without, "{path} of {stage}");
+            let case = format!("{path} of {stage} and {template:?}");
+            assert_eq!(without_stage(path, stage, template, true), own_domain, "{case}");
+            assert_eq!(without_stage(path, stage, template, false), custom_domain, "{case}");
         }
     }
 }

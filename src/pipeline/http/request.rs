@@ -135,7 +135,9 @@ impl<'a> Source<'a> {
         let template = template.as_deref().map(|template| {
             template.split_once(' ').map_or(template, |(_method, template)| template)
         });
-        without_stage(path, &stage, template)
+        let domain = self.context(Context::DomainName).and_then(string);
+        let is_own_domain = domain.is_some_and(|domain| domain.contains(".execute-api."));
+        without_stage(path, &stage, template, is_own_domain)
     }
 
     fn query(&self, uri: &mut String) -> Result<(), RequestError> {

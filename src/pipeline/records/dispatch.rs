@@ -10,7 +10,6 @@ use std::{
 
 use funcify_core::Deadline;
 use futures_util::future::{BoxFuture, Either};
-use http::StatusCode;
 
 use crate::json::{JsonError, decode, text::Span};
 use crate::pipeline::bounded::{bounded, catch_panic};
@@ -25,6 +24,7 @@ use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::parsed::{Parsed, parse_each};
 use crate::pipeline::records::record::Record;
 use crate::pipeline::records::report::FailureReport;
+use crate::pipeline::records::restriction::Restriction;
 use crate::pipeline::records::routes::Routes;
 use crate::pipeline::records::s3::S3Object;
 use crate::pipeline::records::unmatched::Unmatched;
@@ -204,13 +204,13 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
         let Some(route) = self.routes.find(&name) else {
             return Routed::Unmatched(index, name.into_owned());
         };
-        let invocation = self.invocation.clone();
+        let mut invocation = self.invocation.clone();
         invocation.note_route(Arc::clone(&route.name));
-        let policy = self.rules.policy.as_ref();
-        if policy.is_some_and(|policy| !policy.source_allowed(&route.name, record.arn())) {
-            let problem = Problem::new(StatusCode::FORBIDDEN)
-                .with("detail", format!("the policy does not allow {} this source", route.name));
-            return Routed::Refused(problem.refused());
+        if let Some(restriction) = Restriction::of(self.rules.policy.as_ref(), &route.name) {
+            if let Err(problem) = restriction.check(record.arn()) {
+                return Routed::Refused(problem);
+            }
+            invocation = invocation.attach(restriction);
         }
         Routed::Handler((route.call)(invocation, record))
     }

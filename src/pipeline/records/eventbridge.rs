@@ -24,7 +24,7 @@ pub struct EventBridgeEvent<T = Box<RawValue>> {
     /// When it happened, in the format of EventBridge.
     #[serde(default, deserialize_with = "or_default")]
     pub time: String,
-    /// The resources that it concerns. For a schedule, the rule.
+    /// The resources that it concerns. For a schedule, the rule. Whoever sends an event writes them.
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Vec<String>,
     /// What happened.
@@ -47,8 +47,9 @@ impl Record for EventBridgeEvent {
         &self.detail_type
     }
 
+    /// None that can be trusted: whoever sends an event writes its `resources`.
     fn arn(&self) -> &str {
-        self.resources.first().map_or("", String::as_str)
+        ""
     }
 }
 

@@ -11,6 +11,7 @@ mod parsed;
 mod payload;
 mod record;
 mod report;
+mod restriction;
 pub(super) mod route;
 pub(super) mod routes;
 pub(super) mod s3;

@@ -14,7 +14,7 @@ pub(super) trait Record: DeserializeOwned + Send + 'static {
         ""
     }
 
-    /// The resource that it comes from.
+    /// The resource that it comes from. Empty if nothing says so that can be trusted.
     fn arn(&self) -> &str;
 
     /// Its ordering group. The records of a group are handled in order, up to the first failure.

@@ -39,6 +39,11 @@ impl RecordRoutes {
         let streams = self.dynamodb.names().chain(self.kinesis.names());
         messages.chain(streams).any(|route| route == name)
     }
+
+    /// Whether a route that can be restricted shares its name with one of EventBridge, which cannot.
+    pub(crate) fn has_eventbridge_besides(&self, name: &str) -> bool {
+        self.can_be_restricted(name) && self.eventbridge.names().any(|route| route == name)
+    }
 }
 
 /// A route that takes whole events by a predicate.

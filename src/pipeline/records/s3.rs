@@ -3,7 +3,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
-use crate::pipeline::records::record::Record;
+use crate::pipeline::records::record::{Record, resource};
 use crate::problem::Problem;
 
 /// An object in an S3 notification.
@@ -169,13 +169,14 @@ pub(super) fn objects_of_notification(text: &str) -> Result<Vec<S3Object>, Probl
 }
 
 impl Record for S3Object {
-    /// The name of the bucket, up to its first dot.
+    /// The whole name of the bucket: anyone may own another bucket whose name begins with it.
     fn name(&self) -> &str {
-        self.bucket.split('.').next().unwrap_or_default()
+        &self.bucket
     }
 
+    /// None if it is the ARN of another bucket than the one that the object is routed by.
     fn arn(&self) -> &str {
-        &self.bucket_arn
+        if resource(&self.bucket_arn) == self.bucket { &self.bucket_arn } else { "" }
     }
 }
 

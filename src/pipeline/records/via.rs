@@ -4,6 +4,8 @@ use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::{FromRecord, RecordHandler};
 use crate::pipeline::records::payload::Payload;
+use crate::pipeline::records::record::Record;
+use crate::pipeline::records::restriction::Restriction;
 use crate::pipeline::records::s3::{S3Object, objects_of_notification};
 use crate::pipeline::records::sns::{Notification, SnsRecord};
 use crate::problem::Problem;
@@ -26,6 +28,9 @@ impl<I, H: Clone> Clone for Via<I, H> {
 /// The type says what the envelopes contain: [`S3Object`], [`SnsRecord`] or [`EventBridgeEvent`]. Envelopes
 /// in envelopes are opened by `via` in `via`. All records of an envelope are tried. If the handler fails
 /// for any of them, the envelope fails.
+///
+/// [`AccessPolicy::allow_source`](crate::AccessPolicy::allow_source) can restrict the buckets and topics of the
+/// records inside.
 ///
 /// # Examples
 ///
@@ -64,11 +69,18 @@ pub trait Inside: Sized + Send + 'static {
     ///
     /// If it contains something else.
     fn open(payload: &str) -> Result<Vec<Self>, Problem>;
+
+    /// The service that it comes from, and the ARN of its source there.
+    fn source(&self) -> (&'static str, &str);
 }
 
 impl Inside for S3Object {
     fn open(payload: &str) -> Result<Vec<Self>, Problem> {
         objects_of_notification(payload)
+    }
+
+    fn source(&self) -> (&'static str, &str) {
+        ("s3", self.arn())
     }
 }
 
@@ -79,6 +91,10 @@ impl Inside for SnsRecord {
         })?;
         Ok(vec![notification.into()])
     }
+
+    fn source(&self) -> (&'static str, &str) {
+        ("sns", self.arn())
+    }
 }
 
 impl Inside for EventBridgeEvent {
@@ -87,6 +103,10 @@ impl Inside for EventBridgeEvent {
             Problem::bad_request("expected an event of EventBridge").caused_by(&error)
         })?;
         Ok(vec![event])
+    }
+
+    fn source(&self) -> (&'static str, &str) {
+        ("events", self.arn())
     }
 }
 
@@ -106,8 +126,11 @@ where
         payload: Payload,
     ) -> Result<(), Problem> {
         let mut result = Ok(());
+        let restriction = invocation.attached::<Restriction>();
         for inside in I::open(&payload.0)? {
-            let handled = match R::from_record(inside) {
+            let (service, arn) = inside.source();
+            let allowed = restriction.map_or(Ok(()), |it| it.check_inner(service, arn));
+            let handled = match allowed.and_then(|()| R::from_record(inside)) {
                 Ok(record) => self.handler.handle(app.clone(), invocation.clone(), record).await,
                 Err(problem) => Err(problem),
             };

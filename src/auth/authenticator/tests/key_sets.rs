@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::auth::authenticator::tests::provider::{KEYS, Reply, encode};
+use crate::auth::authenticator::tests::provider::{KEYS, Reply, encode, modulus};
 use crate::auth::authenticator::tests::{
     Authenticator, KeySet, NOW, Provider, clock, identify, key_set, token_of, tokens, verdict,
 };
@@ -62,6 +62,133 @@ async fn each_key_set_keeps_its_own_rules_in_any_order() {
     }
 }
 
+/// A rule of a key set, and what follows of it for one token.
+struct Rule {
+    name: &'static str,
+    set: fn(KeySet) -> KeySet,
+    header: serde_json::Value,
+    claims: serde_json::Value,
+    /// The verdict of a key set with the rule, and of one without.
+    verdicts: (&'static str, &'static str),
+}
+
+const TYPE: &str = "Malformed: `typ` is not an access token's";
+
+fn rules() -> Vec<Rule> {
+    let es384 = json!({ "alg": "ES384", "kid": "ec384" });
+    let rs256 = json!({ "alg": "RS256", "kid": "rsa" });
+    let at_jwt = json!({ "alg": "RS256", "kid": "rsa", "typ": "at+jwt" });
+    let orders = json!({ "aud": "orders" });
+    let rule = |name, set, header: &serde_json::Value, claims: &serde_json::Value, verdicts| Rule {
+        name,
+        set,
+        header: header.clone(),
+        claims: claims.clone(),
+        verdicts,
+    };
+    let stock = json!({ "aud": "stock" });
+    let client = json!({ "client_id": "orders" });
+    vec![
+        rule("audience", |it| it.audience("stock"), &rs256, &stock, ("allowed", "Audience")),
+        rule(
+            "audience claim",
+            |it| it.audience_claim("client_id"),
+            &rs256,
+            &client,
+            ("allowed", "Audience"),
+        ),
+        rule(
+            "audience claim, not aud",
+            |it| it.audience_claim("client_id"),
+            &rs256,
+            &orders,
+            ("Audience", "allowed"),
+        ),
+        rule(
+            "more algorithms",
+            |it| it.algorithms([Algorithm::Es384]),
+            &es384,
+            &orders,
+            ("allowed", "Algorithm"),
+        ),
+        rule(
+            "fewer algorithms",
+            |it| it.algorithms([Algorithm::Es384]),
+            &rs256,
+            &orders,
+            ("Algorithm", "allowed"),
+        ),
+        rule("token type", |it| it.token_type("at+jwt"), &rs256, &orders, (TYPE, "allowed")),
+        rule(
+            "token type, met",
+            |it| it.token_type("at+jwt"),
+            &at_jwt,
+            &orders,
+            ("allowed", "allowed"),
+        ),
+        rule("token type, another", |it| it.token_type("JWT"), &at_jwt, &orders, (TYPE, "allowed")),
+        rule(
+            "token type, no case",
+            |it| it.token_type("application/AT+jwt"),
+            &at_jwt,
+            &orders,
+            ("allowed", "allowed"),
+        ),
+    ]
+}
+
+impl Rule {
+    fn token(&self, issuer: &str) -> String {
+        let mut claims = json!({ "iss": issuer, "sub": "alice", "exp": NOW + 300 });
+        for (name, value) in self.claims.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let signed = format!("{}.{}", encode(self.header.to_string()), encode(claims.to_string()));
+        let signature = KEYS.sign(self.header["alg"].as_str().unwrap(), &signed);
+        format!("{signed}.{}", encode(signature))
+    }
+}
+
+/// Whether no key set lends this rule to another one. `verdict` gets the key sets in either order, and a token of
+/// the one with the rule or of the other.
+async fn keeps_its_own(rule: &Rule, verdict: impl AsyncFn([KeySet; 2], &str) -> String) -> bool {
+    let provider = Provider::start().await;
+    let at = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer).audience("orders");
+    let (with, without) = (|| (rule.set)(at(STRICT)), || at(LOOSE));
+    let mut kept = true;
+    for (issuer, expected) in [(STRICT, rule.verdicts.0), (LOOSE, rule.verdicts.1)] {
+        for key_sets in [[with(), without()], [without(), with()]] {
+            kept &= verdict(key_sets, &rule.token(issuer)).await == expected;
+        }
+    }
+    kept
+}
+
+#[tokio::test]
+async fn no_key_set_lends_a_rule_to_another_one() {
+    for rule in rules() {
+        let ours = async |key_sets: [KeySet; 2], token: &str| {
+            let [one, other] = key_sets;
+            let authenticator = Authenticator::new().keys(one).keys(other).clock(clock());
+            verdict(&identify(&authenticator, token).await)
+        };
+        assert!(keeps_its_own(&rule, ours).await, "{}", rule.name);
+        // Mutant: an authenticator with the rules of the first key set, and the issuers of both.
+        let merged = async |key_sets: [KeySet; 2], token: &str| {
+            let mut verdicts = Vec::new();
+            for issuer in [STRICT, LOOSE] {
+                let rules = key_sets[0].clone().issuer(issuer);
+                let authenticator = Authenticator::new().keys(rules).clock(clock());
+                verdicts.push(verdict(&identify(&authenticator, token).await));
+            }
+            verdicts.retain(|verdict| verdict != "Issuer");
+            verdicts.pop().unwrap()
+        };
+        let differs = rule.verdicts.0 != rule.verdicts.1;
+        assert_eq!(keeps_its_own(&rule, merged).await, !differs, "{}", rule.name);
+    }
+}
+
 #[tokio::test]
 async fn a_faulty_url_and_a_userinfo_endpoint_concern_the_key_set_that_names_them() {
     let provider = Provider::start().await;
@@ -85,7 +212,7 @@ async fn the_keys_of_one_issuer_never_verify_the_tokens_of_another() {
     let (one, other) = (Provider::start().await, Provider::start().await);
     one.reply("/jwks", Reply::Json(json!({ "keys": [KEYS.public_rsa("one")] })));
     let mut stranger = KEYS.public_rsa("other");
-    stranger["n"] = json!(encode([0xff; 256]));
+    stranger["n"] = json!(encode(modulus(&KEYS.other_rsa)));
     other.reply("/jwks", Reply::Json(json!({ "keys": [stranger] })));
     let authenticator = Authenticator::new()
         .keys(key_set(&one))

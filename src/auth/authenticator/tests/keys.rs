@@ -6,13 +6,13 @@ use funcify_core::{
     Deadline,
     engine::{Clock, ManualClock},
 };
-use funcify_test_support::on_virtual_time;
+use funcify_test_support::{LogCapture, on_virtual_time};
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::auth::authenticator::fetch::Fetch;
 use crate::auth::authenticator::key_cache::{KeyCache, RefreshPolicy};
-use crate::auth::authenticator::tests::provider::{KEYS, Reply};
+use crate::auth::authenticator::tests::provider::{KEYS, ROCA_MODULUS, Reply};
 use crate::auth::authenticator::tests::{
     Authenticator, Provider, authenticator, clock, identify, token_of, verdict,
 };
@@ -97,28 +97,89 @@ async fn old_keys_are_renewed_beside_the_calls() {
     assert_eq!(provider.requests("/jwks").len(), 2);
 }
 
-#[tokio::test]
-async fn overdue_keys_cost_one_caller_a_short_wait_and_the_others_none() {
-    let provider = Provider::start().await;
-    let clock = clock();
-    let policy = RefreshPolicy { longest_wait: Duration::from_secs(1), ..RefreshPolicy::DEFAULT };
+/// How many hours the key of a set is trusted while the issuer gives this reply instead of the set. A function
+/// is called every hour. After two days nobody looks any more.
+async fn trusted_hours(policy: RefreshPolicy, reply: Reply) -> u32 {
+    let (provider, clock) = (Provider::start().await, clock());
     let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), policy);
     let fetch = fetch();
-    let ask = async || {
-        let begun = Instant::now();
-        let found = keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await;
-        assert_eq!(verdict(&found), "allowed");
-        begun.elapsed()
-    };
-    ask().await;
-    provider.reply("/jwks", Reply::Never);
-    clock.advance(25 * 60 * MINUTE);
-    let ((one, another), _) = on_virtual_time(async { tokio::join!(ask(), ask()) }).await;
-    assert!(one >= Duration::from_millis(990) && one < Duration::from_secs(2), "{one:?}");
-    assert!(another < Duration::from_millis(500), "{another:?}");
-    let (next, _) = on_virtual_time(ask()).await;
-    assert!(next < Duration::from_millis(500), "a fetch is waited for once: {next:?}");
-    assert_eq!(provider.requests("/jwks").len(), 2);
+    let ask = async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
+    assert_eq!(ask().await, "allowed");
+    provider.reply("/jwks", reply);
+    for hour in 1..48 {
+        clock.advance(60 * MINUTE);
+        keys.renew(&fetch, &*clock).await;
+        if ask().await != "allowed" {
+            provider.reply("/jwks", Reply::Json(KEYS.jwks()));
+            clock.advance(MINUTE);
+            assert_eq!(ask().await, "allowed", "a good set is trusted again");
+            return hour;
+        }
+    }
+    48
+}
+
+#[tokio::test]
+async fn an_old_set_ends_a_day_after_the_last_good_fetch_whatever_the_issuer_answers() {
+    let useless = [
+        Reply::Status(404),
+        Reply::Status(500),
+        Reply::Text("<html>".to_owned()),
+        Reply::Text(String::new()),
+        Reply::Text("{\"keys\":null}".to_owned()),
+        Reply::Text(format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(257 * 1024))),
+        Reply::Redirect("/elsewhere".to_owned()),
+        Reply::Cut(Duration::ZERO),
+    ];
+    for reply in useless {
+        assert_eq!(trusted_hours(RefreshPolicy::DEFAULT, reply).await, 24);
+    }
+    assert_eq!(trusted_hours(RefreshPolicy::DEFAULT, Reply::Json(KEYS.jwks())).await, 48);
+    // Mutant: without an end, a withdrawn key is trusted as long as the issuer is down.
+    let mutant = RefreshPolicy { ends_after: Duration::MAX, ..RefreshPolicy::DEFAULT };
+    assert_eq!(trusted_hours(mutant, Reply::Status(404)).await, 48);
+}
+
+#[tokio::test]
+async fn a_set_without_usable_keys_withdraws_all_keys() {
+    for set in [json!([]), json!([{}]), json!([{ "kty": "oct", "kid": "rsa", "k": "AAAA" }])] {
+        let (provider, clock, authenticator) = started().await;
+        assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
+        provider.reply("/jwks", Reply::Json(json!({ "keys": set })));
+        clock.advance(10 * MINUTE);
+        authenticator.renew_old_keys().await;
+        assert_eq!(verdict_of(&authenticator, "rsa").await, "Key", "{set}");
+        assert_eq!(provider.requests("/jwks").len(), 2, "the next fetch has to wait");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_skipped_with_its_reason_in_the_log() {
+    let (log, _guard) = LogCapture::start();
+    let (provider, _, authenticator) = started().await;
+    let mut keys = KEYS.jwks();
+    let roca = json!({ "kty": "RSA", "kid": "chip", "n": ROCA_MODULUS, "e": "AQAB" });
+    keys["keys"].as_array_mut().unwrap().push(roca);
+    provider.reply("/jwks", Reply::Json(keys));
+    assert_eq!(verdict_of(&authenticator, "chip").await, "Key");
+    assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
+    for (level, kid, reason) in [
+        ("WARN", "chip", "the modulus has the fingerprint of ROCA, CVE-2017-15361"),
+        ("WARN", "weak", "the modulus does not have 2,048 to 8,192 bits"),
+        ("DEBUG", "for-encryption", "the key is not for verifying signatures"),
+        ("DEBUG", "shared", "keys of this kind are not supported"),
+    ] {
+        assert!(log.has_line(&[level, &format!("{kid:?}"), reason]), "{kid}:\n{}", log.text());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_prolong_the_life_of_a_set() {
+    let (provider, clock, authenticator) = started().await;
+    assert_eq!(verdict_of(&authenticator, "rsa").await, "allowed");
+    provider.reply("/jwks", Reply::Status(500));
+    clock.set(super::clock().now() - MINUTE);
+    assert_eq!(verdict_of(&authenticator, "rsa").await, "Unavailable");
 }
 
 #[tokio::test]
@@ -129,8 +190,6 @@ async fn old_keys_stay_when_a_fetch_fails() {
         Reply::Status(500),
         Reply::Status(404),
         Reply::Text("<html>".to_owned()),
-        Reply::Json(json!({ "keys": [] })),
-        Reply::Json(json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] })),
         Reply::Redirect(provider.url("/elsewhere")),
         Reply::Text(format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(257 * 1024))),
     ];
@@ -208,20 +267,20 @@ async fn a_fetch_that_died_unobserved_is_started_again() {
 
 #[tokio::test]
 async fn a_reply_is_as_old_as_its_request() {
-    let (provider, clock) = (Provider::start().await, clock());
-    let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), RefreshPolicy::DEFAULT);
-    let fetch = fetch();
-    let ask = async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
-    provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
-    assert!(timeout(Duration::from_millis(30), ask()).await.is_err());
-    // The reply arrives, and nobody reads it for a day.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    clock.advance(25 * 60 * MINUTE);
-    assert_eq!(ask().await, "allowed");
-    assert_eq!(provider.requests("/jwks").len(), 1);
-    clock.advance(Duration::from_secs(31));
-    assert_eq!(ask().await, "allowed");
-    assert_eq!(provider.requests("/jwks").len(), 2, "the keys are older than a day");
+    for (asleep, requests) in [(9 * MINUTE, 1), (10 * MINUTE, 2), (25 * 60 * MINUTE, 2)] {
+        let (provider, clock) = (Provider::start().await, clock());
+        let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), RefreshPolicy::DEFAULT);
+        let fetch = fetch();
+        let ask =
+            async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
+        provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
+        assert!(timeout(Duration::from_millis(30), ask()).await.is_err());
+        // The reply arrives, and nobody reads it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        clock.advance(asleep);
+        assert_eq!(ask().await, "allowed");
+        assert_eq!(provider.requests("/jwks").len(), requests, "{asleep:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ mod circuit;
 mod configuration;
 mod key_sets;
 mod keys;
-mod provider;
+pub(super) mod provider;
 mod renewal;
 mod replies;
 mod sources;

@@ -21,6 +21,14 @@ use tokio::{
 /// A 1,024-bit key that is used nowhere else. One token in the rows is signed with it.
 pub(crate) const WEAK_MODULUS: &str = "xMzi-LrGb6kFvIjkfrxhKcnNWDINqaZ4y76V_5iGc-0TeryLhR15X5QMCFBB4nTbfe42tFDS3gNbaUJa0Aql_Ocd-DqrBiAD9bYw6NY13yX24wKa5yoXutKLH-7kPcxDhJgmO4Gp-qJ14sescE-Qn4xbjdzyKJhZzVrjzhe8JIU";
 
+/// A modulus of 2,048 bits from a chip with the ROCA fault: `mod03` in the tests of its discoverers' detector,
+/// github.com/crocs-muni/roca.
+pub(crate) const ROCA_MODULUS: &str = "\
+    nc10IOQgwnCmgGDri1qnRXqfZkj4b6_tJ3XMH3muli8eY_G55RxV-epv3HMy6bAFjJ_y6x_ImFUCnPaq_iHmif6zis\
+    n_sS8c43G7XQ6armQWGrznS0JEv2jx7bRBH3VqCXyJKcFHQCReo1X4My0ao2u1DH3LRQXajeAuTlPTj43wYJfadSTf\
+    Dfk9tI6sjMSvLToWJX6ysq3Ka6Rk5ZdPqSVQ0xsbq_Fh52ktALhuPdiG7KtKv74aj4zCY_9K9VzbRfQkmlGTkl9emD\
+    12LwtoAJQ-sCZ7CPQu0xHOH1yG6svIzk08t6L-4e9WQUI6HPQRTl7PUANKYKQSUjr55vSqEQ";
+
 /// Keys are slow to make, so they are made once.
 pub(crate) static KEYS: LazyLock<TestKeys> = LazyLock::new(TestKeys::generate);
 
@@ -106,6 +114,10 @@ impl TestKeys {
         let public = RsaPublicKeyComponents::<Vec<u8>>::from(self.rsa.public_key());
         json!({ "kty": "RSA", "kid": kid, "n": encode(&public.n), "e": encode(&public.e) })
     }
+}
+
+pub(crate) fn modulus(key: &RsaKeyPair) -> Vec<u8> {
+    RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key()).n
 }
 
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {

@@ -1,6 +1,5 @@
 //! Replies of an issuer, a row each in `tests/inputs/issuer.json`, with the exact verdict on each.
 
-use aws_lc_rs::signature::{KeyPair, RsaKeyPair, RsaPublicKeyComponents};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -8,7 +7,9 @@ use base64::{
 use funcify_core::engine::causes;
 use serde::Deserialize;
 
-use crate::auth::authenticator::tests::provider::{KEYS, Reply, WEAK_MODULUS, encode};
+use crate::auth::authenticator::tests::provider::{
+    KEYS, ROCA_MODULUS, Reply, WEAK_MODULUS, encode, modulus,
+};
 use crate::auth::authenticator::tests::{
     Provider, Unauthenticated, authenticator_with_userinfo, identify, token_of, verdict,
 };
@@ -77,18 +78,15 @@ impl Text {
         let padded = URL_SAFE_NO_PAD.decode(WEAK_MODULUS).unwrap();
         let padded = encode([vec![0; 200], padded].concat());
         let marked = [
-            ("{{n}}", modulus(&KEYS.rsa)),
-            ("{{other_n}}", modulus(&KEYS.other_rsa)),
+            ("{{n}}", encode(modulus(&KEYS.rsa))),
+            ("{{other_n}}", encode(modulus(&KEYS.other_rsa))),
+            ("{{roca_n}}", ROCA_MODULUS.to_owned()),
             ("{{weak_n}}", WEAK_MODULUS.to_owned()),
             ("{{weak_n_padded}}", padded),
             ("{{origin}}", origin.to_owned()),
         ];
         marked.into_iter().fold(text, |text, (mark, value)| text.replace(mark, &value))
     }
-}
-
-fn modulus(key: &RsaKeyPair) -> String {
-    encode(RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key()).n)
 }
 
 impl Row {

@@ -158,8 +158,8 @@ async fn every_kind_of_authorizer_is_understood() {
             r#"{"jwt":{"claims":{"sub":"alice","scope":"openid orders:order:read"},"scopes":["x"]}}"#,
         ),
         (
-            "JWT, HTTP, an array as text",
-            r#"{"jwt":{"claims":{"sub":"alice","permissions":"[stock:item:read orders:order:read]"},"scopes":null}}"#,
+            "JWT, HTTP, an array of one as text",
+            r#"{"jwt":{"claims":{"sub":"alice","permissions":"[orders:order:read]"},"scopes":null}}"#,
         ),
         (
             "Lambda, REST",
@@ -205,6 +205,78 @@ async fn every_kind_of_authorizer_is_understood() {
     ];
     for (json, expected) in nobody {
         assert_eq!(verdict(&of_authorizer(&authenticator, json).await), expected, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn an_element_of_an_array_with_spaces_does_not_grant_its_parts() {
+    let authenticator = Authenticator::new().authorizer_claims(&["permissions"]);
+    let grants = async |claims: &str| {
+        let caller = of_authorizer(&authenticator, claims).await.unwrap();
+        caller.allows("orders:order:read")
+    };
+    let jwt = |claim: &str| {
+        let claims = json!({ "jwt": { "claims": { "sub": "alice", "permissions": claim } } });
+        claims.to_string()
+    };
+    // The HTTP API writes both of these arrays as the same text.
+    for array in [&["visitor orders:order:read"][..], &["visitor", "orders:order:read"]] {
+        let text = format!("[{}]", array.join(" "));
+        assert!(!grants(&jwt(&text)).await, "{array:?}");
+        // Mutant: whoever splits this text grants the parts of an element.
+        let split = text.trim_matches(['[', ']']).split(' ');
+        assert!(split.into_iter().any(|part| part == "orders:order:read"));
+    }
+    for (text, granted) in [
+        ("[orders:order:read]", true),
+        ("visitor orders:order:read", true),
+        ("[visitor orders:order:read", true),
+        ("visitor [orders:order:read]", false),
+        ("[]", false),
+        ("[", false),
+        ("", false),
+    ] {
+        assert_eq!(grants(&jwt(text)).await, granted, "{text}");
+    }
+    let lambda = |array: serde_json::Value| {
+        json!({ "lambda": { "sub": "alice", "permissions": array } }).to_string()
+    };
+    assert!(!grants(&lambda(json!(["visitor orders:order:read"]))).await);
+    assert!(grants(&lambda(json!(["visitor", "orders:order:read"]))).await);
+    let provider = Provider::start().await;
+    let token = token_with("permissions", json!(["visitor stock:item:read"]));
+    let caller = identify(&with_keys(key_set(&provider)), &token).await.unwrap();
+    assert!(!caller.allows("stock:item:read"));
+}
+
+#[tokio::test]
+async fn a_bound_token_is_refused_behind_an_authorizer_too() {
+    let authenticator = Authenticator::new().authorizer_claims(&[]);
+    let bound = "Malformed: `cnf` binds it to a key that is not checked";
+    for (json, expected) in [
+        (r#"{"jwt":{"claims":{"sub":"alice","cnf":"map[jkt:0ZcO]"}}}"#, bound),
+        (r#"{"claims":{"sub":"alice","cnf":"{\"jkt\":\"0ZcO\"}"}}"#, bound),
+        // Lambda authorizers check what they want, and write what they want.
+        (r#"{"lambda":{"sub":"alice","cnf":"checked"}}"#, "allowed"),
+    ] {
+        assert_eq!(verdict(&of_authorizer(&authenticator, json).await), expected, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_with_a_repeated_member_reaches_no_function() {
+    let authenticator = Authenticator::from_fn(async |_, authorizer: Option<serde_json::Value>| {
+        Ok(Caller::new(authorizer.unwrap()["lambda"]["user"].as_str().unwrap()))
+    });
+    let once = r#"{"lambda":{"user":"alice"}}"#;
+    assert_eq!(of_authorizer(&authenticator, once).await.unwrap().subject, "alice");
+    for twice in [
+        r#"{"lambda":{"user":"alice"},"lambda":{"user":"admin"}}"#,
+        r#"{"lambda":{"user":"alice","user":"admin"}}"#,
+        r#"{"lambda":null,"lambda":{"user":"admin"}}"#,
+    ] {
+        let expected = "Malformed: the authorizer's claims are unreadable";
+        assert_eq!(verdict(&of_authorizer(&authenticator, twice).await), expected, "{twice}");
     }
 }
 

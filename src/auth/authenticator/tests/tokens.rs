@@ -134,6 +134,8 @@ fn the_rows_catch_a_verifier_that_omits_a_check() {
     #[derive(Clone, Copy, PartialEq)]
     enum Omitted {
         Nothing,
+        Type,
+        Use,
         Audience,
         Issuer,
         Time,
@@ -153,6 +155,9 @@ fn the_rows_catch_a_verifier_that_omits_a_check() {
                 if omitted != Omitted::Issuer && jwt.issuer()? != "https://login.example.com/" {
                     return Err(Unauthenticated::Issuer);
                 }
+                if omitted != Omitted::Type {
+                    jwt.check_type(None)?;
+                }
                 if omitted != Omitted::AllowList && !Algorithm::DEFAULT.contains(&jwt.algorithm) {
                     return Err(Unauthenticated::Algorithm);
                 }
@@ -171,6 +176,9 @@ fn the_rows_catch_a_verifier_that_omits_a_check() {
                 if omitted != Omitted::Audience {
                     jwt.check_audience("aud", &["orders".to_owned()])?;
                 }
+                if omitted != Omitted::Use {
+                    jwt.check_use()?;
+                }
                 if omitted != Omitted::Subject {
                     jwt.subject()?;
                 }
@@ -182,6 +190,11 @@ fn the_rows_catch_a_verifier_that_omits_a_check() {
     let sent = sent();
     assert_eq!(wrong(&sent, judge(Omitted::Nothing)), [""; 0]);
     for (omitted, row) in [
+        (Omitted::Type, "typ \"logout+jwt\""),
+        (Omitted::Use, "cnf, the thumbprint of a certificate"),
+        (Omitted::Use, "cnf, the thumbprint of a key (DPoP)"),
+        (Omitted::Use, "events, as in a logout token"),
+        (Omitted::Use, "nonce, as in an ID token"),
         (Omitted::Audience, "aud another"),
         (Omitted::Issuer, "iss another"),
         (Omitted::Time, "expired"),
@@ -278,7 +291,7 @@ proptest::proptest! {
             if let Ok(jwt) = Jwt::parse(&token) {
                 let now = funcify_core::Timestamp::from_millis(NOW * 1_000);
                 let _ = (jwt.issuer().is_ok(), jwt.check_times(now), jwt.subject().is_ok());
-                let _ = jwt.check_audience("aud", &[]);
+                let _ = (jwt.check_audience("aud", &[]), jwt.check_type(None), jwt.check_use());
             }
         }
     }
