@@ -13,7 +13,8 @@ use crate::chance::Chance;
 /// use std::time::Duration;
 /// use funcify_core::register::PollPolicy;
 ///
-/// let policy = PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1));
+/// let mut policy = PollPolicy::default();
+/// (policy.shortest, policy.longest) = (Duration::from_millis(250), Duration::from_secs(1));
 /// assert!(policy.contention.is_zero());
 /// assert_eq!(PollPolicy::default().shortest, Duration::from_millis(100));
 /// ```
