@@ -45,7 +45,7 @@ fn hundred_routes() -> Pipeline {
         black_box(object);
         Ok::<(), Problem>(())
     };
-    Pipeline::builder(()).http(router).s3("uploads", upload).build().unwrap()
+    Pipeline::builder(()).http(router).s3("uploads.*", upload).build().unwrap()
 }
 
 /// The fewest allocations of an event in some tries, because another thread may allocate too.

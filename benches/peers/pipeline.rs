@@ -66,7 +66,7 @@ fn ours(bench: &Bench, event: &'static str) -> Subject {
         black_box(object);
         Ok::<(), Problem>(())
     };
-    let pipeline = Pipeline::builder(()).http(hundred_routes("")).s3("uploads", upload).build();
+    let pipeline = Pipeline::builder(()).http(hundred_routes("")).s3("uploads.*", upload).build();
     let (bench, pipeline) = (bench.clone(), pipeline.expect("expected a pipeline"));
     Box::new(move |operations| {
         let mut contexts = contexts(operations);

@@ -224,6 +224,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     pub fn build(mut self) -> Result<Pipeline, ConfigError> {
         self.faults.extend(faults::of_routes(&self.routes));
         self.faults.extend(faults::of_authenticator(self.authenticator.as_deref()));
+        if self.router.is_none() && !self.layers.is_empty() {
+            self.faults.push(Fault::NoRouterInLayer);
+        }
         if let Some(policy) = &self.policy {
             let lacks_authenticator = self.authenticator.is_none() && self.router.is_some();
             self.faults.extend(faults::of_policy(policy, &self.routes, lacks_authenticator));
