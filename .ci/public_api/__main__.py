@@ -28,8 +28,6 @@ import surface
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The aim of 250 is reached. Whoever adds an item raises the limit in the same commit, and says there why.
-# 251: `PipelineBuilder::layer`, because a layer on an axum router is behind the policy, and a CORS layer must not be.
-# 252: `KeySet::token_type`, because only the issuer's mark tells an access token from an ID token for sure.
 LIMIT = 250
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 
