@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use funcify_core::engine::{Clock, SystemClock};
 use http::{
-    HeaderValue,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
@@ -68,6 +68,8 @@ impl Grant for HttpGrant {
         form.extend(proof.iter().map(|(name, value)| (*name, value.as_str())));
 
         let mut request = self.http.post(url).header(ACCEPT, "application/json");
+        // The next request is a token's lifetime away, and a closed connection gives its buffers back.
+        request = request.header(CONNECTION, "close");
         request = request.header(CONTENT_TYPE, FORM).body(encoded(&form));
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
@@ -76,7 +78,7 @@ impl Grant for HttpGrant {
         let unreachable =
             |error: reqwest::Error| GrantError::Unreachable(error.without_url().into());
         let response = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers) = (response.status(), copied(response.headers()));
         let body = match read_secret(response, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
@@ -86,6 +88,16 @@ impl Grant for HttpGrant {
         };
         reply::parse(status, &headers, &body)
     }
+}
+
+/// Copies of the headers that matter. The values of a response are slices of the buffer that its body is
+/// in, and that buffer is to be wiped.
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let copy = |name: HeaderName| {
+        let value = HeaderValue::from_bytes(headers.get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    [DATE, RETRY_AFTER].into_iter().filter_map(copy).collect()
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
