@@ -13,6 +13,7 @@ mod api;
 mod canary;
 mod config;
 mod dynamodb;
+mod growth;
 mod lambda;
 mod linearizability;
 mod orders;

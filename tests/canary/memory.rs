@@ -30,7 +30,8 @@ fn count_in_memory(id: u32, secret: &[u8]) -> usize {
             for (at, window) in bytes.windows(secret.len()).enumerate() {
                 if window == secret {
                     count += 1;
-                    let around = &bytes[at.saturating_sub(90)..(at + secret.len() + 40).min(bytes.len())];
+                    let around =
+                        &bytes[at.saturating_sub(90)..(at + secret.len() + 40).min(bytes.len())];
                     println!("    {}", around.escape_ascii());
                 }
             }
