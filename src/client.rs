@@ -17,6 +17,9 @@ use crate::error_chain;
 /// section 2), so this leaves time for one loss and not for two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often the task of a connection may run until it has closed it.
+const CLOSING_STEPS: usize = 64;
+
 /// The HTTP client. It trusts Mozilla's roots, speaks HTTP/1.1, follows no redirect, uses no proxy, and
 /// gives up a connection after 2 s. Building it does no I/O.
 pub(crate) fn client() -> Result<reqwest::Client, ConfigError> {
@@ -159,22 +162,35 @@ pub(crate) async fn read_capped(
     Ok(body.freeze())
 }
 
-/// The same for a body with a secret in it, which is wiped from memory when it is dropped.
+/// The same for a body with a secret in it, which is wiped from memory when it is dropped, as are the
+/// buffers of the connection. The request must ask the server to close the connection: while it is open, it
+/// keeps its buffer.
 pub(crate) async fn read_secret(
     reply: reqwest::Response,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    // The memory for all of it at once: a buffer that grows leaves copies behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(limit));
-    each_chunk(reply, limit, |chunk| {
-        body.extend_from_slice(&chunk);
-        // The buffer of the connection, unless the connection still uses it.
+    let mut chunks = Vec::new();
+    let read = each_chunk(reply, limit, |chunk| chunks.push(chunk)).await;
+    let mut body = Zeroizing::new(Vec::with_capacity(chunks.iter().map(Bytes::len).sum()));
+    chunks.iter().for_each(|chunk| body.extend_from_slice(chunk));
+    wipe(chunks).await;
+    read.map(|()| body)
+}
+
+/// Wipes the buffers of a connection, once it has let go of them. That is a matter of a few steps of its
+/// task; a buffer that it still has then is left as it is.
+async fn wipe(chunks: Vec<Bytes>) {
+    for _ in 0..CLOSING_STEPS {
+        if chunks.iter().all(Bytes::is_unique) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    for chunk in chunks {
         if let Ok(mut buffer) = chunk.try_into_mut() {
             buffer.zeroize();
         }
-    })
-    .await?;
-    Ok(body)
+    }
 }
 
 async fn each_chunk(

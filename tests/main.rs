@@ -14,6 +14,7 @@ mod canary;
 mod config;
 mod dynamodb;
 mod faults;
+mod growth;
 mod lambda;
 mod linearizability;
 mod orders;

@@ -3,6 +3,7 @@
 //! The processes are the examples `fleet_member` and `orders`, on every store, sealed and unsealed, with a provider that
 //! grants, one that refuses and sends everything back, and one that sends nonsense.
 
+mod memory;
 mod run;
 mod store;
 mod world;

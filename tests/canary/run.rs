@@ -51,7 +51,7 @@ impl Run<'_> {
         ]
     }
 
-    fn command(&self, name: &str, token_url: &str) -> Command {
+    pub(super) fn command(&self, name: &str, token_url: &str) -> Command {
         let mut command = example(name);
         for variable in
             ["FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS", "FUNCIFY_ISSUER"]

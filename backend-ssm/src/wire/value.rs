@@ -3,6 +3,7 @@ use std::io;
 use funcify_core::register::{Body, Corruption, Version, WriteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Serializer, Value, ser::Formatter};
+use zeroize::Zeroizing;
 
 use super::{Claim, Entry, log::NOBODY};
 
@@ -35,17 +36,21 @@ struct Read {
     rec: Value,
 }
 
-/// The value of the version in which the write `id` replaces `base`.
+/// The value of the version in which the write `id` replaces `base`. It is wiped from memory when it is
+/// dropped.
 pub(crate) fn encode(
     base: Option<Version>,
     id: WriteId,
     body: &Body,
-) -> Result<String, serde_json::Error> {
+) -> Result<Zeroizing<String>, serde_json::Error> {
     let base = base.map(|base| (base.pos(), WriteId::from(base).to_string()));
     let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.as_ref() };
-    let mut value = Vec::new();
-    written.serialize(&mut Serializer::with_formatter(&mut value, WithoutBracesInStrings))?;
-    String::from_utf8(value).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+    // The memory for most values at once: a text that grows leaves copies of the token behind.
+    let mut value = Zeroizing::new(Vec::with_capacity(MAX_VALUE_BYTES));
+    written.serialize(&mut Serializer::with_formatter(&mut *value, WithoutBracesInStrings))?;
+    String::from_utf8(std::mem::take(&mut *value))
+        .map(Zeroizing::new)
+        .map_err(|error| serde_json::Error::io(io::Error::other(error.utf8_error())))
 }
 
 /// Never fails: a value of another format is foreign, and its record is empty. So is a value that is
@@ -127,7 +132,7 @@ mod tests {
     fn a_value_is_plain_json_without_double_braces() {
         let record = body(json!({"state": "open", "by": "{{ssm:x}} }{"}));
         assert_eq!(
-            encode(Some(BASE), ID, &record).unwrap(),
+            *encode(Some(BASE), ID, &record).unwrap(),
             concat!(
                 r#"{"f":1,"base":[41,"00000000000000000000000000000006"],"#,
                 r#""id":"00000000000000000000000000000007","#,
@@ -135,7 +140,7 @@ mod tests {
             )
         );
         assert_eq!(
-            encode(None, ID, &Body::default()).unwrap(),
+            *encode(None, ID, &Body::default()).unwrap(),
             r#"{"f":1,"base":null,"id":"00000000000000000000000000000007","rec":{}}"#
         );
     }
@@ -207,7 +212,7 @@ mod tests {
             let base = base.map(|(pos, id)| Version::at(WriteId::from_bits(id), pos));
             let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let value = encode(base, WriteId::from_bits(id), &record).unwrap();
-            prop_assert!(!value.contains("{{"), "{}", value);
+            prop_assert!(!value.contains("{{"), "{}", *value);
             prop_assume!(value.len() <= MAX_VALUE_BYTES);
             let claim = base.map_or(Claim::First, Claim::On);
             let entry = Entry { id: WriteId::from_bits(id), claim };

@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use funcify_core::engine::{Clock, SystemClock};
 use http::{
-    HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -79,6 +79,8 @@ impl Grant for HttpGrant {
             .post(discovered.token_endpoint.clone())
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "identity")
+            // The next request is a token's lifetime away, and a closed connection gives its buffers back.
+            .header(CONNECTION, "close")
             .header(CONTENT_TYPE, FORM)
             .body(encoded(&form));
         if let Some(header) = header {
@@ -88,7 +90,7 @@ impl Grant for HttpGrant {
         let unreachable =
             |error: reqwest::Error| GrantError::Unreachable(error.without_url().into());
         let response = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, headers) = (response.status(), copied(response.headers()));
         let body = match read_secret(response, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
@@ -98,6 +100,16 @@ impl Grant for HttpGrant {
         };
         reply::parse(status, &headers, &body, &credentials.accepted_types)
     }
+}
+
+/// Copies of the headers that matter. The values of a response are slices of the buffer that its body is
+/// in, and that buffer is to be wiped.
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let copy = |name: HeaderName| {
+        let value = HeaderValue::from_bytes(headers.get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    [DATE, RETRY_AFTER].into_iter().filter_map(copy).collect()
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
