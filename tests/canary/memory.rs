@@ -8,7 +8,7 @@ use std::{
 
 use super::run::{Run, Sealing};
 use super::store::Store;
-use super::world::{TOKEN, World};
+use super::world::World;
 use crate::support::process::Process;
 
 /// How long the process lives after it has dropped everything.
