@@ -42,7 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
             }
             run(&token(&json!({ "kid": "none" }), Map::new()), &set.to_string())
         }),
-        case("claims of an authorizer", 500, |size| {
+        case("claims of an authorizer", 300, |size| {
             let claims = (0..size).map(|claim| (format!("claim{claim}"), json!("value")));
             authorized(Value::Object(claims.collect()))
         }),

@@ -27,7 +27,7 @@ const ID: &str = "000102030405060708090a0b0c0d0e0f";
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        case("members of a token record", 250, |size| {
+        case("members of a token record", 500, |size| {
             let mut record = unknown(size);
             record.insert("expires_at".to_owned(), json!(1));
             with_token(serde_json::Value::Object(record).to_string())
