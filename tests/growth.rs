@@ -70,6 +70,7 @@ fn count() -> Vec<Counted> {
     let run = Command::new("valgrind")
         .args([
             "--tool=callgrind",
+            "--dump-line=no",
             "--zero-before=growth::measured",
             "--dump-before=growth::counted",
         ])
