@@ -22,8 +22,12 @@ if held and size > limit then held[2] = size end
 if not expected then return held end
 if held and held[1] == id then return 1 end
 if (held and held[1] or '') ~= expected then return held end
-if not held then redis.call('DEL', key) end
-redis.call('HSET', key, 'keep', keep)
+-- Not DEL first: after a first write Redis refuses nothing more, even if its memory is full.
+if is_hash then redis.call('HSET', key, 'keep', keep) end
+if not held then
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'keep', keep)
+end
 redis.call('PEXPIRE', key, keep)
 redis.call('HSET', key, 'id', id, 'rec', rec)
 return 1

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
+    engine::{MAX_RECORD_BYTES, text_of},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
@@ -121,6 +122,10 @@ impl Register for RedisBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
+        let size = text_of(body).len();
+        if size > MAX_RECORD_BYTES {
+            return Err(Failure::TooLarge { size }.into_error(Attempt::Swap));
+        }
         let swap = SwapCommand { key: &key, expected, id, body, keep_for };
         let response = self.run(&key, |named| swap.command(named)).await;
         response

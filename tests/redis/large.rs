@@ -1,5 +1,6 @@
 //! A record that is larger than any of ours is neither transferred nor parsed, and is replaced.
 
+use funcify_core::StoreErrorKind;
 use funcify_core::register::{Corruption, Register, Swap, Version, WriteId};
 
 use super::{HOUR, body, circuit, n_of, register, write};
@@ -67,4 +68,10 @@ async fn a_record_of_exactly_the_limit_is_written_and_read() {
     assert_eq!(swap, Swap::Applied(Version::from(id)));
     let read = register.read(&key).await.unwrap().unwrap();
     assert_eq!((read.corruption, &read.value), (None, &largest));
+
+    let mut members = serde_json::Map::from(largest);
+    members.insert("b".to_owned(), 1.into());
+    let body = members.into();
+    let error = register.swap(&key, Some(read.version), WriteId::random(), &body, HOUR);
+    assert_eq!(error.await.unwrap_err().kind(), StoreErrorKind::Invalid);
 }
