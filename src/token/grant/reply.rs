@@ -269,7 +269,10 @@ mod tests {
         assert_eq!(code(401, r#"{"error":"invalid_client"}"#), "invalid_client");
         assert_eq!(code(400, r#"{"error":"invalid_scope"}"#), "invalid_scope");
         assert_eq!(code(400, r#"{"error":"temporarily_unavailable"}"#), "unavailable 400");
-        assert_eq!(code(403, "<html>"), "http_403");
+        assert_eq!(code(200, r#"{"error":"invalid_client"}"#), "invalid_client");
+        assert_eq!(code(401, "<html>"), "http_401");
+        assert_eq!(code(403, "<html>"), "unavailable 403");
+        assert_eq!(code(404, "no such tenant"), "unavailable 404");
         assert_eq!(code(429, "{}"), "unavailable 429");
         assert_eq!(code(500, r#"{"error":"invalid_client"}"#), "unavailable 500");
     }
