@@ -10,9 +10,11 @@
 )]
 
 mod api;
+mod canary;
 mod config;
 mod dynamodb;
 mod faults;
+mod growth;
 mod lambda;
 mod linearizability;
 mod orders;

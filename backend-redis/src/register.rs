@@ -3,9 +3,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
+    engine::{MAX_RECORD_BYTES, text_of},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
+use zeroize::Zeroize;
 
 use crate::{
     config::{RedisConfig, RedisConfigError, check_prefix},
@@ -13,7 +15,7 @@ use crate::{
     error::{Attempt, Failure},
     route::Route,
     tls::connector,
-    wire::{self, SwapCommand},
+    wire::{self, Named, SwapCommand},
 };
 
 /// Stores each record as a hash in Redis.
@@ -89,18 +91,26 @@ impl RedisBackend {
             Client::Custom(connection) => response(connection.send(command)).await,
         }
     }
+
+    /// Runs the script: by its hash, and by its text if the server does not know it.
+    async fn run(&self, key: &str, command: impl Fn(Named) -> Cmd) -> Result<Value, Failure> {
+        match self.send(key, command(Named::Hash)).await {
+            Err(failure) if failure.is_unknown_script() => {
+                self.send(key, command(Named::Text)).await
+            }
+            response => response,
+        }
+    }
 }
 
 #[async_trait]
 impl Register for RedisBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        match self.send(&key, wire::read(&key)).await {
-            Ok(response) => wire::decode_read(&response),
-            Err(failure) if failure.is_wrong_type() => Ok(None),
-            Err(failure) => Err(failure),
-        }
-        .map_err(|failure| failure.into_error(Attempt::Read))
+        let response = self.run(&key, |named| wire::read(&key, named)).await;
+        response
+            .and_then(|response| wire::decode_read(&Wiped(response).0))
+            .map_err(|failure| failure.into_error(Attempt::Read))
     }
 
     async fn swap(
@@ -112,13 +122,14 @@ impl Register for RedisBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
+        let size = text_of(body).len();
+        if size > MAX_RECORD_BYTES {
+            return Err(Failure::TooLarge { size }.into_error(Attempt::Swap));
+        }
         let swap = SwapCommand { key: &key, expected, id, body, keep_for };
-        let response = match self.send(&key, swap.by_hash()).await {
-            Err(failure) if failure.is_unknown_script() => self.send(&key, swap.whole()).await,
-            response => response,
-        };
+        let response = self.run(&key, |named| swap.command(named)).await;
         response
-            .and_then(|response| wire::decode_swap(&response, id))
+            .and_then(|response| wire::decode_swap(&Wiped(response).0, id))
             .map_err(|failure| failure.into_error(Attempt::Swap))
     }
 
@@ -137,6 +148,20 @@ impl fmt::Debug for RedisBackend {
             Client::Custom(_) => "a custom connection".to_owned(),
         };
         f.debug_struct("RedisBackend").field("at", &at).field("prefix", &self.prefix).finish()
+    }
+}
+
+/// A response, which is wiped from memory when it is dropped: it may contain a token.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let Value::Array(fields) = &mut self.0 else { return };
+        for field in fields {
+            if let Value::BulkString(bytes) = field {
+                bytes.zeroize();
+            }
+        }
     }
 }
 
