@@ -45,6 +45,34 @@ async fn a_record_of_10_mb_is_corrupt_and_is_not_transferred_and_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_record_that_has_become_large_is_transferred_once_at_most() {
+    let redis = OwnRedis::start().await;
+    let (register, key) = (register(&redis.url()), circuit("grown"));
+    write(&register, &key, None, 1).await;
+    assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 1);
+    let name = format!("funcify:{key}");
+    redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE)]).await.unwrap();
+
+    let before = sent(&redis).await;
+    for reads in 1..=5 {
+        let read = register.read(&key).await.unwrap().unwrap();
+        assert_eq!(read.corruption, Some(Corruption::TooLarge));
+        let transferred = sent(&redis).await - before;
+        assert!(transferred < LARGE + 50_000, "{reads} reads: {transferred}");
+    }
+    // What is no record is read by the script too, whatever its size.
+    redis.command(&["HSET", &name, "rec", "{}", "id", &"0".repeat(32)]).await.unwrap();
+    register.read(&key).await.unwrap().unwrap();
+    redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE), "id", "foreign"]).await.unwrap();
+    let before = sent(&redis).await;
+    for _ in 1..=5 {
+        assert_eq!(register.read(&key).await.unwrap(), None);
+    }
+    let transferred = sent(&redis).await - before;
+    assert!(transferred < LARGE + 50_000, "{transferred}");
+}
+
+#[tokio::test]
 async fn a_write_id_of_10_mb_is_foreign_and_not_transferred() {
     let redis = OwnRedis::start().await;
     let (register, key) = (register(&redis.url()), circuit("large"));
