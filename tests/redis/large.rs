@@ -1,4 +1,4 @@
-//! A record that is larger than any of ours is neither transferred nor parsed, and is replaced.
+//! A record that is larger than any of ours is not parsed and is replaced. It is transferred once to a process at most.
 
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{Corruption, Register, Swap, Version, WriteId};
