@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use funcify_core::circuit::CallOutcome;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use url::Host;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::config_error::ConfigError;
 use crate::error_chain;
@@ -15,6 +16,9 @@ use crate::error_chain;
 /// How long a connection may take: 2 s. A lost SYN packet is sent again after 1 s (RFC 6298,
 /// section 2), so this leaves time for one loss and not for two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the task of a connection may run until it has closed it.
+const CLOSING_STEPS: usize = 64;
 
 /// The HTTP client. It trusts Mozilla's roots, speaks HTTP/1.1, follows no redirect, uses no proxy, and
 /// gives up a connection after 2 s. Building it does no I/O.
@@ -103,6 +107,37 @@ pub(crate) fn outcome_of(status: StatusCode) -> CallOutcome {
     }
 }
 
+/// A header with a secret in it: marked as sensitive, and wiped from memory when its last copy is dropped.
+/// `None` if a header cannot contain the text.
+pub(crate) fn secret_header(text: Zeroizing<String>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(secret_bytes(text)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Bytes that are wiped from memory when the last copy is dropped.
+pub(crate) fn secret_bytes(text: Zeroizing<String>) -> Bytes {
+    struct Secret(Zeroizing<String>);
+
+    impl AsRef<[u8]> for Secret {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_bytes()
+        }
+    }
+
+    Bytes::from_owner(Secret(text))
+}
+
+/// The parts as one text, which is wiped from memory when it is dropped. Its memory is reserved at once:
+/// text that grows leaves copies behind that nobody wipes.
+pub(crate) fn secret_text(parts: &[&str]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    for part in parts {
+        text.push_str(part);
+    }
+    text
+}
+
 /// Why the body of a reply was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -119,17 +154,60 @@ pub(crate) enum ReadError {
 
 /// Reads the body of a reply, up to `limit` bytes. It stops reading as soon as the limit is passed.
 pub(crate) async fn read_capped(
-    mut reply: reqwest::Response,
+    reply: reqwest::Response,
     limit: usize,
 ) -> Result<Bytes, ReadError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = reply.chunk().await.map_err(ReadError::Cut)? {
-        if body.len().saturating_add(chunk.len()) > limit {
+    each_chunk(reply, limit, |chunk| body.extend_from_slice(&chunk)).await?;
+    Ok(body.freeze())
+}
+
+/// The same for a body with a secret in it, which is wiped from memory when it is dropped, as are the
+/// buffers of the connection. The request must ask the server to close the connection: while it is open, it
+/// keeps its buffer.
+pub(crate) async fn read_secret(
+    reply: reqwest::Response,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let mut chunks = Vec::new();
+    let read = each_chunk(reply, limit, |chunk| chunks.push(chunk)).await;
+    let mut body = Zeroizing::new(Vec::with_capacity(chunks.iter().map(Bytes::len).sum()));
+    chunks.iter().for_each(|chunk| body.extend_from_slice(chunk));
+    wipe(chunks).await;
+    read.map(|()| body)
+}
+
+/// Wipes the buffers of a connection, once it has let go of them. That is a matter of a few steps of its
+/// task; a buffer that it still has then is left as it is.
+async fn wipe(chunks: Vec<Bytes>) {
+    for _ in 0..CLOSING_STEPS {
+        if chunks.iter().all(Bytes::is_unique) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    for chunk in chunks {
+        if let Ok(mut buffer) = chunk.try_into_mut() {
+            buffer.zeroize();
+        }
+    }
+}
+
+async fn each_chunk(
+    mut reply: reqwest::Response,
+    limit: usize,
+    mut take: impl FnMut(Bytes),
+) -> Result<(), ReadError> {
+    let cut = |error: reqwest::Error| ReadError::Cut(error.without_url());
+    let mut length = 0_usize;
+    while let Some(chunk) = reply.chunk().await.map_err(cut)? {
+        length = length.saturating_add(chunk.len());
+        if length > limit {
             return Err(ReadError::TooLarge { limit });
         }
-        body.extend_from_slice(&chunk);
+        take(chunk);
     }
-    Ok(body.freeze())
+    Ok(())
 }
 
 #[cfg(test)]

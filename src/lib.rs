@@ -94,12 +94,14 @@ mod client;
 mod config_error;
 #[cfg(feature = "lambda")]
 mod json;
+mod json_error;
 #[cfg(feature = "lambda")]
 pub mod local;
 #[cfg(feature = "lambda")]
 pub mod pipeline;
 #[cfg(feature = "lambda")]
 mod problem;
+mod shown_url;
 mod stores;
 #[cfg(feature = "lambda")]
 pub mod testing;

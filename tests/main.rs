@@ -10,9 +10,12 @@
 )]
 
 mod api;
+mod canary;
 mod config;
+mod deploy;
 mod dynamodb;
 mod faults;
+mod growth;
 mod lambda;
 mod linearizability;
 mod orders;

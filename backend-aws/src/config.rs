@@ -54,23 +54,28 @@ pub enum AwsConfigError {
     },
 }
 
-/// Parses a URL of the form `form` and refuses the parts that no store uses: user name, password
-/// and fragment.
+/// Parses a URL of the form `form` and refuses the parts that no store uses: user name, password,
+/// fragment, and an `@` anywhere.
 ///
 /// # Errors
 ///
-/// [`AwsConfigError`] names the part that is wrong. It never contains a password.
+/// [`AwsConfigError`] names the part that is wrong. It never contains a password, nor a part of one: an
+/// `@` is refused before any error shows what is around it.
 pub fn parse_url(
     text: &str,
     scheme: &'static str,
     form: &'static str,
 ) -> Result<Url, AwsConfigError> {
     let url = Url::parse(text).map_err(|source| AwsConfigError::Url { form, source })?;
-    if url.scheme() != scheme {
-        return Err(AwsConfigError::Scheme { expected: scheme, got: shorten(url.scheme()) });
-    }
     refuse_part(form, "user name", !url.username().is_empty())?;
     refuse_part(form, "password", url.password().is_some())?;
+    refuse_part(form, "`@`", text.contains('@'))?;
+    if url.scheme() != scheme {
+        // Without slashes, what looks like a scheme may be half of a password.
+        let is_scheme = text.contains("://");
+        let got = if is_scheme { shorten(url.scheme()) } else { "…".to_owned() };
+        return Err(AwsConfigError::Scheme { expected: scheme, got });
+    }
     refuse_part(form, "fragment", url.fragment().is_some())?;
     Ok(url)
 }
@@ -174,6 +179,19 @@ mod tests {
             let refused = parse_url(text, "store", FORM).unwrap_err().to_string();
             assert!(refused.contains(named), "{text}: {refused}");
             assert!(!refused.contains("canary"), "{refused}");
+        }
+        for text in [
+            "user:canary@name",
+            "canary:6379",
+            "store:canary@name",
+            "store://user/canary@name",
+            "store://user?canary@name",
+            "store://user?a=canary@name",
+            "store://name?a=b&canary@name",
+            "store:///user:canary@name/path",
+        ] {
+            let refused = parse_url(text, "store", FORM).unwrap_err();
+            assert!(!format!("{refused} {refused:?}").contains("canary"), "{text}: {refused:?}");
         }
         assert_eq!(parse_url("STORE://name", "store", FORM).unwrap().host_str(), Some("name"));
     }

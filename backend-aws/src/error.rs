@@ -93,7 +93,8 @@ impl Request {
             }
             SdkError::ServiceError(refusal) => {
                 let code = refusal.err().code().unwrap_or("an error without a code").to_owned();
-                let message = refusal.err().message().unwrap_or("without a message").to_owned();
+                let message = refusal.err().message().filter(|message| !may_quote(message));
+                let message = message.unwrap_or("without a message").to_owned();
                 let kind = self.kind_of(refusal.raw().status().as_u16(), &code);
                 (kind, AwsError::Refused { service, code, message })
             }
@@ -133,6 +134,12 @@ impl Request {
             _ => StoreErrorKind::Invalid,
         }
     }
+}
+
+/// Whether the message of a service may quote what was sent to it. A record is JSON, and a value that
+/// services quote stands in quotation marks or braces.
+fn may_quote(message: &str) -> bool {
+    message.contains(['{', '}', '"', '`']) || message.len() > 1_000
 }
 
 /// Whether the request failed before there was a connection, so that it cannot have been sent.

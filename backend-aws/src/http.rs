@@ -16,6 +16,8 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
+use zeroize::Zeroizing;
+
 use crate::timeouts;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -82,8 +84,8 @@ impl HttpConnector for Connector {
             let request = to_send(request).map_err(ConnectorError::user)?;
             let response =
                 client.execute(request).await.map_err(|error| match error.is_timeout() {
-                    true => ConnectorError::timeout(error.into()),
-                    false => ConnectorError::io(error.into()),
+                    true => ConnectorError::timeout(error.without_url().into()),
+                    false => ConnectorError::io(error.without_url().into()),
                 })?;
             let response = ::http::Response::<reqwest::Body>::from(response);
             let response = response.map(SdkBody::from_body_1_x);
@@ -94,11 +96,12 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Converts a request. None of the services in use accepts a stream, so its body is in memory.
+/// Converts a request. None of the services in use accepts a stream, so its body is in memory. The copy
+/// here is wiped when it is dropped, because a body may contain the token.
 fn to_send(request: HttpRequest) -> Result<reqwest::Request, BoxError> {
     let request = request.try_into_http1x()?;
     let (parts, body) = request.into_parts();
     let body = body.bytes().ok_or("expected a request that is not a stream")?;
-    let body = Bytes::copy_from_slice(body);
+    let body = Bytes::from_owner(Zeroizing::new(body.to_vec()));
     Ok(reqwest::Request::try_from(::http::Request::from_parts(parts, body))?)
 }

@@ -146,11 +146,13 @@ impl Register for DynamoDbBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let ttl = (SystemClock.now() + keep_for).as_millis() / 1_000 + 1;
-        let item = wire::encode(self.key(key), id, ttl, body)
-            .map_err(|error| store_error(StoreErrorKind::Invalid, error))?;
+        let item = || {
+            wire::encode(self.key(key), id, ttl, body)
+                .map_err(|error| store_error(StoreErrorKind::Invalid, error))
+        };
         let write_id =
             expected.map(|version| AttributeValue::S(WriteId::from(version).to_string()));
-        let mut found = match self.put(item.clone(), write_id).await? {
+        let mut found = match self.put(item()?, write_id).await? {
             Ok(()) => return Ok(Swap::Applied(Version::from(id))),
             Err(found) => found,
         };
@@ -159,7 +161,7 @@ impl Register for DynamoDbBackend {
             && wire::write_id(there).is_none()
             && let Some(foreign) = there.get(wire::WRITE_ID)
         {
-            found = match self.put(item, Some(foreign.clone())).await? {
+            found = match self.put(item()?, Some(foreign.clone())).await? {
                 Ok(()) => return Ok(Swap::Applied(Version::from(id))),
                 Err(found) => found,
             };

@@ -43,18 +43,23 @@ pub(crate) fn encode(
 }
 
 /// The record of an item; `None` if the item was not written by funcify. A record with an
-/// unreadable attribute is empty and marked as corrupt; it keeps its version.
+/// unreadable attribute, or one that is larger than an item can be, is empty and marked as corrupt; it
+/// keeps its version.
 pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
     let version = Version::from(write_id(&item)?);
     for reserved in [KEY, WRITE_ID, TTL] {
         item.remove(reserved);
     }
+    let corrupt =
+        |corruption| Versioned { value: Body::default(), version, corruption: Some(corruption) };
+    let sizes = item.iter().map(|(name, attribute)| name.len() + size_of_attribute(attribute));
+    if sizes.sum::<usize>() > MAX_ITEM_BYTES {
+        return Some(corrupt(Corruption::TooLarge));
+    }
     let members = item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?)));
     Some(match members.collect::<Option<Map<_, _>>>() {
         Some(members) => Versioned::new(Body::from(members), version),
-        None => {
-            Versioned { value: Body::default(), version, corruption: Some(Corruption::Unreadable) }
-        }
+        None => corrupt(Corruption::Unreadable),
     })
 }
 
@@ -130,6 +135,20 @@ fn size_of_value(value: &Value) -> usize {
             members.iter().map(|(name, value)| 1 + name.len() + size_of_value(value)).sum::<usize>()
                 + 3
         }
+    }
+}
+
+/// The size of an attribute that was read, at most as DynamoDB counts it.
+fn size_of_attribute(attribute: &AttributeValue) -> usize {
+    match attribute {
+        AttributeValue::S(text) => text.len(),
+        // DynamoDB stores two digits in a byte.
+        AttributeValue::N(text) => text.len().div_ceil(2),
+        AttributeValue::L(values) => values.iter().map(|value| 1 + size_of_attribute(value)).sum(),
+        AttributeValue::M(members) => {
+            members.iter().map(|(name, value)| 1 + name.len() + size_of_attribute(value)).sum()
+        }
+        _ => 1,
     }
 }
 
@@ -233,6 +252,16 @@ mod tests {
         let token = "t".repeat(MAX_ITEM_BYTES);
         let refused = encode("k".to_owned(), ID, 0, &body(json!({ "token": token }))).unwrap_err();
         assert!(refused.to_string().contains("409600"), "{refused}");
+    }
+
+    #[test]
+    fn an_item_that_is_larger_than_an_item_can_be_is_corrupt_and_keeps_its_version() {
+        let mut item = encode("k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
+        let list = vec![AttributeValue::S("x".repeat(1_000)); 10_000];
+        item.insert("failures".to_owned(), AttributeValue::L(list));
+        let read = decode(item).unwrap();
+        assert_eq!(read.version, Version::from(ID));
+        assert_eq!((read.value, read.corruption), (Body::default(), Some(Corruption::TooLarge)));
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

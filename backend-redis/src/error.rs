@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use funcify_core::{StoreError, StoreErrorKind};
+use funcify_core::{StoreError, StoreErrorKind, engine::MAX_RECORD_BYTES};
 use redis::RedisError;
 
 pub(crate) const BACKEND: &str = "redis";
@@ -17,8 +17,11 @@ pub(crate) enum Failure {
     /// The server refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The cluster redirects to a host to which the password must not be sent.
-    #[error("the cluster redirects to `{host}`, and the password needs TLS or insecure=true there")]
+    /// The record is larger than what is read. It was not sent.
+    #[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
+    TooLarge { size: usize },
+    /// The cluster redirects to a host to which nothing may be sent in the clear.
+    #[error("the cluster redirects to `{host}`, which needs TLS or insecure=true")]
     Exposed { host: String },
     /// The command was sent, and no response arrived in time.
     #[error("no response arrived in time")]
@@ -66,7 +69,7 @@ impl Failure {
         match self {
             Self::Timeout | Self::Lost(_) | Self::Malformed => true,
             Self::Refused(refusal) => refusal.is_one_of(&["READONLY", "MASTERDOWN"]),
-            Self::NotSent { .. } | Self::Exposed { .. } => false,
+            Self::NotSent { .. } | Self::Exposed { .. } | Self::TooLarge { .. } => false,
         }
     }
 
@@ -92,6 +95,7 @@ impl Failure {
             (Self::NotSent { .. }, _) => StoreErrorKind::Unavailable,
             (Self::Refused(refusal), _) => refusal.kind(),
             (Self::Exposed { .. }, _) => StoreErrorKind::Denied,
+            (Self::TooLarge { .. }, _) => StoreErrorKind::Invalid,
             (_, Attempt::Swap) => StoreErrorKind::Ambiguous,
             (Self::Timeout, Attempt::Read) => StoreErrorKind::Timeout,
             (Self::Lost(_), Attempt::Read) => StoreErrorKind::Unavailable,
@@ -212,6 +216,7 @@ mod tests {
         let table = [
             (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
             (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
+            (Failure::TooLarge { size: 500_000 }, Invalid, Invalid),
             (Failure::Timeout, Timeout, Ambiguous),
             (Failure::Lost(reset()), Unavailable, Ambiguous),
             (Failure::Malformed, Invalid, Ambiguous),

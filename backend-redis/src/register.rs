@@ -1,11 +1,20 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    engine::{MAX_RECORD_BYTES, text_of},
+    register::{
+        Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+    },
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
+use zeroize::Zeroize;
 
 use crate::{
     config::{RedisConfig, RedisConfigError, check_prefix},
@@ -13,7 +22,7 @@ use crate::{
     error::{Attempt, Failure},
     route::Route,
     tls::connector,
-    wire::{self, SwapCommand},
+    wire::{self, Named, SwapCommand},
 };
 
 /// Stores each record as a hash in Redis.
@@ -39,6 +48,8 @@ use crate::{
 pub struct RedisBackend {
     client: Client,
     prefix: Arc<str>,
+    /// The keys whose record was within the limit when it was last read.
+    small: Arc<Mutex<HashSet<String>>>,
 }
 
 #[derive(Clone)]
@@ -63,7 +74,7 @@ impl RedisBackend {
             database: config.database,
         };
         let prefix = config.prefix.as_str().into();
-        Ok(Self { client: Client::Ours(Arc::new(Route::new(config, login))), prefix })
+        Ok(Self::over(Client::Ours(Arc::new(Route::new(config, login))), prefix))
     }
 
     /// Uses an existing connection. Keys begin with `prefix:`.
@@ -80,7 +91,11 @@ impl RedisBackend {
         prefix: &str,
     ) -> Result<Self, RedisConfigError> {
         check_prefix(prefix)?;
-        Ok(Self { client: Client::Custom(Arc::new(connection)), prefix: prefix.into() })
+        Ok(Self::over(Client::Custom(Arc::new(connection)), prefix.into()))
+    }
+
+    fn over(client: Client, prefix: Arc<str>) -> Self {
+        Self { client, prefix, small: Arc::default() }
     }
 
     async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
@@ -89,18 +104,55 @@ impl RedisBackend {
             Client::Custom(connection) => response(connection.send(command)).await,
         }
     }
+
+    /// Runs the script: by its hash, and by its text if the server does not know it.
+    async fn run(&self, key: &str, command: impl Fn(Named) -> Cmd) -> Result<Value, Failure> {
+        match self.send(key, command(Named::Hash)).await {
+            Err(failure) if failure.is_unknown_script() => {
+                self.send(key, command(Named::Text)).await
+            }
+            response => response,
+        }
+    }
+
+    /// Reads by the script what may be too large to be transferred. A plain command is faster, so it
+    /// reads what was within the limit the last time.
+    async fn fetch(&self, key: &str) -> Result<Value, Failure> {
+        if !self.small().contains(key) {
+            return self.run(key, |named| wire::read(key, named)).await;
+        }
+        match self.send(key, wire::plain_read(key)).await {
+            Err(failure) if failure.is_wrong_type() => Ok(Value::Nil),
+            response => response,
+        }
+    }
+
+    fn remember(&self, key: String, read: Option<&Versioned<Body>>) {
+        let is_small = read.is_some_and(|read| read.corruption != Some(Corruption::TooLarge));
+        let mut small = self.small();
+        if !is_small {
+            small.remove(&key);
+        } else if !small.contains(&key) {
+            small.insert(key);
+        }
+    }
+
+    /// A panic elsewhere cannot leave half a key behind, so poison is ignored.
+    fn small(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.small.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Register for RedisBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        match self.send(&key, wire::read(&key)).await {
-            Ok(response) => wire::decode_read(&response),
-            Err(failure) if failure.is_wrong_type() => Ok(None),
-            Err(failure) => Err(failure),
-        }
-        .map_err(|failure| failure.into_error(Attempt::Read))
+        let response = self.fetch(&key).await;
+        let read = response
+            .and_then(|response| wire::decode_read(&Wiped(response).0))
+            .map_err(|failure| failure.into_error(Attempt::Read))?;
+        self.remember(key, read.as_ref());
+        Ok(read)
     }
 
     async fn swap(
@@ -112,13 +164,14 @@ impl Register for RedisBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
+        let size = text_of(body).len();
+        if size > MAX_RECORD_BYTES {
+            return Err(Failure::TooLarge { size }.into_error(Attempt::Swap));
+        }
         let swap = SwapCommand { key: &key, expected, id, body, keep_for };
-        let response = match self.send(&key, swap.by_hash()).await {
-            Err(failure) if failure.is_unknown_script() => self.send(&key, swap.whole()).await,
-            response => response,
-        };
+        let response = self.run(&key, |named| swap.command(named)).await;
         response
-            .and_then(|response| wire::decode_swap(&response, id))
+            .and_then(|response| wire::decode_swap(&Wiped(response).0, id))
             .map_err(|failure| failure.into_error(Attempt::Swap))
     }
 
@@ -137,6 +190,20 @@ impl fmt::Debug for RedisBackend {
             Client::Custom(_) => "a custom connection".to_owned(),
         };
         f.debug_struct("RedisBackend").field("at", &at).field("prefix", &self.prefix).finish()
+    }
+}
+
+/// A response, which is wiped from memory when it is dropped: it may contain a token.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        let Value::Array(fields) = &mut self.0 else { return };
+        for field in fields {
+            if let Value::BulkString(bytes) = field {
+                bytes.zeroize();
+            }
+        }
     }
 }
 

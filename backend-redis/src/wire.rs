@@ -2,14 +2,17 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use funcify_core::register::{Body, Corruption, RecordKey, Swap, Version, Versioned, WriteId};
+use funcify_core::{
+    engine::{MAX_RECORD_BYTES, text_of},
+    register::{Body, Corruption, RecordKey, Swap, Version, Versioned, WriteId},
+};
 use redis::{Cmd, Script, Value};
 
 use crate::error::Failure;
 
-const SWAP: &str = include_str!("swap.lua");
+const TEXT: &str = include_str!("record.lua");
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SWAP));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
 
 /// The shortest expiry, 1 s. An expiry of zero would delete the record.
 const MIN_KEEP: Duration = Duration::from_secs(1);
@@ -23,14 +26,42 @@ pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
     format!("{prefix}:{key}")
 }
 
-/// One round trip, whatever the record's size.
-pub(crate) fn read(key: &str) -> Cmd {
+/// How a command names the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// By its hash, which a server may not know.
+    Hash,
+    /// By its text.
+    Text,
+}
+
+impl Named {
+    /// The script on `key`, with room for `size` bytes of arguments.
+    fn command(self, key: &str, size: usize) -> Cmd {
+        let (name, script) = match self {
+            Self::Hash => ("EVALSHA", SCRIPT.get_hash()),
+            Self::Text => ("EVAL", TEXT),
+        };
+        // A buffer that grows leaves copies of the record behind.
+        let mut command = Cmd::with_capacity(8, name.len() + script.len() + key.len() + size + 16);
+        command.arg(name).arg(script).arg(1).arg(key).arg(MAX_RECORD_BYTES);
+        command
+    }
+}
+
+/// Reads the record in one round trip, whatever its size.
+pub(crate) fn plain_read(key: &str) -> Cmd {
     let mut command = redis::cmd("HMGET");
     command.arg(key).arg("id").arg("rec");
     command
 }
 
-/// A swap: a command that names the script by its hash, and one that contains the script.
+/// Reads the record in one round trip, unless it is too large.
+pub(crate) fn read(key: &str, named: Named) -> Cmd {
+    named.command(key, 0)
+}
+
+/// What a swap asks for.
 #[derive(Debug)]
 pub(crate) struct SwapCommand<'a> {
     pub(crate) key: &'a str,
@@ -41,31 +72,27 @@ pub(crate) struct SwapCommand<'a> {
 }
 
 impl SwapCommand<'_> {
-    pub(crate) fn by_hash(&self) -> Cmd {
-        self.command("EVALSHA", SCRIPT.get_hash())
-    }
-
-    pub(crate) fn whole(&self) -> Cmd {
-        self.command("EVAL", SWAP)
-    }
-
-    fn command(&self, name: &'static str, script: &str) -> Cmd {
+    pub(crate) fn command(&self, named: Named) -> Cmd {
         let expected =
             self.expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(1).arg(self.key);
+        let record = text_of(self.body);
+        // Two write ids of 32 bytes, and an expiry of up to 20.
+        let mut command = named.command(self.key, record.len() + 96);
         // The record comes last, because a server that quotes the arguments of a command in an
         // error quotes only the first ones.
-        command.arg(expected).arg(self.id.to_string()).arg(keep.to_string());
-        command.arg(self.body.to_string());
+        command.arg(expected).arg(self.id.to_string()).arg(keep.to_string()).arg(record.as_str());
         command
     }
 }
 
 /// Decodes the response to a read.
 pub(crate) fn decode_read(response: &Value) -> Result<Option<Versioned<Body>>, Failure> {
-    let Value::Array(fields) = response else { return Err(Failure::Malformed) };
+    let fields = match response {
+        Value::Nil => return Ok(None),
+        Value::Array(fields) => fields,
+        _ => return Err(Failure::Malformed),
+    };
     let [id, rec] = fields.as_slice() else { return Err(Failure::Malformed) };
     Ok(record(id, rec))
 }
@@ -74,7 +101,6 @@ pub(crate) fn decode_read(response: &Value) -> Result<Option<Versioned<Body>>, F
 pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, Failure> {
     match response {
         Value::Int(1) => Ok(Swap::Applied(Version::from(id))),
-        Value::Nil => Ok(Swap::Conflict(None)),
         current => decode_read(current).map(Swap::Conflict),
     }
 }
@@ -82,7 +108,12 @@ pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, F
 /// The same rule as in the script: without a valid write id there is no record.
 fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
     let version = Version::from(text(id)?.parse::<WriteId>().ok()?);
-    Some(match text(rec).map_or(Err(Corruption::NotAnObject), str::parse) {
+    let body = match rec {
+        // The length of a record that was not sent.
+        Value::Int(_) => Err(Corruption::TooLarge),
+        rec => text(rec).map_or(Err(Corruption::NotAnObject), str::parse),
+    };
+    Some(match body {
         Ok(body) => Versioned::new(body, version),
         Err(corruption) => {
             Versioned { value: Body::default(), version, corruption: Some(corruption) }
@@ -128,11 +159,20 @@ mod tests {
             keep_for: Duration::from_secs(60),
         };
         let [one, two] = [1, 2].map(|bits| WriteId::from_bits(bits).to_string());
-        let arguments = ["1", swap.key, &one, &two, "60000", r#"{"state":"open"}"#, ""];
-        assert_eq!(parts(&swap.by_hash())[..2], ["EVALSHA", SCRIPT.get_hash()]);
-        assert_eq!(parts(&swap.by_hash())[2..], arguments);
-        assert_eq!(parts(&swap.whole())[0], "EVAL");
-        assert!(parts(&swap.whole()).ends_with(&arguments.map(str::to_owned)));
+        let arguments = ["1", swap.key, "409600", &one, &two, "60000", r#"{"state":"open"}"#, ""];
+        let [by_hash, by_text] =
+            [Named::Hash, Named::Text].map(|named| parts(&swap.command(named)));
+        assert_eq!(by_hash[..2], ["EVALSHA", SCRIPT.get_hash()]);
+        assert_eq!(by_hash[2..], arguments);
+        assert_eq!(by_text[0], "EVAL");
+        assert!(by_text.ends_with(&arguments.map(str::to_owned)));
+    }
+
+    #[test]
+    fn a_read_is_one_command_that_names_the_limit() {
+        let read = parts(&read("funcify:circuit:auth0", Named::Hash));
+        let expected = ["EVALSHA", SCRIPT.get_hash(), "1", "funcify:circuit:auth0", "409600", ""];
+        assert_eq!(read, expected);
     }
 
     #[test]
@@ -143,8 +183,8 @@ mod tests {
         {
             let id = WriteId::from_bits(2);
             let swap = SwapCommand { key: "k", expected: None, id, body: &body, keep_for };
-            assert_eq!(parts(&swap.by_hash())[6], expected);
-            assert_eq!(parts(&swap.by_hash())[4], "", "nothing expected");
+            assert_eq!(parts(&swap.command(Named::Hash))[7], expected);
+            assert_eq!(parts(&swap.command(Named::Hash))[5], "", "nothing expected");
         }
     }
 
@@ -157,6 +197,7 @@ mod tests {
         let other = WriteId::from_bits(7);
         assert_eq!(decode_swap(&response, other).unwrap(), Swap::Conflict(Some(read)));
         assert_eq!(decode_swap(&Value::Nil, other).unwrap(), Swap::Conflict(None));
+        assert_eq!(decode_read(&Value::Nil).unwrap(), None);
         assert_eq!(
             decode_swap(&Value::Int(1), other).unwrap(),
             Swap::Applied(Version::from(other))
@@ -166,12 +207,13 @@ mod tests {
     #[test]
     fn a_corrupt_record_is_empty_and_keeps_its_version() {
         let broken = Value::BulkString(vec![b'{', 0xff, b'}']);
-        for rec in [Value::Nil, bulk(""), bulk("[]"), bulk("{"), broken, Value::Int(7)] {
+        let corrupt = [Value::Nil, bulk(""), bulk("[]"), bulk("{"), broken];
+        let corrupt = corrupt.map(|rec| (rec, Corruption::NotAnObject));
+        let large = [bulk(&" ".repeat(MAX_RECORD_BYTES + 1)), Value::Int(10_000_000)];
+        let large = large.map(|rec| (rec, Corruption::TooLarge));
+        for (rec, corruption) in corrupt.into_iter().chain(large) {
             let read = decode_read(&Value::Array(vec![bulk(ID), rec])).unwrap().unwrap();
-            assert_eq!(
-                (read.value, read.corruption),
-                (Body::default(), Some(Corruption::NotAnObject))
-            );
+            assert_eq!((read.value, read.corruption), (Body::default(), Some(corruption)));
             assert_eq!(WriteId::from(read.version).to_string(), ID);
         }
     }

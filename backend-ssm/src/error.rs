@@ -75,13 +75,9 @@ pub(crate) fn failed<E>(request: Request, error: SdkError<E, HttpResponse>) -> S
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let (mut kind, mut error) = request.classify("Parameter Store", error);
-    if let AwsError::Refused { code, message, .. } = &mut error {
+    let (mut kind, error) = request.classify("Parameter Store", error);
+    if let AwsError::Refused { code, .. } = &error {
         kind = kind_of(code).unwrap_or(kind);
-        // A value is a JSON object, so a message with braces may quote a record.
-        if message.contains(['{', '}']) {
-            *message = "without a message".to_owned();
-        }
     }
     store_error(kind, error.into())
 }

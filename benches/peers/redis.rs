@@ -95,13 +95,16 @@ fn swap(redis: RedisBackend) -> impl AsyncFnMut() {
     }
 }
 
+/// The limit of a record's length that the script is given.
+const LIMIT: usize = 1_000_000;
+
 fn bare_swap(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
-    let script = Rc::new(Script::new(include_str!("../../backend-redis/src/swap.lua")));
+    let script = Rc::new(Script::new(include_str!("../../backend-redis/src/record.lua")));
     let mut expected = String::new();
     async move || {
         let id = WriteId::random().to_string();
         let mut swap = script.key("funcify:circuit:bench-bare-swap");
-        swap.arg(&expected).arg(&id).arg(DAY.as_millis().to_string()).arg(RECORD);
+        swap.arg(LIMIT).arg(&expected).arg(&id).arg(DAY.as_millis().to_string()).arg(RECORD);
         let answer: redis::Value = swap.invoke_async(&mut redis).await.expect("expected Redis");
         expected = match answer {
             redis::Value::Int(1) => id,

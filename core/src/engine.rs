@@ -7,6 +7,7 @@ pub use crate::{
     clock::{Clock, ManualClock, SystemClock},
     error_chain::{causes, error_chain},
     register::{
+        body::{MAX_RECORD_BYTES, text_of},
         record::{decode, encode},
         retry::OPERATION,
     },

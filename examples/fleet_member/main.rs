@@ -9,7 +9,8 @@
 //!
 //! `NAME` is the circuit's name and the token's key. The token is that of `FUNCIFY_ISSUER`,
 //! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`, for the resource `FLEET_MEMBER_RESOURCE` if that
-//! is set, and sealed if `FUNCIFY_SEAL_KEYS` is.
+//! is set, and sealed if `FUNCIFY_SEAL_KEYS` is. With `FLEET_MEMBER_KEY`, a file with a P-256 key, the
+//! client proves its identity with that key. If `RUST_LOG` is set, the member logs.
 
 #![expect(
     clippy::print_stdout,
@@ -21,13 +22,22 @@ mod member;
 mod output;
 mod step;
 
-use std::{env, error::Error, process::ExitCode, time::Instant};
+use std::{
+    env,
+    error::Error,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use funcify::{Stores, error_chain};
 use member::Member;
 use output::print;
 use serde_json::json;
 use step::Step;
+use tokio::time::sleep;
+
+/// How long tasks take at most that end when their client is dropped.
+const SETTLED: Duration = Duration::from_millis(300);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,6 +51,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    #[cfg(feature = "lambda")]
+    if env::var_os("RUST_LOG").is_some() {
+        funcify::local::log();
+    }
     let mut words = env::args().skip(1);
     let name = words.next().ok_or(step::USAGE)?;
     let steps = Step::parse_all(words)?;
@@ -51,8 +65,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let member = Member::new(&name, stores)?;
     print("ready", json!({ "clients_us": u64::try_from(took.as_micros())? }));
 
+    let mut member = Some(member);
     for step in steps {
-        print(step.name(), member.take(step).await?);
+        if let Step::Forget(lasting) = step {
+            // Everything is dropped, and the runtime gets the time to end what ran beside it.
+            member = None;
+            sleep(SETTLED).await;
+            print(step.name(), json!({}));
+            sleep(lasting).await;
+        } else if let Some(member) = &member {
+            print(step.name(), member.take(step).await?);
+        }
     }
     Ok(())
 }

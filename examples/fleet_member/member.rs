@@ -13,7 +13,7 @@ use std::{
 use funcify::{
     CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
     circuit::{CircuitError, CircuitEvent, CircuitRecord, CountRule},
-    token::TokenSource,
+    token::{ClientAuthentication, TokenSource},
 };
 use funcify_core::register::{RecordName, Swap, WriteId};
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ impl Member {
             Step::Read => self.read().await,
             Step::Write(writes) => self.write(writes).await,
             Step::Hold(lasting) => self.hold(lasting).await,
+            Step::Forget(_) => Ok(Value::Null),
         }
     }
 
@@ -144,6 +145,10 @@ impl Member {
         let mut credentials = ClientCredentials::from_env()?;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
             credentials.resources.push(resource);
+        }
+        if let Some(path) = std::env::var_os("FLEET_MEMBER_KEY") {
+            let pem = std::fs::read(path)?;
+            credentials.authentication = ClientAuthentication::private_key("ES256", None, &pem)?;
         }
         let store = Arc::clone(&self.stores.tokens);
         Ok(TokenGetter::builder(credentials, store).key(self.key.clone()).build()?)

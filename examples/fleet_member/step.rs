@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub(crate) const USAGE: &str =
-    "fleet_member NAME [fail N | call | watch MS | token | hold MS | read | write N]…";
+    "fleet_member NAME [fail N | call | watch MS | token | hold MS | read | write N | forget MS]…";
 
 /// What a member can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Write(u32),
     /// The same again and again for so long.
     Hold(Duration),
+    /// Drops everything, and does nothing for so long. It must be the last step.
+    Forget(Duration),
 }
 
 impl Step {
@@ -39,6 +41,7 @@ impl Step {
                 "token" => Self::Token,
                 "read" => Self::Read,
                 "write" => Self::Write(number()?),
+                "forget" => Self::Forget(Duration::from_millis(number()?.into())),
                 "hold" => Self::Hold(Duration::from_millis(number()?.into())),
                 _ => return Err(format!("unknown step {word:?}; {USAGE}")),
             });
@@ -55,6 +58,7 @@ impl Step {
             Self::Read => "read",
             Self::Write(_) => "write",
             Self::Hold(_) => "hold",
+            Self::Forget(_) => "forget",
         }
     }
 }

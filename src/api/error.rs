@@ -42,7 +42,8 @@ pub enum ApiError {
     /// The status of the answer is not 2xx. The answer can be read here.
     #[error("the service answered {}", .0.status().as_u16())]
     Status(Box<Response<Bytes>>),
-    /// The answer is larger than 16 MB, or not the JSON that was expected.
+    /// The answer is larger than 16 MB, or not the JSON that was expected. The source says where, and
+    /// quotes nothing of the answer.
     #[error("the service's answer cannot be used")]
     Reply(#[source] Box<dyn Error + Send + Sync>),
 }

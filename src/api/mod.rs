@@ -18,6 +18,7 @@ pub use path::segment;
 
 use crate::client::{HTTPS_REQUIRED, client, client_trusting, may_carry_secrets};
 use crate::config_error::ConfigError;
+use crate::shown_url::shown;
 use crate::token::TokenGetter;
 
 /// How long one request may take unless the user says otherwise: 10 s, as long as the default call
@@ -150,7 +151,7 @@ impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api")
             .field("name", &self.name)
-            .field("base", &self.base.as_str())
+            .field("base", &shown(self.base.as_str()))
             .field("token", &self.token)
             .field("circuit", &self.circuit)
             .finish_non_exhaustive()

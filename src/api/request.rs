@@ -13,6 +13,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::api::path::{PathError, below};
 use crate::api::{Api, ApiError};
 use crate::client::{ReadError, outcome_of, read_capped};
+use crate::json_error::JsonError;
 use crate::token::Token;
 use crate::trace::TraceContext;
 
@@ -171,7 +172,7 @@ impl Api {
 /// Decodes the body as JSON. An empty body counts as `null`: `()` and `Option` accept it.
 fn decoded<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, ApiError> {
     let text: &[u8] = if answer.body().is_empty() { b"null" } else { answer.body() };
-    serde_json::from_slice(text).map_err(|error| ApiError::Reply(error.into()))
+    serde_json::from_slice(text).map_err(|error| ApiError::Reply(JsonError::from(error).into()))
 }
 
 /// What an exchange says about the service's health.
@@ -222,6 +223,40 @@ fn is_token_rejected(answer: &Result<Response<Bytes>, ApiError>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_another_form_is_refused_without_its_values() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only parsed")]
+        struct Stock {
+            left: u32,
+        }
+        for answer in [
+            r#""canary""#,
+            r#"["canary"]"#,
+            r#"{"left":"canary"}"#,
+            r#"{"left":1,"canary":2}"#,
+            r#"{"left":{"canary":1}}"#,
+            r#"{"left":"canary, expected canary"}"#,
+            r#"{"left":1}canary"#,
+            "canary",
+        ] {
+            let answer = Response::new(Bytes::from_static(answer.as_bytes()));
+            let error = decoded::<Stock>(&answer).unwrap_err();
+            let shown = format!("{} {error:?}", crate::error_chain(&error));
+            assert!(!shown.contains("canary"), "{shown}");
+            // The mutant: the message of the parser itself.
+            let quoted = serde_json::from_slice::<Stock>(answer.body()).unwrap_err().to_string();
+            let is_about_a_value =
+                !quoted.contains("expected value") && !quoted.contains("trailing");
+            let quotes = quoted.contains("canary")
+                || quoted.starts_with("invalid type: map")
+                || quoted.starts_with("invalid type: sequence")
+                || quoted.starts_with("invalid length");
+            assert_eq!(is_about_a_value, quotes, "{quoted}");
+        }
+    }
 
     #[test]
     fn a_call_that_was_not_made_or_refused_says_nothing_about_the_service() {

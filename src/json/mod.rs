@@ -10,4 +10,4 @@ mod string;
 pub(crate) mod text;
 mod unescape;
 
-pub(crate) use error::JsonError;
+pub(crate) use crate::json_error::JsonError;

@@ -46,14 +46,15 @@ pub async fn event(pipeline: &Pipeline, path: impl AsRef<Path>) -> io::Result<Pr
 }
 
 /// Writes log lines for people to the standard error. `RUST_LOG` filters by level and target, the
-/// default is `info`.
+/// default is `info`. The HTTP and AWS clients log from `info` on whatever `RUST_LOG` says, as for
+/// [`run`](crate::run()).
 ///
 /// It does nothing if the process has a `tracing` subscriber already.
 pub fn log() {
-    use tracing_subscriber::{fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+    use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    let installed = registry().with(log::filter()).with(lines).try_init();
+    let installed = log::subscriber().with(lines).try_init();
     // It fails only if there is another subscriber.
     let _ = installed;
 }

@@ -15,6 +15,11 @@ use crate::pipeline::service::Pipeline;
 /// standard output. `RUST_LOG` filters by level and target, the default is `info`. A panic is logged
 /// with its place in the code and without its payload.
 ///
+/// The AWS SDK, hyper, reqwest, rustls, redis and lambda_runtime log whole requests and responses at
+/// `debug` and `trace`, and so tokens and personal data. This subscriber passes their lines from `info` on
+/// only, whatever `RUST_LOG` says. `FUNCIFY_UNSAFE_LOGS=1` lets them through: set it only where every
+/// secret is worthless. A subscriber of your own needs such a filter too.
+///
 /// # Errors
 ///
 /// [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing, [`ConfigError::Invalid`] if
@@ -85,7 +90,7 @@ fn expect(
 }
 
 fn log_as_json_lines() {
-    let lines = tracing_subscriber::registry().with(log::filter()).with(JsonLines(io::stdout));
+    let lines = log::subscriber().with(JsonLines(io::stdout));
     // If the process has a subscriber of its own, panics are that subscriber's affair too.
     if lines.try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {

@@ -1,20 +1,17 @@
 //! The X-Ray trace id of an invocation.
 
-use http::HeaderValue;
-
-use crate::trace::TraceContext;
+use crate::trace::{TraceContext, w3c::xray};
 
 /// Replaces the X-Ray trace id of the request by the one that Lambda gave the invocation. An id that is
-/// not a legal header value is ignored.
+/// malformed is ignored.
 pub(super) fn with_xray(mut trace: TraceContext, trace_id: &str) -> TraceContext {
-    let xray = HeaderValue::from_str(trace_id).ok().filter(|value| !value.is_empty());
-    trace.xray = xray.or(trace.xray);
+    trace.xray = xray(trace_id).or(trace.xray);
     trace
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
+    use http::{HeaderMap, HeaderValue};
 
     use super::*;
 

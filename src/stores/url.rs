@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::config_error::ConfigError;
+use crate::shown_url::shown_scheme;
 
 /// A backend with its URL. Every variant exists in every build.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,9 +43,7 @@ impl FromStr for Backend {
             }
             "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
             "ssm" => Ok(Self::Ssm(url.to_owned())),
-            // Text that is long or does not look like a scheme may be a password: do not show it.
-            _ if is_scheme(scheme) => Err(unknown(scheme)),
-            _ => Err(unknown("")),
+            _ => Err(unknown(shown_scheme(url))),
         }
     }
 }
@@ -54,11 +53,6 @@ fn unknown(scheme: &str) -> ConfigError {
         "expected memory:, redis://, rediss://, redis-cluster://, rediss-cluster://, dynamodb:// or \
          ssm:///, got the scheme {scheme:?}"
     ))
-}
-
-fn is_scheme(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
-    text.len() <= 20 && text.bytes().all(legal)
 }
 
 impl fmt::Debug for Backend {

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::{digest, hmac};
 
 use crate::config_error::ConfigError;
+use crate::shown_url::shown;
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
 
 /// Where to ask for tokens: an https URL, or a plain http URL of a loopback host.
@@ -18,14 +19,13 @@ pub enum Endpoint {
 }
 
 impl fmt::Debug for Endpoint {
-    /// Shows only the host: the URL may contain a password until it is checked.
+    /// Without what may be a secret: the URL may contain a password until it is checked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, url) = match self {
             Self::TokenUrl(url) => ("TokenUrl", url),
             Self::Issuer(url) => ("Issuer", url),
         };
-        let url = url::Url::parse(url).ok();
-        f.debug_tuple(what).field(&url.as_ref().and_then(url::Url::host_str)).finish()
+        f.debug_tuple(what).field(&shown(url)).finish()
     }
 }
 

@@ -14,9 +14,9 @@ use funcify_core::{
     engine::{Chance, Clock, refreshes_early},
     token::{AccessToken, TokenRecord},
 };
-use http::HeaderValue;
 use tokio::time::Instant;
 
+use crate::client::{secret_header, secret_text};
 use crate::token::bearer::{Held, Token, TokenSource};
 
 /// A wall clock that goes back by more than this was set back. Smaller steps are NTP's corrections.
@@ -108,9 +108,7 @@ impl Memory {
         {
             return Some(Token { held, source: TokenSource::Memory });
         }
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-        authorization.set_sensitive(true);
+        let authorization = secret_header(secret_text(&["Bearer ", token.expose()]))?;
         let window = record.expires_at.since(record.refresh_at);
         let held = Arc::new(Held {
             token: token.clone(),

@@ -1,10 +1,7 @@
 //! A refused event leaks none of its values into the log or the output.
 
 use axum::{Json, Router, extract::Query, routing::post};
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use funcify::{
     AccessPolicy, Authenticator,
     auth::KeySet,
@@ -16,11 +13,11 @@ use funcify::{
 };
 use funcify_test_support::LogCapture;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::inputs;
+use crate::support::canary::encodings;
 
 /// Every encoding changes it.
 const CANARY: &str = "canary \"of the/body+% ü, expected canary";
@@ -71,32 +68,6 @@ fn careless() -> [Pipeline; 2] {
         "orders:order:place",
     ));
     [builder().build().unwrap(), guarded.build().unwrap()]
-}
-
-/// Every encoding in which `text` may appear.
-fn encodings(text: &str) -> Vec<String> {
-    let json = |text: &str| {
-        let escaped = serde_json::to_string(text).unwrap();
-        escaped[1..escaped.len() - 1].to_owned()
-    };
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let mut encodings = vec![
-        text.to_owned(),
-        json(text),
-        json(&json(text)),
-        format!("{text:?}"),
-        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
-        hex.to_uppercase(),
-        hex,
-    ];
-    for before in 0..3 {
-        let bytes = [&b"   "[..before], text.as_bytes()].concat();
-        for base64 in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            // The ends depend on the bytes before and after the text.
-            encodings.push(base64[4..base64.len() - 4].to_owned());
-        }
-    }
-    encodings
 }
 
 /// The first encoding of the canary in `text`, or the word itself.

@@ -3,6 +3,7 @@
 mod cluster;
 mod contract;
 mod faults;
+mod large;
 mod mutants;
 mod raw;
 mod refusals;

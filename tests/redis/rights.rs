@@ -9,9 +9,10 @@ use crate::support::redis::OwnRedis;
 
 const ACL: &str = include_str!("../../deploy/redis.acl");
 
-/// Creates the user of `deploy/redis.acl` without the permissions in `missing`.
+/// Creates the user of `deploy/redis.acl` for the prefix `funcify`, without the permissions in `missing`.
 async fn with_user(redis: &OwnRedis, missing: &[&str]) {
-    let words = ACL.split_whitespace().skip(2).filter(|word| !missing.contains(word));
+    let acl = ACL.replace("PREFIX", "funcify");
+    let words = acl.split_whitespace().skip(2).filter(|word| !missing.contains(word));
     let command: Vec<_> = ["ACL", "SETUSER", "funcify", "reset"].into_iter().chain(words).collect();
     assert_eq!(redis.command(&command).await.unwrap(), "+OK");
 }
@@ -39,18 +40,21 @@ async fn without_any_one_permission_a_swap_is_denied_and_nothing_is_written() {
     let (admin, key, fresh) = (register(&redis.url()), circuit("denied"), circuit("fresh"));
     let version = write(&admin, &key, None, 1).await;
 
-    for permission in ["+evalsha", "+hmget", "+hset", "+pexpire", "+type"] {
+    for permission in ["+evalsha", "+hstrlen", "+hmget", "+hset", "+pexpire", "+del"] {
         with_user(&redis, &[permission]).await;
         let register = register(&format!("redis://funcify:PASSWORD@{}", redis.address()));
 
-        assert_eq!(attempt(&register, &key, Some(version), 2).await, Err(Denied), "{permission}");
-        assert_eq!(admin.read(&key).await.unwrap().unwrap().version, version, "{permission}");
-
-        // Without a record there is nothing to read.
-        if permission != "+hmget" {
-            assert_eq!(attempt(&register, &fresh, None, 1).await, Err(Denied), "{permission}");
-            assert!(admin.read(&fresh).await.unwrap().is_none(), "{permission}");
+        // Only what is not a record is deleted.
+        if permission != "+del" {
+            assert_eq!(
+                attempt(&register, &key, Some(version), 2).await,
+                Err(Denied),
+                "{permission}"
+            );
+            assert_eq!(admin.read(&key).await.unwrap().unwrap().version, version, "{permission}");
         }
+        assert_eq!(attempt(&register, &fresh, None, 1).await, Err(Denied), "{permission}");
+        assert!(admin.read(&fresh).await.unwrap().is_none(), "{permission}");
     }
 }
 

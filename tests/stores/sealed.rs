@@ -1,16 +1,16 @@
 //! A sealed token leaves no trace in any store, and SSM encrypts the record as well.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use funcify::Stores;
 use funcify_core::register::{RecordKey, RecordName, Swap, WriteId};
 use funcify_core::token::{AccessToken, TokenPersistenceProvider, TokenRecord};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::raw;
 use crate::sharing::fleet;
 use crate::support::attempt::unique;
+use crate::support::canary::Canary;
 use crate::support::env;
 use crate::support::idp::http;
 
@@ -18,23 +18,8 @@ const CANARY: &str = "canary/of~the+token?2YotnFZFEjr1zCsicMWpAA";
 
 const KEYS: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// The canary in each encoding that a store may show.
-fn traces() -> Vec<String> {
-    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent = utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string();
-    let escaped = CANARY.replace('/', "\\/");
-    let mut traces = vec![CANARY.to_owned(), hex.to_uppercase(), hex, percent, escaped];
-    // In a longer text the canary may begin at any of three positions of a base64 group.
-    for skipped in 0..3 {
-        let groups = &CANARY.as_bytes()[skipped..CANARY.len() - (CANARY.len() - skipped) % 3];
-        traces.push(STANDARD_NO_PAD.encode(groups));
-        traces.push(URL_SAFE_NO_PAD.encode(groups));
-    }
-    traces
-}
-
 fn shows(stored: &str) -> bool {
-    traces().iter().any(|trace| stored.contains(trace))
+    Canary::new("token", CANARY).found_in(stored).is_some()
 }
 
 async fn write(tokens: &dyn TokenPersistenceProvider, key: &RecordName) {

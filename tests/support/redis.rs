@@ -84,7 +84,8 @@ async fn serve(address: SocketAddr, options: &[String]) -> Process {
 
 async fn answers(address: SocketAddr) -> bool {
     let ping = timeout(Duration::from_secs(1), command(address, &["PING"])).await;
-    matches!(ping, Ok(Ok(pong)) if pong == "+PONG")
+    // With a password it answers that one is needed.
+    matches!(ping, Ok(Ok(pong)) if pong == "+PONG" || pong.starts_with("-NOAUTH"))
 }
 
 /// Sends one command over a plain connection of its own. Returns the reply's line (`+OK`, `-ERR …`, `:1`), or the text of a

@@ -71,8 +71,8 @@ pub enum RedisConfigError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The password would be sent without TLS.
-    #[error("a password for {host:?} needs TLS (rediss) or the option insecure=true")]
+    /// The token, and the password if there is one, would be sent without TLS.
+    #[error("{host:?} is another machine, which needs TLS (rediss) or the option insecure=true")]
     Insecure {
         /// The host, which is not this machine.
         host: String,
@@ -155,7 +155,7 @@ impl RedisConfig {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Allows sending the password to another machine without TLS.
+    /// Allows sending the token, and the password if there is one, to another machine without TLS.
     #[must_use]
     pub fn with_insecure(self) -> Self {
         Self { insecure: true, ..self }
@@ -192,9 +192,10 @@ impl RedisConfig {
         place.checked_sub(1).and_then(|place| self.more.get(place)).unwrap_or(&self.first)
     }
 
-    /// Whether the password may be sent to `host`.
+    /// Whether anything may be sent to `host`: encrypted, or to this machine. A record may contain the
+    /// token, so this does not depend on a password.
     pub(crate) fn may_reach(&self, host: &str) -> bool {
-        self.password.is_none() || self.tls || self.insecure || is_loopback(host)
+        self.tls || self.insecure || is_loopback(host)
     }
 }
 

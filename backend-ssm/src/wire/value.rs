@@ -3,11 +3,15 @@ use std::io;
 use funcify_core::register::{Body, Corruption, Version, WriteId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Serializer, Value, ser::Formatter};
+use zeroize::Zeroizing;
 
 use super::{Claim, Entry, log::NOBODY};
 
 /// The format that this version of funcify writes and reads.
 const FORMAT: u64 = 1;
+
+/// The largest value of a parameter, 8 KB in the advanced tier ("Parameter Store quotas").
+pub(crate) const MAX_VALUE_BYTES: usize = 8_192;
 
 /// The record in a version of the parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,21 +36,29 @@ struct Read {
     rec: Value,
 }
 
-/// The value of the version in which the write `id` replaces `base`.
+/// The value of the version in which the write `id` replaces `base`. It is wiped from memory when it is
+/// dropped.
 pub(crate) fn encode(
     base: Option<Version>,
     id: WriteId,
     body: &Body,
-) -> Result<String, serde_json::Error> {
+) -> Result<Zeroizing<String>, serde_json::Error> {
     let base = base.map(|base| (base.pos(), WriteId::from(base).to_string()));
     let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.as_ref() };
-    let mut value = Vec::new();
-    written.serialize(&mut Serializer::with_formatter(&mut value, WithoutBracesInStrings))?;
-    String::from_utf8(value).map_err(|error| serde_json::Error::io(io::Error::other(error)))
+    // The memory for most values at once: a text that grows leaves copies of the token behind.
+    let mut value = Zeroizing::new(Vec::with_capacity(MAX_VALUE_BYTES));
+    written.serialize(&mut Serializer::with_formatter(&mut *value, WithoutBracesInStrings))?;
+    String::from_utf8(std::mem::take(&mut *value))
+        .map(Zeroizing::new)
+        .map_err(|error| serde_json::Error::io(io::Error::other(error.utf8_error())))
 }
 
-/// Never fails: a value of another format is foreign, and its record is empty.
+/// Never fails: a value of another format is foreign, and its record is empty. So is a value that is
+/// larger than a parameter can be; it is not parsed.
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
+    if value.len() > MAX_VALUE_BYTES {
+        return (Entry::FOREIGN, empty(Corruption::TooLarge));
+    }
     match read(value) {
         Some((entry, Value::Object(members))) => {
             (entry, Content { body: Body::from(members), corruption: None })
@@ -101,7 +113,8 @@ impl Formatter for WithoutBracesInStrings {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{
-        Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+        Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
+        proptest,
     };
     use serde_json::json;
 
@@ -119,7 +132,7 @@ mod tests {
     fn a_value_is_plain_json_without_double_braces() {
         let record = body(json!({"state": "open", "by": "{{ssm:x}} }{"}));
         assert_eq!(
-            encode(Some(BASE), ID, &record).unwrap(),
+            *encode(Some(BASE), ID, &record).unwrap(),
             concat!(
                 r#"{"f":1,"base":[41,"00000000000000000000000000000006"],"#,
                 r#""id":"00000000000000000000000000000007","#,
@@ -127,7 +140,7 @@ mod tests {
             )
         );
         assert_eq!(
-            encode(None, ID, &Body::default()).unwrap(),
+            *encode(None, ID, &Body::default()).unwrap(),
             r#"{"f":1,"base":null,"id":"00000000000000000000000000000007","rec":{}}"#
         );
     }
@@ -161,6 +174,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_value_that_is_larger_than_a_parameter_can_be_is_foreign_and_not_parsed() {
+        let large = body(json!({"state": "x".repeat(MAX_VALUE_BYTES)}));
+        let value = encode(None, ID, &large).unwrap();
+        assert_eq!(decode(&value), (Entry::FOREIGN, empty(Corruption::TooLarge)));
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -192,7 +212,8 @@ mod tests {
             let base = base.map(|(pos, id)| Version::at(WriteId::from_bits(id), pos));
             let record = Body::from(members.into_iter().collect::<Map<_, _>>());
             let value = encode(base, WriteId::from_bits(id), &record).unwrap();
-            prop_assert!(!value.contains("{{"), "{}", value);
+            prop_assert!(!value.contains("{{"), "{}", *value);
+            prop_assume!(value.len() <= MAX_VALUE_BYTES);
             let claim = base.map_or(Claim::First, Claim::On);
             let entry = Entry { id: WriteId::from_bits(id), claim };
             prop_assert_eq!(decode(&value), (entry, Content { body: record, corruption: None }));

@@ -1,8 +1,16 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde_json::{Map, Value};
+use zeroize::{Zeroize, Zeroizing};
+
+/// The most bytes that the text of a record may have: 400 KB, as much as DynamoDB stores in an item. A
+/// record of ours has a few kilobytes. Whoever writes to a store could make it any size, and every
+/// instance of the fleet would read and parse it again and again.
+pub const MAX_RECORD_BYTES: usize = 400 * 1024;
 
 /// The content of a record as a store sees it: one JSON object, otherwise opaque.
+///
+/// Its strings are wiped from memory when it is dropped, because one of them may be a token.
 #[derive(Clone, Default, PartialEq)]
 pub struct Body(Map<String, Value>);
 
@@ -18,6 +26,9 @@ pub enum Corruption {
     /// It is a JSON object, but a member of it has an unknown form.
     #[error("the stored record has a member of an unknown form")]
     Unreadable,
+    /// It has more than 400 KB, and was not read.
+    #[error("the stored record is larger than 400 KB")]
+    TooLarge,
     /// The token in it cannot be unsealed with the configured keys, or was moved here from another
     /// record.
     #[error("the stored token cannot be unsealed")]
@@ -34,8 +45,12 @@ impl AsRef<Map<String, Value>> for Body {
 impl FromStr for Body {
     type Err = Corruption;
 
-    /// Parses what a store holds. Anything but one JSON object is [`Corruption::NotAnObject`].
+    /// Parses what a store holds. Text of more than 400 KB is [`Corruption::TooLarge`] and is not
+    /// parsed. Anything else but one JSON object is [`Corruption::NotAnObject`].
     fn from_str(text: &str) -> Result<Self, Corruption> {
+        if text.len() > MAX_RECORD_BYTES {
+            return Err(Corruption::TooLarge);
+        }
         serde_json::from_str(text).map(Self).map_err(|_| Corruption::NotAnObject)
     }
 }
@@ -47,16 +62,63 @@ impl From<Map<String, Value>> for Body {
 }
 
 impl From<Body> for Map<String, Value> {
-    fn from(body: Body) -> Self {
-        body.0
+    fn from(mut body: Body) -> Self {
+        std::mem::take(&mut body.0)
     }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| wipe(value));
+    }
+}
+
+/// Wipes the strings in a value from memory.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(members) => members.iter_mut().for_each(|(_, value)| wipe(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The object as compact JSON text, which is wiped from memory when it is dropped.
+///
+/// Its memory is reserved at once: text that grows leaves copies behind that nobody wipes.
+#[must_use]
+pub fn text_of(body: &Body) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(Vec::with_capacity(size_of(body)));
+    // Writing a map of strings into memory cannot fail.
+    let _ = serde_json::to_writer(&mut *text, &body.0);
+    Zeroizing::new(String::from_utf8(std::mem::take(&mut *text)).unwrap_or_default())
+}
+
+/// How many bytes the object takes as compact JSON text.
+pub(super) fn size_of(body: &Body) -> usize {
+    struct Counted(usize);
+
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counted = Counted(0);
+    // Counting cannot fail either.
+    let _ = serde_json::to_writer(&mut counted, &body.0);
+    counted.0
 }
 
 impl fmt::Display for Body {
     /// The object as compact JSON text: what a store writes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = serde_json::to_string(&self.0).map_err(|_| fmt::Error)?;
-        f.write_str(&text)
+        f.write_str(&text_of(self))
     }
 }
 
@@ -78,8 +140,28 @@ mod tests {
         for text in ["", "1", "[]", "null", "{", r#"{"a":1}{"b":2}"#, "{\"a\":1}\u{0}"] {
             assert_eq!(text.parse::<Body>(), Err(Corruption::NotAnObject), "{text}");
         }
-        let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        let deep = format!("{}1{}", "{\"a\":".repeat(60_000), "}".repeat(60_000));
+        assert!(deep.len() <= MAX_RECORD_BYTES);
         assert_eq!(deep.parse::<Body>(), Err(Corruption::NotAnObject));
+    }
+
+    #[test]
+    fn text_beyond_the_limit_is_not_parsed_and_not_written() {
+        let text = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
+        let largest = text(MAX_RECORD_BYTES).parse::<Body>().unwrap();
+        assert_eq!(size_of(&largest), MAX_RECORD_BYTES);
+        assert_eq!(largest.to_string(), text(MAX_RECORD_BYTES));
+        assert_eq!(text(MAX_RECORD_BYTES + 1).parse::<Body>(), Err(Corruption::TooLarge));
+        // It is the size that counts, whatever the text is.
+        assert_eq!("[".repeat(10_000_000).parse::<Body>(), Err(Corruption::TooLarge));
+    }
+
+    #[test]
+    fn the_text_of_a_body_has_its_memory_from_the_start() {
+        let body = r#"{"token":"a\"b\\c","list":[1,2.5,null,{"ü":true}]}"#.parse::<Body>().unwrap();
+        let text = text_of(&body);
+        assert_eq!((text.len(), text.capacity()), (size_of(&body), size_of(&body)));
+        assert_eq!(*text, serde_json::to_string(body.as_ref()).unwrap());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A store of your own implements [`Register`]. A kind of record of your own implements [`Record`].
 //! [`RetryingRegister`] connects the two.
 
-mod body;
+pub(crate) mod body;
 mod key;
 mod poll_policy;
 pub(crate) mod record;
@@ -50,7 +50,8 @@ use crate::StoreError;
 /// - **L6** Nothing expires by rule: `keep_for` is for the store's own clean-up and decides nothing.
 /// - **L8** A future that is dropped at any await leaves the old record or the new one.
 /// - **L9** Corrupt content is read as an empty [`Body`] with its version and a [`Corruption`], and
-///   can be replaced. A foreign item without a write id is read as `None`, and `expected: None`
+///   can be replaced. So is content of more than 400 KB, which should not even be transferred; a
+///   [`Body`] refuses to parse it. A foreign item without a write id is read as `None`, and `expected: None`
 ///   replaces it.
 /// - **L10** Sending the same `id` again is answered with `Applied`, before any other check, while
 ///   that write is what is stored.

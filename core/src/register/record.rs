@@ -1,9 +1,12 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Body, Corruption, RecordKey, RecordKind, RecordName, Swap, Versioned, WriteId};
+use super::{
+    Body, Corruption, RecordKey, RecordKind, RecordName, Swap, Versioned, WriteId,
+    body::{MAX_RECORD_BYTES, size_of},
+};
 use crate::{StoreError, StoreErrorKind, Timestamp};
 
 /// A record that a register can hold: what is stored, and under which kind of key.
@@ -58,13 +61,29 @@ impl RecordKey {
 ///
 /// # Errors
 ///
-/// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object.
+/// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object, or is larger than
+/// what is read.
 pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
-    match serde_json::to_value(record) {
-        Ok(Value::Object(members)) => Ok(Body::from(members)),
-        Ok(_) => Err(StoreError::new("codec", StoreErrorKind::Invalid, Corruption::NotAnObject)),
-        Err(error) => Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
+    let body = match serde_json::to_value(record) {
+        Ok(Value::Object(members)) => Body::from(members),
+        Ok(_) => return Err(invalid(Corruption::NotAnObject)),
+        Err(error) => return Err(invalid(error)),
+    };
+    match size_of(&body) {
+        size if size > MAX_RECORD_BYTES => Err(invalid(TooLarge { size })),
+        _ => Ok(body),
     }
+}
+
+fn invalid(source: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::new("codec", StoreErrorKind::Invalid, source)
+}
+
+/// The record is larger than what is read.
+#[derive(Debug, thiserror::Error)]
+#[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
+struct TooLarge {
+    size: usize,
 }
 
 /// Reads a body as a record. Total: a corrupt body becomes the empty record, with the version of the

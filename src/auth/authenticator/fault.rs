@@ -8,31 +8,31 @@ pub(crate) enum AuthenticatorFault {
     Url {
         /// `key set` or `userinfo endpoint`.
         what: &'static str,
-        /// The URL without user name, password and query.
+        /// The URL as errors show it.
         got: String,
     },
     /// No token can belong to the key set.
     #[error("the key set {url:?} needs an issuer")]
     Issuer {
-        /// The URL of the key set.
+        /// The URL of the key set, as errors show it.
         url: String,
     },
     /// Tokens for anyone would be accepted.
     #[error("the key set {url:?} needs an audience")]
     Audience {
-        /// The URL of the key set.
+        /// The URL of the key set, as errors show it.
         url: String,
     },
     /// No token can be verified.
     #[error("the key set {url:?} allows no algorithm")]
     Algorithms {
-        /// The URL of the key set.
+        /// The URL of the key set, as errors show it.
         url: String,
     },
     /// Two key sets have one issuer, and only the first would be used.
     #[error("the issuer {issuer:?} has two key sets")]
     Duplicate {
-        /// The issuer.
+        /// The issuer, as errors show it.
         issuer: String,
     },
     /// The root certificates cannot be used, or TLS cannot be set up.

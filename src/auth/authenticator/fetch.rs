@@ -12,7 +12,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::authenticator::url::may_be_fetched;
-use crate::client::{ReadError, outcome_of, read_capped};
+use crate::client::{ReadError, outcome_of, read_capped, secret_header, secret_text};
 
 /// How long a reply may take: 3 s, as long as a Lambda function runs by default.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -118,10 +118,8 @@ fn health<T>(result: &Result<Option<T>, FetchError>) -> CallOutcome {
 }
 
 fn authorization(bearer: &SecretString) -> Result<HeaderValue, FetchError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose_secret()))
-        .map_err(|_| FetchError::Unusable("the token is not a legal header value"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    secret_header(secret_text(&["Bearer ", bearer.expose_secret()]))
+        .ok_or(FetchError::Unusable("the token is not a legal header value"))
 }
 
 fn time_is_over() -> bool {

@@ -12,7 +12,7 @@ use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::fetch::{Fetch, FetchError, in_time};
 use crate::auth::authenticator::jwk::{Keys, NotAKeySet, Skipped};
 use crate::auth::authenticator::public_key::Unusable;
-use crate::auth::authenticator::url::redacted;
+use crate::shown_url::shown;
 
 /// The largest key set: 256 KB, room for more than a hundred RSA keys with their certificates.
 const LARGEST: usize = 256 * 1024;
@@ -249,7 +249,7 @@ impl fmt::Debug for KeyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cached = self.cached.load();
         f.debug_struct("KeyCache")
-            .field("url", &redacted(&self.url))
+            .field("url", &shown(self.url.as_str()))
             .field("keys", &cached.keys.len())
             .field("fetched_at", &cached.fetched_at)
             .finish_non_exhaustive()

@@ -6,8 +6,9 @@ use reqwest::Url;
 use crate::auth::authenticator::algorithm::Algorithm;
 use crate::auth::authenticator::fault::AuthenticatorFault;
 use crate::auth::authenticator::key_cache::{KeyCache, RefreshPolicy};
-use crate::auth::authenticator::url::{may_be_fetched, redacted, redacted_text};
+use crate::auth::authenticator::url::may_be_fetched;
 use crate::auth::authenticator::userinfo::Userinfo;
+use crate::shown_url::shown;
 
 /// The keys of one issuer, and the rules for the tokens that they verify. Clones share the keys.
 ///
@@ -64,11 +65,10 @@ impl KeySet {
     /// The JSON Web Key Set (RFC 7517) at `url`, which must be https, or plain http to a loopback host.
     pub fn new(url: &str) -> Self {
         let parsed = Url::parse(url);
-        let malformed =
-            |_: &_| AuthenticatorFault::Url { what: "key set", got: redacted_text(url) };
+        let malformed = |_: &_| AuthenticatorFault::Url { what: "key set", got: shown(url) };
         Self {
             malformed: parsed.as_ref().err().map(malformed).into_iter().collect(),
-            url: parsed.as_ref().map_or_else(|_| redacted_text(url), redacted),
+            url: shown(url),
             keys: parsed.ok().map(|url| Arc::new(KeyCache::new(url, RefreshPolicy::DEFAULT))),
             issuer: None,
             audience_claim: "aud".to_owned(),
@@ -138,10 +138,9 @@ impl KeySet {
     pub fn userinfo(mut self, url: &str) -> Self {
         match Url::parse(url) {
             Ok(url) => self.userinfo = Some(Arc::new(Userinfo::new(url))),
-            Err(_) => self.malformed.push(AuthenticatorFault::Url {
-                what: "userinfo endpoint",
-                got: redacted_text(url),
-            }),
+            Err(_) => self
+                .malformed
+                .push(AuthenticatorFault::Url { what: "userinfo endpoint", got: shown(url) }),
         }
         self
     }
@@ -177,7 +176,7 @@ impl KeySet {
         let userinfo = self.userinfo.as_ref().map(|userinfo| ("userinfo endpoint", userinfo.url()));
         for (what, url) in [keys, userinfo].into_iter().flatten() {
             if !may_be_fetched(url) {
-                faults.push(AuthenticatorFault::Url { what, got: redacted(url) });
+                faults.push(AuthenticatorFault::Url { what, got: shown(url.as_str()) });
             }
         }
         if self.algorithms.is_empty() {
@@ -198,7 +197,7 @@ impl KeySet {
         mut before: impl Iterator<Item = &'a Self>,
     ) -> Option<AuthenticatorFault> {
         let issuer = self.issuer.as_deref().filter(|issuer| !issuer.is_empty())?;
-        let issuer = before.any(|other| other.is_of(issuer)).then(|| issuer.to_owned())?;
+        let issuer = before.any(|other| other.is_of(issuer)).then(|| shown(issuer))?;
         Some(AuthenticatorFault::Duplicate { issuer })
     }
 }
@@ -217,7 +216,7 @@ impl fmt::Debug for KeySet {
         f.debug_struct("KeySet")
             .field("url", &self.url)
             .field("keys", &self.keys)
-            .field("issuer", &self.issuer)
+            .field("issuer", &self.issuer.as_deref().map(shown))
             .field("audience_claim", &self.audience_claim)
             .field("audiences", &self.audiences)
             .field("algorithms", &self.algorithms)

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::fetch::{Fetch, FetchError};
-use crate::auth::authenticator::url::redacted;
 use crate::json::object::parse_object;
+use crate::shown_url::shown;
 
 /// The largest reply: 64 KB. Claims about one person have a few.
 const LARGEST: usize = 64 * 1024;
@@ -128,7 +128,7 @@ fn sha256(token: &SecretString) -> [u8; 32] {
 
 impl fmt::Debug for Userinfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Userinfo").field("url", &redacted(&self.url)).finish_non_exhaustive()
+        f.debug_struct("Userinfo").field("url", &shown(self.url.as_str())).finish_non_exhaustive()
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::json::limits::{MAX_DEPTH, is_within_limits};
 use crate::json::scan::members;
+use crate::json::text::Span;
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::recognise::{Context, Recognised, Top, recognise};
@@ -122,10 +123,11 @@ impl Event {
         self.top(Top::Records)
     }
 
-    /// One record of a batch.
-    pub(crate) fn record(&self, index: usize) -> Option<&RawValue> {
-        let records: Vec<&RawValue> = serde_json::from_str(self.records()?).ok()?;
-        records.get(index).copied()
+    /// Where each record of a batch is in the text. One pass over the batch: keep the result.
+    pub(crate) fn record_spans(&self) -> Vec<Option<Span>> {
+        let records = self.records().and_then(|records| serde_json::from_str(records).ok());
+        let records: Vec<&RawValue> = records.unwrap_or_default();
+        records.into_iter().map(|record| Span::of(record.get(), self.text())).collect()
     }
 
     pub(crate) fn top(&self, member: Top) -> Option<&str> {

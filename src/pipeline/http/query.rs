@@ -45,7 +45,8 @@ pub(crate) fn push_parameters(
     serde_json::Deserializer::from_str(json).deserialize_map(Push { out, encoding, known })
 }
 
-/// The names of the members of an object.
+/// The names of the members of an object, sorted: a caller chooses how many there are, and each is looked
+/// up once.
 fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
     struct Names;
 
@@ -61,6 +62,7 @@ fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
             while let Some((name, IgnoredAny)) = map.next_entry()? {
                 names.push(name);
             }
+            names.sort_unstable_by(|one: &Text<'_>, other| (**one).cmp(other));
             Ok(names)
         }
     }
@@ -83,7 +85,7 @@ impl<'de> Visitor<'de> for Push<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Text<'de>>()? {
-            if self.known.contains(&name) {
+            if self.known.binary_search_by(|known| (**known).cmp(&name)).is_ok() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }

@@ -1,14 +1,21 @@
 //! The log of a function: one line when an event starts, and one when it ends.
 
 pub(crate) mod json_lines;
+mod secrets;
 
 use std::{env, time::Instant};
 
 use lambda_runtime::Context;
 use tracing::{Span, level_filters::LevelFilter};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    layer::{Layered, SubscriberExt},
+    registry,
+};
 
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::log::secrets::WithoutSecrets;
 use crate::pipeline::outcome::{InvocationOutcome, Processed};
 
 /// The span of an invocation. Every log line in it has the request id.
@@ -68,10 +75,13 @@ impl Lines {
     }
 }
 
-/// The filter in `RUST_LOG`, by level and target (`info,funcify=debug`). The default is `info`.
+/// A subscriber without a writer: `RUST_LOG` filters its lines, by level and target
+/// (`info,funcify=debug`), and the default is `info`. Lines that may show a secret are left out, whatever
+/// `RUST_LOG` says.
 ///
 /// Filters by span or field are not supported: they would bring a regex engine into every function.
-pub(crate) fn filter() -> Targets {
+pub(crate) fn subscriber() -> Layered<WithoutSecrets, Layered<Targets, Registry>> {
     let configured = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-    configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+    let configured = configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    registry().with(configured).with(WithoutSecrets::from_env())
 }

@@ -1,11 +1,17 @@
 //! Brings records and whole events to their routes.
 
-use std::{any::Any, borrow::Cow, fmt, future::ready, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    future::ready,
+    sync::{Arc, OnceLock},
+};
 
 use funcify_core::Deadline;
 use futures_util::future::{BoxFuture, Either};
 
-use crate::json::{JsonError, decode};
+use crate::json::{JsonError, decode, text::Span};
 use crate::pipeline::bounded::{bounded, catch_panic};
 use crate::pipeline::ended::Ended;
 use crate::pipeline::event::Event;
@@ -116,7 +122,7 @@ impl Rules {
         // lose the batch.
         let whole_batch = route.map_or(routes.any_whole_batch(), |route| route.options.whole_batch);
         let report = if whole_batch { FailureReport::WholeBatch } else { report };
-        let runner = Runner { rules: self, invocation, routes };
+        let runner = Runner { rules: self, invocation, routes, spans: OnceLock::new() };
         async move { report.of(run(records, order, &runner).await) }
     }
 
@@ -171,6 +177,8 @@ struct Runner<'a, S> {
     rules: &'a Rules,
     invocation: Invocation,
     routes: &'a Routes<S>,
+    /// Where the records are in the text of the event, if a record that no route takes was found.
+    spans: OnceLock<Vec<Option<Span>>>,
 }
 
 /// Where a record goes.
@@ -236,7 +244,9 @@ impl<S: Record> Runner<'_, S> {
             return Err(no_route(format_args!("`{name}`")).into());
         };
         let event = self.invocation.event();
-        let raw = event.record(index).unwrap_or(event.raw()).to_owned();
+        let span = self.spans.get_or_init(|| event.record_spans()).get(index).copied().flatten();
+        let raw = span.and_then(|span| serde_json::from_str(span.in_text(event.text())).ok());
+        let raw = raw.unwrap_or_else(|| event.raw().to_owned());
         let record = Unmatched { kind: event.kind(), name: Some(name.to_owned()), raw };
         let deadline = self.invocation.deadline();
         bounded(deadline, unmatched(self.invocation.clone(), record)).await

@@ -76,7 +76,10 @@ impl SealKeys {
         let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
         let cipher = self.cipher(&self.first).ok_or_else(failed)?;
         let covered = Aad::from(covered(key, &self.first, write, record));
-        let mut sealed = Zeroizing::new(token.expose().as_bytes().to_vec());
+        // With room for the tag: a buffer that grows leaves a copy of the token behind.
+        let mut sealed =
+            Zeroizing::new(Vec::with_capacity(token.expose().len() + AES_256_GCM.tag_len()));
+        sealed.extend_from_slice(token.expose().as_bytes());
         let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
         let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
         Ok(AccessToken::from(format!("{FORMAT}{}:{sealed}", self.first)))

@@ -1,6 +1,7 @@
 use url::Url;
 
 use crate::client::{HTTPS_REQUIRED, may_carry_secrets};
+use crate::shown_url::shown_scheme;
 
 /// A URL of the identity provider cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,7 @@ pub(in crate::token) enum EndpointError {
 pub(in crate::token) fn parse(text: &str) -> Result<Url, EndpointError> {
     let url = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
     if !may_carry_secrets(url.scheme(), url.host()) {
-        return Err(EndpointError::NotHttps(url.scheme().to_owned()));
+        return Err(EndpointError::NotHttps(shown_scheme(text).to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EndpointError::UserInfo);

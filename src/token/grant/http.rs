@@ -6,17 +6,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use funcify_core::engine::{Clock, SystemClock};
 use http::{
-    HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::assertion::assertion;
 use super::discovered::Discovered;
 use super::error::GrantError;
 use super::reply::ReplyError;
 use super::{Grant, Granted, discovery, endpoint, reply};
-use crate::client::{ReadError, read_capped};
+use crate::client::{ReadError, read_secret, secret_bytes, secret_header, secret_text};
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
 use crate::token::credentials::{ClientCredentials, Endpoint};
 
@@ -78,7 +79,10 @@ impl Grant for HttpGrant {
             .post(discovered.token_endpoint.clone())
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "identity")
-            .form(&form);
+            // The next request is a token's lifetime away, and a closed connection gives its buffers back.
+            .header(CONNECTION, "close")
+            .header(CONTENT_TYPE, FORM)
+            .body(encoded(&form));
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
         }
@@ -86,19 +90,48 @@ impl Grant for HttpGrant {
         let unreachable =
             |error: reqwest::Error| GrantError::Unreachable(error.without_url().into());
         let response = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = match read_capped(response, REPLY_LIMIT).await {
+        let (status, headers) = (response.status(), copied(response.headers()));
+        let body = match read_secret(response, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
             // An error page may be as long as it likes: its status is enough.
-            Err(ReadError::TooLarge { .. }) if !status.is_success() => Bytes::new(),
+            Err(ReadError::TooLarge { .. }) if !status.is_success() => Zeroizing::default(),
             Err(ReadError::TooLarge { limit }) => return Err(ReplyError::TooLarge { limit }.into()),
         };
         reply::parse(status, &headers, &body, &credentials.accepted_types)
     }
 }
 
-type Proof = (Option<HeaderValue>, Vec<(&'static str, String)>);
+/// Copies of the headers that matter. The values of a response are slices of the buffer that its body is
+/// in, and that buffer is to be wiped.
+fn copied(headers: &HeaderMap) -> HeaderMap {
+    let copy = |name: HeaderName| {
+        let value = HeaderValue::from_bytes(headers.get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    };
+    [DATE, RETRY_AFTER].into_iter().filter_map(copy).collect()
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The form as it is sent. It is wiped from memory when it was sent, because it may contain a secret.
+fn encoded(form: &[(&str, &str)]) -> Bytes {
+    // Each byte becomes three at most; the memory for all of them at once, because a text that grows
+    // leaves copies behind.
+    let longest = form.iter().map(|(name, value)| (name.len() + value.len()) * 3 + 2).sum();
+    let mut text = Zeroizing::new(String::with_capacity(longest));
+    for (name, value) in form {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+        text.push('=');
+        text.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+    }
+    secret_bytes(text)
+}
+
+type Proof = (Option<HeaderValue>, Vec<(&'static str, Zeroizing<String>)>);
 
 /// What proves the client's identity: a header, or members of the form.
 async fn proof(
@@ -112,7 +145,10 @@ async fn proof(
         ClientAuthentication::Basic(_) => Ok((Some(basic(client_id, secret)?), Vec::new())),
         ClientAuthentication::Post(_) => Ok((
             None,
-            vec![("client_id", client_id.to_owned()), ("client_secret", secret.to_owned())],
+            vec![
+                ("client_id", client_id.to_owned().into()),
+                ("client_secret", secret.to_owned().into()),
+            ],
         )),
         ClientAuthentication::PrivateKeyJwt(signer) => {
             let audience = credentials.assertion_audience.as_deref().unwrap_or(issuer);
@@ -122,9 +158,9 @@ async fn proof(
             Ok((
                 None,
                 vec![
-                    ("client_id", client_id.to_owned()),
-                    ("client_assertion_type", kind.to_owned()),
-                    ("client_assertion", assertion),
+                    ("client_id", client_id.to_owned().into()),
+                    ("client_assertion_type", kind.to_owned().into()),
+                    ("client_assertion", assertion.into()),
                 ],
             ))
         }
@@ -133,12 +169,16 @@ async fn proof(
 
 /// Both parts form-encoded, then joined (RFC 6749 §2.3.1): a `:` or a space in a secret survives.
 fn basic(client_id: &str, secret: &str) -> Result<HeaderValue, GrantError> {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)));
-    let mut header = HeaderValue::from_str(&format!("Basic {pair}"))
-        .map_err(|error| GrantError::Signature(error.into()))?;
-    header.set_sensitive(true);
-    Ok(header)
+    let part = |text: &str| {
+        let mut part = Zeroizing::new(String::with_capacity(text.len() * 3));
+        part.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+        part
+    };
+    let pair = secret_text(&[&part(client_id), ":", &part(secret)]);
+    let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    secret_header(secret_text(&["Basic ", &pair])).ok_or_else(|| {
+        GrantError::Signature("the client's id and secret do not fit into a header".into())
+    })
 }
 
 #[cfg(test)]
@@ -151,6 +191,15 @@ mod tests {
         let pair = STANDARD.decode(&header.as_bytes()[6..]).unwrap();
         assert_eq!(pair, b"a%3Ab:p+w%2B%C3%A4%25");
         assert!(header.is_sensitive());
+    }
+
+    #[test]
+    fn a_form_is_encoded_as_other_clients_encode_it() {
+        let form =
+            [("grant_type", "client_credentials"), ("a b", "ü&="), ("resource", ""), ("*", "~-_.")];
+        let theirs = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        assert_eq!(encoded(&form), theirs);
+        assert_eq!(encoded(&[]), "");
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
 use funcify_core::{
     Timestamp,
     circuit::CallOutcome,
@@ -50,7 +49,7 @@ impl From<ReplyError> for GrantError {
 
 #[derive(Deserialize)]
 struct Success {
-    access_token: String,
+    access_token: AccessToken,
     #[serde(default)]
     token_type: Option<Value>,
     #[serde(default)]
@@ -72,7 +71,7 @@ struct Refusal {
 pub(super) fn parse(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
     types: &[String],
 ) -> Result<Granted, GrantError> {
     if status.is_redirection() {
@@ -100,10 +99,10 @@ pub(super) fn parse(
     })
 }
 
-fn success(body: &Bytes, types: &[String]) -> Result<Granted, ReplyError> {
+fn success(body: &[u8], types: &[String]) -> Result<Granted, ReplyError> {
     let reply: Success = serde_json::from_slice(body).map_err(|_| ReplyError::NotAToken)?;
     check_type(reply.token_type.as_ref(), types)?;
-    let text = reply.access_token;
+    let text = reply.access_token.expose();
     if !(1..=LONGEST_TOKEN).contains(&text.len())
         || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
@@ -111,7 +110,7 @@ fn success(body: &Bytes, types: &[String]) -> Result<Granted, ReplyError> {
     }
     let expires_in = reply.expires_in.filter(|value| !value.is_null()).map(lifetime).transpose()?;
     let scope = reply.scope.filter(|value| !value.is_null()).map(scope).transpose()?;
-    Ok(Granted { expires_in, scope, ..AccessToken::from(text).into() })
+    Ok(Granted { expires_in, scope, ..reply.access_token.into() })
 }
 
 /// `Bearer`, or one of `types`. An empty text among them accepts a response that states no type.
@@ -197,7 +196,7 @@ mod tests {
 
     fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
         let status = StatusCode::from_u16(status).unwrap();
-        parse(status, &HeaderMap::new(), &Bytes::copy_from_slice(body.as_bytes()), &[])
+        parse(status, &HeaderMap::new(), body.as_bytes(), &[])
     }
 
     fn granted(expires_in: &str) -> Result<Granted, GrantError> {
@@ -296,8 +295,7 @@ mod tests {
         let check = |stated: &str, types: &[&str]| {
             let types: Vec<String> = types.iter().map(|&name| name.to_owned()).collect();
             let body = format!(r#"{{"access_token":"canary"{stated}}}"#);
-            let body = Bytes::from(body);
-            parse(StatusCode::OK, &HeaderMap::new(), &body, &types)
+            parse(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), &types)
                 .map(|_| ())
                 .map_err(|error| crate::error_chain(&error))
         };

@@ -1,3 +1,5 @@
+pub(crate) mod w3c;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 tokio::task_local! {
@@ -14,7 +16,8 @@ const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 /// inherit it: wrap its work in [`scope`](Self::scope). For a client of your own, convert it into a
 /// [`HeaderMap`] and add those headers to the request.
 ///
-/// It consists of `traceparent` and `tracestate` (W3C Trace Context) and `X-Amzn-Trace-Id`.
+/// It consists of `traceparent` and `tracestate` (W3C Trace Context) and `X-Amzn-Trace-Id`. A header that
+/// is not of the form that its standard asks for is dropped, because anyone can write it.
 ///
 /// # Examples
 ///
@@ -71,12 +74,11 @@ impl TraceContext {
 /// The trace that a request belongs to.
 impl From<&HeaderMap> for TraceContext {
     fn from(headers: &HeaderMap) -> Self {
-        let header = |name| headers.get(name).cloned();
-        Self {
-            traceparent: header(TRACEPARENT),
-            tracestate: header(TRACESTATE),
-            xray: header(XRAY),
-        }
+        let traceparent = w3c::only(headers, &TRACEPARENT).and_then(w3c::traceparent);
+        let states = headers.get_all(TRACESTATE).iter().map(|state| state.to_str().ok());
+        // Without its `traceparent`, a `tracestate` belongs to nothing (section 3.3).
+        let tracestate = traceparent.as_ref().and_then(|_| w3c::tracestate(states));
+        Self { traceparent, tracestate, xray: w3c::only(headers, &XRAY).and_then(w3c::xray) }
     }
 }
 
@@ -92,6 +94,33 @@ impl From<TraceContext> for HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_headers_of_the_standard_are_passed_on() {
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let passed = |headers: &[(HeaderName, &str)]| {
+            let mut incoming = HeaderMap::new();
+            for (name, value) in headers {
+                incoming.append(name, HeaderValue::from_str(value).unwrap());
+            }
+            let mut names: Vec<_> = HeaderMap::from(TraceContext::from(&incoming))
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            names.sort();
+            names
+        };
+        let (parent, state) = (format!("traceparent: {PARENT}"), "tracestate: a=1,b=2".to_owned());
+        assert_eq!(
+            passed(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")]),
+            [parent.clone(), state]
+        );
+        assert_eq!(passed(&[(TRACEPARENT, PARENT), (TRACESTATE, "canary")]), [parent]);
+        let none: [String; 0] = [];
+        assert_eq!(passed(&[(TRACEPARENT, "canary"), (TRACESTATE, "a=1"), (XRAY, "canary")]), none);
+        assert_eq!(passed(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)]), none);
+        assert_eq!(passed(&[(TRACESTATE, "a=1")]), none);
+    }
 
     #[test]
     fn a_header_of_the_request_itself_stays() {
