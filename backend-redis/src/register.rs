@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    engine::{MAX_RECORD_BYTES, text_of},
+    engine::{MAX_RECORD_BYTES, TimeLimits, text_of},
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
@@ -50,19 +50,24 @@ enum Client {
 }
 
 impl RedisBackend {
-    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no
-    /// network I/O.
+    /// Creates a backend that opens its own connections. Reads the files of `ca`, `cert` and `key`, and
+    /// does no network I/O.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the configuration is invalid, or if the file of `ca` cannot be read.
+    /// [`RedisConfigError`] if the configuration is invalid, or if one of the files cannot be read.
     pub fn new(config: RedisConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
+        if config.iam.is_some() && config.source.is_none() {
+            return Err(RedisConfigError::Credentials("option iam needs a source of passwords"));
+        }
         let login = Login {
-            tls: config.tls.then(|| connector(config.ca.as_deref())).transpose()?,
+            tls: config.tls.then(|| connector(&config)).transpose()?,
             user: config.user.clone(),
             password: config.password.clone(),
+            source: config.source.clone(),
             database: config.database,
+            limits: config.limits,
         };
         let prefix = config.prefix.as_str().into();
         Ok(Self { client: Client::Ours(Arc::new(Route::new(config, login))), prefix })
@@ -88,7 +93,9 @@ impl RedisBackend {
     async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
         match &self.client {
             Client::Ours(route) => route.send(key, &command).await,
-            Client::Custom(connection) => response(connection.send(command)).await,
+            Client::Custom(connection) => {
+                response(&TimeLimits::default(), connection.send(command)).await
+            }
         }
     }
 
@@ -134,7 +141,12 @@ impl Register for RedisBackend {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        PollPolicy::default()
+        match &self.client {
+            Client::Ours(route) => {
+                PollPolicy::default().with_timeout(route.config().limits.timeout())
+            }
+            Client::Custom(_) => PollPolicy::default(),
+        }
     }
 }
 
