@@ -150,12 +150,7 @@ mod tests {
         let error = aws_sdk_dynamodb::operation::put_item::PutItemError::generic(metadata);
         let key = TableKey { partition: "pk".to_owned(), sort: None };
         let response = HttpResponse::new(400.try_into().unwrap(), "".into());
-        failed(
-            Request::Write,
-            SdkError::service_error(error, response),
-            "fleet",
-            &key,
-        )
+        failed(Request::Write, SdkError::service_error(error, response), "fleet", &key)
     }
 
     #[test]

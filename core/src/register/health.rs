@@ -24,8 +24,16 @@ pub(super) struct Health {
 struct State {
     /// Whether the first operation is over.
     is_connected: bool,
-    answered: Option<Instant>,
+    /// How often the store has answered.
+    answers: u64,
     down: Option<Down>,
+}
+
+/// An operation under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started {
+    /// How often the store had answered before.
+    answers: u64,
 }
 
 /// The store gave no answer to a whole operation.
@@ -60,26 +68,29 @@ impl Health {
 
     /// Starts an operation that takes until `ends` at most. While the store is down there is one at a
     /// time, a second after the one before it.
-    pub(super) fn start(&self, ends: Instant) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// That it is not tried.
+    pub(super) fn start(&self, ends: Instant) -> Result<Started, StoreError> {
         let now = Instant::now();
-        match &mut self.lock().down {
+        let mut state = self.lock();
+        match &mut state.down {
             Some(down) if now < down.until => {
                 let failure = down.failure.clone();
-                Err(StoreError::new(failure.backend, failure.kind, failure))
+                return Err(StoreError::new(failure.backend, failure.kind, failure));
             }
-            Some(down) => {
-                down.until = ends;
-                Ok(())
-            }
-            None => Ok(()),
+            Some(down) => down.until = ends,
+            None => {}
         }
+        Ok(Started { answers: state.answers })
     }
 
     /// The store answered, if only to refuse.
     pub(super) fn answered(&self) {
         let was_down = {
             let mut state = self.lock();
-            state.answered = Some(Instant::now());
+            state.answers = state.answers.wrapping_add(1);
             state.down.take()
         };
         if let Some(Down { failure, .. }) = was_down {
@@ -87,16 +98,17 @@ impl Health {
         }
     }
 
-    /// An operation that began at `began` has used all of its time and failed.
-    pub(super) fn failed(&self, error: &StoreError, began: Instant) {
-        let kind = match error.kind() {
-            StoreErrorKind::Unavailable => StoreErrorKind::Unavailable,
-            // What was not sent is not ambiguous.
-            _ => StoreErrorKind::Timeout,
-        };
+    /// An operation has used all of its time and failed. If the store has answered nobody meanwhile, it
+    /// is down.
+    pub(super) fn failed(&self, error: &StoreError, operation: Started) {
+        let kind = error.kind();
+        // Only a read can tell what became of the write, so it is let through.
+        if kind == StoreErrorKind::Ambiguous {
+            return;
+        }
         let is_news = {
             let mut state = self.lock();
-            if state.answered.is_some_and(|answered| answered >= began) {
+            if state.answers != operation.answers {
                 return;
             }
             let failure = NotTried { backend: error.backend(), kind, before: error_chain(error) };

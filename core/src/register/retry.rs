@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     Body, PollPolicy, Record, RecordKey, RecordName, Register, Swap, Version, Versioned, WriteId,
     decode, encode,
-    health::Health,
+    health::{Health, Started},
     time_limits::{Advice, TimeLimits},
 };
 use crate::{
@@ -26,7 +26,7 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 /// away sets [`PollPolicy::timeout`]. Until the first operation on the store is over, operations have
 /// 2 s, because the first one also connects.
 ///
-/// If a whole operation gets no answer, the store is down. For a second, operations then fail at once
+/// If a whole operation gets no answer, and is not an ambiguous write, the store is down. For a second, operations then fail at once
 /// with the kind `Unavailable` or `Timeout`. After that one at a time is tried, until the store answers.
 ///
 /// A throttled operation is not retried here. The caller's next operation is the retry, at the
@@ -116,8 +116,7 @@ impl RetryingRegister {
         let policy = self.poll_policy();
         let is_connected = self.health.is_connected();
         let limit = if is_connected { policy.timeout } else { policy.first_timeout() };
-        let began = Instant::now();
-        let (mut ends, mut is_cut_short) = (began + limit, false);
+        let (mut ends, mut is_cut_short) = (Instant::now() + limit, false);
         if let Some(deadline) = Deadline::current() {
             if deadline.remaining() < Deadline::LEAST {
                 return Err(StoreError::new("store", StoreErrorKind::Timeout, DeadlineExceeded));
@@ -125,8 +124,8 @@ impl RetryingRegister {
             is_cut_short = deadline.ends() < ends;
             ends = ends.min(deadline.ends());
         }
-        self.health.start(ends)?;
-        Ok(Operation { store: self, key, began, ends, is_cut_short, is_over: false })
+        let started = self.health.start(ends)?;
+        Ok(Operation { store: self, key, started, ends, is_cut_short, is_over: false })
     }
 }
 
@@ -134,7 +133,7 @@ impl RetryingRegister {
 struct Operation<'a> {
     store: &'a RetryingRegister,
     key: &'a RecordKey,
-    began: Instant,
+    started: Started,
     ends: Instant,
     /// Whether it ends with the invocation, before the store has had all of its time.
     is_cut_short: bool,
@@ -167,7 +166,7 @@ impl Operation<'_> {
     fn over(&mut self, error: Option<&StoreError>) {
         self.is_over = true;
         if let Some(error) = error.filter(|error| is_retried(error) && !self.is_cut_short) {
-            self.store.health.failed(error, self.began);
+            self.store.health.failed(error, self.started);
         }
     }
 
