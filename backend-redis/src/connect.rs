@@ -1,6 +1,6 @@
 //! The connection to one node: opened by the first command, and again after it was lost.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use funcify_core::{
     Timestamp,
@@ -186,7 +186,7 @@ impl Node {
         }
     }
 
-    /// Logs in, selects the database and names the connection, all in one round trip. If this fails, the
+    /// Logs in and selects the database, in one round trip, and names the connection. If this fails, the
     /// command that waits for the connection was not sent.
     async fn log_in(&self, link: &Link) -> Result<(), Failure> {
         let Login { user, database, .. } = &*self.login;
@@ -197,20 +197,14 @@ impl Node {
             auth
         });
         let select = (*database != 0).then(|| redis::cmd("SELECT").arg(*database).to_owned());
-        let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).to_owned();
         // Sent in this order, before the first response arrives.
-        let (auth, select, name) = tokio::join!(
+        let (auth, select, ()) = tokio::join!(
             biased;
             self.log_in_by(link, auth.as_ref()),
             self.log_in_by(link, select.as_ref()),
-            self.log_in_by(link, Some(&name)),
+            link.name(),
         );
-        auth.and(select)?;
-        match name {
-            // A name is only for whoever looks at the server, and may be forbidden to this user.
-            Ok(()) | Err(Failure::Refused(_)) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+        auth.and(select)
     }
 
     async fn log_in_by(&self, link: &Link, command: Option<&Cmd>) -> Result<(), Failure> {
@@ -243,6 +237,20 @@ impl Link {
             .await
             .map_err(io::Error::other)?;
         Ok(Self { connection, driver: tokio::spawn(driver), limits })
+    }
+
+    /// Names the connection, for whoever looks at the server. Does not wait for the response, which may
+    /// be that this user may not.
+    async fn name(&self) {
+        let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).to_owned();
+        let mut connection = self.connection.clone();
+        let mut sending = pin!(connection.send_packed_command(&name));
+        poll_fn(|cx| {
+            // Only the sending.
+            let _ = sending.as_mut().poll(cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
