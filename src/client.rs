@@ -43,12 +43,24 @@ pub(crate) fn client_with(
     pem: &[u8],
     connect_timeout: Duration,
 ) -> Result<reqwest::Client, ConfigError> {
+    client_over(tls_trusting(pem)?, connect_timeout)
+}
+
+/// TLS that trusts Mozilla's roots, and the authorities in `pem`.
+pub(crate) fn tls_trusting(pem: &[u8]) -> Result<rustls::ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ConfigError::because("TLS cannot be set up", error))?
         .with_root_certificates(roots(pem)?)
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
+
+/// A client without connections, over this TLS. It resumes the sessions of other clients over the same.
+pub(crate) fn client_over(
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+) -> Result<reqwest::Client, ConfigError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    engine::{MAX_RECORD_BYTES, text_of},
+    engine::{MAX_RECORD_BYTES, TimeLimits, text_of},
     register::{
         Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
     },
@@ -59,19 +59,24 @@ enum Client {
 }
 
 impl RedisBackend {
-    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no
-    /// network I/O.
+    /// Creates a backend that opens its own connections. Reads the files of `ca`, `cert` and `key`, and
+    /// does no network I/O.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the configuration is invalid, or if the file of `ca` cannot be read.
+    /// [`RedisConfigError`] if the configuration is invalid, or if one of the files cannot be read.
     pub fn new(config: RedisConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
+        if config.iam.is_some() && config.source.is_none() {
+            return Err(RedisConfigError::Credentials("option iam needs a source of passwords"));
+        }
         let login = Login {
-            tls: config.tls.then(|| connector(config.ca.as_deref())).transpose()?,
+            tls: config.tls.then(|| connector(&config)).transpose()?,
             user: config.user.clone(),
             password: config.password.clone(),
+            source: config.source.clone(),
             database: config.database,
+            limits: config.limits,
         };
         let prefix = config.prefix.as_str().into();
         Ok(Self::over(Client::Ours(Arc::new(Route::new(config, login))), prefix))
@@ -101,7 +106,9 @@ impl RedisBackend {
     async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
         match &self.client {
             Client::Ours(route) => route.send(key, &command).await,
-            Client::Custom(connection) => response(connection.send(command)).await,
+            Client::Custom(connection) => {
+                response(&TimeLimits::default(), connection.send(command)).await
+            }
         }
     }
 
@@ -176,7 +183,12 @@ impl Register for RedisBackend {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        PollPolicy::default()
+        match &self.client {
+            Client::Ours(route) => {
+                PollPolicy::default().with_timeout(route.config().limits.timeout())
+            }
+            Client::Custom(_) => PollPolicy::default(),
+        }
     }
 }
 

@@ -8,8 +8,9 @@ pub use crate::{
     error_chain::{causes, error_chain},
     register::{
         body::{MAX_RECORD_BYTES, text_of},
+        poll_policy::OPERATION,
         record::{decode, encode},
-        retry::OPERATION,
+        time_limits::{Advice, TimeLimitError, TimeLimits},
     },
     token::{
         decide::{Asker, Decision, decide, refreshes_early},

@@ -160,6 +160,10 @@ impl Store {
 
 #[async_trait]
 impl CircuitStateProvider for Store {
+    fn poll_policy(&self) -> PollPolicy {
+        self.poll_policy
+    }
+
     async fn circuit_state(
         &self,
         _: &RecordName,

@@ -16,7 +16,7 @@ use funcify_core::{
         CircuitStateProvider, CountRule, StoreDown,
     },
     engine::{Chance, Clock, circuit::Rule, decode, encode},
-    register::{RecordName, Swap, Version, Versioned, WriteId},
+    register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
 };
 use tokio::time::Instant;
 
@@ -114,6 +114,10 @@ impl Store {
 
 #[async_trait]
 impl CircuitStateProvider for Store {
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
+
     async fn circuit_state(
         &self,
         _: &RecordName,

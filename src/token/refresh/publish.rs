@@ -52,7 +52,11 @@ impl Refresh<'_> {
             Err(error) => {
                 self.counters.store_errors.increment();
                 self.state.store_failed(&settings.chance);
-                tracing::warn!(key = %settings.key, %error, "the token could not be stored");
+                tracing::warn!(
+                    key = %settings.key,
+                    error = error_chain(&error),
+                    "the token could not be stored"
+                );
             }
         }
     }

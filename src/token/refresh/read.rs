@@ -2,6 +2,7 @@
 
 use funcify_core::{
     Deadline, StoreError, StoreErrorKind,
+    engine::error_chain,
     register::{Version, Versioned},
     token::{AccessToken, TokenRecord},
 };
@@ -90,7 +91,7 @@ impl Refresh<'_> {
         }
         self.counters.store_errors.increment();
         self.state.store_failed(&self.settings.chance);
-        tracing::warn!(key = %self.settings.key, %error, "the token store failed");
+        tracing::warn!(key = %self.settings.key, error = error_chain(error), "the token store failed");
         Ok(if is_slow(error) { Found::Slow } else { Found::Down })
     }
 }

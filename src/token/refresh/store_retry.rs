@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use funcify_core::{
-    engine::{Chance, OPERATION},
-    register::PollPolicy,
-};
+use funcify_core::{engine::Chance, register::PollPolicy};
 use tokio::time::Instant;
 
 /// A slow store is retried for 15 s at most: half of the longest time that an API Gateway
@@ -39,7 +36,7 @@ impl StoreRetry {
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         let left = ends.saturating_duration_since(since);
-        let spare = left.saturating_sub(request).max(left / 2).saturating_sub(OPERATION);
+        let spare = left.saturating_sub(request).max(left / 2).saturating_sub(poll.timeout);
         let over = since + spare.min(LONGEST);
         if self.is_last || now >= over {
             return None;

@@ -11,7 +11,8 @@ use crate::{
         CircuitPolicy, CircuitRecord,
         rules::{self, Report},
     },
-    register::{FIRST_OPERATION, OPERATION, Swap, Version, Versioned, WriteId},
+    error_chain::error_chain,
+    register::{Swap, Version, Versioned, WriteId},
 };
 
 /// How long a caller waits, once its own call is done, for a try of the store that ran concurrently:
@@ -39,7 +40,8 @@ impl CircuitBreaker {
     /// When an operation is given up. The first one of a breaker also connects.
     fn ends(&self) -> Instant {
         let is_first = self.shared.is_first_operation.swap(false, Ordering::Relaxed);
-        let ends = Instant::now() + if is_first { FIRST_OPERATION } else { OPERATION };
+        let policy = self.settings().provider.poll_policy();
+        let ends = Instant::now() + if is_first { policy.first_timeout() } else { policy.timeout };
         Deadline::current().map_or(ends, |deadline| ends.min(deadline.ends()))
     }
 
@@ -55,8 +57,8 @@ impl CircuitBreaker {
     /// An operation that began at `began` failed. From now on this process decides by itself, unless
     /// there was too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
-        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), %error, "circuit store failed");
-        if is_to_blame(began) {
+        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
+        if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
             self.go_private();
         }
     }
@@ -88,8 +90,8 @@ pub(super) fn has_time() -> bool {
 
 /// Whether a failed operation says something about the store. One that the invocation's deadline cut
 /// off does not, unless it had half of the time that it ever gets.
-fn is_to_blame(began: Instant) -> bool {
-    let fair = |deadline: Deadline| OPERATION.min(deadline.longest_call()) / 2;
+fn is_to_blame(began: Instant, timeout: Duration) -> bool {
+    let fair = |deadline: Deadline| timeout.min(deadline.longest_call()) / 2;
     has_time() || Deadline::current().is_none_or(|deadline| began.elapsed() >= fair(deadline))
 }
 
