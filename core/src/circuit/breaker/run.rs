@@ -120,10 +120,16 @@ impl<'a> Guard<'a> {
     ///
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
-    pub async fn record(mut self, outcome: CallOutcome) {
+    pub async fn record(self, outcome: CallOutcome) {
+        self.end(outcome, true).await;
+    }
+
+    /// Records the outcome. If another call of this instance already reports and takes this outcome
+    /// along, it waits for that only if `waits`: where the store hangs, one call pays for it.
+    async fn end(mut self, outcome: CallOutcome, waits: bool) {
         let breaker = self.breaker;
         if let Some(report) = self.report_of(outcome) {
-            Box::pin(breaker.report(report)).await;
+            Box::pin(breaker.report(report, waits)).await;
         }
         if self.tries_store {
             self.tries_store = false;
@@ -175,7 +181,7 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        self.record(outcome).await;
+        self.end(outcome, false).await;
         drop(pending);
         if let Some(store_try) = store_try {
             let _ = timeout(GRACE, store_try).await;
@@ -214,7 +220,7 @@ impl<'a> Guard<'a> {
             .rule
             .slow_after()
             .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
-        let is_bad = slow || outcome == CallOutcome::Failure;
+        let is_bad = slow || outcome.is_failure();
         if is_bad {
             self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);
         }
