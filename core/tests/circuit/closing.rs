@@ -350,5 +350,6 @@ async fn an_instance_that_is_open_for_itself_alone_waits_as_long_as_it_is_asked_
         circuit.acquire().await.unwrap().record(CallOutcome::RetryAfter(seconds(30))).await;
     }
     let open = circuit.acquire().await.unwrap_err();
-    assert_eq!((open.cause, open.retry_after), (Cause::InstanceLocal, seconds(30)));
+    assert_eq!(open.cause, Cause::InstanceLocal);
+    assert!(open.retry_after > seconds(29) && open.retry_after <= seconds(30), "{open:?}");
 }

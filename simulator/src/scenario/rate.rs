@@ -227,8 +227,8 @@ impl Healthy {
         let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
         fleet.dependency.set_health(Health {
             failure_rate: self.failing,
-            latency: Duration::ZERO,
             poisoned: self.poisoned,
+            ..Health::UP.with_latency(Duration::ZERO)
         });
         if self.warm {
             fleet.calls(self.rate, seconds(70)).await;

@@ -179,6 +179,8 @@ fn issued_at(headers: &HeaderMap) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::RETRY_AFTER;
+
     use super::*;
 
     fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
