@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use funcify_core::circuit::CallOutcome;
-use http::{HeaderValue, StatusCode};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use url::Host;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -124,6 +127,30 @@ pub(crate) fn outcome_of(status: StatusCode) -> CallOutcome {
     }
 }
 
+/// What an answer says about the server's health: its status, and the `Retry-After` of a 429 or a 503.
+pub(crate) fn health_of(status: StatusCode, headers: &HeaderMap) -> CallOutcome {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            retry_after(headers).map_or(CallOutcome::Failure, CallOutcome::RetryAfter)
+        }
+        status => outcome_of(status),
+    }
+}
+
+/// How long the server asks to be left alone: seconds, or a date (RFC 9110 §10.2.3). A date counts from the
+/// response's own `Date`: this machine's clock may be wrong.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
+    let after = text(RETRY_AFTER)?;
+    match after.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = |text| httpdate::parse_http_date(text).ok();
+            Some(date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default())
+        }
+    }
+}
+
 /// A header with a secret in it: marked as sensitive, and wiped from memory when its last copy is dropped.
 /// `None` if a header cannot contain the text.
 pub(crate) fn secret_header(text: Zeroizing<String>) -> Option<HeaderValue> {
@@ -234,6 +261,7 @@ async fn each_chunk(
 mod tests {
     use std::error::Error;
 
+    use http::HeaderName;
     use url::Url;
 
     use super::*;
@@ -300,6 +328,36 @@ mod tests {
         let start = tokio::time::Instant::now();
         assert!(!let_go_after(Duration::from_secs(60)).await);
         assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn the_retry_after_of_a_429_or_503_is_part_of_what_it_says_about_the_server() {
+        let answered = |status: u16, headers: &[(HeaderName, &'static str)]| {
+            let headers =
+                headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            health_of(StatusCode::from_u16(status).unwrap(), &headers.collect())
+        };
+        let after = |seconds| CallOutcome::RetryAfter(Duration::from_secs(seconds));
+        let at_noon = (DATE, "Sun, 06 Nov 1994 12:00:00 GMT");
+        for (status, value, expected) in [
+            (429, "120", after(120)),
+            (503, " 7 ", after(7)),
+            (503, "18446744073709551615", after(u64::MAX)),
+            (503, "Sun, 06 Nov 1994 12:01:30 GMT", after(90)),
+            (503, "Sun, 06 Nov 1994 11:00:00 GMT", after(0)),
+            (503, "soon", CallOutcome::Failure),
+            (503, "-1", CallOutcome::Failure),
+            (500, "120", CallOutcome::Failure),
+            (404, "120", CallOutcome::Neutral),
+            (200, "120", CallOutcome::Success),
+        ] {
+            let outcome = answered(status, &[at_noon.clone(), (RETRY_AFTER, value)]);
+            assert_eq!(outcome, expected, "{status} {value}");
+        }
+        assert_eq!(answered(503, &[]), CallOutcome::Failure);
+        // A date alone says nothing: this machine's clock may be wrong.
+        let date = (RETRY_AFTER, "Sun, 06 Nov 1994 12:01:30 GMT");
+        assert_eq!(answered(503, &[date]), CallOutcome::Failure);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub mod circuit {
         instance::Instance,
         record::{Failure, Probe},
         rules::{
-            Admission, Permit, Report, Rule, Sampling, admit, apply, credible, lease, set_override,
+            Admission, Permit, Report, Rule, Sampling, admit, apply, close, credible, lease,
+            set_override,
         },
     };
 }

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::world::World;
 
-/// How long one operation takes on average: a Redis in the same region.
+/// How long one operation takes on average, unless a scenario says otherwise: a Redis in the same region.
 const LATENCY: Duration = Duration::from_millis(5);
 
 /// How long an operation waits for a store that is down: the deadline of an operation on a real store.
@@ -35,12 +35,40 @@ pub(super) struct Store {
     token: Mutex<Held<TokenRecord>>,
     changes: Mutex<Vec<Change>>,
     is_down: AtomicBool,
+    latency_micros: AtomicU64,
+    /// What is left of the reads and the writes that it serves a second, if they are limited.
+    quotas: Mutex<Option<[Quota; 2]>>,
     poll_policy: PollPolicy,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
 
 type Held<T> = Option<Versioned<T>>;
+
+/// A bucket that fills up at a steady pace, with room for a second's worth.
+#[derive(Clone, Copy, Debug)]
+struct Quota {
+    a_second: f64,
+    left: f64,
+    at: Duration,
+}
+
+impl Quota {
+    fn takes(&mut self, now: Duration) -> bool {
+        let filled = now.saturating_sub(self.at).as_secs_f64() * self.a_second;
+        self.left = (self.left + filled).min(self.a_second);
+        self.at = now;
+        let takes = self.left >= 1.0;
+        if takes {
+            self.left -= 1.0;
+        }
+        takes
+    }
+}
+
+fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A written change of the circuit's state.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +91,8 @@ impl Store {
             token: Mutex::default(),
             changes: Mutex::default(),
             is_down: AtomicBool::new(false),
+            latency_micros: AtomicU64::new(whole_micros(LATENCY)),
+            quotas: Mutex::default(),
             poll_policy,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
@@ -72,6 +102,28 @@ impl Store {
     /// While it is down, every operation fails when its time is up.
     pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// From now on an operation takes so long on average.
+    pub(super) fn set_latency(&self, latency: Duration) {
+        self.latency_micros.store(whole_micros(latency), Ordering::Relaxed);
+    }
+
+    /// From now on it serves so many reads and so many writes a second, and throttles the others.
+    pub(super) fn set_quota(&self, a_second: f64) {
+        let quota = Quota { a_second, left: a_second, at: self.world.elapsed() };
+        *lock(&self.quotas) = Some([quota, quota]);
+    }
+
+    /// Takes one from the quota of reads (0) or of writes (1).
+    fn take(&self, which: usize) -> Result<(), StoreError> {
+        let now = self.world.elapsed();
+        let mut quotas = lock(&self.quotas);
+        let quota = quotas.as_mut().and_then(|quotas| quotas.get_mut(which));
+        if quota.is_none_or(|quota| quota.takes(now)) {
+            return Ok(());
+        }
+        Err(StoreError::new("simulated store", StoreErrorKind::Throttled, "too many requests"))
     }
 
     pub(super) fn reads(&self) -> u64 {
@@ -112,13 +164,15 @@ impl Store {
             let kind = StoreErrorKind::Unavailable;
             return Err(StoreError::new("simulated store", kind, DeadlineExceeded));
         }
-        sleep(LATENCY.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
+        let latency = Duration::from_micros(self.latency_micros.load(Ordering::Relaxed));
+        sleep(latency.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
         Ok(())
     }
 
     async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
+        self.take(0)?;
         let found = lock(record).clone();
         self.travel().await?;
         Ok(found)
@@ -133,6 +187,7 @@ impl Store {
     ) -> Result<Swap<T>, StoreError> {
         self.swaps.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
+        self.take(1)?;
         let swap = {
             let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {

@@ -202,9 +202,10 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
     matches!(result, Err(CircuitError::Open(_)))
 }
 
-/// Opens at five failures a minute, for ten seconds.
+/// Opens at five failures a minute, for ten seconds. A call may take as long.
 pub(crate) fn five_a_minute() -> CircuitPolicy {
-    let policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
+    let mut policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
+    policy.call_timeout = seconds(10);
     with_probes(with_open_duration(policy, seconds(10), seconds(40)), 1, 2)
 }
 

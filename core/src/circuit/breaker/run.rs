@@ -127,13 +127,16 @@ impl<'a> Guard<'a> {
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
     pub async fn record(mut self, outcome: CallOutcome) {
-        if let Some(recording) = self.recording(outcome) {
+        if let Some(recording) = self.recording(outcome, true) {
             recording.await;
         }
     }
 
     /// What recording `outcome` waits for: for nearly every good call, nothing.
-    fn recording(&mut self, outcome: CallOutcome) -> Option<Operation<'a>> {
+    ///
+    /// If another call of this instance already reports and takes this outcome along, it waits for that
+    /// only if `joins`: where the store hangs, one call pays for it.
+    fn recording(&mut self, outcome: CallOutcome, joins: bool) -> Option<Operation<'a>> {
         let breaker = self.breaker;
         let report = self.report_of(outcome);
         let tries_store = std::mem::take(&mut self.tries_store);
@@ -142,7 +145,7 @@ impl<'a> Guard<'a> {
         }
         Some(Box::pin(async move {
             if let Some(report) = report {
-                breaker.report(report).await;
+                breaker.report(report, joins).await;
             }
             if tries_store {
                 let _ = timeout(GRACE, breaker.try_store()).await;
@@ -194,7 +197,7 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        if let Some(recording) = self.recording(outcome) {
+        if let Some(recording) = self.recording(outcome, false) {
             recording.await;
         }
         self.park_lease();
@@ -251,7 +254,7 @@ impl<'a> Guard<'a> {
             .rule
             .slow_after()
             .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
-        let is_bad = slow || outcome == CallOutcome::Failure;
+        let is_bad = slow || outcome.is_failure();
         if is_bad {
             self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);
         }
