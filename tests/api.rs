@@ -23,7 +23,7 @@ use funcify::{
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
-    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState, CountRule},
     engine::causes,
     register::RetryingRegister,
 };
@@ -215,6 +215,32 @@ async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() 
     assert!(is_caused_by::<CircuitOpen>(&error), "{error:?}");
     assert!(matches!(error, ApiError::Open(_)));
     assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_service_that_asks_to_be_left_alone_is_left_alone_for_as_long_up_to_the_cap() {
+    for (status, asked, shortest, longest) in [
+        (StatusCode::TOO_MANY_REQUESTS, "90", 90, 90),
+        (StatusCode::SERVICE_UNAVAILABLE, "90", 90, 90),
+        (StatusCode::SERVICE_UNAVAILABLE, "86400", 120, 120),
+        // Nothing is asked for, or not by what this status means.
+        (StatusCode::SERVICE_UNAVAILABLE, "soon", 9, 10),
+        (StatusCode::INTERNAL_SERVER_ERROR, "90", 9, 10),
+    ] {
+        let answer = move || async move { (status, [(header::RETRY_AFTER, asked)]) };
+        let base = serve(Router::new().fallback(any(answer))).await;
+        let mut policy = CircuitPolicy::new(CountRule::new(1, Duration::from_secs(60)));
+        policy.open_duration = Duration::from_secs(10);
+        policy.max_open_duration = Duration::from_secs(120);
+        let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
+        let circuit = CircuitBreaker::new("warehouse", policy, store).unwrap();
+        let api = Api::new("warehouse", &base).unwrap().circuit(circuit.clone());
+        assert!(matches!(api.get::<()>("/").await, Err(ApiError::Status(_))));
+        let record = circuit.record().await;
+        let open = record.open_until.since(record.changed_at);
+        let expected = Duration::from_secs(shortest)..=Duration::from_secs(longest);
+        assert!(expected.contains(&open), "{status} {asked}: {open:?}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(super) async fn partial_outage(run: &Run) -> Result<Vec<Figure>, SimulatorEr
     Ok(vec![
         Figure::at_most("seconds_to_open_default", at(&default, 0.5), 1.5),
         Figure::at_most("seconds_to_open_p99_default", at(&default, 0.99), 3.0),
-        Figure::at_most("seconds_to_open_p99_default_5_percent", at(&default_from_five, 0.99), 4.0),
+        Figure::at_most("seconds_to_open_p99_default_5_percent", at(&default_from_five, 0.99), 5.0),
         Figure::plain("seconds_to_open", at(&total, 0.5)),
         Figure::at_most("seconds_to_open_p99", at(&total, 0.99), 2.0),
         Figure::at_most("seconds_to_open_p99_from_5_percent", at(&from_five, 0.99), 3.0),

@@ -18,7 +18,7 @@ const EVIDENCE: f64 = 15.0;
 const EVIDENCE_IN_SHORT_WINDOW: f64 = 16.0;
 
 /// How sure a short window must be for the fleet to report more calls and to look more often.
-const SUSPICION: f64 = 4.0;
+const SUSPICION: f64 = 3.0;
 
 /// The floor, as a part of the threshold. A rate of three quarters of the threshold must not open the
 /// circuit, not even once in weeks; a rate above the threshold must do so after few reports.

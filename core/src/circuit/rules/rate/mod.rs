@@ -35,7 +35,7 @@ const REPORTS: f64 = 1.85;
 const BAD_REPORTS: f64 = 1.25;
 
 /// The same from half of the threshold on, for good calls and for bad ones.
-const REPORTS_NEAR_THRESHOLD: f64 = 8.0;
+const REPORTS_NEAR_THRESHOLD: f64 = 9.0;
 
 /// How many reports a second the fleet would make if every call failed from now on. The lower end is
 /// the evidence that an outage needs to be seen within a few seconds. Beyond the upper end reports only
@@ -60,11 +60,13 @@ const MOST_INSTANCES: u32 = 4;
 ///
 /// The outcomes are sampled, so that a busy fleet costs no more than a quiet one. The circuit opens
 /// when two things hold: the rate in the sample is over the threshold, and the true rate is over
-/// three quarters of the threshold with a chance of error of one in three million. Where every call
-/// was reported, as in a fleet of one call a second, the rate itself decides once a quarter of the
-/// window was seen, or at once if every call failed.
+/// three quarters of the threshold with a chance of error of one in three million. A fleet of up to
+/// two calls a second reports every call and is counted exactly: the rate itself decides once a
+/// quarter of the window was seen, or at once if every call failed.
 ///
-/// "`n` failures in a row" is `RateRule::new(1.0, window, n)`: the calls of a fleet have no order.
+/// There is no rule for "`n` failures in a row", because the calls of a fleet have no order.
+/// `RateRule::new(1.0, window, n)` opens when every call within `window` failed, and there were `n` of
+/// them: after a success, that takes the length of the window.
 ///
 /// # Examples
 ///
