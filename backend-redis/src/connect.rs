@@ -1,6 +1,6 @@
 //! The connection to one node: opened by the first command, and again after it was lost.
 
-use std::{future::poll_fn, io, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use funcify_core::{
     Timestamp,
@@ -197,14 +197,15 @@ impl Node {
             auth
         });
         let select = (*database != 0).then(|| redis::cmd("SELECT").arg(*database).to_owned());
-        // Sent in this order, before the first response arrives.
-        let (auth, select, ()) = tokio::join!(
+        // Both are sent, in this order, before the first response arrives.
+        let (auth, select) = tokio::join!(
             biased;
             self.log_in_by(link, auth.as_ref()),
             self.log_in_by(link, select.as_ref()),
-            link.name(),
         );
-        auth.and(select)
+        auth.and(select)?;
+        link.name();
+        Ok(())
     }
 
     async fn log_in_by(&self, link: &Link, command: Option<&Cmd>) -> Result<(), Failure> {
@@ -239,18 +240,14 @@ impl Link {
         Ok(Self { connection, driver: tokio::spawn(driver), limits })
     }
 
-    /// Names the connection, for whoever looks at the server. Does not wait for the response, which may
-    /// be that this user may not.
-    async fn name(&self) {
-        let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).to_owned();
+    /// Names the connection, for whoever looks at the server. Nobody waits for the response, which may be
+    /// that this user may not.
+    fn name(&self) {
         let mut connection = self.connection.clone();
-        let mut sending = pin!(connection.send_packed_command(&name));
-        poll_fn(|cx| {
-            // Only the sending.
-            let _ = sending.as_mut().poll(cx);
-            Poll::Ready(())
-        })
-        .await;
+        tokio::spawn(async move {
+            let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).to_owned();
+            let _ = connection.send_packed_command(&name).await;
+        });
     }
 
     async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {

@@ -28,7 +28,7 @@ use crate::{
 /// Stores each record as a hash in Redis.
 ///
 /// Clones share one connection to each node. The first operation opens it, and the first operation
-/// after it was lost opens it again. The only background task is the one that drives the socket.
+/// after it was lost opens it again. The only lasting background task is the one that drives the socket.
 ///
 /// Reads and swaps go to the master, one round trip each. A failover of Redis may lose the last
 /// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict,

@@ -131,7 +131,7 @@ const INVALID: [(&str, &str); 116] = [
     ("ssm:///fleet?timeout=20000", "100 to 10000 milliseconds"),
     ("dynamodb://fleet?connect_timeout=1", "20 to 5000 milliseconds"),
     ("dynamodb://fleet?sk=SK", "`sk_value`"),
-    ("dynamodb://arn:aws:dynamodb:eu-central-1:c4n4ry:table/fleet@", "`@`"),
+    ("dynamodb://arn:aws:dynamodb:eu-central-1:c4n4ry:table/fleet@", "dynamodb://TABLE"),
 ];
 
 #[tokio::test]

