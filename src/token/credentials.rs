@@ -182,8 +182,12 @@ impl ClientCredentials {
     /// A keyed digest of the secret, of 4 bytes: a refusal in the record binds only the clients with
     /// the same one. It is too short to test a guessed secret against.
     pub(super) fn fingerprint(&self, secret: Option<&ClientSecret>) -> String {
+        let key_id;
         let key = match (&self.authentication, secret) {
-            (ClientAuthentication::PrivateKeyJwt(signer), _) => signer.key_id().unwrap_or(""),
+            (ClientAuthentication::PrivateKeyJwt(signer), _) => {
+                key_id = signer.header().into_iter().find(|(name, _)| name == "kid");
+                key_id.as_ref().map_or("", |(_, value)| value)
+            }
             (_, Some(secret)) => secret.expose(),
             (_, None) => "",
         };

@@ -1,12 +1,21 @@
 //! A record that is larger than any of ours is not parsed and is replaced. It is transferred once to a process at most.
 
+use std::time::Duration;
+
+use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{Corruption, Register, Swap, Version, WriteId};
 
-use super::{HOUR, body, circuit, n_of, register, write};
+use super::{HOUR, body, circuit, n_of, write};
 use crate::support::redis::OwnRedis;
 
 const LARGE: usize = 10_000_000;
+
+/// With time for a server that is busy with its megabytes.
+fn register(url: &str) -> RedisBackend {
+    let config = RedisConfig::parse(url).unwrap();
+    RedisBackend::new(config.with_timeout(Duration::from_secs(5))).unwrap()
+}
 
 /// The bytes that the server has sent so far.
 async fn sent(redis: &OwnRedis) -> usize {

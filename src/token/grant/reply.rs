@@ -198,7 +198,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, after.parse().unwrap());
             date.map(|date| headers.insert(DATE, date.parse().unwrap()));
-            retry_after(&headers).map(|wait| wait.as_secs())
+            pause(&headers).map(|wait| wait.as_secs())
         };
         let (noon, later) = ("Fri, 06 Nov 2026 12:00:00 GMT", "Fri, 06 Nov 2026 12:00:07 GMT");
         assert_eq!(wait(later, Some(noon)), Some(7));
