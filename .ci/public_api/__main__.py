@@ -28,8 +28,7 @@ import surface
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The aim of 250 is reached. Whoever adds an item raises the limit in the same commit, and says there why.
-# 251: `RecordName::from_text`. A circuit per tenant needs a legal name for any text, and no two tenants may share one.
-LIMIT = 251
+LIMIT = 250
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 
 

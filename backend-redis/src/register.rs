@@ -171,11 +171,11 @@ impl Register for RedisBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        let size = text_of(body).len();
-        if size > MAX_RECORD_BYTES {
-            return Err(Failure::TooLarge { size }.into_error(Attempt::Swap));
+        let record = text_of(body);
+        if record.len() > MAX_RECORD_BYTES {
+            return Err(Failure::TooLarge { size: record.len() }.into_error(Attempt::Swap));
         }
-        let swap = SwapCommand { key: &key, expected, id, body, keep_for };
+        let swap = SwapCommand { key: &key, expected, id, record: &record, keep_for };
         let response = self.run(&key, |named| swap.command(named)).await;
         response
             .and_then(|response| wire::decode_swap(&Wiped(response).0, id))

@@ -5,6 +5,7 @@
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    deadline::PendingReport,
     error_chain::{causes, error_chain},
     register::{
         body::{MAX_RECORD_BYTES, text_of},

@@ -1,5 +1,5 @@
-//! Parses the headers of a trace. What is not one of them is not passed on: a caller writes these
-//! headers, and the services behind would have to cope with whatever they contain.
+//! Parses the headers of a trace. A malformed header is dropped: any caller can write these headers, and
+//! the services behind should not have to cope with whatever they contain.
 
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 

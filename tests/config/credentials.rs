@@ -1,4 +1,5 @@
-//! AWS credentials from a profile, as on a laptop: those of a process, and what is said of those that cannot be had.
+//! AWS credentials from a profile, as on a laptop: a `credential_process` works, and an unusable profile is named with the
+//! cause.
 
 use std::fs;
 use std::path::PathBuf;

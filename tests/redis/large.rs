@@ -69,7 +69,7 @@ async fn a_record_that_has_become_large_is_transferred_once_at_most() {
         let transferred = sent(&redis).await - before;
         assert!(transferred < LARGE + 50_000, "{reads} reads: {transferred}");
     }
-    // What is no record is read by the script too, whatever its size.
+    // A foreign value is read by the script too, whatever its size.
     redis.command(&["HSET", &name, "rec", "{}", "id", &"0".repeat(32)]).await.unwrap();
     register.read(&key).await.unwrap().unwrap();
     redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE), "id", "foreign"]).await.unwrap();

@@ -18,7 +18,8 @@ use crate::{
 /// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
 /// - **L7** No call outlives its deadline: the `timeout` of the store, which is 500 ms unless set (2 s for
-///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less than 50 ms left nothing is started.
+///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less
+///   than 50 ms left nothing is started.
 /// - **L3** An ambiguous write was repeated with the same id until then.
 /// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
 ///   has written are kept.

@@ -26,8 +26,9 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 /// away sets [`PollPolicy::timeout`]. Until the first operation on the store is over, operations have
 /// 2 s, because the first one also connects.
 ///
-/// If a whole operation gets no answer, and is not an ambiguous write, the store is down. For a second, operations then fail at once
-/// with the kind `Unavailable` or `Timeout`. After that one at a time is tried, until the store answers.
+/// If a whole operation gets no answer, and is not an ambiguous write, the store is down. For a second,
+/// operations then fail at once with the kind `Unavailable` or `Timeout`. After that one at a time is
+/// tried, until the store answers.
 ///
 /// A throttled operation is not retried here. The caller's next operation is the retry, at the
 /// caller's own rate and with its own jitter. If each operation retried, one call of a fleet that is

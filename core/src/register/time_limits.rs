@@ -1,5 +1,5 @@
 //! The time limits of a store, as its URL gives them: one option for a whole operation, one for
-//! connecting. What is not given follows from the other.
+//! connecting. The default of the second follows from the first.
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 

@@ -14,11 +14,12 @@ use super::{
     store::has_time,
 };
 use crate::{
-    Deadline, PendingReport, StoreErrorKind, Timestamp,
+    Deadline, StoreErrorKind, Timestamp,
     circuit::{
         CircuitEvent, CircuitRecord,
         rules::{self, Report},
     },
+    deadline::PendingReport,
     register::{Swap, Version, Versioned, WriteId},
 };
 

@@ -16,8 +16,9 @@ use super::{
     store::GRACE,
 };
 use crate::{
-    Chance, Deadline, PendingReport, Timestamp,
+    Chance, Deadline, Timestamp,
     circuit::{CallOutcome, CircuitError, rules::Report},
+    deadline::PendingReport,
 };
 
 /// A timer that fires so late was kept from it: the process was frozen or stopped, or something blocked
