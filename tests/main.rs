@@ -30,3 +30,4 @@ mod support;
 mod support_itself;
 mod third_record;
 mod token;
+mod wire;

@@ -126,7 +126,7 @@ impl Api {
         match getter.rejected(&token).await {
             Ok(other) => Box::pin(self.call(authorized(again, &other))).await,
             Err(error) => {
-                tracing::warn!(api = %self.name, %error, "the service rejected the token and it was not renewed");
+                tracing::warn!(api = %self.name, error = crate::error_chain(&error), "the service rejected the token and it was not renewed");
                 answer
             }
         }

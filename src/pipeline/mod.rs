@@ -9,6 +9,7 @@ mod builder;
 mod ended;
 pub(crate) mod event;
 pub(crate) mod http;
+mod init_error;
 mod invocation;
 pub(crate) mod log;
 mod outcome;

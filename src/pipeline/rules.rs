@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, routing::RouterIntoService};
 use futures_util::future::BoxFuture;
 
 use crate::auth::authenticator::Identify;
 use crate::auth::policy::AccessPolicy;
+use crate::pipeline::http::dispatch::Http;
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::routes::RecordRoutes;
 use crate::problem::Problem;
@@ -15,19 +15,26 @@ pub(super) type Guard =
 
 /// Everything that a function has configured.
 pub(super) struct Rules {
-    pub(super) router: Option<RouterIntoService<Body>>,
+    pub(super) http: Option<Http>,
     pub(super) routes: RecordRoutes,
-    /// In the order in which they run.
-    pub(super) guards: Vec<Guard>,
+    pub(super) guards: Guards,
     pub(super) authenticator: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<AccessPolicy>>,
     pub(super) margin: Duration,
 }
 
-impl Rules {
+/// The guards of a function, in the order in which they run. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Guards(Arc<[Guard]>);
+
+impl Guards {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Runs the guards, up to the first that refuses.
     pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
-        for guard in &self.guards {
+        for guard in self.0.iter() {
             // A guard that fails has not refused: its failure is the function's.
             let mark = |problem: Problem| match problem.status().is_server_error() {
                 true => problem,
@@ -36,5 +43,11 @@ impl Rules {
             invocation = guard(invocation).await.map_err(mark)?;
         }
         Ok(invocation)
+    }
+}
+
+impl From<Vec<Guard>> for Guards {
+    fn from(guards: Vec<Guard>) -> Self {
+        Self(guards.into())
     }
 }

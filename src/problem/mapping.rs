@@ -19,7 +19,7 @@ use crate::token::TokenError;
 impl Problem {
     /// The problem of `error`: the first of its causes that decides, else the last that suggests one,
     /// else 500.
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut suggested = None;
         for cause in causes(error).map(unshared) {
             if let Some(open) = cause.downcast_ref::<CircuitOpen>() {
@@ -42,7 +42,7 @@ impl Problem {
                 suggested = Some(Self::unavailable(retry_after));
             }
             if let Some(refused) = cause.downcast_ref::<RequestError>() {
-                return Self::bad_request(redacted_chain(refused)).caused_by(error);
+                return Self::bad_request(redacted_chain(refused)).refused().caused_by(error);
             }
         }
         let problem = suggested.unwrap_or_else(|| Self::new(StatusCode::INTERNAL_SERVER_ERROR));

@@ -24,4 +24,5 @@ mod records;
 
 pub use event::TestEvent;
 #[cfg(test)]
+#[cfg(test)]
 pub(crate) use event::deadline_in;

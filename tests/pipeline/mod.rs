@@ -10,6 +10,7 @@ mod inputs;
 mod kinds;
 mod lambda_http;
 mod large;
+mod layers;
 mod local;
 mod malformed;
 mod mutants;

@@ -275,5 +275,5 @@ async fn every_event_is_emitted_once() {
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
     let events = events.lock().unwrap().join(" ");
-    assert_eq!(events, "opened half-opened probe closed store store");
+    assert_eq!(events, "opened half-opened: probes closed: is is");
 }

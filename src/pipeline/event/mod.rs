@@ -18,7 +18,7 @@ use crate::json::text::Span;
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::recognise::{Context, Recognised, Top, recognise};
-use crate::pipeline::http::request::{RequestError, request};
+use crate::pipeline::http::request::{RequestError, bare_request, request};
 
 /// An event of Lambda: its text, and what sent it.
 ///
@@ -112,6 +112,11 @@ impl Event {
     /// A new request of this event.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, RequestError> {
         request(self.text(), &self.0.recognised, &Bytes::from_owner(self.clone()))
+    }
+
+    /// What is known of a request that is not valid.
+    pub(crate) fn bare_request(&self) -> Request<Bytes> {
+        bare_request(self.text(), &self.0.recognised, &Bytes::from_owner(self.clone()))
     }
 
     pub(crate) fn raw(&self) -> &RawValue {

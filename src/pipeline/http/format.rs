@@ -60,10 +60,15 @@ pub(crate) struct Formatted<'a> {
     pub(crate) format: ResponseFormat,
 }
 
-impl Serialize for Formatted<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+/// The metadata of a streamed response: all but the body.
+pub(crate) struct Head<'a, B> {
+    pub(crate) response: &'a Response<B>,
+    pub(crate) format: ResponseFormat,
+}
+
+impl<B> Head<'_, B> {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self { response, format } = *self;
-        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("statusCode", &response.status().as_u16())?;
         if format.is_described() {
             map.serialize_entry("statusDescription", &Description(response.status()))?;
@@ -74,11 +79,28 @@ impl Serialize for Formatted<'_> {
         } else {
             map.serialize_entry("headers", &headers)?;
         }
-        if format == ResponseFormat::Cookies && response.headers().contains_key(header::SET_COOKIE)
-        {
+        // Emulators need the member, even if there is no cookie.
+        if format == ResponseFormat::Cookies {
             let cookies = response.headers().get_all(header::SET_COOKIE);
             map.serialize_entry("cookies", &Values(cookies))?;
         }
+        Ok(())
+    }
+}
+
+impl<B> Serialize for Head<'_, B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
+impl Serialize for Formatted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { response, format } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        Head { response, format }.entries(&mut map)?;
         if let Some(text) = text_body(response) {
             map.serialize_entry("body", text)?;
             map.serialize_entry("isBase64Encoded", &false)?;

@@ -8,4 +8,5 @@ pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod streamed;
 pub(crate) mod streaming;

@@ -58,6 +58,16 @@ pub(crate) fn request(
     Ok(request)
 }
 
+/// What is known of an event that makes no valid request: its method and headers, as far as they are valid,
+/// with the path `/`. Layers that answer for every request, such as CORS, need them.
+pub(crate) fn bare_request(text: &str, recognised: &Recognised, shared: &Bytes) -> Request<Bytes> {
+    let source = Source { text, recognised };
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = source.method().unwrap_or_default();
+    *request.headers_mut() = source.headers(shared).unwrap_or_default();
+    request
+}
+
 /// The members of an event from which a request is made.
 struct Source<'a> {
     text: &'a str,

@@ -1,6 +1,6 @@
 //! Makes the output of a handler's HTTP response.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
@@ -167,13 +167,19 @@ async fn problem_of(response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
-    // The text of a 5xx may be meant for the log only.
-    if status.is_client_error()
-        && let Ok(body) = body.collect().await
+    if let Ok(body) = body.collect().await
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.with("detail", without_values(detail));
+        let detail = without_values(detail);
+        match status.is_client_error() {
+            true => problem = problem.with("detail", detail),
+            // The text of a 5xx may be meant for the log only.
+            false => {
+                let cause = parts.extensions.get_or_insert_default::<Cause>();
+                cause.text.get_or_insert_with(|| Arc::from(&*detail));
+            }
+        }
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

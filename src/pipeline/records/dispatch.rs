@@ -37,7 +37,7 @@ impl Rules {
         // Without guards there is nothing to wait for.
         let admitted = match self.guards.is_empty() && !invocation.deadline().total().is_zero() {
             true => Ok(invocation),
-            false => Box::pin(bounded(invocation.deadline(), self.admit(invocation))).await,
+            false => Box::pin(bounded(invocation.deadline(), self.guards.admit(invocation))).await,
         };
         let invocation = match admitted {
             Ok(invocation) => invocation,
@@ -183,8 +183,8 @@ struct Runner<'a, S> {
 
 /// Where a record goes.
 enum Routed {
-    Handler(BoxFuture<'static, Result<(), Problem>>),
-    Refused(Problem),
+    Handler(Arc<str>, BoxFuture<'static, Result<(), Problem>>),
+    Refused(Option<Arc<str>>, Problem),
     /// No route takes this name.
     Unmatched(usize, String),
 }
@@ -199,7 +199,7 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
     fn start(&self, index: usize, record: S) -> Routed {
         let name = match self.name(&record) {
             Ok(name) => name,
-            Err(problem) => return Routed::Refused(problem),
+            Err(problem) => return Routed::Refused(None, problem),
         };
         let Some(route) = self.routes.find(&name) else {
             return Routed::Unmatched(index, name.into_owned());
@@ -208,23 +208,30 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
         invocation.note_route(Arc::clone(&route.name));
         if let Some(restriction) = Restriction::of(self.rules.policy.as_ref(), &route.name) {
             if let Err(problem) = restriction.check(record.arn()) {
-                return Routed::Refused(problem);
+                return Routed::Refused(Some(Arc::clone(&route.name)), problem);
             }
             invocation = invocation.attach(restriction);
         }
-        Routed::Handler((route.call)(invocation, record))
+        Routed::Handler(Arc::clone(&route.name), (route.call)(invocation, record))
+    }
+
+    fn route(&self, record: &S) -> Option<Arc<str>> {
+        let route = self.routes.find(&self.name(record).ok()?)?;
+        Some(Arc::clone(&route.name))
     }
 
     async fn finish(&self, routed: Routed) -> RecordRun {
         match routed {
-            Routed::Handler(work) => {
+            Routed::Handler(route, work) => {
                 let result = bounded(self.invocation.deadline(), work).await;
-                RecordRun { result, matched: true }
+                RecordRun { result, matched: true, route: Some(route) }
             }
-            Routed::Refused(problem) => RecordRun { result: Err(problem), matched: true },
+            Routed::Refused(route, problem) => {
+                RecordRun { result: Err(problem), matched: true, route }
+            }
             Routed::Unmatched(index, name) => {
                 let result = Box::pin(self.unmatched_record(index, &name)).await;
-                RecordRun { result, matched: false }
+                RecordRun { result, matched: false, route: None }
             }
         }
     }

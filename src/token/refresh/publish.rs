@@ -69,7 +69,7 @@ impl Refresh<'_> {
         let next = lease.record.clone().unshared(minted, &settings.policy, self.now());
         let write = settings.store.write(self.key, Some(lease.version), WriteId::random(), &next);
         if let Err(error) = as_report(write).await {
-            tracing::warn!(key = %settings.key, %error, "the lease could not be given back");
+            tracing::warn!(key = %settings.key, error = error_chain(&error), "the lease could not be given back");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Refresh<'_> {
         let (settings, next) = (self.settings, self.remember_failure(record, error));
         let write = settings.store.write(self.key, Some(version), WriteId::random(), &next);
         if let Err(error) = as_report(write).await {
-            tracing::warn!(key = %settings.key, %error, "the provider's failure could not be stored");
+            tracing::warn!(key = %settings.key, error = crate::error_chain(&error), "the provider's failure could not be stored");
         }
     }
 
@@ -89,7 +89,7 @@ impl Refresh<'_> {
         };
         let pause = error.retry_after().unwrap_or_default().max(LEAST_DEGRADED);
         self.memory.degrade_until(settings.clock.now() + pause);
-        tracing::warn!(key = %settings.key, %error, "the token is overdue and could not be refreshed");
+        tracing::warn!(key = %settings.key, error = crate::error_chain(&error), "the token is overdue and could not be refreshed");
         Ok(token.overdue())
     }
 }
