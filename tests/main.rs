@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod browser;
 mod canary;
 mod config;
 mod deploy;

@@ -12,8 +12,8 @@ use axum::{
     body::Body,
     extract::{Path, Query, State},
     http::{
-        HeaderName, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, SET_COOKIE},
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE},
     },
     response::{AppendHeaders, IntoResponse},
     routing::get,
@@ -61,12 +61,12 @@ pub(crate) fn pipeline(
 ) -> Result<Pipeline, ConfigError> {
     let router = Router::new()
         .route("/health", get(async || "ok"))
-        .route("/feed", get(feed))
+        .route("/orders/feed", get(feed))
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(read));
     let policy = AccessPolicy::new()
         .public(Method::GET, "/health")
-        .public(Method::GET, "/feed")
+        .public(Method::GET, "/orders/feed")
         .allow(Method::GET, "/orders", "orders:order:list")
         .allow(Method::POST, "/orders", "orders:order:place")
         .allow(Method::GET, "/orders/{id}", "orders:order:read");
@@ -149,14 +149,19 @@ async fn read(
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
 }
 
-/// The orders one by one, as lines of JSON. With streaming, each is sent when it is there.
-async fn feed(State(app): State<App>) -> impl IntoResponse {
+/// The orders one by one, as lines of JSON. With streaming, each is sent when it is there. The cookie of `read`
+/// shows which order the caller has read last.
+async fn feed(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
     const PAUSE: Duration = Duration::from_millis(300);
 
+    let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let last = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("last=")?.parse().ok());
+
     let orders: Vec<_> = app.orders().clone().into_iter().collect();
-    let lines = stream::iter(orders).then(async |(id, order)| {
+    let lines = stream::iter(orders).then(move |(id, order)| async move {
         tokio::time::sleep(PAUSE).await;
-        Ok::<_, Infallible>(format!("{}\n", json!({"id": id, "order": order})))
+        let line = json!({"id": id, "order": order, "is_last_read": last == Some(id)});
+        Ok::<_, Infallible>(format!("{line}\n"))
     });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines))
 }

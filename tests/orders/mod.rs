@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::process::{Process, example};
 
 /// The command, without the environment variables of the tests that it would read.
-fn orders(arguments: &[&str]) -> Command {
+pub(crate) fn orders(arguments: &[&str]) -> Command {
     let mut command = example("orders");
     for (name, _) in env::vars_os() {
         let of_ours = name.to_string_lossy();

@@ -8,8 +8,8 @@ use funcify::testing::TestEvent;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::Function;
 use super::message::Message;
-use super::{Function, LIMIT};
 use crate::support::events;
 use crate::support::runtime_api::InvocationResult;
 
@@ -221,5 +221,4 @@ async fn a_connection_that_lambda_cuts_ends_the_invocation_and_the_next_one_is_s
     assert_eq!((&end["outcome"], &end["status"]), (&json!("failed"), &json!(200)), "{end}");
     let result = function.answers(&events::function_url(Method::GET, "/text")).await;
     assert!(matches!(result, InvocationResult::Ok(_)), "{result:?}");
-    let _ = LIMIT;
 }

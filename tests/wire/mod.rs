@@ -1,6 +1,7 @@
 //! What a function sends to Lambda, byte by byte.
 
 mod answers;
+mod emulator;
 mod log;
 mod message;
 mod start;
