@@ -8,6 +8,7 @@ mod bounded;
 mod builder;
 mod ended;
 pub(crate) mod event;
+mod guards;
 pub(crate) mod http;
 mod init_error;
 mod invocation;

@@ -1,6 +1,6 @@
 //! A function whose responses fail in every way that a response can fail. `tests/wire` reads what it sends.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "that is what it is for")]
+#![expect(clippy::panic, clippy::print_stderr, reason = "that is what it is for")]
 
 use std::{env, io, process::ExitCode, time::Duration};
 

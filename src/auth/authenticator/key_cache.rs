@@ -181,7 +181,7 @@ impl KeyCache {
         let key_set = self.url.host_str();
         match result {
             Err(error) => {
-                tracing::warn!(key_set, error = crate::error_chain(error), "keys not fetched")
+                tracing::warn!(key_set, error = crate::error_chain(error), "keys not fetched");
             }
             Ok(keys) => {
                 for Skipped { kid, reason } in keys.skipped() {

@@ -23,11 +23,11 @@ use tower::Service;
 use crate::auth::authenticator::Identify;
 use crate::pipeline::bounded::bounded;
 use crate::pipeline::ended::Ended;
+use crate::pipeline::guards::Guards;
 use crate::pipeline::http::format::ResponseFormat;
 use crate::pipeline::http::request::RequestError;
 use crate::pipeline::http::response::{BodyTo, HttpOutput};
 use crate::pipeline::invocation::Invocation;
-use crate::pipeline::rules::Guards;
 use crate::problem::{Cause, Problem};
 
 /// What answers HTTP events.
