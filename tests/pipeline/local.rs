@@ -101,9 +101,13 @@ async fn a_streamed_body_that_fails_cuts_the_connection_and_its_length_is_not_pr
     let reply = client.get(format!("{url}/whole")).send().await.unwrap();
     assert_eq!(reply.headers().get("content-length"), None);
     assert_eq!(reply.text().await.unwrap(), "onetwo");
-    let reply = client.get(format!("{url}/broken")).send().await.unwrap();
-    assert_eq!(reply.status(), 200);
-    assert!(reply.text().await.is_err());
+    // The connection may be cut before the head is sent.
+    let reply = client.get(format!("{url}/broken")).send().await;
+    let text = match reply {
+        Ok(reply) => reply.text().await,
+        Err(error) => Err(error),
+    };
+    assert!(text.is_err(), "{text:?}");
     let head = client.head(format!("{url}/whole")).send().await.unwrap();
     assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
     server.abort();
