@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
@@ -91,7 +92,9 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 
 /// The event of an HTTP API, with payload format 2.0.
 fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<RawValue> {
-    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    // An HTTP API decodes the path, and leaves the query as it is.
+    let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
+    let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(body), true),

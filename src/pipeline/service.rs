@@ -131,7 +131,7 @@ impl Pipeline {
         lines.start(kind);
         let rules = &self.0.rules;
         let request = match &rules.router {
-            Some(_) if kind.is_http() => Some(event.request().map_err(|error| {
+            Some(_) if kind.is_http() => Some(event.request(&rules.base_path).map_err(|error| {
                 let format = ResponseFormat::of(&event);
                 let (output, cause) = HttpOutput::problem(error.into(), format);
                 Box::new(Ended::http(output, cause, true).of(kind, None))

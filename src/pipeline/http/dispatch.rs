@@ -26,7 +26,7 @@ impl Rules {
         invocation: Invocation,
         body_to: BodyTo,
     ) -> Ended {
-        let format = ResponseFormat::of(invocation.event());
+        let format = ResponseFormat::of_request(invocation.event(), Some(request.method()));
         let (deadline, shared) = (invocation.deadline(), invocation.clone());
         // Boxed, because each future around it would otherwise have room for all of it.
         let work = Box::pin(async {

@@ -1,0 +1,5 @@
+//! The tables of the chapter, made from the table in the code.
+
+#[cfg(test)]
+mod tests {
+}
