@@ -131,11 +131,13 @@ impl Pipeline {
         lines.start(kind);
         let rules = &self.0.rules;
         let request = match &rules.router {
-            Some(_) if kind.is_http() => Some(event.request(&rules.base_path).map_err(|error| {
-                let format = ResponseFormat::of(&event);
-                let (output, cause) = HttpOutput::problem(error.into(), format);
-                Box::new(Ended::http(output, cause, true).of(kind, None))
-            })?),
+            Some(_) if kind.is_http() => {
+                Some(event.request(&rules.base_path).map_err(|error| {
+                    let format = ResponseFormat::of(&event);
+                    let (output, cause) = HttpOutput::problem(error.into(), format);
+                    Box::new(Ended::http(output, cause, true).of(kind, None))
+                })?)
+            }
             _ => None,
         };
         let headers = request.as_ref().map(Request::headers);
@@ -144,7 +146,10 @@ impl Pipeline {
             Some(id) => with_xray(trace, id),
             None => trace,
         };
-        let authorization = headers.map_or(Authorization::None, Authorization::of);
+        let authorization = match kind {
+            Kind::Authorizer => Authorization::of_question(&event),
+            _ => headers.map_or(Authorization::None, Authorization::of),
+        };
         let authenticator = rules.authenticator.clone();
         let invocation =
             Invocation::new(event, context, deadline, trace, authorization, authenticator);

@@ -107,7 +107,14 @@ impl<'a> Scan<'a> {
         self.since(start)
     }
 
-    fn since(&self, start: usize) -> Option<&'a str> {
+    /// Where the next value starts.
+    pub(crate) fn start(&mut self) -> usize {
+        self.skip_space();
+        self.at
+    }
+
+    /// The text that was scanned since `start`.
+    pub(crate) fn since(&self, start: usize) -> Option<&'a str> {
         self.json.get(start..self.at).filter(|value| !value.is_empty())
     }
 

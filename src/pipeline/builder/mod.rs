@@ -1,5 +1,6 @@
 mod error;
 mod faults;
+mod services;
 mod sources;
 
 use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};

@@ -234,7 +234,9 @@ fn kind(
 
 /// The kind of an event that another service sends, by the members that only its events have.
 fn of_service(top: &Found<'_, { Top::COUNT }>, marks: Marks) -> Kind {
-    if let Some(kind) = at(top, Top::EventSource).and_then(string).and_then(|it| Source::of_batch(&it)) {
+    if let Some(kind) =
+        at(top, Top::EventSource).and_then(string).and_then(|it| Source::of_batch(&it))
+    {
         return kind;
     }
     if marks.is_empty() {
@@ -243,7 +245,8 @@ fn of_service(top: &Found<'_, { Top::COUNT }>, marks: Marks) -> Kind {
     if let Some(kind) = Source::of_members(marks) {
         return kind;
     }
-    let is_contact_flow = || at(top, Top::Name).and_then(string).as_deref() == Some("ContactFlowEvent");
+    let is_contact_flow =
+        || at(top, Top::Name).and_then(string).as_deref() == Some("ContactFlowEvent");
     let any_of = |sets: &[&[Mark]]| sets.iter().any(|marks_of_one| marks.has_all(marks_of_one));
     if any_of(&[&[Mark::Bot, Mark::SessionState], &[Mark::Bot, Mark::CurrentIntent]]) {
         return Kind::Lex;

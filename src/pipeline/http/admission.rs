@@ -66,7 +66,9 @@ where
         // Below a nested service no path is matched. What the service gets of the path is what the policy judges.
         // How the service takes a slash in a segment is not known here, so a path with one is not let through.
         if matched.is_none() && self.policy.is_some() && has_hidden_segments(request.uri().path()) {
-            return refused(Problem::bad_request("expected a path without encoded slashes").refused());
+            return refused(
+                Problem::bad_request("expected a path without encoded slashes").refused(),
+            );
         }
         let path = matched.as_ref().map(MatchedPath::as_str).or_else(listed);
         if let (Some(invocation), Some(path)) = (&invocation, path) {

@@ -26,6 +26,8 @@ pub(crate) struct ResponseFormat {
     pub(crate) limit: usize,
     /// Whether the request is a HEAD, whose response has no content.
     is_head: bool,
+    /// Whether the source takes content even where HTTP has none.
+    sends_content: bool,
 }
 
 /// The members of the output.
@@ -66,13 +68,16 @@ impl ResponseFormat {
             }
         };
         let limit = source.map_or(SIX_MEGABYTES, |source| source.limit.value);
-        Self { members, limit, is_head: method == Some(&Method::HEAD) }
+        let sends_content = source.is_some_and(|source| source.sends_content.value);
+        Self { members, limit, is_head: method == Some(&Method::HEAD), sends_content }
     }
 
     /// Whether a response with this status has content. What a handler made for another one is not sent: a source
     /// would take it for the beginning of the next response.
     pub(crate) fn has_content(self, status: StatusCode) -> bool {
-        !self.is_head && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+        let has_none =
+            self.is_head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        !has_none || self.sends_content
     }
 
     fn is_described(self) -> bool {

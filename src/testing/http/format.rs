@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::pipeline::Kind;
 use crate::pipeline::event::source::Source;
-use crate::pipeline::event::source::http::{Cookies, HttpSource};
+use crate::pipeline::event::source::http::{Cookies, Headers, HttpSource};
 use crate::testing::http::HttpRequest;
 
 /// The stage of an API whose paths do not begin with a stage.
@@ -75,15 +75,18 @@ impl HttpRequest {
             }),
         };
         let mut value = object(value);
-        value.insert("headers".to_owned(), last(headers));
-        value.insert("queryStringParameters".to_owned(), last(&query));
-        if self.kind != Kind::Alb || self.has_multi_value_headers {
+        let delivered = self.source().map(|source| source.headers.value);
+        let (has_single, has_multi) = match delivered {
+            Some(Headers::Either) => (!self.has_multi_value_headers, self.has_multi_value_headers),
+            _ => (true, true),
+        };
+        if has_single {
+            value.insert("headers".to_owned(), last(headers));
+            value.insert("queryStringParameters".to_owned(), last(&query));
+        }
+        if has_multi {
             value.insert("multiValueHeaders".to_owned(), listed(headers));
             value.insert("multiValueQueryStringParameters".to_owned(), listed(&query));
-            if self.kind == Kind::Alb {
-                value.remove("headers");
-                value.remove("queryStringParameters");
-            }
         }
         value.insert("body".to_owned(), body);
         value.insert("isBase64Encoded".to_owned(), json!(is_base64));
@@ -307,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_function_url_delivers_cookies_twice_and_an_http_api_in_its_list() {
-        for (kind, header) in [(Kind::FunctionUrl, json!("a=1; b=2")), (Kind::HttpV2, Value::Null)] {
+        for (kind, header) in [(Kind::FunctionUrl, json!("a=1; b=2")), (Kind::HttpV2, Value::Null)]
+        {
             let mut request = HttpRequest::new(kind, Method::GET, "/");
             request.headers.push(("cookie".to_owned(), "a=1; b=2".to_owned()));
             let event = Value::from(request.event());

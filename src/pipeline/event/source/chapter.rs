@@ -1,5 +1,4 @@
 //! The tables of the chapter, made from the table in the code.
 
 #[cfg(test)]
-mod tests {
-}
+mod tests {}

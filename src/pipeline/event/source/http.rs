@@ -126,15 +126,19 @@ pub(crate) enum CallerAddress {
 pub(crate) const SIX_MEGABYTES: usize = 6 * 1024 * 1024;
 const ONE_MEGABYTE: usize = 1024 * 1024;
 
-const LAMBDA_QUOTAS: &str = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html";
+const LAMBDA_QUOTAS: &str =
+    "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html";
 const REST: &str = "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html";
 const REST_STREAM: &str =
     "https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html";
 const HTTP_API: &str = "https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html";
 const FUNCTION_URL: &str = "https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html";
-const STREAMING: &str = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html";
-const ALB: &str = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html";
-const ALB_HEADERS: &str = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html";
+const STREAMING: &str =
+    "https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html";
+const ALB: &str =
+    "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html";
+const ALB_HEADERS: &str =
+    "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html";
 const LATTICE: &str = "https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html";
 const WEBSOCKET: &str = "https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html";
 /// The emulator of the AWS SDK for .NET team, which compares itself with the real gateways.

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy)]
 pub(crate) struct Known<T> {
     pub(crate) value: T,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the chapter shows it"))]
     pub(crate) basis: Basis,
 }
 

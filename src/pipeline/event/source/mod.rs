@@ -78,7 +78,8 @@ impl Source {
 
     /// The kind whose records have this `eventSource`.
     pub(crate) fn of_records(event_source: &str) -> Option<Kind> {
-        let is = |source: &&Self| matches!(source.shape, Shape::Records(name) if name == event_source);
+        let is =
+            |source: &&Self| matches!(source.shape, Shape::Records(name) if name == event_source);
         SOURCES.iter().find(is).map(|source| source.kind)
     }
 
@@ -90,7 +91,8 @@ impl Source {
 
     /// The first kind all of whose members are there.
     pub(crate) fn of_members(seen: Marks) -> Option<Kind> {
-        let is = |source: &&Self| matches!(source.shape, Shape::Members(marks) if seen.has_all(marks));
+        let is =
+            |source: &&Self| matches!(source.shape, Shape::Members(marks) if seen.has_all(marks));
         SOURCES.iter().find(is).map(|source| source.kind)
     }
 }
