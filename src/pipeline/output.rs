@@ -23,7 +23,7 @@ use crate::pipeline::http::response::HttpOutput;
 /// assert_eq!(output.http().unwrap().body(), "hello");
 /// assert_eq!(
 ///     serde_json::to_string(&output)?,
-///     r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8"},"body":"hello","isBase64Encoded":false}"#
+///     r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8"},"cookies":[],"body":"hello","isBase64Encoded":false}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();

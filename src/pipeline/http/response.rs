@@ -6,7 +6,7 @@ use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Serialize, Serializer};
 
 use crate::json::redact::without_values;
@@ -53,6 +53,9 @@ impl HttpOutput {
             Ok(body) => {
                 let response = Response::from_parts(parts, body.to_bytes());
                 Self { response, stream: None, format }
+            }
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Self::internal_error(format, &TooLarge(format.limit));
             }
             Err(error) => return Self::internal_error(format, &*error),
         };

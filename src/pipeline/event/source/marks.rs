@@ -38,7 +38,6 @@ marks! {
     PlacementInfo = "placementInfo",
     ProtocolData = "protocolData",
     Protocols = "protocols",
-    RecordsLower = "records",
     RequestType = "RequestType",
     ResponseUrl = "ResponseURL",
     SerialNumber = "serialNumber",

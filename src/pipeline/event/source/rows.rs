@@ -233,7 +233,7 @@ pub(crate) static SOURCES: [Source; 38] = [
         Kind::Firehose,
         "firehose",
         "records that Firehose has transformed",
-        Shape::Members(&[Mark::DeliveryStreamArn, Mark::InvocationId, Mark::RecordsLower]),
+        Shape::Members(&[Mark::DeliveryStreamArn, Mark::InvocationId]),
         "firehose",
         documented(Answer::Results, FIREHOSE),
     ),
