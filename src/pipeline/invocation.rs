@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use crate::auth::authenticator::{Caller, Identify, Unauthenticated};
 use crate::json::text::string;
 use crate::pipeline::event::Event;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 

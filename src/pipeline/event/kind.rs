@@ -1,7 +1,3 @@
-use std::fmt;
-
-use crate::pipeline::event::source::Source;
-
 /// What sent an event, and which envelopes it contains.
 ///
 /// The kind follows from the shape of the event, and never from the content of a request. `sqs<s3` is an
@@ -99,21 +95,4 @@ pub enum Kind {
     Lex,
     /// Any other event: a direct invocation, a Pipe, a task of Step Functions.
     Unknown,
-}
-
-impl Kind {
-    pub(crate) fn as_str(self) -> &'static str {
-        Source::of(self).name
-    }
-
-    /// Whether an event of this kind is an HTTP request.
-    pub(crate) fn is_http(self) -> bool {
-        Source::of(self).http.is_some()
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }

@@ -1,5 +1,6 @@
 pub(crate) mod error;
 pub(crate) mod kind;
+pub(crate) mod members;
 pub(crate) mod recognise;
 pub(crate) mod source;
 
@@ -17,7 +18,8 @@ use crate::json::scan::members;
 use crate::json::text::Span;
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
-use crate::pipeline::event::recognise::{Context, Recognised, Top, recognise};
+use crate::pipeline::event::members::{Context, Top};
+use crate::pipeline::event::recognise::{Recognised, recognise};
 use crate::pipeline::event::source::Source;
 use crate::pipeline::http::request::{RequestError, method, request};
 

@@ -7,6 +7,7 @@ use crate::json::scan::{Scan, ScanError, first_of, keep, members, without_null};
 use crate::json::text::{Span, from_first, string};
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::members::{Context, Top};
 use crate::pipeline::event::source::http::Path;
 use crate::pipeline::event::source::{Mark, Marks, Source};
 
@@ -15,86 +16,6 @@ pub(crate) struct Recognised {
     pub(crate) kind: Kind,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
-}
-
-macro_rules! known_members {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $member:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum $name { $($variant,)* }
-
-        impl $name {
-            const COUNT: usize = [$(Self::$variant,)*].len();
-
-            fn position(member: &str) -> Option<usize> {
-                match member {
-                    $($member => Some(Self::$variant as usize),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-known_members! {
-    /// The top-level members that funcify reads.
-    Top {
-        AuthorizationToken = "authorizationToken",
-        Body = "body",
-        Cookies = "cookies",
-        Detail = "detail",
-        DetailType = "detail-type",
-        Event = "Event",
-        EventSource = "eventSource",
-        EventSourceArn = "eventSourceARN",
-        Headers = "headers",
-        HttpMethod = "httpMethod",
-        IsBase64 = "isBase64Encoded",
-        IsBase64Snake = "is_base64_encoded",
-        Message = "Message",
-        Method = "method",
-        MethodArn = "methodArn",
-        MultiValueHeaders = "multiValueHeaders",
-        MultiValueQuery = "multiValueQueryStringParameters",
-        Name = "Name",
-        Path = "path",
-        PathParameters = "pathParameters",
-        Query = "queryStringParameters",
-        QuerySnake = "query_string_parameters",
-        RawPath = "rawPath",
-        RawPathSnake = "raw_path",
-        RawQuery = "rawQueryString",
-        Records = "Records",
-        RecordsByPartition = "records",
-        RequestContext = "requestContext",
-        Resource = "resource",
-        RouteArn = "routeArn",
-        RouteKey = "routeKey",
-        Source = "source",
-        StageVariables = "stageVariables",
-        State = "state",
-        TopicArn = "TopicArn",
-        Type = "Type",
-        Version = "version",
-        Window = "window",
-    }
-}
-
-known_members! {
-    /// The members of `requestContext` that funcify reads.
-    Context {
-        Authorizer = "authorizer",
-        ConnectionId = "connectionId",
-        DomainName = "domainName",
-        Elb = "elb",
-        Http = "http",
-        Identity = "identity",
-        RouteKey = "routeKey",
-        ServiceArn = "serviceArn",
-        ServiceNetworkArn = "serviceNetworkArn",
-        Stage = "stage",
-        TargetGroupArn = "targetGroupArn",
-    }
 }
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::json::scan::members;
 use crate::pipeline::event::Event;
-use crate::pipeline::event::recognise::{Context, Top};
+use crate::pipeline::event::members::{Context, Top};
 use crate::pipeline::event::source::Source;
 use crate::pipeline::event::source::http::CallerAddress;
 use crate::pipeline::invocation::Invocation;

@@ -14,7 +14,7 @@ use serde::{
 };
 
 use crate::pipeline::event::Event;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::pipeline::event::source::Source;
 use crate::pipeline::event::source::http::{self as source, SIX_MEGABYTES};
 

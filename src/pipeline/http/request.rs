@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use crate::json::JsonError;
 use crate::json::scan::members;
 use crate::json::text::{from_first, string};
-use crate::pipeline::event::recognise::{Context, Recognised, Top};
+use crate::pipeline::event::members::{Context, Top};
+use crate::pipeline::event::recognise::Recognised;
 use crate::pipeline::event::source::http::{
     Cookies, HttpSource, MethodMember, Path, Prefix, Query,
 };

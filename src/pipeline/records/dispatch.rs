@@ -18,7 +18,7 @@ use crate::pipeline::bounded::{bounded, catch_panic};
 use crate::pipeline::ended::Ended;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::pipeline::event::source::Source;
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, InvocationOutcome};

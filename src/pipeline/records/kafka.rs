@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::json::JsonError;
 use crate::pipeline::event::Event;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::record::{Identity, Record, Records};
 use crate::pipeline::records::text::RecordText;

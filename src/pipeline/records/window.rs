@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::pipeline::event::Event;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::handler::RecordHandler;
 use crate::problem::Problem;

@@ -1,6 +1,6 @@
 //! What each source of HTTP requests does, one value a source.
 
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
 use crate::pipeline::event::source::known::{Known, captured, documented, inferred};
 
 /// How one source delivers a request and takes the response.

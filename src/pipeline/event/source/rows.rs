@@ -1,8 +1,10 @@
 //! The rows of the table, in the order of [`Kind`].
 
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::source::http;
 use crate::pipeline::event::source::known::{Known, documented, inferred};
-use crate::pipeline::event::source::{Answer, Mark, Shape, Source, http};
+use crate::pipeline::event::source::marks::Mark;
+use crate::pipeline::event::source::row::{Answer, Shape, Source};
 
 const REST: &str = "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html";
 const HTTP_API: &str = "https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html";
