@@ -98,3 +98,20 @@ async fn members_that_no_handler_reads_are_not_counted() {
         assert_eq!(count.load(Ordering::Relaxed), 1);
     }
 }
+
+/// A message with content that no handler can take fails, and its neighbours do not.
+#[tokio::test]
+async fn a_record_that_is_too_deep_for_its_handler_fails_alone() {
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let batch = TestEvent::sqs("orders")
+        .record("1", deep(100))
+        .record("2", deep(100_000))
+        .record("3", deep(1));
+    let any = async |_: funcify::pipeline::Message<Value>| Ok::<(), Problem>(());
+    let pipeline = Pipeline::builder(()).sqs("orders", any).build().unwrap();
+    assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["2"]);
+    let mut event = events::json(&batch);
+    event["Records"][0]["body"] = serde_json::from_str(&deep(100)).unwrap();
+    let sent = TestEvent::from(event).send(&pipeline).await.unwrap();
+    assert_eq!(sent.failures(), ["1", "2"]);
+}
