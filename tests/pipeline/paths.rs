@@ -68,7 +68,8 @@ fn expected(segments: &[String]) -> (u16, Value) {
     match texts[..] {
         ["admin", _, ..] if !tail().is_empty() => (401, Value::Null),
         ["items", id] if !id.is_empty() => (200, json!(["/items/{id}", { "id": id }])),
-        ["items", id, "parts", part] if !id.is_empty() && !part.is_empty() => {
+        // axum takes an empty segment for a parameter, but not at the end of a path.
+        ["items", id, "parts", part] if !part.is_empty() => {
             (200, json!(["/items/{id}/parts/{part}", { "id": id, "part": part }]))
         }
         ["files", _, ..] if !tail().is_empty() => {
