@@ -2,6 +2,7 @@
 //! because it counts the allocations of the whole process.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and what it prints is its figure"

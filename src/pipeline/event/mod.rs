@@ -35,7 +35,7 @@ use crate::pipeline::http::request::{RequestError, method, request};
 ///
 /// let event: Event = r#"{
 ///     "version": "2.0",
-///     "rawPath": "/orders/a%20b",
+///     "rawPath": "/orders/a b",
 ///     "rawQueryString": "page=2",
 ///     "headers": { "x-tenant": "acme" },
 ///     "requestContext": { "http": { "method": "GET" } }
