@@ -1,4 +1,4 @@
-use std::{convert::Infallible, io, net::SocketAddr};
+use std::{borrow::Cow, convert::Infallible, io, net::SocketAddr};
 
 use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -8,6 +8,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
@@ -146,11 +147,13 @@ fn event(
     peer: SocketAddr,
     source: Source,
 ) -> Box<RawValue> {
-    let domain = match source {
-        Source::HttpApi => "localhost",
-        Source::FunctionUrl => "local.lambda-url.local.on.aws",
+    // An HTTP API decodes the path, and a function URL does not. Both leave the query as it is.
+    let sent = parts.uri.path();
+    let (domain, path) = match source {
+        Source::HttpApi => ("localhost", percent_decode_str(sent).decode_utf8_lossy()),
+        Source::FunctionUrl => ("local.lambda-url.local.on.aws", Cow::Borrowed(sent)),
     };
-    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(body), true),

@@ -14,4 +14,6 @@ pub(super) struct Rules {
     pub(super) authenticator: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<AccessPolicy>>,
     pub(super) margin: Duration,
+    /// What is removed from the front of each path.
+    pub(super) base_path: Box<str>,
 }

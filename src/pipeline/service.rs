@@ -146,7 +146,7 @@ impl Pipeline {
         lines.start(kind);
         let rules = &self.0.rules;
         let request = (rules.http.is_some() && kind.is_http()).then(|| {
-            event.request().unwrap_or_else(|error| {
+            event.request(&rules.base_path).unwrap_or_else(|error| {
                 let mut request = event.bare_request();
                 request.extensions_mut().insert(Malformed(Arc::new(error)));
                 request
@@ -158,7 +158,10 @@ impl Pipeline {
             Some(id) => with_xray(trace, id),
             None => trace,
         };
-        let authorization = headers.map_or(Authorization::None, Authorization::of);
+        let authorization = match kind {
+            Kind::Authorizer => Authorization::of_question(&event),
+            _ => headers.map_or(Authorization::None, Authorization::of),
+        };
         let authenticator = rules.authenticator.clone();
         let invocation =
             Invocation::new(event, context, deadline, trace, authorization, authenticator);

@@ -21,6 +21,7 @@
 mod event;
 mod http;
 mod records;
+mod services;
 
 pub use event::TestEvent;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod batches;
 mod building;
 mod canary;
+mod contexts;
 mod corpus;
 mod envelopes;
 mod hostile;
@@ -17,7 +18,10 @@ mod mutants;
 mod mutations;
 mod nested;
 mod overtime;
+mod paths;
 mod preflight;
 mod requests;
 mod responses;
+mod services;
 mod steps;
+mod windows;

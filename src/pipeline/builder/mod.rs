@@ -1,5 +1,6 @@
 mod error;
 mod faults;
+mod services;
 mod sources;
 
 use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
@@ -66,6 +67,7 @@ pub struct PipelineBuilder<App> {
     authenticator: Option<Box<dyn Identify>>,
     policy: Option<AccessPolicy>,
     margin: Duration,
+    base_path: Box<str>,
     faults: Vec<Fault>,
 }
 
@@ -85,6 +87,7 @@ impl Pipeline {
             authenticator: None,
             policy: None,
             margin: Deadline::WORK_MARGIN,
+            base_path: Box::default(),
             faults: Vec::new(),
         }
     }
@@ -204,6 +207,36 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
+    /// Removes `base_path`, such as `/shop`, from the front of each path before a route is looked for. A path that
+    /// does not begin with it stays as it is.
+    ///
+    /// Use it for a base path that no event shows: of a distribution or load balancer, or of an HTTP API whose route is
+    /// `$default`. The stage of an HTTP API and the base path of a custom domain are removed without it, where the
+    /// matched route shows them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use funcify::{Pipeline, testing::TestEvent};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let router = Router::new().route("/orders", get(async || "all of them"));
+    /// let pipeline = Pipeline::builder(()).http(router).base_path("/shop").build()?;
+    /// let output = TestEvent::get("/shop/orders").send(&pipeline).await?;
+    /// assert_eq!(output.http().unwrap().body(), "all of them");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn base_path(mut self, base_path: &str) -> Self {
+        self.reject_second("base_path", !self.base_path.is_empty());
+        if !base_path.starts_with('/') || base_path.trim_matches('/').is_empty() {
+            self.faults.push(Fault::BasePath(base_path.to_owned()));
+        }
+        self.base_path = base_path.into();
+        self
+    }
+
     /// Sets how long before the end of the invocation its work ends: [`Deadline::WORK_MARGIN`] unless
     /// you set it.
     pub fn deadline_margin(mut self, margin: Duration) -> Self {
@@ -271,6 +304,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             authenticator,
             policy,
             margin: self.margin,
+            base_path: self.base_path,
         }))
     }
 

@@ -68,7 +68,7 @@ impl Http {
         invocation: Invocation,
         body_to: BodyTo,
     ) -> Ended {
-        let format = ResponseFormat::of(invocation.event());
+        let format = ResponseFormat::of_request(invocation.event(), Some(request.method()));
         let (deadline, shared) = (invocation.deadline(), invocation.clone());
         let mut request = for_axum(request, invocation);
         let ended = match &self.layered {

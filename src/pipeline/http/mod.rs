@@ -1,6 +1,7 @@
 //! HTTP: from the event to a request, and from the response to the response format of the source.
 
 pub(crate) mod admission;
+pub(crate) mod context;
 pub(crate) mod dispatch;
 pub(crate) mod format;
 pub(crate) mod header;

@@ -173,6 +173,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::pipeline::records::text::RecordText;
 
     #[derive(Clone, Deserialize)]
     struct Letter {
@@ -181,6 +182,9 @@ mod tests {
     }
 
     impl Record for Letter {
+        const ROUTE: &'static str = "letters";
+
+        fn keep(&mut self, _: RecordText) {}
         fn name(&self) -> &str {
             "letters"
         }
