@@ -25,6 +25,7 @@ use crate::token::error::TokenError;
 use decide::Step;
 use lease::HeldLease;
 use read::Found;
+use store_retry::Trouble;
 
 impl Refresh<'_> {
     /// Gets a token. If that fails, a token that is still valid is served as overdue.
@@ -46,11 +47,11 @@ impl Refresh<'_> {
             self.check_deadline()?;
             let stored = match found {
                 Found::Record(stored) => stored,
-                Found::Slow if self.wait_for_slow_store().await => {
+                Found::Failed(trouble) if self.wait_for_store(trouble).await => {
                     found = self.read().await?;
                     continue;
                 }
-                Found::Slow | Found::Down => return self.without_store().await,
+                Found::Failed(trouble) => return self.without_store(trouble).await,
             };
             found = match self.decide(&stored).await? {
                 Step::Serve(token) => return Ok(token),
@@ -63,7 +64,7 @@ impl Refresh<'_> {
                     self.read().await?
                 }
                 Step::ReadOwnKey => self.read().await?,
-                Step::Alone => return self.without_store().await,
+                Step::Alone => return self.without_store(Trouble::Down).await,
                 Step::TakeLease(leased) => self.take_lease(&stored, *leased).await?,
                 Step::Ask => match self.confirm_lease(stored).await {
                     Some(lease) => return self.mint(lease).await,

@@ -9,8 +9,9 @@ use funcify_core::{
 use tokio::time::{Instant, sleep_until};
 
 use super::lease::HeldLease;
-use super::read::is_slow;
+use super::read::trouble;
 use super::request::Refresh;
+use super::store_retry::Trouble;
 
 impl Refresh<'_> {
     /// Writes the record with the new token. While the store is slow, the write is repeated for as
@@ -22,7 +23,7 @@ impl Refresh<'_> {
             // With the same id each time: sent twice, it is one write.
             let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
-                Err(error) if is_slow(&error) => {
+                Err(error) if trouble(&error) != Trouble::Down => {
                     let again = Instant::now() + settings.chance.up_to(settings.poll.longest);
                     let ends = report_ends().map_or(lease.ends, |ends| lease.ends.min(ends));
                     if again + Deadline::LEAST >= ends {
@@ -51,7 +52,7 @@ impl Refresh<'_> {
             }
             Err(error) => {
                 self.counters.store_errors.increment();
-                self.state.store_failed(&settings.chance);
+                self.state.store_failed(trouble(&error), &settings.chance);
                 tracing::warn!(key = %settings.key, %error, "the token could not be stored");
             }
         }

@@ -8,6 +8,7 @@ use funcify_core::{
 use tokio::time::{Instant, sleep_until};
 
 use super::request::Refresh;
+use super::store_retry::Trouble;
 use crate::stores::sealed::is_sealed;
 use crate::token::error::TokenError;
 
@@ -15,10 +16,8 @@ use crate::token::error::TokenError;
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 pub(super) enum Found {
     Record(Stored),
-    /// It is slow or throttles: it may answer a little later.
-    Slow,
-    /// It is down, or refuses.
-    Down,
+    /// Nothing that helps.
+    Failed(Trouble),
 }
 
 /// The record as it was read. An absent record is an empty one without a version.
@@ -31,8 +30,8 @@ pub(super) struct Stored {
 impl Refresh<'_> {
     /// Reads the record, unless the store failed a moment ago.
     pub(super) async fn read(&mut self) -> Result<Found, TokenError> {
-        if self.state.is_store_suspended() {
-            return Ok(Found::Down);
+        if let Some(trouble) = self.state.suspended_store() {
+            return Ok(Found::Failed(trouble));
         }
         match self.settings.store.read(self.key).await {
             Ok(stored) => {
@@ -45,25 +44,25 @@ impl Refresh<'_> {
 
     /// Waits before the next read while another process holds the lease.
     pub(super) async fn wait_to_poll(&mut self) {
-        let again = Instant::now() + self.settings.poll.interval(&self.settings.chance);
-        sleep_until(self.request.ends.min(again)).await;
+        let interval = self.state.crowding.interval(self.settings.poll, &self.settings.chance);
+        sleep_until(self.request.ends.min(Instant::now() + interval)).await;
         self.has_backed_off = false;
     }
 
-    /// Waits for a slow store, if this caller has no token and enough time. Otherwise returns
-    /// `false` at once.
-    pub(super) async fn wait_for_slow_store(&mut self) -> bool {
+    /// Waits for a store that throttles or hangs, if this caller has no token and enough time.
+    /// Otherwise returns `false` at once.
+    pub(super) async fn wait_for_store(&mut self, trouble: Trouble) -> bool {
         let settings = self.settings;
         let is_served = self.memory.valid(&*settings.clock, self.request.rejected).is_some();
-        let retry_at = self.store_retry.next(
-            settings.poll,
-            self.request.ends,
-            settings.policy.request_timeout,
-            &settings.chance,
-        );
-        let Some(retry_at) = retry_at.filter(|_| !is_served) else { return false };
+        if is_served || trouble == Trouble::Down {
+            return false;
+        }
+        let interval = self.state.crowding.interval(settings.poll, &settings.chance);
+        let request = settings.policy.request_timeout;
+        let retry_at = self.store_retry.next(trouble, interval, self.request.ends, request);
+        let Some(retry_at) = retry_at else { return false };
         sleep_until(retry_at).await;
-        self.state.store_answered();
+        self.state.end_store_pause();
         true
     }
 
@@ -89,14 +88,17 @@ impl Refresh<'_> {
             return Err(TokenError::out_of_time());
         }
         self.counters.store_errors.increment();
-        self.state.store_failed(&self.settings.chance);
+        let trouble = trouble(error);
+        self.state.store_failed(trouble, &self.settings.chance);
         tracing::warn!(key = %self.settings.key, %error, "the token store failed");
-        Ok(if is_slow(error) { Found::Slow } else { Found::Down })
+        Ok(Found::Failed(trouble))
     }
 }
 
-/// Whether the store answers, or will soon, but too late for this operation.
-pub(super) fn is_slow(error: &StoreError) -> bool {
-    use StoreErrorKind::{Ambiguous, Throttled, Timeout};
-    matches!(error.kind(), Throttled | Timeout | Ambiguous)
+pub(super) fn trouble(error: &StoreError) -> Trouble {
+    match error.kind() {
+        StoreErrorKind::Throttled => Trouble::Throttles,
+        StoreErrorKind::Timeout | StoreErrorKind::Ambiguous => Trouble::Hangs,
+        _ => Trouble::Down,
+    }
 }
