@@ -12,6 +12,7 @@
 mod api;
 mod canary;
 mod config;
+mod deploy;
 mod dynamodb;
 mod faults;
 mod growth;

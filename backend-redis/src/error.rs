@@ -86,6 +86,10 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["NOSCRIPT"]))
     }
 
+    pub(crate) fn is_wrong_type(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_one_of(&["WRONGTYPE"]))
+    }
+
     pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {
         let kind = match (&self, attempt) {
             (Self::NotSent { .. }, _) => StoreErrorKind::Unavailable,

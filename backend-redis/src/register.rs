@@ -1,10 +1,17 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
     engine::{MAX_RECORD_BYTES, text_of},
-    register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
+    register::{
+        Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
+    },
 };
 use redis::{Cmd, RedisFuture, Value, aio::ConnectionLike};
 use zeroize::Zeroize;
@@ -41,6 +48,8 @@ use crate::{
 pub struct RedisBackend {
     client: Client,
     prefix: Arc<str>,
+    /// The keys whose record was within the limit when it was last read.
+    small: Arc<Mutex<HashSet<String>>>,
 }
 
 #[derive(Clone)]
@@ -65,7 +74,7 @@ impl RedisBackend {
             database: config.database,
         };
         let prefix = config.prefix.as_str().into();
-        Ok(Self { client: Client::Ours(Arc::new(Route::new(config, login))), prefix })
+        Ok(Self::over(Client::Ours(Arc::new(Route::new(config, login))), prefix))
     }
 
     /// Uses an existing connection. Keys begin with `prefix:`.
@@ -82,7 +91,11 @@ impl RedisBackend {
         prefix: &str,
     ) -> Result<Self, RedisConfigError> {
         check_prefix(prefix)?;
-        Ok(Self { client: Client::Custom(Arc::new(connection)), prefix: prefix.into() })
+        Ok(Self::over(Client::Custom(Arc::new(connection)), prefix.into()))
+    }
+
+    fn over(client: Client, prefix: Arc<str>) -> Self {
+        Self { client, prefix, small: Arc::default() }
     }
 
     async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
@@ -101,16 +114,45 @@ impl RedisBackend {
             response => response,
         }
     }
+
+    /// Reads by the script what may be too large to be transferred. A plain command is faster, so it
+    /// reads what was within the limit the last time.
+    async fn fetch(&self, key: &str) -> Result<Value, Failure> {
+        if !self.small().contains(key) {
+            return self.run(key, |named| wire::read(key, named)).await;
+        }
+        match self.send(key, wire::plain_read(key)).await {
+            Err(failure) if failure.is_wrong_type() => Ok(Value::Nil),
+            response => response,
+        }
+    }
+
+    fn remember(&self, key: String, read: Option<&Versioned<Body>>) {
+        let is_small = read.is_some_and(|read| read.corruption != Some(Corruption::TooLarge));
+        let mut small = self.small();
+        if !is_small {
+            small.remove(&key);
+        } else if !small.contains(&key) {
+            small.insert(key);
+        }
+    }
+
+    /// A panic elsewhere cannot leave half a key behind, so poison is ignored.
+    fn small(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.small.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Register for RedisBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        let response = self.run(&key, |named| wire::read(&key, named)).await;
-        response
+        let response = self.fetch(&key).await;
+        let read = response
             .and_then(|response| wire::decode_read(&Wiped(response).0))
-            .map_err(|failure| failure.into_error(Attempt::Read))
+            .map_err(|failure| failure.into_error(Attempt::Read))?;
+        self.remember(key, read.as_ref());
+        Ok(read)
     }
 
     async fn swap(

@@ -49,6 +49,13 @@ impl Named {
     }
 }
 
+/// Reads the record in one round trip, whatever its size.
+pub(crate) fn plain_read(key: &str) -> Cmd {
+    let mut command = redis::cmd("HMGET");
+    command.arg(key).arg("id").arg("rec");
+    command
+}
+
 /// Reads the record in one round trip, unless it is too large.
 pub(crate) fn read(key: &str, named: Named) -> Cmd {
     named.command(key, 0)

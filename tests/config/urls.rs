@@ -8,13 +8,14 @@ use super::{SECRET, in_one_line};
 use crate::support::attempt::unique;
 
 /// An invalid URL, and a text that its error must contain.
-const INVALID: [(&str, &str); 92] = [
+const INVALID: [(&str, &str); 96] = [
     // Not the URL of any backend.
     ("", "expected memory:"),
     ("c4n4ry", "expected memory:"),
     ("://c4n4ry", "expected memory:"),
     ("c4n4ry@host:6379", "expected memory:"),
-    ("user:c4n4ry@host", "\"user\""),
+    ("user:c4n4ry@host", "scheme \"\""),
+    ("c4n4ry:6379", "scheme \"\""),
     ("http://user:c4n4ry@host", "\"http\""),
     ("https://c4n4ry.example", "\"https\""),
     ("postgres://user:c4n4ry@host/db", "\"postgres\""),
@@ -39,6 +40,9 @@ const INVALID: [(&str, &str); 92] = [
     ("rediss://user:c4n4ry%zz@host", "password"),
     ("rediss://us%ffer:c4n4ry@host", "user"),
     ("rediss://user@host", "user has no password"),
+    ("redis://far.example", "insecure=true"),
+    ("redis://192.0.2.1:6380/1?prefix=orders", "insecure=true"),
+    ("redis-cluster://192.0.2.1,192.0.2.2:6380", "\"192.0.2.1\""),
     ("redis://user:c4n4ry@far.example", "insecure=true"),
     ("redis://:c4n4ry@10.0.0.1", "\"10.0.0.1\""),
     ("redis-cluster://:c4n4ry@127.0.0.1,far.example", "\"far.example\""),
@@ -131,13 +135,14 @@ async fn a_valid_url_is_accepted_without_a_server_and_its_password_is_not_shown(
     let valid = [
         "memory:",
         "memory://",
-        "redis://192.0.2.1",
-        "redis://192.0.2.1:6380/1?prefix=orders",
+        "redis://127.8.9.1",
+        "redis://192.0.2.1?insecure=true",
+        "redis://192.0.2.1:6380/1?prefix=orders&insecure=true",
         "redis://:c4n4ry@localhost",
         "redis://:c4n4ry@[::1]:6379",
         "redis://user:c4n4ry@far.example?insecure=true",
         "rediss://user:c4n4ry%40%2F%3A@far.example",
-        "redis-cluster://192.0.2.1,192.0.2.2:6380",
+        "redis-cluster://192.0.2.1,192.0.2.2:6380?insecure=true",
         "rediss-cluster://user:c4n4ry@one.example,two.example?prefix=orders",
         "dynamodb://fleet",
         "dynamodb://fleet?region=eu-central-1&prefix=orders",
@@ -146,7 +151,7 @@ async fn a_valid_url_is_accepted_without_a_server_and_its_password_is_not_shown(
         // A scheme is case-insensitive (RFC 3986, section 3.1).
         "MEMORY:",
         "Rediss://user:c4n4ry@far.example",
-        "REDIS-CLUSTER://192.0.2.1,192.0.2.2",
+        "REDIS-CLUSTER://192.0.2.1,192.0.2.2?insecure=true",
         "DynamoDB://fleet?region=eu-central-1",
         "SSM:///Fleet?region=eu-central-1",
     ];

@@ -337,9 +337,10 @@ async fn the_handler_runs_in_the_deadline_and_trace_of_its_invocation() {
     };
     let pipeline =
         Pipeline::builder(()).http(Router::new().route("/", get(handler))).build().unwrap();
-    let event = events::rest_get("/").header("traceparent", "00-1-2-01");
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let event = events::rest_get("/").header("traceparent", parent);
     let output = event.send(&pipeline).await.unwrap();
-    assert_eq!(output.http().unwrap().body(), "00-1-2-01");
+    assert_eq!(output.http().unwrap().body(), parent);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A record that is larger than any of ours is neither transferred nor parsed, and is replaced.
+//! A record that is larger than any of ours is not parsed and is replaced. It is transferred once to a process at most.
 
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{Corruption, Register, Swap, Version, WriteId};
@@ -42,6 +42,34 @@ async fn a_record_of_10_mb_is_corrupt_and_is_not_transferred_and_is_replaced() {
     let before = sent(&redis).await;
     redis.command(&["HGET", &name, "rec"]).await.unwrap();
     assert!(sent(&redis).await - before > LARGE, "a read of the field must be noticed");
+}
+
+#[tokio::test]
+async fn a_record_that_has_become_large_is_transferred_once_at_most() {
+    let redis = OwnRedis::start().await;
+    let (register, key) = (register(&redis.url()), circuit("grown"));
+    write(&register, &key, None, 1).await;
+    assert_eq!(n_of(&register.read(&key).await.unwrap().unwrap()), 1);
+    let name = format!("funcify:{key}");
+    redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE)]).await.unwrap();
+
+    let before = sent(&redis).await;
+    for reads in 1..=5 {
+        let read = register.read(&key).await.unwrap().unwrap();
+        assert_eq!(read.corruption, Some(Corruption::TooLarge));
+        let transferred = sent(&redis).await - before;
+        assert!(transferred < LARGE + 50_000, "{reads} reads: {transferred}");
+    }
+    // What is no record is read by the script too, whatever its size.
+    redis.command(&["HSET", &name, "rec", "{}", "id", &"0".repeat(32)]).await.unwrap();
+    register.read(&key).await.unwrap().unwrap();
+    redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE), "id", "foreign"]).await.unwrap();
+    let before = sent(&redis).await;
+    for _ in 1..=5 {
+        assert_eq!(register.read(&key).await.unwrap(), None);
+    }
+    let transferred = sent(&redis).await - before;
+    assert!(transferred < LARGE + 50_000, "{transferred}");
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ use crate::support::redis::OwnRedis;
 
 const ACL: &str = include_str!("../../deploy/redis.acl");
 
-/// Creates the user of `deploy/redis.acl` without the permissions in `missing`.
+/// Creates the user of `deploy/redis.acl` for the prefix `funcify`, without the permissions in `missing`.
 async fn with_user(redis: &OwnRedis, missing: &[&str]) {
-    let words = ACL.split_whitespace().skip(2).filter(|word| !missing.contains(word));
+    let acl = ACL.replace("PREFIX", "funcify");
+    let words = acl.split_whitespace().skip(2).filter(|word| !missing.contains(word));
     let command: Vec<_> = ["ACL", "SETUSER", "funcify", "reset"].into_iter().chain(words).collect();
     assert_eq!(redis.command(&command).await.unwrap(), "+OK");
 }

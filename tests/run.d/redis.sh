@@ -62,7 +62,7 @@ start_tls_redis() {
   redis_conf redis-tls 'port 0' "tls-port $redis_tls" "tls-cert-file \"$tls/server.pem\"" \
     "tls-key-file \"$tls/server-key.pem\"" "tls-ca-cert-file \"$tls/ca.pem\"" 'tls-auth-clients no' \
     'user default off' \
-    "$(sed "s/^user funcify /user funcify-test /; s/>PASSWORD />$redis_password /; s/~funcify:/~funcify-test:/" deploy/redis.acl)"
+    "$(sed "s/^user funcify /user funcify-test /; s/>PASSWORD />$redis_password /; s/~PREFIX:/~funcify-test:/" deploy/redis.acl)"
 }
 
 start_redis_cluster() {

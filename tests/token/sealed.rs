@@ -8,8 +8,8 @@ use funcify::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
-    register::{RecordName, WriteId},
-    token::TokenPersistenceProvider,
+    register::{RecordName, Swap, Versioned, WriteId},
+    token::{AccessToken, TokenPersistenceProvider, TokenRecord},
 };
 
 use super::fleet::{Fleet, at_once, credentials};
@@ -76,4 +76,21 @@ async fn f24_a_token_moved_from_another_record_is_not_served() {
     let builder = TokenGetter::builder(credentials, sealing(&fleet, ONE));
     let other = builder.key(key).grant(fleet.provider.clone()).build().unwrap();
     assert_eq!(other.token().await.unwrap().source(), TokenSource::Minted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f24_a_token_that_was_planted_is_served_from_an_unsealed_store_only() {
+    let fleet = Fleet::new();
+    fleet.getter().token().await.unwrap();
+    let (key, store) = (RecordName::try_from("BEARER_TOKEN").unwrap(), Arc::clone(&fleet.store));
+    let read = TokenPersistenceProvider::read(&*store, &key).await.unwrap();
+    let Versioned { value, version, .. }: Versioned<TokenRecord> = read.unwrap();
+    let planted = TokenRecord { token: Some(AccessToken::from("planted")), ..value };
+    let swap = store.write(&key, Some(version), WriteId::random(), &planted).await.unwrap();
+    assert!(matches!(swap, Swap::Applied(_)), "{swap:?}");
+
+    let unsealed = fleet.getter();
+    assert_eq!(unsealed.token().await.unwrap().expose(), "planted", "what the seal is for");
+    let token = getter(&fleet, ONE).token().await.unwrap();
+    assert_eq!((token.expose(), token.source()), ("token-2", TokenSource::Minted));
 }

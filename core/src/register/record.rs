@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -64,16 +64,26 @@ impl RecordKey {
 /// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object, or is larger than
 /// what is read.
 pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
-    let invalid = |corruption| StoreError::new("codec", StoreErrorKind::Invalid, corruption);
     let body = match serde_json::to_value(record) {
         Ok(Value::Object(members)) => Body::from(members),
         Ok(_) => return Err(invalid(Corruption::NotAnObject)),
-        Err(error) => return Err(StoreError::new("codec", StoreErrorKind::Invalid, error)),
+        Err(error) => return Err(invalid(error)),
     };
-    if size_of(&body) > MAX_RECORD_BYTES {
-        return Err(invalid(Corruption::TooLarge));
+    match size_of(&body) {
+        size if size > MAX_RECORD_BYTES => Err(invalid(TooLarge { size })),
+        _ => Ok(body),
     }
-    Ok(body)
+}
+
+fn invalid(source: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::new("codec", StoreErrorKind::Invalid, source)
+}
+
+/// The record is larger than what is read.
+#[derive(Debug, thiserror::Error)]
+#[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
+struct TooLarge {
+    size: usize,
 }
 
 /// Reads a body as a record. Total: a corrupt body becomes the empty record, with the version of the
