@@ -1,4 +1,4 @@
-//! The simulated store: it has latency, it can be down, and it counts its operations.
+//! The simulated store: it has latency, it can be down, it may throttle, and it counts its operations.
 
 use std::{
     sync::{
@@ -16,12 +16,9 @@ use funcify_core::{
     register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
     token::{TokenPersistenceProvider, TokenRecord},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::world::World;
-
-/// How long one operation takes on average: a Redis in the same region.
-const LATENCY: Duration = Duration::from_millis(5);
 
 /// How long an operation waits for a store that is down: the deadline of an operation on a real store.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -35,7 +32,8 @@ pub(super) struct Store {
     token: Mutex<Held<TokenRecord>>,
     changes: Mutex<Vec<Change>>,
     is_down: AtomicBool,
-    poll_policy: PollPolicy,
+    kind: StoreKind,
+    quota: Option<Quota>,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
@@ -51,11 +49,10 @@ pub(super) struct Change {
 
 impl Store {
     pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
-        Self::with_poll_policy(world, PollPolicy::default())
+        Self::of_kind(world, StoreKind::default())
     }
 
-    /// A store that asks its clients to poll as `poll_policy` says.
-    pub(super) fn with_poll_policy(world: &Arc<World>, poll_policy: PollPolicy) -> Arc<Self> {
+    pub(super) fn of_kind(world: &Arc<World>, kind: StoreKind) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),
@@ -63,7 +60,8 @@ impl Store {
             token: Mutex::default(),
             changes: Mutex::default(),
             is_down: AtomicBool::new(false),
-            poll_policy,
+            quota: kind.requests_per_s.map(Quota::new),
+            kind,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
         })
@@ -109,18 +107,30 @@ impl Store {
     async fn travel(&self) -> Result<(), StoreError> {
         if self.is_down.load(Ordering::Relaxed) {
             sleep(TIMEOUT).await;
-            let kind = StoreErrorKind::Unavailable;
-            return Err(StoreError::new("simulated store", kind, DeadlineExceeded));
+            return Err(failure(self.kind.fails_as));
         }
-        sleep(LATENCY.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
+        sleep(self.kind.latency.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
         Ok(())
+    }
+
+    /// Takes one request from the quota, or fails.
+    fn request(&self, failing: StoreErrorKind) -> Result<(), StoreError> {
+        match &self.quota {
+            Some(quota) if !quota.takes_one() => Err(failure(failing)),
+            _ => Ok(()),
+        }
     }
 
     async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
+        self.request(StoreErrorKind::Throttled)?;
         let found = lock(record).clone();
         self.travel().await?;
+        if found.is_some() && self.swaps() > 1 {
+            // The version before it shows whether the version found is valid.
+            self.request(StoreErrorKind::Throttled)?;
+        }
         Ok(found)
     }
 
@@ -133,6 +143,7 @@ impl Store {
     ) -> Result<Swap<T>, StoreError> {
         self.swaps.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
+        self.request(StoreErrorKind::Throttled)?;
         let swap = {
             let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {
@@ -145,6 +156,8 @@ impl Store {
         };
         self.record_change();
         self.travel().await?;
+        // A throttled store cannot say whether the write was the first on top of what it replaces.
+        self.request(StoreErrorKind::Ambiguous)?;
         Ok(swap)
     }
 
@@ -195,8 +208,59 @@ impl TokenPersistenceProvider for Store {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        self.poll_policy
+        self.kind.poll_policy
     }
+}
+
+/// What a store is like.
+#[derive(Clone, Debug)]
+pub(super) struct StoreKind {
+    pub(super) poll_policy: PollPolicy,
+    /// How long one operation takes on average.
+    pub(super) latency: Duration,
+    /// How many requests it serves in a second, if it has a quota. An operation is one or two requests,
+    /// as in Parameter Store.
+    pub(super) requests_per_s: Option<f64>,
+    /// How operations fail while it is down.
+    pub(super) fails_as: StoreErrorKind,
+}
+
+impl Default for StoreKind {
+    /// A Redis in the same region.
+    fn default() -> Self {
+        Self {
+            poll_policy: PollPolicy::default(),
+            latency: Duration::from_millis(5),
+            requests_per_s: None,
+            fails_as: StoreErrorKind::Unavailable,
+        }
+    }
+}
+
+/// A token bucket that holds the requests of one second.
+#[derive(Debug)]
+struct Quota {
+    per_s: f64,
+    left: Mutex<(f64, Instant)>,
+}
+
+impl Quota {
+    fn new(per_s: f64) -> Self {
+        Self { per_s, left: Mutex::new((per_s, Instant::now())) }
+    }
+
+    fn takes_one(&self) -> bool {
+        let mut bucket = lock(&self.left);
+        let (left, since) = *bucket;
+        let left = (left + since.elapsed().as_secs_f64() * self.per_s).min(self.per_s);
+        let takes = left >= 1.0;
+        *bucket = (if takes { left - 1.0 } else { left }, Instant::now());
+        takes
+    }
+}
+
+fn failure(kind: StoreErrorKind) -> StoreError {
+    StoreError::new("simulated store", kind, DeadlineExceeded)
 }
 
 /// Locks the mutex even if a panic poisoned it: every value behind one is complete at any moment.

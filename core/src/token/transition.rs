@@ -162,7 +162,7 @@ impl TokenRecord {
             token_type: Some(token_type),
             scope,
             minted_at,
-            refresh_at: minted_at + lifetime.mul_f64(policy.refresh_from),
+            refresh_at: minted_at + policy.refresh_after(lifetime),
             expires_at: minted_at + lifetime,
             lease: None,
             failure: None,
@@ -201,7 +201,7 @@ impl TokenRecord {
     /// next process tries to share its token when this one would have been renewed, or after an hour.
     #[must_use]
     pub fn unshared(self, minted: &Minted, policy: &TokenPolicy, now: Timestamp) -> Self {
-        let pause = minted.lifetime.mul_f64(policy.refresh_from).min(TokenPolicy::LONGEST_UNSHARED);
+        let pause = policy.refresh_after(minted.lifetime).min(TokenPolicy::LONGEST_UNSHARED);
         Self { lease: None, failure: None, unshared_until: Some(now + pause), ..self }
     }
 

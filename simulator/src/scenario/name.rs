@@ -34,6 +34,10 @@ pub enum Scenario {
     SteadyRefresh,
     /// A fleet starts without a token.
     ColdBurst,
+    /// A fleet starts without a token on a store with a small quota.
+    ThrottledStore,
+    /// The store hangs when the fleet starts without a token, or before its token is due.
+    HangingStore,
     /// The store is down when the token is due for renewal.
     StoreDown,
     /// An API rejects the fleet's token.
@@ -44,7 +48,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario. Those of the circuit come first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Outage,
         Self::SimultaneousFailures,
         Self::PartialOutage,
@@ -60,6 +64,8 @@ impl Scenario {
         Self::FalseOpens,
         Self::SteadyRefresh,
         Self::ColdBurst,
+        Self::ThrottledStore,
+        Self::HangingStore,
         Self::StoreDown,
         Self::RejectedToken,
         Self::ProviderOutage,
@@ -99,6 +105,8 @@ impl Scenario {
             Self::FalseOpens => "false-opens",
             Self::SteadyRefresh => "steady-refresh",
             Self::ColdBurst => "cold-burst",
+            Self::ThrottledStore => "throttled-store",
+            Self::HangingStore => "hanging-store",
             Self::StoreDown => "store-down",
             Self::RejectedToken => "rejected-token",
             Self::ProviderOutage => "provider-outage",
@@ -128,6 +136,12 @@ impl Scenario {
             Self::FalseOpens => "0.1 to 5 % failures, 10 to 1,000 calls/s, bursts, day and night",
             Self::SteadyRefresh => "a token of an hour, each instance called every 10 s",
             Self::ColdBurst => "no instance has a token: all at once, and within two seconds",
+            Self::ThrottledStore => {
+                "no token anywhere, and a store that serves 40 requests a second"
+            }
+            Self::HangingStore => {
+                "no token anywhere, or one of two minutes, and a store that hangs"
+            }
             Self::StoreDown => "the store is down when the token of an hour is due",
             Self::RejectedToken => "an API answers 401 to every instance at the same moment",
             Self::ProviderOutage => {
@@ -148,6 +162,8 @@ impl Scenario {
             | Self::PoisonedInstance
             | Self::LateSuccesses
             | Self::HealthyCost
+            | Self::ThrottledStore
+            | Self::HangingStore
             | Self::FalseOpens => 200,
             Self::SteadyRefresh
             | Self::ColdBurst

@@ -24,7 +24,7 @@ impl Refresh<'_> {
             let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
                 Err(error) if trouble(&error) != Trouble::Down => {
-                    let again = Instant::now() + settings.chance.up_to(settings.poll.longest);
+                    let again = Instant::now() + settings.chance.up_to(settings.poll.shortest);
                     let ends = report_ends().map_or(lease.ends, |ends| lease.ends.min(ends));
                     if again + Deadline::LEAST >= ends {
                         break Err(error);

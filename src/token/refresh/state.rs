@@ -23,6 +23,9 @@ pub(in crate::token) struct RefreshState {
     pub(super) secret: Option<KnownSecret>,
     /// The failure that every caller gets until its time is over.
     failed: Option<(Instant, TokenError)>,
+    /// Whether the next caller looks at the store although there is such a failure, because the record
+    /// may not contain it.
+    looks: bool,
     /// The refusal because of which the secret at hand is not tried again.
     refused: Option<(Instant, TokenError)>,
     /// The record of a process whose store is down: the failures of the provider.
@@ -107,6 +110,21 @@ impl RefreshState {
     /// Every caller gets this error for so long.
     pub(super) fn remember(&mut self, pause: Duration, error: TokenError) {
         self.failed = Some((Instant::now() + pause, error));
+        self.looks = true;
+    }
+
+    /// The record contains the failure: it need not be read again before the failure is over.
+    pub(super) fn failure_is_stored(&mut self) {
+        self.looks = false;
+    }
+
+    pub(super) fn forget_failure(&mut self) {
+        self.failed = None;
+    }
+
+    /// Whether this caller is the one that looks at the store despite the failure.
+    pub(super) fn claims_look(&mut self) -> bool {
+        std::mem::take(&mut self.looks)
     }
 
     /// The secret at hand is not tried for so long.
