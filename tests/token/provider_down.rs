@@ -155,7 +155,7 @@ async fn a_remembered_failure_needs_no_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
+async fn a_caller_without_a_deadline_gives_up_after_eighteen_seconds() {
     let fleet = Fleet::new();
     fleet.provider.fail(FailureMode::Hangs);
     let mut policy = TokenPolicy::default();
@@ -172,7 +172,7 @@ async fn a_caller_without_a_deadline_gives_up_after_ten_seconds() {
     let begun = Instant::now();
     let error = waiting.token().await.unwrap_err();
     assert!(matches!(error, TokenError::Deadline(_)), "{error}");
-    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(begun.elapsed().as_secs(), 18);
 }
 
 #[tokio::test(start_paused = true)]

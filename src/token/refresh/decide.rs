@@ -44,6 +44,7 @@ impl Refresh<'_> {
         let asker = Asker {
             holder: settings.holder,
             digest: &settings.digest,
+            meaning: &settings.meaning,
             cred: self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str()),
             watched,
             patience: self.request.ends.saturating_duration_since(Instant::now()),

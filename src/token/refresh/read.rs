@@ -68,7 +68,7 @@ impl Refresh<'_> {
 
     /// A corrupt record counts as one without a token. So does one whose token cannot be used: it
     /// does not fit into a header, or it is sealed and this process has no keys.
-    pub(super) fn checked(&self, stored: Option<Versioned<TokenRecord>>) -> Stored {
+    pub(super) fn checked(&mut self, stored: Option<Versioned<TokenRecord>>) -> Stored {
         let Some(Versioned { value: mut record, version, corruption, .. }) = stored else {
             return Stored::default();
         };
@@ -77,6 +77,13 @@ impl Refresh<'_> {
         };
         if corruption.is_some() || record.token.as_ref().is_some_and(|token| !is_usable(token)) {
             self.counters.corrupt.increment();
+            let is_sealed = record.token.as_ref().is_some_and(|token| is_sealed(token.expose()));
+            if is_sealed && !std::mem::replace(&mut self.state.has_logged_seal, true) {
+                tracing::warn!(
+                    key = %self.settings.key,
+                    "the stored token is sealed, and this process has no seal keys: it stores its own without a seal"
+                );
+            }
             record.token = None;
         }
         Stored { record, version: Some(version) }

@@ -38,6 +38,8 @@ pub(in crate::token) struct RefreshState {
     /// ahead.
     pub(super) has_logged_key: bool,
     pub(super) has_logged_clock: bool,
+    /// Whether it was logged that the stored token is sealed, and this process has no keys.
+    pub(super) has_logged_seal: bool,
     /// By how much this machine's clock is behind the provider's, as far as its last answer told.
     pub(super) behind: Duration,
     /// The version that was read last, and since when this process has seen it.

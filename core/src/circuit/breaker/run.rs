@@ -2,18 +2,17 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    pin::pin,
+    task::{Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{
     CircuitBreaker,
     lock::lock,
     snapshot::{AdmissionTerms, Decision},
-    store::GRACE,
 };
 use crate::{
     Chance, Deadline, PendingReport, Timestamp,
@@ -106,38 +105,31 @@ pub struct Guard<'a> {
     breaker: &'a CircuitBreaker,
     terms: AdmissionTerms,
     admitted_at: Timestamp,
-    /// Whether this call is the one that tries the store again.
-    pub(super) tries_store: bool,
 }
 
 impl<'a> Guard<'a> {
     /// The guard of a call that was admitted on `terms`.
     pub(super) fn new(breaker: &'a CircuitBreaker, terms: AdmissionTerms, now: Timestamp) -> Self {
-        Self { breaker, terms, admitted_at: now, tries_store: false }
+        Self { breaker, terms, admitted_at: now }
     }
 
     /// Records how the call went.
     ///
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
-    pub async fn record(mut self, outcome: CallOutcome) {
+    pub async fn record(self, outcome: CallOutcome) {
         let breaker = self.breaker;
         if let Some(report) = self.report_of(outcome) {
             Box::pin(breaker.report(report)).await;
-        }
-        if self.tries_store {
-            self.tries_store = false;
-            let _ = timeout(GRACE, Box::pin(breaker.try_store())).await;
         }
     }
 
     /// Runs `op` to its end or to the end of its time, and records the outcome.
     async fn run<T, E>(
-        mut self,
+        self,
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CircuitError<E>> {
-        let mut store_try = self.concurrent_try();
         let mut op = pin!(op);
         let mut timer = pin!(None::<Sleep>);
         let mut given = Duration::ZERO;
@@ -147,7 +139,6 @@ impl<'a> Guard<'a> {
             if let Poll::Ready(result) = op.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            poll_try(&mut store_try, cx);
             // Only a call that has to wait needs a timer.
             if timer.is_none() {
                 let (time, end) = self.time();
@@ -177,9 +168,6 @@ impl<'a> Guard<'a> {
         };
         self.record(outcome).await;
         drop(pending);
-        if let Some(store_try) = store_try {
-            let _ = timeout(GRACE, store_try).await;
-        }
         match ended {
             Some(result) => result.map_err(CircuitError::Failed),
             None => Err(CircuitError::TimedOut { after: given }),
@@ -195,12 +183,6 @@ impl<'a> Guard<'a> {
             .map(left)
             .filter(is_nearer)
             .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
-    }
-
-    /// The try of the store that this call has to make.
-    fn concurrent_try(&mut self) -> Option<StoreTry<'a>> {
-        let breaker = self.breaker;
-        std::mem::take(&mut self.tries_store).then(|| Box::pin(breaker.try_store()) as StoreTry<'a>)
     }
 
     /// The report of this call, if it is to be reported: for nearly every good call it is not.
@@ -255,14 +237,6 @@ impl Drop for Guard<'_> {
             drop(snapshot);
             self.breaker.refresh_sooner(Duration::ZERO);
         }
-    }
-}
-
-type StoreTry<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-fn poll_try(store_try: &mut Option<StoreTry<'_>>, cx: &mut Context<'_>) {
-    if store_try.as_mut().is_some_and(|store_try| store_try.as_mut().poll(cx).is_ready()) {
-        *store_try = None;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bounded operations on the store, whoever implements it, and what happens when they fail.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, timeout_at};
 
@@ -13,10 +13,6 @@ use crate::{
     },
     register::{FIRST_OPERATION, OPERATION, Swap, Version, Versioned, WriteId},
 };
-
-/// How long a caller waits, once its own call is done, for a try of the store that ran concurrently:
-/// half of what an operation gets.
-pub(super) const GRACE: Duration = Duration::from_millis(250);
 
 impl CircuitBreaker {
     pub(super) async fn read(&self) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
@@ -52,12 +48,19 @@ impl CircuitBreaker {
         }
     }
 
+    /// Reads the store in a task of its own: it goes on beside this call and the next ones, for as long as
+    /// an operation may take, and no call waits for a store that may not answer.
+    pub(super) fn try_store_beside(&self) {
+        let breaker = self.clone();
+        tokio::spawn(async move { breaker.try_store().await });
+    }
+
     /// An operation that began at `began` failed. From now on this process decides by itself, unless
     /// there was too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
         tracing::debug!(circuit = %self.name(), kind = ?error.kind(), %error, "circuit store failed");
         if is_to_blame(began) {
-            self.go_private();
+            self.go_private(Some(error.kind() == StoreErrorKind::Throttled));
         }
     }
 
@@ -66,7 +69,7 @@ impl CircuitBreaker {
         let outage = self.shared.snapshot.load_full().outage.clone();
         let is_due = outage.is_some_and(|outage| outage.retry_at <= self.now());
         if is_due {
-            self.go_private();
+            self.go_private(None);
         }
         is_due
     }
