@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use funcify_core::circuit::CallOutcome;
-use http::{HeaderValue, StatusCode};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use url::Host;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -19,6 +22,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the task of a connection may run until it has closed it.
 const CLOSING_STEPS: usize = 64;
+
+/// How often to wait for it after that, and for how long: 20 ms in all. On a busy machine another thread
+/// runs the task, and not yet. A token is granted once in its lifetime, so the wait costs nothing.
+const CLOSING_WAITS: usize = 20;
+const CLOSING_WAIT: Duration = Duration::from_millis(1);
 
 /// The variables of the proxy: their names are those of curl and many others.
 const HTTPS_PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
@@ -45,7 +53,7 @@ pub(crate) fn check_certificates(pem: &[u8]) -> Result<(), ConfigError> {
 }
 
 fn proxied(pem: &[u8]) -> Result<reqwest::Client, ConfigError> {
-    build(pem, CONNECT_TIMEOUT, proxy(|name| std::env::var(name).ok())?)
+    build(tls_trusting(pem)?, CONNECT_TIMEOUT, proxy(|name| std::env::var(name).ok())?)
 }
 
 /// The proxy for https URLs. Plain http is for hosts that need none: this machine, or the own network.
@@ -60,25 +68,30 @@ fn proxy(variable: impl Fn(&str) -> Option<String>) -> Result<Option<reqwest::Pr
     Ok(Some(proxy.no_proxy(reqwest::NoProxy::from_string(&except))))
 }
 
-/// The client that trusts the authorities in `pem` too, with another connect timeout and without a proxy.
-pub(crate) fn client_with(
-    pem: &[u8],
-    connect_timeout: Duration,
-) -> Result<reqwest::Client, ConfigError> {
-    build(pem, connect_timeout, None)
-}
-
-fn build(
-    pem: &[u8],
-    connect_timeout: Duration,
-    proxy: Option<reqwest::Proxy>,
-) -> Result<reqwest::Client, ConfigError> {
+/// TLS that trusts Mozilla's roots, and the authorities in `pem`.
+pub(crate) fn tls_trusting(pem: &[u8]) -> Result<rustls::ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ConfigError::because("TLS cannot be set up", error))?
         .with_root_certificates(roots(pem)?)
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
+
+/// A client without connections, over this TLS and without a proxy. It resumes the sessions of other
+/// clients over the same.
+pub(crate) fn client_over(
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+) -> Result<reqwest::Client, ConfigError> {
+    build(tls, connect_timeout, None)
+}
+
+fn build(
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+    proxy: Option<reqwest::Proxy>,
+) -> Result<reqwest::Client, ConfigError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
@@ -143,6 +156,30 @@ pub(crate) fn outcome_of(status: StatusCode) -> CallOutcome {
         CallOutcome::Neutral
     } else {
         CallOutcome::Success
+    }
+}
+
+/// What an answer says about the server's health: its status, and the `Retry-After` of a 429 or a 503.
+pub(crate) fn health_of(status: StatusCode, headers: &HeaderMap) -> CallOutcome {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            retry_after(headers).map_or(CallOutcome::Failure, CallOutcome::RetryAfter)
+        }
+        status => outcome_of(status),
+    }
+}
+
+/// How long the server asks to be left alone: seconds, or a date (RFC 9110 §10.2.3). A date counts from the
+/// response's own `Date`: this machine's clock may be wrong.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
+    let after = text(RETRY_AFTER)?;
+    match after.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = |text| httpdate::parse_http_date(text).ok();
+            Some(date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default())
+        }
     }
 }
 
@@ -216,14 +253,17 @@ pub(crate) async fn read_secret(
     read.map(|()| body)
 }
 
-/// Wipes the buffers of a connection, once it has let go of them. That is a matter of a few steps of its
-/// task; a buffer that it still has then is left as it is.
+/// Wipes the buffers of a connection, once it has let go of them. A buffer that it does not let go of in time
+/// is left as it is.
 async fn wipe(chunks: Vec<Bytes>) {
-    for _ in 0..CLOSING_STEPS {
-        if chunks.iter().all(Bytes::is_unique) {
-            break;
+    let mut waits = 0;
+    while !chunks.iter().all(Bytes::is_unique) && waits < CLOSING_STEPS + CLOSING_WAITS {
+        if waits < CLOSING_STEPS {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(CLOSING_WAIT).await;
         }
-        tokio::task::yield_now().await;
+        waits += 1;
     }
     for chunk in chunks {
         if let Ok(mut buffer) = chunk.try_into_mut() {
@@ -253,6 +293,7 @@ async fn each_chunk(
 mod tests {
     use std::error::Error;
 
+    use http::HeaderName;
     use url::Url;
 
     use super::*;
@@ -296,6 +337,61 @@ mod tests {
         }
     }
 
+    /// Whether a connection that needs this time has let go of its buffer when the buffer is to be wiped.
+    async fn let_go_after(time: Duration) -> bool {
+        let buffer = Bytes::from(b"canary".to_vec());
+        let connection = tokio::spawn({
+            let buffer = buffer.clone();
+            async move {
+                tokio::time::sleep(time).await;
+                drop(buffer);
+            }
+        });
+        tokio::task::yield_now().await;
+        wipe(vec![buffer]).await;
+        connection.is_finished()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_buffer_that_a_busy_connection_holds_for_some_time_is_wiped() {
+        assert!(let_go_after(Duration::ZERO).await);
+        assert!(let_go_after(Duration::from_millis(15)).await);
+        // A connection that is never closed must not delay the token.
+        let start = tokio::time::Instant::now();
+        assert!(!let_go_after(Duration::from_secs(60)).await);
+        assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn the_retry_after_of_a_429_or_503_is_part_of_what_it_says_about_the_server() {
+        let answered = |status: u16, headers: &[(HeaderName, &'static str)]| {
+            let headers =
+                headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            health_of(StatusCode::from_u16(status).unwrap(), &headers.collect())
+        };
+        let after = |seconds| CallOutcome::RetryAfter(Duration::from_secs(seconds));
+        let at_noon = (DATE, "Sun, 06 Nov 1994 12:00:00 GMT");
+        for (status, value, expected) in [
+            (429, "120", after(120)),
+            (503, " 7 ", after(7)),
+            (503, "18446744073709551615", after(u64::MAX)),
+            (503, "Sun, 06 Nov 1994 12:01:30 GMT", after(90)),
+            (503, "Sun, 06 Nov 1994 11:00:00 GMT", after(0)),
+            (503, "soon", CallOutcome::Failure),
+            (503, "-1", CallOutcome::Failure),
+            (500, "120", CallOutcome::Failure),
+            (404, "120", CallOutcome::Neutral),
+            (200, "120", CallOutcome::Success),
+        ] {
+            let outcome = answered(status, &[at_noon.clone(), (RETRY_AFTER, value)]);
+            assert_eq!(outcome, expected, "{status} {value}");
+        }
+        assert_eq!(answered(503, &[]), CallOutcome::Failure);
+        // A date alone says nothing: this machine's clock may be wrong.
+        let date = (RETRY_AFTER, "Sun, 06 Nov 1994 12:01:30 GMT");
+        assert_eq!(answered(503, &[date]), CallOutcome::Failure);
+    }
+
     #[test]
     fn a_proxy_is_read_from_either_name_and_a_wrong_one_is_refused_without_its_password() {
         let read = |name: &'static str, value: &'static str| {
@@ -323,7 +419,7 @@ mod tests {
     #[test]
     fn a_malformed_root_certificate_is_refused() {
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let error = client_with(broken, CONNECT_TIMEOUT).unwrap_err();
+        let error = proxied(broken).unwrap_err();
         assert_eq!(error.to_string(), "a root certificate was refused");
         assert!(error.source().is_some_and(|source| source.is::<rustls::Error>()), "{error:?}");
         let expected = "`root_certificates`: a root certificate was refused: ";

@@ -119,7 +119,7 @@ pub use config_error::ConfigError;
 #[doc(inline)]
 pub use funcify_core::circuit;
 pub use funcify_core::{
-    Deadline, PendingReport, StoreError, StoreErrorKind, Timestamp,
+    Deadline, StoreError, StoreErrorKind, Timestamp,
     circuit::{CircuitBreaker, CircuitPolicy},
     engine::error_chain,
     register,

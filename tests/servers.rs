@@ -27,6 +27,13 @@ async fn redis_answers() {
     assert!(answer == "+PONG" || asks_for_a_password, "{answer}");
 }
 
+#[tokio::test]
+async fn valkey_answers_and_is_not_redis() {
+    let url = Url::parse(&env::valkey()).unwrap();
+    let info = redis::command(address(&url), &["INFO", "server"]).await.unwrap();
+    assert!(info.contains("valkey_version:8."), "{info}");
+}
+
 #[test]
 #[cfg_attr(own_redis_tls, ignore = "the Redis with TLS is your own, and its URL has no ca=PATH")]
 fn redis_with_tls_gives_its_user_the_tests_prefix_only() {

@@ -1,5 +1,6 @@
 //! The URL of a store, its options, and the region.
 
+use funcify_core::engine::{TimeLimitError, TimeLimits};
 use url::Url;
 
 /// Why a URL or a region was refused.
@@ -44,6 +45,9 @@ pub enum AwsConfigError {
         /// The option.
         option: &'static str,
     },
+    /// A time limit makes no sense.
+    #[error(transparent)]
+    TimeLimit(#[from] TimeLimitError),
     /// The region has an invalid name, or no region is configured.
     #[error(
         "expected a region like eu-central-1, as the option `region` or in AWS_REGION, got {got:?}"
@@ -115,6 +119,17 @@ impl UrlOptions {
             (value, None) => Ok(value.map(|(_, value)| value)),
             (_, Some(_)) => Err(AwsConfigError::RepeatedOption { option: name }),
         }
+    }
+
+    /// Removes the options for the time limits and returns what they say.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsConfigError::TimeLimit`] if a value is not a whole number of milliseconds.
+    pub fn take_limits(&mut self) -> Result<TimeLimits, AwsConfigError> {
+        let timeout = self.take(TimeLimits::TIMEOUT)?;
+        let connect_timeout = self.take(TimeLimits::CONNECT_TIMEOUT)?;
+        Ok(TimeLimits::parse(timeout.as_deref(), connect_timeout.as_deref())?)
     }
 
     /// Refuses the options that nobody took. `expected` lists the options that the store has.

@@ -8,40 +8,43 @@ use std::{
 
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use funcify_core::engine::{Advice, TimeLimits};
 use tokio::time::timeout;
 
 use crate::AwsError;
 
-/// How long the TCP and TLS handshakes may take, 250 ms. Within a region they take a few
-/// milliseconds. One operation has 500 ms in all, so half of it is left for the request.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-
 /// The timeouts of an SDK client: only the one for connecting. [`Connection`] limits the rest.
 #[must_use]
-pub fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build()
+pub fn timeouts(limits: &TimeLimits) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(limits.connect_timeout()).build()
 }
 
 /// The client of a service, with a time limit for each request.
 #[derive(Debug)]
 pub struct Connection<C> {
     client: C,
-    limit: Duration,
+    attempt: Duration,
+    limits: TimeLimits,
     /// Whether the last request got a response, so that there is a connection.
     connected: AtomicBool,
 }
 
 impl<C> Connection<C> {
-    /// Gives each request `limit` on an existing connection, and [`CONNECT_TIMEOUT`] more where
-    /// there may be none.
+    /// Gives each request `attempt` on an existing connection, and the time to connect more where there
+    /// may be none.
     #[must_use]
-    pub fn new(client: C, limit: Duration) -> Self {
-        Self { client, limit, connected: AtomicBool::new(false) }
+    pub fn new(client: C, attempt: Duration, limits: TimeLimits) -> Self {
+        Self { client, attempt, limits, connected: AtomicBool::new(false) }
     }
 
     /// The client that makes the requests.
     pub fn client(&self) -> &C {
         &self.client
+    }
+
+    /// How long an operation may take.
+    pub fn timeout(&self) -> Duration {
+        self.limits.timeout()
     }
 
     /// Waits for the response to one request.
@@ -55,10 +58,11 @@ impl<C> Connection<C> {
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, SdkError<E, HttpResponse>> {
         let connected = self.connected.load(Ordering::Relaxed);
-        let limit = if connected { self.limit } else { self.limit + CONNECT_TIMEOUT };
-        let response = match timeout(limit, send).await {
+        let connecting = if connected { Duration::ZERO } else { self.limits.connect_timeout() };
+        let after = self.attempt.saturating_add(connecting);
+        let response = match timeout(after, send).await {
             Ok(response) => response,
-            Err(_) => Err(timed_out(limit)),
+            Err(_) => Err(timed_out(after, Some(self.limits.advice()))),
         };
         let answered = matches!(&response, Ok(_) | Err(SdkError::ServiceError(_)));
         self.connected.store(answered, Ordering::Relaxed);
@@ -77,12 +81,12 @@ pub async fn bounded<T, E>(
 ) -> Result<T, SdkError<E, HttpResponse>> {
     match timeout(limit, send).await {
         Ok(response) => response,
-        Err(_) => Err(timed_out(limit)),
+        Err(_) => Err(timed_out(limit, None)),
     }
 }
 
-fn timed_out<E>(after: Duration) -> SdkError<E, HttpResponse> {
-    SdkError::timeout_error(AwsError::Timeout { after })
+fn timed_out<E>(after: Duration, advice: Option<Advice>) -> SdkError<E, HttpResponse> {
+    SdkError::timeout_error(AwsError::Timeout { after, advice })
 }
 
 #[cfg(test)]
@@ -105,10 +109,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_has_time_to_connect_unless_the_last_one_got_a_response() {
-        let connection = Connection::new((), LIMIT);
-        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
+        let limits = TimeLimits::default().with_timeout(Duration::from_millis(1_000));
+        let (connection, connect) = (Connection::new((), LIMIT, limits), limits.connect_timeout());
+        assert_eq!(time_limit(&connection).await, LIMIT + connect);
         connection.response(ready(Ok::<_, SdkError<(), _>>(()))).await.unwrap();
         assert_eq!(time_limit(&connection).await, LIMIT);
-        assert_eq!(time_limit(&connection).await, LIMIT + CONNECT_TIMEOUT);
+        assert_eq!(time_limit(&connection).await, LIMIT + connect);
     }
 }

@@ -7,7 +7,10 @@ use aws_smithy_runtime_api::client::{
     result::{ConnectorError, SdkError},
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use funcify_core::{StoreErrorKind, engine::causes};
+use funcify_core::{
+    StoreErrorKind,
+    engine::{Advice, causes},
+};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -24,10 +27,12 @@ pub enum AwsError {
     #[error("no readable response arrived")]
     NoResponse(#[source] Option<BoxError>),
     /// No response arrived within the time limit.
-    #[error("no response arrived within {} ms", after.as_millis())]
+    #[error("no response arrived within {} ms{}", after.as_millis(), advised(advice.as_ref()))]
     Timeout {
         /// The time limit.
         after: Duration,
+        /// Which option to raise if the service is far away.
+        advice: Option<Advice>,
     },
     /// The service refused the request.
     #[error("{service} answered {code}: {message}")]
@@ -39,6 +44,10 @@ pub enum AwsError {
         /// Its error message.
         message: String,
     },
+}
+
+fn advised(advice: Option<&Advice>) -> String {
+    advice.map(|advice| format!("; {advice}")).unwrap_or_default()
 }
 
 /// What a request does to the store. Decides which errors leave the outcome unknown.
@@ -189,7 +198,8 @@ mod tests {
     fn a_write_without_a_response_is_ambiguous_and_a_read_is_not() {
         let after = Duration::from_millis(200);
         for (request, kind) in [(Request::Write, Ambiguous), (Request::Read, Timeout)] {
-            let ours = SdkError::<AnyError, _>::timeout_error(AwsError::Timeout { after });
+            let ours =
+                SdkError::<AnyError, _>::timeout_error(AwsError::Timeout { after, advice: None });
             let (ours, error) = request.classify("a service", ours);
             assert_eq!(ours, kind);
             assert_eq!(error.to_string(), "no response arrived within 200 ms");

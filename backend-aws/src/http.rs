@@ -1,6 +1,12 @@
 //! The SDK configuration over an HTTP client that the process already has; `AWS_CA_BUNDLE`.
 
-use std::{env, error::Error, fs, io, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fmt, fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig};
 use aws_smithy_runtime_api::{
@@ -14,11 +20,11 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use funcify_core::engine::{Advice, TimeLimits};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-
 use zeroize::Zeroizing;
 
-use crate::timeouts;
+use crate::{connect::timeouts, credentials::with_shared_loading};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -56,37 +62,122 @@ pub fn ca_bundle() -> Result<Vec<u8>, CaBundleError> {
 
 /// Reads the configuration from the sources that every AWS tool uses, without network I/O: region,
 /// credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SSM`. Both services and the
-/// credential providers send their requests through `client`.
+/// credential providers send their requests through the clients that `new_client` makes.
 ///
 /// The SDK's own client takes root certificates only as PEM, and parsing them takes most of the
-/// time of a start. `client` has them in parsed form.
+/// time of a start. A client of `new_client` has them in parsed form.
 ///
 /// Retries of the SDK are off: the caller retries, with the same write id.
-pub async fn sdk_config(client: reqwest::Client) -> SdkConfig {
-    let connector = SharedHttpConnector::new(Connector(client));
-    aws_config::defaults(BehaviorVersion::latest())
+pub async fn sdk_config(
+    limits: TimeLimits,
+    new_client: impl Fn() -> Result<reqwest::Client, BoxError> + Send + Sync + 'static,
+) -> SdkConfig {
+    let pool = Arc::new(Pool { new_client: Box::new(new_client), current: Mutex::default() });
+    let connector = SharedHttpConnector::new(Connector { pool, advice: limits.connect_advice() });
+    let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(&limits))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
-        .await
+        .await;
+    with_shared_loading(config)
 }
 
 /// Sends the requests of an SDK.
 #[derive(Debug)]
-struct Connector(reqwest::Client);
+struct Connector {
+    pool: Arc<Pool>,
+    advice: Advice,
+}
+
+/// The connections: those of one client, until a request on one of them fails.
+///
+/// After a freeze, or behind a NAT that forgot them, all idle connections are dead at once. Each would
+/// cost an attempt, so the next request after a failure uses a client without any.
+struct Pool {
+    new_client: Box<dyn Fn() -> Result<reqwest::Client, BoxError> + Send + Sync>,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    client: Option<reqwest::Client>,
+    /// How many clients there were before.
+    generation: u64,
+}
+
+impl Pool {
+    fn client(&self) -> Result<(reqwest::Client, u64), BoxError> {
+        let mut current = self.lock();
+        let client = match current.client.take() {
+            Some(client) => client,
+            None => (self.new_client)()?,
+        };
+        current.client = Some(client.clone());
+        Ok((client, current.generation))
+    }
+
+    /// Lets go of the client of this generation, unless another request did so before.
+    fn retire(&self, generation: u64) {
+        let mut current = self.lock();
+        if current.generation == generation {
+            *current = Current { client: None, generation: generation + 1 };
+        }
+    }
+
+    /// No code that holds the lock can leave the client half updated, so a panic does not matter.
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+/// A request under way. If it fails, or is given up before its response, its client is let go.
+struct UnderWay<'a> {
+    pool: &'a Pool,
+    generation: u64,
+    is_answered: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.pool.retire(self.generation);
+        }
+    }
+}
+
+/// No connection was opened in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection was opened in time; {advice}")]
+struct NoConnection {
+    advice: Advice,
+    source: reqwest::Error,
+}
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
+        let (pool, advice) = (Arc::clone(&self.pool), self.advice);
         HttpConnectorFuture::new(async move {
             let request = to_send(request).map_err(ConnectorError::user)?;
-            let response =
-                client.execute(request).await.map_err(|error| match error.is_timeout() {
-                    true => ConnectorError::timeout(error.without_url().into()),
-                    false => ConnectorError::io(error.without_url().into()),
-                })?;
+            let (client, generation) = pool.client().map_err(ConnectorError::user)?;
+            let mut under_way = UnderWay { pool: &pool, generation, is_answered: false };
+            let response = client.execute(request).await.map_err(|source| {
+                let (is_timeout, is_connect) = (source.is_timeout(), source.is_connect());
+                let source = source.without_url();
+                match (is_timeout, is_connect) {
+                    (true, true) => ConnectorError::timeout(NoConnection { advice, source }.into()),
+                    (true, false) => ConnectorError::timeout(source.into()),
+                    (false, _) => ConnectorError::io(source.into()),
+                }
+            })?;
+            under_way.is_answered = true;
             let response = ::http::Response::<reqwest::Body>::from(response);
             let response = response.map(SdkBody::from_body_1_x);
             response

@@ -3,12 +3,13 @@ use std::{ops::RangeInclusive, time::Duration};
 use funcify_backend_aws::{
     AwsConfigError, UrlOptions, check_region, parse_url, refuse_part, shorten,
 };
+use funcify_core::engine::TimeLimits;
 
-use crate::DynamoDbConfigError;
-
-/// The time limit of one request, 200 ms. DynamoDB answers within a few milliseconds, so the
-/// connection is probably broken by then, and 300 ms of the operation are left to try again.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(200);
+use crate::{
+    DynamoDbConfigError,
+    table_key::{SortKey, TTL, TableKey, WRITE_ID},
+    table_name::{TableName, has_only},
+};
 
 /// The form of the URL, for error messages.
 const FORM: &str = "dynamodb://TABLE";
@@ -32,45 +33,65 @@ pub struct DynamoDbConfig {
     pub(crate) table: String,
     pub(crate) region: Option<String>,
     pub(crate) prefix: String,
-    pub(crate) attempt_timeout: Duration,
+    pub(crate) key: TableKey,
+    pub(crate) limits: TimeLimits,
+    attempt_timeout: Option<Duration>,
 }
 
 impl DynamoDbConfig {
-    /// Uses the table `table` in the region of the environment, with the prefix `funcify`.
+    /// Uses the table `table` in the region of the environment, with the prefix `funcify`. A table of
+    /// another account is named by its ARN.
     #[must_use]
     pub fn new(table: impl Into<String>) -> Self {
         Self {
             table: table.into(),
             region: None,
             prefix: "funcify".to_owned(),
-            attempt_timeout: ATTEMPT_TIMEOUT,
+            key: TableKey { partition: "pk".to_owned(), sort: None },
+            limits: TimeLimits::default(),
+            attempt_timeout: None,
         }
     }
 
-    /// Parses `dynamodb://TABLE[?region=REGION&prefix=PREFIX]`.
+    /// Parses `dynamodb://TABLE[?options]`, where `TABLE` is a name or an ARN. The README lists the
+    /// options.
     ///
     /// # Errors
     ///
     /// [`DynamoDbConfigError`] names the part or the option that is wrong.
-    pub fn parse(url: &str) -> Result<Self, DynamoDbConfigError> {
-        let url = parse_url(url, "dynamodb", FORM)?;
+    pub fn parse(text: &str) -> Result<Self, DynamoDbConfigError> {
+        let (text, arn) = TableName::split_arn(text);
+        let url = parse_url(&text, "dynamodb", FORM)?;
         let no_host = url::ParseError::EmptyHost;
         let table = url.host_str().ok_or(AwsConfigError::Url { form: FORM, source: no_host })?;
         refuse_part(FORM, "port", url.port().is_some())?;
         refuse_part(FORM, "path", !matches!(url.path(), "" | "/"))?;
 
-        let mut config = Self::new(table);
+        let mut config = Self::new(arn.as_deref().unwrap_or(table));
         let mut options = UrlOptions::of(&url);
         config.region = options.take("region")?;
         if let Some(prefix) = options.take("prefix")? {
             config.prefix = prefix;
         }
-        options.finish("`region` or `prefix`")?;
+        if let Some(name) = options.take("pk")? {
+            config.key.partition = name;
+        }
+        config.key.sort = match (options.take("sk")?, options.take("sk_value")?) {
+            (None, None) => None,
+            (Some(name), Some(value)) => Some(SortKey { name, value }),
+            (Some(_), None) => {
+                return Err(DynamoDbConfigError::HalfASortKey { missing: "sk_value" });
+            }
+            (None, Some(_)) => return Err(DynamoDbConfigError::HalfASortKey { missing: "sk" }),
+        };
+        config.limits = options.take_limits()?;
+        options
+            .finish("`region`, `prefix`, `pk`, `sk`, `sk_value`, `timeout` or `connect_timeout`")?;
         config.check()?;
         Ok(config)
     }
 
-    /// Uses the table in this region instead of the region of the environment.
+    /// Uses the table in this region instead of the region of the environment. An ARN names its own.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         Self { region: Some(region.into()), ..self }
@@ -83,29 +104,98 @@ impl DynamoDbConfig {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Sets the time limit of one request on an existing connection. The default is 200 ms; use
-    /// more if the table is on another continent.
+    /// Uses the attribute `name` as the partition key, instead of `pk`. It is a string.
+    #[must_use]
+    pub fn with_partition_key(self, name: impl Into<String>) -> Self {
+        Self { key: TableKey { partition: name.into(), ..self.key }, ..self }
+    }
+
+    /// Uses a table that has a sort key: the name of its attribute, and the value that it gets in
+    /// every record. Both are strings.
+    #[must_use]
+    pub fn with_sort_key(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let sort = Some(SortKey { name: name.into(), value: value.into() });
+        Self { key: TableKey { sort, ..self.key }, ..self }
+    }
+
+    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. Use more if the
+    /// table is far away: about seven times the round trip.
+    #[must_use]
+    pub fn with_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_timeout(limit), ..self }
+    }
+
+    /// Limits the time to connect, TCP and TLS. Half of the limit of an operation unless set, and never
+    /// more than that.
+    #[must_use]
+    pub fn with_connect_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_connect_timeout(limit), ..self }
+    }
+
+    /// Limits one request on an existing connection. Two fifths of the limit of an operation unless
+    /// set: DynamoDB answers within a few milliseconds, so the connection is probably broken by then,
+    /// and time is left to try again.
     #[must_use]
     pub fn with_attempt_timeout(self, limit: Duration) -> Self {
-        Self { attempt_timeout: limit, ..self }
+        Self { attempt_timeout: Some(limit), ..self }
+    }
+
+    /// The time limits, for whoever makes the connections.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn time_limits(&self) -> TimeLimits {
+        self.limits
+    }
+
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        self.attempt_timeout.unwrap_or(self.limits.timeout() * 2 / 5)
+    }
+
+    /// The region to send requests to, if it is not that of the environment.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref().or_else(|| TableName::of(&self.table).region)
     }
 
     /// Checks a configuration, whether it was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), DynamoDbConfigError> {
-        if !has_only(&self.table, 3..=255) {
+        let table = TableName::of(&self.table);
+        if !table.is_valid() {
             return Err(DynamoDbConfigError::Table { got: shorten(&self.table) });
+        }
+        if let (Some(region), Some(of_the_arn)) = (&self.region, table.region)
+            && region != of_the_arn
+        {
+            return Err(DynamoDbConfigError::Region { got: shorten(region) });
         }
         if !has_only(&self.prefix, 1..=64) {
             return Err(DynamoDbConfigError::Prefix { got: shorten(&self.prefix) });
         }
-        Ok(check_region(self.region.as_deref())?)
+        self.check_key()?;
+        self.limits.check().map_err(AwsConfigError::from)?;
+        Ok(check_region(self.region())?)
     }
-}
 
-/// Whether the text consists of that many of the characters that a table name may have.
-fn has_only(text: &str, length: RangeInclusive<usize>) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    length.contains(&text.len()) && text.bytes().all(legal)
+    fn check_key(&self) -> Result<(), DynamoDbConfigError> {
+        /// As long as a name in a key may be ("Naming rules" in the guide of DynamoDB).
+        const LENGTH: RangeInclusive<usize> = 1..=255;
+        let sort = self.key.sort.as_ref();
+        let taken = |name: &str| name == WRITE_ID || name == TTL;
+        for name in [Some(&self.key.partition), sort.map(|sort| &sort.name)].into_iter().flatten() {
+            if !has_only(name, LENGTH) || taken(name) {
+                return Err(DynamoDbConfigError::Key { got: shorten(name) });
+            }
+        }
+        match sort {
+            Some(sort) if sort.name == self.key.partition => {
+                Err(DynamoDbConfigError::Key { got: shorten(&sort.name) })
+            }
+            // A sort key takes 1,024 bytes at most ("Quotas" in the guide of DynamoDB).
+            Some(sort) if !(1..=1_024).contains(&sort.value.len()) => {
+                Err(DynamoDbConfigError::SortValue)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +206,8 @@ mod tests {
     fn a_url_names_table_region_and_prefix() {
         let plain = DynamoDbConfig::new("fleet");
         let region = plain.clone().with_region("eu-central-1");
+        let arn = DynamoDbConfig::new("arn:aws:dynamodb:eu-central-1:111122223333:table/fleet");
+        assert_eq!(arn.region(), Some("eu-central-1"));
         let cases = [
             ("dynamodb://fleet", plain.clone()),
             ("dynamodb://fleet/", plain.clone()),
@@ -129,6 +221,24 @@ mod tests {
             ("dynamodb://fleet?prefix=a%2Eb", plain.with_prefix("a.b")),
             ("dynamodb://fleet?prefix=p&region=eu-central-1", region.clone().with_prefix("p")),
             ("dynamodb://fleet?region=eu-central-1&prefix=p", region.with_prefix("p")),
+            ("dynamodb://fleet?pk=PK", DynamoDbConfig::new("fleet").with_partition_key("PK")),
+            (
+                "dynamodb://fleet?pk=PK&sk=SK&sk_value=fun%20cify",
+                DynamoDbConfig::new("fleet")
+                    .with_partition_key("PK")
+                    .with_sort_key("SK", "fun cify"),
+            ),
+            (
+                "dynamodb://fleet?timeout=2000&connect_timeout=900",
+                DynamoDbConfig::new("fleet")
+                    .with_timeout(Duration::from_secs(2))
+                    .with_connect_timeout(Duration::from_millis(900)),
+            ),
+            ("dynamodb://arn:aws:dynamodb:eu-central-1:111122223333:table/fleet", arn.clone()),
+            (
+                "DynamoDB://arn:aws:dynamodb:eu-central-1:111122223333:table/fleet?region=eu-central-1",
+                arn.with_region("eu-central-1"),
+            ),
         ];
         for (url, config) in cases {
             assert_eq!(DynamoDbConfig::parse(url).unwrap(), config, "{url}");
@@ -168,6 +278,27 @@ mod tests {
             ("dynamodb://fleet?prefix=a/b", "\"a/b\""),
             ("dynamodb://fleet?prefix=a&prefix=b", "`prefix` is given twice"),
             ("dynamodb://fleet?region=eu-central-1&region=eu-central-1", "`region` is given twice"),
+            ("dynamodb://fleet?sk=SK", "needs the option `sk_value` too"),
+            ("dynamodb://fleet?sk_value=x", "needs the option `sk` too"),
+            ("dynamodb://fleet?sk=SK&sk_value=", "1 to 1,024 bytes"),
+            ("dynamodb://fleet?pk=", "key attribute"),
+            ("dynamodb://fleet?pk=ttl", "\"ttl\""),
+            ("dynamodb://fleet?pk=a%20b", "\"a b\""),
+            ("dynamodb://fleet?pk=SK&sk=SK&sk_value=x", "\"SK\""),
+            ("dynamodb://fleet?timeout=2s", "whole number of milliseconds"),
+            ("dynamodb://fleet?connect_timeout=300", "raise `timeout` to 600"),
+            ("dynamodb://arn:aws:dynamodb:eu-central-1:111122223333:table/", "table name"),
+            ("dynamodb://arn:aws:dynamodb:eu-central-1:1:table/fleet", "table name"),
+            ("dynamodb://arn:aws:s3:eu-central-1:111122223333:table/fleet", "table name"),
+            (
+                "dynamodb://arn:aws:dynamodb:eu-central-1:111122223333:table/fleet/index/a",
+                "table name",
+            ),
+            ("dynamodb://arn:aws:dynamodb:EU:111122223333:table/fleet", "\"EU\""),
+            (
+                "dynamodb://arn:aws:dynamodb:eu-central-1:111122223333:table/fleet?region=us-east-1",
+                "\"us-east-1\"",
+            ),
         ];
         for (url, named) in cases {
             let refusal = DynamoDbConfig::parse(url).unwrap_err().to_string();

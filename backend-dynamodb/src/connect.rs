@@ -15,19 +15,19 @@ pub(crate) fn connect(
     config: &DynamoDbConfig,
 ) -> Result<Connection<Client>, DynamoDbConfigError> {
     config.check()?;
-    let builder = match &config.region {
-        Some(region) => builder.region(Region::new(region.clone())),
+    let builder = match config.region() {
+        Some(region) => builder.region(Region::new(region.to_owned())),
         None => builder,
     };
     let service = builder
         .behavior_version(BehaviorVersion::latest())
         // A request that the SDK repeats by itself may take effect twice.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(&config.limits))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     if service.region().is_none() {
         return Err(AwsConfigError::Region { got: String::new() }.into());
     }
-    Ok(Connection::new(Client::from_conf(service), config.attempt_timeout))
+    Ok(Connection::new(Client::from_conf(service), config.attempt_timeout(), config.limits))
 }

@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::{
 use funcify_backend_aws::{AwsConfigError, AwsError, Request};
 use funcify_core::{StoreError, StoreErrorKind};
 
+use crate::table_key::TableKey;
+
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,11 +17,38 @@ pub enum DynamoDbConfigError {
     #[error(transparent)]
     Aws(#[from] AwsConfigError),
     /// DynamoDB does not allow this table name.
-    #[error("expected a table name of 3 to 255 of the characters A-Z a-z 0-9 _ . -, got {got:?}")]
+    #[error(
+        "expected a table name of 3 to 255 of the characters A-Z a-z 0-9 _ . -, or the ARN of a table, \
+         got {got:?}"
+    )]
     Table {
         /// The name in the configuration.
         got: String,
     },
+    /// The region is not that of the table's ARN.
+    #[error("expected the region of the table's ARN, or none, got {got:?}")]
+    Region {
+        /// The region in the configuration.
+        got: String,
+    },
+    /// A key attribute cannot have this name.
+    #[error(
+        "expected a key attribute with a name of its own of A-Z a-z 0-9 _ . -, other than write_id and ttl, \
+         got {got:?}"
+    )]
+    Key {
+        /// The name in the configuration.
+        got: String,
+    },
+    /// A sort key has a name and a value, and one of them is missing.
+    #[error("a sort key needs the option `{missing}` too")]
+    HalfASortKey {
+        /// The option that is missing.
+        missing: &'static str,
+    },
+    /// The value of the sort key is empty or too long.
+    #[error("expected 1 to 1,024 bytes as `sk_value`")]
+    SortValue,
     /// The prefix has characters that a prefix must not have.
     #[error("expected 1 to 64 of the characters A-Z a-z 0-9 _ . - as the prefix, got {got:?}")]
     Prefix {
@@ -41,10 +70,14 @@ pub enum DynamoDbError {
         table: String,
     },
     /// The table has another key.
-    #[error("the table `{table}` must have the string partition key `pk` and no sort key")]
+    #[error(
+        "the table `{table}` must have {expected}: name its key in the URL (options pk, sk and sk_value)"
+    )]
     KeySchema {
         /// The table.
         table: String,
+        /// The key that the configuration names.
+        expected: String,
     },
     /// A member of the record has the name of an attribute that the backend uses itself.
     #[error("a member of a record cannot be named `{name}` in DynamoDB")]
@@ -63,11 +96,12 @@ pub enum DynamoDbError {
     Aws(#[from] AwsError),
 }
 
-/// Classifies what the SDK reported about a request to `table`.
+/// Classifies what the SDK reported about a request to `table`, which should have this key.
 pub(crate) fn failed<E>(
     request: Request,
     error: SdkError<E, HttpResponse>,
     table: &str,
+    key: &TableKey,
 ) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -81,7 +115,7 @@ where
     let source = match code.as_str() {
         "ResourceNotFoundException" => DynamoDbError::NoTable { table: table.to_owned() },
         "ValidationException" if about_the_key => {
-            DynamoDbError::KeySchema { table: table.to_owned() }
+            DynamoDbError::KeySchema { table: table.to_owned(), expected: key.to_string() }
         }
         _ => error.into(),
     };
@@ -114,8 +148,9 @@ mod tests {
     fn refused(code: &str, message: &str) -> StoreError {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let error = aws_sdk_dynamodb::operation::put_item::PutItemError::generic(metadata);
+        let key = TableKey { partition: "pk".to_owned(), sort: None };
         let response = HttpResponse::new(400.try_into().unwrap(), "".into());
-        failed(Request::Write, SdkError::service_error(error, response), "fleet")
+        failed(Request::Write, SdkError::service_error(error, response), "fleet", &key)
     }
 
     #[test]

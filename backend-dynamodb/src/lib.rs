@@ -5,6 +5,8 @@ mod connect;
 mod error;
 mod register;
 mod table;
+mod table_key;
+mod table_name;
 mod wire;
 
 pub use config::DynamoDbConfig;

@@ -1,9 +1,11 @@
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -18,6 +20,7 @@ use crate::{
     DynamoDbConfig, DynamoDbConfigError,
     connect::connect,
     error::{failed, store_error},
+    table_key::WRITE_ID,
     wire::{self, Item},
 };
 
@@ -81,8 +84,19 @@ impl DynamoDbBackend {
         self.connection.client()
     }
 
-    pub(crate) fn table(&self) -> &str {
+    pub(crate) fn config(&self) -> &DynamoDbConfig {
+        &self.config
+    }
+
+    fn table(&self) -> &str {
         &self.config.table
+    }
+
+    pub(crate) fn failed<E>(&self, request: Request, error: SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        failed(request, error, self.table(), &self.config.key)
     }
 
     fn key(&self, key: &RecordKey) -> String {
@@ -114,7 +128,7 @@ impl DynamoDbBackend {
                 Some(PutItemError::ConditionalCheckFailedException(conflict)) => {
                     Ok(Err(conflict.item.clone()))
                 }
-                _ => Err(failed(Request::Write, error, self.table())),
+                _ => Err(self.failed(Request::Write, error)),
             },
         }
     }
@@ -128,12 +142,12 @@ impl Register for DynamoDbBackend {
             .client()
             .get_item()
             .table_name(self.table())
-            .key(wire::KEY, AttributeValue::S(self.key(key)))
+            .set_key(Some(wire::key(&self.config.key, self.key(key))))
             .consistent_read(!key.kind.stale_reads)
             .send();
         match self.connection.response(send).await {
-            Ok(found) => Ok(found.item.and_then(wire::decode)),
-            Err(error) => Err(failed(Request::Read, error, self.table())),
+            Ok(found) => Ok(found.item.and_then(|item| wire::decode(&self.config.key, item))),
+            Err(error) => Err(self.failed(Request::Read, error)),
         }
     }
 
@@ -147,7 +161,7 @@ impl Register for DynamoDbBackend {
     ) -> Result<Swap<Body>, StoreError> {
         let ttl = (SystemClock.now() + keep_for).as_millis() / 1_000 + 1;
         let item = || {
-            wire::encode(self.key(key), id, ttl, body)
+            wire::encode(&self.config.key, self.key(key), id, ttl, body)
                 .map_err(|error| store_error(StoreErrorKind::Invalid, error))
         };
         let write_id =
@@ -159,14 +173,14 @@ impl Register for DynamoDbBackend {
         // An item with a malformed `write_id` is foreign too. Replace it, and only it.
         if let (None, Some(there)) = (expected, &found)
             && wire::write_id(there).is_none()
-            && let Some(foreign) = there.get(wire::WRITE_ID)
+            && let Some(foreign) = there.get(WRITE_ID)
         {
             found = match self.put(item()?, Some(foreign.clone())).await? {
                 Ok(()) => return Ok(Swap::Applied(Version::from(id))),
                 Err(found) => found,
             };
         }
-        let current = found.and_then(wire::decode);
+        let current = found.and_then(|item| wire::decode(&self.config.key, item));
         match &current {
             Some(current) if WriteId::from(current.version) == id => {
                 Ok(Swap::Applied(current.version))
@@ -178,6 +192,7 @@ impl Register for DynamoDbBackend {
     /// DynamoDB bills each read: a poll every 250 ms to 1 s.
     fn poll_policy(&self) -> PollPolicy {
         PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1))
+            .with_timeout(self.connection.timeout())
     }
 }
 

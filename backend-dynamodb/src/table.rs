@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    config::http::HttpResponse,
-    error::{ProvideErrorMetadata, SdkError},
+    error::ProvideErrorMetadata,
     types::{
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
         TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
@@ -14,11 +13,7 @@ use funcify_backend_aws::{AwsError, Request, bounded};
 use funcify_core::{StoreError, StoreErrorKind};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    DynamoDbBackend, DynamoDbError,
-    error::{failed, store_error},
-    wire::{KEY, TTL},
-};
+use crate::{DynamoDbBackend, DynamoDbConfig, DynamoDbError, error::store_error, table_key::TTL};
 
 /// How long to wait for a new table, 60 s. It is usually ready after a few seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,7 +26,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl DynamoDbBackend {
     /// Creates the table unless it exists, and waits until it can be used. The table is billed on
-    /// demand, has the string partition key `pk`, and expires items by the attribute `ttl`.
+    /// demand, has the key that the configuration names (the string partition key `pk` unless set), and
+    /// expires items by the attribute `ttl`.
     ///
     /// Call this in a deployment or a test, not in a function: it takes seconds and needs the
     /// permissions `dynamodb:CreateTable`, `DescribeTable`, `DescribeTimeToLive` and
@@ -42,23 +38,24 @@ impl DynamoDbBackend {
     /// [`StoreErrorKind::Invalid`] if the table exists with another key. Other errors are those of
     /// the requests to DynamoDB.
     pub async fn create_table(&self) -> Result<(), StoreError> {
-        let partition_key = AttributeDefinition::builder()
-            .attribute_name(KEY)
-            .attribute_type(ScalarAttributeType::S)
-            .build();
-        let schema =
-            KeySchemaElement::builder().attribute_name(KEY).key_type(KeyType::Hash).build();
-        let create = self
+        let mut create = self
             .client()
             .create_table()
-            .table_name(self.table())
-            .billing_mode(BillingMode::PayPerRequest)
-            .attribute_definitions(partition_key.map_err(build_error)?)
-            .key_schema(schema.map_err(build_error)?);
+            .table_name(&self.config().table)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in keys(self.config()) {
+            let attribute = AttributeDefinition::builder()
+                .attribute_name(name)
+                .attribute_type(ScalarAttributeType::S);
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+            create = create
+                .attribute_definitions(attribute.build().map_err(build_error)?)
+                .key_schema(key.build().map_err(build_error)?);
+        }
         match bounded(REQUEST_TIMEOUT, create.send()).await {
             Ok(_) => {}
             Err(error) if error.code() == Some("ResourceInUseException") => {}
-            Err(error) => return Err(self.failed(error)),
+            Err(error) => return Err(self.failed(Request::Write, error)),
         }
         self.await_table().await?;
         self.enable_expiry().await
@@ -67,31 +64,34 @@ impl DynamoDbBackend {
     async fn await_table(&self) -> Result<(), StoreError> {
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {
-            let describe = self.client().describe_table().table_name(self.table());
+            let describe = self.client().describe_table().table_name(&self.config().table);
             let table = bounded(REQUEST_TIMEOUT, describe.send()).await;
-            let table = table.map_err(|error| self.failed(error))?.table;
+            let table = table.map_err(|error| self.failed(Request::Write, error))?.table;
             let status = table.as_ref().and_then(TableDescription::table_status);
             if matches!(status, Some(TableStatus::Active | TableStatus::Updating)) {
                 return match table {
-                    Some(table) if has_expected_key(&table) => Ok(()),
-                    _ => Err(store_error(
-                        StoreErrorKind::Invalid,
-                        DynamoDbError::KeySchema { table: self.table().to_owned() },
-                    )),
+                    Some(table) if has_key(&table, self.config()) => Ok(()),
+                    _ => Err(store_error(StoreErrorKind::Invalid, self.key_schema())),
                 };
             }
             if Instant::now() + POLL_INTERVAL > deadline {
-                let source = AwsError::Timeout { after: READY_TIMEOUT };
+                let source = AwsError::Timeout { after: READY_TIMEOUT, advice: None };
                 return Err(store_error(StoreErrorKind::Timeout, source.into()));
             }
             sleep(POLL_INTERVAL).await;
         }
     }
 
+    fn key_schema(&self) -> DynamoDbError {
+        let (table, expected) = (self.config().table.clone(), self.config().key.to_string());
+        DynamoDbError::KeySchema { table, expected }
+    }
+
     async fn enable_expiry(&self) -> Result<(), StoreError> {
-        let describe = self.client().describe_time_to_live().table_name(self.table());
+        let describe = self.client().describe_time_to_live().table_name(&self.config().table);
         let found = bounded(REQUEST_TIMEOUT, describe.send()).await;
-        let expiry = found.map_err(|error| self.failed(error))?.time_to_live_description;
+        let expiry =
+            found.map_err(|error| self.failed(Request::Write, error))?.time_to_live_description;
         let status = expiry.and_then(|expiry| expiry.time_to_live_status);
         if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
             return Ok(());
@@ -100,28 +100,35 @@ impl DynamoDbBackend {
         let update = self
             .client()
             .update_time_to_live()
-            .table_name(self.table())
+            .table_name(&self.config().table)
             .time_to_live_specification(on.map_err(build_error)?);
-        bounded(REQUEST_TIMEOUT, update.send()).await.map_err(|error| self.failed(error))?;
+        bounded(REQUEST_TIMEOUT, update.send())
+            .await
+            .map_err(|error| self.failed(Request::Write, error))?;
         Ok(())
-    }
-
-    fn failed<E>(&self, error: SdkError<E, HttpResponse>) -> StoreError
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        failed(Request::Write, error, self.table())
     }
 }
 
-fn has_expected_key(table: &TableDescription) -> bool {
-    let is_string = table.attribute_definitions().iter().any(|attribute| {
-        attribute.attribute_name() == KEY && *attribute.attribute_type() == ScalarAttributeType::S
-    });
-    let schema = table.key_schema();
-    is_string
-        && schema.len() == 1
-        && schema.iter().all(|key| key.attribute_name() == KEY && *key.key_type() == KeyType::Hash)
+/// The key attributes of the table, all of them strings.
+fn keys(config: &DynamoDbConfig) -> Vec<(&str, KeyType)> {
+    let partition = (config.key.partition.as_str(), KeyType::Hash);
+    let sort = config.key.sort.as_ref().map(|sort| (sort.name.as_str(), KeyType::Range));
+    [Some(partition), sort].into_iter().flatten().collect()
+}
+
+fn has_key(table: &TableDescription, config: &DynamoDbConfig) -> bool {
+    let (keys, schema) = (keys(config), table.key_schema());
+    let is_string = |name: &str| {
+        table.attribute_definitions().iter().any(|attribute| {
+            attribute.attribute_name() == name
+                && *attribute.attribute_type() == ScalarAttributeType::S
+        })
+    };
+    let in_schema = |(name, kind): &(&str, KeyType)| {
+        is_string(name)
+            && schema.iter().any(|key| key.attribute_name() == *name && key.key_type() == kind)
+    };
+    schema.len() == keys.len() && keys.iter().all(in_schema)
 }
 
 fn build_error(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {

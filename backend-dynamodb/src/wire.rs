@@ -6,28 +6,37 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use funcify_core::register::{Body, Corruption, Version, Versioned, WriteId};
 use serde_json::{Map, Number, Value};
 
-use crate::DynamoDbError;
-
-pub(crate) const KEY: &str = "pk";
-pub(crate) const WRITE_ID: &str = "write_id";
-pub(crate) const TTL: &str = "ttl";
+use crate::{
+    DynamoDbError,
+    table_key::{TTL, TableKey, WRITE_ID},
+};
 
 /// The largest item that DynamoDB stores, 400 KB ("Item size" in its quotas).
 pub(crate) const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The item of a record. `ttl` is in Unix seconds.
+/// The key attributes of the item at `at`.
+pub(crate) fn key(key: &TableKey, at: String) -> Item {
+    let sort = key.sort.as_ref();
+    let sort = sort.map(|sort| (sort.name.clone(), AttributeValue::S(sort.value.clone())));
+    let partition = (key.partition.clone(), AttributeValue::S(at));
+    [Some(partition), sort].into_iter().flatten().collect()
+}
+
+/// The item of the record at `at`. `ttl` is in Unix seconds.
 pub(crate) fn encode(
-    key: String,
+    table_key: &TableKey,
+    at: String,
     id: WriteId,
     ttl: i64,
     body: &Body,
 ) -> Result<Item, DynamoDbError> {
-    let mut item = Item::with_capacity(body.as_ref().len() + 3);
-    let mut size = key.len() + 64;
+    let mut size = at.len() + 64;
+    let mut item = key(table_key, at);
+    item.reserve(body.as_ref().len() + 2);
     for (name, value) in body.as_ref() {
-        if [KEY, WRITE_ID, TTL].contains(&name.as_str()) {
+        if table_key.reserves(name) {
             return Err(DynamoDbError::Member { name: name.clone() });
         }
         size += name.len() + size_of_value(value);
@@ -36,7 +45,6 @@ pub(crate) fn encode(
     if size > MAX_ITEM_BYTES {
         return Err(DynamoDbError::TooLarge { size });
     }
-    item.insert(KEY.to_owned(), AttributeValue::S(key));
     item.insert(WRITE_ID.to_owned(), AttributeValue::S(id.to_string()));
     item.insert(TTL.to_owned(), AttributeValue::N(ttl.to_string()));
     Ok(item)
@@ -45,11 +53,9 @@ pub(crate) fn encode(
 /// The record of an item; `None` if the item was not written by funcify. A record with an
 /// unreadable attribute, or one that is larger than an item can be, is empty and marked as corrupt; it
 /// keeps its version.
-pub(crate) fn decode(mut item: Item) -> Option<Versioned<Body>> {
+pub(crate) fn decode(table_key: &TableKey, mut item: Item) -> Option<Versioned<Body>> {
     let version = Version::from(write_id(&item)?);
-    for reserved in [KEY, WRITE_ID, TTL] {
-        item.remove(reserved);
-    }
+    item.retain(|name, _| !table_key.reserves(name));
     let corrupt =
         |corruption| Versioned { value: Body::default(), version, corruption: Some(corruption) };
     let sizes = item.iter().map(|(name, attribute)| name.len() + size_of_attribute(attribute));
@@ -160,8 +166,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::table_key::SortKey;
 
     const ID: WriteId = WriteId::from_bits(7);
+
+    fn plain() -> TableKey {
+        TableKey { partition: "pk".to_owned(), sort: None }
+    }
+
+    #[test]
+    fn the_key_attributes_have_the_names_of_the_table() {
+        let sort = Some(SortKey { name: "SK".to_owned(), value: "funcify".to_owned() });
+        let key = TableKey { partition: "PK".to_owned(), sort };
+        let record = body(json!({"pk": "a member"}));
+        let item = encode(&key, "k".to_owned(), ID, 0, &record).unwrap();
+        assert_eq!(item["PK"], AttributeValue::S("k".to_owned()));
+        assert_eq!(item["SK"], AttributeValue::S("funcify".to_owned()));
+        assert_eq!(decode(&key, item), Some(Versioned::new(record, Version::from(ID))));
+        for name in ["PK", "SK", "write_id", "ttl"] {
+            let refused = encode(&key, "k".to_owned(), ID, 0, &body(json!({ name: 1 })));
+            assert!(refused.unwrap_err().to_string().contains(name));
+        }
+    }
 
     fn body(value: Value) -> Body {
         let Value::Object(members) = value else { panic!("not an object") };
@@ -174,7 +200,8 @@ mod tests {
             "state": "open", "epoch": 3, "open_until": 1_700_000_000_000_i64, "rate": 0.25,
             "failures": [[1, "a"], [2, "b"]], "override": {"mode": "disabled"}, "none": null, "ok": true
         }));
-        let item = encode("funcify:circuit:auth0".to_owned(), ID, 1_700_000_100, &record).unwrap();
+        let item = encode(&plain(), "funcify:circuit:auth0".to_owned(), ID, 1_700_000_100, &record)
+            .unwrap();
         let number = |text: &str| AttributeValue::N(text.to_owned());
         let text = |text: &str| AttributeValue::S(text.to_owned());
         assert_eq!(item["pk"], text("funcify:circuit:auth0"));
@@ -188,7 +215,7 @@ mod tests {
         assert_eq!(item["failures"], AttributeValue::L(vec![failure("1", "a"), failure("2", "b")]));
         assert_eq!(item["none"], AttributeValue::Null(true));
         assert_eq!(item["ok"], AttributeValue::Bool(true));
-        assert_eq!(decode(item), Some(Versioned::new(record, Version::from(ID))));
+        assert_eq!(decode(&plain(), item), Some(Versioned::new(record, Version::from(ID))));
     }
 
     #[test]
@@ -213,7 +240,7 @@ mod tests {
         for attributes in foreign {
             let mut item = Item::from([("pk".to_owned(), AttributeValue::S("k".to_owned()))]);
             item.extend(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)));
-            assert_eq!(decode(item), None);
+            assert_eq!(decode(&plain(), item), None);
         }
     }
 
@@ -228,9 +255,10 @@ mod tests {
             AttributeValue::L(vec![AttributeValue::Bs(vec![])]),
         ];
         for attribute in strange {
-            let mut item = encode("k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
+            let mut item =
+                encode(&plain(), "k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
             item.insert("epoch".to_owned(), attribute);
-            let read = decode(item).unwrap();
+            let read = decode(&plain(), item).unwrap();
             assert_eq!(read.version, Version::from(ID));
             assert_eq!(
                 (read.value, read.corruption),
@@ -242,7 +270,8 @@ mod tests {
     #[test]
     fn a_member_with_a_reserved_name_is_refused() {
         for name in ["pk", "write_id", "ttl"] {
-            let refused = encode("k".to_owned(), ID, 0, &body(json!({ name: 1 }))).unwrap_err();
+            let refused =
+                encode(&plain(), "k".to_owned(), ID, 0, &body(json!({ name: 1 }))).unwrap_err();
             assert!(refused.to_string().contains(name), "{refused}");
         }
     }
@@ -250,16 +279,18 @@ mod tests {
     #[test]
     fn a_record_larger_than_an_item_is_refused() {
         let token = "t".repeat(MAX_ITEM_BYTES);
-        let refused = encode("k".to_owned(), ID, 0, &body(json!({ "token": token }))).unwrap_err();
+        let refused =
+            encode(&plain(), "k".to_owned(), ID, 0, &body(json!({ "token": token }))).unwrap_err();
         assert!(refused.to_string().contains("409600"), "{refused}");
     }
 
     #[test]
     fn an_item_that_is_larger_than_an_item_can_be_is_corrupt_and_keeps_its_version() {
-        let mut item = encode("k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
+        let mut item =
+            encode(&plain(), "k".to_owned(), ID, 0, &body(json!({"state": "open"}))).unwrap();
         let list = vec![AttributeValue::S("x".repeat(1_000)); 10_000];
         item.insert("failures".to_owned(), AttributeValue::L(list));
-        let read = decode(item).unwrap();
+        let read = decode(&plain(), item).unwrap();
         assert_eq!(read.version, Version::from(ID));
         assert_eq!((read.value, read.corruption), (Body::default(), Some(Corruption::TooLarge)));
     }
@@ -294,8 +325,8 @@ mod tests {
         ) {
             let id = WriteId::from_bits(id);
             let record = Body::from(members.into_iter().collect::<Map<_, _>>());
-            let item = encode("k".to_owned(), id, 0, &record).unwrap();
-            prop_assert_eq!(decode(item), Some(Versioned::new(record, Version::from(id))));
+            let item = encode(&plain(), "k".to_owned(), id, 0, &record).unwrap();
+            prop_assert_eq!(decode(&plain(), item), Some(Versioned::new(record, Version::from(id))));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use funcify_core::{
     Timestamp,
-    engine::{Clock, SystemClock},
+    engine::{Clock, SystemClock, TimeLimits},
 };
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,19 +16,18 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
-use crate::{config::Address, error::Failure};
+use crate::{
+    config::Address,
+    credentials::PasswordSource,
+    error::{Failure, NoConnection},
+};
 
-/// How long the first connection of a process may take, 1 s. A cold function has little processor
+/// The least that the first connection of a process may take, 1 s. A cold function has little processor
 /// time for a TLS handshake, and its first operation has 2 s.
 const FIRST_CONNECT: Duration = Duration::from_secs(1);
 
-/// How long every later connection may take, 250 ms: half of the 500 ms of an operation, so that
-/// time is left to use it.
-const RECONNECT: Duration = Duration::from_millis(250);
-
-/// How long a response may take, 200 ms. Redis responds within a millisecond, and the 500 ms of an
-/// operation leave time for a second attempt.
-const RESPONSE: Duration = Duration::from_millis(200);
+/// The name that the server lists for each connection (`CLIENT LIST`).
+const CLIENT_NAME: &str = "funcify";
 
 /// How long a connection may be unused, 1 s, before the runtime checks it first. Lambda may have
 /// frozen the process meanwhile, and then nobody noticed that the connection was closed.
@@ -39,7 +38,24 @@ pub(crate) struct Login {
     pub(crate) tls: Option<TlsConnector>,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<SecretString>,
+    /// Makes the passwords, in place of a fixed one.
+    pub(crate) source: Option<Arc<dyn PasswordSource>>,
     pub(crate) database: u16,
+    pub(crate) limits: TimeLimits,
+}
+
+impl Login {
+    async fn password(&self) -> io::Result<Option<SecretString>> {
+        match &self.source {
+            Some(source) => source.password().await.map(Some).map_err(io::Error::other),
+            None => Ok(self.password.clone()),
+        }
+    }
+
+    /// Whether a connection that was opened at `opened` must not be used any more.
+    fn is_over(&self, opened: Timestamp, now: Timestamp) -> bool {
+        self.source.as_ref().is_some_and(|source| now.since(opened) >= source.valid_for())
+    }
 }
 
 /// A node, with at most one connection that all commands share.
@@ -53,6 +69,7 @@ pub(crate) struct Node {
 #[derive(Default)]
 struct State {
     link: Option<Arc<Link>>,
+    opened: Timestamp,
     used: Timestamp,
     has_connected: bool,
     failed: Option<(Instant, Failure)>,
@@ -62,6 +79,7 @@ struct State {
 struct Link {
     connection: MultiplexedConnection,
     driver: JoinHandle<()>,
+    limits: TimeLimits,
 }
 
 impl Drop for Link {
@@ -104,7 +122,7 @@ impl Node {
                 // process was frozen, its driver ends now, and no command is sent on it.
                 tokio::task::yield_now().await;
             }
-            if !link.driver.is_finished() {
+            if !link.driver.is_finished() && !self.login.is_over(state.opened, now) {
                 let link = Arc::clone(link);
                 state.used = now;
                 return Ok(link);
@@ -122,6 +140,7 @@ impl Node {
                 let link = Arc::new(link);
                 *state = State {
                     link: Some(Arc::clone(&link)),
+                    opened: now,
                     used: now,
                     has_connected: true,
                     failed: None,
@@ -136,7 +155,9 @@ impl Node {
     }
 
     async fn connect(&self, again: bool) -> Result<Link, Failure> {
-        let limit = if again { RECONNECT } else { FIRST_CONNECT };
+        let limits = &self.login.limits;
+        let limit = limits.connect_timeout();
+        let limit = if again { limit } else { FIRST_CONNECT.max(limit * 2) };
         let connecting = async {
             let link = self.open().await.map_err(|error| self.not_sent(error))?;
             self.log_in(&link).await?;
@@ -144,7 +165,10 @@ impl Node {
         };
         match timeout(limit, connecting).await {
             Ok(connected) => connected,
-            Err(_) => Err(self.not_sent(io::ErrorKind::TimedOut.into())),
+            Err(_) => {
+                let late = NoConnection { after: limit, advice: limits.connect_advice() };
+                Err(self.not_sent(io::Error::new(io::ErrorKind::TimedOut, late)))
+            }
         }
     }
 
@@ -153,37 +177,47 @@ impl Node {
         let stream = TcpStream::connect((host.as_str(), *port)).await?;
         stream.set_nodelay(true)?;
         match &self.login.tls {
-            None => Link::over(stream).await,
+            None => Link::over(stream, self.login.limits).await,
             Some(tls) => {
                 let name = ServerName::try_from(host.clone())
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-                Link::over(Box::new(tls.connect(name, stream).await?)).await
+                Link::over(Box::new(tls.connect(name, stream).await?), self.login.limits).await
             }
         }
     }
 
-    /// If this fails, the command that waits for the connection was not sent.
+    /// Logs in and selects the database, in one round trip, and names the connection. If this fails, the
+    /// command that waits for the connection was not sent.
     async fn log_in(&self, link: &Link) -> Result<(), Failure> {
-        let Login { user, password, database, .. } = &*self.login;
-        let mut commands = Vec::new();
-        if let Some(password) = password {
+        let Login { user, database, .. } = &*self.login;
+        let password = self.login.password().await.map_err(|error| self.not_sent(error))?;
+        let auth = password.map(|password| {
             let mut auth = redis::cmd("AUTH");
             auth.arg(user).arg(password.expose_secret());
-            commands.push(auth);
-        }
-        if *database != 0 {
-            let mut select = redis::cmd("SELECT");
-            select.arg(*database);
-            commands.push(select);
-        }
-        for command in commands {
-            link.send(&command, false).await.map_err(|failure| match failure {
-                Failure::Lost(error) => self.not_sent(io::Error::other(error)),
-                Failure::Timeout => self.not_sent(io::ErrorKind::TimedOut.into()),
-                other => other,
-            })?;
-        }
+            auth
+        });
+        let select = (*database != 0).then(|| redis::cmd("SELECT").arg(*database).to_owned());
+        // Both are sent, in this order, before the first response arrives.
+        let (auth, select) = tokio::join!(
+            biased;
+            self.log_in_by(link, auth.as_ref()),
+            self.log_in_by(link, select.as_ref()),
+        );
+        auth.and(select)?;
+        link.name();
         Ok(())
+    }
+
+    async fn log_in_by(&self, link: &Link, command: Option<&Cmd>) -> Result<(), Failure> {
+        let Some(command) = command else { return Ok(()) };
+        // The time to connect limits it.
+        let sent = link.connection.clone();
+        let response = async move { { sent }.send_packed_command(command).await };
+        match answer(response.await) {
+            Ok(_) => Ok(()),
+            Err(Failure::Lost(error)) => Err(self.not_sent(io::Error::other(error))),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn not_sent(&self, error: io::Error) -> Failure {
@@ -192,7 +226,7 @@ impl Node {
 }
 
 impl Link {
-    async fn over<S>(stream: S) -> io::Result<Self>
+    async fn over<S>(stream: S, limits: TimeLimits) -> io::Result<Self>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
@@ -203,17 +237,27 @@ impl Link {
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
             .map_err(io::Error::other)?;
-        Ok(Self { connection, driver: tokio::spawn(driver) })
+        Ok(Self { connection, driver: tokio::spawn(driver), limits })
+    }
+
+    /// Names the connection, for whoever looks at the server. Nobody waits for the response, which may be
+    /// that this user may not.
+    fn name(&self) {
+        let mut connection = self.connection.clone();
+        tokio::spawn(async move {
+            let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).to_owned();
+            let _ = connection.send_packed_command(&name).await;
+        });
     }
 
     async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
         if !asking {
-            return response(connection.send_packed_command(command)).await;
+            return response(&self.limits, connection.send_packed_command(command)).await;
         }
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
-        let responses = response(async {
+        let responses = response(&self.limits, async {
             connection.send_packed_commands(&both, 0, 2).await.map(Value::Array)
         });
         match responses.await? {
@@ -223,12 +267,19 @@ impl Link {
     }
 }
 
-/// Waits for a response. An error that the server returned becomes a failure.
+/// Waits for a response: two fifths of the time of an operation, so that time is left for a second attempt
+/// on a new connection. An error that the server returned becomes a failure.
 pub(crate) async fn response(
+    limits: &TimeLimits,
     sent: impl Future<Output = Result<Value, redis::RedisError>>,
 ) -> Result<Value, Failure> {
-    match timeout(RESPONSE, sent).await {
-        Ok(response) => response.and_then(Value::extract_error).map_err(Failure::of),
-        Err(_) => Err(Failure::Timeout),
+    let after = limits.timeout() * 2 / 5;
+    match timeout(after, sent).await {
+        Ok(response) => answer(response),
+        Err(_) => Err(Failure::Timeout { after, advice: limits.advice() }),
     }
+}
+
+fn answer(response: Result<Value, redis::RedisError>) -> Result<Value, Failure> {
+    response.and_then(Value::extract_error).map_err(Failure::of)
 }

@@ -1,8 +1,11 @@
 //! Why a command failed, and the kind of error that tells the caller what to do.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use funcify_core::{StoreError, StoreErrorKind, engine::MAX_RECORD_BYTES};
+use funcify_core::{
+    StoreError, StoreErrorKind,
+    engine::{Advice, MAX_RECORD_BYTES},
+};
 use redis::RedisError;
 
 pub(crate) const BACKEND: &str = "redis";
@@ -24,14 +27,22 @@ pub(crate) enum Failure {
     #[error("the cluster redirects to `{host}`, which needs TLS or insecure=true")]
     Exposed { host: String },
     /// The command was sent, and no response arrived in time.
-    #[error("no response arrived in time")]
-    Timeout,
+    #[error("no response arrived within {} ms; {advice}", after.as_millis())]
+    Timeout { after: Duration, advice: Advice },
     /// The command may have been sent, and the connection ended.
     #[error("the connection ended before the response")]
     Lost(#[source] RedisError),
     /// The response is not one that this command can have.
     #[error("the response is malformed")]
     Malformed,
+}
+
+/// No connection was opened in time: the cause of [`Failure::NotSent`].
+#[derive(Debug, thiserror::Error)]
+#[error("no connection was opened within {} ms; {advice}", after.as_millis())]
+pub(crate) struct NoConnection {
+    pub(crate) after: Duration,
+    pub(crate) advice: Advice,
 }
 
 /// The error that the server returned.
@@ -67,8 +78,11 @@ impl Failure {
     /// to a node that is no longer the master.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
-            Self::Timeout | Self::Lost(_) | Self::Malformed => true,
-            Self::Refused(refusal) => refusal.is_one_of(&["READONLY", "MASTERDOWN"]),
+            Self::Timeout { .. } | Self::Lost(_) | Self::Malformed => true,
+            Self::Refused(refusal) => {
+                // The next connection goes to the new master, or logs in with a new password.
+                refusal.is_one_of(&["READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS"])
+            }
             Self::NotSent { .. } | Self::Exposed { .. } | Self::TooLarge { .. } => false,
         }
     }
@@ -97,7 +111,7 @@ impl Failure {
             (Self::Exposed { .. }, _) => StoreErrorKind::Denied,
             (Self::TooLarge { .. }, _) => StoreErrorKind::Invalid,
             (_, Attempt::Swap) => StoreErrorKind::Ambiguous,
-            (Self::Timeout, Attempt::Read) => StoreErrorKind::Timeout,
+            (Self::Timeout { .. }, Attempt::Read) => StoreErrorKind::Timeout,
             (Self::Lost(_), Attempt::Read) => StoreErrorKind::Unavailable,
             (Self::Malformed, Attempt::Read) => StoreErrorKind::Invalid,
         };
@@ -158,6 +172,8 @@ impl Refusal {
 mod tests {
     use std::error::Error;
 
+    use funcify_core::engine::TimeLimits;
+
     use super::*;
 
     fn answered(line: &str) -> Failure {
@@ -212,12 +228,18 @@ mod tests {
         use StoreErrorKind::{Ambiguous, Denied, Invalid, Timeout, Unavailable};
         let reset = || RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
         let node = "h:1".to_owned();
+        let after = std::time::Duration::from_millis(200);
+        let late = Failure::Timeout { after, advice: TimeLimits::default().advice() };
+        assert_eq!(
+            late.to_string(),
+            "no response arrived within 200 ms; if the store is far away, raise its option `timeout` (now 500 ms)"
+        );
         let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
         let table = [
             (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
             (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
             (Failure::TooLarge { size: 500_000 }, Invalid, Invalid),
-            (Failure::Timeout, Timeout, Ambiguous),
+            (late, Timeout, Ambiguous),
             (Failure::Lost(reset()), Unavailable, Ambiguous),
             (Failure::Malformed, Invalid, Ambiguous),
             (Failure::of(reset()), Unavailable, Ambiguous),

@@ -2,6 +2,7 @@
 
 mod config;
 mod connect;
+mod credentials;
 mod error;
 mod register;
 mod route;
@@ -9,4 +10,5 @@ mod tls;
 mod wire;
 
 pub use config::{RedisConfig, RedisConfigError};
+pub use credentials::{IamOptions, IamService, PasswordSource};
 pub use register::RedisBackend;

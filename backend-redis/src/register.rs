@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
-    engine::{MAX_RECORD_BYTES, text_of},
+    engine::{MAX_RECORD_BYTES, TimeLimits, text_of},
     register::{
         Body, Corruption, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId,
     },
@@ -28,7 +28,7 @@ use crate::{
 /// Stores each record as a hash in Redis.
 ///
 /// Clones share one connection to each node. The first operation opens it, and the first operation
-/// after it was lost opens it again. The only background task is the one that drives the socket.
+/// after it was lost opens it again. The only lasting background task is the one that drives the socket.
 ///
 /// Reads and swaps go to the master, one round trip each. A failover of Redis may lose the last
 /// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict,
@@ -59,19 +59,24 @@ enum Client {
 }
 
 impl RedisBackend {
-    /// Creates a backend that opens its own connections. Reads the file of `ca`, and does no
-    /// network I/O.
+    /// Creates a backend that opens its own connections. Reads the files of `ca`, `cert` and `key`, and
+    /// does no network I/O.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the configuration is invalid, or if the file of `ca` cannot be read.
+    /// [`RedisConfigError`] if the configuration is invalid, or if one of the files cannot be read.
     pub fn new(config: RedisConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
+        if config.iam.is_some() && config.source.is_none() {
+            return Err(RedisConfigError::Credentials("option iam needs a source of passwords"));
+        }
         let login = Login {
-            tls: config.tls.then(|| connector(config.ca.as_deref())).transpose()?,
+            tls: config.tls.then(|| connector(&config)).transpose()?,
             user: config.user.clone(),
             password: config.password.clone(),
+            source: config.source.clone(),
             database: config.database,
+            limits: config.limits,
         };
         let prefix = config.prefix.as_str().into();
         Ok(Self::over(Client::Ours(Arc::new(Route::new(config, login))), prefix))
@@ -101,7 +106,9 @@ impl RedisBackend {
     async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
         match &self.client {
             Client::Ours(route) => route.send(key, &command).await,
-            Client::Custom(connection) => response(connection.send(command)).await,
+            Client::Custom(connection) => {
+                response(&TimeLimits::default(), connection.send(command)).await
+            }
         }
     }
 
@@ -164,11 +171,11 @@ impl Register for RedisBackend {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let key = wire::key_of(&self.prefix, key);
-        let size = text_of(body).len();
-        if size > MAX_RECORD_BYTES {
-            return Err(Failure::TooLarge { size }.into_error(Attempt::Swap));
+        let record = text_of(body);
+        if record.len() > MAX_RECORD_BYTES {
+            return Err(Failure::TooLarge { size: record.len() }.into_error(Attempt::Swap));
         }
-        let swap = SwapCommand { key: &key, expected, id, body, keep_for };
+        let swap = SwapCommand { key: &key, expected, id, record: &record, keep_for };
         let response = self.run(&key, |named| swap.command(named)).await;
         response
             .and_then(|response| wire::decode_swap(&Wiped(response).0, id))
@@ -176,7 +183,12 @@ impl Register for RedisBackend {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        PollPolicy::default()
+        match &self.client {
+            Client::Ours(route) => {
+                PollPolicy::default().with_timeout(route.config().limits.timeout())
+            }
+            Client::Custom(_) => PollPolicy::default(),
+        }
     }
 }
 

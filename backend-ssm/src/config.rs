@@ -1,12 +1,11 @@
 use std::time::Duration;
 
-use funcify_backend_aws::{UrlOptions, check_region, parse_url, refuse_part, shorten};
+use funcify_backend_aws::{
+    AwsConfigError, UrlOptions, check_region, parse_url, refuse_part, shorten,
+};
+use funcify_core::engine::TimeLimits;
 
 use crate::SsmConfigError;
-
-/// The time limit of one request, 400 ms: KMS decrypts each value, which takes longer than the
-/// read itself. 100 ms of the operation are left after it.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// The most segments of a path, 13. Parameter Store allows 15 levels, and the kind and the name of
 /// a record are two of them.
@@ -40,7 +39,8 @@ pub struct SsmConfig {
     pub(crate) region: Option<String>,
     pub(crate) kms_key: Option<String>,
     pub(crate) tier: Option<Tier>,
-    pub(crate) attempt_timeout: Duration,
+    pub(crate) limits: TimeLimits,
+    attempt_timeout: Option<Duration>,
 }
 
 /// The tier of a parameter: how large it may be, and what it costs.
@@ -51,6 +51,10 @@ pub enum Tier {
     Standard,
     /// Up to 8 KB, with a monthly price. The function needs `kms:GenerateDataKey` on the key.
     Advanced,
+    /// Parameter Store decides for each parameter: standard up to 4 KB, and advanced above that or when the
+    /// account has no more standard parameters. A parameter that has become advanced stays so. The
+    /// function needs `kms:GenerateDataKey` on the key.
+    Intelligent,
 }
 
 impl SsmConfig {
@@ -63,11 +67,12 @@ impl SsmConfig {
             region: None,
             kms_key: None,
             tier: None,
-            attempt_timeout: ATTEMPT_TIMEOUT,
+            limits: TimeLimits::default(),
+            attempt_timeout: None,
         }
     }
 
-    /// Parses `ssm:///path[?kms_key=KEY&tier=standard|advanced&region=REGION]`.
+    /// Parses `ssm:///path[?options]`. The README lists the options.
     ///
     /// # Errors
     ///
@@ -84,7 +89,8 @@ impl SsmConfig {
         config.kms_key = options.take("kms_key")?;
         config.tier = options.take("tier")?.as_deref().map(tier).transpose()?;
         config.region = options.take("region")?;
-        options.finish("`kms_key`, `tier` or `region`")?;
+        config.limits = options.take_limits()?;
+        options.finish("`kms_key`, `tier`, `region`, `timeout` or `connect_timeout`")?;
         config.check()?;
         Ok(config)
     }
@@ -107,10 +113,37 @@ impl SsmConfig {
         Self { tier: Some(tier), ..self }
     }
 
-    /// Sets the time limit of one request on an existing connection. The default is 400 ms.
+    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. A write takes two
+    /// requests or more, one after the other. Use more if the region is far away: about ten times the
+    /// round trip.
+    #[must_use]
+    pub fn with_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_timeout(limit), ..self }
+    }
+
+    /// Limits the time to connect, TCP and TLS. Half of the limit of an operation unless set, and never
+    /// more than that.
+    #[must_use]
+    pub fn with_connect_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_connect_timeout(limit), ..self }
+    }
+
+    /// Limits one request on an existing connection. Four fifths of the limit of an operation unless
+    /// set: KMS decrypts each value, which takes longer than the read itself.
     #[must_use]
     pub fn with_attempt_timeout(self, limit: Duration) -> Self {
-        Self { attempt_timeout: limit, ..self }
+        Self { attempt_timeout: Some(limit), ..self }
+    }
+
+    /// The time limits, for whoever makes the connections.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn time_limits(&self) -> TimeLimits {
+        self.limits
+    }
+
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        self.attempt_timeout.unwrap_or(self.limits.timeout() * 4 / 5)
     }
 
     /// Checks a configuration, whether it was parsed or built in code.
@@ -119,6 +152,7 @@ impl SsmConfig {
             return Err(SsmConfigError::Path { got: shorten(&self.path) });
         }
         check_region(self.region.as_deref())?;
+        self.limits.check().map_err(AwsConfigError::from)?;
         match &self.kms_key {
             Some(key) if !is_key(key) => Err(SsmConfigError::KmsKey { got: shorten(key) }),
             _ => Ok(()),
@@ -128,7 +162,7 @@ impl SsmConfig {
     /// The most bytes of a value in this tier.
     pub(crate) fn max_value_bytes(&self) -> usize {
         match self.tier {
-            Some(Tier::Advanced) => 8_192,
+            Some(Tier::Advanced | Tier::Intelligent) => 8_192,
             Some(Tier::Standard) | None => 4_096,
         }
     }
@@ -138,6 +172,7 @@ fn tier(name: &str) -> Result<Tier, SsmConfigError> {
     match name {
         "standard" => Ok(Tier::Standard),
         "advanced" => Ok(Tier::Advanced),
+        "intelligent" => Ok(Tier::Intelligent),
         _ => Err(SsmConfigError::Tier { got: shorten(name) }),
     }
 }
@@ -189,6 +224,8 @@ mod tests {
             (&key_url, plain.clone().with_kms_key(key)),
             ("ssm:///fleet?tier=standard", plain.clone().with_tier(Tier::Standard)),
             ("ssm:///fleet?tier=advanced", plain.clone().with_tier(Tier::Advanced)),
+            ("ssm:///fleet?tier=intelligent", plain.clone().with_tier(Tier::Intelligent)),
+            ("ssm:///fleet?timeout=3000", plain.clone().with_timeout(Duration::from_secs(3))),
             ("ssm:///fleet?region=eu-central-1", plain.clone().with_region("eu-central-1")),
             (
                 "ssm:///fleet?region=eu-central-1&tier=advanced&kms_key=alias/k",
@@ -235,7 +272,9 @@ mod tests {
             ("ssm:///fleet?kms_key=alias/a%20b", "\"alias/a b\""),
             ("ssm:///fleet?tier=", "\"\""),
             ("ssm:///fleet?tier=Advanced", "\"Advanced\""),
-            ("ssm:///fleet?tier=intelligent", "\"intelligent\""),
+            ("ssm:///fleet?tier=clever", "standard, advanced or intelligent, got \"clever\""),
+            ("ssm:///fleet?timeout=50", "expected 100 to 10000 milliseconds"),
+            ("ssm:///fleet?connect_timeout=300", "raise `timeout` to 600"),
             ("ssm:///fleet?region=", "region"),
             ("ssm:///fleet?region=EU", "\"EU\""),
             ("ssm:///fleet?tier=standard&tier=standard", "`tier` is given twice"),

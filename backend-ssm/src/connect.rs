@@ -23,11 +23,11 @@ pub(crate) fn connect(
         .behavior_version(BehaviorVersion::latest())
         // A request that the SDK repeats by itself may take effect twice.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(&config.limits))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     if service.region().is_none() {
         return Err(AwsConfigError::Region { got: String::new() }.into());
     }
-    Ok(Connection::new(Client::from_conf(service), config.attempt_timeout))
+    Ok(Connection::new(Client::from_conf(service), config.attempt_timeout(), config.limits))
 }

@@ -24,7 +24,7 @@ pub enum SsmConfigError {
         got: String,
     },
     /// There is no such tier.
-    #[error("expected the tier standard or advanced, got {got:?}")]
+    #[error("expected the tier standard, advanced or intelligent, got {got:?}")]
     Tier {
         /// The tier in the URL.
         got: String,

@@ -116,6 +116,7 @@ impl SsmBackend {
         let tier = self.config.tier.map(|tier| match tier {
             Tier::Standard => ParameterTier::Standard,
             Tier::Advanced => ParameterTier::Advanced,
+            Tier::Intelligent => ParameterTier::IntelligentTiering,
         });
         let send = self
             .connection
@@ -286,7 +287,7 @@ impl Register for SsmBackend {
     fn poll_policy(&self) -> PollPolicy {
         let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
         policy.contention = Duration::from_millis(500);
-        policy
+        policy.with_timeout(self.connection.timeout())
     }
 }
 

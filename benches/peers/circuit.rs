@@ -42,8 +42,8 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
         )
         .allocations(0),
         Case::new(
-            "circuit closed, rate rule, 10 calls",
-            rate(bench, 10),
+            "circuit closed, rate rule, 2,000 calls",
+            rate(bench, 2_000),
             "failsafe, consecutive",
             closed(),
         )
@@ -155,7 +155,7 @@ fn count_pending(bench: &Bench) -> Subject {
 /// The call of a circuit with `calls` in its window, none of which reports: a report is what one of
 /// so many calls makes, and never the one that is measured here.
 fn rate(bench: &Bench, calls: u32) -> Subject {
-    /// Of ten calls in a window every tenth is reported: more in a row would hardly ever be without.
+    /// Of 2,000 calls in a window one in eighteen is reported: more in a row would hardly ever be without.
     const IN_A_ROW: u32 = 32;
 
     let (bench, name) = (bench.clone(), RecordName::try_from("bench").expect("expected a name"));

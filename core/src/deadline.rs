@@ -22,7 +22,7 @@ tokio::task_local! {
 /// When the work of an invocation ends.
 ///
 /// Lambda freezes or kills a function at its timeout, and work that is in progress then has no
-/// result. Work therefore ends a margin earlier. A [`PendingReport`] may take a little longer. The
+/// result. Work therefore ends a margin earlier. A report of the circuit breaker may take a little longer. The
 /// margins are part of the deadline: code that keeps to it subtracts nothing.
 ///
 /// The deadline is a task-local: [`scope`](Self::scope) sets it and [`current`](Self::current) reads it.
@@ -96,7 +96,7 @@ impl Deadline {
     /// Runs `work` under this deadline and stops it when the deadline passes. Work is not started
     /// after the deadline.
     ///
-    /// While something in the work holds a [`PendingReport`], the work may go on until shortly before
+    /// While something in the work holds a `PendingReport`, the work may go on until shortly before
     /// the end of the invocation, so that a breaker whose call was cut off can still report it. Where
     /// one `enforce` runs inside another, each sees only its own reports.
     ///

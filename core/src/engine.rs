@@ -5,11 +5,13 @@
 pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
+    deadline::PendingReport,
     error_chain::{causes, error_chain},
     register::{
         body::{MAX_RECORD_BYTES, text_of},
+        poll_policy::OPERATION,
         record::{decode, encode},
-        retry::OPERATION,
+        time_limits::{Advice, TimeLimitError, TimeLimits},
     },
     token::{
         decide::{Asker, Decision, decide, refreshes_early},
@@ -26,7 +28,8 @@ pub mod circuit {
         instance::Instance,
         record::{Failure, Probe},
         rules::{
-            Admission, Permit, Report, Rule, Sampling, admit, apply, credible, lease, set_override,
+            Admission, Permit, Report, Rule, Sampling, admit, apply, close, credible, lease,
+            set_override,
         },
     };
 }

@@ -29,6 +29,6 @@ mod virtual_clock;
 
 pub(crate) use chance::Chance;
 pub(crate) use clock::{Clock, SystemClock};
-pub use deadline::{Deadline, DeadlineExceeded, PendingReport};
+pub use deadline::{Deadline, DeadlineExceeded};
 pub use error::{StoreError, StoreErrorKind};
 pub use timestamp::Timestamp;

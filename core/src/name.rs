@@ -1,6 +1,12 @@
 //! Names of records. A name that passes the check here is legal in every store.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
 
 /// The name of a record within its kind: 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
 ///
@@ -41,6 +47,49 @@ pub(crate) const fn is_legal(name: &str) -> bool {
         rest = others;
     }
     true
+}
+
+/// How many digits of a hash a name has that was made of any text: 128 bits, so that nobody finds two texts
+/// with the same name.
+const HASH_DIGITS: usize = 32;
+
+impl RecordName {
+    /// The name that stands for any text, as for a tenant: the text itself where it is legal. Otherwise up to
+    /// 31 characters of it, with `-` for each that is not legal, and a hash of the whole text (SHA-256, the
+    /// first 128 bits in hexadecimal).
+    ///
+    /// Different texts have different names, and a text has the same name in every process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::register::RecordName;
+    ///
+    /// assert_eq!(RecordName::from_text("orders-acme").as_ref(), "orders-acme");
+    /// let name = RecordName::from_text("orders/Müller & Söhne");
+    /// assert_eq!(name.as_ref(), "orders-M-ller---S-hne-c3b0415b0383781508bb8f6829c292a6");
+    /// ```
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        // A legal text that looks like a hashed one must not have the name of another.
+        if is_legal(text) && !ends_as_hashed(text) {
+            return Self(text.into());
+        }
+        let legal = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
+        let mut name: String = text.chars().take(64 - HASH_DIGITS - 1).map(legal).collect();
+        name.push('-');
+        for byte in Sha256::digest(text).iter().take(HASH_DIGITS / 2) {
+            let _ = write!(name, "{byte:02x}");
+        }
+        Self(name.into())
+    }
+}
+
+fn ends_as_hashed(text: &str) -> bool {
+    text.rsplit_once('-').is_some_and(|(_, end)| {
+        end.len() == HASH_DIGITS
+            && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 impl FromStr for RecordName {
@@ -103,6 +152,48 @@ mod tests {
             assert!(illegal.parse::<RecordName>().is_err(), "{illegal}");
             assert!(RecordName::try_from(illegal).is_err(), "{illegal}");
             assert!(RecordName::try_from(illegal.to_owned()).is_err(), "{illegal}");
+        }
+    }
+
+    #[test]
+    fn every_text_has_a_legal_name_and_different_texts_have_different_names() {
+        let long = "x".repeat(64);
+        let texts = [
+            "",
+            "-",
+            "a",
+            "A",
+            "a b",
+            "a/b",
+            "a:b",
+            "a-b",
+            "ä",
+            "a\0",
+            "{a}",
+            " ",
+            "  ",
+            "tenant ",
+            "tenant",
+            &long,
+            &format!("{long}x"),
+            &format!("{long}y"),
+            &"ü".repeat(1_000),
+        ];
+        let mut names: Vec<RecordName> =
+            texts.iter().map(|text| RecordName::from_text(text)).collect();
+        // A text that is the name of another has a name of its own, and so on.
+        for _ in 0..3 {
+            names.extend(names.clone().iter().map(|name| RecordName::from_text(name.as_ref())));
+            names.sort();
+            names.dedup();
+        }
+        let hashed = texts.iter().filter(|text| !is_legal(text)).count();
+        assert_eq!(names.len(), texts.len() + 3 * hashed);
+        for name in &names {
+            assert!(is_legal(name.as_ref()), "{name}");
+        }
+        for legal in ["orders-7", "7d4dbd0dffa2b8e8d4cd0ba5e1d4b3b6", &long] {
+            assert_eq!(RecordName::from_text(legal).as_ref(), legal);
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) struct Dependency {
     health: Mutex<Health>,
     failures: Mutex<Vec<Duration>>,
     calls: AtomicU64,
+    last_call_millis: AtomicU64,
     probes: AtomicU32,
     most_probes: AtomicU32,
 }
@@ -41,6 +42,8 @@ pub(super) struct Health {
     pub(super) failure_rate: f64,
     /// How long an answer takes on average.
     pub(super) latency: Duration,
+    /// How long an answer that has arrived takes to reach its call: two turns of a runtime.
+    pub(super) hand_over: Duration,
     /// The instance whose calls all fail, even when the dependency is healthy.
     pub(super) poisoned: Option<usize>,
 }
@@ -51,7 +54,16 @@ impl Health {
 
     /// Fails this part of the calls, and answers with its usual latency.
     pub(super) const fn failing(failure_rate: f64) -> Self {
-        Self { failure_rate, latency: Duration::from_millis(20), poisoned: None }
+        Self {
+            failure_rate,
+            latency: Duration::from_millis(20),
+            hand_over: Duration::ZERO,
+            poisoned: None,
+        }
+    }
+
+    pub(super) const fn with_hand_over(self, hand_over: Duration) -> Self {
+        Self { hand_over, ..self }
     }
 
     pub(super) const fn with_latency(self, latency: Duration) -> Self {
@@ -77,6 +89,7 @@ impl Dependency {
             health: Mutex::new(Health::UP),
             failures: Mutex::default(),
             calls: AtomicU64::new(0),
+            last_call_millis: AtomicU64::new(0),
             probes: AtomicU32::new(0),
             most_probes: AtomicU32::new(0),
         })
@@ -90,12 +103,17 @@ impl Dependency {
 
     /// One call of the instance with this index.
     pub(super) async fn call(&self, instance: usize) -> Result<(), Failed> {
-        let Health { failure_rate, latency, poisoned } = *lock(&self.health);
+        let Health { failure_rate, latency, hand_over, poisoned } = *lock(&self.health);
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let now = u64::try_from(self.world.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_call_millis.store(now, Ordering::Relaxed);
         let fails = poisoned == Some(instance) || self.chance.draw() < failure_rate;
         let _probing = Probing::if_any(self);
         if !latency.is_zero() {
             sleep(latency.mul_f64(0.5 + self.chance.draw())).await;
+        }
+        if !hand_over.is_zero() {
+            sleep(hand_over).await;
         }
         if !fails {
             self.recorder.count(Happening::Passed);
@@ -112,6 +130,11 @@ impl Dependency {
     /// How many calls reached it.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// When the last call reached it.
+    pub(super) fn last_call(&self) -> Duration {
+        Duration::from_millis(self.last_call_millis.load(Ordering::Relaxed))
     }
 
     /// How many calls have failed between the last change of health and `at`.

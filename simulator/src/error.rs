@@ -1,5 +1,5 @@
 use funcify::{ConfigError, token::TokenError};
-use funcify_core::circuit::CircuitConfigError;
+use funcify_core::{StoreError, circuit::CircuitConfigError};
 
 /// Why a scenario did not run.
 #[derive(Debug, thiserror::Error)]
@@ -20,4 +20,7 @@ pub enum SimulatorError {
     /// An instance got no token before the scenario began.
     #[error("an instance got no token before the scenario began")]
     Token(#[from] TokenError),
+    /// What the operator did could not be written.
+    #[error("what the operator did could not be written")]
+    Operator(#[from] StoreError),
 }

@@ -51,6 +51,7 @@ const PROGRESS_EVERY: u64 = 4_096;
 struct Tally {
     recorder: Arc<Recorder>,
     refused: AtomicU64,
+    timed_out: AtomicU64,
     last_refused_millis: AtomicU64,
     longest_millis: AtomicU64,
 }
@@ -80,6 +81,7 @@ impl Fleet {
         let tally = Tally {
             recorder: Arc::clone(&run.recorder),
             refused: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
             last_refused_millis: AtomicU64::new(0),
             longest_millis: AtomicU64::new(0),
         };
@@ -168,7 +170,10 @@ impl Fleet {
                     tally.refused.fetch_add(1, Ordering::Relaxed);
                     tally.last_refused_millis.store(whole(world.elapsed()), Ordering::Relaxed);
                 }
-                Err(_) => tally.recorder.count(Happening::Failed),
+                Err(_) => {
+                    tally.recorder.count(Happening::Failed);
+                    tally.timed_out.fetch_add(1, Ordering::Relaxed);
+                }
             }
             tally.longest_millis.fetch_max(whole(began.elapsed()), Ordering::Relaxed);
         }))
@@ -205,6 +210,11 @@ impl Fleet {
 
     pub(super) fn refused(&self) -> u64 {
         self.tally.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many calls the breakers ended.
+    pub(super) fn timed_out(&self) -> u64 {
+        self.tally.timed_out.load(Ordering::Relaxed)
     }
 
     /// When the last call was refused.

@@ -16,7 +16,7 @@ use funcify_core::{
     register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
     token::{TokenPersistenceProvider, TokenRecord},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::world::World;
 
@@ -33,12 +33,43 @@ pub(super) struct Store {
     changes: Mutex<Vec<Change>>,
     is_down: AtomicBool,
     kind: StoreKind,
-    quota: Option<Quota>,
+    latency_micros: AtomicU64,
+    /// What is left of the reads and the writes that it serves a second, if they are limited.
+    quotas: Mutex<Option<[Quota; 2]>>,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
 
 type Held<T> = Option<Versioned<T>>;
+
+/// The places of the two quotas.
+const READS: usize = 0;
+const WRITES: usize = 1;
+
+/// A bucket that fills up at a steady pace, with room for a second's worth.
+#[derive(Clone, Copy, Debug)]
+struct Quota {
+    a_second: f64,
+    left: f64,
+    at: Duration,
+}
+
+impl Quota {
+    fn takes(&mut self, now: Duration) -> bool {
+        let filled = now.saturating_sub(self.at).as_secs_f64() * self.a_second;
+        self.left = (self.left + filled).min(self.a_second);
+        self.at = now;
+        let takes = self.left >= 1.0;
+        if takes {
+            self.left -= 1.0;
+        }
+        takes
+    }
+}
+
+fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A written change of the circuit's state.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,23 +84,50 @@ impl Store {
     }
 
     pub(super) fn of_kind(world: &Arc<World>, kind: StoreKind) -> Arc<Self> {
-        Arc::new(Self {
+        let store = Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),
             circuit: Mutex::default(),
             token: Mutex::default(),
             changes: Mutex::default(),
             is_down: AtomicBool::new(false),
-            quota: kind.requests_per_s.map(Quota::new),
+            latency_micros: AtomicU64::new(whole_micros(kind.latency)),
+            quotas: Mutex::default(),
             kind,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
-        })
+        });
+        if let Some(quota) = store.kind.quota {
+            store.set_quota(quota);
+        }
+        store
     }
 
     /// While it is down, every operation fails when its time is up.
     pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// From now on an operation takes so long on average.
+    pub(super) fn set_latency(&self, latency: Duration) {
+        self.latency_micros.store(whole_micros(latency), Ordering::Relaxed);
+    }
+
+    /// From now on it serves so many reads and so many writes a second, and throttles the others.
+    pub(super) fn set_quota(&self, a_second: f64) {
+        let quota = Quota { a_second, left: a_second, at: self.world.elapsed() };
+        *lock(&self.quotas) = Some([quota, quota]);
+    }
+
+    /// Takes one request from the quota of reads or of writes, or fails so.
+    fn take(&self, which: usize, failing: StoreErrorKind) -> Result<(), StoreError> {
+        let now = self.world.elapsed();
+        let mut quotas = lock(&self.quotas);
+        let quota = quotas.as_mut().and_then(|quotas| quotas.get_mut(which));
+        if quota.is_none_or(|quota| quota.takes(now)) {
+            return Ok(());
+        }
+        Err(failure(failing))
     }
 
     pub(super) fn reads(&self) -> u64 {
@@ -109,27 +167,20 @@ impl Store {
             sleep(TIMEOUT).await;
             return Err(failure(self.kind.fails_as));
         }
-        sleep(self.kind.latency.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
+        let latency = Duration::from_micros(self.latency_micros.load(Ordering::Relaxed));
+        sleep(latency.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
         Ok(())
-    }
-
-    /// Takes one request from the quota, or fails.
-    fn request(&self, failing: StoreErrorKind) -> Result<(), StoreError> {
-        match &self.quota {
-            Some(quota) if !quota.takes_one() => Err(failure(failing)),
-            _ => Ok(()),
-        }
     }
 
     async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
-        self.request(StoreErrorKind::Throttled)?;
+        self.take(READS, StoreErrorKind::Throttled)?;
         let found = lock(record).clone();
         self.travel().await?;
-        if found.is_some() && self.swaps() > 1 {
+        if self.kind.reads_history && found.is_some() && self.swaps() > 1 {
             // The version before it shows whether the version found is valid.
-            self.request(StoreErrorKind::Throttled)?;
+            self.take(READS, StoreErrorKind::Throttled)?;
         }
         Ok(found)
     }
@@ -143,7 +194,7 @@ impl Store {
     ) -> Result<Swap<T>, StoreError> {
         self.swaps.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
-        self.request(StoreErrorKind::Throttled)?;
+        self.take(WRITES, StoreErrorKind::Throttled)?;
         let swap = {
             let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {
@@ -156,8 +207,11 @@ impl Store {
         };
         self.record_change();
         self.travel().await?;
-        // A throttled store cannot say whether the write was the first on top of what it replaces.
-        self.request(StoreErrorKind::Ambiguous)?;
+        if self.kind.reads_history {
+            // If this is throttled, nobody can say whether the write was the first on top of what it
+            // replaces.
+            self.take(READS, StoreErrorKind::Ambiguous)?;
+        }
         Ok(swap)
     }
 
@@ -173,6 +227,10 @@ impl Store {
 
 #[async_trait]
 impl CircuitStateProvider for Store {
+    fn poll_policy(&self) -> PollPolicy {
+        self.kind.poll_policy
+    }
+
     async fn circuit_state(
         &self,
         _: &RecordName,
@@ -218,9 +276,10 @@ pub(super) struct StoreKind {
     pub(super) poll_policy: PollPolicy,
     /// How long one operation takes on average.
     pub(super) latency: Duration,
-    /// How many requests it serves in a second, if it has a quota. An operation is one or two requests,
-    /// as in Parameter Store.
-    pub(super) requests_per_s: Option<f64>,
+    /// How many reads, and how many writes, it serves in a second, if it has a quota.
+    pub(super) quota: Option<f64>,
+    /// Whether a second read shows which versions are valid, as in Parameter Store.
+    pub(super) reads_history: bool,
     /// How operations fail while it is down.
     pub(super) fails_as: StoreErrorKind,
 }
@@ -231,31 +290,10 @@ impl Default for StoreKind {
         Self {
             poll_policy: PollPolicy::default(),
             latency: Duration::from_millis(5),
-            requests_per_s: None,
+            quota: None,
+            reads_history: false,
             fails_as: StoreErrorKind::Unavailable,
         }
-    }
-}
-
-/// A token bucket that holds the requests of one second.
-#[derive(Debug)]
-struct Quota {
-    per_s: f64,
-    left: Mutex<(f64, Instant)>,
-}
-
-impl Quota {
-    fn new(per_s: f64) -> Self {
-        Self { per_s, left: Mutex::new((per_s, Instant::now())) }
-    }
-
-    fn takes_one(&self) -> bool {
-        let mut bucket = lock(&self.left);
-        let (left, since) = *bucket;
-        let left = (left + since.elapsed().as_secs_f64() * self.per_s).min(self.per_s);
-        let takes = left >= 1.0;
-        *bucket = (if takes { left - 1.0 } else { left }, Instant::now());
-        takes
     }
 }
 

@@ -21,8 +21,8 @@ use crate::config_error::ConfigError;
 use crate::shown_url::shown;
 use crate::token::TokenGetter;
 
-/// How long one request may take unless the user says otherwise: 10 s, as long as the default call
-/// time-out of a circuit.
+/// How long one request may take unless the user says otherwise. With a circuit, the call time-out of its
+/// policy usually ends it earlier.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one service. Cheap to clone.
@@ -120,13 +120,16 @@ impl Api {
     }
 
     /// Makes every call through this circuit. A failed connection, a time-out, 429 and 5xx count as
-    /// failures of the service. Any other 4xx counts as neither failure nor success.
+    /// failures of the service. Any other 4xx counts as neither failure nor success. If a 429 or a 503 with
+    /// `Retry-After` opens the circuit, it stays open for at least that long, up to the policy's
+    /// `max_open_duration`.
     pub fn circuit(self, breaker: CircuitBreaker) -> Self {
         Self { circuit: Some(breaker), ..self }
     }
 
     /// How long one request may take, 10 s by default. The invocation's deadline and the call time-out of
-    /// the circuit (10 s by default) can end it earlier.
+    /// the circuit (3 s by default) can end it earlier. For a service that is slower than that, raise the
+    /// policy's `call_timeout` too.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

@@ -12,7 +12,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::api::path::{PathError, below};
 use crate::api::{Api, ApiError};
-use crate::client::{ReadError, outcome_of, read_capped};
+use crate::client::{ReadError, health_of, read_capped};
 use crate::json_error::JsonError;
 use crate::token::Token;
 use crate::trace::TraceContext;
@@ -179,7 +179,7 @@ fn decoded<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, ApiError>
 /// What an exchange says about the service's health.
 fn outcome(exchange: &Result<Response<Bytes>, ApiError>) -> CallOutcome {
     match exchange {
-        Ok(answer) => outcome_of(answer.status()),
+        Ok(answer) => health_of(answer.status(), answer.headers()),
         Err(ApiError::Unreachable(_) | ApiError::TimedOut) => CallOutcome::Failure,
         Err(_) => CallOutcome::Neutral,
     }

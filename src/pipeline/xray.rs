@@ -1,17 +1,20 @@
 //! The X-Ray trace id of an invocation.
 
-use crate::trace::{TraceContext, w3c::xray};
+use http::HeaderValue;
+
+use crate::trace::{TraceContext, w3c::is_xray};
 
 /// Replaces the X-Ray trace id of the request by the one that Lambda gave the invocation. An id that is
 /// malformed is ignored.
 pub(super) fn with_xray(mut trace: TraceContext, trace_id: &str) -> TraceContext {
-    trace.xray = xray(trace_id).or(trace.xray);
+    let xray = HeaderValue::from_str(trace_id).ok().filter(|_| is_xray(trace_id));
+    trace.xray = xray.or(trace.xray);
     trace
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderMap;
 
     use super::*;
 

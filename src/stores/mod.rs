@@ -1,7 +1,13 @@
 //! The choice of a store: by URL, from the environment or in code.
 
+#[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam"))]
+mod aws;
 mod environment;
+#[cfg(feature = "redis-iam")]
+mod iam;
 mod open;
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+mod refused;
 pub(crate) mod sealed;
 mod url;
 

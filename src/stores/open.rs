@@ -1,5 +1,7 @@
 //! Opens each backend, if its feature is on.
 
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+use super::refused::refused;
 use super::{Stores, url::Backend};
 use crate::config_error::ConfigError;
 
@@ -9,11 +11,17 @@ impl Stores {
     /// | URL | store |
     /// |---|---|
     /// | `memory:` | the memory of this process, not shared |
-    /// | `redis://[user:password@]host[:port][/database][?prefix&insecure&ca=PATH]` | one node of Redis or Valkey |
+    /// | `redis://[user:password@]host[:port][/database][?prefix&insecure&ca=PATH&cert=PATH&key=PATH]` | one node of Redis or Valkey |
     /// | `rediss://…` | the same over TLS |
     /// | `redis-cluster://host1,host2…`, `rediss-cluster://…` | a cluster |
-    /// | `dynamodb://TABLE[?region&prefix]` | a DynamoDB table with the string key `pk` |
-    /// | `ssm:///path[?kms_key=alias/…&tier=standard\|advanced&region]` | SSM Parameter Store, under the path |
+    /// | `valkey://…`, `valkeys://…`, `valkey-cluster://…`, `valkeys-cluster://…` | the same, for Valkey |
+    /// | `rediss://user@host?iam=elasticache&cache=NAME[&region]` | ElastiCache or MemoryDB with IAM (feature `redis-iam`) |
+    /// | `dynamodb://TABLE[?region&prefix&pk&sk&sk_value]` | a DynamoDB table with the string key `pk`; `TABLE` may be an ARN |
+    /// | `ssm:///path[?kms_key=alias/…&tier=standard\|advanced\|intelligent&region]` | SSM Parameter Store, under the path |
+    ///
+    /// Every store but the memory has the options `timeout` (milliseconds for one operation with its
+    /// retries, 500 unless set, 100 to 10,000) and `connect_timeout` (half of it unless set). Raise
+    /// `timeout` if the store is far away.
     ///
     /// # Errors
     ///
@@ -36,18 +44,56 @@ impl Stores {
 /// Opens backends that share one AWS configuration.
 #[derive(Default)]
 pub(super) struct Opening {
-    #[cfg(any(feature = "dynamodb", feature = "ssm"))]
-    aws: Option<funcify_backend_aws::SdkConfig>,
+    #[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam"))]
+    aws: super::aws::Aws,
 }
 
 impl Opening {
     pub(super) async fn open(&mut self, backend: &Backend) -> Result<Stores, ConfigError> {
         match backend {
             Backend::Memory => open_memory(),
-            Backend::Redis(url) => open_redis(url),
+            Backend::Redis(url) => self.open_redis(url).await,
             Backend::DynamoDb(url) => self.open_dynamodb(url).await,
             Backend::Ssm(url) => self.open_ssm(url).await,
         }
+    }
+
+    #[cfg(feature = "redis")]
+    async fn open_redis(&mut self, url: &str) -> Result<Stores, ConfigError> {
+        use funcify_backend_redis::{RedisBackend, RedisConfig};
+
+        let mut config = RedisConfig::parse(url).map_err(refused("redis"))?;
+        if let Some(iam) = config.iam().cloned() {
+            config = self.with_iam(config, iam).await?;
+        }
+        Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    async fn open_redis(&mut self, _url: &str) -> Result<Stores, ConfigError> {
+        disabled("redis")
+    }
+
+    #[cfg(feature = "redis-iam")]
+    async fn with_iam(
+        &mut self,
+        config: funcify_backend_redis::RedisConfig,
+        iam: funcify_backend_redis::IamOptions,
+    ) -> Result<funcify_backend_redis::RedisConfig, ConfigError> {
+        let limits = funcify_core::engine::TimeLimits::default();
+        let aws = self.aws.config("redis", limits).await?;
+        let source = super::iam::CachePasswords::new(&iam, aws).map_err(refused("redis"))?;
+        Ok(config.with_password_source(iam.user, source))
+    }
+
+    #[cfg(all(feature = "redis", not(feature = "redis-iam")))]
+    #[expect(clippy::unused_async, reason = "with the feature it loads the AWS configuration")]
+    async fn with_iam(
+        &mut self,
+        _config: funcify_backend_redis::RedisConfig,
+        _iam: funcify_backend_redis::IamOptions,
+    ) -> Result<funcify_backend_redis::RedisConfig, ConfigError> {
+        Err(ConfigError::FeatureDisabled { feature: "redis-iam" })
     }
 
     #[cfg(feature = "dynamodb")]
@@ -55,7 +101,7 @@ impl Opening {
         use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 
         let config = DynamoDbConfig::parse(url).map_err(refused("dynamodb"))?;
-        let aws = self.aws("dynamodb").await?;
+        let aws = self.aws.config("dynamodb", config.time_limits()).await?;
         Ok(Stores::new(DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
     }
 
@@ -69,33 +115,13 @@ impl Opening {
         use funcify_backend_ssm::{SsmBackend, SsmConfig};
 
         let config = SsmConfig::parse(url).map_err(refused("ssm"))?;
-        let aws = self.aws("ssm").await?;
+        let aws = self.aws.config("ssm", config.time_limits()).await?;
         Ok(Stores::new(SsmBackend::new(config, aws).map_err(refused("ssm"))?))
     }
 
     #[cfg(not(feature = "ssm"))]
     async fn open_ssm(&mut self, _url: &str) -> Result<Stores, ConfigError> {
         disabled("ssm")
-    }
-
-    /// The configuration for both AWS services, over the kind of HTTP client that funcify uses for
-    /// everything else: one HTTP stack, with root certificates that need no parsing.
-    #[cfg(any(feature = "dynamodb", feature = "ssm"))]
-    async fn aws(
-        &mut self,
-        backend: &'static str,
-    ) -> Result<&funcify_backend_aws::SdkConfig, ConfigError> {
-        use funcify_backend_aws::{CONNECT_TIMEOUT, ca_bundle, sdk_config};
-
-        let config = match self.aws.take() {
-            Some(config) => config,
-            None => {
-                let trusted = ca_bundle().map_err(refused(backend))?;
-                let client = crate::client::client_with(&trusted, CONNECT_TIMEOUT);
-                sdk_config(client.map_err(refused(backend))?).await
-            }
-        };
-        Ok(self.aws.insert(config))
     }
 }
 
@@ -104,28 +130,6 @@ fn open_memory() -> Result<Stores, ConfigError> {
     return Ok(Stores::new(funcify_backend_memory::MemoryBackend::default()));
     #[cfg(not(feature = "memory"))]
     disabled("memory")
-}
-
-#[cfg(feature = "redis")]
-fn open_redis(url: &str) -> Result<Stores, ConfigError> {
-    use funcify_backend_redis::{RedisBackend, RedisConfig};
-
-    let config = RedisConfig::parse(url).map_err(refused("redis"))?;
-    Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
-}
-
-#[cfg(not(feature = "redis"))]
-fn open_redis(_url: &str) -> Result<Stores, ConfigError> {
-    disabled("redis")
-}
-
-#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
-fn refused<E: std::error::Error + Send + Sync + 'static>(
-    backend: &'static str,
-) -> impl FnOnce(E) -> ConfigError {
-    move |source| {
-        ConfigError::because(format!("the URL of the {backend} backend cannot be used"), source)
-    }
 }
 
 #[cfg(not(all(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")))]

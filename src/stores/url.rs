@@ -38,9 +38,8 @@ impl FromStr for Backend {
             "memory" => Err(ConfigError::invalid(
                 "expected memory: alone: the memory backend has no host, path or options",
             )),
-            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
-                Ok(Self::Redis(url.to_owned()))
-            }
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" | "valkey" | "valkeys"
+            | "valkey-cluster" | "valkeys-cluster" => Ok(Self::Redis(url.to_owned())),
             "dynamodb" => Ok(Self::DynamoDb(url.to_owned())),
             "ssm" => Ok(Self::Ssm(url.to_owned())),
             _ => Err(unknown(shown_scheme(url))),
@@ -50,8 +49,8 @@ impl FromStr for Backend {
 
 fn unknown(scheme: &str) -> ConfigError {
     ConfigError::invalid(format!(
-        "expected memory:, redis://, rediss://, redis-cluster://, rediss-cluster://, dynamodb:// or \
-         ssm:///, got the scheme {scheme:?}"
+        "expected memory:, redis://, rediss://, redis-cluster://, rediss-cluster://, the same with valkey, \
+         dynamodb:// or ssm:///, got the scheme {scheme:?}"
     ))
 }
 

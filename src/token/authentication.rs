@@ -96,11 +96,9 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
     /// The algorithm as JWS names it (RFC 7518 §3.1): `RS256`, `PS256`, `ES256`, `EdDSA`, ….
     fn algorithm(&self) -> &str;
 
-    /// The key's id, if the provider knows several keys of this client.
-    fn key_id(&self) -> Option<&str>;
-
-    /// Further members of the assertion's header, as name and value: `x5t` or `x5t#S256` for a provider
-    /// that finds the key by its certificate, as Entra does (RFC 7515 §4.1.7). The default is none.
+    /// The members of the assertion's header that name the key: `kid`, its id, if the provider knows
+    /// several keys of this client; `x5t` or `x5t#S256` for a provider that finds the key by its
+    /// certificate, as Entra does (RFC 7515 §4.1.7). The default is none.
     fn header(&self) -> Vec<(String, String)> {
         Vec::new()
     }

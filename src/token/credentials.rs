@@ -232,8 +232,12 @@ impl ClientCredentials {
     /// A keyed digest of the secret, of 4 bytes: a refusal in the record binds only the clients with
     /// the same one. It is too short to test a guessed secret against.
     pub(super) fn fingerprint(&self, secret: Option<&ClientSecret>) -> String {
+        let key_id;
         let key = match (&self.authentication, secret) {
-            (ClientAuthentication::PrivateKeyJwt(signer), _) => signer.key_id().unwrap_or(""),
+            (ClientAuthentication::PrivateKeyJwt(signer), _) => {
+                key_id = signer.header().into_iter().find(|(name, _)| name == "kid");
+                key_id.as_ref().map_or("", |(_, value)| value)
+            }
             (_, Some(secret)) => secret.expose(),
             (_, None) => "",
         };
@@ -244,10 +248,12 @@ impl ClientCredentials {
 
 /// The certificates in the file that the variable names, or what is wrong with them.
 fn certificates(path: &str) -> Result<Vec<u8>, String> {
-    let fault = |error: &dyn Error| format!("{CA_FILE}: the file {path}: {}", error_chain(error));
-    let pem = std::fs::read(path).map_err(|error| fault(&error))?;
-    check_certificates(&pem).map_err(|error| fault(&error))?;
-    Ok(pem)
+    let read = || -> Result<_, Box<dyn Error>> {
+        let pem = std::fs::read(path)?;
+        check_certificates(&pem)?;
+        Ok(pem)
+    };
+    read().map_err(|error| format!("{CA_FILE}: the file {path}: {}", error_chain(&*error)))
 }
 
 fn hex(bytes: &[u8], take: usize) -> String {

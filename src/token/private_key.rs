@@ -118,8 +118,8 @@ impl Signer for PrivateKey {
         self.algorithm
     }
 
-    fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+    fn header(&self) -> Vec<(String, String)> {
+        self.key_id.iter().map(|key_id| ("kid".to_owned(), key_id.clone())).collect()
     }
 
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
@@ -194,7 +194,8 @@ mod tests {
                 let signer = signer(algorithm, pem);
                 assert_eq!(signer.is_some(), place == own, "{algorithm} with key {place}");
                 let Some(signer) = signer else { continue };
-                assert_eq!((signer.algorithm(), signer.key_id()), (algorithm, Some("canary")));
+                assert_eq!(signer.algorithm(), algorithm);
+                assert_eq!(signer.header(), [("kid".to_owned(), "canary".to_owned())]);
                 let signature = signer.sign(b"message").await.unwrap();
                 let public = UnparsedPublicKey::new(verification, public);
                 public.verify(b"message", &signature).unwrap();

@@ -78,7 +78,9 @@ impl From<&HeaderMap> for TraceContext {
         let states = headers.get_all(TRACESTATE).iter().map(|state| state.to_str().ok());
         // Without its `traceparent`, a `tracestate` belongs to nothing (section 3.3).
         let tracestate = traceparent.as_ref().and_then(|_| w3c::tracestate(states));
-        Self { traceparent, tracestate, xray: w3c::only(headers, &XRAY).and_then(w3c::xray) }
+        let is_xray = |value: &&HeaderValue| value.to_str().is_ok_and(w3c::is_xray);
+        let xray = w3c::only(headers, &XRAY).filter(is_xray).cloned();
+        Self { traceparent, tracestate, xray }
     }
 }
 

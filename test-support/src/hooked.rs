@@ -196,6 +196,10 @@ impl<K: fmt::Debug, T: fmt::Debug> fmt::Debug for Write<K, T> {
 
 #[async_trait]
 impl CircuitStateProvider for HookedCircuits {
+    fn poll_policy(&self) -> PollPolicy {
+        self.poll_policy
+    }
+
     async fn circuit_state(
         &self,
         circuit: &RecordName,

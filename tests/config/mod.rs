@@ -1,5 +1,6 @@
 //! Every invalid configuration is one error that names what is wrong and never shows a password.
 
+mod credentials;
 mod environment;
 mod refused;
 mod urls;

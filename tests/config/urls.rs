@@ -8,7 +8,7 @@ use super::{SECRET, in_one_line};
 use crate::support::attempt::unique;
 
 /// An invalid URL, and a text that its error must contain.
-const INVALID: [(&str, &str); 96] = [
+const INVALID: [(&str, &str); 116] = [
     // Not the URL of any backend.
     ("", "expected memory:"),
     ("c4n4ry", "expected memory:"),
@@ -19,7 +19,9 @@ const INVALID: [(&str, &str); 96] = [
     ("http://user:c4n4ry@host", "\"http\""),
     ("https://c4n4ry.example", "\"https\""),
     ("postgres://user:c4n4ry@host/db", "\"postgres\""),
-    ("valkey://:c4n4ry@host", "\"valkey\""),
+    ("valkey://:c4n4ry@host", "insecure=true"),
+    ("valkeyss://:c4n4ry@host", "\"valkeyss\""),
+    ("valkeys://user@host", "user has no password"),
     ("dynamo://fleet", "\"dynamo\""),
     (" redis://:c4n4ry@host", "expected memory:"),
     ("memory", "expected memory:"),
@@ -65,7 +67,24 @@ const INVALID: [(&str, &str); 96] = [
     ("redis://host/65536", "database"),
     ("redis://host/-1", "database"),
     ("redis://host?perfix=a", "\"perfix\": unknown"),
-    ("redis://host?timeout=1", "\"timeout\""),
+    ("redis://host?timeouts=1", "\"timeouts\""),
+    ("redis://host?timeout=1", "100 to 10000 milliseconds"),
+    ("rediss://host?timeout=c4n4ry", "whole number of milliseconds"),
+    ("rediss://host?connect_timeout=600", "raise `timeout` to 1200"),
+    ("rediss://host?cert=/c.pem", "needs the option key"),
+    ("rediss://host?key=/k.pem", "needs the option cert"),
+    ("redis://localhost?cert=/c.pem&key=/k.pem", "\"cert\": only allowed with TLS"),
+    ("rediss://host?cert=/no/such/cert.pem&key=/k.pem", "/no/such/cert.pem"),
+    ("rediss://user:c4n4ry@host?iam=elasticache&cache=orders", "left out with the option iam"),
+    (
+        "rediss://user@host?iam=valkey&cache=orders",
+        "elasticache, elasticache-serverless or memorydb",
+    ),
+    ("rediss://user@host?iam=elasticache", "\"cache\""),
+    ("rediss://host?iam=elasticache&cache=orders", "user of IAM is missing"),
+    ("redis://user@localhost?iam=elasticache&cache=orders", "only allowed with TLS"),
+    ("rediss://user:c4n4ry@host?cache=orders", "only used with the option iam"),
+    ("rediss://user@host?iam=memorydb&cache=orders&region=EU", "\"EU\""),
     ("redis://host?prefix=", "\"prefix\""),
     ("redis://host?prefix=a%20b", "\"prefix\""),
     ("redis://host?prefix={a}", "\"prefix\""),
@@ -109,6 +128,10 @@ const INVALID: [(&str, &str); 96] = [
     ("ssm:///fleet?tier=standard&tier=standard", "`tier` is given twice"),
     ("ssm:///fleet?region=EU", "\"EU\""),
     ("ssm:///fleet?prefix=a", "`prefix`"),
+    ("ssm:///fleet?timeout=20000", "100 to 10000 milliseconds"),
+    ("dynamodb://fleet?connect_timeout=1", "20 to 5000 milliseconds"),
+    ("dynamodb://fleet?sk=SK", "`sk_value`"),
+    ("dynamodb://arn:aws:dynamodb:eu-central-1:c4n4ry:table/fleet@", "dynamodb://TABLE"),
 ];
 
 #[tokio::test]
@@ -143,6 +166,16 @@ async fn a_valid_url_is_accepted_without_a_server_and_its_password_is_not_shown(
         "redis://user:c4n4ry@far.example?insecure=true",
         "rediss://user:c4n4ry%40%2F%3A@far.example",
         "redis-cluster://192.0.2.1,192.0.2.2:6380?insecure=true",
+        "valkey://:c4n4ry@localhost",
+        "valkeys://user:c4n4ry@far.example?timeout=1500&connect_timeout=700",
+        "valkey-cluster://127.0.0.1,[::1]",
+        "valkeys-cluster://one.example,two.example",
+        "rediss://orders@far.example?iam=elasticache&cache=Orders&region=eu-central-1",
+        "rediss-cluster://orders@far.example?iam=elasticache-serverless&cache=orders",
+        "valkeys://orders@far.example?iam=memorydb&cache=orders",
+        "dynamodb://arn:aws:dynamodb:eu-central-1:111122223333:table/fleet",
+        "dynamodb://fleet?pk=PK&sk=SK&sk_value=funcify&timeout=2000",
+        "ssm:///fleet?tier=intelligent&timeout=3000",
         "rediss-cluster://user:c4n4ry@one.example,two.example?prefix=orders",
         "dynamodb://fleet",
         "dynamodb://fleet?region=eu-central-1&prefix=orders",

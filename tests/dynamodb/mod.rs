@@ -2,6 +2,7 @@
 
 mod contract;
 mod faults;
+mod keys;
 mod mutants;
 mod refusals;
 mod requests;

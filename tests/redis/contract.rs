@@ -105,6 +105,12 @@ async fn the_contract_holds_on_one_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_valkey() {
+    let url = env::valkey();
+    assert_passed("valkey", &conformance::run(&Kind::new(&url).await).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_over_tls_for_a_user_of_few_permissions() {
     assert_passed("TLS", &conformance::run(&Kind::new(&env::redis_tls()).await).await);
 }

@@ -1,12 +1,21 @@
 //! A record that is larger than any of ours is not parsed and is replaced. It is transferred once to a process at most.
 
+use std::time::Duration;
+
+use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_core::StoreErrorKind;
 use funcify_core::register::{Corruption, Register, Swap, Version, WriteId};
 
-use super::{HOUR, body, circuit, n_of, register, write};
+use super::{HOUR, body, circuit, n_of, write};
 use crate::support::redis::OwnRedis;
 
 const LARGE: usize = 10_000_000;
+
+/// With time for a server that is busy with its megabytes.
+fn register(url: &str) -> RedisBackend {
+    let config = RedisConfig::parse(url).unwrap();
+    RedisBackend::new(config.with_timeout(Duration::from_secs(5))).unwrap()
+}
 
 /// The bytes that the server has sent so far.
 async fn sent(redis: &OwnRedis) -> usize {
@@ -60,7 +69,7 @@ async fn a_record_that_has_become_large_is_transferred_once_at_most() {
         let transferred = sent(&redis).await - before;
         assert!(transferred < LARGE + 50_000, "{reads} reads: {transferred}");
     }
-    // What is no record is read by the script too, whatever its size.
+    // A foreign value is read by the script too, whatever its size.
     redis.command(&["HSET", &name, "rec", "{}", "id", &"0".repeat(32)]).await.unwrap();
     register.read(&key).await.unwrap().unwrap();
     redis.command(&["HSET", &name, "rec", &"x".repeat(LARGE), "id", "foreign"]).await.unwrap();

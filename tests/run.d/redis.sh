@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Three kinds of Redis: plain; TLS with a user who has only the rights that a register needs; a cluster of three masters.
+# And a Valkey.
 # Where the caller has named a server, ours is not started.
 
 start_redis() {
   local ports
-  read -r -a ports < <(free_ports 5)
+  read -r -a ports < <(free_ports 6)
   if [[ -z ${FUNCIFY_TEST_REDIS-} ]]; then
     redis_plain=${ports[0]}
     start_plain_redis
@@ -25,6 +26,11 @@ start_redis() {
     FUNCIFY_TEST_REDIS_CLUSTER=redis-cluster://$(IFS=,; echo "${nodes[*]}")
     export FUNCIFY_TEST_REDIS_CLUSTER
   fi
+  if [[ -z ${FUNCIFY_TEST_VALKEY-} ]]; then
+    valkey=${ports[5]}
+    conf_for valkey "$valkey_server" "port $valkey"
+    export FUNCIFY_TEST_VALKEY=valkey://127.0.0.1:$valkey
+  fi
 }
 
 await_redis() {
@@ -43,6 +49,10 @@ await_redis() {
       >"$logs/redis-cluster-create.log" 2>&1 || { cat "$logs/redis-cluster-create.log" >&2; fail 'the Redis Cluster could not be made'; }
     for node in 0 1 2; do await "redis-cluster-$node" 30 is_whole "${redis_cluster[node]}"; done
     say "redis cluster on ports ${redis_cluster[*]}"
+  fi
+  if [[ -n ${valkey-} ]]; then
+    await valkey 15 pings -p "$valkey"
+    say "valkey on port $valkey"
   fi
 }
 
@@ -72,11 +82,18 @@ start_redis_cluster() {
   done
 }
 
-# redis_conf NAME LINE…: a server with a configuration of these lines, in memory only.
+# redis_conf NAME LINE…: a Redis with a configuration of these lines, in memory only.
 redis_conf() {
-  local name=$1 home=$scratch/$1
+  local name=$1
   shift
+  conf_for "$name" redis-server "$@"
+}
+
+# conf_for NAME SERVER LINE…: the same with this program.
+conf_for() {
+  local name=$1 server=$2 home=$scratch/$1
+  shift 2
   mkdir -p "$home"
   (umask 077 && printf '%s\n' 'bind 127.0.0.1' 'save ""' 'appendonly no' "dir \"$home\"" "$@" >"$home/redis.conf")
-  serve "$name" redis-server "$home/redis.conf"
+  serve "$name" "$server" "$home/redis.conf"
 }

@@ -2,5 +2,6 @@
 
 mod circuit;
 pub(crate) mod fleet;
+mod real_time;
 mod token;
 mod versions;

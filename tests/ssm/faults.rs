@@ -1,5 +1,7 @@
 //! f05 and f21: faults of Parameter Store, on the fake.
 
+use std::time::Duration;
+
 use funcify_backend_ssm::{SsmBackend, SsmConfig};
 use funcify_core::StoreErrorKind;
 use funcify_core::circuit::CircuitRecord;
@@ -10,13 +12,18 @@ use crate::support::attempt::{HOUR, attempt, body, circuit, n_of, write};
 
 const PATH: &str = "/fleet";
 
+/// These tests are about answers and not about time: on a busy machine a hundred versions take longer to read.
+fn config() -> SsmConfig {
+    SsmConfig::new(PATH).with_timeout(Duration::from_secs(5))
+}
+
 fn name(key: &RecordKey) -> String {
     format!("{PATH}/{}/{}", key.kind, key.name)
 }
 
 async fn fake(of: &str) -> (FakeSsm, SsmBackend, RecordKey) {
     let fake = FakeSsm::default();
-    let register = fake.register(SsmConfig::new(PATH)).await;
+    let register = fake.register(config()).await;
     (fake, register, circuit(of))
 }
 
@@ -68,7 +75,7 @@ async fn f21_a_version_that_cannot_be_read_yet_is_an_error_and_not_guessed() {
     let (fake, register, key) = fake("late").await;
     let first = write(&register, &key, None, 1).await;
     write(&register, &key, Some(first), 2).await;
-    let other = fake.register(SsmConfig::new(PATH)).await;
+    let other = fake.register(config()).await;
 
     // A reader that has not seen version 2 before must read version 1 to know that 2 is valid.
     fake.contents().late.insert(1);
@@ -103,7 +110,7 @@ async fn f21_a_write_that_got_an_internal_error_is_applied_when_it_is_sent_again
 async fn f21_after_98_invalid_versions_the_valid_one_is_still_found() {
     let (fake, register, key) = fake("losers").await;
     let (old, current) = after_losers(&register, &key, 98).await;
-    let other = fake.register(SsmConfig::new(PATH)).await;
+    let other = fake.register(config()).await;
     let read = other.read(&key).await.unwrap().unwrap();
     assert_eq!((read.version, n_of(&read), read.corruption), (current, 2, None));
     assert!(matches!(attempt(&other, &key, Some(old), 9).await, Ok(Swap::Conflict(_))));
@@ -113,8 +120,7 @@ async fn f21_after_98_invalid_versions_the_valid_one_is_still_found() {
 async fn f21_after_99_invalid_versions_the_record_is_empty_and_one_writer_takes_it_over() {
     let (fake, register, key) = fake("lost").await;
     after_losers(&register, &key, 99).await;
-    let (one, two) =
-        (fake.register(SsmConfig::new(PATH)).await, fake.register(SsmConfig::new(PATH)).await);
+    let (one, two) = (fake.register(config()).await, fake.register(config()).await);
     let (first, second) =
         (one.read(&key).await.unwrap().unwrap(), two.read(&key).await.unwrap().unwrap());
     assert!(first.corruption.is_some() && first.version == second.version);
@@ -180,7 +186,7 @@ async fn f21_a_parameter_created_again_with_the_same_version_number_is_not_the_o
     let (fake, register, key) = fake("anew").await;
     let old = write(&register, &key, None, 1).await;
     fake.contents().parameters.clear();
-    let other = fake.register(SsmConfig::new(PATH)).await;
+    let other = fake.register(config()).await;
     let anew = write(&other, &key, None, 2).await;
     assert_eq!(old.pos(), anew.pos());
 

@@ -115,3 +115,19 @@ async fn a_missing_region_is_named_before_any_request() {
         SsmBackend::new(SsmConfig::new("/fleet").with_region("eu-central-1"), &nowhere).is_ok()
     );
 }
+
+#[tokio::test]
+async fn the_tier_of_the_configuration_is_written() {
+    for (tier, written) in [
+        (None, json!(null)),
+        (Some(Tier::Standard), "Standard".into()),
+        (Some(Tier::Advanced), "Advanced".into()),
+        (Some(Tier::Intelligent), "Intelligent-Tiering".into()),
+    ] {
+        let fake = FakeSsm::default();
+        let config = tier.into_iter().fold(aws::ssm_config(), SsmConfig::with_tier);
+        let register = fake.register(config).await;
+        write(&register, &token("tier"), None, 1).await;
+        assert_eq!(fake.contents().puts[0]["Tier"], written);
+    }
+}

@@ -2,6 +2,8 @@
 //! and the cost.
 
 mod authority;
+mod dead_connections;
+mod far;
 mod faults;
 mod killed;
 mod mixed;

@@ -9,7 +9,7 @@ use funcify_backend_ssm::{SsmBackend, SsmConfig};
 use super::env;
 
 /// One local server represents all of AWS here, on a machine that may be busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The configuration that the facade uses, with another endpoint if one is given.
 pub(crate) async fn config(endpoint: Option<&str>) -> SdkConfig {

@@ -18,7 +18,7 @@ impl Canary {
         Self { name: name.to_owned(), encodings: encodings(secret) }
     }
 
-    /// A secret that is no text: a key.
+    /// A binary secret, such as a key.
     pub(crate) fn of_bytes(name: &str, secret: &[u8]) -> Self {
         Self { name: name.to_owned(), encodings: encodings_of_bytes(secret) }
     }

@@ -16,7 +16,13 @@ pub(crate) fn redis_tls() -> String {
     required("FUNCIFY_TEST_REDIS_TLS")
 }
 
-/// A directory with `ca.pem`, and with `server.pem` and `server-key.pem` for 127.0.0.1, signed by it.
+/// `valkey://…`.
+pub(crate) fn valkey() -> String {
+    required("FUNCIFY_TEST_VALKEY")
+}
+
+/// A directory with `ca.pem`, and signed by it `server.pem` and `server-key.pem` for 127.0.0.1, and `client.pem` and
+/// `client-key.pem` for a client.
 pub(crate) fn tls() -> PathBuf {
     required("FUNCIFY_TEST_TLS").into()
 }

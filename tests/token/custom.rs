@@ -94,8 +94,8 @@ impl Signer for KeyService {
         "ES256"
     }
 
-    fn key_id(&self) -> Option<&str> {
-        Some("2026-11")
+    fn header(&self) -> Vec<(String, String)> {
+        vec![("kid".to_owned(), "2026-11".to_owned())]
     }
 
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {

@@ -211,10 +211,6 @@ impl Signer for Unsigned {
         "ES256"
     }
 
-    fn key_id(&self) -> Option<&str> {
-        None
-    }
-
     async fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
         Ok(vec![0; 64])
     }

@@ -9,6 +9,7 @@
 )]
 
 mod conformance;
+mod down;
 mod mutant;
 mod mutants;
 mod retry;

@@ -2,9 +2,12 @@
 mod tests;
 mod url;
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use funcify_core::engine::{TimeLimitError, TimeLimits};
 use secrecy::SecretString;
+
+use crate::credentials::{IamOptions, PasswordSource};
 
 /// The nodes of a Redis, the credentials, and the prefix of the keys.
 ///
@@ -37,6 +40,17 @@ pub struct RedisConfig {
     pub(crate) prefix: String,
     pub(crate) insecure: bool,
     pub(crate) ca: Option<PathBuf>,
+    pub(crate) client_certificate: Option<ClientCertificate>,
+    pub(crate) limits: TimeLimits,
+    pub(crate) iam: Option<IamOptions>,
+    pub(crate) source: Option<Arc<dyn PasswordSource>>,
+}
+
+/// The files of a certificate with which a client proves who it is, and of its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientCertificate {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// Why a configuration was refused. Never shows the password.
@@ -46,8 +60,11 @@ pub enum RedisConfigError {
     /// The text is not a URL, or a part of it is not allowed.
     #[error("expected redis://[user:password@]host[:port][/database][?options], {0}")]
     Form(&'static str),
-    /// The scheme is not one of Redis.
-    #[error("expected redis, rediss, redis-cluster or rediss-cluster as the scheme, got {0:?}")]
+    /// The scheme is not one of Redis or Valkey.
+    #[error(
+        "expected redis, rediss, redis-cluster or rediss-cluster, or valkey in place of redis, as the scheme, \
+         got {0:?}"
+    )]
     Scheme(String),
     /// A host or its port is missing or invalid.
     #[error("host {place}: {why}")]
@@ -77,14 +94,29 @@ pub enum RedisConfigError {
         /// The host, which is not this machine.
         host: String,
     },
-    /// The file of the certificate authorities cannot be read as PEM.
-    #[error("no certificates could be read from {}", path.display())]
-    Ca {
+    /// A file of `ca`, `cert` or `key` cannot be read as PEM, or does not contain what it should.
+    #[error("no {what} could be read from {}", path.display())]
+    File {
+        /// What was expected in the file.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Why it cannot be read.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The private key in the file of `key` does not belong to the certificate in that of `cert`.
+    #[error("the key in {} cannot be used with the certificate in {}", key.display(), certificate.display())]
+    ClientCertificate {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What is wrong with the two.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A time limit makes no sense.
+    #[error(transparent)]
+    TimeLimit(#[from] TimeLimitError),
 }
 
 impl RedisConfig {
@@ -102,6 +134,10 @@ impl RedisConfig {
             prefix: "funcify".to_owned(),
             insecure: false,
             ca: None,
+            client_certificate: None,
+            limits: TimeLimits::default(),
+            iam: None,
+            source: None,
         }
     }
 
@@ -115,6 +151,18 @@ impl RedisConfig {
     #[must_use]
     pub fn with_ca(self, path: impl Into<PathBuf>) -> Self {
         Self { ca: Some(path.into()), ..self }
+    }
+
+    /// Proves who this process is by a certificate: the certificate chain and its private key, each a
+    /// PEM file. The server asks for it with `tls-auth-clients yes`.
+    #[must_use]
+    pub fn with_client_certificate(
+        self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        let files = ClientCertificate { certificate: certificate.into(), key: key.into() };
+        Self { client_certificate: Some(files), ..self }
     }
 
     /// Uses a cluster, and adds one of its nodes. One node is enough; further nodes are used when
@@ -141,6 +189,40 @@ impl RedisConfig {
     #[must_use]
     pub fn with_password(self, password: impl Into<String>) -> Self {
         Self { password: Some(SecretString::from(password.into())), ..self }
+    }
+
+    /// Authenticates as a user whose password `source` makes anew for each connection.
+    #[must_use]
+    pub fn with_password_source(
+        self,
+        user: impl Into<String>,
+        source: impl PasswordSource,
+    ) -> Self {
+        Self { user: Some(user.into()), source: Some(Arc::new(source)), ..self }
+    }
+
+    /// The IAM authentication that the URL asks for with `iam=…`. [`RedisBackend::new`] needs a
+    /// [password source](Self::with_password_source) then. A store that `funcify` opens by URL has one.
+    ///
+    /// [`RedisBackend::new`]: crate::RedisBackend::new
+    #[must_use]
+    pub fn iam(&self) -> Option<&IamOptions> {
+        self.iam.as_ref()
+    }
+
+    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. One attempt
+    /// gets two fifths of it. Use more if the server is far away: about seven times the round trip.
+    #[must_use]
+    pub fn with_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_timeout(limit), ..self }
+    }
+
+    /// Limits the time to connect: TCP, TLS and the log-in. Half of the limit of an operation unless
+    /// set, and never more than that. The first connection of a process may take twice as long, and at
+    /// least 1 s.
+    #[must_use]
+    pub fn with_connect_timeout(self, limit: Duration) -> Self {
+        Self { limits: self.limits.with_connect_timeout(limit), ..self }
     }
 
     /// Uses this database instead of database 0. A cluster has only database 0.
@@ -173,6 +255,16 @@ impl RedisConfig {
         if self.ca.is_some() && !self.tls {
             return Err(option("ca", "only allowed with TLS (rediss)"));
         }
+        if self.client_certificate.is_some() && !self.tls {
+            return Err(option("cert", "only allowed with TLS (rediss)"));
+        }
+        if self.iam.is_some() && !self.tls {
+            return Err(option("iam", "only allowed with TLS (rediss)"));
+        }
+        if self.source.is_some() && self.password.is_some() {
+            return Err(RedisConfigError::Credentials("password is given twice"));
+        }
+        self.limits.check()?;
         if self.insecure && self.tls {
             return Err(option("insecure", "only allowed without TLS (redis)"));
         }

@@ -1,5 +1,7 @@
 //! A table of valid configurations, and a table of invalid ones.
 
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 
 use super::RedisConfig;
@@ -35,6 +37,16 @@ fn described(url: &str) -> String {
     }
     if let Some(ca) = config.ca {
         add(format!("ca={}", ca.display()));
+    }
+    if let Some(files) = config.client_certificate {
+        add(format!("cert={} key={}", files.certificate.display(), files.key.display()));
+    }
+    if let Some(iam) = config.iam {
+        add(format!("iam={:?} cache={} region={:?}", iam.service, iam.cache, iam.region));
+    }
+    let limits = [config.limits.timeout(), config.limits.connect_timeout()];
+    if limits != [Duration::from_millis(500), Duration::from_millis(250)] {
+        add(format!("{limits:?}"));
     }
     described
 }
@@ -72,6 +84,21 @@ fn every_form_of_the_url_is_parsed() {
         ("redis-cluster://h/0?insecure", "[h:6379] cluster insecure"),
         ("redis-cluster://a:1,b,[::1]:3?insecure", "[a:1, b:6379, [::1]:3] cluster insecure"),
         ("rediss-cluster://:pw@a,b", "[a:6379, b:6379] cluster tls password=pw"),
+        ("valkey://localhost", "[localhost:6379]"),
+        ("valkeys://h", "[h:6379] tls"),
+        ("valkey-cluster://h?insecure", "[h:6379] cluster insecure"),
+        ("valkeys-cluster://a,b:1", "[a:6379, b:1] cluster tls"),
+        ("rediss://h?cert=/c.pem&key=/k.pem", "[h:6379] tls cert=/c.pem key=/k.pem"),
+        ("rediss://h?timeout=1500", "[h:6379] tls [1.5s, 750ms]"),
+        ("rediss://h?timeout=1500&connect_timeout=600", "[h:6379] tls [1.5s, 600ms]"),
+        (
+            "rediss://me@h?iam=elasticache&cache=Orders",
+            "[h:6379] tls user=me iam=ElastiCache cache=orders region=None",
+        ),
+        (
+            "valkeys-cluster://me@h?iam=memorydb&cache=orders&region=eu-central-1",
+            "[h:6379] cluster tls user=me iam=MemoryDb cache=orders region=Some(\"eu-central-1\")",
+        ),
     ];
     for (url, expected) in cases {
         assert_eq!(described(url), expected, "{url}");
@@ -123,8 +150,26 @@ fn an_invalid_url_is_refused_with_what_is_wrong() {
         ("redis://me:p?w@localhost", "an `@` after the host"),
         ("redis://me:p#w@localhost", "got a `#`"),
         ("redis://h#fragment", "got a `#`"),
-        ("redis://h?timeout=1", "option \"timeout\": unknown, expected prefix, insecure or ca"),
-        ("redis://h?Prefix=a", "option \"Prefix\": unknown, expected prefix, insecure or ca"),
+        ("redis://h?timeouts=1", "option \"timeouts\": unknown, expected prefix, insecure, ca"),
+        ("redis://h?timeout=1", "100 to 10000 milliseconds"),
+        (
+            "rediss://h?connect_timeout=400",
+            "raise `timeout` to 800 or lower `connect_timeout` to 250",
+        ),
+        ("rediss://h?cert=/c.pem", "option \"cert\": needs the option key"),
+        ("rediss://h?key=/k.pem", "option \"key\": needs the option cert"),
+        ("redis://localhost?cert=/c&key=/k", "option \"cert\": only allowed with TLS"),
+        ("rediss://me@h?iam=x&cache=c", "option \"iam\": expected elasticache"),
+        ("rediss://me@h?iam=elasticache", "option \"cache\": expected the name of the cache"),
+        (
+            "rediss://me@h?iam=elasticache&cache=a/b",
+            "option \"cache\": expected the name of the cache",
+        ),
+        ("rediss://h?iam=elasticache&cache=c", "user of IAM is missing"),
+        ("rediss://me:pw@h?iam=elasticache&cache=c", "left out with the option iam"),
+        ("rediss://h?region=eu-central-1", "option \"region\": only used with the option iam"),
+        ("redis://me@localhost?iam=elasticache&cache=c", "option \"iam\": only allowed with TLS"),
+        ("redis://h?Prefix=a", "option \"Prefix\": unknown, expected prefix, insecure, ca"),
         ("redis://h?prefix", "option \"prefix\": expected 1 to 64"),
         ("redis://h?prefix=a%20b", "option \"prefix\": expected 1 to 64"),
         ("redis://h?prefix=%7Ba%7D", "option \"prefix\": expected 1 to 64"),

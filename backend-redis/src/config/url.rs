@@ -1,17 +1,20 @@
 //! Parses the URL of a configuration. `RedisConfig::check` validates the result.
 
+use funcify_core::engine::TimeLimits;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::{Address, RedisConfig, RedisConfigError, option};
+use crate::credentials::{IamOptions, IamService};
 
 const DEFAULT_PORT: u16 = 6379;
 
 impl RedisConfig {
-    /// Parses `redis://[user:password@]host[:port][/database][?prefix=…&insecure=true&ca=PATH]`.
+    /// Parses `redis://[user:password@]host[:port][/database][?options]`.
     ///
     /// `rediss` is Redis over TLS; `redis-cluster` and `rediss-cluster` take any number of hosts,
-    /// separated by commas. User, password and the values of options are percent-decoded.
+    /// separated by commas. `valkey`, `valkeys`, `valkey-cluster` and `valkeys-cluster` mean the same.
+    /// User, password and the values of options are percent-decoded. The README lists the options.
     ///
     /// # Errors
     ///
@@ -41,7 +44,8 @@ fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
         Some((credentials, hosts)) => (Some(credentials), hosts),
         None => (None, authority),
     };
-    let (user, password) = credentials.map_or(Ok((None, None)), credentials_of)?;
+    let (options, iam) = options_of(options)?;
+    let (user, password) = credentials_of(credentials.unwrap_or_default(), iam.is_some())?;
     let (first, more) = hosts_of(hosts)?;
     if !more.is_empty() && !cluster {
         return Err(RedisConfigError::Host {
@@ -59,20 +63,28 @@ fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
         database: database_of(database)?,
         ..RedisConfig::new("", DEFAULT_PORT)
     };
-    with_options(config, options)
+    let config = with_options(config, options)?;
+    match iam {
+        Some(iam) => with_iam(config, iam),
+        None => Ok(config),
+    }
 }
 
 fn scheme_of(scheme: &str) -> Result<(bool, bool), RedisConfigError> {
     match scheme.to_ascii_lowercase().as_str() {
-        "redis" => Ok((false, false)),
-        "rediss" => Ok((false, true)),
-        "redis-cluster" => Ok((true, false)),
-        "rediss-cluster" => Ok((true, true)),
+        "redis" | "valkey" => Ok((false, false)),
+        "rediss" | "valkeys" => Ok((false, true)),
+        "redis-cluster" | "valkey-cluster" => Ok((true, false)),
+        "rediss-cluster" | "valkeys-cluster" => Ok((true, true)),
         other => Err(RedisConfigError::Scheme(other.chars().take(32).collect())),
     }
 }
 
-fn credentials_of(text: &str) -> Result<(Option<String>, Option<SecretString>), RedisConfigError> {
+/// User and password. With IAM there is a user alone.
+fn credentials_of(
+    text: &str,
+    is_iam: bool,
+) -> Result<(Option<String>, Option<SecretString>), RedisConfigError> {
     if text.contains('@') {
         return Err(RedisConfigError::Credentials("`@` in user or password must be %40"));
     }
@@ -83,7 +95,11 @@ fn credentials_of(text: &str) -> Result<(Option<String>, Option<SecretString>), 
         .ok_or(RedisConfigError::Credentials("password is not percent-encoded UTF-8"))?;
     match (user.is_empty(), password.is_empty()) {
         (true, true) => Ok((None, None)),
+        (false, true) if is_iam => Ok((Some(user), None)),
         (false, true) => Err(RedisConfigError::Credentials("user has no password")),
+        (_, false) if is_iam => {
+            Err(RedisConfigError::Credentials("password must be left out with the option iam"))
+        }
         (_, false) => Ok(((!user.is_empty()).then_some(user), Some(SecretString::from(password)))),
     }
 }
@@ -124,8 +140,18 @@ fn database_of(text: &str) -> Result<u16, RedisConfigError> {
     number(text).ok_or(RedisConfigError::Database("a number as the database"))
 }
 
-fn with_options(mut config: RedisConfig, text: &str) -> Result<RedisConfig, RedisConfigError> {
-    let mut seen = Vec::new();
+/// The options, decoded, and those of IAM apart from them.
+#[derive(Default)]
+struct IamTexts {
+    service: Option<String>,
+    cache: Option<String>,
+    region: Option<String>,
+}
+
+type Options<'a> = Vec<(&'a str, String)>;
+
+fn options_of(text: &str) -> Result<(Options<'_>, Option<IamTexts>), RedisConfigError> {
+    let (mut options, mut iam, mut seen) = (Vec::new(), IamTexts::default(), Vec::new());
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if seen.contains(&name) {
@@ -133,20 +159,86 @@ fn with_options(mut config: RedisConfig, text: &str) -> Result<RedisConfig, Redi
         }
         seen.push(name);
         let value = decoded(value).ok_or_else(|| option(name, "expected percent-encoded UTF-8"))?;
+        match name {
+            "iam" => iam.service = Some(value),
+            "cache" => iam.cache = Some(value),
+            "region" => iam.region = Some(value),
+            _ => options.push((name, value)),
+        }
+    }
+    if iam.service.is_some() {
+        return Ok((options, Some(iam)));
+    }
+    match (iam.cache, iam.region) {
+        (None, None) => Ok((options, None)),
+        (Some(_), _) => Err(option("cache", "only used with the option iam")),
+        (None, Some(_)) => Err(option("region", "only used with the option iam")),
+    }
+}
+
+fn with_options(
+    mut config: RedisConfig,
+    options: Options<'_>,
+) -> Result<RedisConfig, RedisConfigError> {
+    let (mut certificate, mut key) = (None, None);
+    let (mut timeout, mut connect_timeout) = (None, None);
+    for (name, value) in options {
         config = match (name, value.as_str()) {
             ("prefix", prefix) => config.with_prefix(prefix),
-            ("ca", "") => return Err(option(name, "expected a path")),
+            ("ca" | "cert" | "key", "") => return Err(option(name, "expected a path")),
             ("ca", path) => config.with_ca(path),
             ("insecure", "" | "true") => config.with_insecure(),
             ("insecure", "false") => config,
             ("insecure", _) => return Err(option(name, "expected true or false")),
+            ("cert", _) => {
+                certificate = Some(value);
+                config
+            }
+            ("key", _) => {
+                key = Some(value);
+                config
+            }
+            (TimeLimits::TIMEOUT, _) => {
+                timeout = Some(value);
+                config
+            }
+            (TimeLimits::CONNECT_TIMEOUT, _) => {
+                connect_timeout = Some(value);
+                config
+            }
             (unknown, _) => {
                 let name: String = unknown.chars().take(32).collect();
-                return Err(option(&name, "unknown, expected prefix, insecure or ca"));
+                return Err(option(&name, UNKNOWN));
             }
         };
     }
-    Ok(config)
+    config.limits = TimeLimits::parse(timeout.as_deref(), connect_timeout.as_deref())?;
+    match (certificate, key) {
+        (None, None) => Ok(config),
+        (Some(certificate), Some(key)) => Ok(config.with_client_certificate(certificate, key)),
+        (Some(_), None) => Err(option("cert", "needs the option key with the private key's file")),
+        (None, Some(_)) => Err(option("key", "needs the option cert with the certificate's file")),
+    }
+}
+
+const UNKNOWN: &str = "unknown, expected prefix, insecure, ca, cert, key, timeout, connect_timeout, iam, \
+                       cache or region";
+
+const IAM_NAMES: &str = "expected elasticache, elasticache-serverless or memorydb";
+
+fn with_iam(config: RedisConfig, texts: IamTexts) -> Result<RedisConfig, RedisConfigError> {
+    let service = IamService::parse(texts.service.as_deref().unwrap_or_default())
+        .ok_or_else(|| option("iam", IAM_NAMES))?;
+    // The signature covers the name of the cache, which AWS keeps in lower case.
+    let cache = texts.cache.unwrap_or_default().to_ascii_lowercase();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !(1..=63).contains(&cache.len()) || !cache.bytes().all(legal) {
+        return Err(option("cache", "expected the name of the cache, 1 to 63 of a-z 0-9 -"));
+    }
+    let user =
+        config.user.clone().ok_or(RedisConfigError::Credentials("user of IAM is missing"))?;
+    let iam = IamOptions { service, cache, region: texts.region, user };
+    Ok(RedisConfig { iam: Some(iam), ..config })
 }
 
 /// Decodes percent-encoding; `None` if it is malformed or not UTF-8.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::CircuitRecord;
 use crate::{
     StoreError,
-    register::{RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
+    register::{PollPolicy, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 
 /// Where the fleet keeps the state of its circuits.
@@ -17,8 +17,9 @@ use crate::{
 ///
 /// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
-/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation on a store) or the
-///   deadline of the invocation, whichever comes first. With less than 50 ms left nothing is started.
+/// - **L7** No call outlives its deadline: the `timeout` of the store, which is 500 ms unless set (2 s for
+///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less
+///   than 50 ms left nothing is started.
 /// - **L3** An ambiguous write was repeated with the same id until then.
 /// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
 ///   has written are kept.
@@ -47,6 +48,10 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
         id: WriteId,
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError>;
+
+    /// How long to wait for the store. A wrapper returns the policy of the provider that it wraps; see
+    /// [`Register::poll_policy`](crate::register::Register::poll_policy).
+    fn poll_policy(&self) -> PollPolicy;
 }
 
 #[async_trait]
@@ -66,5 +71,9 @@ impl CircuitStateProvider for RetryingRegister {
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
         self.swap_record(circuit, expected, id, next).await
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        RetryingRegister::poll_policy(self)
     }
 }

@@ -4,10 +4,12 @@
 //! [`RetryingRegister`] connects the two.
 
 pub(crate) mod body;
+mod health;
 mod key;
-mod poll_policy;
+pub(crate) mod poll_policy;
 pub(crate) mod record;
 pub(crate) mod retry;
+pub(crate) mod time_limits;
 mod version;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,7 +23,6 @@ pub use poll_policy::PollPolicy;
 pub use record::Record;
 pub(crate) use record::{decode, encode};
 pub use retry::RetryingRegister;
-pub(crate) use retry::{FIRST_OPERATION, OPERATION};
 pub use version::{Swap, Version, Versioned, WriteId};
 
 use crate::StoreError;
@@ -81,7 +82,8 @@ pub trait Register: fmt::Debug + Send + Sync + 'static {
         keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError>;
 
-    /// How often to read a record that another process is about to change.
+    /// How often to read a record that another process is about to change, and how long to wait for an
+    /// operation.
     ///
     /// A hint, not part of the contract. [`PollPolicy::default`] suits a store that is fast and does
     /// not bill each operation. A wrapper returns the policy of the store that it wraps.

@@ -2,7 +2,14 @@ use std::time::Duration;
 
 use crate::chance::Chance;
 
-/// How often a process reads a record that another process is about to change.
+/// How long one whole read or write may take, with all its retries, unless the store says otherwise.
+pub const OPERATION: Duration = Duration::from_millis(500);
+
+/// The same for the first operation on a store, which also connects.
+const FIRST_OPERATION: Duration = Duration::from_secs(2);
+
+/// How a process uses a store: how often it reads a record that another process is about to change,
+/// and how long it waits for one operation.
 ///
 /// Short intervals notice the change soon. Long ones spare a store that is slow or bills each
 /// operation.
@@ -29,6 +36,10 @@ pub struct PollPolicy {
     /// waits at most, and reads again, before it writes. Above zero where a write that loses costs
     /// more than a second read. Zero unless set.
     pub contention: Duration,
+    /// How long one read or write may take, with its retries: 500 ms unless set. Above that for a
+    /// store that is far away. The first operation on a store may take longer, because it also
+    /// connects: 2 s, or twice this where that is more.
+    pub timeout: Duration,
 }
 
 impl PollPolicy {
@@ -36,12 +47,24 @@ impl PollPolicy {
     #[doc(hidden)]
     #[must_use]
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
-        Self { shortest, longest, contention: Duration::ZERO }
+        Self { shortest, longest, contention: Duration::ZERO, timeout: OPERATION }
     }
 }
 
 #[doc(hidden)]
 impl PollPolicy {
+    /// The same policy with another limit for one operation.
+    #[must_use]
+    pub const fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// How long the first operation on the store may take.
+    #[must_use]
+    pub fn first_timeout(&self) -> Duration {
+        FIRST_OPERATION.max(self.timeout.saturating_mul(2))
+    }
+
     /// One interval, drawn evenly from the shortest to the longest.
     #[must_use]
     pub fn interval(&self, chance: &Chance) -> Duration {

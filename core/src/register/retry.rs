@@ -1,28 +1,18 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Body, PollPolicy, Record, RecordKey, RecordName, Register, Swap, Version, Versioned, WriteId,
     decode, encode,
+    health::{Health, Started},
+    time_limits::{Advice, TimeLimits},
 };
 use crate::{
     Deadline, DeadlineExceeded, StoreError, StoreErrorKind,
     chance::Chance,
     clock::{Clock, SystemClock},
 };
-
-/// How long one whole read or write may take, with all its retries.
-pub const OPERATION: Duration = Duration::from_millis(500);
-
-/// The same for the first operation on a store, which also connects.
-pub(crate) const FIRST_OPERATION: Duration = Duration::from_secs(2);
 
 /// The base and the cap of the full-jitter back-off (Brooker: *Exponential Backoff And Jitter*, AWS
 /// 2015). The cap leaves time for several attempts within one operation.
@@ -32,8 +22,13 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 /// A store with retries: every operation on the one-shot [`Register`] is carried to its end.
 ///
 /// An operation is retried while it was not applied, and sent again with the same id while it is
-/// ambiguous. It ends after 500 ms or with the invocation, whichever comes first. Until the first
-/// operation on the store is over, operations have 2 s, because the first one also connects.
+/// ambiguous. It ends after 500 ms or with the invocation, whichever comes first. A store that is far
+/// away sets [`PollPolicy::timeout`]. Until the first operation on the store is over, operations have
+/// 2 s, because the first one also connects.
+///
+/// If a whole operation gets no answer, and is not an ambiguous write, the store is down. For a second,
+/// operations then fail at once with the kind `Unavailable` or `Timeout`. After that one at a time is
+/// tried, until the store answers.
 ///
 /// A throttled operation is not retried here. The caller's next operation is the retry, at the
 /// caller's own rate and with its own jitter. If each operation retried, one call of a fleet that is
@@ -64,15 +59,14 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct RetryingRegister {
     register: Arc<dyn Register>,
-    /// Whether the first operation is over.
-    connected: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 impl RetryingRegister {
     /// Wraps a store.
     #[must_use]
     pub fn new(register: impl Register) -> Self {
-        Self { register: Arc::new(register), connected: Arc::default() }
+        Self { register: Arc::new(register), health: Arc::default() }
     }
 
     /// Reads the record of type `T` at `name`. A corrupt record is read as the empty one.
@@ -120,16 +114,19 @@ impl RetryingRegister {
     }
 
     fn start<'a>(&'a self, key: &'a RecordKey) -> Result<Operation<'a>, StoreError> {
-        let is_connected = self.connected.load(Ordering::Relaxed);
-        let limit = if is_connected { OPERATION } else { FIRST_OPERATION };
-        let mut ends = Instant::now() + limit;
+        let policy = self.poll_policy();
+        let is_connected = self.health.is_connected();
+        let limit = if is_connected { policy.timeout } else { policy.first_timeout() };
+        let (mut ends, mut is_cut_short) = (Instant::now() + limit, false);
         if let Some(deadline) = Deadline::current() {
             if deadline.remaining() < Deadline::LEAST {
-                return Err(out_of_time(StoreErrorKind::Timeout));
+                return Err(StoreError::new("store", StoreErrorKind::Timeout, DeadlineExceeded));
             }
+            is_cut_short = deadline.ends() < ends;
             ends = ends.min(deadline.ends());
         }
-        Ok(Operation { store: self, key, ends })
+        let started = self.health.start(ends)?;
+        Ok(Operation { store: self, key, started, ends, is_cut_short, is_over: false })
     }
 }
 
@@ -137,7 +134,12 @@ impl RetryingRegister {
 struct Operation<'a> {
     store: &'a RetryingRegister,
     key: &'a RecordKey,
+    started: Started,
     ends: Instant,
+    /// Whether it ends with the invocation, before the store has had all of its time.
+    is_cut_short: bool,
+    /// Whether it ended by itself, and was not given up.
+    is_over: bool,
 }
 
 /// What one swap asks for.
@@ -149,7 +151,27 @@ struct Write<'a> {
 }
 
 impl Operation<'_> {
-    async fn read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
+    async fn read(mut self) -> Result<Option<Versioned<Body>>, StoreError> {
+        let found = self.read_with_retries().await;
+        self.over(found.as_ref().err());
+        found
+    }
+
+    async fn swap(mut self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
+        let swapped = self.swap_with_retries(write).await;
+        self.over(swapped.as_ref().err());
+        swapped
+    }
+
+    /// The operation is over. If it had all of the store's time and failed, the store may be down.
+    fn over(&mut self, error: Option<&StoreError>) {
+        self.is_over = true;
+        if let Some(error) = error.filter(|error| is_retried(error) && !self.is_cut_short) {
+            self.store.health.failed(error, self.started);
+        }
+    }
+
+    async fn read_with_retries(&self) -> Result<Option<Versioned<Body>>, StoreError> {
         let mut attempts = 0;
         loop {
             let error = match self.try_read().await {
@@ -162,7 +184,7 @@ impl Operation<'_> {
         }
     }
 
-    async fn swap(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
+    async fn swap_with_retries(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
         let mut attempts = 0;
         let mut ambiguous: Option<StoreError> = None;
         loop {
@@ -204,16 +226,31 @@ impl Operation<'_> {
     }
 
     async fn try_read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
-        timeout_at(self.ends, self.store.register.read(self.key))
-            .await
-            .unwrap_or_else(|_| Err(out_of_time(StoreErrorKind::Timeout)))
+        let read = timeout_at(self.ends, self.store.register.read(self.key)).await;
+        self.heard(read.unwrap_or_else(|_| Err(self.out_of_time(StoreErrorKind::Timeout))))
     }
 
     async fn try_swap(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
         let Write { expected, id, body, keep_for } = *write;
-        timeout_at(self.ends, self.store.register.swap(self.key, expected, id, body, keep_for))
-            .await
-            .unwrap_or_else(|_| Err(out_of_time(StoreErrorKind::Ambiguous)))
+        let swap = self.store.register.swap(self.key, expected, id, body, keep_for);
+        let swap = timeout_at(self.ends, swap).await;
+        self.heard(swap.unwrap_or_else(|_| Err(self.out_of_time(StoreErrorKind::Ambiguous))))
+    }
+
+    /// Notes whether the store has answered.
+    fn heard<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if answer.as_ref().err().is_none_or(|error| !is_retried(error)) {
+            self.store.health.answered();
+        }
+        answer
+    }
+
+    fn out_of_time(&self, kind: StoreErrorKind) -> StoreError {
+        if self.is_cut_short {
+            return StoreError::new("store", kind, DeadlineExceeded);
+        }
+        let limits = TimeLimits::default().with_timeout(self.store.poll_policy().timeout);
+        StoreError::new("store", kind, TimeIsUp { advice: limits.advice() })
     }
 
     /// Sleeps with full jitter; `false` without a sleep if there is no time for another attempt.
@@ -237,7 +274,7 @@ impl Operation<'_> {
 impl Drop for Operation<'_> {
     /// Over is over, also for an operation that its caller gave up.
     fn drop(&mut self) {
-        self.store.connected.store(true, Ordering::Relaxed);
+        self.store.health.ended(!self.is_over || self.is_cut_short);
     }
 }
 
@@ -263,6 +300,16 @@ fn is_retried(error: &StoreError) -> bool {
     error.is_transient() && error.kind() != StoreErrorKind::Throttled
 }
 
-fn out_of_time(kind: StoreErrorKind) -> StoreError {
-    StoreError::new("store", kind, DeadlineExceeded)
+/// The store has not answered within the time that one operation gets.
+#[derive(Debug)]
+struct TimeIsUp {
+    advice: Advice,
 }
+
+impl fmt::Display for TimeIsUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within the time of an operation; {}", self.advice)
+    }
+}
+
+impl std::error::Error for TimeIsUp {}

@@ -17,8 +17,9 @@ use crate::{
 ///
 /// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
-/// - **L7** No call outlives its deadline: 500 ms (2 s for the first operation on a store) or the
-///   deadline of the invocation, whichever comes first. With less than 50 ms left nothing is started.
+/// - **L7** No call outlives its deadline: the `timeout` of the store, which is 500 ms unless set (2 s for
+///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less
+///   than 50 ms left nothing is started.
 /// - **L3** An ambiguous write was repeated with the same id until then.
 /// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
 ///   has written are kept.
@@ -45,8 +46,8 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError>;
 
-    /// How often to read a token that another process is fetching. A wrapper returns the policy of
-    /// the provider that it wraps; see
+    /// How often to read a token that another process is fetching, and how long to wait for the store. A
+    /// wrapper returns the policy of the provider that it wraps; see
     /// [`Register::poll_policy`](crate::register::Register::poll_policy).
     fn poll_policy(&self) -> PollPolicy;
 }

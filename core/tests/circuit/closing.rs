@@ -274,3 +274,82 @@ async fn while_a_probe_is_under_way_the_others_get_its_cause() {
     assert_eq!((open.cause, open.retry_after), (Cause::Probing, seconds(1)));
     probe.record(CallOutcome::Success).await;
 }
+
+/// Reads of `fleet` while a probe is under way for `lasting`, at 100 refused calls a second.
+async fn reads_during_a_probe(lasting: std::time::Duration) -> usize {
+    let store = Store::new();
+    let mut policy = touchy();
+    policy.call_timeout = lasting;
+    let fleet = fleet(&store, &policy, 20);
+    fail(&fleet[0]).await.unwrap_err();
+    sleep(seconds(10)).await;
+    let probe = fleet[0].acquire().await.unwrap();
+    for circuit in &fleet[1..] {
+        assert!(is_refused(&succeed(circuit).await));
+    }
+    let before = store.reads.load(Ordering::SeqCst);
+    let began = Instant::now();
+    for circuit in fleet[1..].iter().cycle() {
+        if began.elapsed() >= lasting - millis(500) {
+            break;
+        }
+        assert!(is_refused(&succeed(circuit).await));
+        sleep(millis(10)).await;
+    }
+    let reads = store.reads.load(Ordering::SeqCst) - before;
+    probe.record(CallOutcome::Success).await;
+    reads
+}
+
+/// Once a second at first, then twice as seldom, and every five seconds in the end.
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_costs_a_read_each_five_seconds_and_a_few_more_in_the_first() {
+    for (lasting, each) in [(3, 2), (10, 4), (60, 14)] {
+        let reads = reads_during_a_probe(seconds(lasting)).await;
+        assert!(reads <= 19 * each, "{reads} reads of 19 instances in {lasting} s");
+        assert!(reads >= 19, "they look at all");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dependency_asks_for_lengthens_the_open_duration_up_to_the_cap() {
+    let rate = funcify_core::circuit::RateRule::new(1.0, seconds(60), 1);
+    for policy in [touchy(), crate::support::with_rule(touchy(), rate)] {
+        for (asked, shortest, longest) in
+            [(0, 9_000, 10_000), (5, 9_000, 10_000), (25, 25_000, 25_000), (3_600, 40_000, 40_000)]
+        {
+            let store = Store::new();
+            let fleet = fleet(&store, &policy, 2);
+            let throttled = |_: &Result<(), &str>| CallOutcome::RetryAfter(seconds(asked));
+            let _ = fleet[0].call_classified(throttled, async || Err::<(), _>("429")).await;
+            let open = || {
+                let record = store.record();
+                assert_eq!(record.state, CircuitState::Open);
+                record.open_until.since(record.changed_at).as_millis()
+            };
+            assert!((shortest..=longest).contains(&open()), "{asked} s: {} ms", open());
+            // A probe that is asked the same.
+            sleep(seconds(40)).await;
+            fleet[1].acquire().await.unwrap().record(CallOutcome::RetryAfter(seconds(asked))).await;
+            assert_eq!(store.record().cause, Some(Cause::ProbeFailed));
+            assert!(
+                open() >= shortest && open() <= longest.max(20_000),
+                "{asked} s: {} ms",
+                open()
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_open_for_itself_alone_waits_as_long_as_it_is_asked_to() {
+    let store = Store::new();
+    let policy = crate::support::with_rule(touchy(), crate::support::by_quorum(2, 2));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    for _ in 0..2 {
+        circuit.acquire().await.unwrap().record(CallOutcome::RetryAfter(seconds(30))).await;
+    }
+    let open = circuit.acquire().await.unwrap_err();
+    assert_eq!(open.cause, Cause::InstanceLocal);
+    assert!(open.retry_after > seconds(29) && open.retry_after <= seconds(30), "{open:?}");
+}

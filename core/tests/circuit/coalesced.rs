@@ -128,3 +128,51 @@ async fn f04_the_result_of_a_probe_counts_once_whether_its_unclear_write_was_app
         assert_eq!(store.record().round_successes, 1, "applied: {applies}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_returns_when_the_fleet_knows_of_its_failure_also_if_another_takes_it_along() {
+    let store = Store::new();
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    let guards = [(); 3];
+    let mut records = tokio::task::JoinSet::new();
+    for () in guards {
+        let (circuit, store) = (circuit.clone(), Arc::clone(&store));
+        records.spawn(async move {
+            circuit.acquire().await.unwrap().record(CallOutcome::Failure).await;
+            store.record().failures.len()
+        });
+    }
+    while let Some(known) = records.join_next().await {
+        assert_eq!(known.unwrap(), 3, "one batch, and each returned after it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_a_guard_waits_half_a_second_at_most_for_the_report_that_it_joined() {
+    let store = Store::new();
+    let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
+    let circuit = fleet(&store, &policy, 1).remove(0);
+    succeed(&circuit).await.unwrap();
+    store.set_mode(Mode::Hung);
+    let began = tokio::time::Instant::now();
+    // The first leads, and its caller goes away.
+    let leads = timeout(millis(10), async {
+        circuit.acquire().await.unwrap().record(CallOutcome::Failure).await;
+    });
+    let joins = async {
+        sleep(millis(5)).await;
+        circuit.acquire().await.unwrap().record(CallOutcome::Failure).await;
+    };
+    let (led, ()) = tokio::join!(leads, joins);
+    assert!(led.is_err());
+    assert_eq!(began.elapsed(), millis(505));
+    // A protected call does not wait: one caller pays for a store that hangs.
+    let leader = circuit.clone();
+    let leads = tokio::spawn(async move { fail(&leader).await });
+    sleep(millis(1)).await;
+    let began = tokio::time::Instant::now();
+    fail(&circuit).await.unwrap_err();
+    assert_eq!(began.elapsed(), millis(0));
+    leads.await.unwrap().unwrap_err();
+}

@@ -43,26 +43,28 @@ async fn an_open_circuit_refuses_without_a_store_operation() {
     let before = store.operations();
     for _ in 0..1_000 {
         assert!(is_refused(&succeed(&fleet[0]).await));
-        tokio::time::sleep(millis(20)).await;
+        tokio::time::sleep(millis(4)).await;
     }
     assert_eq!(store.operations(), before);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_circuit_is_refreshed_every_thirty_seconds() {
-    let store = Store::new();
-    let fleet = fleet(
-        &store,
-        &with_rule(CircuitPolicy::for_token_endpoint(), CountRule::new(1, seconds(60))),
-        1,
-    );
-    fail(&fleet[0]).await.unwrap_err();
-    let before = store.operations();
-    for _ in 0..240 {
-        assert!(is_refused(&succeed(&fleet[0]).await));
-        tokio::time::sleep(seconds(1)).await;
+async fn an_open_circuit_is_refreshed_every_five_seconds_or_with_every_snapshot() {
+    let policy = with_rule(CircuitPolicy::for_token_endpoint(), CountRule::new(1, seconds(60)));
+    for (ttl, expected) in [(1, 47..=48), (5, 47..=48), (30, 7..=8)] {
+        let store = Store::new();
+        let mut policy = policy.clone();
+        policy.snapshot_ttl = seconds(ttl);
+        let fleet = fleet(&store, &policy, 1);
+        fail(&fleet[0]).await.unwrap_err();
+        let before = store.operations();
+        for _ in 0..240 {
+            assert!(is_refused(&succeed(&fleet[0]).await));
+            tokio::time::sleep(seconds(1)).await;
+        }
+        let reads = store.operations() - before;
+        assert!(expected.contains(&reads), "{reads} reads in 240 s at {ttl} s");
     }
-    assert!((7..=8).contains(&(store.operations() - before)));
 }
 
 #[tokio::test(start_paused = true)]

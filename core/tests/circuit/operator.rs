@@ -2,14 +2,14 @@ use std::sync::atomic::Ordering;
 
 use funcify_core::{
     StoreErrorKind, Timestamp,
-    circuit::{Cause, CircuitError, CircuitState, OverrideMode, StoreDown},
+    circuit::{CallOutcome, Cause, CircuitError, CircuitState, OverrideMode, StoreDown},
     engine::error_chain,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
-    Mode, START, Store, by_quorum, fail, fleet, is_refused, millis, seconds, succeed, touchy,
-    with_open_duration, with_rule, with_store_down,
+    Mode, START, Store, by_quorum, fail, five_a_minute, fleet, is_refused, millis, seconds,
+    succeed, touchy, with_open_duration, with_rule, with_store_down,
 };
 
 #[tokio::test(start_paused = true)]
@@ -42,9 +42,7 @@ async fn a_disabled_circuit_admits_every_call_and_counts_nothing() {
         assert!(!is_refused(&fail(&fleet[0]).await));
     }
     assert!(store.operations() - before <= 1, "a refresh, and no report");
-    fleet[1].clear_override().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
-    assert_eq!(store.record().overridden, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,4 +159,105 @@ async fn an_override_dominates_what_an_instance_decides_by_itself() {
     assert_eq!(fleet[0].acquire().await.unwrap_err().cause, Cause::InstanceLocal);
     fleet[0].set_override(OverrideMode::Disabled, START + seconds(600), "ann").await.unwrap();
     succeed(&fleet[0]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_ends_the_override_and_the_open_state_in_one_write() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 2);
+    let until = START + seconds(600);
+    // Closed below the override: only the override goes, and what was counted stays valid.
+    fleet[0].set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap();
+    fleet[1].close().await.unwrap();
+    assert_eq!((store.record().state, store.record().epoch), (CircuitState::Closed, 0));
+    assert_eq!(store.record().overridden, None);
+
+    // Open, half-open and overridden: back to closed, in a new epoch.
+    for mode in [None, Some(OverrideMode::ForceOpen), Some(OverrideMode::Disabled)] {
+        for half_opens in [false, true] {
+            fleet[0].close().await.unwrap();
+            fail(&fleet[0]).await.unwrap_err();
+            assert_eq!(store.record().state, CircuitState::Open);
+            if half_opens {
+                sleep(seconds(41)).await;
+                drop(fleet[0].acquire().await.unwrap());
+            }
+            if let Some(mode) = mode {
+                let until = START + seconds(86_400);
+                fleet[0].set_override(mode, until, "ann").await.unwrap();
+            }
+            let (epoch, writes) = (store.record().epoch, store.writes.load(Ordering::SeqCst));
+            fleet[1].close().await.unwrap();
+            let record = store.record();
+            assert_eq!((record.state, record.epoch), (CircuitState::Closed, epoch + 1));
+            assert_eq!((record.overridden, record.cause), (None, None));
+            assert_eq!(store.writes.load(Ordering::SeqCst), writes + 1);
+            succeed(&fleet[1]).await.unwrap();
+            sleep(seconds(5)).await;
+            succeed(&fleet[0]).await.unwrap();
+        }
+    }
+    // Nothing to end: nothing is written.
+    let writes = store.writes.load(Ordering::SeqCst);
+    fleet[0].close().await.unwrap();
+    assert_eq!(store.writes.load(Ordering::SeqCst), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_from_before_a_close_does_not_count_after_it() {
+    let store = Store::new();
+    let fleet = fleet(&store, &touchy(), 3);
+    let early = fleet[2].acquire().await.unwrap();
+    fail(&fleet[0]).await.unwrap_err();
+    fleet[1].close().await.unwrap();
+    early.record(CallOutcome::Failure).await;
+    assert_eq!(store.record().state, CircuitState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_was_not_written_is_an_error() {
+    let store = Store::new();
+    let circuit = fleet(&store, &touchy(), 1).remove(0);
+    fail(&circuit).await.unwrap_err();
+    store.set_mode(Mode::Down);
+    circuit.close().await.unwrap_err();
+    assert_eq!(store.record().state, CircuitState::Open);
+}
+
+/// The bar for operators: five seconds either way, and at most one read per instance in that time.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_follows_an_operator_within_five_seconds_at_one_read_each() {
+    let store = Store::new();
+    let fleet = fleet(&store, &five_a_minute(), 20);
+    for circuit in &fleet {
+        succeed(circuit).await.unwrap();
+    }
+    let until = START + seconds(3_600);
+    let five = |start: Instant| start.elapsed() < seconds(5);
+    for _ in 0..3 {
+        fleet[0].set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap();
+        let set = Instant::now();
+        while five(set) {
+            let _ = succeed(&fleet[7]).await;
+            sleep(millis(10)).await;
+        }
+        for circuit in &fleet {
+            assert!(is_refused(&succeed(circuit).await));
+        }
+        let before = store.reads.load(Ordering::SeqCst);
+        for _ in 0..600 {
+            for circuit in &fleet {
+                assert!(is_refused(&succeed(circuit).await));
+            }
+            sleep(millis(100)).await;
+        }
+        let reads = store.reads.load(Ordering::SeqCst) - before;
+        assert!(reads <= 20 * 12, "{reads} reads of 20 instances in a minute");
+
+        fleet[0].close().await.unwrap();
+        sleep(seconds(5)).await;
+        for circuit in &fleet {
+            succeed(circuit).await.unwrap();
+        }
+    }
 }

@@ -16,7 +16,7 @@ use funcify_core::{
         CircuitStateProvider, CountRule, StoreDown,
     },
     engine::{Chance, Clock, circuit::Rule, decode, encode},
-    register::{RecordName, Swap, Version, Versioned, WriteId},
+    register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
 };
 use tokio::time::Instant;
 
@@ -114,6 +114,10 @@ impl Store {
 
 #[async_trait]
 impl CircuitStateProvider for Store {
+    fn poll_policy(&self) -> PollPolicy {
+        PollPolicy::default()
+    }
+
     async fn circuit_state(
         &self,
         _: &RecordName,
@@ -198,9 +202,10 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
     matches!(result, Err(CircuitError::Open(_)))
 }
 
-/// Opens at five failures a minute, for ten seconds.
+/// Opens at five failures a minute, for ten seconds. A call may take as long.
 pub(crate) fn five_a_minute() -> CircuitPolicy {
-    let policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
+    let mut policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
+    policy.call_timeout = seconds(10);
     with_probes(with_open_duration(policy, seconds(10), seconds(40)), 1, 2)
 }
 

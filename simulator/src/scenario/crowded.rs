@@ -14,8 +14,8 @@ use crate::{Figure, SimulatorError, getters::Getters, run::Run, store::StoreKind
 /// What Parameter Store serves in a second by default.
 const SSM_QUOTA: f64 = 40.0;
 
-pub(super) async fn throttled_store(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let ssm = StoreKind { requests_per_s: Some(SSM_QUOTA), latency: millis(30), ..ssm() };
+pub(super) async fn throttled_cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let ssm = StoreKind { quota: Some(SSM_QUOTA), latency: millis(30), ..ssm() };
     let at_once = Cold::of(run, ssm.clone(), Duration::ZERO).await?;
     let large = Run { instances: run.instances.saturating_mul(5), ..run.clone() };
     let spread = Cold::of(&large, ssm, seconds(60)).await?;

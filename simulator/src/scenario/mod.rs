@@ -2,7 +2,10 @@
 
 mod crowded;
 mod faults;
+mod hard;
+mod hard_stores;
 mod name;
+mod operator;
 mod outage;
 mod policy;
 mod rate;
@@ -28,9 +31,15 @@ impl Scenario {
             Self::FreezeAndThaw => faults::freeze_and_thaw(run).await,
             Self::LateSuccesses => faults::late_successes(run).await,
             Self::SkewedClock => faults::skewed_clock(run).await,
+            Self::Hang => hard::hang(run).await,
+            Self::SlowProbe => hard::slow_probe(run).await,
+            Self::ThawWithCalls => hard::thaw_with_calls(run).await,
+            Self::ThrottledStore => hard_stores::throttled_store(run).await,
+            Self::DistantStore => hard_stores::distant_store(run).await,
+            Self::Overrides => operator::overrides(run).await,
             Self::SteadyRefresh => token::steady_refresh(run).await,
             Self::ColdBurst => token::cold_burst(run).await,
-            Self::ThrottledStore => crowded::throttled_store(run).await,
+            Self::ThrottledColdBurst => crowded::throttled_cold_burst(run).await,
             Self::HangingStore => crowded::hanging_store(run).await,
             Self::StoreDown => token::store_down(run).await,
             Self::RejectedToken => token::rejected_token(run).await,

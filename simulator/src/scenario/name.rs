@@ -26,6 +26,18 @@ pub enum Scenario {
     LateSuccesses,
     /// Two clocks are wrong by five minutes.
     SkewedClock,
+    /// The dependency hangs for a minute.
+    Hang,
+    /// The first probe takes as long as a call may.
+    SlowProbe,
+    /// A process is stopped with calls under way, all of which are answered.
+    ThawWithCalls,
+    /// The store serves 40 reads and 40 writes a second, and the dependency dies for a minute.
+    ThrottledStore,
+    /// The store is 300 ms away, and the dependency dies for a minute.
+    DistantStore,
+    /// An operator forces the circuit open, and closes it again.
+    Overrides,
     /// Nothing fails: what does a healthy fleet cost?
     HealthyCost,
     /// Few calls fail, in fleets of many sizes and loads: does a circuit open?
@@ -35,7 +47,7 @@ pub enum Scenario {
     /// A fleet starts without a token.
     ColdBurst,
     /// A fleet starts without a token on a store with a small quota.
-    ThrottledStore,
+    ThrottledColdBurst,
     /// The store hangs when the fleet starts without a token, or before its token is due.
     HangingStore,
     /// The store is down when the token is due for renewal.
@@ -48,7 +60,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario. Those of the circuit come first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 26] = [
         Self::Outage,
         Self::SimultaneousFailures,
         Self::PartialOutage,
@@ -60,11 +72,17 @@ impl Scenario {
         Self::FreezeAndThaw,
         Self::LateSuccesses,
         Self::SkewedClock,
+        Self::Hang,
+        Self::SlowProbe,
+        Self::ThawWithCalls,
+        Self::ThrottledStore,
+        Self::DistantStore,
+        Self::Overrides,
         Self::HealthyCost,
         Self::FalseOpens,
         Self::SteadyRefresh,
         Self::ColdBurst,
-        Self::ThrottledStore,
+        Self::ThrottledColdBurst,
         Self::HangingStore,
         Self::StoreDown,
         Self::RejectedToken,
@@ -101,11 +119,17 @@ impl Scenario {
             Self::FreezeAndThaw => "freeze-and-thaw",
             Self::LateSuccesses => "late-successes",
             Self::SkewedClock => "skewed-clock",
+            Self::Hang => "hang",
+            Self::SlowProbe => "slow-probe",
+            Self::ThawWithCalls => "thaw-with-calls",
+            Self::ThrottledStore => "throttled-store",
+            Self::DistantStore => "distant-store",
+            Self::Overrides => "overrides",
             Self::HealthyCost => "healthy-cost",
             Self::FalseOpens => "false-opens",
             Self::SteadyRefresh => "steady-refresh",
             Self::ColdBurst => "cold-burst",
-            Self::ThrottledStore => "throttled-store",
+            Self::ThrottledColdBurst => "throttled-cold-burst",
             Self::HangingStore => "hanging-store",
             Self::StoreDown => "store-down",
             Self::RejectedToken => "rejected-token",
@@ -132,12 +156,18 @@ impl Scenario {
             }
             Self::LateSuccesses => "100 calls from before the outage succeed while it is open",
             Self::SkewedClock => "one clock is five minutes ahead, one behind; 10 calls/s",
+            Self::Hang => "the dependency does not answer for a minute; 100 calls/s",
+            Self::SlowProbe => "the first probe takes as long as a call may; 100 calls/s",
+            Self::ThawWithCalls => "20 processes are stopped in five calls each, all answered",
+            Self::ThrottledStore => "the store serves 40 reads and writes a second; 100 calls/s",
+            Self::DistantStore => "the store is 300 ms away; 100 calls/s",
+            Self::Overrides => "an operator forces the circuit open, and closes it; 100 calls/s",
             Self::HealthyCost => "100 calls/s, none failing (count rule) or 1 % (rate rule)",
             Self::FalseOpens => "0.1 to 5 % failures, 10 to 1,000 calls/s, bursts, day and night",
             Self::SteadyRefresh => "a token of an hour, each instance called every 10 s",
             Self::ColdBurst => "no instance has a token: all at once, and within two seconds",
-            Self::ThrottledStore => {
-                "no token anywhere, and a store that serves 40 requests a second"
+            Self::ThrottledColdBurst => {
+                "no token anywhere, and a store that serves 40 reads and writes a second"
             }
             Self::HangingStore => {
                 "no token anywhere, or one of two minutes, and a store that hangs"
@@ -161,8 +191,14 @@ impl Scenario {
             | Self::StoreOutage
             | Self::PoisonedInstance
             | Self::LateSuccesses
-            | Self::HealthyCost
+            | Self::Hang
+            | Self::SlowProbe
+            | Self::ThawWithCalls
             | Self::ThrottledStore
+            | Self::DistantStore
+            | Self::Overrides
+            | Self::HealthyCost
+            | Self::ThrottledColdBurst
             | Self::HangingStore
             | Self::FalseOpens => 200,
             Self::SteadyRefresh

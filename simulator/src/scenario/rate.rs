@@ -18,14 +18,21 @@ const WRITE: f64 = 0.625;
 const WRITES: f64 = 2.2;
 
 pub(super) async fn partial_outage(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let total = Trial { before: 0.01, after: 1.0, bound: seconds(30) }.times(run).await?;
-    let from_five = Trial { before: 0.05, after: 1.0, bound: seconds(30) }.times(run).await?;
-    let half = Trial { before: 0.01, after: 0.5, bound: seconds(60) }.times(run).await?;
-    let quarter = Trial { before: 0.01, after: 0.25, bound: seconds(240) }.times(run).await?;
+    let fifth = |before, after, bound| Trial { policy: a_fifth(), before, after, bound };
+    let half = |before| Trial { policy: CircuitPolicy::default(), ..fifth(before, 1.0, 30) };
+    let default = half(0.01).times(run).await?;
+    let default_from_five = half(0.05).times(run).await?;
+    let total = fifth(0.01, 1.0, 30).times(run).await?;
+    let from_five = fifth(0.05, 1.0, 30).times(run).await?;
+    let half = fifth(0.01, 0.5, 60).times(run).await?;
+    let quarter = fifth(0.01, 0.25, 240).times(run).await?;
     let below = duration(run, seconds(1_800), DAY * 20);
     let near = Healthy { rate: 100.0, failing: 0.15, ..Healthy::default() };
     let near = near.observe(run, run.instances, below).await?;
     Ok(vec![
+        Figure::at_most("seconds_to_open_default", at(&default, 0.5), 1.5),
+        Figure::at_most("seconds_to_open_p99_default", at(&default, 0.99), 3.0),
+        Figure::at_most("seconds_to_open_p99_default_5_percent", at(&default_from_five, 0.99), 5.0),
         Figure::plain("seconds_to_open", at(&total, 0.5)),
         Figure::at_most("seconds_to_open_p99", at(&total, 0.99), 2.0),
         Figure::at_most("seconds_to_open_p99_from_5_percent", at(&from_five, 0.99), 3.0),
@@ -90,6 +97,13 @@ pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError
         Healthy { failing: 0.05, rate: 100.0, shape: Shape::DayAndNight, ..Healthy::default() },
         Healthy { failing: 0.05, warm: false, ..Healthy::default() },
         Healthy { poisoned: Some(0), ..Healthy::default() },
+        Healthy { policy: CircuitPolicy::default(), failing: 0.05, ..Healthy::default() },
+        Healthy {
+            policy: CircuitPolicy::default(),
+            failing: 0.05,
+            shape: Shape::Bursts,
+            ..Healthy::default()
+        },
     ];
     let (mut odd_opens, mut odd_writes) = (0.0, 0.0_f64);
     for healthy in odd {
@@ -116,9 +130,11 @@ fn duration(run: &Run, quick: Duration, full: Duration) -> Duration {
 
 /// A fleet whose failure rate changes after a minute.
 struct Trial {
+    policy: CircuitPolicy,
     before: f64,
     after: f64,
-    bound: Duration,
+    /// In seconds.
+    bound: u64,
 }
 
 impl Trial {
@@ -134,7 +150,7 @@ impl Trial {
     }
 
     async fn time(&self, run: &Run) -> Result<f64, SimulatorError> {
-        let policy = run.policy(a_fifth());
+        let policy = run.policy(self.policy.clone());
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;
         let at_once = |failing| Health::failing(failing).with_latency(Duration::ZERO);
         fleet.dependency.set_health(at_once(self.before));
@@ -143,7 +159,7 @@ impl Trial {
         fleet.calls(100.0, seconds(70) + phase).await;
         fleet.dependency.set_health(at_once(self.after));
         let began = fleet.now();
-        fleet.calls_until(100.0, self.bound, |fleet| fleet.is(CircuitState::Open)).await;
+        fleet.calls_until(100.0, seconds(self.bound), |fleet| fleet.is(CircuitState::Open)).await;
         Ok(fleet.seconds_to(CircuitState::Open, began))
     }
 }
@@ -211,8 +227,8 @@ impl Healthy {
         let mut fleet = Fleet::new(&run, &policy, |_| 0)?;
         fleet.dependency.set_health(Health {
             failure_rate: self.failing,
-            latency: Duration::ZERO,
             poisoned: self.poisoned,
+            ..Health::UP.with_latency(Duration::ZERO)
         });
         if self.warm {
             fleet.calls(self.rate, seconds(70)).await;

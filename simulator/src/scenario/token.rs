@@ -114,7 +114,7 @@ pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorE
 pub(super) fn ssm() -> StoreKind {
     let mut poll_policy = PollPolicy::new(millis(500), millis(2_000));
     poll_policy.contention = millis(500);
-    StoreKind { poll_policy, ..StoreKind::default() }
+    StoreKind { poll_policy, reads_history: true, ..StoreKind::default() }
 }
 
 /// A fleet that has had a token for long.

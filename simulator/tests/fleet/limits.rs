@@ -73,13 +73,43 @@ async fn f13_wrong_clocks_do_not_keep_a_circuit_open() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dependency_that_hangs_is_found_soon_after_the_first_calls_were_ended() {
+    stays_within_its_limits(Scenario::Hang, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_does_not_wear_out_the_store() {
+    stays_within_its_limits(Scenario::SlowProbe, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_answers_that_came_while_the_processes_were_stopped_do_not_open_the_circuit() {
+    stays_within_its_limits(Scenario::ThawWithCalls, 50).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f05_a_store_that_throttles_opens_no_circuit_and_hides_no_outage() {
+    stays_within_its_limits(Scenario::ThrottledStore, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f07_a_store_that_is_far_away_hides_no_outage() {
+    stays_within_its_limits(Scenario::DistantStore, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_followed_within_five_seconds_either_way() {
+    stays_within_its_limits(Scenario::Overrides, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn f22_a_fleet_that_starts_at_once_needs_one_grant() {
     stays_within_its_limits(Scenario::ColdBurst, 200).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn f22_a_throttled_store_serves_a_fleet_with_three_grants_at_most() {
-    stays_within_its_limits(Scenario::ThrottledStore, 200).await;
+    stays_within_its_limits(Scenario::ThrottledColdBurst, 200).await;
 }
 
 #[tokio::test(start_paused = true)]

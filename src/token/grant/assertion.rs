@@ -18,7 +18,6 @@ pub(super) async fn assertion(
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
     let mut header = json!({ "alg": signer.algorithm(), "typ": "JWT" });
     if let Some(header) = header.as_object_mut() {
-        header.extend(signer.key_id().map(|key_id| ("kid".to_owned(), key_id.into())));
         let others = signer.header().into_iter().filter(|(name, _)| name != "alg" && name != "typ");
         header.extend(others.map(|(name, value)| (name, value.into())));
     }

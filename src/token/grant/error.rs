@@ -71,6 +71,10 @@ impl GrantError {
 
     /// What it means for the provider's circuit: a refusal says nothing about the provider's health.
     pub(in crate::token) fn outcome(&self) -> CallOutcome {
-        if self.is_refusal() { CallOutcome::Neutral } else { CallOutcome::Failure }
+        match self {
+            _ if self.is_refusal() => CallOutcome::Neutral,
+            Self::Unavailable { retry_after: Some(time), .. } => CallOutcome::RetryAfter(*time),
+            _ => CallOutcome::Failure,
+        }
     }
 }

@@ -5,16 +5,13 @@ use funcify_core::{
     circuit::CallOutcome,
     token::{AccessToken, TokenPolicy},
 };
-use http::{
-    HeaderMap, StatusCode,
-    header::{DATE, RETRY_AFTER},
-};
+use http::{HeaderMap, StatusCode, header::DATE};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Granted;
 use super::error::GrantError;
-use crate::client::outcome_of;
+use crate::client::{outcome_of, retry_after};
 
 /// The longest token that is accepted: 16 KB. Servers take 8 to 16 KB of headers.
 const LONGEST_TOKEN: usize = 16_384;
@@ -95,7 +92,7 @@ pub(super) fn parse(
     let status = status.as_u16();
     Err(match refused.filter(|_| !is_transient) {
         Some(code) => GrantError::Refused { status, code },
-        None => GrantError::Unavailable { status, retry_after: retry_after(headers) },
+        None => GrantError::Unavailable { status, retry_after: pause(headers) },
     })
 }
 
@@ -168,19 +165,9 @@ fn is_error_code(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Seconds, or a date (RFC 9110 §10.2.3), of which a minute is respected. A date counts from the response's own `Date`: this
-/// machine's clock may be wrong.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| Some(headers.get(name)?.to_str().ok()?.trim());
-    let after = text(RETRY_AFTER)?;
-    let pause = match after.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = |text| httpdate::parse_http_date(text).ok();
-            date(after)?.duration_since(date(text(DATE)?)?).unwrap_or_default()
-        }
-    };
-    Some(pause.min(TokenPolicy::LONGEST_PAUSE))
+/// The provider's `Retry-After`, of which a minute is respected.
+fn pause(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers).map(|pause| pause.min(TokenPolicy::LONGEST_PAUSE))
 }
 
 /// The provider's clock, when it answered.
@@ -192,6 +179,8 @@ fn issued_at(headers: &HeaderMap) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::RETRY_AFTER;
+
     use super::*;
 
     fn response(status: u16, body: &str) -> Result<Granted, GrantError> {
@@ -209,7 +198,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, after.parse().unwrap());
             date.map(|date| headers.insert(DATE, date.parse().unwrap()));
-            retry_after(&headers).map(|wait| wait.as_secs())
+            pause(&headers).map(|wait| wait.as_secs())
         };
         let (noon, later) = ("Fri, 06 Nov 2026 12:00:00 GMT", "Fri, 06 Nov 2026 12:00:07 GMT");
         assert_eq!(wait(later, Some(noon)), Some(7));

@@ -15,7 +15,7 @@ mod state;
 mod store_retry;
 mod without_store;
 
-use funcify_core::PendingReport;
+use funcify_core::engine::PendingReport;
 
 pub(super) use request::{Refresh, Request};
 pub(super) use state::RefreshState;

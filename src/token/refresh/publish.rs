@@ -53,7 +53,11 @@ impl Refresh<'_> {
             Err(error) => {
                 self.counters.store_errors.increment();
                 self.state.store_failed(trouble(&error), &settings.chance);
-                tracing::warn!(key = %settings.key, %error, "the token could not be stored");
+                tracing::warn!(
+                    key = %settings.key,
+                    error = error_chain(&error),
+                    "the token could not be stored"
+                );
             }
         }
     }

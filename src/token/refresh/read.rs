@@ -2,6 +2,7 @@
 
 use funcify_core::{
     Deadline, StoreError, StoreErrorKind,
+    engine::error_chain,
     register::{Version, Versioned},
     token::{AccessToken, TokenRecord},
 };
@@ -58,8 +59,7 @@ impl Refresh<'_> {
             return false;
         }
         let interval = self.state.crowding.interval(settings.poll, &settings.chance);
-        let request = settings.policy.request_timeout;
-        let retry_at = self.store_retry.next(trouble, interval, self.request.ends, request);
+        let retry_at = self.store_retry.next(trouble, interval, self.request.ends);
         let Some(retry_at) = retry_at else { return false };
         sleep_until(retry_at).await;
         self.state.end_store_pause();
@@ -97,7 +97,7 @@ impl Refresh<'_> {
         self.counters.store_errors.increment();
         let trouble = trouble(error);
         self.state.store_failed(trouble, &self.settings.chance);
-        tracing::warn!(key = %self.settings.key, %error, "the token store failed");
+        tracing::warn!(key = %self.settings.key, error = error_chain(error), "the token store failed");
         Ok(Found::Failed(trouble))
     }
 }

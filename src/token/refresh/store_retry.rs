@@ -6,10 +6,7 @@
 
 use std::time::Duration;
 
-use funcify_core::{
-    engine::{Chance, OPERATION},
-    register::PollPolicy,
-};
+use funcify_core::{engine::Chance, register::PollPolicy};
 use tokio::time::Instant;
 
 /// A caller with enough time retries for up to 84 s: 1,000 instances that give up evenly over that
@@ -79,6 +76,9 @@ impl Crowding {
 /// must fit into the caller's time.
 #[derive(Debug)]
 pub(super) struct StoreRetry {
+    /// What one operation on the store takes at most, and one request to the provider.
+    operation: Duration,
+    request: Duration,
     /// Where in its span this caller gives up, from 0 to 1. Drawn before the first failure.
     place: f64,
     since: Option<Instant>,
@@ -87,8 +87,9 @@ pub(super) struct StoreRetry {
 }
 
 impl StoreRetry {
-    pub(super) fn new(chance: &Chance) -> Self {
-        Self { place: chance.draw(), since: None, is_throttled: false, is_last: false }
+    pub(super) fn new(operation: Duration, request: Duration, chance: &Chance) -> Self {
+        let (place, since) = (chance.draw(), None);
+        Self { operation, request, place, since, is_throttled: false, is_last: false }
     }
 
     /// The store answered: the time counts from the next failure.
@@ -103,13 +104,12 @@ impl StoreRetry {
         trouble: Trouble,
         interval: Duration,
         ends: Instant,
-        request: Duration,
     ) -> Option<Instant> {
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         self.is_throttled |= trouble == Trouble::Throttles;
         let left = ends.saturating_duration_since(since);
-        let spare = left.saturating_sub(request).max(left / 2).saturating_sub(OPERATION);
+        let spare = left.saturating_sub(self.request).max(left / 2).saturating_sub(self.operation);
         let kept = if self.is_throttled { KEPT_IF_THROTTLED } else { KEPT };
         let gives_up = since + spare.min(LONGEST).mul_f64(kept + (1.0 - kept) * self.place);
         if self.is_last || now >= gives_up {
@@ -124,19 +124,21 @@ impl StoreRetry {
 mod tests {
     use super::*;
 
+    const OPERATION: Duration = Duration::from_millis(500);
     const REQUEST: Duration = Duration::from_secs(3);
 
     /// The pauses of a caller with this much time on a store with this trouble, and the time that is
     /// left at the end.
     async fn pauses(trouble: Trouble, time: Duration, seed: u64) -> (Vec<Duration>, Duration) {
         let chance = Chance::seeded(seed);
-        let (mut retry, mut crowding) = (StoreRetry::new(&chance), Crowding::default());
+        let (mut retry, mut crowding) =
+            (StoreRetry::new(OPERATION, REQUEST, &chance), Crowding::default());
         let ends = Instant::now() + time;
         let mut pauses = Vec::new();
         loop {
             crowding.failed();
             let interval = crowding.interval(PollPolicy::default(), &chance);
-            let Some(again) = retry.next(trouble, interval, ends, REQUEST) else { break };
+            let Some(again) = retry.next(trouble, interval, ends) else { break };
             pauses.push(again - Instant::now());
             tokio::time::sleep_until(again).await;
         }

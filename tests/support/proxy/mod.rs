@@ -21,6 +21,9 @@ pub(crate) enum Mode {
     Refuse,
     /// Connections are accepted and stay open. No data moves in either direction.
     Hang,
+    /// The connections that exist stay open, and no data moves on them any more. New ones pass. So does a NAT that has
+    /// forgotten them, or a thaw after which they are dead.
+    Vanish,
     /// Each part of a response arrives this much later.
     Delay(Duration),
     /// Responses arrive at this many bytes a second.

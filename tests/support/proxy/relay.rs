@@ -31,13 +31,14 @@ pub(super) async fn relay(mut client: TcpStream, upstream: SocketAddr, traffic: 
     client.set_nodelay(true).ok();
     server.set_nodelay(true).ok();
 
+    let born = traffic.setting.borrow().number;
     let mut setting = traffic.setting.subscribe();
     let end = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         tokio::select! {
-            end = requests(from_client, to_server, &traffic) => end,
-            end = responses(from_server, to_client, &traffic) => end,
+            end = requests(from_client, to_server, &traffic, born) => end,
+            end = responses(from_server, to_client, &traffic, born) => end,
             _ = setting.wait_for(|setting| setting.mode == Mode::Refuse) => End::Reset,
         }
     };
@@ -46,20 +47,25 @@ pub(super) async fn relay(mut client: TcpStream, upstream: SocketAddr, traffic: 
     }
 }
 
-async fn requests(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, traffic: &Traffic) -> End {
+async fn requests(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    traffic: &Traffic,
+    born: u64,
+) -> End {
     let mut setting = traffic.setting.subscribe();
     let mut buffer = vec![0; PIECE];
     loop {
         let piece = match from.read(&mut buffer).await {
             Ok(0) => {
-                unless_hanging(&mut setting, traffic).await;
+                unless_hanging(&mut setting, traffic, born).await;
                 to.shutdown().await.ok();
                 return pending().await;
             }
             Ok(read) => &buffer[..read],
             Err(_) => return End::Closed,
         };
-        let mode = unless_hanging(&mut setting, traffic).await;
+        let mode = unless_hanging(&mut setting, traffic, born).await;
         if mode == Mode::CutRequest && traffic.strikes(mode) {
             return End::Closed;
         }
@@ -70,7 +76,12 @@ async fn requests(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, traffic: &Traff
     }
 }
 
-async fn responses(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, traffic: &Traffic) -> End {
+async fn responses(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    traffic: &Traffic,
+    born: u64,
+) -> End {
     let mut setting = traffic.setting.subscribe();
     let mut buffer = vec![0; PIECE];
     let mut passed = Passed::default();
@@ -87,13 +98,13 @@ async fn responses(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, traffic: &Traf
         };
         let piece = match read {
             Ok(0) => {
-                unless_hanging(&mut setting, traffic).await;
+                unless_hanging(&mut setting, traffic, born).await;
                 return End::Closed;
             }
             Ok(read) => &buffer[..read],
             Err(_) => return End::Reset,
         };
-        let sent = match unless_hanging(&mut setting, traffic).await {
+        let sent = match unless_hanging(&mut setting, traffic, born).await {
             mode @ Mode::Delay(pause) => {
                 traffic.strikes(mode);
                 sleep(pause).await;
@@ -164,16 +175,25 @@ async fn trickle(to: &mut WriteHalf<'_>, piece: &[u8], rate: u32, traffic: &Traf
     true
 }
 
-/// The current mode. While it is [`Mode::Hang`], waits for the next one.
-async fn unless_hanging(setting: &mut watch::Receiver<Setting>, traffic: &Traffic) -> Mode {
-    let mode = setting.borrow().mode;
-    if mode != Mode::Hang {
-        return mode;
+/// The current mode. While it makes this connection hang, waits for the next one. `born` is the setting under which the
+/// connection was opened.
+async fn unless_hanging(
+    setting: &mut watch::Receiver<Setting>,
+    traffic: &Traffic,
+    born: u64,
+) -> Mode {
+    let hangs = |setting: &Setting| match setting.mode {
+        Mode::Hang => true,
+        Mode::Vanish => born < setting.number,
+        _ => false,
+    };
+    let now = *setting.borrow();
+    if !hangs(&now) {
+        return now.mode;
     }
-    traffic.strikes(mode);
-    let over =
-        setting.wait_for(|setting| setting.mode != Mode::Hang).await.map(|setting| setting.mode);
-    over.unwrap_or(mode)
+    traffic.strikes(now.mode);
+    let over = setting.wait_for(|setting| !hangs(setting)).await.map(|setting| setting.mode);
+    over.unwrap_or(now.mode)
 }
 
 impl Traffic {

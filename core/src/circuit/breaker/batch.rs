@@ -1,6 +1,8 @@
 //! The reports of one instance that wait for a swap, and the leader that takes them along.
 
-use std::{sync::Mutex, time::Duration};
+use std::{convert::Infallible, sync::Mutex, time::Duration};
+
+use tokio::sync::oneshot;
 
 use super::lock::lock;
 use crate::{Timestamp, circuit::rules::Report};
@@ -20,8 +22,23 @@ struct Reports {
     waiting: Vec<Waiting>,
 }
 
-/// A report, and since when it waits.
-pub(super) type Waiting = (Timestamp, Report);
+/// A report that waits for a leader.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) report: Report,
+    since: Timestamp,
+    /// Dropped with this: whoever waits for the report then goes on.
+    _ends: oneshot::Sender<Infallible>,
+}
+
+/// What became of a report that was queued.
+#[derive(Debug)]
+pub(super) enum Joined<'a> {
+    /// It leads a batch.
+    Leads(BatchLeader<'a>),
+    /// It waits for the leader. Ends when the report was counted, or given up.
+    Waits(oneshot::Receiver<Infallible>),
+}
 
 /// The right to lead the batch. However the future of the leader ends, the next report can lead, and
 /// it finds the reports that still wait.
@@ -33,13 +50,16 @@ pub(super) struct BatchLeader<'a> {
 
 impl ReportQueue {
     /// Queues the report, and makes it the leader if there is none.
-    pub(super) fn join(&self, report: Report, now: Timestamp) -> Option<BatchLeader<'_>> {
+    pub(super) fn join(&self, report: Report, now: Timestamp) -> Joined<'_> {
+        let (ends, ended) = oneshot::channel();
         let mut reports = lock(&self.0);
-        reports.waiting.push((now, report));
+        reports.waiting.push(Waiting { report, since: now, _ends: ends });
         let has_leader = std::mem::replace(&mut reports.has_leader, true);
         drop(reports);
-        // Created only if it leads: dropped, it would end the lead of another.
-        (!has_leader).then(|| BatchLeader { queue: self, leads: true })
+        if has_leader {
+            return Joined::Waits(ended);
+        }
+        Joined::Leads(BatchLeader { queue: self, leads: true })
     }
 }
 
@@ -47,7 +67,7 @@ impl BatchLeader<'_> {
     /// The waiting reports that are not too old.
     pub(super) fn take(&self, now: Timestamp) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut lock(&self.queue.0).waiting);
-        waiting.retain(|(since, _)| now.since(*since) < KEPT);
+        waiting.retain(|waiting| now.since(waiting.since) < KEPT);
         waiting
     }
 
@@ -77,7 +97,7 @@ impl Drop for BatchLeader<'_> {
             let mut reports = lock(&self.queue.0);
             reports.has_leader = false;
             // The lease of a probe goes to another call, which has its own result.
-            reports.waiting.retain(|(_, report)| report.permit.probe.is_none());
+            reports.waiting.retain(|waiting| waiting.report.permit.probe.is_none());
         }
     }
 }
@@ -88,6 +108,8 @@ mod tests {
         thread,
     };
 
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
     use crate::{
         circuit::{
@@ -96,6 +118,11 @@ mod tests {
         },
         register::WriteId,
     };
+
+    fn leading(joined: Joined<'_>) -> BatchLeader<'_> {
+        let Joined::Leads(leader) = joined else { panic!("there is a leader") };
+        leader
+    }
 
     fn report() -> Report {
         of(None)
@@ -116,7 +143,9 @@ mod tests {
         let (queue, counted) = (ReportQueue::default(), AtomicUsize::new(0));
         let joins = || {
             for _ in 0..20_000 {
-                let Some(mut leader) = queue.join(report(), Timestamp::EPOCH) else { continue };
+                let Joined::Leads(mut leader) = queue.join(report(), Timestamp::EPOCH) else {
+                    continue;
+                };
                 while !leader.is_done() {
                     counted.fetch_add(leader.take(Timestamp::EPOCH).len(), Ordering::Relaxed);
                 }
@@ -134,25 +163,30 @@ mod tests {
     fn the_next_leader_takes_over_the_reports_of_a_dropped_one_unless_they_are_too_old() {
         let queue = ReportQueue::default();
         let at = |seconds| Timestamp::EPOCH + Duration::from_secs(seconds);
-        let leader = queue.join(report(), at(0));
-        assert!(queue.join(report(), at(5)).is_none(), "there is one leader");
+        let leader = leading(queue.join(report(), at(0)));
+        let Joined::Waits(mut joined) = queue.join(report(), at(5)) else { panic!("two leaders") };
         drop(leader);
-        let leader = queue.join(report(), at(12)).unwrap();
-        assert_eq!(leader.take(at(12)).len(), 2);
-        leader.put_back(vec![(at(12), report())]);
-        assert_eq!(leader.take(at(13)).len(), 1);
+        assert!(matches!(joined.try_recv(), Err(TryRecvError::Empty)), "it still waits");
+        let leader = leading(queue.join(report(), at(12)));
+        let taken = leader.take(at(12));
+        assert_eq!(taken.len(), 2);
+        leader.put_back(taken);
+        assert!(matches!(joined.try_recv(), Err(TryRecvError::Empty)), "it waits again");
+        assert_eq!(leader.take(at(13)).len(), 2);
+        assert!(matches!(joined.try_recv(), Err(TryRecvError::Closed)), "it was taken for good");
     }
 
     #[test]
     fn the_result_of_a_dropped_probe_is_discarded_because_its_lease_gets_another_result() {
         let queue = ReportQueue::default();
         let probe = Probe { id: WriteId::from_bits(1), until: Timestamp::EPOCH };
-        let leader = queue.join(of(Some(probe)), Timestamp::EPOCH);
-        assert!(queue.join(report(), Timestamp::EPOCH).is_none(), "there is one leader");
+        let leader = leading(queue.join(of(Some(probe)), Timestamp::EPOCH));
+        let joined = queue.join(report(), Timestamp::EPOCH);
+        assert!(matches!(joined, Joined::Waits(_)), "there is one leader");
         drop(leader);
-        let leader = queue.join(report(), Timestamp::EPOCH).unwrap();
+        let leader = leading(queue.join(report(), Timestamp::EPOCH));
         let left = leader.take(Timestamp::EPOCH);
         assert_eq!(left.len(), 2);
-        assert!(left.iter().all(|(_, report)| report.permit.probe.is_none()));
+        assert!(left.iter().all(|waiting| waiting.report.permit.probe.is_none()));
     }
 }

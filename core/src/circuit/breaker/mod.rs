@@ -56,6 +56,7 @@ use crate::{Chance, Clock, SystemClock, register::RecordName};
 /// #         *record = Some(Versioned::new(next.clone(), Version::from(id)));
 /// #         Ok(Swap::Applied(Version::from(id)))
 /// #     }
+/// #     fn poll_policy(&self) -> PollPolicy { PollPolicy::default() }
 /// # }
 /// # let store = std::sync::Arc::new(Memory::default());
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {

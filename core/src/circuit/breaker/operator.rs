@@ -1,4 +1,4 @@
-//! An operator's override, in the same record as the state.
+//! What an operator does: an override, in the same record as the state, and the way back.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::CircuitBreaker;
 use crate::{
     StoreError, StoreErrorKind, Timestamp,
-    circuit::{Override, OverrideMode, rules},
+    circuit::{CircuitRecord, Override, OverrideMode, rules},
     register::{Swap, WriteId},
 };
 
@@ -20,8 +20,8 @@ impl CircuitBreaker {
     /// Overrides the state for the whole fleet until `until`, at most a week from now.
     ///
     /// `by` says who did it, in at most 64 bytes; more is cut off. The other instances see the
-    /// override when they refresh their snapshot: after a few seconds, or within 30 s where the
-    /// circuit is open.
+    /// override when they refresh their snapshot: within 5 s, or within the policy's `snapshot_ttl` if
+    /// that is longer.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl CircuitBreaker {
     /// let until = Timestamp::from_millis(1_770_000_000_000);
     /// circuit.set_override(OverrideMode::ForceOpen, until, "ann").await?;
     /// // The maintenance is over early.
-    /// circuit.clear_override().await?;
+    /// circuit.close().await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -53,19 +53,30 @@ impl CircuitBreaker {
             let range = "expected the end of an override within the next seven days";
             return Err(StoreError::new("circuit store", StoreErrorKind::Invalid, range));
         }
-        self.write_override(Some(Override::new(mode, until, by))).await
+        let overridden = Override::new(mode, until, by);
+        self.write(|record, _| Some(rules::set_override(record, overridden.clone()))).await
     }
 
-    /// Clears the override. The state goes on as it was.
+    /// Closes the circuit for the whole fleet now: it ends an override, and the open or half-open
+    /// state with it.
+    ///
+    /// The other instances admit calls again when they refresh their snapshot: within 5 s, or within
+    /// the policy's `snapshot_ttl` if that is longer. If the dependency still fails, the circuit opens
+    /// again by its rule. An instance that is open for itself alone, because of a quorum, stays so
+    /// until its open duration is over.
     ///
     /// # Errors
     ///
-    /// The error of the store. The override may still be in force then.
-    pub async fn clear_override(&self) -> Result<(), StoreError> {
-        self.write_override(None).await
+    /// The error of the store. The circuit may still refuse calls then.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.write(rules::close).await
     }
 
-    async fn write_override(&self, overridden: Option<Override>) -> Result<(), StoreError> {
+    /// Writes what `change` makes of the record, until no other writer was faster.
+    async fn write(
+        &self,
+        change: impl Fn(&CircuitRecord, Timestamp) -> Option<CircuitRecord>,
+    ) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
             let began = self.now();
             let found = self.read().await?;
@@ -76,7 +87,7 @@ impl CircuitBreaker {
                 sleep(self.settings().chance.up_to(PAUSE)).await;
                 continue;
             }
-            let next = rules::set_override(&snapshot.record, overridden.clone());
+            let Some(next) = change(&snapshot.record, began) else { return Ok(()) };
             match self.swap(snapshot.version, WriteId::random(), &next).await? {
                 Swap::Applied(version) => {
                     self.accept_written(next, version, began);

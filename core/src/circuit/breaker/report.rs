@@ -6,19 +6,20 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     CircuitBreaker,
-    batch::{BatchLeader, Waiting},
+    batch::{BatchLeader, Joined, Waiting},
     store::has_time,
 };
 use crate::{
-    Deadline, PendingReport, StoreErrorKind, Timestamp,
+    Deadline, StoreErrorKind, Timestamp,
     circuit::{
-        CallOutcome, CircuitEvent, CircuitRecord,
+        CircuitEvent, CircuitRecord,
         rules::{self, Report},
     },
+    deadline::PendingReport,
     register::{Swap, Version, Versioned, WriteId},
 };
 
@@ -37,23 +38,30 @@ const HASTY_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
 
 impl CircuitBreaker {
-    /// Reports, or leaves the report to a batch that is under way. Gives up after 500 ms or at the
-    /// end of the invocation's time for reports.
-    pub(super) async fn report(&self, report: Report) {
-        let Some(leader) = self.shared.reports.join(report, self.now()) else { return };
-        let _pending = PendingReport::begin();
+    /// Reports, or leaves the report to a batch that is under way, whose end it waits for only if
+    /// `waits`. Gives up after 500 ms or at the end of the invocation's time for reports.
+    pub(super) async fn report(&self, report: Report, waits: bool) {
+        let joined = self.shared.reports.join(report, self.now());
         let current = Deadline::current().map(Deadline::for_report);
         let deadline = current
             .map_or_else(|| Deadline::within(REPORT), |deadline| deadline.no_later_than(REPORT));
+        let leader = match joined {
+            Joined::Leads(leader) => leader,
+            Joined::Waits(ended) if waits => {
+                // An error is the end of the report.
+                let _ = timeout_at(deadline.ends(), ended).await;
+                return;
+            }
+            Joined::Waits(_) => return,
+        };
+        let _pending = PendingReport::begin();
         // The results of probes and the samples of good calls are few and do not come in bursts.
         let is_probe = report.permit.probe.is_some();
         let first_wait = match report.outcome {
             _ if is_probe => Duration::ZERO,
-            CallOutcome::Failure if current.is_some_and(|current| current.remaining() < REPORT) => {
-                HASTY_WAIT
-            }
-            CallOutcome::Failure => FIRST_WAIT,
-            CallOutcome::Success | CallOutcome::Neutral => Duration::ZERO,
+            outcome if !outcome.is_failure() => Duration::ZERO,
+            _ if current.is_some_and(|current| current.remaining() < REPORT) => HASTY_WAIT,
+            _ => FIRST_WAIT,
         };
         // A probe knows the record: it wrote its lease there. A read may even be older.
         deadline.scope(self.report_batch(leader, first_wait, !is_probe)).await;
@@ -118,7 +126,7 @@ impl CircuitBreaker {
                     let most = self.policy().rule.most_conflicts();
                     if !most.is_some_and(|most| conflicts.is_multiple_of(most)) {
                         let record = &self.shared.snapshot.load_full().record;
-                        batch.retain(|(_, report)| report.permit.is_valid(record, now));
+                        batch.retain(|waiting| waiting.report.permit.is_valid(record, now));
                         leader.put_back(batch);
                     }
                     if leader.is_done() {
@@ -130,7 +138,7 @@ impl CircuitBreaker {
                     // The result of a probe is tried again: it counts only while the record holds its
                     // lease. Anything else may have been counted, and twice would be worse than not
                     // at all.
-                    batch.retain(|(_, report)| report.permit.probe.is_some());
+                    batch.retain(|waiting| waiting.report.permit.probe.is_some());
                     leader.put_back(batch);
                     bound = FIRST_WAIT;
                 }
@@ -147,8 +155,8 @@ impl CircuitBreaker {
     /// waiting, for the next report.
     fn count_batch_privately(&self, mut leader: BatchLeader<'_>) {
         while self.shared.snapshot.load().outage.is_some() && !leader.is_done() {
-            for (_, report) in leader.take(self.now()) {
-                self.count_privately(&report);
+            for waiting in leader.take(self.now()) {
+                self.count_privately(&waiting.report);
             }
         }
     }
@@ -163,13 +171,13 @@ impl CircuitBreaker {
         self.sample_again(record, reports, now);
         let (policy, chance) = (self.policy(), &self.settings().chance);
         let mut next = None;
-        for (_, report) in reports {
+        for Waiting { report, .. } in reports {
             let record = next.as_ref().unwrap_or(record);
             if report.is_bad()
                 && report.permit.is_valid(record, now)
                 && policy.rule.is_instance_local(record, report.instance, now)
             {
-                self.open_instance_local();
+                self.open_instance_local(report.outcome.retry_after());
             }
             if let Some(probe) = report.permit.probe.filter(|probe| probe.until <= now) {
                 self.emit(&CircuitEvent::ProbeExpired { id: probe.id });
@@ -185,7 +193,7 @@ impl CircuitBreaker {
     /// a storm that is under way.
     fn sample_again(&self, record: &CircuitRecord, reports: &mut Vec<Waiting>, now: Timestamp) {
         let sampling = self.policy().rule.sampling(record, now);
-        reports.retain_mut(|(_, report)| {
+        reports.retain_mut(|Waiting { report, .. }| {
             let weight = sampling.weight(report.is_bad());
             if report.permit.probe.is_some() || weight <= report.weight {
                 return true;

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     task::{Poll, ready},
     time::Duration,
 };
@@ -15,8 +15,9 @@ use super::{
     snapshot::{AdmissionTerms, Decision},
 };
 use crate::{
-    Chance, Deadline, PendingReport, Timestamp,
+    Chance, Deadline, Timestamp,
     circuit::{CallOutcome, CircuitError, rules::Report},
+    deadline::PendingReport,
 };
 
 /// A timer that fires so late was kept from it: the process was frozen or stopped, or something blocked
@@ -73,17 +74,23 @@ impl CircuitBreaker {
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
         // As `acquire`, without its future: a refused call costs little more than this, and nothing
-        // for moving the refusal to where it is returned.
-        let admitted = match self.fast_decision() {
-            Some((Decision::Admitted(terms), now)) => Ok(Guard::new(self, terms, now)),
+        // for moving the guard or the refusal to where it is used.
+        let mut guard = match self.fast_decision() {
+            Some((Decision::Admitted(terms), now)) => {
+                check_time()?;
+                Guard::new(self, terms, now)
+            }
             Some((Decision::Refused { until, cause }, now)) => {
                 check_time()?;
                 return Err(CircuitError::Open(self.refusal(until, cause, now)));
             }
-            None => Box::pin(self.acquire_slowly()).await,
+            None => {
+                let admitted = Box::pin(self.acquire_slowly()).await;
+                check_time()?;
+                admitted?
+            }
         };
-        check_time()?;
-        admitted?.run(classify, op()).await
+        guard.run(classify, op()).await
     }
 }
 
@@ -118,15 +125,24 @@ impl<'a> Guard<'a> {
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
     pub async fn record(self, outcome: CallOutcome) {
-        let breaker = self.breaker;
-        if let Some(report) = self.report_of(outcome) {
-            Box::pin(breaker.report(report)).await;
+        if let Some(report) = self.reporting(outcome, true) {
+            report.await;
         }
+    }
+
+    /// What recording `outcome` waits for: for nearly every good call, nothing.
+    ///
+    /// If another call of this instance already reports and takes this outcome along, it waits for that
+    /// only if `joins`: where the store hangs, one call pays for it.
+    fn reporting(&self, outcome: CallOutcome, joins: bool) -> Option<Operation<'a>> {
+        let breaker = self.breaker;
+        let report = self.report_of(outcome)?;
+        Some(Box::pin(async move { breaker.report(report, joins).await }))
     }
 
     /// Runs `op` to its end or to the end of its time, and records the outcome.
     async fn run<T, E>(
-        self,
+        &mut self,
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CircuitError<E>> {
@@ -166,7 +182,10 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        self.record(outcome).await;
+        if let Some(report) = self.reporting(outcome, false) {
+            report.await;
+        }
+        self.park_lease();
         drop(pending);
         match ended {
             Some(result) => result.map_err(CircuitError::Failed),
@@ -185,6 +204,20 @@ impl<'a> Guard<'a> {
             .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
     }
 
+    /// Parks the lease of a probe without an outcome, or whose report did not arrive, for the next call
+    /// of this instance.
+    #[inline]
+    fn park_lease(&mut self) {
+        let permit = self.terms.permit;
+        let Some(probe) = self.terms.permit.probe.take() else { return };
+        let snapshot = self.breaker.shared.snapshot.load();
+        if permit.is_valid(&snapshot.record, self.breaker.now()) {
+            *lock(&self.breaker.shared.parked_lease) = Some(probe);
+            drop(snapshot);
+            self.breaker.refresh_sooner(Duration::ZERO);
+        }
+    }
+
     /// The report of this call, if it is to be reported: for nearly every good call it is not.
     fn report_of(&self, outcome: CallOutcome) -> Option<Report> {
         let policy = self.breaker.policy();
@@ -196,7 +229,7 @@ impl<'a> Guard<'a> {
             .rule
             .slow_after()
             .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
-        let is_bad = slow || outcome == CallOutcome::Failure;
+        let is_bad = slow || outcome.is_failure();
         if is_bad {
             self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);
         }
@@ -226,19 +259,14 @@ impl<'a> Guard<'a> {
 }
 
 impl Drop for Guard<'_> {
-    /// A probe without an outcome, or whose report did not arrive, parks its lease for the next call
-    /// of this instance.
+    #[inline]
     fn drop(&mut self) {
-        let permit = self.terms.permit;
-        let Some(probe) = permit.probe else { return };
-        let snapshot = self.breaker.shared.snapshot.load();
-        if permit.is_valid(&snapshot.record, self.breaker.now()) {
-            *lock(&self.breaker.shared.parked_lease) = Some(probe);
-            drop(snapshot);
-            self.breaker.refresh_sooner(Duration::ZERO);
-        }
+        self.park_lease();
     }
 }
+
+/// An operation on the store.
+type Operation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// One of `weight`, by chance.
 fn is_drawn(chance: &Chance, weight: u32) -> bool {

@@ -1,8 +1,11 @@
 //! Bounded operations on the store, whoever implements it, and what happens when they fail.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use super::CircuitBreaker;
 use crate::{
@@ -11,7 +14,8 @@ use crate::{
         CircuitPolicy, CircuitRecord,
         rules::{self, Report},
     },
-    register::{FIRST_OPERATION, OPERATION, Swap, Version, Versioned, WriteId},
+    error_chain::error_chain,
+    register::{Swap, Version, Versioned, WriteId},
 };
 
 impl CircuitBreaker {
@@ -35,7 +39,8 @@ impl CircuitBreaker {
     /// When an operation is given up. The first one of a breaker also connects.
     fn ends(&self) -> Instant {
         let is_first = self.shared.is_first_operation.swap(false, Ordering::Relaxed);
-        let ends = Instant::now() + if is_first { FIRST_OPERATION } else { OPERATION };
+        let policy = self.settings().provider.poll_policy();
+        let ends = Instant::now() + if is_first { policy.first_timeout() } else { policy.timeout };
         Deadline::current().map_or(ends, |deadline| ends.min(deadline.ends()))
     }
 
@@ -51,15 +56,17 @@ impl CircuitBreaker {
     /// Reads the store in a task of its own: it goes on beside this call and the next ones, for as long as
     /// an operation may take, and no call waits for a store that may not answer.
     pub(super) fn try_store_beside(&self) {
+        // No store is read without a runtime.
+        let Ok(runtime) = Handle::try_current() else { return };
         let breaker = self.clone();
-        tokio::spawn(async move { breaker.try_store().await });
+        runtime.spawn(async move { breaker.try_store().await });
     }
 
     /// An operation that began at `began` failed. From now on this process decides by itself, unless
     /// there was too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
-        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), %error, "circuit store failed");
-        if is_to_blame(began) {
+        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
+        if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
             self.go_private(Some(error.kind() == StoreErrorKind::Throttled));
         }
     }
@@ -91,8 +98,8 @@ pub(super) fn has_time() -> bool {
 
 /// Whether a failed operation says something about the store. One that the invocation's deadline cut
 /// off does not, unless it had half of the time that it ever gets.
-fn is_to_blame(began: Instant) -> bool {
-    let fair = |deadline: Deadline| OPERATION.min(deadline.longest_call()) / 2;
+fn is_to_blame(began: Instant, timeout: Duration) -> bool {
+    let fair = |deadline: Deadline| timeout.min(deadline.longest_call()) / 2;
     has_time() || Deadline::current().is_none_or(|deadline| began.elapsed() >= fair(deadline))
 }
 

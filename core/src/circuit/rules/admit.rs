@@ -1,8 +1,13 @@
+use std::time::Duration;
+
 use super::change;
 use crate::{
     Timestamp,
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, OverrideMode, Probe},
 };
+
+/// How often an instance looks at the record of a circuit that refuses, at the shortest.
+const OPEN_REFRESH: Duration = Duration::from_secs(5);
 
 /// Whether a call may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +48,13 @@ pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> 
         },
         CircuitState::Open => Admission::IfLeased,
         CircuitState::HalfOpen => match first_end_when_full(record, policy, now) {
-            // The probe will probably be back long before its lease ends.
-            Some(end) => Admission::Refused {
-                until: end.min(now + policy.snapshot_ttl_after_failure),
-                cause: Cause::Probing,
-            },
+            // The probe will probably be back long before its lease ends. A slow one is looked for less
+            // and less often, so that the refused calls do not wear out the store.
+            Some(end) => {
+                let waited = now.since(record.changed_at).min(open_refresh(policy));
+                let look = waited.max(policy.snapshot_ttl_after_failure);
+                Admission::Refused { until: end.min(now + look), cause: Cause::Probing }
+            }
             None => Admission::IfLeased,
         },
     }
@@ -71,6 +78,13 @@ pub fn lease(
     next.probes.retain(|other| other.until > now);
     next.probes.push(probe);
     Some(next)
+}
+
+/// How long an instance goes by what it knows of a circuit that refuses: 5 s, or as long as by what it
+/// knows of a healthy one.
+#[must_use]
+pub(in crate::circuit) fn open_refresh(policy: &CircuitPolicy) -> Duration {
+    policy.snapshot_ttl.max(OPEN_REFRESH)
 }
 
 /// When the first of the probes under way ends, if there is no place for another.

@@ -26,7 +26,10 @@ pub fn apply(
     match (record.state, report.permit.probe) {
         (CircuitState::Closed, None) => match policy.rule.count(record, report, now)? {
             Verdict::Counted(next) => Some(next),
-            Verdict::Opens(cause) => Some(change::opened(record, policy, cause, now, chance)),
+            Verdict::Opens(cause) => {
+                let why = (cause, report.outcome.retry_after());
+                Some(change::opened(record, policy, why, now, chance))
+            }
         },
         (CircuitState::HalfOpen, Some(probe)) => {
             Some(probed(record, policy, (probe, report), now, chance))
@@ -45,7 +48,8 @@ fn probed(
     chance: f64,
 ) -> CircuitRecord {
     if report.is_bad() {
-        return change::opened(record, policy, Cause::ProbeFailed, now, chance);
+        let why = (Cause::ProbeFailed, report.outcome.retry_after());
+        return change::opened(record, policy, why, now, chance);
     }
     let successes = record.round_successes.saturating_add(1);
     if successes >= policy.successes {

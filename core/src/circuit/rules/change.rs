@@ -1,15 +1,18 @@
 //! The three changes of state. Each raises the epoch, and drops what was counted before.
 
+use std::time::Duration;
+
 use crate::{
     Timestamp,
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState},
 };
 
-/// Closed or half-open → open. The open duration is drawn once, here, for the whole fleet.
+/// Closed or half-open → open. The open duration is drawn once, here, for the whole fleet. It is at
+/// least what the dependency asked for with the failure that opens the circuit.
 pub(super) fn opened(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
-    cause: Cause,
+    (cause, retry_after): (Cause, Duration),
     now: Timestamp,
     chance: f64,
 ) -> CircuitRecord {
@@ -23,7 +26,8 @@ pub(super) fn opened(
     let open_duration = policy.open_duration.saturating_mul(doubled).min(policy.max_open_duration);
     // Up to a tenth less by chance, so that circuits that opened together do not probe together.
     let jitter = (open_duration / 10).mul_f64(1.0 - chance.clamp(0.0, 1.0));
-    let open_until = now + (open_duration - jitter);
+    let open_duration = (open_duration - jitter).max(retry_after).min(policy.max_open_duration);
+    let open_until = now + open_duration;
     CircuitRecord {
         consecutive_opens,
         open_until,

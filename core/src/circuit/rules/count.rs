@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     quorum::{self, size},
-    report::{CallOutcome, Report},
+    report::Report,
     verdict::Verdict,
 };
 use crate::{
@@ -84,7 +84,7 @@ impl CountRule {
         report: &Report,
         now: Timestamp,
     ) -> Option<Verdict> {
-        if report.outcome != CallOutcome::Failure {
+        if !report.outcome.is_failure() {
             return None;
         }
         let mut failures = self.in_window(record, now);

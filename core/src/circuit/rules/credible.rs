@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Timestamp,
-    circuit::{CircuitPolicy, CircuitRecord, Override},
+    circuit::{CircuitPolicy, CircuitRecord},
     stored_time::{is_credible_end, is_credible_past},
 };
 
@@ -47,10 +47,4 @@ pub fn credible(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -
     record.probes.sort_by_key(|probe| probe.until);
     record.probes.drain(..record.probes.len().saturating_sub(MOST_PROBES));
     record
-}
-
-/// Sets an operator's override, or clears it. The state below it stays as it is.
-#[must_use]
-pub fn set_override(record: &CircuitRecord, overridden: Option<Override>) -> CircuitRecord {
-    CircuitRecord { overridden, ..record.clone() }
 }

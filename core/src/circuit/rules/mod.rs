@@ -8,7 +8,7 @@
 //! - [`admit`] says whether a call may pass;
 //! - [`lease`] takes a place for a probe;
 //! - [`apply`] counts the outcome of a call;
-//! - [`set_override`] sets or clears an operator's override.
+//! - [`set_override`] and [`close`] are what an operator does.
 //!
 //! [`CountRule`] and [`RateRule`] say what opens a closed circuit, each in its own file.
 //!
@@ -19,17 +19,20 @@ mod apply;
 mod change;
 mod count;
 mod credible;
+mod operator;
 mod quorum;
 mod rate;
 mod report;
 mod rule;
 mod verdict;
 
+pub(in crate::circuit) use admit::open_refresh;
 pub use admit::{Admission, admit, lease};
 pub use apply::apply;
 pub use count::CountRule;
+pub use credible::credible;
 pub(crate) use credible::{LONGEST_OVERRIDE, REPORTING};
-pub use credible::{credible, set_override};
+pub use operator::{close, set_override};
 pub use rate::RateRule;
 pub use report::{CallOutcome, Permit, Report};
 pub use rule::Rule;

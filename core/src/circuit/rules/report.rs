@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{
     Timestamp,
     circuit::{CircuitRecord, Instance, Probe},
@@ -10,8 +12,27 @@ pub enum CallOutcome {
     Success,
     /// The dependency failed.
     Failure,
+    /// The dependency failed, and said how long to leave it alone, as a 429 or a 503 does with
+    /// `Retry-After`. It counts as a failure. If it opens the circuit, the circuit stays open for at
+    /// least this long, but not longer than `max_open_duration`.
+    RetryAfter(Duration),
     /// The result says nothing about the dependency, as with a bad request. It changes nothing.
     Neutral,
+}
+
+impl CallOutcome {
+    #[inline]
+    pub(in crate::circuit) fn is_failure(self) -> bool {
+        matches!(self, Self::Failure | Self::RetryAfter(_))
+    }
+
+    /// How long the dependency asked to be left alone.
+    pub(in crate::circuit) fn retry_after(self) -> Duration {
+        match self {
+            Self::RetryAfter(time) => time,
+            Self::Success | Self::Failure | Self::Neutral => Duration::ZERO,
+        }
+    }
 }
 
 impl<T, E> From<&Result<T, E>> for CallOutcome {
@@ -67,7 +88,7 @@ impl Permit {
 impl Report {
     /// Whether the call failed or was slow.
     pub(in crate::circuit) fn is_bad(&self) -> bool {
-        self.slow || self.outcome == CallOutcome::Failure
+        self.slow || self.outcome.is_failure()
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use funcify_core::circuit::{CallOutcome, CircuitState, OverrideMode};
+use funcify_core::{
+    circuit::{CallOutcome, CircuitState, OverrideMode},
+    engine::circuit::close,
+};
 use stateright::{Model, Property};
 
 use super::{
     flaw::{Flaw, Rules},
     laws,
-    record::{LEASE, Lease, Record},
+    record::{LEASE, Lease, NOW, Record},
     state::{Answer, Instance, Mishaps, Permit, Purpose, State, Step, Write},
 };
 use crate::graph::{Graph, Place};
@@ -60,6 +63,8 @@ pub(crate) enum Action {
     Tick,
     Evict,
     Override(OverrideMode),
+    /// An operator closes the circuit.
+    Close,
 }
 
 impl Model for Fleet {
@@ -127,6 +132,7 @@ impl Model for Fleet {
         if left.overrides > 0 {
             actions.push(Action::Override(OverrideMode::ForceOpen));
             actions.push(Action::Override(OverrideMode::Disabled));
+            actions.push(Action::Close);
         }
     }
 
@@ -215,6 +221,17 @@ impl Fleet {
                 let record = Record { overridden: Some((mode, LEASE)), ..state.stored() };
                 let version = state.unused();
                 state.store = Some((version, record));
+            }
+            Action::Close => {
+                state.left.overrides -= 1;
+                let stored = state.stored().real(&self.rules.policy);
+                if let Some(closed) = close(&stored, NOW) {
+                    let version = state.unused();
+                    if closed.state != stored.state {
+                        state.seen.forgets();
+                    }
+                    state.store = Some((version, Record::of(&closed)));
+                }
             }
         }
     }
@@ -325,6 +342,7 @@ fn is_lucky(action: Action) -> bool {
         | Action::StoreFails(_)
         | Action::Crash(_)
         | Action::Evict
-        | Action::Override(_) => false,
+        | Action::Override(_)
+        | Action::Close => false,
     }
 }

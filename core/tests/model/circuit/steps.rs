@@ -30,7 +30,7 @@ impl Fleet {
         };
         let tells = match outcome {
             CallOutcome::Success => permit.lease.is_some(),
-            CallOutcome::Failure => true,
+            CallOutcome::Failure | CallOutcome::RetryAfter(_) => true,
             CallOutcome::Neutral => permit.lease.is_some() && self.rules.has(Flaw::NeutralCloses),
         };
         let overridden = instance.snapshot.as_ref().is_some_and(|s| s.record.overridden.is_some());

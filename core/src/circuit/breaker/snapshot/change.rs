@@ -86,10 +86,11 @@ impl CircuitBreaker {
     }
 
     /// Opens the circuit for this instance only.
-    pub(in crate::circuit::breaker) fn open_instance_local(&self) {
+    pub(in crate::circuit::breaker) fn open_instance_local(&self, retry_after: Duration) {
         let settings = self.settings();
-        let open_duration =
-            settings.policy.open_duration.mul_f64(0.9 + 0.1 * settings.chance.draw());
+        let (policy, chance) = (&settings.policy, settings.chance.draw());
+        let drawn = policy.open_duration.mul_f64(0.9 + 0.1 * chance);
+        let open_duration = drawn.max(retry_after).min(policy.max_open_duration);
         self.change(|current, now| {
             let next = Snapshot { instance_open_until: now + open_duration, ..current.clone() };
             Some(next.evaluated(&settings.policy, current.taken_at, now))

@@ -15,10 +15,6 @@ use crate::{
     register::Version,
 };
 
-/// How often the snapshot of an open circuit is refreshed, so that an override is seen. Refusals cost
-/// the store nothing else.
-const OPEN_REFRESH: Duration = Duration::from_secs(30);
-
 /// How old a snapshot may be when its read ends and still count as known, however short its time to
 /// live. A read gets half a second; if twice that has passed, the process was probably frozen.
 const READ_TIME: Duration = Duration::from_secs(1);
@@ -141,10 +137,9 @@ impl Snapshot {
                 taken_at + policy.snapshot_ttl_after_failure
             }
             Admission::Admitted => taken_at + policy.snapshot_ttl,
-            Admission::Refused { until, cause: Cause::Probing } => {
-                until.min(taken_at + policy.snapshot_ttl_after_failure)
-            }
-            Admission::Refused { until, .. } => until.min(taken_at + OPEN_REFRESH),
+            Admission::Refused { until, cause: Cause::Probing } => until,
+            // So that an operator's override or close is seen. Refusals cost the store nothing else.
+            Admission::Refused { until, .. } => until.min(taken_at + rules::open_refresh(policy)),
             Admission::IfLeased => taken_at,
         };
         if let Some(set) = self.record.override_at(now) {
@@ -197,7 +192,10 @@ mod tests {
         let refused = snapshot_of(open(until));
         let cause = Cause::Failures;
         assert_eq!(refused.decision(), Some(Decision::Refused { until, cause }));
-        assert_eq!(refused.fresh(), NOW..until);
+        // An operator may close it.
+        assert_eq!(refused.fresh(), NOW..NOW + Duration::from_secs(5));
+        let soon = NOW + Duration::from_secs(3);
+        assert_eq!(snapshot_of(open(soon)).fresh(), NOW..soon);
 
         let due = snapshot_of(open(NOW));
         assert_eq!(due.decision(), None, "a lease is needed");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::report::{CallOutcome, Report};
+use super::super::report::Report;
 use crate::{Timestamp, circuit::Bucket};
 
 /// The buckets with one more report: a second wide, two seconds from four seconds on, an eighth of
@@ -36,7 +36,7 @@ pub(super) fn with_report(
 /// The report as a bucket of its own.
 fn bucket_of(report: &Report, now: Timestamp) -> Bucket {
     let weight = report.weight.max(1);
-    let failed = u32::from(report.outcome == CallOutcome::Failure);
+    let failed = u32::from(report.outcome.is_failure());
     let slow = u32::from(report.slow);
     Bucket {
         at: now,

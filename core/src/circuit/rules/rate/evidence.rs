@@ -17,18 +17,21 @@ const EVIDENCE: f64 = 15.0;
 /// The same for the short windows. They are looked at more often and so err more often.
 const EVIDENCE_IN_SHORT_WINDOW: f64 = 16.0;
 
+/// How sure a short window must be for the fleet to report more calls and to look more often.
+const SUSPICION: f64 = 3.0;
+
 /// The floor, as a part of the threshold. A rate of three quarters of the threshold must not open the
 /// circuit, not even once in weeks; a rate above the threshold must do so after few reports.
 const FLOOR: f64 = 0.75;
 
-/// Windows that are looked at besides the rule's own, with the share of calls that must fail there:
-/// an outage shows in them long before it fills a minute. With these a dead dependency opens a
-/// circuit of 20 % at 100 calls/s within two seconds in 99 of 100 cases.
-const SHORT_WINDOWS: [(Duration, f64); 3] = [
-    (Duration::from_secs(8), 0.30),
-    (Duration::from_secs(2), 0.35),
-    (Duration::from_secs(1), 0.45),
-];
+/// The windows that are looked at besides the rule's own: each that begins with a bucket and is at most
+/// this long. An outage shows in them long before it fills a minute.
+const LONGEST_SHORT_WINDOW: Duration = Duration::from_secs(9);
+
+/// The share of calls that must fail in a short window, from these lengths on. No window counts as
+/// shorter than a second: ten calls that fail in the same instant are no outage.
+const LEAST_SHARES: [(f64, f64); 3] = [(8.0, 0.30), (2.0, 0.35), (0.0, 0.45)];
+const SHORTEST: f64 = 1.0;
 
 /// Failed calls or slow calls: the same rule, on other numbers of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +79,48 @@ pub(super) fn is_over(
     if whole.rate() >= threshold && (whole.is_exact() && decides || whole.is_surely_over(floor)) {
         return true;
     }
-    let calls_per_second = whole.calls / seen.as_secs_f64();
-    SHORT_WINDOWS.iter().filter(|(span, _)| *span * 4 <= window).any(|(span, least)| {
-        let recent = Sample::of(buckets, kind, now, *span);
+    is_over_lately(buckets, kind, threshold, window, now, EVIDENCE_IN_SHORT_WINDOW)
+}
+
+/// Whether the rate of one kind is so high in the last seconds that it may soon be over its threshold.
+pub(super) fn may_be_over(
+    buckets: &[Bucket],
+    kind: Kind,
+    threshold: f64,
+    window: Duration,
+    now: Timestamp,
+) -> bool {
+    let whole = Sample::of(buckets, kind, now, window);
+    whole.bad > 0.0
+        && (whole.rate() >= threshold / 2.0
+            || is_over_lately(buckets, kind, threshold, window, now, SUSPICION))
+}
+
+/// Whether the rate of one kind is over its threshold in a short window, by so many nats.
+fn is_over_lately(
+    buckets: &[Bucket],
+    kind: Kind,
+    threshold: f64,
+    window: Duration,
+    now: Timestamp,
+    evidence: f64,
+) -> bool {
+    let whole = Sample::of(buckets, kind, now, window);
+    let calls_per_second = whole.calls / covered(buckets, window, now).as_secs_f64();
+    let longest = LONGEST_SHORT_WINDOW.min(window / 4 + Duration::from_secs(1));
+    let starts = buckets.iter().map(|bucket| bucket.at);
+    starts.filter(|start| now.since(*start) < longest).any(|start| {
+        let recent = Sample::since(buckets, kind, start);
+        let seconds = now.since(start).as_secs_f64().max(SHORTEST);
         // The calls are those that the whole window promises: in two seconds too few good calls are
         // sampled to count them.
-        let promised = calls_per_second * now.since(start_of(*span, now)).as_secs_f64();
-        let expected = promised.max(recent.calls);
+        let expected = (calls_per_second * seconds).max(recent.calls);
+        let least = LEAST_SHARES.iter().find(|(from, _)| seconds >= *from);
+        let least = least.map_or(threshold, |(_, share)| threshold.max(*share));
         let weight = recent.weight_of_bad();
-        recent.bad >= expected * threshold.max(*least)
-            && surprise_of_count(recent.bad / weight, floor * expected / weight)
-                >= EVIDENCE_IN_SHORT_WINDOW
+        let surprise =
+            surprise_of_count(recent.bad / weight, threshold * FLOOR * expected / weight);
+        recent.bad >= expected * least && surprise >= evidence
     })
 }
 
@@ -103,7 +137,16 @@ pub(super) struct Sample {
 
 impl Sample {
     pub(super) fn of(buckets: &[Bucket], kind: Kind, now: Timestamp, span: Duration) -> Self {
-        let start = start_of(span, now);
+        Self::since(buckets, kind, start_of(span, now))
+    }
+
+    /// Of failed and slow calls together: how many there were, and how many of them were bad.
+    pub(super) fn of_either(buckets: &[Bucket], now: Timestamp, span: Duration) -> Self {
+        let [failed, slow] = Kind::ALL.map(|kind| Self::of(buckets, kind, now, span));
+        Self { bad: (failed.bad + slow.bad).min(failed.calls), ..failed }
+    }
+
+    fn since(buckets: &[Bucket], kind: Kind, start: Timestamp) -> Self {
         let mut sample = Self::default();
         for bucket in buckets.iter().filter(|bucket| bucket.at >= start) {
             let (calls, reports) = (f64::from(bucket.calls), f64::from(bucket.reports));

@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    buckets::{covered, with_report},
-    evidence::{Kind, Sample, is_over},
+    buckets::{covered, start_of, with_report},
+    evidence::{Kind, Sample, is_over, may_be_over},
 };
 use super::{
     quorum::{self, size},
@@ -28,15 +28,30 @@ use crate::{
     },
 };
 
-/// How many good and bad calls the fleet reports each second: while the rate is low, and from half
-/// of the threshold on. Low, this is the one to two writes a second that a healthy circuit may cost.
-/// A bad call says more than a good one, because an outage shows first in the bad calls.
-const REPORTS: (f64, f64) = (0.8, 1.25);
-const REPORTS_NEAR_THRESHOLD: (f64, f64) = (8.0, 8.0);
+/// How many calls the fleet reports each second while the rate is low, and how many of them are bad at
+/// most: what a healthy circuit may cost. A bad call says more than a good one, because an outage shows
+/// first in the bad calls. What these leave goes to the good calls, which show how many there are in all.
+const REPORTS: f64 = 1.85;
+const BAD_REPORTS: f64 = 1.25;
 
-/// How many reports a second the fleet would make if every call failed from now on: an outage must
-/// not overload the store with reports.
-const REPORTS_IN_OUTAGE: f64 = 40.0;
+/// The same from half of the threshold on, for good calls and for bad ones.
+const REPORTS_NEAR_THRESHOLD: f64 = 9.0;
+
+/// How many reports a second the fleet would make if every call failed from now on. The lower end is
+/// the evidence that an outage needs to be seen within a few seconds. Beyond the upper end reports only
+/// compete for the record.
+const REPORTS_IN_OUTAGE: (f64, f64) = (25.0, 130.0);
+
+/// The weight of bad calls is set by the failures that are older than this: those of an outage that has
+/// just begun must not thin out the reports of it.
+const SETTLED: Duration = Duration::from_secs(8);
+
+/// A fleet that makes no more calls a second than this reports each of them, and is counted exactly.
+const EXACT: f64 = 2.2;
+
+/// The shortest time over which the calls a second are worked out for that: the first three calls of a
+/// fleet may well come within a second.
+const EXACT_OVER: f64 = 10.0;
 
 /// The most instances of a quorum. The record holds the last failure of each.
 const MOST_INSTANCES: u32 = 4;
@@ -45,11 +60,13 @@ const MOST_INSTANCES: u32 = 4;
 ///
 /// The outcomes are sampled, so that a busy fleet costs no more than a quiet one. The circuit opens
 /// when two things hold: the rate in the sample is over the threshold, and the true rate is over
-/// three quarters of the threshold with a chance of error of one in three million. Where every call
-/// was reported, as in a fleet of one call a second, the rate itself decides once a quarter of the
-/// window was seen, or at once if every call failed.
+/// three quarters of the threshold with a chance of error of one in three million. A fleet of up to
+/// two calls a second reports every call and is counted exactly: the rate itself decides once a
+/// quarter of the window was seen, or at once if every call failed.
 ///
-/// "`n` failures in a row" is `RateRule::new(1.0, window, n)`: the calls of a fleet have no order.
+/// There is no rule for "`n` failures in a row", because the calls of a fleet have no order.
+/// `RateRule::new(1.0, window, n)` opens when every call within `window` failed, and there were `n` of
+/// them: after a success, that takes the length of the window.
 ///
 /// # Examples
 ///
@@ -141,27 +158,41 @@ impl RateRule {
         }
     }
 
-    /// Whether a rate is at least half of its threshold.
+    /// Whether a rate is at least half of its threshold, or seems to be over it in the last seconds.
     pub(super) fn shows_failures(&self, record: &CircuitRecord, now: Timestamp) -> bool {
         self.thresholds().any(|(kind, threshold)| {
-            let sample = Sample::of(&record.buckets, kind, now, self.window);
-            sample.bad > 0.0 && sample.rate() >= threshold / 2.0
+            may_be_over(&record.buckets, kind, threshold, self.window, now)
         })
     }
 
     /// Reads the weights of reports off the record. An empty record asks for a report of every call.
     pub(super) fn sampling(&self, record: &CircuitRecord, now: Timestamp) -> Sampling {
         let seconds = covered(&record.buckets, self.window, now).as_secs_f64();
-        let [failed, slow] =
-            Kind::ALL.map(|kind| Sample::of(&record.buckets, kind, now, self.window));
-        let calls = failed.calls / seconds;
-        let bad = (failed.bad + slow.bad).min(failed.calls) / seconds;
-        let (good_reports, bad_reports) =
-            if self.shows_failures(record, now) { REPORTS_NEAR_THRESHOLD } else { REPORTS };
-        Sampling {
-            good: whole(((calls - bad) / good_reports).ceil()),
-            bad: whole((bad / bad_reports).max(calls / REPORTS_IN_OUTAGE).ceil()),
+        let all = Sample::of_either(&record.buckets, now, self.window);
+        if all.calls <= EXACT * seconds.max(EXACT_OVER) {
+            return Sampling::EVERY_CALL;
         }
+        let is_near = self.shows_failures(record, now);
+        let (calls, bad) = (all.calls / seconds, all.bad / seconds);
+        let settled = self.settled_share_of_bad(record, now).unwrap_or(all.rate()) * calls;
+        let bad_reports = if is_near { REPORTS_NEAR_THRESHOLD } else { BAD_REPORTS };
+        let (least, most) = REPORTS_IN_OUTAGE;
+        let weight = (settled / bad_reports).clamp(calls / most, calls / least).ceil().max(1.0);
+        let good_reports = if is_near {
+            REPORTS_NEAR_THRESHOLD
+        } else {
+            REPORTS - (settled / weight).min(BAD_REPORTS)
+        };
+        Sampling { good: whole(((calls - bad) / good_reports).ceil()), bad: whole(weight) }
+    }
+
+    /// The share of bad calls before the last seconds; none if that is not yet half of what was seen.
+    fn settled_share_of_bad(&self, record: &CircuitRecord, now: Timestamp) -> Option<f64> {
+        let began = start_of(SETTLED, now);
+        let settled: Vec<Bucket> =
+            record.buckets.iter().filter(|bucket| bucket.at < began).copied().collect();
+        let is_most = covered(&record.buckets, self.window, now) >= SETTLED * 2;
+        is_most.then(|| Sample::of_either(&settled, now, self.window).rate())
     }
 
     /// Whether a rate is over its threshold, `instance` is one of those that fail, and only the

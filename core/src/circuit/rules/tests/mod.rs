@@ -89,7 +89,10 @@ fn admission_by_state_and_time() {
         ("open duration over", in_state(Open), 10, Admission::IfLeased),
         ("half-open, no probe", in_state(HalfOpen), 12, Admission::IfLeased),
         ("half-open, a place left", one, 12, Admission::IfLeased),
-        ("half-open, full", two.clone(), 12, refused(13, Cause::Probing)),
+        ("half-open, full", two.clone(), 1, refused(2, Cause::Probing)),
+        ("half-open, full for 3 s", two.clone(), 3, refused(6, Cause::Probing)),
+        ("half-open, full for long", two.clone(), 12, refused(17, Cause::Probing)),
+        ("half-open, full, near its end", two.clone(), 20, refused(22, Cause::Probing)),
         ("half-open, one lease over", two, 22, Admission::IfLeased),
         ("never written", CircuitRecord::default(), 0, Admission::Admitted),
     ];
@@ -299,7 +302,7 @@ fn a_time_that_no_correct_clock_could_have_stored_is_not_believed() {
             changed_at: late(0),
             failures: vec![Failure { at: late(0), instance: Instance::new("a") }],
             buckets: vec![Bucket { at: late(0), ..Bucket::default() }],
-            probes: vec![Probe { id: WriteId::from_bits(1), until: late(12) }],
+            probes: vec![Probe { id: WriteId::from_bits(1), until: late(5) }],
             overridden: Some(Override::new(OverrideMode::ForceOpen, late(7 * 86_400), "")),
             ..in_state(Open)
         };

@@ -90,20 +90,21 @@ fn a_fifth() -> CircuitPolicy {
     CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
-/// The times to open of `trials` fleets that were well for a minute and then were not.
-fn times_to_open(
+/// The times to open of `trials` fleets with 100 calls a second that were well for a minute and then were
+/// not.
+fn times_of(
+    policy: &impl Fn() -> CircuitPolicy,
     trials: u64,
-    pace: f64,
     well: f64,
     failing: f64,
     bound: Duration,
 ) -> Vec<Duration> {
     let time = |seed| {
-        let mut fleet = Fleet::new(a_fifth(), 1_000 + seed);
+        let mut fleet = Fleet::new(policy(), 1_000 + seed);
         // The rule counts in seconds, but no outage begins on a whole one.
         let phase = fleet.chance.up_to(seconds(1));
-        assert_eq!(fleet.calls(pace, well, seconds(70) + phase), None, "a false open");
-        fleet.calls(pace, failing, bound)
+        assert_eq!(fleet.calls(100.0, well, seconds(70) + phase), None, "a false open");
+        fleet.calls(100.0, failing, bound)
     };
     let mut times: Vec<Duration> = (0..trials).filter_map(time).collect();
     times.sort();
@@ -155,7 +156,7 @@ fn at(times: &[Duration], of_a_thousand: usize) -> Duration {
 #[test]
 fn a_total_outage_opens_it_within_two_seconds_and_three_from_five_percent() {
     for (well, bound) in [(0.001, seconds(2)), (0.01, seconds(2)), (0.05, seconds(3))] {
-        let times = times_to_open(200, 100.0, well, 1.0, seconds(10));
+        let times = times_of(&a_fifth, 200, well, 1.0, seconds(10));
         assert_eq!(times.len(), 200);
         assert!(at(&times, 990) <= bound, "from {well}: {:?}", &times[190..]);
     }
@@ -163,9 +164,9 @@ fn a_total_outage_opens_it_within_two_seconds_and_three_from_five_percent() {
 
 #[test]
 fn half_an_outage_opens_it_within_ten_seconds_and_a_quarter_within_ninety() {
-    let half = times_to_open(100, 100.0, 0.01, 0.5, seconds(60));
+    let half = times_of(&a_fifth, 100, 0.01, 0.5, seconds(60));
     assert!(half.len() == 100 && at(&half, 980) <= seconds(10), "{:?}", &half[90..]);
-    let quarter = times_to_open(50, 100.0, 0.01, 0.25, seconds(200));
+    let quarter = times_of(&a_fifth, 50, 0.01, 0.25, seconds(200));
     assert!(quarter.len() == 50 && at(&quarter, 1_000) <= seconds(90), "{:?}", &quarter[40..]);
 }
 
@@ -203,15 +204,76 @@ fn below_the_minimum_of_calls_the_circuit_stays_closed() {
 }
 
 #[test]
-fn a_rate_of_one_hundred_percent_stands_for_failures_in_a_row() {
-    let policy = CircuitPolicy::new(RateRule::new(1.0, seconds(60), 5));
-    let mut fleet = Fleet::new(policy, 3);
+fn a_rate_of_one_hundred_percent_opens_a_window_after_the_last_success() {
+    let policy = CircuitPolicy::new(RateRule::new(1.0, seconds(10), 5));
+    // Of a fleet that has only failed, the fifth failure opens it.
+    let mut fleet = Fleet::new(policy.clone(), 3);
+    let calls = |fleet: &mut Fleet, failed| {
+        fleet.now = fleet.now + seconds(1);
+        fleet.call(failed);
+    };
     for call in 0..5 {
         assert_eq!(fleet.record.state, CircuitState::Closed, "call {call}");
-        fleet.now = fleet.now + seconds(2);
-        fleet.call(true);
+        calls(&mut fleet, true);
     }
     assert_eq!(fleet.record.state, CircuitState::Open);
+    // After a success, the window must be over first.
+    let mut fleet = Fleet::new(policy, 3);
+    (0..20).for_each(|_| calls(&mut fleet, false));
+    let failed = (1..).find(|_| {
+        calls(&mut fleet, true);
+        fleet.record.state == CircuitState::Open
+    });
+    assert_eq!(failed, Some(11));
+}
+
+#[test]
+fn a_fleet_of_two_calls_a_second_is_counted_call_by_call_whatever_happens() {
+    // Evenly, and in pairs. The quarter of failures is what turns on the sampling of a busier fleet.
+    for gaps in [[500, 500], [0, 1_000]] {
+        let mut fleet = Fleet::new(CircuitPolicy::default(), 3);
+        let mut calls = 0;
+        for (call, gap) in gaps.into_iter().cycle().take(2_000).enumerate() {
+            fleet.now = fleet.now + millis(gap);
+            fleet.call(call % 4 == 0);
+            calls += 1;
+            assert_eq!(fleet.reports, calls, "one call was not reported");
+        }
+        assert_eq!(fleet.record.state, CircuitState::Closed);
+        // From now on every call fails: sixty of the last 120 calls, of which fifteen did before.
+        let failed = (1..100).find(|_| {
+            fleet.now = fleet.now + millis(500);
+            fleet.call(true);
+            fleet.record.state == CircuitState::Open
+        });
+        assert!(failed <= Some(42), "{failed:?}");
+    }
+}
+
+#[test]
+fn an_outage_does_not_thin_out_the_reports_of_it() {
+    // At a rate that stays below the threshold, so that the circuit stays closed.
+    let mut fleet = Fleet::new(CircuitPolicy::new(RateRule::new(1.0, seconds(60), 20)), 3);
+    assert_eq!(fleet.calls(100.0, 0.01, seconds(120)), None);
+    let weights = |fleet: &Fleet| fleet.policy.rule.sampling(&fleet.record, fleet.now);
+    assert_eq!(weights(&fleet).bad, 1);
+    for second in 1..=6 {
+        assert_eq!(fleet.calls(100.0, 0.9, seconds(1)), None);
+        let bad = weights(&fleet).bad;
+        assert!(bad <= 2, "after {second} s one in {bad} failures is reported");
+    }
+}
+
+#[test]
+fn the_default_rule_opens_on_a_total_outage_within_three_seconds() {
+    let default = CircuitPolicy::default;
+    let times = times_of(&default, 200, 0.01, 1.0, seconds(10));
+    assert_eq!(times.len(), 200);
+    assert!(at(&times, 500) <= millis(1_400), "{:?}", at(&times, 500));
+    assert!(at(&times, 990) <= seconds(3), "{:?}", &times[190..]);
+    let times = times_of(&default, 200, 0.05, 1.0, seconds(10));
+    // From five percent, most instances go by a sampling of before for up to five seconds.
+    assert!(times.len() == 200 && at(&times, 980) <= seconds(6), "{:?}", &times[190..]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use funcify::{
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::{
     Deadline, DeadlineExceeded,
-    circuit::{CircuitBreaker, CircuitOpen, CircuitPolicy, CircuitState},
+    circuit::{CircuitBreaker, CircuitPolicy},
     engine::causes,
     register::RetryingRegister,
 };
@@ -210,34 +210,6 @@ async fn a_token_does_not_follow_a_redirect() {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_opens_its_circuit_and_one_that_refuses_does_not() {
-    let asked = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&asked);
-    let answer = move |status: axum::extract::Path<u16>| async move {
-        count.fetch_add(1, Ordering::SeqCst);
-        StatusCode::from_u16(*status).unwrap()
-    };
-    let base = serve(Router::new().route("/{status}", any(answer))).await;
-    let circuit = breaker();
-    let api = Api::new("warehouse", &base).unwrap().circuit(circuit.clone());
-    for path in ["/404", "/400", "/401", "/403", "/409", "/422"] {
-        api.get::<()>(path).await.unwrap_err();
-    }
-    assert_eq!(circuit.record().await.state, CircuitState::Closed);
-    let deleted = api.send(Request::delete("/204").body("").unwrap()).await.unwrap();
-    assert_eq!((deleted.status(), deleted.body().len()), (StatusCode::NO_CONTENT, 0));
-    api.get::<()>("/204").await.unwrap();
-    for path in ["/500", "/503", "/429"] {
-        api.get::<()>(path).await.unwrap_err();
-    }
-    let sent = asked.load(Ordering::SeqCst);
-    let error = api.get::<()>("/204").await.unwrap_err();
-    assert!(is_caused_by::<CircuitOpen>(&error), "{error:?}");
-    assert!(matches!(error, ApiError::Open(_)));
-    assert_eq!(asked.load(Ordering::SeqCst), sent, "nothing was sent");
-}
-
-#[tokio::test]
 async fn a_call_ends_with_the_invocation() {
     let hanging = post(|| async { tokio::time::sleep(Duration::from_secs(60)).await });
     let base = serve(Router::new().route("/", hanging)).await;
@@ -253,22 +225,6 @@ async fn a_call_ends_with_the_invocation() {
     }
     let nowhere = Api::new("nowhere", "http://127.0.0.1:9").unwrap();
     assert!(matches!(nowhere.get::<()>("/").await, Err(ApiError::Unreachable(_))));
-}
-
-#[tokio::test]
-async fn f12_a_service_that_hangs_to_the_end_of_the_invocation_opens_its_circuit() {
-    let hanging = get(|| async { tokio::time::sleep(Duration::from_secs(60)).await });
-    let base = serve(Router::new().route("/", hanging)).await;
-    let circuit = breaker();
-    let api = Api::new("warehouse", &base).unwrap().circuit(circuit.clone());
-    for _ in 0..3 {
-        assert_eq!(circuit.record().await.state, CircuitState::Closed);
-        let left = Duration::from_millis(900);
-        let deadline = Deadline::of_invocation(left, Deadline::WORK_MARGIN);
-        let error = deadline.scope(api.get::<()>("/")).await.unwrap_err();
-        assert!(is_caused_by::<DeadlineExceeded>(&error), "{error:?}");
-    }
-    assert_eq!(circuit.record().await.state, CircuitState::Open);
 }
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

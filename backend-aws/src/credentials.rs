@@ -1,0 +1,114 @@
+//! Credentials that take longer to load than one request may take: from a process, from a sign-in.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use aws_config::SdkConfig;
+use aws_credential_types::{
+    Credentials,
+    provider::{
+        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+    },
+};
+use funcify_core::engine::error_chain;
+use tokio::sync::watch;
+
+/// What the SDK says of a configuration that it has refused before. The cause is said only once.
+const SAID_BEFORE: &str = "already taken";
+
+/// The same configuration, with credentials that go on loading when the request that needs them is given
+/// up. The next request then finds them, or waits for the rest.
+pub(crate) fn with_shared_loading(config: SdkConfig) -> SdkConfig {
+    let Some(inner) = config.credentials_provider() else { return config };
+    let loading = Loading { inner, state: Arc::default() };
+    let provider = SharedCredentialsProvider::new(loading);
+    config.into_builder().credentials_provider(provider).build()
+}
+
+struct Loading {
+    inner: SharedCredentialsProvider,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The result of the load that is under way.
+    under_way: Option<watch::Receiver<Option<Loaded>>>,
+    /// Why the configuration was refused.
+    refused: Option<String>,
+}
+
+type Loaded = Result<Credentials, String>;
+
+impl Loading {
+    async fn load(&self) -> provider::Result {
+        let mut under_way = self.under_way();
+        let loaded = match under_way.wait_for(Option::is_some).await {
+            Ok(loaded) => loaded.clone(),
+            // The task that loads has panicked.
+            Err(_) => None,
+        };
+        loaded
+            .unwrap_or_else(|| Err("the credentials could not be loaded".to_owned()))
+            .map_err(CredentialsError::provider_error)
+    }
+
+    /// The load that is under way, or a new one in a task of its own.
+    fn under_way(&self) -> watch::Receiver<Option<Loaded>> {
+        let mut state = lock(&self.state);
+        if let Some(under_way) = &state.under_way
+            && under_way.borrow().is_none()
+            && under_way.has_changed().is_ok()
+        {
+            return under_way.clone();
+        }
+        let (done, under_way) = watch::channel(None);
+        let (inner, shared) = (self.inner.clone(), Arc::clone(&self.state));
+        state.under_way = Some(under_way.clone());
+        drop(state);
+        tokio::spawn(async move {
+            let loaded = inner.provide_credentials().await;
+            let loaded = loaded.map_err(|error| lock(&shared).cause_of(&error));
+            done.send_replace(Some(loaded));
+            lock(&shared).under_way = None;
+        });
+        under_way
+    }
+}
+
+impl State {
+    /// The cause of an error, also if the SDK has said it before and does not say it again.
+    fn cause_of(&mut self, error: &CredentialsError) -> String {
+        let cause = error_chain(error);
+        match &self.refused {
+            Some(refused) if cause.contains(SAID_BEFORE) => refused.clone(),
+            _ => self.refused.insert(cause).clone(),
+        }
+    }
+}
+
+impl ProvideCredentials for Loading {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.load())
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.inner.fallback_on_interrupt()
+    }
+}
+
+impl fmt::Debug for Loading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading").finish_non_exhaustive()
+    }
+}
+
+/// No code that holds the lock can leave the state half updated, so a panic does not matter.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

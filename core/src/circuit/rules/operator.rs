@@ -1,0 +1,25 @@
+//! What an operator does to a circuit.
+
+use super::change;
+use crate::{
+    Timestamp,
+    circuit::{CircuitRecord, CircuitState, Override},
+};
+
+/// Sets an override. The state below it stays as it is.
+#[must_use]
+pub fn set_override(record: &CircuitRecord, overridden: Override) -> CircuitRecord {
+    CircuitRecord { overridden: Some(overridden), ..record.clone() }
+}
+
+/// Ends the override, and closes the circuit; `None` if there is neither an override nor anything to
+/// close.
+#[must_use]
+pub fn close(record: &CircuitRecord, now: Timestamp) -> Option<CircuitRecord> {
+    let is_closed = record.state == CircuitState::Closed;
+    if is_closed && record.overridden.is_none() {
+        return None;
+    }
+    let closed = if is_closed { record.clone() } else { change::closed(record, now) };
+    Some(CircuitRecord { overridden: None, ..closed })
+}

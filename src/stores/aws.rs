@@ -1,0 +1,35 @@
+//! The AWS configuration that the stores share.
+
+use funcify_backend_aws::{SdkConfig, ca_bundle, sdk_config};
+use funcify_core::engine::TimeLimits;
+
+use super::refused::refused;
+use crate::client::{client_over, tls_trusting};
+use crate::config_error::ConfigError;
+
+/// One configuration for all AWS services, over the kind of HTTP client that funcify uses for everything
+/// else: one HTTP stack, with root certificates that need no parsing. Stores with different limits for
+/// connecting have one each.
+#[derive(Default)]
+pub(super) struct Aws(Option<(TimeLimits, SdkConfig)>);
+
+impl Aws {
+    pub(super) async fn config(
+        &mut self,
+        backend: &'static str,
+        limits: TimeLimits,
+    ) -> Result<&SdkConfig, ConfigError> {
+        let connect_timeout = limits.connect_timeout();
+        let loaded = match self.0.take() {
+            Some(loaded) if loaded.0.connect_timeout() == connect_timeout => loaded,
+            _ => {
+                let trusted = ca_bundle().map_err(refused(backend))?;
+                let tls = tls_trusting(&trusted).map_err(refused(backend))?;
+                let new_client =
+                    move || client_over(tls.clone(), connect_timeout).map_err(Into::into);
+                (limits, sdk_config(limits, new_client).await)
+            }
+        };
+        Ok(&self.0.insert(loaded).1)
+    }
+}
