@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use crate::error_chain::causes;
+
 /// An operation on a store failed.
 ///
 /// [`kind`](Self::kind) says what the caller may do. The source says what went wrong. Only after
@@ -63,6 +65,16 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// Whether the store throttled a request of the operation. A write is ambiguous if the request that
+    /// would have shown its outcome was throttled.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        causes(self).any(|cause| {
+            cause.downcast_ref::<Self>().is_some_and(|e| e.kind == StoreErrorKind::Throttled)
+        })
     }
 
     /// Whether the same operation can succeed a moment later.

@@ -30,6 +30,7 @@ fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {
     let credentials = credentials(ClientSecret::from("secret"));
     TokenGetter::builder(credentials, sealing(fleet, keys))
         .grant(fleet.provider.clone())
+        .clock(fleet.clock())
         .build()
         .unwrap()
 }

@@ -127,7 +127,7 @@ async fn a_guard_tries_the_store_as_a_call_does() {
     store.set_mode(Mode::Up);
     let reads = store.reads.load(Ordering::SeqCst);
     circuit.acquire().await.unwrap().record(CallOutcome::Success).await;
-    sleep(millis(1)).await;
+    sleep(millis(10)).await;
     assert_eq!(store.reads.load(Ordering::SeqCst), reads + 1);
     fail(&circuit).await.unwrap_err();
     assert_eq!(store.record().state, CircuitState::Open, "the fleet's record counts again");
@@ -166,7 +166,7 @@ async fn a_permit_of_the_outage_does_not_count_on_the_fleets_record() {
     store.set_mode(Mode::Up);
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
-    sleep(millis(1)).await;
+    sleep(millis(10)).await;
     private.record(CallOutcome::Failure).await;
     assert_eq!(store.writes.load(Ordering::SeqCst), 0);
 }
@@ -287,7 +287,7 @@ async fn with_store_down_refuse_calls_are_refused_until_the_store_is_back() {
         is_refused(&succeed(&circuit).await),
         "this call finds the store, and does not wait for it"
     );
-    sleep(millis(1)).await;
+    sleep(millis(10)).await;
     succeed(&circuit).await.unwrap();
 
     // A probe that was left over is no way around it.
@@ -329,7 +329,7 @@ async fn every_event_is_emitted_once() {
     store.set_mode(Mode::Up);
     sleep(seconds(2)).await;
     succeed(&circuit).await.unwrap();
-    sleep(millis(1)).await;
+    sleep(millis(10)).await;
     let events = events.lock().unwrap().join(" ");
     assert_eq!(events, "opened half-opened probe closed store store");
 }

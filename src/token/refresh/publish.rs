@@ -24,7 +24,13 @@ impl Refresh<'_> {
             let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
                 Err(error) if trouble(&error) != Trouble::Down => {
-                    let again = Instant::now() + settings.chance.up_to(settings.poll.shortest);
+                    let pause = match trouble(&error) {
+                        Trouble::Throttles => settings.poll.interval(&settings.chance),
+                        Trouble::Hangs | Trouble::Down => {
+                            settings.chance.up_to(settings.poll.shortest)
+                        }
+                    };
+                    let again = Instant::now() + pause;
                     let ends = report_ends().map_or(lease.ends, |ends| lease.ends.min(ends));
                     if again + Deadline::LEAST >= ends {
                         break Err(error);

@@ -104,7 +104,7 @@ impl Refresh<'_> {
 
 pub(super) fn trouble(error: &StoreError) -> Trouble {
     match error.kind() {
-        StoreErrorKind::Throttled => Trouble::Throttles,
+        _ if error.is_throttled() => Trouble::Throttles,
         StoreErrorKind::Timeout | StoreErrorKind::Ambiguous => Trouble::Hangs,
         _ => Trouble::Down,
     }

@@ -67,7 +67,7 @@ impl CircuitBreaker {
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
         tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
         if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
-            self.go_private(Some(error.kind() == StoreErrorKind::Throttled));
+            self.go_private(Some(error.is_throttled()));
         }
     }
 
