@@ -86,7 +86,7 @@ impl RefreshState {
     }
 
     pub(super) fn store_failed(&mut self, trouble: Trouble, chance: &Chance) {
-        self.crowding.failed();
+        self.crowding.failed(trouble);
         let longest = match trouble {
             Trouble::Throttles => LONGEST_THROTTLED_PAUSE,
             Trouble::Hangs | Trouble::Down => LONGEST_STORE_PAUSE,

@@ -22,6 +22,10 @@ const KEPT_IF_THROTTLED: f64 = 0.8;
 /// caller every 1 to 2 s, and a store that is well again is noticed within 2 s.
 const SLOWEST: f64 = 5.0;
 
+/// A refusal is quick and certain, and each request too many costs somebody else an answer: a store that
+/// throttles is given four times the time at once. One that hangs may only have lost a packet.
+const DOUBLINGS_IF_THROTTLED: f64 = 2.0;
+
 /// An answer shortens the intervals by less than a failure lengthens them, so that a fleet settles
 /// where one read in five is throttled. If one in two were, the process with the lease would not get
 /// its writes through.
@@ -46,8 +50,9 @@ pub(super) struct Crowding {
 }
 
 impl Crowding {
-    pub(super) fn failed(&mut self) {
-        self.doublings = (self.doublings + 1.0).min(SLOWEST.log2());
+    pub(super) fn failed(&mut self, trouble: Trouble) {
+        let more = if trouble == Trouble::Throttles { DOUBLINGS_IF_THROTTLED } else { 1.0 };
+        self.doublings = (self.doublings + more).min(SLOWEST.log2());
     }
 
     pub(super) fn answered(&mut self) {
@@ -136,7 +141,7 @@ mod tests {
         let ends = Instant::now() + time;
         let mut pauses = Vec::new();
         loop {
-            crowding.failed();
+            crowding.failed(trouble);
             let interval = crowding.interval(PollPolicy::default(), &chance);
             let Some(again) = retry.next(trouble, interval, ends) else { break };
             pauses.push(again - Instant::now());
@@ -189,7 +194,7 @@ mod tests {
             (0..1_000).map(|_| crowding.interval(poll, &chance)).max().unwrap().as_millis()
         };
         assert!((390..=400).contains(&longest(&crowding)));
-        (0..9).for_each(|_| crowding.failed());
+        (0..9).for_each(|_| crowding.failed(Trouble::Hangs));
         assert!((1_900..=2_000).contains(&longest(&crowding)));
         crowding.answered();
         assert!((1_600..=1_700).contains(&longest(&crowding)));
