@@ -108,3 +108,18 @@ impl Error for StoreError {
         Some(&*self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_whose_check_was_throttled_is_ambiguous_and_throttled() {
+        let throttled = StoreError::new("ssm", StoreErrorKind::Throttled, "rate exceeded");
+        assert!(throttled.is_throttled());
+        let unchecked = StoreError::new("ssm", StoreErrorKind::Ambiguous, throttled);
+        assert!(unchecked.is_throttled());
+        let late = StoreError::new("ssm", StoreErrorKind::Ambiguous, "no answer in time");
+        assert!(!late.is_throttled());
+    }
+}
