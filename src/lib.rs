@@ -107,6 +107,7 @@ mod stores;
 pub mod testing;
 pub mod token;
 mod trace;
+mod variables;
 
 pub use api::Api;
 #[cfg(feature = "lambda")]

@@ -21,6 +21,7 @@ mod lambda;
 mod linearizability;
 mod orders;
 mod pipeline;
+mod proxied;
 mod redis;
 mod root_certificates;
 mod servers;

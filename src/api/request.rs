@@ -120,7 +120,8 @@ impl Api {
         let token = getter.token().await.map_err(ApiError::Token)?;
         let again = request.try_clone();
         let answer = Box::pin(self.call(authorized(request, &token))).await;
-        let (Some(again), true) = (again, is_token_rejected(&answer)) else { return answer };
+        let is_rejected = is_token_rejected(&answer, self.forbidden_is_expired);
+        let (Some(again), true) = (again, is_rejected) else { return answer };
 
         // Without another token the answer of the service stands.
         match getter.rejected(&token).await {
@@ -206,9 +207,16 @@ fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request 
     request
 }
 
-/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason.
-fn is_token_rejected(answer: &Result<Response<Bytes>, ApiError>) -> bool {
+/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason. Where
+/// a 403 means the same, any 403 does.
+fn is_token_rejected(
+    answer: &Result<Response<Bytes>, ApiError>,
+    forbidden_is_expired: bool,
+) -> bool {
     let Err(ApiError::Status(answer)) = answer else { return false };
+    if answer.status() == StatusCode::FORBIDDEN {
+        return forbidden_is_expired;
+    }
     if answer.status() != StatusCode::UNAUTHORIZED {
         return false;
     }

@@ -11,6 +11,7 @@ use super::{
     url::Backend,
 };
 use crate::config_error::ConfigError;
+use crate::variables;
 
 /// Names the backend of both, tokens and circuits.
 const BOTH: &str = "FUNCIFY_BACKEND";
@@ -31,8 +32,10 @@ impl Stores {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the variable that is missing or wrong.
+    /// [`ConfigError`] names the variable that is missing or wrong, and any `FUNCIFY_` variable whose name
+    /// differs from a known one by a typing error.
     pub async fn from_env() -> Result<Self, ConfigError> {
+        variables::check(variables::names())?;
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
         let both = match (&tokens, &circuits) {

@@ -70,6 +70,26 @@ async fn a_post_sends_json_with_the_token_and_reads_json() {
 }
 
 #[tokio::test]
+async fn a_403_means_an_expired_token_only_if_that_is_declared() {
+    for (declared, grants) in [(false, 1), (true, 2)] {
+        let fleet = Fleet::new();
+        let answer = async |headers: HeaderMap| {
+            let is_new = headers[header::AUTHORIZATION] == "Bearer token-2";
+            if is_new {
+                Json(json!("tea")).into_response()
+            } else {
+                StatusCode::FORBIDDEN.into_response()
+            }
+        };
+        let base = serve(Router::new().fallback(any(answer))).await;
+        let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+        let api = if declared { api.forbidden_is_expired() } else { api };
+        let answer = api.get::<Value>("/orders").await;
+        assert_eq!((answer.is_ok(), fleet.provider.grants()), (declared, grants), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rejected_token_is_renewed_once_and_the_request_sent_again() {
     let fleet = Fleet::new();
     let (base, asked) = accepting(2, r#"Bearer error="invalid_token""#).await;

@@ -35,20 +35,33 @@ fn invalid(place: usize, expected: &str) -> ConfigError {
     ConfigError::invalid(format!("seal key {place} is invalid: expected {expected}"))
 }
 
+/// The entry in place of a key that represents tokens without a seal.
+const NONE: &str = "none";
+
 /// The keys: the first one seals, all of them open.
 pub(crate) struct SealKeys {
-    first: String,
+    /// `None`: tokens are stored without a seal.
+    first: Option<String>,
     ring: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// Whether tokens without a seal are read.
+    reads_unsealed: bool,
 }
 
 impl SealKeys {
-    /// Parses `id:base64,id:base64`, each key of 32 bytes. An error never contains a part of the
-    /// text.
+    /// Parses `id:base64,id:base64`, each key of 32 bytes. One entry may be `none`. An error never
+    /// contains a part of the text.
     pub(crate) fn parse(keys: &str) -> Result<Self, ConfigError> {
         let mut ring = BTreeMap::new();
-        let mut first = None;
+        let (mut first, mut reads_unsealed) = (None, false);
         for (place, entry) in (1..).zip(keys.split(',')) {
             let invalid = |expected| invalid(place, expected);
+            if entry.trim() == NONE {
+                if std::mem::replace(&mut reads_unsealed, true) {
+                    return Err(invalid("`none` once at most"));
+                }
+                first.get_or_insert(None);
+                continue;
+            }
             let (id, key) = entry.trim().split_once(':').ok_or_else(|| invalid("`id:base64`"))?;
             let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !(1..=32).contains(&id.len()) || !id.bytes().all(is_legal) {
@@ -61,11 +74,25 @@ impl SealKeys {
             if ring.insert(id.to_owned(), key).is_some() {
                 return Err(invalid("an id that no earlier key has"));
             }
-            first.get_or_insert_with(|| id.to_owned());
+            first.get_or_insert_with(|| Some(id.to_owned()));
         }
-        Ok(Self { first: first.ok_or_else(|| invalid(1, "`id:base64`"))?, ring })
+        if ring.is_empty() {
+            return Err(invalid(1, "a key as `id:base64` besides `none`"));
+        }
+        Ok(Self { first: first.flatten(), ring, reads_unsealed })
     }
 
+    /// Whether tokens are stored sealed.
+    pub(crate) fn seals(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Whether a token without a seal is used.
+    pub(crate) fn reads_unsealed(&self) -> bool {
+        self.reads_unsealed
+    }
+
+    /// The sealed token, or the token itself if `none` is the first entry.
     pub(crate) fn seal(
         &self,
         key: &RecordName,
@@ -73,16 +100,17 @@ impl SealKeys {
         record: &TokenRecord,
         token: &AccessToken,
     ) -> Result<AccessToken, StoreError> {
+        let Some(first) = &self.first else { return Ok(token.clone()) };
         let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
-        let cipher = self.cipher(&self.first).ok_or_else(failed)?;
-        let covered = Aad::from(covered(key, &self.first, write, record));
+        let cipher = self.cipher(first).ok_or_else(failed)?;
+        let covered = Aad::from(covered(key, first, write, record));
         // With room for the tag: a buffer that grows leaves a copy of the token behind.
         let mut sealed =
             Zeroizing::new(Vec::with_capacity(token.expose().len() + AES_256_GCM.tag_len()));
         sealed.extend_from_slice(token.expose().as_bytes());
         let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
         let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
-        Ok(AccessToken::from(format!("{FORMAT}{}:{sealed}", self.first)))
+        Ok(AccessToken::from(format!("{FORMAT}{first}:{sealed}")))
     }
 
     pub(crate) fn open(
@@ -252,6 +280,8 @@ mod tests {
             (swapped, "seal key 1 is invalid: expected 32 bytes as base64"),
             (&format!("{OLD},a:???"), "seal key 2 is invalid: expected 32 bytes as base64"),
             (&format!("{OLD},{OLD}"), "seal key 2 is invalid: expected an id that no earlier key"),
+            ("none", "seal key 1 is invalid: expected a key as `id:base64` besides `none`"),
+            (&format!("none,{OLD},none"), "seal key 3 is invalid: expected `none` once at most"),
         ] {
             let error = SealKeys::parse(keys).unwrap_err();
             let shown = format!("{error} {error:?}");

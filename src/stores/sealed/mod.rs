@@ -3,13 +3,19 @@
 
 mod keys;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
     register::{Corruption, PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
-    token::{TokenPersistenceProvider, TokenRecord},
+    token::{AccessToken, TokenPersistenceProvider, TokenRecord},
 };
 
 use super::Stores;
@@ -26,6 +32,10 @@ impl Stores {
     /// write that stored it. So a token can be neither altered nor moved to another record. A seal
     /// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
     /// token expires. A token that cannot be opened counts as missing, and is replaced.
+    ///
+    /// In place of a key, `none` represents tokens without a seal: `none,id:base64` stores them so and
+    /// opens both, `id:base64,none` seals and still uses tokens without a seal. With these two steps a
+    /// fleet that runs without seals gets them; see *Sealing* in the chapter.
     ///
     /// [`from_env`](Self::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
     ///
@@ -57,7 +67,7 @@ impl Stores {
     /// ```
     pub fn sealed(self, keys: &str) -> Result<Self, ConfigError> {
         let keys = SealKeys::parse(keys)?;
-        Ok(Self { tokens: Arc::new(SealedTokens { store: self.tokens, keys }), ..self })
+        Ok(Self { tokens: Arc::new(SealedTokens::new(self.tokens, keys)), ..self })
     }
 }
 
@@ -65,13 +75,35 @@ impl Stores {
 struct SealedTokens {
     store: Arc<dyn TokenPersistenceProvider>,
     keys: SealKeys,
+    /// Whether it was logged that a token is stored without a seal. Once a process is enough.
+    has_logged: AtomicBool,
 }
 
 impl SealedTokens {
+    fn new(store: Arc<dyn TokenPersistenceProvider>, keys: SealKeys) -> Self {
+        Self { store, keys, has_logged: AtomicBool::new(false) }
+    }
+
     fn open(&self, key: &RecordName, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
         let Some(token) = &stored.value.token else { return stored };
-        match self.keys.open(key, WriteId::from(stored.version), &stored.value, token.expose()) {
-            Some(token) => stored.value.token = Some(token),
+        if !is_sealed(token.expose()) {
+            if self.keys.seals() && !self.has_logged.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%key, "a token is stored without a seal: another process has no seal keys, or stores `none` first");
+            }
+            if self.keys.reads_unsealed() {
+                return stored;
+            }
+        }
+        let write = WriteId::from(stored.version);
+        match self.keys.open(key, write, &stored.value, token.expose()) {
+            Some(token) => {
+                let meaning = stored.value.meaning.as_deref();
+                let opened = meaning.and_then(|sealed| {
+                    self.keys.open(key, write, &for_meaning(&stored.value), sealed)
+                });
+                stored.value.meaning = opened.map(|meaning| meaning.expose().to_owned());
+                stored.value.token = Some(token);
+            }
             None => {
                 stored.value = TokenRecord::default();
                 stored.corruption = Some(Corruption::Sealed);
@@ -82,13 +114,18 @@ impl SealedTokens {
     }
 }
 
+/// What the seal of the meaning covers: the same as that of the token, and that it is not a token.
+fn for_meaning(record: &TokenRecord) -> TokenRecord {
+    TokenRecord { token_type: Some("meaning".to_owned()), ..record.clone() }
+}
+
 /// Seals the tokens of stores that are opened from the environment.
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
     keys: SealKeys,
 ) -> Arc<dyn TokenPersistenceProvider> {
-    Arc::new(SealedTokens { store, keys })
+    Arc::new(SealedTokens::new(store, keys))
 }
 
 /// In a build with the memory backend only, nobody else can read the store. So the binary need not
@@ -124,7 +161,16 @@ impl TokenPersistenceProvider for SealedTokens {
             Some(token) => Some(self.keys.seal(key, id, next, token)?),
             None => None,
         };
-        let next = TokenRecord { token, ..next.clone() };
+        // Without a seal of its own, it would say that the token is for somebody else.
+        let meaning = match next.meaning.as_deref().filter(|_| token.is_some()) {
+            Some(meaning) => {
+                let sealed =
+                    self.keys.seal(key, id, &for_meaning(next), &AccessToken::from(meaning))?;
+                Some(sealed.expose().to_owned())
+            }
+            None => next.meaning.clone(),
+        };
+        let next = TokenRecord { token, meaning, ..next.clone() };
         Ok(match self.store.write(key, expected, id, &next).await? {
             Swap::Applied(version) => Swap::Applied(version),
             Swap::Conflict(current) => Swap::Conflict(current.map(|stored| self.open(key, stored))),
