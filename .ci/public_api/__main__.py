@@ -28,7 +28,9 @@ import surface
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The aim of 250 is reached. Whoever adds an item raises the limit in the same commit, and says there why.
-LIMIT = 250
+# Idempotency needs 20 with the one that was left: two modules, record, policy and provider; `Idempotency` with five
+# methods; `Claim` with three; its error and its metrics; `IdempotencyLayer` with two constructors.
+LIMIT = 269
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 
 

@@ -1,16 +1,21 @@
 //! Step: take the key, or wait for the answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use funcify_core::{
     Deadline, StoreError, StoreErrorKind,
-    engine::{Claimant, KeyDecision, decide_key},
-    idempotency::IdempotencyRecord,
+    engine::{Claimant, Clock, KeyDecision, decide_key},
+    idempotency::{IdempotencyPolicy, IdempotencyRecord},
     register::{Swap, Version, Versioned, WriteId},
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::{Idempotency, come_back, error::Refusal, finish::Held, key::Key};
+use super::{
+    error::Refusal,
+    finish::Held,
+    key::Key,
+    shared::{Shared, is_transient},
+};
 
 /// So many writes on what was there do not all conflict, unless the store is broken.
 const MOST_CONFLICTS: u32 = 100;
@@ -22,11 +27,21 @@ pub(super) enum Acquired {
     Answer(Option<String>),
 }
 
-impl Idempotency {
-    pub(super) async fn acquire(&self, key: &Key, fingerprint: &str) -> Result<Acquired, Refusal> {
-        let (shared, counters) = (&self.shared, &self.shared.counters);
-        let mut stored = match self.reads_first {
-            true => self.read(key).await.map_err(Refusal::Unclaimed)?,
+/// One call of one key.
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) policy: &'a IdempotencyPolicy,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) key: &'a Key,
+    pub(super) fingerprint: &'a str,
+}
+
+impl Call<'_> {
+    pub(super) async fn acquire(&self, reads_first: bool) -> Result<Acquired, Refusal> {
+        let (shared, counters) = (self.shared, &self.shared.counters);
+        let (key, fingerprint) = (self.key, self.fingerprint);
+        let mut stored = match reads_first {
+            true => self.read().await.map_err(Refusal::Unclaimed)?,
             false => None,
         };
         let wait_ends = self.wait_ends();
@@ -60,7 +75,7 @@ impl Idempotency {
                                 let attempt = record.attempt;
                                 tracing::info!(key = %key.0, attempt, "key claimed again");
                             }
-                            let held = Held::new(self, key, version, *record, began, length);
+                            let held = self.held(version, *record, began, length);
                             return Ok(Acquired::Claim(held));
                         }
                         Ok(Swap::Conflict(current)) if conflicts < MOST_CONFLICTS => {
@@ -79,7 +94,7 @@ impl Idempotency {
                     let left = until.since(now);
                     if began >= wait_ends {
                         counters.in_progress.increment();
-                        let retry_after = come_back(left, &self.policy);
+                        let retry_after = self.come_back(left);
                         return Err(Refusal::InProgress { retry_after });
                     }
                     if !std::mem::replace(&mut has_waited, true) {
@@ -88,7 +103,7 @@ impl Idempotency {
                     // One look as the claim ends, and one as the wait does.
                     let poll = began + shared.poll.interval(&shared.chance).min(left);
                     sleep_until(poll.min(wait_ends)).await;
-                    match self.read(key).await {
+                    match self.read().await {
                         Ok(current) => stored = current,
                         // It may be back before the wait is over.
                         Err(error) if is_transient(&error) => {}
@@ -99,8 +114,8 @@ impl Idempotency {
         }
     }
 
-    async fn read(&self, key: &Key) -> Result<Option<Versioned<IdempotencyRecord>>, StoreError> {
-        let read = self.shared.store.read(&key.0).await;
+    async fn read(&self) -> Result<Option<Versioned<IdempotencyRecord>>, StoreError> {
+        let read = self.shared.store.read(&self.key.0).await;
         if read.is_err() {
             self.shared.counters.store_errors.increment();
         }
@@ -113,11 +128,37 @@ impl Idempotency {
     }
 
     /// How long a claim of this call may last. `None`: there is no time to work.
-    fn time_left(&self) -> Option<std::time::Duration> {
+    fn time_left(&self) -> Option<Duration> {
         let longest = self.policy.longest_claim;
         let Some(deadline) = Deadline::current() else { return Some(longest) };
         let has_time = deadline.remaining() >= Deadline::LEAST;
         has_time.then(|| deadline.for_report().remaining().min(longest))
+    }
+
+    /// When a caller should come back that was told that the work is in progress.
+    fn come_back(&self, left: Duration) -> Duration {
+        const SECOND: Duration = Duration::from_secs(1);
+        left.min(self.policy.wait.max(SECOND))
+    }
+
+    fn held(
+        &self,
+        version: Version,
+        record: IdempotencyRecord,
+        began: Instant,
+        length: Duration,
+    ) -> Held {
+        Held {
+            shared: Arc::clone(self.shared),
+            clock: Arc::clone(self.clock),
+            retention: self.policy.retention,
+            name: self.key.0.clone(),
+            version,
+            ends: began + length,
+            ends_by_wall_clock: record.since + length,
+            record,
+            is_open: true,
+        }
     }
 
     /// When this call stops waiting: early enough for a last look.
@@ -144,32 +185,4 @@ fn watched_since(
         _ => (version, now),
     });
     watch.map_or(now, |(_, since)| since)
-}
-
-/// Whether the same operation can succeed a moment later.
-pub(super) fn is_transient(error: &StoreError) -> bool {
-    !matches!(error.kind(), StoreErrorKind::Denied | StoreErrorKind::Invalid)
-}
-
-impl Held {
-    fn new(
-        idempotency: &Idempotency,
-        key: &Key,
-        version: Version,
-        record: IdempotencyRecord,
-        began: Instant,
-        length: std::time::Duration,
-    ) -> Self {
-        Self {
-            shared: Arc::clone(&idempotency.shared),
-            clock: Arc::clone(&idempotency.clock),
-            retention: idempotency.policy.retention,
-            name: key.0.clone(),
-            version,
-            ends: began + length,
-            ends_by_wall_clock: record.since + length,
-            record,
-            is_open: true,
-        }
-    }
 }

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Shared, acquire::is_transient};
+use super::shared::{Shared, is_transient};
 
 /// How long an answer may take to be stored outside of an invocation.
 const REPORT: Duration = Duration::from_secs(5);

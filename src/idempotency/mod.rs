@@ -9,16 +9,14 @@ mod error;
 mod finish;
 mod key;
 mod metrics;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod work;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc};
 
-use funcify_core::{
-    engine::{Chance, Clock, SystemClock},
-    register::PollPolicy,
-};
+use funcify_core::engine::{Chance, Clock, SystemClock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use claim::Claim;
@@ -32,9 +30,10 @@ pub(crate) use error::Refusal;
 pub(crate) use key::{Key, Payload};
 
 use crate::config_error::ConfigError;
-use acquire::Acquired;
+use acquire::{Acquired, Call};
 use finish::Completed;
 use metrics::Counters;
+use shared::Shared;
 
 /// Does the work for a key once, and gives everybody who asks the same answer. Cheap to clone.
 ///
@@ -68,14 +67,6 @@ pub struct Idempotency {
     clock: Arc<dyn Clock>,
     /// Whether the key was probably used before: then a read comes first, which costs less.
     reads_first: bool,
-}
-
-struct Shared {
-    scope: String,
-    store: Arc<dyn IdempotencyProvider>,
-    poll: PollPolicy,
-    chance: Chance,
-    counters: Counters,
 }
 
 impl Idempotency {
@@ -250,7 +241,9 @@ impl Idempotency {
             return Err(Refusal::Nested);
         }
         let fingerprint = key.fingerprint(payload);
-        let mut held = match Box::pin(self.acquire(&key, &fingerprint)).await? {
+        let (shared, policy, clock) = (&self.shared, &self.policy, &self.clock);
+        let call = Call { shared, policy, clock, key: &key, fingerprint: &fingerprint };
+        let mut held = match Box::pin(call.acquire(self.reads_first)).await? {
             Acquired::Claim(held) => held,
             Acquired::Answer(answer) => return Ok(Ended::Elsewhere(answer)),
         };
@@ -309,12 +302,6 @@ enum Kept<T, E> {
 fn parsed<A: DeserializeOwned>(answer: Option<String>) -> Option<A> {
     // Of another form by now, or sealed by keys that this process does not have.
     serde_json::from_str(&answer?).ok()
-}
-
-/// When a caller should come back that was told to wait: no later than this.
-fn come_back(left: Duration, policy: &IdempotencyPolicy) -> Duration {
-    const SECOND: Duration = Duration::from_secs(1);
-    left.min(policy.wait.max(SECOND))
 }
 
 impl fmt::Debug for Idempotency {

@@ -67,9 +67,12 @@ use response::{Remembered, is_final, retry_after};
 #[derive(Clone)]
 pub struct IdempotencyLayer {
     idempotency: Idempotency,
-    principal: Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>,
+    principal: Arc<Principal>,
     is_required: bool,
 }
+
+/// Names the caller of a request.
+type Principal = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 
 impl IdempotencyLayer {
     /// Answers a POST or PATCH without a key with 400.

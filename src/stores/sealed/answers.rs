@@ -98,10 +98,12 @@ mod tests {
     const KEYS: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     fn record(answer: &str) -> IdempotencyRecord {
-        let mut record = IdempotencyRecord::default();
-        record.status = funcify_core::engine::KeyStatus::Completed;
-        (record.fingerprint, record.answer) = ("f".to_owned(), Some(answer.to_owned()));
-        record
+        IdempotencyRecord {
+            status: funcify_core::engine::KeyStatus::Completed,
+            fingerprint: "f".to_owned(),
+            answer: Some(answer.to_owned()),
+            ..IdempotencyRecord::default()
+        }
     }
 
     #[tokio::test]

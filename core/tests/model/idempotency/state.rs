@@ -124,16 +124,19 @@ fn since_start(time: Timestamp) -> Seconds {
 
 impl Record {
     pub(super) fn real(&self) -> IdempotencyRecord {
-        let mut real = IdempotencyRecord::default();
-        real.status = self.status;
-        real.fingerprint.clone_from(&self.fingerprint);
-        real.attempt = self.attempt;
-        real.fence = self.fence + START.as_millis();
-        (real.since, real.until) = (at(self.since), at(self.until));
-        real.answer = self
+        let answer = self
             .answer
             .map(|answer| format!("{} {} {}", answer.fence, answer.payload, answer.caller));
-        real
+        IdempotencyRecord {
+            status: self.status,
+            fingerprint: self.fingerprint.clone(),
+            attempt: self.attempt,
+            fence: self.fence + START.as_millis(),
+            since: at(self.since),
+            until: at(self.until),
+            answer,
+            ..IdempotencyRecord::default()
+        }
     }
 
     pub(super) fn of(real: &IdempotencyRecord) -> Self {
