@@ -3,13 +3,14 @@
 use crate::config_error::ConfigError;
 
 /// Every variable that funcify reads. Those of its tests begin with `FUNCIFY_TEST_`.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "FUNCIFY_AUDIENCE",
     "FUNCIFY_BACKEND",
     "FUNCIFY_CA_FILE",
     "FUNCIFY_CIRCUITS",
     "FUNCIFY_CLIENT_ID",
     "FUNCIFY_CLIENT_SECRET",
+    "FUNCIFY_IDEMPOTENCY",
     "FUNCIFY_ISSUER",
     "FUNCIFY_SCOPE",
     "FUNCIFY_SEAL_KEYS",

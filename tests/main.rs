@@ -17,6 +17,7 @@ mod deploy;
 mod dynamodb;
 mod faults;
 mod growth;
+mod idempotency;
 mod lambda;
 mod linearizability;
 mod orders;

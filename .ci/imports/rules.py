@@ -32,17 +32,18 @@ SEPARATE = [
     ("src/token/", "src/pipeline/"),
     ("core/src/register/", "core/src/circuit/"),
     ("core/src/register/", "core/src/token/"),
+    ("core/src/register/", "core/src/idempotency/"),
 ]
 # The only files of the facade that name a backend crate or ask for a feature.
 CHOOSERS = re.compile(r"src/(lib\.rs|stores/.*)")
 # Decisions: functions of a record, an input and the time, which the caller passes.
-PURE = ["core/src/circuit/rules/", "core/src/token/decide"]
+PURE = ["core/src/circuit/rules/", "core/src/token/decide", "core/src/idempotency/decide"]
 IMPURE_WORDS = {
     "async": "async code", "await": "async code", "Instant": "a clock", "SystemTime": "a clock", "Clock": "a clock",
     "SystemClock": "a clock", "ManualClock": "a clock", "Deadline": "a clock", "println": "I/O", "eprintln": "I/O",
 }
 IMPURE_PATHS = re.compile(r"(tokio|futures_util|async_trait|std::(env|fs|io|net|process|thread))(::|$)")
-IMPURE_FILES = re.compile(r"core/src/(circuit/breaker/|(circuit|token)/provider)")
+IMPURE_FILES = re.compile(r"core/src/(circuit/breaker/|(circuit|token|idempotency)/provider)")
 
 
 def packages(crates):

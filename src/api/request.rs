@@ -13,6 +13,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::api::path::{PathError, below};
 use crate::api::{Api, ApiError};
 use crate::client::{ReadError, health_of, read_capped};
+use crate::idempotency::{IDEMPOTENCY_KEY, outgoing_key};
 use crate::json_error::JsonError;
 use crate::token::Token;
 use crate::trace::TraceContext;
@@ -59,7 +60,8 @@ impl Api {
     /// The URI of the request is a path, and a query if you need one, below the base URL. It is used as it
     /// is: encode text that others wrote with [`segment`](super::segment). Method, headers and body
     /// are yours. `Accept` is `application/json` unless you set it. With a token, `Authorization` is
-    /// overwritten.
+    /// overwritten. Inside the work of an [`Idempotency`](crate::Idempotency), a POST or PATCH has an
+    /// `Idempotency-Key` that is the same for the same request in every attempt, unless you set one.
     ///
     /// The body is bytes, text, or a [`reqwest::Body`]; `""` is none. A stream cannot be sent twice, so
     /// after a 401 its request is not repeated with a new token. The bound names reqwest 0.13: a new
@@ -106,6 +108,14 @@ impl Api {
         headers.entry(ACCEPT).or_insert(JSON);
         if let Some(trace) = TraceContext::current() {
             trace.apply(&mut headers);
+        }
+        // A stream may be another one at the next attempt.
+        let bytes = body.as_ref().map_or(Some(&[][..]), reqwest::Body::as_bytes);
+        if let Some(bytes) = bytes.filter(|_| !headers.contains_key(IDEMPOTENCY_KEY))
+            && let Some(key) = outgoing_key(&method, url.as_str(), bytes)
+            && let Ok(key) = HeaderValue::try_from(key)
+        {
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;

@@ -1,32 +1,35 @@
 //! The stores that the environment names.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
     Stores,
     open::Opening,
-    sealed::{SEAL_KEYS, SealKeys, seal},
+    sealed::{SEAL_KEYS, SealKeys, seal, seal_answers},
     url::Backend,
 };
 use crate::config_error::ConfigError;
 use crate::variables;
 
-/// Names the backend of both, tokens and circuits.
+/// Names the backend of all: tokens, circuits and idempotency.
 const BOTH: &str = "FUNCIFY_BACKEND";
 /// Overrides the backend of tokens.
 const TOKENS: &str = "FUNCIFY_TOKENS";
 /// Overrides the backend of circuits.
 const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+/// Overrides the backend of idempotency.
+const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
 
 impl Stores {
-    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` override it,
-    /// each for its half. The values are URLs, as for [`Stores::from_url`]. There is no default,
+    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS`, `FUNCIFY_CIRCUITS` and
+    /// `FUNCIFY_IDEMPOTENCY` override it, each for its part. If the first two do and the third is not
+    /// set, what was done is kept beside the circuits. The values are URLs, as for [`Stores::from_url`]. There is no default,
     /// because a fleet that does not share its circuits should know it.
     ///
-    /// If `FUNCIFY_SEAL_KEYS` is set, tokens are [sealed](Self::sealed), unless they stay in
-    /// the memory of this process.
+    /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
+    /// [sealed](Self::sealed), unless they stay in the memory of this process.
     ///
     /// This does no network I/O; it is async because loading the AWS configuration is.
     ///
@@ -38,6 +41,7 @@ impl Stores {
         variables::check(variables::names())?;
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
+        let idempotency = Setting::read(IDEMPOTENCY)?;
         let both = match (&tokens, &circuits) {
             (Some(_), Some(_)) => None,
             _ => Setting::read(BOTH)?,
@@ -48,16 +52,26 @@ impl Stores {
             (None, None) => BOTH,
         };
         let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
-        let circuits = circuits.or(both).ok_or_else(|| missing(variable))?;
+        let circuits = circuits.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
+        let idempotency = idempotency.or(both).unwrap_or_else(|| circuits.clone());
         let seal_keys = seal_keys()?;
 
         let mut opening = Opening::default();
         let mut stores = tokens.open(&mut opening).await?;
         if circuits.backend != tokens.backend {
-            stores.circuits = circuits.open(&mut opening).await?.circuits;
+            let opened = circuits.open(&mut opening).await?;
+            (stores.circuits, stores.idempotency) = (opened.circuits, opened.idempotency);
         }
-        if let Some(keys) = seal_keys.filter(|_| tokens.backend != Backend::Memory) {
-            stores.tokens = seal(stores.tokens, keys);
+        if idempotency.backend != circuits.backend {
+            stores.idempotency = idempotency.open(&mut opening).await?.idempotency;
+        }
+        if let Some(keys) = seal_keys.map(Arc::new) {
+            if tokens.backend != Backend::Memory {
+                stores.tokens = seal(stores.tokens, &keys);
+            }
+            if idempotency.backend != Backend::Memory {
+                stores.idempotency = seal_answers(stores.idempotency, &keys);
+            }
         }
         Ok(stores)
     }

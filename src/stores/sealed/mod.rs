@@ -1,6 +1,7 @@
-//! Sealed tokens: who can read the store cannot use them; who can write to it cannot forge or move
+//! Sealed tokens and answers: who can read the store cannot use them; who can write to it cannot forge or move
 //! them.
 
+mod answers;
 mod keys;
 
 use std::{
@@ -14,30 +15,33 @@ use std::{
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
+    idempotency::IdempotencyProvider,
     register::{Corruption, PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
     token::{AccessToken, TokenPersistenceProvider, TokenRecord},
 };
 
 use super::Stores;
 use crate::config_error::ConfigError;
+use answers::SealedAnswers;
 pub(crate) use keys::is_sealed;
 pub(super) use keys::{SEAL_KEYS, SealKeys};
 
 impl Stores {
-    /// Seals the token of each record with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
+    /// Seals the token of each record, and each answer of [`Idempotency`](crate::Idempotency), with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
     /// 32 bytes. The first key seals and all of them open, so that a key can be replaced while the fleet
     /// runs. The rest of the record stays readable.
     ///
     /// The seal covers the key of the record, the digest, type, scope and times of the token, and the
     /// write that stored it. So a token can be neither altered nor moved to another record. A seal
     /// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
-    /// token expires. A token that cannot be opened counts as missing, and is replaced.
+    /// token expires. A token that cannot be opened counts as missing, and is replaced. An answer that
+    /// cannot be opened counts as not kept, and the work is not done again.
     ///
-    /// In place of a key, `none` represents tokens without a seal: `none,id:base64` stores them so and
-    /// opens both, `id:base64,none` seals and still uses tokens without a seal. With these two steps a
-    /// fleet that runs without seals gets them; see *Sealing* in the chapter.
+    /// In place of a key, `none` represents tokens and answers without a seal: `none,id:base64` stores
+    /// them so and opens both, `id:base64,none` seals and still uses those without a seal. With these two
+    /// steps a fleet that runs without seals gets them; see *Sealing* in the chapter.
     ///
-    /// [`from_env`](Self::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
+    /// [`from_env`](Self::from_env) seals both if `FUNCIFY_SEAL_KEYS` is set.
     ///
     /// # Errors
     ///
@@ -66,21 +70,23 @@ impl Stores {
     /// # }).unwrap();
     /// ```
     pub fn sealed(self, keys: &str) -> Result<Self, ConfigError> {
-        let keys = SealKeys::parse(keys)?;
-        Ok(Self { tokens: Arc::new(SealedTokens::new(self.tokens, keys)), ..self })
+        let keys = Arc::new(SealKeys::parse(keys)?);
+        let tokens = SealedTokens::new(self.tokens, Arc::clone(&keys));
+        let idempotency = SealedAnswers { store: self.idempotency, keys };
+        Ok(Self { tokens: Arc::new(tokens), idempotency: Arc::new(idempotency), ..self })
     }
 }
 
 /// A token store that seals the token of each record.
 struct SealedTokens {
     store: Arc<dyn TokenPersistenceProvider>,
-    keys: SealKeys,
+    keys: Arc<SealKeys>,
     /// Whether it was logged that a token is stored without a seal. Once a process is enough.
     has_logged: AtomicBool,
 }
 
 impl SealedTokens {
-    fn new(store: Arc<dyn TokenPersistenceProvider>, keys: SealKeys) -> Self {
+    fn new(store: Arc<dyn TokenPersistenceProvider>, keys: Arc<SealKeys>) -> Self {
         Self { store, keys, has_logged: AtomicBool::new(false) }
     }
 
@@ -123,9 +129,18 @@ fn for_meaning(record: &TokenRecord) -> TokenRecord {
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
-    keys: SealKeys,
+    keys: &Arc<SealKeys>,
 ) -> Arc<dyn TokenPersistenceProvider> {
-    Arc::new(SealedTokens::new(store, keys))
+    Arc::new(SealedTokens::new(store, Arc::clone(keys)))
+}
+
+/// The same for answers.
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+pub(super) fn seal_answers(
+    store: Arc<dyn IdempotencyProvider>,
+    keys: &Arc<SealKeys>,
+) -> Arc<dyn IdempotencyProvider> {
+    Arc::new(SealedAnswers { store, keys: Arc::clone(keys) })
 }
 
 /// In a build with the memory backend only, nobody else can read the store. So the binary need not
@@ -133,8 +148,17 @@ pub(super) fn seal(
 #[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
-    _keys: SealKeys,
+    _keys: &Arc<SealKeys>,
 ) -> Arc<dyn TokenPersistenceProvider> {
+    store
+}
+
+/// The same for answers.
+#[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
+pub(super) fn seal_answers(
+    store: Arc<dyn IdempotencyProvider>,
+    _keys: &Arc<SealKeys>,
+) -> Arc<dyn IdempotencyProvider> {
     store
 }
 
