@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use tower::{Layer, Service};
 
 use crate::pipeline::event::Event;
-use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::source::Source;
 use crate::pipeline::http::format::{Head, ResponseFormat};
 use crate::pipeline::http::streamed::{Broken, ByteStream};
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind};
@@ -109,7 +109,7 @@ impl Streamable {
         }
         let text: Box<RawValue> = serde_json::from_slice(&invocation.body).ok()?;
         let event = Event::try_from(text.clone()).ok()?;
-        if !matches!(event.kind(), Kind::FunctionUrl | Kind::RestV1) {
+        if !Source::of(event.kind()).http.is_some_and(|source| source.streams.value) {
             return None;
         }
         let (method, format) = (event.bare_request().method().clone(), ResponseFormat::of(&event));

@@ -17,7 +17,6 @@ pub(crate) struct HttpSource {
     /// The largest response as JSON, in bytes.
     pub(crate) limit: Known<usize>,
     /// Whether the source can take a response while the handler still makes it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the chapter shows it"))]
     pub(crate) streams: Known<bool>,
     /// Whether a response to HEAD, a 204 or a 304 is sent with its content. No source needs it, and no client
     /// expects it, so funcify sends none.
