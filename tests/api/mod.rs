@@ -1,5 +1,8 @@
 //! Calls to another service: the token, the circuit, the deadline, the trace.
 
+mod circuit;
+mod idempotency;
+
 use std::{
     sync::{
         Arc, Mutex,
