@@ -118,11 +118,11 @@ mutants! {
         "a dropped write blocks nobody";
     corruption_that_is_an_error_is_caught: CorruptionIsAnError by
         "a list is a corrupt record",
-        "a corrupt record can be replaced",
-        "a corrupt record is a free key";
+        "a corrupt record can be replaced";
     corruption_that_reads_as_nothing_is_caught: CorruptionIsNothing by
         "a truncated object is a corrupt record",
-        "a corrupt record can be replaced";
+        "a corrupt record can be replaced",
+        "a corrupt record is a free key";
     corruption_that_is_not_reported_is_caught: CorruptionIsARecord by
         "empty text is a corrupt record",
         "a corrupt record conflicts with a first write";
