@@ -49,7 +49,7 @@ CLEAN = {
         fn quote() -> [char; 2] { ['"', '\\''] }
     """,
     "core/Cargo.toml": '[package]\nname = "funcify-core"',
-    "core/src/lib.rs": "pub mod circuit; mod clock; pub mod register; pub mod token;",
+    "core/src/lib.rs": "pub mod circuit; mod clock; pub mod idempotency; pub mod register; pub mod token;",
     "core/src/clock.rs": "pub trait Clock {} pub struct Timestamp;",
     "core/src/circuit/mod.rs": "mod breaker; pub(crate) mod rules; pub use breaker::Breaker; pub use rules::Report;",
     "core/src/circuit/breaker.rs": "use super::rules; pub struct Breaker; async fn call() { rules::apply(); }",
@@ -58,6 +58,8 @@ CLEAN = {
     "core/src/register/mod.rs": "#[derive(Debug)] pub struct Version;",
     "core/src/token/mod.rs": "mod decide; use crate::register::Version;",
     "core/src/token/decide.rs": "fn decide(version: Option<crate::register::Version>) {}",
+    "core/src/idempotency/mod.rs": "mod decide; use crate::register::Version;",
+    "core/src/idempotency/decide.rs": "fn decide(version: Option<crate::register::Version>) {}",
     "backend-aws/Cargo.toml": '[package]\nname = "funcify-backend-aws"',
     "backend-aws/src/lib.rs": "use funcify_core::register::Version;",
     "backend-ssm/Cargo.toml": '[package]\nname = "funcify-backend-ssm"',
