@@ -78,16 +78,8 @@ pub(crate) fn tls_trusting(pem: &[u8]) -> Result<rustls::ClientConfig, ConfigErr
         .with_no_client_auth())
 }
 
-/// A client without connections, over this TLS and without a proxy. It resumes the sessions of other
-/// clients over the same.
-pub(crate) fn client_over(
-    tls: rustls::ClientConfig,
-    connect_timeout: Duration,
-) -> Result<reqwest::Client, ConfigError> {
-    build(tls, connect_timeout, None)
-}
-
-fn build(
+/// A client over this TLS. Clients over the same TLS resume each other's sessions.
+pub(crate) fn build(
     tls: rustls::ClientConfig,
     connect_timeout: Duration,
     proxy: Option<reqwest::Proxy>,
