@@ -20,7 +20,7 @@ use crate::{
     support::{attempt::unique, env, redis::OwnRedis},
 };
 
-/// How long a token lives here: it is due after 4 s.
+/// How long a token lives here: it is due after 6 s.
 const LIFETIME: Duration = Duration::from_secs(8);
 
 /// The functions of this fleet may take so long.

@@ -85,11 +85,6 @@ impl RefreshState {
         self.store_pause.filter(|pause| Instant::now() < pause.until).map(|pause| pause.trouble)
     }
 
-    /// When the store is called again after its first failure in a row.
-    pub(super) fn second_try(&self) -> Option<Instant> {
-        self.store_pause.filter(|pause| pause.length == FIRST_STORE_PAUSE).map(|pause| pause.until)
-    }
-
     pub(super) fn store_failed(&mut self, trouble: Trouble, chance: &Chance) {
         self.crowding.failed(trouble);
         let longest = match trouble {

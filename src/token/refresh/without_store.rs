@@ -15,8 +15,8 @@ impl Refresh<'_> {
     /// Asks the provider for a token of this process's own.
     ///
     /// A process with a valid token waits for its refresh slot, so that a fleet without a store does
-    /// not ask all at once. If the store hangs, it is tried twice. If it throttles, it works, and the
-    /// process goes on trying it for half of the time that is left at the slot.
+    /// not ask all at once. If the store throttles, it works, and the process goes on trying it for
+    /// half of the time that is left at the slot.
     pub(super) async fn without_store(&mut self, trouble: Trouble) -> Result<Token, TokenError> {
         let settings = self.settings;
         let now = settings.clock.now();
@@ -27,17 +27,7 @@ impl Refresh<'_> {
                     let interval = self.state.crowding.interval(settings.poll, &settings.chance);
                     (slot + token.expires_at().since(slot) / 2, now + interval)
                 }
-                // One operation in vain may be a lost packet, or a busy machine.
-                Trouble::Hangs => {
-                    let again = self
-                        .state
-                        .second_try()
-                        .map_or(slot, |at| now + at.saturating_duration_since(Instant::now()));
-                    let has_time = again + settings.poll.timeout * 2 < token.expires_at();
-                    let asks_at = if has_time { slot.max(again) } else { slot };
-                    (asks_at, asks_at)
-                }
-                Trouble::Down => (slot, slot),
+                Trouble::Hangs | Trouble::Down => (slot, slot),
             };
             if now < asks_at {
                 // This caller has paid for one failed read. No other caller pays before the next look.
