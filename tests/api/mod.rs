@@ -1,5 +1,7 @@
 //! Calls to another service: the token, the circuit, the deadline, the trace.
 
+mod circuit;
+
 use std::{
     sync::{
         Arc, Mutex,
