@@ -125,6 +125,8 @@ BROKEN = [
      "core/src/token/decide.rs:1: a decision must not import Provider of core/src/token/provider.rs"),
     ("the decisions are gone", {"core/src/token/mod.rs": ""}, "core/src/token/decide has no files"),
     ("a module stands beside its folder", {"tests/redis.rs": "", "tests/redis/server.rs": ""}, "tests/redis.rs stands beside tests/redis/"),
+    ("a file is in no module", {"tests/Cargo.toml": '[package]\nname = "funcify-tests"', "tests/main.rs": "mod api;", "tests/api/mod.rs": "fn circuit() {}",
+     "tests/api/circuit.rs": ""}, "tests/api/circuit.rs is in no module"),
     ("two files import each other", {"core/src/clock.rs": "use crate::register::Version; pub struct Timestamp;",
      "core/src/register/mod.rs": "use crate::clock::Timestamp; pub struct Version;"},
      "these 2 files import each other: core/src/clock.rs, core/src/register/mod.rs"),
