@@ -23,6 +23,8 @@ pub(super) struct Bounds {
     /// By how many seconds the clock of each is ahead.
     pub(super) clocks: Vec<Seconds>,
     pub(super) until: Seconds,
+    /// How often the key may be claimed again before it expires.
+    pub(super) attempts: u32,
     pub(super) mishaps: Mishaps,
 }
 
@@ -107,19 +109,32 @@ impl Model for Fleet {
         let mut next = last.clone();
         self.takes(&mut next, action);
         let next = next.canonical(self.are_callers_alike());
-        self.graph.add_state(&next, self.place(&next));
-        let is_lucky = matches!(
-            action,
-            Action::Begin(_) | Action::Look(_) | Action::Poll(_) | Action::Land(_) | Action::Tick
-        );
-        if is_lucky {
-            self.graph.add_step(last, &next);
+        if self.within_boundary(&next) {
+            self.graph.add_state(&next, self.place(&next));
+            let is_lucky = matches!(
+                action,
+                Action::Begin(_)
+                    | Action::Look(_)
+                    | Action::Poll(_)
+                    | Action::Land(_)
+                    | Action::Tick
+            );
+            if is_lucky {
+                self.graph.add_step(last, &next);
+            }
         }
         (next != *last).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         laws::properties()
+    }
+
+    /// Callers whose clocks are far apart take over from each other without end.
+    fn within_boundary(&self, state: &State) -> bool {
+        let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
+        let mut records = writes.map(|write| &write.record);
+        records.all(|record| record.attempt <= self.bounds.attempts)
     }
 }
 
@@ -391,13 +406,23 @@ impl Fleet {
         true
     }
 
+    /// Whether each caller could still make an attempt within the bounds, and one more.
+    fn has_attempts(&self, state: &State) -> bool {
+        let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
+        let stored = state.store.iter().flatten().map(|(_, record)| record);
+        let most =
+            writes.map(|write| &write.record).chain(stored).map(|record| record.attempt).max();
+        let callers = u32::try_from(self.bounds.clocks.len()).unwrap();
+        most.unwrap_or(0) + callers < self.bounds.attempts
+    }
+
     /// Every caller can be answered, as long as there is time for a claim to end.
     fn place(&self, state: &State) -> Place {
         let is_answered =
             |step: &Step| matches!(step, Step::Answered(_) | Step::Unremembered | Step::Mismatched);
         if state.callers.iter().all(is_answered) {
             Place::Goal
-        } else if state.now + LENGTH + TICK <= self.bounds.until {
+        } else if state.now + LENGTH + TICK <= self.bounds.until && self.has_attempts(state) {
             Place::Owing
         } else {
             Place::Exempt

@@ -34,7 +34,7 @@ const EVICTION: Mishaps = Mishaps { evictions: 1, ..NONE };
 /// So many callers with one payload and clocks that agree.
 fn callers(count: usize, mishaps: Mishaps) -> Bounds {
     let (payloads, principals, clocks) = (vec![0; count], vec![0; count], vec![0; count]);
-    Bounds { payloads, principals, clocks, until: 50, mishaps }
+    Bounds { payloads, principals, clocks, until: 50, attempts: 6, mishaps }
 }
 
 fn pair(mishaps: Mishaps) -> Bounds {
