@@ -134,7 +134,7 @@ impl Model for Fleet {
     fn within_boundary(&self, state: &State) -> bool {
         let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
         let mut records = writes.map(|write| &write.record);
-        records.all(|record| record.attempt <= self.bounds.attempts)
+        records.all(|record| record.claims() <= self.bounds.attempts)
     }
 }
 
@@ -410,8 +410,7 @@ impl Fleet {
     fn has_attempts(&self, state: &State) -> bool {
         let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
         let stored = state.store.iter().flatten().map(|(_, record)| record);
-        let most =
-            writes.map(|write| &write.record).chain(stored).map(|record| record.attempt).max();
+        let most = writes.map(|write| &write.record).chain(stored).map(Record::claims).max();
         let callers = u32::try_from(self.bounds.clocks.len()).unwrap();
         most.unwrap_or(0) + callers < self.bounds.attempts
     }

@@ -139,6 +139,12 @@ impl Record {
         }
     }
 
+    /// How many claims there were at least: the fence counts on where a record is not believed, and the
+    /// attempts begin anew.
+    pub(super) fn claims(&self) -> u32 {
+        self.attempt.max(u32::try_from(self.fence.rem_euclid(1_000)).unwrap())
+    }
+
     pub(super) fn of(real: &IdempotencyRecord) -> Self {
         let answer = real.answer.as_deref().map(|answer| {
             let mut parts = answer.split(' ');
