@@ -179,7 +179,8 @@ impl Fleet {
             Action::LandAndLose(place) => {
                 state.left.lost -= 1;
                 let write = state.callers[place].write().cloned().unwrap();
-                self.stores(state, &write, self.is_blind(&state.callers[place]));
+                let is_blind = self.is_blind(&state.callers[place]);
+                self.stores(state, &write, Some(place), is_blind);
                 if let Step::Completing { ambiguous, .. } = &mut state.callers[place] {
                     *ambiguous = true;
                 }
@@ -206,13 +207,13 @@ impl Fleet {
             }
             Action::LandLate => {
                 if let Some(write) = state.late.take() {
-                    self.stores(state, &write, false);
+                    self.stores(state, &write, None, false);
                 }
             }
             Action::Evict => {
                 state.left.evictions -= 1;
                 for (stored, seen) in state.store.iter_mut().zip(&mut state.seen) {
-                    seen.excuses += u8::from(stored.take().is_some());
+                    seen.losses += u8::from(stored.take().is_some());
                     seen.answer = None;
                 }
             }
@@ -327,7 +328,7 @@ impl Fleet {
     fn lands(&self, state: &mut State, place: usize) {
         let step = state.callers[place].clone();
         let Some(write) = step.write() else { return };
-        let applied = self.stores(state, write, self.is_blind(&step));
+        let applied = self.stores(state, write, Some(place), self.is_blind(&step));
         match step {
             Step::Claiming(write) if applied => {
                 let claim = Claim { version: write.id, record: write.record };
@@ -393,7 +394,13 @@ impl Fleet {
     }
 
     /// Whether the write is what is stored now.
-    fn stores(&self, state: &mut State, write: &Write, is_blind: bool) -> bool {
+    fn stores(
+        &self,
+        state: &mut State,
+        write: &Write,
+        sender: Option<usize>,
+        is_blind: bool,
+    ) -> bool {
         let stored = state.store[write.name].as_ref().map(|(id, _)| *id);
         if stored == Some(write.id) {
             return true;
@@ -401,7 +408,7 @@ impl Fleet {
         if stored != write.expected && !is_blind {
             return false;
         }
-        laws::watch_write(state, write, self);
+        laws::watch_write(state, write, sender, self);
         state.store[write.name] = Some((write.id, write.record.clone()));
         true
     }
