@@ -27,8 +27,8 @@ use crate::{
 /// - **I5** Another payload never gets the answer.
 /// - **I6** No key is wedged: from every state an honest caller gets an answer.
 ///
-/// A store that evicts records *and* delivers an old write late can break I2. So configure Redis with
-/// `maxmemory-policy noeviction`.
+/// A store that loses a record forgets its answer: I2 holds only from one loss to the next. So configure
+/// Redis with `maxmemory-policy noeviction`.
 #[async_trait]
 pub trait IdempotencyProvider: fmt::Debug + Send + Sync + 'static {
     /// Reads the record of `key`. Never stale.

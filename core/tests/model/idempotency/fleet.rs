@@ -23,6 +23,8 @@ pub(super) struct Bounds {
     /// By how many seconds the clock of each is ahead.
     pub(super) clocks: Vec<Seconds>,
     pub(super) until: Seconds,
+    /// How often the key may be claimed again before it expires.
+    pub(super) attempts: u32,
     pub(super) mishaps: Mishaps,
 }
 
@@ -107,19 +109,32 @@ impl Model for Fleet {
         let mut next = last.clone();
         self.takes(&mut next, action);
         let next = next.canonical(self.are_callers_alike());
-        self.graph.add_state(&next, self.place(&next));
-        let is_lucky = matches!(
-            action,
-            Action::Begin(_) | Action::Look(_) | Action::Poll(_) | Action::Land(_) | Action::Tick
-        );
-        if is_lucky {
-            self.graph.add_step(last, &next);
+        if self.within_boundary(&next) {
+            self.graph.add_state(&next, self.place(&next));
+            let is_lucky = matches!(
+                action,
+                Action::Begin(_)
+                    | Action::Look(_)
+                    | Action::Poll(_)
+                    | Action::Land(_)
+                    | Action::Tick
+            );
+            if is_lucky {
+                self.graph.add_step(last, &next);
+            }
         }
         (next != *last).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         laws::properties()
+    }
+
+    /// Callers whose clocks are far apart take over from each other without end.
+    fn within_boundary(&self, state: &State) -> bool {
+        let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
+        let mut records = writes.map(|write| &write.record);
+        records.all(|record| record.claims() <= self.bounds.attempts)
     }
 }
 
@@ -164,7 +179,8 @@ impl Fleet {
             Action::LandAndLose(place) => {
                 state.left.lost -= 1;
                 let write = state.callers[place].write().cloned().unwrap();
-                self.stores(state, &write, self.is_blind(&state.callers[place]));
+                let is_blind = self.is_blind(&state.callers[place]);
+                self.stores(state, &write, Some(place), is_blind);
                 if let Step::Completing { ambiguous, .. } = &mut state.callers[place] {
                     *ambiguous = true;
                 }
@@ -191,13 +207,13 @@ impl Fleet {
             }
             Action::LandLate => {
                 if let Some(write) = state.late.take() {
-                    self.stores(state, &write, false);
+                    self.stores(state, &write, None, false);
                 }
             }
             Action::Evict => {
                 state.left.evictions -= 1;
                 for (stored, seen) in state.store.iter_mut().zip(&mut state.seen) {
-                    seen.excuses += u8::from(stored.take().is_some());
+                    seen.losses += u8::from(stored.take().is_some());
                     seen.answer = None;
                 }
             }
@@ -312,7 +328,7 @@ impl Fleet {
     fn lands(&self, state: &mut State, place: usize) {
         let step = state.callers[place].clone();
         let Some(write) = step.write() else { return };
-        let applied = self.stores(state, write, self.is_blind(&step));
+        let applied = self.stores(state, write, Some(place), self.is_blind(&step));
         match step {
             Step::Claiming(write) if applied => {
                 let claim = Claim { version: write.id, record: write.record };
@@ -378,7 +394,13 @@ impl Fleet {
     }
 
     /// Whether the write is what is stored now.
-    fn stores(&self, state: &mut State, write: &Write, is_blind: bool) -> bool {
+    fn stores(
+        &self,
+        state: &mut State,
+        write: &Write,
+        sender: Option<usize>,
+        is_blind: bool,
+    ) -> bool {
         let stored = state.store[write.name].as_ref().map(|(id, _)| *id);
         if stored == Some(write.id) {
             return true;
@@ -386,9 +408,18 @@ impl Fleet {
         if stored != write.expected && !is_blind {
             return false;
         }
-        laws::watch_write(state, write, self);
+        laws::watch_write(state, write, sender, self);
         state.store[write.name] = Some((write.id, write.record.clone()));
         true
+    }
+
+    /// Whether each caller could still make an attempt within the bounds, and one more.
+    fn has_attempts(&self, state: &State) -> bool {
+        let writes = state.callers.iter().filter_map(Step::write).chain(&state.late);
+        let stored = state.store.iter().flatten().map(|(_, record)| record);
+        let most = writes.map(|write| &write.record).chain(stored).map(Record::claims).max();
+        let callers = u32::try_from(self.bounds.clocks.len()).unwrap();
+        most.unwrap_or(0) + callers < self.bounds.attempts
     }
 
     /// Every caller can be answered, as long as there is time for a claim to end.
@@ -397,7 +428,7 @@ impl Fleet {
             |step: &Step| matches!(step, Step::Answered(_) | Step::Unremembered | Step::Mismatched);
         if state.callers.iter().all(is_answered) {
             Place::Goal
-        } else if state.now + LENGTH + TICK <= self.bounds.until {
+        } else if state.now + LENGTH + TICK <= self.bounds.until && self.has_attempts(state) {
             Place::Owing
         } else {
             Place::Exempt

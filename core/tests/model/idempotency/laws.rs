@@ -56,7 +56,7 @@ pub(super) fn properties() -> Vec<Property<Fleet>> {
 }
 
 /// A write is about to replace what is stored.
-pub(super) fn watch_write(state: &mut State, write: &Write, fleet: &Fleet) {
+pub(super) fn watch_write(state: &mut State, write: &Write, caller: Option<usize>, fleet: &Fleet) {
     let stored = state.store[write.name].as_ref().map(|(_, record)| record.clone());
     let is_claim = write.record.status == KeyStatus::InProgress;
     if let Some(stored) = &stored {
@@ -79,33 +79,29 @@ pub(super) fn watch_write(state: &mut State, write: &Write, fleet: &Fleet) {
         }
         // A clock may be ahead of that of whoever completed.
         KeyStatus::Completed => {
-            let expires = write.record.until - fleet.latest_clock();
-            seen.execution = Execution::Done { expires };
+            let ends = write.record.until - fleet.latest_clock();
+            seen.executions.retain(|one| one.caller.is_none() || one.caller != caller);
+            seen.executions.push(Execution { caller: None, ends });
         }
         KeyStatus::Released => {}
     }
 }
 
 pub(super) fn begins(state: &mut State, name: usize, caller: usize, ends: Seconds, judged: bool) {
-    let is_early = match state.seen[name].execution {
-        Execution::None => false,
-        Execution::Running { ends, .. } => state.now < ends,
-        Execution::Done { expires } => state.now < expires,
-    };
-    if is_early && state.seen[name].excuses > 0 {
-        state.seen[name].excuses -= 1;
-    } else if is_early && judged {
+    let (now, seen) = (state.now, &mut state.seen[name]);
+    seen.executions.retain(|one| now < one.ends);
+    let is_once = seen.executions.len() <= usize::from(seen.losses);
+    seen.executions.push(Execution { caller: Some(caller), ends });
+    seen.executions.sort();
+    if !is_once && judged {
         state.breaks(ONCE);
     }
-    state.seen[name].execution = Execution::Running { caller, ends };
 }
 
-/// The execution of this caller ended without an answer, if it is the last one.
+/// The execution of this caller ended without an answer.
 pub(super) fn ended(state: &mut State, caller: usize) {
     for seen in &mut state.seen {
-        if matches!(seen.execution, Execution::Running { caller: other, .. } if other == caller) {
-            seen.execution = Execution::None;
-        }
+        seen.executions.retain(|one| one.caller != Some(caller));
     }
 }
 

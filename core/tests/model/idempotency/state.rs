@@ -97,21 +97,19 @@ pub(super) struct Write {
 /// What the laws remember about one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
-    pub(super) execution: Execution,
+    /// The executions that another one must not follow, in order.
+    pub(super) executions: Vec<Execution>,
     pub(super) answer: Option<Answer>,
-    /// How often the store lost a record: so many more executions may follow.
-    pub(super) excuses: u8,
+    /// How often the store lost the record: so many more executions there may be.
+    pub(super) losses: u8,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Execution {
-    /// None that another one must not follow.
-    #[default]
-    None,
-    /// Of this caller, until its claim is over.
-    Running { caller: usize, ends: Seconds },
-    /// Done and stored, until it expires.
-    Done { expires: Seconds },
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Execution {
+    /// By whom, until it is done and stored.
+    pub(super) caller: Option<usize>,
+    /// When its claim is over, and once it is done, when its answer expires.
+    pub(super) ends: Seconds,
 }
 
 pub(super) fn at(seconds: Seconds) -> Timestamp {
@@ -137,6 +135,12 @@ impl Record {
             answer,
             ..IdempotencyRecord::default()
         }
+    }
+
+    /// How many claims there were at least: the fence counts on where a record is not believed, and the
+    /// attempts begin anew.
+    pub(super) fn claims(&self) -> u32 {
+        self.attempt.max(u32::try_from(self.fence.rem_euclid(1_000)).unwrap())
     }
 
     pub(super) fn of(real: &IdempotencyRecord) -> Self {
@@ -200,9 +204,10 @@ impl State {
             let callers = order.iter().map(|place| self.callers[*place].clone()).collect();
             self.callers = callers;
             for seen in &mut self.seen {
-                if let Execution::Running { caller, .. } = &mut seen.execution {
+                for caller in seen.executions.iter_mut().filter_map(|one| one.caller.as_mut()) {
                     *caller = order.iter().position(|place| place == caller).unwrap();
                 }
+                seen.executions.sort();
             }
         }
         let mut numbers = Vec::new();
