@@ -37,4 +37,4 @@ pub use timestamp::Timestamp;
 /// The examples of the README are compiled with those of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-mod readme {}
+struct Readme;
