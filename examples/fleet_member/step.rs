@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | read | write N | forget MS]…";
 
-/// What a member can be told to do.
+/// A command for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// So many calls, each of which fails.

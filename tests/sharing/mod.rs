@@ -1,4 +1,4 @@
-//! Processes that share nothing but the store: what one of them learns, the others know.
+//! Processes that share only the store: what one of them learns, the others know.
 
 mod circuit;
 pub(crate) mod fleet;

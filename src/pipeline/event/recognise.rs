@@ -65,7 +65,7 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
     Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
 }
 
-/// The kind of an event that is no object. AppSync sends a list of questions if the resolver takes batches.
+/// The kind of an event that is a list. AppSync sends a list of questions if the resolver takes batches.
 fn of_list(json: &str) -> Kind {
     let first = from_first(json).filter(|first| first.starts_with('{'));
     let marks = first.map(marks_of).unwrap_or_default();

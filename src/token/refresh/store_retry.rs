@@ -2,7 +2,7 @@
 //!
 //! A store that throttles or hangs has many clients: other instances of this fleet want the same
 //! token. So a process looks at it less often the more it fails, and the moment at which it gives up
-//! is drawn from a span. Otherwise a fleet that overloads its store would fall on the provider at once.
+//! is drawn from a span. Otherwise a fleet that overloads its store would then overload the provider.
 
 use std::time::Duration;
 
