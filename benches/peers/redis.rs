@@ -134,7 +134,8 @@ fn first_call(redis: RedisBackend) -> impl AsyncFnMut() {
     let (run, mut number) = (WriteId::random().to_string(), 0_u32);
     async move || {
         number += 1;
-        let call = once.run(&(&run, number), &"payload", async |_| Ok::<_, io::Error>(number));
+        let key = (&run, number);
+        let call = once.run(&key, &"payload", async |_| Ok::<_, io::Error>(number));
         assert_eq!(call.await.expect("expected Redis"), number);
     }
 }

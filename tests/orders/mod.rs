@@ -126,8 +126,7 @@ async fn each_shipped_event_has_its_expected_result_and_all_cost_one_grant() {
     let failed = json!({"batchItemFailures":
         [{"itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da"}]});
     assert_eq!(response("13-sqs-one-of-three-fails"), failed);
-    let [paid, again] =
-        ["17-http-pay-order", "18-http-pay-order-again"].map(response);
+    let [paid, again] = ["17-http-pay-order", "18-http-pay-order-again"].map(response);
     assert_eq!(
         (&paid["body"], &paid["headers"]["idempotent-replayed"]),
         (&again["body"], &Value::Null)
