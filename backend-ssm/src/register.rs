@@ -289,7 +289,7 @@ impl Register for SsmBackend {
         policy.contention = Duration::from_millis(500);
         policy.no_idempotency = Some(
             "SSM Parameter Store keeps few parameters, keeps them for ever and answers few requests: \
-             use DynamoDB or Redis for idempotency",
+             name DynamoDB or Redis in FUNCIFY_IDEMPOTENCY",
         );
         policy.with_timeout(self.connection.timeout())
     }

@@ -120,6 +120,16 @@ impl Idempotency {
         Self { clock, ..self }
     }
 
+    /// Takes the jitter of its polls from `chance`, and counts anew. For simulations.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn chance(self, chance: Chance) -> Self {
+        let Shared { scope, store, poll, .. } = &*self.shared;
+        let (scope, store, poll) = (scope.clone(), Arc::clone(store), *poll);
+        let shared = Arc::new(Shared { scope, store, poll, chance, counters: Counters::default() });
+        Self { shared, ..self }
+    }
+
     /// The same for a call that was probably made before, such as a message that is delivered again.
     #[doc(hidden)]
     #[must_use]

@@ -20,6 +20,7 @@ mod nested;
 mod overtime;
 mod paths;
 mod preflight;
+mod redelivered;
 mod requests;
 mod responses;
 mod services;

@@ -56,11 +56,13 @@ pub enum Scenario {
     RejectedToken,
     /// The identity provider is down when the fleet starts without a token.
     ProviderOutage,
+    /// Messages are delivered again and again, to processes that die, freeze and have wrong clocks.
+    Duplicates,
 }
 
 impl Scenario {
     /// Every scenario. Those of the circuit come first.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Outage,
         Self::SimultaneousFailures,
         Self::PartialOutage,
@@ -87,6 +89,7 @@ impl Scenario {
         Self::StoreDown,
         Self::RejectedToken,
         Self::ProviderOutage,
+        Self::Duplicates,
     ];
 
     /// The scenario with this name.
@@ -134,6 +137,7 @@ impl Scenario {
             Self::StoreDown => "store-down",
             Self::RejectedToken => "rejected-token",
             Self::ProviderOutage => "provider-outage",
+            Self::Duplicates => "duplicates",
         }
     }
 
@@ -177,6 +181,9 @@ impl Scenario {
             Self::ProviderOutage => {
                 "no token, and the identity provider is down for the first 30 s"
             }
+            Self::Duplicates => {
+                "2,000 messages that come again, processes that die and freeze, clocks off by 1 s"
+            }
         }
     }
 
@@ -184,7 +191,7 @@ impl Scenario {
     #[must_use]
     pub fn instances(self) -> usize {
         match self {
-            Self::Outage | Self::SimultaneousFailures | Self::Recovery => 500,
+            Self::Outage | Self::SimultaneousFailures | Self::Recovery | Self::Duplicates => 500,
             Self::SkewedClock | Self::KilledProber | Self::FreezeAndThaw => 50,
             Self::PartialOutage
             | Self::Flapping

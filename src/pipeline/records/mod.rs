@@ -7,6 +7,7 @@ pub(super) mod dynamodb;
 pub(super) mod eventbridge;
 pub(super) mod firehose;
 pub(super) mod handler;
+mod idempotent;
 pub(super) mod kafka;
 pub(super) mod kinesis;
 pub(super) mod log_events;

@@ -2,11 +2,11 @@ use std::{fmt, sync::Arc};
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
-
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::Redelivered;
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -256,6 +256,20 @@ impl Record for S3Object {
     /// None if it is the ARN of another bucket than the one that the object is routed by.
     fn arn(&self) -> &str {
         if resource(&self.bucket_arn) == self.bucket { &self.bucket_arn } else { "" }
+    }
+}
+
+impl Redelivered for S3Object {
+    /// Two events of a key have different sequencers. Some events have only a time.
+    fn own_id(&self) -> Vec<&str> {
+        let event = self.sequencer.as_ref().or(self.event_time.as_ref());
+        let version = self.version_id.as_deref();
+        let parts = [Self::ROUTE, &self.event_name, &self.bucket, &self.raw_key];
+        parts.into_iter().chain(event.map(String::as_str)).chain(version).collect()
+    }
+
+    fn content(&self) -> Value {
+        json!([self.event_name, self.bucket, self.raw_key, self.version_id, self.e_tag, self.size])
     }
 }
 

@@ -1,9 +1,10 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -98,6 +99,16 @@ impl Record for SnsRecord {
 
     fn arn(&self) -> &str {
         &self.topic_arn
+    }
+}
+
+impl Redelivered for SnsRecord {
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        content(self.message.as_bytes())
     }
 }
 

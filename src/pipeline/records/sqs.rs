@@ -1,9 +1,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
 use crate::pipeline::records::record::{Identity, Record, or_default, resource, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -90,6 +91,21 @@ impl Record for SqsRecord {
             group: string_at(json, &["attributes", "MessageGroupId"]),
             is_ordered: queue.is_some_and(|queue| queue.ends_with(".fifo")),
         }
+    }
+}
+
+impl Redelivered for SqsRecord {
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        content(self.body.as_bytes())
+    }
+
+    fn was_delivered_before(&self) -> bool {
+        let count = self.attributes.get("ApproximateReceiveCount");
+        count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 1)
     }
 }
 
