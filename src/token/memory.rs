@@ -25,8 +25,8 @@ const SET_BACK: Duration = Duration::from_secs(1);
 /// The part of the refresh window from which each process draws the moment at which it would ask without
 /// the store. The rest of the window stays free, so that a request can fail and be repeated before the
 /// token expires.
-const ALONE_FROM: f64 = 0.1;
-const ALONE_TO: f64 = 0.95;
+const ALONE_FROM: f64 = 0.05;
+const ALONE_TO: f64 = 0.9;
 
 /// A process begins to try the store at half of its way to that moment. Without time for a second try, each
 /// lost read of a fleet would cost a grant.
