@@ -1,7 +1,6 @@
 //! A real store that hangs: when the processes of a fleet ask the provider without it. The simulator's scenario
 //! `hanging-store` has the same figures for many seeds.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use funcify::token::{ClientSecret, TokenGetter};
@@ -12,31 +11,19 @@ use tokio::time::{Instant, sleep};
 use super::fleet::{LATENCY, at_once, credentials};
 use crate::support::attempt::unique;
 use crate::support::env;
-use crate::support::proxy::{FaultProxy, Mode};
 use crate::support::redis::OwnRedis;
 
-/// A fleet of processes on one Redis behind a proxy. Each has a store of its own.
-struct Fleet {
-    proxy: FaultProxy,
-    _redis: OwnRedis,
-}
-
-impl Fleet {
-    async fn new() -> Self {
-        let redis = OwnRedis::start().await;
-        Self { proxy: FaultProxy::start(redis.address()).await, _redis: redis }
+/// A fleet of processes on one Redis. Each has a store of its own. While Redis is stopped, the kernel accepts its first
+/// connections, and then no more.
+async fn getters(redis: &OwnRedis, count: usize, provider: &FakeGrant) -> Vec<TokenGetter> {
+    let (url, key) = (redis.url(), unique("hanging"));
+    let mut getters = Vec::new();
+    for _ in 0..count {
+        let tokens = Stores::from_url(&url).await.unwrap().tokens;
+        let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), tokens);
+        getters.push(builder.key(key.as_str()).grant(provider.clone()).build().unwrap());
     }
-
-    async fn getters(&self, count: usize, provider: &FakeGrant) -> Vec<TokenGetter> {
-        let (url, key) = (format!("redis://{}", self.proxy.address()), unique("hanging"));
-        let mut getters = Vec::new();
-        for _ in 0..count {
-            let tokens = Stores::from_url(&url).await.unwrap().tokens;
-            let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), tokens);
-            getters.push(builder.key(key.as_str()).grant(provider.clone()).build().unwrap());
-        }
-        getters
-    }
+    getters
 }
 
 /// The most requests to the provider within one second.
@@ -54,29 +41,21 @@ const COLD: [(u64, usize); 4] = [(7, 120), (20, 35), (30, 26), (90, 15)];
 /// Nobody has a token. Each process asks alone in the end, and the moments are spread over its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_a_cold_fleet_on_a_redis_that_hangs_asks_spread_out() {
-    let (fleet, size) = (Arc::new(Fleet::new().await), env::scaled(200));
-    fleet.proxy.set(Mode::Hang).await;
-    let of = |time: u64, most: usize| {
-        let fleet = Arc::clone(&fleet);
-        async move {
-            let provider = FakeGrant::new().with_latency(LATENCY);
-            let getters = fleet.getters(size, &provider).await;
-            let began = Instant::now();
-            at_once(&getters, move |getter| async move {
-                Deadline::within(Duration::from_secs(time)).scope(getter.token()).await.unwrap();
-            })
-            .await;
-            let (peak, took) = (peak(&provider, began), began.elapsed());
-            println!("{size} with {time} s: {peak} requests a second at most, served in {took:?}");
-            let mut h = vec![0; 100];
-            for at in provider.requests() {
-                h[(at - began).as_secs() as usize] += 1;
-            }
-            println!("{h:?}");
-            // Few processes are never spread evenly.
-            let most = if env::long() { most } else { most / 10 + 5 };
-            assert!(peak <= most, "{peak} requests within a second, with {time} s");
-        }
+    let (redis, size) = (&OwnRedis::start().await, env::scaled(200));
+    redis.pause();
+    let of = async |time: u64, most: usize| {
+        let provider = FakeGrant::new().with_latency(LATENCY);
+        let getters = getters(redis, size, &provider).await;
+        let began = Instant::now();
+        at_once(&getters, move |getter| async move {
+            Deadline::within(Duration::from_secs(time)).scope(getter.token()).await.unwrap();
+        })
+        .await;
+        let (peak, took) = (peak(&provider, began), began.elapsed());
+        println!("{size} with {time} s: {peak} requests a second at most, served in {took:?}");
+        // Few processes are never spread evenly.
+        let most = if env::long() { most } else { most / 10 + 5 };
+        assert!(peak <= most, "{peak} requests within a second, with {time} s");
     };
     // A plain run has no time for more than 20 s.
     if env::long() {
@@ -100,12 +79,12 @@ async fn f06_a_fleet_that_loses_its_redis_renews_spread_out() {
         true => (200, Duration::from_secs(110), 15),
         false => (20, Duration::from_secs(40), 8),
     };
-    let fleet = Fleet::new().await;
+    let redis = &OwnRedis::start().await;
     let provider = FakeGrant::new().with_latency(LATENCY).with_lifetime(Some(lifetime));
-    let getters = fleet.getters(size, &provider).await;
+    let getters = getters(redis, size, &provider).await;
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
     assert_eq!(provider.grants(), 1);
-    fleet.proxy.set(Mode::Hang).await;
+    redis.pause();
     let lost = Instant::now();
     let waits = at_once(&getters, move |getter| async move {
         let mut longest = Duration::ZERO;
