@@ -81,14 +81,14 @@ impl Idempotency {
         let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if !(1..=key::LONGEST_SCOPE).contains(&scope.len()) || !scope.bytes().all(is_legal) {
             return Err(ConfigError::invalid(format!(
-                "expected 1 to 20 of the characters A-Z a-z 0-9 _ . - as the scope of idempotency, \
+                "`Idempotency::new`: expected 1 to 20 of the characters A-Z a-z 0-9 _ . - as the scope, \
                  got {:?}",
                 scope.chars().take(80).collect::<String>()
             )));
         }
         let poll = store.poll_policy();
         if let Some(why) = poll.no_idempotency {
-            return Err(ConfigError::invalid(format!("the store of idempotency: {why}")));
+            return Err(ConfigError::invalid(format!("`Idempotency::new`: the store: {why}")));
         }
         let (chance, counters) = (Chance::from_entropy(), Counters::default());
         let scope = scope.to_owned();
@@ -110,7 +110,7 @@ impl Idempotency {
         if faults.is_empty() {
             return Ok(Self { policy, ..self });
         }
-        Err(ConfigError::Faults { what: "invalid idempotency policy", faults })
+        Err(ConfigError::Faults { what: "`Idempotency::policy`", faults })
     }
 
     /// Takes the time from `clock`. For tests.

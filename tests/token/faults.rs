@@ -99,6 +99,28 @@ async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f06_a_lost_operation_sends_no_process_with_a_token_to_the_provider() {
+    let fleet = Fleet::new();
+    let getters = fleet.getters(50);
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    sleep(Duration::from_secs(2_690)).await;
+    for _ in 0..180 {
+        sleep(Duration::from_secs(5)).await;
+        for getter in &getters {
+            // The first operation of each process is lost.
+            if getter.metrics().store_errors == 0 {
+                fleet.wire.always(Fault::Hang);
+            }
+            getter.token().await.unwrap();
+            fleet.wire.heal();
+        }
+    }
+    assert!(getters.iter().all(|getter| getter.metrics().store_errors > 0));
+    assert!(getters.iter().all(|getter| getter.metrics().without_store == 0));
+    assert_eq!(fleet.provider.grants(), 2, "one for the renewal");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_slow_at_publication_costs_no_second_grant() {
     let fleet = Fleet::new();
     let (minting, waiting) = (fleet.getter(), fleet.getter());

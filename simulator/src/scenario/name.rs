@@ -48,7 +48,8 @@ pub enum Scenario {
     ColdBurst,
     /// A fleet starts without a token on a store with a small quota.
     ThrottledColdBurst,
-    /// The store hangs when the fleet starts without a token, or before its token is due.
+    /// The store hangs when the fleet starts without a token, or before its token is due; or it loses a fifth
+    /// of all operations.
     HangingStore,
     /// The store is down when the token is due for renewal.
     StoreDown,
@@ -174,7 +175,7 @@ impl Scenario {
                 "no token anywhere, and a store that serves 40 reads and writes a second"
             }
             Self::HangingStore => {
-                "no token anywhere, or one of two minutes, and a store that hangs"
+                "no token anywhere, or one that is due, and a store that hangs or crawls"
             }
             Self::StoreDown => "the store is down when the token of an hour is due",
             Self::RejectedToken => "an API answers 401 to every instance at the same moment",

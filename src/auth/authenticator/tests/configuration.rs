@@ -16,8 +16,8 @@ fn issuer_and_audience_are_required() {
     assert_eq!(
         faults(&Authenticator::new().keys(KeySet::new("https://login.example.com/jwks"))),
         [
-            "the key set \"https://login.example.com/jwks\" needs an audience",
-            "the key set \"https://login.example.com/jwks\" needs an issuer",
+            "the key set \"https://login.example.com/jwks\" needs an audience: `.audience(…)`",
+            "the key set \"https://login.example.com/jwks\" needs an issuer: `.issuer(…)`",
         ]
     );
     let empty = KeySet::new("https://login.example.com/jwks").issuer("").audience("");
@@ -42,9 +42,10 @@ fn every_fault_is_reported_at_once() {
         found,
         [
             format!("{https} as the key set, got \"http://b.example.com/jwks\""),
-            "the issuer \"https://a.example.com/\" has two key sets".to_owned(),
+            "the issuer \"https://a.example.com/\" has two key sets: remove one `.keys(…)`"
+                .to_owned(),
             format!("{https} as the key set, got \"…\""),
-            "the key set \"…\" allows no algorithm".to_owned(),
+            "the key set \"…\" allows no algorithm: `.algorithms(…)`".to_owned(),
             format!("{https} as the userinfo endpoint, got \"…\""),
             format!("{https} as the key set, got \"https://d.example.com/jwks\""),
         ]
