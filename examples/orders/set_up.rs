@@ -67,7 +67,7 @@ impl Function {
         Ok(Self { pipeline, token, key, circuits, once, stores })
     }
 
-    /// The stores that do not answer, and why. The function runs without them, but for payments and messages: those
+    /// The stores that do not answer, and why. The function runs without them, except payments and messages: those
     /// have to be repeated when their store is back.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
