@@ -1,53 +1,77 @@
 //! Finds the end of a string in valid JSON.
 
-/// Where the string ends whose content begins at `at` (after its closing quote), and whether it has
-/// escape sequences.
-///
-/// Reads eight bytes at a time. Most strings are short and have no escape sequence.
+/// The text behind the string whose content `text` begins with, and whether it has escape sequences.
 #[inline]
-pub(crate) fn after_string(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*word);
-        let hits = first_mark(word, b'"') | first_mark(word, b'\\');
-        if hits != 0 {
-            at += (hits.trailing_zeros() / 8) as usize;
-            break;
-        }
-        at += 8;
+pub(crate) fn after_string(text: &[u8]) -> Option<(&[u8], bool)> {
+    match from_mark(text) {
+        [b'"', rest @ ..] => Some((rest, false)),
+        rest => after_escaped(rest),
     }
-    if text.get(at) == Some(&b'"') { Some((at + 1, false)) } else { after_escaped(text, at) }
 }
 
-/// The same from a position where an escape sequence may begin. JSON in a JSON string has many of them,
-/// so all those in eight bytes are handled at once.
-fn after_escaped(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    let mut is_escaped = false;
-    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+/// `text` from its first quote or backslash on, or its last few bytes.
+///
+/// Reads eight bytes at a time. Most strings are short and have no escape sequence.
+#[inline(always)]
+fn from_mark(mut text: &[u8]) -> &[u8] {
+    while let Some((word, rest)) = text.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        let quotes = marks(word, b'"');
-        let mut hits = quotes | marks(word, b'\\');
-        at += 8;
-        while hits != 0 {
-            let lowest = hits & hits.wrapping_neg();
-            if quotes & lowest != 0 {
-                return Some((at - 7 + (lowest.trailing_zeros() / 8) as usize, is_escaped));
-            }
-            // The escaped byte is skipped; it may be the first of the next eight.
-            is_escaped = true;
-            at += usize::from(lowest.leading_zeros() == 0);
-            hits &= !(lowest | lowest << 8);
+        let hits = (first_mark(word, b'"') | first_mark(word, b'\\')) & HIGH;
+        if hits != 0 {
+            return text.get((hits.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
+        text = rest;
+    }
+    text
+}
+
+/// The same from a place where an escape sequence may begin. JSON in a JSON string has many of them,
+/// so eight bytes are looked at together.
+#[inline(never)]
+fn after_escaped(mut text: &[u8]) -> Option<(&[u8], bool)> {
+    // Only the last few bytes may begin with another one than a backslash.
+    let mut is_escaped = text.first() == Some(&b'\\');
+    // Whether a backslash before these eight bytes escapes the first of them.
+    let mut carried = 0;
+    while let Some((word, rest)) = text.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let slashes = escaping(marks(word, b'\\') & !carried);
+        let ends = marks(word, b'"') & !(slashes << 8 | carried);
+        if ends != 0 {
+            return Some((text.get((ends.trailing_zeros() / 8 + 1) as usize..)?, is_escaped));
+        }
+        carried = slashes >> 63 << 7;
+        text = rest;
+    }
+    if carried != 0 {
+        text = text.get(1..)?;
     }
     loop {
-        match text.get(at)? {
-            b'"' => return Some((at + 1, is_escaped)),
-            b'\\' => {
+        text = match text {
+            [b'"', rest @ ..] => return Some((rest, is_escaped)),
+            [b'\\', _, rest @ ..] => {
                 is_escaped = true;
-                at += 2;
+                rest
             }
-            _ => at += 1,
-        }
+            [_, rest @ ..] => rest,
+            [] => return None,
+        };
     }
+}
+
+/// The backslashes that escape the byte behind them: all, unless two are next to each other.
+#[inline]
+fn escaping(mut slashes: u64) -> u64 {
+    if slashes & slashes << 8 == 0 {
+        return slashes;
+    }
+    let mut escaping = 0;
+    while slashes != 0 {
+        let lowest = slashes & slashes.wrapping_neg();
+        escaping |= lowest;
+        slashes &= !(lowest | lowest << 8);
+    }
+    escaping
 }
 
 /// Whether the content of a string has escape sequences.
@@ -59,17 +83,22 @@ pub(crate) fn is_escaped(content: &[u8]) -> bool {
 /// Sets the high bit of each byte in `word` that equals `byte` (Warren: *Hacker's Delight*, 6-1).
 ///
 /// `(word & 0x7f…) + 0x7f…` has that bit where any of the seven lower bits of a byte is set.
+#[inline]
 pub(crate) fn marks(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
     let word = word ^ u64::from_le_bytes([byte; 8]);
     !(((word & LOW) + LOW) | word | LOW)
 }
 
-/// The same, cheaper, and correct only up to the first such byte: the subtraction borrows from the bytes
-/// above it (Warren, 6-1).
-fn first_mark(word: u64, byte: u8) -> u64 {
+/// The high bit of each byte.
+pub(crate) const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// The same, cheaper, and correct only in the high bits and up to the first such byte: the subtraction borrows from
+/// the bytes above it (Warren, 6-1).
+#[inline]
+pub(crate) fn first_mark(word: u64, byte: u8) -> u64 {
     let word = word ^ u64::from_le_bytes([byte; 8]);
-    word.wrapping_sub(u64::from_le_bytes([1; 8])) & !word & u64::from_le_bytes([0x80; 8])
+    word.wrapping_sub(u64::from_le_bytes([1; 8])) & !word
 }
 
 #[cfg(test)]
@@ -88,7 +117,7 @@ mod tests {
         ] {
             let word = u64::from_le_bytes(word);
             assert_eq!(marks(word, b'"'), marked, "{word:x}");
-            let first = first_mark(word, b'"');
+            let first = first_mark(word, b'"') & HIGH;
             assert_eq!(first.trailing_zeros(), marked.trailing_zeros(), "{word:x}");
         }
     }
@@ -103,7 +132,8 @@ mod tests {
                     _ => at += 1,
                 }
             };
-            prop_assert_eq!(after_string(text.as_bytes(), 0), by_byte(0));
+            let ends = after_string(text.as_bytes());
+            prop_assert_eq!(ends.map(|(rest, is_escaped)| (text.len() - rest.len(), is_escaped)), by_byte(0));
         }
     }
 }

@@ -134,6 +134,9 @@ fn arn_of(bucket: &str) -> String {
 
 /// Decodes a key. S3 encodes keys like an HTML form: a space is `+`, other characters are `%XX`.
 fn decode(raw: &str) -> Option<String> {
+    if !raw.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Some(raw.to_owned());
+    }
     let mut key = Vec::with_capacity(raw.len());
     for (index, part) in raw.split('+').enumerate() {
         if index > 0 {
