@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::{Error, de::StrRead};
 
-use crate::json::scan::Scan;
+use crate::json::scan::{Scan, ScanError};
 
 /// Decodes the records of an array. `keep` gets each with its text.
 ///
@@ -23,7 +23,8 @@ pub(crate) fn records<'de, T: Deserialize<'de>, R>(
     array: &'de str,
     keep: impl Fn(T, &'de str) -> R,
 ) -> Result<Vec<R>, Error> {
-    let mut records = Vec::new();
+    // S3 and SNS nearly always send one record, and a vector makes room for four.
+    let mut records = Vec::with_capacity(1);
     Scan::new(array).each_of_list(|scan| {
         let start = scan.start();
         let record = T::deserialize(ScanDeserializer(scan))?;
@@ -31,6 +32,16 @@ pub(crate) fn records<'de, T: Deserialize<'de>, R>(
         Ok::<(), Error>(())
     })?;
     Ok(records)
+}
+
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotAnObject => Self::custom("expected an object"),
+            ScanError::NotAList => Self::custom("expected a list"),
+            ScanError::Repeated(name) => Self::custom(format_args!("two members `{name}`")),
+        }
+    }
 }
 
 fn malformed() -> Error {

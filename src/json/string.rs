@@ -16,7 +16,7 @@ pub(crate) fn after_string(text: &[u8]) -> Option<(&[u8], bool)> {
 fn from_mark(mut text: &[u8]) -> &[u8] {
     while let Some((word, rest)) = text.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        let hits = (first_mark(word, b'"') | first_mark(word, b'\\')) & HIGH;
+        let hits = first_mark(word, b'"') | first_mark(word, b'\\');
         if hits != 0 {
             return text.get((hits.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
@@ -80,25 +80,29 @@ pub(crate) fn is_escaped(content: &[u8]) -> bool {
     words.iter().any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
 }
 
-/// Sets the high bit of each byte in `word` that equals `byte` (Warren: *Hacker's Delight*, 6-1).
+/// The high bit of each byte.
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Sets the high bit of each byte in `word` that equals `byte`, which is ASCII (Warren: *Hacker's Delight*, 6-1).
 ///
 /// `(word & 0x7f…) + 0x7f…` has that bit where any of the seven lower bits of a byte is set.
 #[inline]
 pub(crate) fn marks(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    let word = word ^ u64::from_le_bytes([byte; 8]);
-    !(((word & LOW) + LOW) | word | LOW)
+    let differs = word ^ u64::from_le_bytes([byte; 8]);
+    // Most text is ASCII throughout.
+    if word & HIGH == 0 {
+        return !(differs + LOW) & HIGH;
+    }
+    !(((differs & LOW) + LOW) | differs | LOW)
 }
 
-/// The high bit of each byte.
-pub(crate) const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-
-/// The same, cheaper, and correct only in the high bits and up to the first such byte: the subtraction borrows from
-/// the bytes above it (Warren, 6-1).
+/// The same, cheaper, and correct only up to the first such byte: the subtraction borrows from the bytes
+/// above it (Warren, 6-1).
 #[inline]
 pub(crate) fn first_mark(word: u64, byte: u8) -> u64 {
-    let word = word ^ u64::from_le_bytes([byte; 8]);
-    word.wrapping_sub(u64::from_le_bytes([1; 8])) & !word
+    let differs = word ^ u64::from_le_bytes([byte; 8]);
+    differs.wrapping_sub(u64::from_le_bytes([1; 8])) & !differs & HIGH
 }
 
 #[cfg(test)]
@@ -113,11 +117,13 @@ mod tests {
             (*b"........", 0),
             (*b"\".......", 0x80),
             (*b".\"#\".#!\"", 0x8000_0000_8000_8000),
+            (*b"\"\"\"\"\"\"\"\"", HIGH),
+            (*b"\x00\x7f\"\x01\x23\x21\x5c\x22", 0x8000_0000_0080_0000),
             ([0xa2, 0x22, 0xa2, 0x23, 0, 0xff, 0x22, 0x21], 0x0080_0000_0000_8000),
         ] {
             let word = u64::from_le_bytes(word);
             assert_eq!(marks(word, b'"'), marked, "{word:x}");
-            let first = first_mark(word, b'"') & HIGH;
+            let first = first_mark(word, b'"');
             assert_eq!(first.trailing_zeros(), marked.trailing_zeros(), "{word:x}");
         }
     }

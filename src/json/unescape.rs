@@ -1,6 +1,6 @@
 //! Decodes the escape sequences of a JSON string.
 
-use crate::json::string::{HIGH, first_mark};
+use crate::json::string::first_mark;
 
 /// How many bytes are compared and copied at once: a 64-bit word.
 const STEP: usize = 8;
@@ -16,7 +16,7 @@ pub(crate) fn unescape(content: &str) -> Option<String> {
     loop {
         while let Some((step, behind)) = rest.split_first_chunk::<STEP>() {
             *room.first_chunk_mut()? = *step;
-            let hits = first_mark(u64::from_le_bytes(*step), b'\\') & HIGH;
+            let hits = first_mark(u64::from_le_bytes(*step), b'\\');
             if hits == 0 {
                 (rest, room) = (behind, room.get_mut(STEP..)?);
                 continue;

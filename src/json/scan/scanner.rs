@@ -1,7 +1,5 @@
 use std::borrow::Cow;
 
-use serde::de::Error as _;
-
 use crate::json::string::after_string;
 use crate::json::unescape::unescape;
 
@@ -14,16 +12,6 @@ pub(crate) enum ScanError {
     NotAList,
     /// The member of this name occurs twice. Two parsers could each take another one.
     Repeated(String),
-}
-
-impl From<ScanError> for serde_json::Error {
-    fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::NotAnObject => Self::custom("expected an object"),
-            ScanError::NotAList => Self::custom("expected a list"),
-            ScanError::Repeated(name) => Self::custom(format_args!("two members `{name}`")),
-        }
-    }
 }
 
 /// A position in JSON text.
@@ -203,7 +191,14 @@ fn after_container(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         let (byte, rest) = text.split_first()?;
         text = match byte {
-            b'"' => after_string(rest)?.0,
+            b'"' => {
+                let mut rest = after_string(rest)?.0;
+                // Strings mostly follow each other: names and values.
+                while let [b':' | b',', b'"', next @ ..] = rest {
+                    rest = after_string(next)?.0;
+                }
+                rest
+            }
             b'{' | b'[' => {
                 depth += 1;
                 rest

@@ -41,7 +41,7 @@ impl From<ScanError> for HeaderError {
 /// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings. `json` must be valid
 /// JSON, and a slice of `shared`.
 ///
-/// Returns the name of each member; an empty one for a member without a value.
+/// Returns the names whose values are in lists, without those of empty lists.
 ///
 /// # Errors
 ///
@@ -52,21 +52,25 @@ pub(crate) fn fill<'a>(
     shared: &Bytes,
     take: Take<'_>,
 ) -> Result<Vec<Cow<'a, str>>, HeaderError> {
-    let mut names = Vec::new();
+    let (mut names, mut position) = (Vec::new(), 0_usize);
     Scan::new(json).each(|scan, name| {
         let is_known = match take {
             Take::All => false,
             Take::Missing(known) => {
-                known.get(names.len()) == Some(&name) || headers.contains_key(&*name)
+                let is_next = known.get(position) == Some(&name);
+                position += usize::from(is_next);
+                is_next || headers.contains_key(&*name)
             }
             Take::AllButCookies => name.eq_ignore_ascii_case("cookie"),
         };
-        let has_values = match is_known {
-            true => scan.value().map(|_| false).ok_or(HeaderError::Value)?,
-            false => add(headers, &name, scan, shared)?,
-        };
-        names.push(if has_values { name } else { Cow::Borrowed("") });
-        Ok::<(), HeaderError>(())
+        if is_known {
+            return scan.value().map(|_| ()).ok_or(HeaderError::Value);
+        }
+        let is_list = scan.is_at(b'[');
+        if add(headers, &name, scan, shared)? && is_list {
+            names.push(name);
+        }
+        Ok(())
     })?;
     Ok(names)
 }

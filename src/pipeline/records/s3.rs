@@ -1,6 +1,5 @@
 use std::{fmt, sync::Arc};
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use serde_json::value::RawValue;
@@ -134,17 +133,25 @@ fn arn_of(bucket: &str) -> String {
 
 /// Decodes a key. S3 encodes keys like an HTML form: a space is `+`, other characters are `%XX`.
 fn decode(raw: &str) -> Option<String> {
-    if !raw.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Some(raw.to_owned());
-    }
     let mut key = Vec::with_capacity(raw.len());
-    for (index, part) in raw.split('+').enumerate() {
-        if index > 0 {
-            key.push(b' ');
-        }
-        key.extend(percent_decode_str(part));
+    let mut rest = raw.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match behind {
+            [high, low, behind @ ..] if *first == b'%' => byte(*high, *low).zip(Some(behind)),
+            _ => None,
+        };
+        let plain = if *first == b'+' { b' ' } else { *first };
+        let (byte, behind) = escaped.unwrap_or((plain, behind));
+        key.push(byte);
+        rest = behind;
     }
     String::from_utf8(key).ok()
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// An S3 event of EventBridge.
