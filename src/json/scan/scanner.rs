@@ -71,19 +71,22 @@ impl<'a> Scan<'a> {
     }
 
     /// Scans the name of a member and the colon after it.
+    #[inline]
     pub(crate) fn name(&mut self) -> Option<Cow<'a, str>> {
-        if !self.take(b'"') {
+        if !self.is_at(b'"') {
             return None;
         }
-        let start = self.at;
-        let (rest, is_escaped) = after_string(self.bytes())?;
+        let start = self.at + 1;
+        let (rest, is_escaped) = after_string(self.bytes().get(1..)?)?;
         self.go_on_at(rest);
-        let name = self.json.get(start..self.at - 1).unwrap_or_default();
-        let name = match is_escaped {
-            true => Cow::Owned(unescape(name)?),
-            false => Cow::Borrowed(name),
-        };
-        self.take(b':').then_some(name)
+        let name = self.json.get(start..self.at - 1)?;
+        if !self.take(b':') {
+            return None;
+        }
+        match is_escaped {
+            true => unescape(name).map(Cow::Owned),
+            false => Some(Cow::Borrowed(name)),
+        }
     }
 
     /// Scans the string that comes next, if it has no escape sequence, and returns its content.
@@ -149,6 +152,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Scans `byte`, if it comes next.
+    #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.is_at(byte);
         self.at += usize::from(is_next);
@@ -156,6 +160,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether `byte` comes next, after any white space.
+    #[inline]
     pub(crate) fn is_at(&mut self, byte: u8) -> bool {
         // Most JSON is written without spaces, so look before skipping them.
         if self.byte() != Some(byte) {
@@ -164,6 +169,7 @@ impl<'a> Scan<'a> {
         self.byte() == Some(byte)
     }
 
+    #[inline(never)]
     fn skip_space(&mut self) {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
