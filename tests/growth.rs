@@ -63,7 +63,8 @@ fn counted() -> Vec<Counted> {
     of_three
         .map(|counts| {
             let (name, size) = counts[0].0.split_once('\t').unwrap();
-            let instructions: Vec<u64> = counts.iter().map(|(_, instructions)| *instructions).collect();
+            let instructions: Vec<u64> =
+                counts.iter().map(|(_, instructions)| *instructions).collect();
             Counted {
                 name: name.to_owned(),
                 size: size.parse().unwrap(),

@@ -65,7 +65,8 @@ impl LoadBalancer {
         data: &str,
         shared: Shared<'_>,
     ) -> Result<Caller, Unauthenticated> {
-        const NO_KEY: Unauthenticated = Unauthenticated::Malformed("`kid` is not the name of a key");
+        const NO_KEY: Unauthenticated =
+            Unauthenticated::Malformed("`kid` is not the name of a key");
 
         let jwt = Jwt::parse_padded(data)?;
         // Anyone can have a load balancer, and AWS signs for all of them.
@@ -83,7 +84,8 @@ impl LoadBalancer {
         let cache = self.cache(kid).ok_or_else(Unauthenticated::no_address)?;
         let fetch = Fetch { client: shared.http.cloned(), circuit: None };
         let keys = cache.keys(None, jwt.algorithm, &fetch, &**shared.clock).await;
-        let keys = keys.map_err(|error| if is_unknown(&error) { Unauthenticated::Key } else { error })?;
+        let keys =
+            keys.map_err(|error| if is_unknown(&error) { Unauthenticated::Key } else { error })?;
         if !keys.candidates(None, jwt.algorithm).into_iter().any(|key| jwt.is_signed_by(key)) {
             return Err(Unauthenticated::Signature);
         }

@@ -223,7 +223,6 @@ fn after_container(mut text: &[u8]) -> Option<&[u8]> {
 
 /// The text behind the number, `true`, `false` or `null` that `text` begins with.
 fn after_scalar(text: &[u8]) -> &[u8] {
-    let ends =
-        |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
+    let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
     text.iter().position(ends).and_then(|end| text.get(end..)).unwrap_or_default()
 }

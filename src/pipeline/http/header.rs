@@ -102,7 +102,11 @@ fn add(
     Ok(true)
 }
 
-fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(), HeaderError> {
+fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), HeaderError> {
     // `append` would panic if there are too many.
     headers.try_append(name, value).map(|_| ()).map_err(|_| HeaderError::TooMany)
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, or_default, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -37,10 +38,8 @@ pub struct DynamoDbRecord {
     text: RecordText,
 }
 
-impl DynamoDbRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for DynamoDbRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

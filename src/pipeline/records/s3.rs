@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -45,10 +46,8 @@ pub struct S3Object {
     text: RecordText,
 }
 
-impl S3Object {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for S3Object {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

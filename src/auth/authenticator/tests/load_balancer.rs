@@ -143,12 +143,10 @@ fn only_the_arn_of_an_application_load_balancer_names_one() {
         assert_eq!(load_balancer.is_err(), !faults.is_empty(), "{faults:?}");
         load_balancer.map(|it| it.published_at).map_err(|_| faults)
     };
+    assert_eq!(published_at(ARN).unwrap(), "https://public-keys.auth.elb.eu-west-1.amazonaws.com/");
     assert_eq!(
-        published_at(ARN).unwrap(),
-        "https://public-keys.auth.elb.eu-west-1.amazonaws.com/"
-    );
-    assert_eq!(
-        published_at(&ARN.replace("aws", "aws-us-gov").replace("eu-west-1", "us-gov-west-1")).unwrap(),
+        published_at(&ARN.replace("aws", "aws-us-gov").replace("eu-west-1", "us-gov-west-1"))
+            .unwrap(),
         "https://s3-us-gov-west-1.amazonaws.com/aws-elb-public-keys-prod-us-gov-west-1/"
     );
     for arn in [
