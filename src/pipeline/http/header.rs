@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::json::scan::{Scan, ScanError};
-use crate::json::text::string;
+use crate::json::text::{described, string};
 
 /// Which headers of a member are read.
 #[derive(Clone, Copy)]
@@ -22,19 +22,23 @@ pub(crate) enum Take<'n> {
 /// Why the headers of an event are not valid.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HeaderError {
-    #[error("expected an object of headers")]
-    NotAnObject,
+    #[error("expected an object of headers, got {0}")]
+    NotAnObject(&'static str),
     #[error("expected the name of a header")]
     Name,
-    #[error("expected the value of a header, or a list of values")]
+    #[error("expected the value of a header")]
     Value,
+    #[error("expected the value of a header, or a list of values, got {0}")]
+    NotAValue(&'static str),
+    #[error("a list of values within a list")]
+    Nested,
     #[error("too many headers")]
     TooMany,
 }
 
 impl From<ScanError> for HeaderError {
     fn from(_: ScanError) -> Self {
-        Self::NotAnObject
+        Self::NotAnObject("another value")
     }
 }
 
@@ -52,6 +56,9 @@ pub(crate) fn fill<'a>(
     shared: &Bytes,
     take: Take<'_>,
 ) -> Result<Vec<Cow<'a, str>>, HeaderError> {
+    if !json.starts_with('{') {
+        return Err(HeaderError::NotAnObject(described(json)));
+    }
     let (mut names, mut position) = (Vec::new(), 0_usize);
     Scan::new(json).each(|scan, name| {
         let is_known = match take {
@@ -87,6 +94,9 @@ fn add(
     let mut last = None;
     if scan.is_at(b'[') {
         scan.each_of_list(|scan| {
+            if scan.is_at(b'[') {
+                return Err(HeaderError::Nested);
+            }
             if let Some(next) = value(scan, shared)?
                 && let Some(before) = last.replace(next)
             {
@@ -117,10 +127,11 @@ fn value(scan: &mut Scan<'_>, shared: &Bytes) -> Result<Option<HeaderValue>, Hea
         Some(text) => HeaderValue::from_maybe_shared(shared.slice_ref(text.as_bytes())),
         None => match scan.value() {
             Some("null") => return Ok(None),
-            escaped => {
-                let text = escaped.and_then(string).ok_or(HeaderError::Value)?;
+            Some(escaped) => {
+                let text = string(escaped).ok_or(HeaderError::NotAValue(described(escaped)))?;
                 HeaderValue::from_maybe_shared(Bytes::from(text.into_owned()))
             }
+            None => return Err(HeaderError::Value),
         },
     };
     value.map(Some).map_err(|_| HeaderError::Value)
