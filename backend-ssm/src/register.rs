@@ -100,7 +100,7 @@ impl SsmBackend {
                     GetParameterError::ParameterNotFound(_)
                     | GetParameterError::ParameterVersionNotFound(_),
                 ) => Ok(None),
-                _ => Err(failed(Request::Read, error)),
+                _ => Err(failed(Request::Read, error, &self.config.path)),
             },
         }
     }
@@ -133,7 +133,7 @@ impl SsmBackend {
             Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),
-                _ => Err(failed(Request::Write, error)),
+                _ => Err(failed(Request::Write, error, &self.config.path)),
             },
         }
     }

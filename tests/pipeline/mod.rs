@@ -5,6 +5,7 @@ mod building;
 mod canary;
 mod contexts;
 mod corpus;
+mod custom_resource;
 mod envelopes;
 mod hostile;
 mod inputs;

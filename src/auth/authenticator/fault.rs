@@ -35,6 +35,12 @@ pub(crate) enum AuthenticatorFault {
         /// The issuer, as errors show it.
         issuer: String,
     },
+    /// Nobody signs for it.
+    #[error("expected the ARN of an Application Load Balancer, got {got:?}")]
+    LoadBalancer {
+        /// What was given.
+        got: String,
+    },
     /// The root certificates cannot be used, or TLS cannot be set up.
     #[error("{0}")]
     Client(String),

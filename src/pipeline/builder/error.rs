@@ -36,6 +36,9 @@ pub(super) enum Fault {
     NoRouterInLayer,
     #[error("a policy of HTTP routes needs an authenticator: `.authenticator(…)`")]
     NoAuthenticator,
+    /// TLS cannot be set up.
+    #[error("{0}")]
+    Client(String),
     #[error(transparent)]
     AccessPolicy(AccessPolicyFault),
     #[error(transparent)]

@@ -5,6 +5,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, or_default, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -38,10 +39,8 @@ pub struct DynamoDbRecord {
     text: RecordText,
 }
 
-impl DynamoDbRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for DynamoDbRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

@@ -7,6 +7,7 @@ use crate::json::JsonError;
 use crate::pipeline::event::Event;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, Records, or_default};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -43,10 +44,8 @@ pub struct EventBridgeEvent<T = Box<RawValue>> {
     text: RecordText,
 }
 
-impl<T> EventBridgeEvent<T> {
-    /// The event as the bus delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl<T> RawJson for EventBridgeEvent<T> {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

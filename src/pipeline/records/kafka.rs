@@ -9,6 +9,7 @@ use crate::pipeline::event::Event;
 use crate::pipeline::event::members::Top;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, Records};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -37,10 +38,8 @@ pub struct KafkaRecord {
     text: RecordText,
 }
 
-impl KafkaRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for KafkaRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

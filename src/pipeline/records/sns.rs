@@ -5,6 +5,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -29,10 +30,8 @@ pub struct SnsRecord {
     text: RecordText,
 }
 
-impl SnsRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for SnsRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }

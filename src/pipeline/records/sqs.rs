@@ -5,6 +5,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, or_default, resource, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -36,13 +37,13 @@ pub struct SqsRecord {
     text: RecordText,
 }
 
-impl SqsRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for SqsRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
+}
 
+impl SqsRecord {
     /// Whether the queue keeps the order of its messages.
     fn is_fifo(&self) -> bool {
         self.queue_arn.ends_with(".fifo")

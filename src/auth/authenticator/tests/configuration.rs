@@ -146,8 +146,8 @@ async fn no_debug_output_and_no_error_contains_the_token() {
     let authenticator = authenticator_with_userinfo(&provider);
     let token = token_with("email", json!("alice@example.com"));
     let authorization = format!("Bearer {token}");
-    let caller = authenticator.identify(Some(&authorization), None).await.unwrap();
-    let refused = authenticator.identify(Some(&authorization[..80]), None).await.unwrap_err();
+    let caller = authenticator.identify(Some(&authorization), None, None).await.unwrap();
+    let refused = authenticator.identify(Some(&authorization[..80]), None, None).await.unwrap_err();
     let down = caller.userinfo().await.unwrap_err();
     let shown = format!("{authenticator:?} {caller:?} {refused:?} {refused} {down:?} {down}");
     for part in token.split('.') {
@@ -163,5 +163,5 @@ fn a_caller_can_be_identified_from_any_task() {
     fn movable(_: impl Send) {}
     let authenticator = Authenticator::new().keys(KeySet::new("https://login.example.com/jwks"));
     sendable(&authenticator);
-    movable(authenticator.identify(None, None));
+    movable(authenticator.identify(None, None, None));
 }
