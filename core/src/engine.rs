@@ -25,6 +25,7 @@ pub use crate::{
 pub mod circuit {
     pub use crate::circuit::{
         bucket::Bucket,
+        history::Transition,
         instance::Instance,
         record::{Failure, Probe},
         rules::{

@@ -8,6 +8,7 @@ mod breaker;
 pub(crate) mod bucket;
 mod error;
 mod event;
+pub(crate) mod history;
 pub(crate) mod instance;
 mod layer;
 mod policy;
@@ -26,6 +27,7 @@ pub use rules::{CallOutcome, CountRule, RateRule};
 
 pub(crate) use self::{
     bucket::Bucket,
+    history::Transition,
     instance::Instance,
     record::{Failure, Probe},
 };

@@ -221,6 +221,10 @@ impl CircuitBreaker {
         &self.settings().policy
     }
 
+    fn instance(&self) -> Instance {
+        self.settings().instance
+    }
+
     fn now(&self) -> crate::Timestamp {
         self.settings().clock.now()
     }
