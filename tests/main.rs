@@ -16,6 +16,7 @@ mod deploy;
 mod dynamodb;
 mod faults;
 mod growth;
+mod inventory;
 mod lambda;
 mod linearizability;
 mod orders;

@@ -22,7 +22,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The time limit of one request about a table, 10 s. A deployment can wait, unlike a function.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl DynamoDbBackend {
     /// Creates the table unless it exists, and waits until it can be used. The table is billed on

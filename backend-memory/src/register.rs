@@ -46,7 +46,7 @@ pub struct MemoryBackend {
 }
 
 /// The item at a key. Without an id it is not a record of ours.
-struct Item {
+pub(crate) struct Item {
     id: Option<WriteId>,
     body: Result<Body, Corruption>,
 }
@@ -72,7 +72,7 @@ impl MemoryBackend {
     }
 
     /// A panic elsewhere cannot leave half an item behind, so poison is ignored.
-    fn items(&self) -> MutexGuard<'_, HashMap<RecordKey, Item>> {
+    pub(crate) fn items(&self) -> MutexGuard<'_, HashMap<RecordKey, Item>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

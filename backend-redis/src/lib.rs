@@ -4,6 +4,7 @@ mod config;
 mod connect;
 mod credentials;
 mod error;
+mod inventory;
 mod register;
 mod route;
 mod tls;

@@ -3,6 +3,7 @@
 mod config;
 mod connect;
 mod error;
+mod inventory;
 mod register;
 mod wire;
 

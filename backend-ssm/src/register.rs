@@ -83,6 +83,14 @@ impl SsmBackend {
         Ok(Self { connection, config, verified: Mutex::default() })
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        self.connection.client()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.config.path
+    }
+
     fn name(&self, key: &RecordKey) -> String {
         format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }

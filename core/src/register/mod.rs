@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 mod health;
+mod inventory;
 mod key;
 pub(crate) mod poll_policy;
 pub(crate) mod record;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 
 pub use crate::name::{NameError, RecordName};
 pub use body::{Body, Corruption};
+pub use inventory::Inventory;
 pub use key::{RecordKey, RecordKind};
 pub use poll_policy::PollPolicy;
 pub use record::Record;
