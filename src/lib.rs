@@ -131,6 +131,8 @@ pub use pipeline::{
 #[cfg(feature = "lambda")]
 pub use problem::Problem;
 pub use stores::Stores;
+#[doc(hidden)]
+pub use stores::operated::{Operated, OperatedStore};
 pub use token::{ClientCredentials, TokenGetter};
 #[doc(hidden)]
 pub use trace::TraceContext;

@@ -82,7 +82,7 @@ impl DynamoDbBackend {
         }
     }
 
-    fn key_schema(&self) -> DynamoDbError {
+    pub(crate) fn key_schema(&self) -> DynamoDbError {
         let (table, expected) = (self.config().table.clone(), self.config().key.to_string());
         DynamoDbError::KeySchema { table, expected }
     }
@@ -116,7 +116,7 @@ fn keys(config: &DynamoDbConfig) -> Vec<(&str, KeyType)> {
     [Some(partition), sort].into_iter().flatten().collect()
 }
 
-fn has_key(table: &TableDescription, config: &DynamoDbConfig) -> bool {
+pub(crate) fn has_key(table: &TableDescription, config: &DynamoDbConfig) -> bool {
     let (keys, schema) = (keys(config), table.key_schema());
     let is_string = |name: &str| {
         table.attribute_definitions().iter().any(|attribute| {

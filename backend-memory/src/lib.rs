@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod diagnosis;
 mod inventory;
 mod register;
 

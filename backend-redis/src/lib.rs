@@ -3,6 +3,7 @@
 mod config;
 mod connect;
 mod credentials;
+mod diagnosis;
 mod error;
 mod inventory;
 mod register;

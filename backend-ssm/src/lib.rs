@@ -2,6 +2,7 @@
 
 mod config;
 mod connect;
+mod diagnosis;
 mod error;
 mod inventory;
 mod register;

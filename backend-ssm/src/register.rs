@@ -96,7 +96,10 @@ impl SsmBackend {
     }
 
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it does not exist.
-    async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
+    pub(crate) async fn get(
+        &self,
+        name: String,
+    ) -> Result<Option<(u64, Entry, Content)>, StoreError> {
         let send = self.connection.client().get_parameter().name(name).with_decryption(true).send();
         match self.connection.response(send).await {
             Ok(found) => Ok(found.parameter.map(|parameter| {
@@ -115,7 +118,7 @@ impl SsmBackend {
 
     /// One `PutParameter`: the version that it made; `None` if the parameter exists and must not be
     /// overwritten.
-    async fn put(
+    pub(crate) async fn put(
         &self,
         name: &str,
         value: &str,

@@ -6,6 +6,7 @@ pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
     deadline::PendingReport,
+    diagnosis::{Diagnosed, Needs, TRIED_RECORD, Trial},
     error_chain::{causes, error_chain},
     register::{
         body::{MAX_RECORD_BYTES, text_of},

@@ -16,6 +16,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod deadline;
+mod diagnosis;
 #[doc(hidden)]
 pub mod engine;
 mod error;

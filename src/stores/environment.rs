@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Stores,
-    open::Opening,
+    open::{ForFunctions, Opening, Wanted},
     sealed::{SEAL_KEYS, SealKeys, seal},
     url::Backend,
 };
@@ -33,6 +33,31 @@ impl Stores {
     ///
     /// [`ConfigError`] names the variable that is missing or wrong.
     pub async fn from_env() -> Result<Self, ConfigError> {
+        let environment = Environment::read()?;
+        let mut opening = Opening::default();
+        let mut stores = environment.tokens.open(&mut opening, ForFunctions).await?;
+        if !environment.is_one_store() {
+            let circuits = environment.circuits.open(&mut opening, ForFunctions).await?;
+            stores.circuits = circuits.circuits;
+        }
+        if let Some(keys) =
+            environment.seal_keys.filter(|_| environment.tokens.backend != Backend::Memory)
+        {
+            stores.tokens = seal(stores.tokens, keys);
+        }
+        Ok(stores)
+    }
+}
+
+/// What the environment says about the stores.
+pub(super) struct Environment {
+    pub(super) tokens: Setting,
+    pub(super) circuits: Setting,
+    pub(super) seal_keys: Option<SealKeys>,
+}
+
+impl Environment {
+    pub(super) fn read() -> Result<Self, ConfigError> {
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
         let both = match (&tokens, &circuits) {
@@ -46,25 +71,25 @@ impl Stores {
         };
         let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
         let circuits = circuits.or(both).ok_or_else(|| missing(variable))?;
-        let seal_keys = seal_keys()?;
+        Ok(Self { tokens, circuits, seal_keys: seal_keys()? })
+    }
 
-        let mut opening = Opening::default();
-        let mut stores = tokens.open(&mut opening).await?;
-        if circuits.backend != tokens.backend {
-            stores.circuits = circuits.open(&mut opening).await?.circuits;
-        }
-        if let Some(keys) = seal_keys.filter(|_| tokens.backend != Backend::Memory) {
-            stores.tokens = seal(stores.tokens, keys);
-        }
-        Ok(stores)
+    /// Both in one backend that was named otherwise; the keys are those of the environment.
+    pub(super) fn at(backend: Backend) -> Result<Self, ConfigError> {
+        let both = Setting { variable: "--backend", backend };
+        Ok(Self { tokens: both.clone(), circuits: both, seal_keys: seal_keys()? })
+    }
+
+    pub(super) fn is_one_store(&self) -> bool {
+        self.tokens.backend == self.circuits.backend
     }
 }
 
 /// A variable with the backend that it names.
 #[derive(Clone)]
-struct Setting {
+pub(super) struct Setting {
     variable: &'static str,
-    backend: Backend,
+    pub(super) backend: Backend,
 }
 
 impl Setting {
@@ -77,8 +102,12 @@ impl Setting {
         Ok(Some(Self { variable, backend: backend.map_err(in_variable(variable))? }))
     }
 
-    async fn open(&self, opening: &mut Opening) -> Result<Stores, ConfigError> {
-        opening.open(&self.backend).await.map_err(in_variable(self.variable))
+    pub(super) async fn open<W: Wanted>(
+        &self,
+        opening: &mut Opening,
+        wanted: W,
+    ) -> Result<W::Made, ConfigError> {
+        opening.open(&self.backend, wanted).await.map_err(in_variable(self.variable))
     }
 }
 

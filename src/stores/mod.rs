@@ -6,6 +6,7 @@ mod environment;
 #[cfg(feature = "redis-iam")]
 mod iam;
 mod open;
+pub(crate) mod operated;
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 mod refused;
 pub(crate) mod sealed;

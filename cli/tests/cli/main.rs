@@ -1,0 +1,13 @@
+//! The command on real servers, which `tests/run` starts.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod doctor;
+mod fake_aws;
+mod steer;
+mod support;
