@@ -110,7 +110,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     // AWS, before what only one of the services says.
     (
         "aws",
-        "no providers in chain provided credentials",
+        "no credentials found in chain",
         "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
     ),
     (
