@@ -64,8 +64,11 @@ async fn kill_once(stores: &Stores, store: &str, most: Duration, chance: &Chance
     let acknowledged = kill_a_writer(store, &name, chance.up_to(most)).await;
     let name: RecordName = name.parse().unwrap();
     for _ in 0..50 {
-        // A busy server may respond too late.
-        let Ok(found) = stores.circuits.circuit_state(&name).await else { continue };
+        // A busy server may respond too late, and then operations fail at once for a second.
+        let Ok(found) = stores.circuits.circuit_state(&name).await else {
+            sleep(Duration::from_millis(200)).await;
+            continue;
+        };
         if found.as_ref().is_some_and(|found| found.value.epoch == SUCCESSOR) {
             return acknowledged;
         }
