@@ -6,6 +6,7 @@ mod ask;
 mod circuit;
 mod doctor;
 mod error;
+mod output;
 mod show;
 mod simulate;
 mod stores;
@@ -18,12 +19,7 @@ use std::{io::ErrorKind, process::ExitCode};
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use error::Failed;
-
-/// Text, or one JSON document.
-#[derive(Clone, Copy, Debug)]
-struct Output {
-    json: bool,
-}
+use output::Output;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::{Output, arguments::CircuitCommand, error::Failed, stores};
+use crate::{arguments::CircuitCommand, error::Failed, output::Output, stores};
 use funcify_core::circuit::OverrideMode;
 
 pub(crate) async fn run(

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use super::{read, text};
 use crate::{
-    Output,
     arguments::{Author, Overrides},
     ask,
     error::Failed,
+    output::Output,
     swap, time,
 };
 

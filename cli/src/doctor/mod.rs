@@ -12,7 +12,7 @@ use funcify_core::{
 };
 use serde_json::json;
 
-use crate::{Output, error::Failed, show, stores, time};
+use crate::{error::Failed, output::Output, show, stores, time};
 
 /// One check and what came of it.
 struct Check {

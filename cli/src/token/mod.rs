@@ -1,18 +1,17 @@
 //! `funcify token …`.
 
+mod read;
 mod steer;
 mod text;
 
 use std::process::ExitCode;
 
-use funcify::Operated;
-use funcify_core::{
-    register::{Record, RecordName, Versioned},
-    token::TokenRecord,
-};
+use funcify_core::{register::Record, token::TokenRecord};
 use serde_json::Value;
 
-use crate::{Output, arguments::TokenCommand, error::Failed, stores, time};
+use self::read::{missing, stored};
+
+use crate::{arguments::TokenCommand, error::Failed, output::Output, stores, time};
 
 pub(crate) async fn run(
     command: TokenCommand,
@@ -50,18 +49,4 @@ pub(crate) async fn run(
         TokenCommand::Forget { key, yes } => steer::forget(&opened, &key, yes, output).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The record as it is stored: sealed, if it is.
-async fn stored(
-    opened: &Operated,
-    key: &RecordName,
-) -> Result<Option<Versioned<TokenRecord>>, Failed> {
-    Ok(opened.tokens.register.read_record::<TokenRecord>(key).await?)
-}
-
-fn missing(key: &RecordName) -> Failed {
-    Failed::usage(format!(
-        "there is no token `{key}`: see the keys with `funcify token list`, or no instance has asked for it yet"
-    ))
 }

@@ -10,8 +10,11 @@ use funcify_core::{
 };
 use serde_json::json;
 
-use super::{missing, stored, text};
-use crate::{Output, ask, error::Failed, swap, time};
+use super::{
+    read::{missing, stored},
+    text,
+};
+use crate::{ask, error::Failed, output::Output, swap, time};
 
 pub(super) async fn rotate(
     opened: &Operated,

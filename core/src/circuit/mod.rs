@@ -15,6 +15,7 @@ mod policy;
 mod provider;
 pub(crate) mod record;
 pub(crate) mod rules;
+mod state;
 
 pub use breaker::{CircuitBreaker, Guard};
 pub use error::{CircuitConfigError, CircuitError, CircuitOpen};
@@ -22,8 +23,9 @@ pub use event::CircuitEvent;
 pub use layer::CircuitLayer;
 pub use policy::{CircuitPolicy, StoreDown};
 pub use provider::CircuitStateProvider;
-pub use record::{Cause, CircuitRecord, CircuitState, Override, OverrideMode};
+pub use record::{CircuitRecord, Override, OverrideMode};
 pub use rules::{CallOutcome, CountRule, RateRule};
+pub use state::{Cause, CircuitState};
 
 pub(crate) use self::{
     bucket::Bucket,

@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Bucket, Instance, Transition, bucket, history};
+use super::{Bucket, Cause, CircuitState, Instance, Transition, bucket, history};
 use crate::{
     Timestamp,
     register::{Record, RecordKind, WriteId},
@@ -63,48 +63,6 @@ pub struct CircuitRecord {
     #[doc(hidden)]
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
-}
-
-/// The state of a circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CircuitState {
-    /// Calls are admitted.
-    #[default]
-    Closed,
-    /// Calls are refused until the open duration is over.
-    Open,
-    /// A few probes find out whether calls succeed again.
-    HalfOpen,
-}
-
-/// Why calls are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Cause {
-    /// The count rule counted too many failures within its window.
-    Failures,
-    /// Too large a share of the calls failed.
-    FailureRate,
-    /// Too large a share of the calls was slow.
-    SlowCalls,
-    /// A probe failed.
-    ProbeFailed,
-    /// The probes that are under way decide first.
-    Probing,
-    /// Only this instance fails: the circuit is open for this instance alone.
-    #[serde(rename = "this_instance")]
-    InstanceLocal,
-    /// An operator forced the circuit open.
-    Override,
-    /// The store is down, and the policy says to refuse calls then.
-    StoreDown,
-    /// The snapshot of the circuit is old, and there was no time to refresh it.
-    Stale,
-    /// A cause of a newer version.
-    #[serde(other)]
-    Unknown,
 }
 
 /// One counted failure, stored as `[at, instance]`.
