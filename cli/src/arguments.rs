@@ -72,6 +72,14 @@ pub(crate) enum CircuitCommand {
         #[arg(long)]
         fail_if_open: bool,
     },
+    /// Watch circuits live. Keys: arrows choose, o opens, d disables, c closes, q quits.
+    Watch {
+        /// Only these circuits. All that have a record unless given.
+        names: Vec<RecordName>,
+        /// How often to look: 500ms on Redis, 2s on DynamoDB, 5s on SSM unless given.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        every: Option<Duration>,
+    },
     /// Refuse every call of the fleet for some time.
     Open(Overrides),
     /// Admit every call of the fleet for some time, and count nothing.

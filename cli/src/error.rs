@@ -39,6 +39,14 @@ impl Failed {
     }
 }
 
+/// A failure with its causes, for a line on the screen.
+pub(crate) fn described(failed: &Failed) -> String {
+    match failed {
+        Failed::Store(error) => error_chain(error),
+        failed => error_chain(failed),
+    }
+}
+
 fn doing(error: &StoreError) -> &'static str {
     match error.kind() {
         StoreErrorKind::Ambiguous => "it is not known whether the change was stored",

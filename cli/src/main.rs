@@ -13,10 +13,11 @@ mod stores;
 mod swap;
 mod time;
 mod token;
+mod watch;
 
 use std::{io::ErrorKind, process::ExitCode};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, CircuitCommand, Command};
 use clap::{CommandFactory, Parser};
 use error::Failed;
 use output::Output;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
 async fn run(command: Command, backend: Option<&str>, json: bool) -> Result<ExitCode, Failed> {
     let output = Output { json };
     match command {
+        Command::Circuit { command: CircuitCommand::Watch { names, every } } => {
+            let opened = stores::open(backend).await?;
+            watch::run(stores::shared(&opened.circuits)?, names, every, output).await
+        }
         Command::Circuit { command } => circuit::run(command, backend, output).await,
         Command::Token { command } => token::run(command, backend, output).await,
         Command::Doctor { create } => doctor::run(backend, create, output).await,

@@ -38,6 +38,7 @@ install_system_packages() {
   has redis-server || missing+=(redis-server)
   has redis-cli || missing+=(redis-tools)
   has openssl || missing+=(openssl)
+  has tmux || missing+=(tmux)
   has valgrind || missing+=(valgrind)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   if ((${#missing[@]} == 0)); then return; fi

@@ -1,8 +1,8 @@
 //! `funcify circuit …`.
 
-mod read;
-mod steer;
-mod text;
+pub(crate) mod read;
+pub(crate) mod steer;
+pub(crate) mod text;
 
 use std::process::ExitCode;
 
@@ -45,6 +45,8 @@ pub(crate) async fn run(
         CircuitCommand::Disable(given) => {
             steer::overrides(store, given, OverrideMode::Disabled, output).await
         }
+        // The live view stands beside this module.
+        CircuitCommand::Watch { .. } => Ok(ExitCode::SUCCESS),
         CircuitCommand::Close { name, author } => steer::close(store, &name, author, output).await,
     }
 }

@@ -94,11 +94,76 @@ pub(super) async fn close(
         author.yes,
     )?;
     let by = ask::author(author.by);
-    // Of a tag eight characters are kept, and of user@host the user says more.
-    let tag = Instance::new(by.split('@').next().unwrap_or_default());
+    let tag = tag(&by);
     swap::change(&store.register, name, |record: CircuitRecord| closed(&record, tag, time::now()))
         .await?;
     done(store, name, output).await
+}
+
+/// A change from the live view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Steered {
+    Override(RecordName, OverrideMode),
+    Close(RecordName),
+}
+
+/// How long an override from the live view lasts. With the command it may be longer.
+const LIVE: Duration = Duration::from_secs(30 * 60);
+
+impl Steered {
+    pub(crate) fn question(&self) -> String {
+        match self {
+            Self::Override(name, OverrideMode::ForceOpen) => {
+                format!("Refuse every call of the fleet through `{name}` for 30 minutes?")
+            }
+            Self::Override(name, OverrideMode::Disabled) => {
+                format!(
+                    "Admit every call of the fleet through `{name}` for 30 minutes, and count nothing?"
+                )
+            }
+            Self::Close(name) => format!("End the override of `{name}` and close it?"),
+        }
+    }
+
+    pub(crate) fn doing(&self) -> String {
+        format!("writing `{}` …", self.name())
+    }
+
+    pub(crate) fn done(&self) -> String {
+        format!("`{}` is written; the fleet follows within 5 seconds", self.name())
+    }
+
+    fn name(&self) -> &RecordName {
+        match self {
+            Self::Override(name, _) | Self::Close(name) => name,
+        }
+    }
+}
+
+pub(crate) async fn live(store: &OperatedStore, steered: &Steered) -> Result<(), Failed> {
+    let by = ask::author(None);
+    match steered {
+        Steered::Override(name, mode) => {
+            swap::change(&store.register, name, |record: CircuitRecord| {
+                let set = Override::new(*mode, time::now() + LIVE, by.clone());
+                Some(set_override(&record, set.because("from funcify circuit watch")))
+            })
+            .await?
+        }
+        Steered::Close(name) => {
+            let tag = tag(&by);
+            swap::change(&store.register, name, |record: CircuitRecord| {
+                closed(&record, tag, time::now())
+            })
+            .await?
+        }
+    };
+    Ok(())
+}
+
+/// Of a tag eight characters are kept, and of user@host the user says more.
+fn tag(by: &str) -> Instance {
+    Instance::new(by.split('@').next().unwrap_or_default())
 }
 
 async fn done(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::read::Circuit;
 use crate::{show, time};
 
-pub(super) fn state(state: CircuitState) -> &'static str {
+pub(crate) fn state(state: CircuitState) -> &'static str {
     match state {
         CircuitState::Closed => "closed",
         CircuitState::Open => "open",
@@ -18,7 +18,7 @@ pub(super) fn state(state: CircuitState) -> &'static str {
     }
 }
 
-fn cause(cause: Option<Cause>) -> &'static str {
+pub(crate) fn cause(cause: Option<Cause>) -> &'static str {
     match cause {
         None => "",
         Some(Cause::Failures) => "failures",
@@ -45,7 +45,7 @@ fn counted(record: &CircuitRecord) -> (u64, u64) {
     (sum(|bucket| bucket.calls), sum(|bucket| bucket.failures))
 }
 
-fn evidence(record: &CircuitRecord) -> String {
+pub(crate) fn evidence(record: &CircuitRecord) -> String {
     match counted(record) {
         (0, _) if record.failures.is_empty() => "none".to_owned(),
         (0, _) => match record.failures.len() {
@@ -58,12 +58,23 @@ fn evidence(record: &CircuitRecord) -> String {
     }
 }
 
+/// How bad it is, in percent: of the calls those that failed, of the places for failures those that are taken.
+pub(crate) fn share(circuit: &Circuit, now: Timestamp) -> u8 {
+    let record = &circuit.record;
+    let share = match counted(record) {
+        _ if circuit.refuses(now) => 100,
+        (0, _) => record.failures.len().saturating_mul(100) / 16,
+        (calls, failures) => usize::try_from(failures.saturating_mul(100) / calls).unwrap_or(100),
+    };
+    u8::try_from(share.min(100)).unwrap_or(100)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share is shown with one digit")]
 fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole as f64
 }
 
-fn next_probe(record: &CircuitRecord, now: Timestamp) -> String {
+pub(crate) fn next_probe(record: &CircuitRecord, now: Timestamp) -> String {
     let under_way = record.probes.iter().filter(|probe| probe.until > now).count();
     match record.state {
         CircuitState::Closed => String::new(),
@@ -73,7 +84,7 @@ fn next_probe(record: &CircuitRecord, now: Timestamp) -> String {
     }
 }
 
-fn overridden(set: Option<&Override>, now: Timestamp) -> String {
+pub(crate) fn overridden(set: Option<&Override>, now: Timestamp) -> String {
     set.map_or_else(String::new, |set| {
         let reason = if set.reason.is_empty() {
             String::new()
@@ -90,7 +101,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-pub(super) fn summary(circuit: &Circuit, now: Timestamp) -> String {
+pub(crate) fn summary(circuit: &Circuit, now: Timestamp) -> String {
     let Circuit { record, .. } = circuit;
     match record.override_at(now) {
         Some(set) => format!("{}; {}", state(record.state), overridden(Some(set), now)),
@@ -98,7 +109,7 @@ pub(super) fn summary(circuit: &Circuit, now: Timestamp) -> String {
     }
 }
 
-pub(super) fn list(circuits: &[Circuit], is_filtered: bool) {
+pub(crate) fn list(circuits: &[Circuit], is_filtered: bool) {
     if circuits.is_empty() {
         println!(
             "{}",
@@ -129,7 +140,7 @@ pub(super) fn list(circuits: &[Circuit], is_filtered: bool) {
     println!("{table}");
 }
 
-pub(super) fn full(circuit: &Circuit, now: Timestamp) {
+pub(crate) fn full(circuit: &Circuit, now: Timestamp) {
     let Circuit { name, record, is_stored, corruption } = circuit;
     let changed = format!(
         "{} ({})",
@@ -195,7 +206,7 @@ pub(super) fn full(circuit: &Circuit, now: Timestamp) {
     println!("{table}");
 }
 
-pub(super) fn json(circuit: &Circuit, now: Timestamp) -> Value {
+pub(crate) fn json(circuit: &Circuit, now: Timestamp) -> Value {
     let Circuit { name, record, is_stored, corruption } = circuit;
     let (calls, failures) = counted(record);
     let set = record.overridden.as_ref().map(|set| {

@@ -3,6 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
@@ -11,3 +12,4 @@ mod doctor;
 mod fake_aws;
 mod steer;
 mod support;
+mod watch;

@@ -77,21 +77,36 @@ pub(crate) fn free_port() -> u16 {
 
 pub(crate) struct OwnRedis {
     pub(crate) port: u16,
+    options: Vec<String>,
     process: Child,
 }
 
 impl OwnRedis {
     pub(crate) fn start(options: &[&str]) -> Self {
-        let port = free_port();
+        Self::at(free_port(), options.iter().map(ToString::to_string).collect())
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+
+    /// Without its data, at the same port.
+    pub(crate) fn restarted(mut self) -> Self {
+        self.kill();
+        Self::at(self.port, std::mem::take(&mut self.options))
+    }
+
+    fn at(port: u16, options: Vec<String>) -> Self {
         let port_text = port.to_string();
         let process = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &port_text, "--save", ""])
-            .args(options)
+            .args(&options)
             .current_dir(env::temp_dir())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let own = Self { port, process };
+        let own = Self { port, options, process };
         let until = Instant::now() + Duration::from_secs(15);
         let answers = |said: String| said.contains("PONG") || said.contains("NOAUTH");
         while !answers(own.command(&["PING"])) {
@@ -117,7 +132,6 @@ impl OwnRedis {
 
 impl Drop for OwnRedis {
     fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
+        self.kill();
     }
 }
