@@ -28,25 +28,44 @@ const CLOSING_STEPS: usize = 64;
 const CLOSING_WAITS: usize = 20;
 const CLOSING_WAIT: Duration = Duration::from_millis(1);
 
-/// The HTTP client. It trusts Mozilla's roots, speaks HTTP/1.1, follows no redirect, uses no proxy, and
-/// gives up a connection after 2 s. Building it does no I/O.
+/// The variables of the proxy: their names are those of curl and many others.
+const HTTPS_PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
+
+/// The HTTP client. It trusts Mozilla's roots, speaks HTTP/1.1, follows no redirect, and gives up a
+/// connection after 2 s. Requests to https URLs go through the proxy in `HTTPS_PROXY`, except to the
+/// hosts in `NO_PROXY`. Building it does no I/O.
 pub(crate) fn client() -> Result<reqwest::Client, ConfigError> {
-    client_with(&[], CONNECT_TIMEOUT)
+    proxied(&[])
 }
 
 /// The same client, which also trusts the certificate authorities in `pem`, a list of PEM certificates.
 /// Otherwise what is wrong with them, in one line.
 pub(crate) fn client_trusting(pem: &[u8]) -> Result<reqwest::Client, String> {
-    client_with(pem, CONNECT_TIMEOUT)
-        .map_err(|error| format!("`root_certificates`: {}", error_chain(&error)))
+    proxied(pem).map_err(|error| format!("`root_certificates`: {}", error_chain(&error)))
 }
 
-/// The client that trusts the authorities in `pem` too, with another connect timeout.
-pub(crate) fn client_with(
-    pem: &[u8],
-    connect_timeout: Duration,
-) -> Result<reqwest::Client, ConfigError> {
-    client_over(tls_trusting(pem)?, connect_timeout)
+/// Checks a list of PEM certificates: at least one, and each can be used.
+pub(crate) fn check_certificates(pem: &[u8]) -> Result<(), ConfigError> {
+    if roots(pem)?.len() == webpki_roots::TLS_SERVER_ROOTS.len() {
+        return Err(ConfigError::invalid("expected certificates as PEM, found none"));
+    }
+    Ok(())
+}
+
+fn proxied(pem: &[u8]) -> Result<reqwest::Client, ConfigError> {
+    build(tls_trusting(pem)?, CONNECT_TIMEOUT, proxy(|name| std::env::var(name).ok())?)
+}
+
+/// The proxy for https URLs. Plain http is for hosts that need none: this machine, or the own network.
+fn proxy(variable: impl Fn(&str) -> Option<String>) -> Result<Option<reqwest::Proxy>, ConfigError> {
+    let set = |name| Some((name, variable(name).filter(|url| !url.trim().is_empty())?));
+    let Some((name, url)) = HTTPS_PROXY.into_iter().find_map(set) else { return Ok(None) };
+    // The cause may show the URL, and with it a password.
+    let proxy = reqwest::Proxy::https(url.trim()).map_err(|_| {
+        ConfigError::invalid(format!("{name} cannot be used: expected the URL of a proxy"))
+    })?;
+    let except = variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default();
+    Ok(Some(proxy.no_proxy(reqwest::NoProxy::from_string(&except))))
 }
 
 /// TLS that trusts Mozilla's roots, and the authorities in `pem`.
@@ -59,10 +78,11 @@ pub(crate) fn tls_trusting(pem: &[u8]) -> Result<rustls::ClientConfig, ConfigErr
         .with_no_client_auth())
 }
 
-/// A client without connections, over this TLS. It resumes the sessions of other clients over the same.
-pub(crate) fn client_over(
+/// A client over this TLS. Clients over the same TLS resume each other's sessions.
+pub(crate) fn build(
     tls: rustls::ClientConfig,
     connect_timeout: Duration,
+    proxy: Option<reqwest::Proxy>,
 ) -> Result<reqwest::Client, ConfigError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -71,8 +91,12 @@ pub(crate) fn client_over(
         .tcp_nodelay(true)
         // Some firewalls refuse a client that does not name itself.
         .user_agent(concat!("funcify/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .build();
+        .no_proxy();
+    let client = match proxy {
+        Some(proxy) => client.proxy(proxy),
+        None => client,
+    };
+    let client = client.build();
     client.map_err(|error| ConfigError::because("the HTTP client could not be built", error))
 }
 
@@ -361,9 +385,33 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_read_from_either_name_and_a_wrong_one_is_refused_without_its_password() {
+        let read = |name: &'static str, value: &'static str| {
+            proxy(move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        for name in ["HTTPS_PROXY", "https_proxy"] {
+            assert!(read(name, "http://proxy.example:3128").unwrap().is_some(), "{name}");
+            assert!(read(name, " ").unwrap().is_none());
+            let error = read(name, "http://user:canary@:x").unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{name} cannot be used: expected the URL of a proxy")
+            );
+            assert!(!error_chain(&error).contains("canary"));
+        }
+        assert!(read("HTTP_PROXY", "http://proxy.example:3128").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_list_without_certificates_is_refused() {
+        let error = check_certificates(b"not a certificate").unwrap_err();
+        assert_eq!(error.to_string(), "expected certificates as PEM, found none");
+    }
+
+    #[test]
     fn a_malformed_root_certificate_is_refused() {
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let error = client_with(broken, CONNECT_TIMEOUT).unwrap_err();
+        let error = proxied(broken).unwrap_err();
         assert_eq!(error.to_string(), "a root certificate was refused");
         assert!(error.source().is_some_and(|source| source.is::<rustls::Error>()), "{error:?}");
         let expected = "`root_certificates`: a root certificate was refused: ";

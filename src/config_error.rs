@@ -24,6 +24,9 @@ pub enum ConfigError {
          `funcify::local` runs a pipeline elsewhere"
     )]
     NotOnLambda,
+    /// The function could not be set up, for a reason of its own.
+    #[error("the function cannot start")]
+    Start(#[source] Box<dyn Error + Send + Sync>),
     /// The Lambda runtime ended, because the Runtime API does not answer.
     #[error("the Lambda runtime ended")]
     Runtime(#[source] Box<dyn Error + Send + Sync>),

@@ -92,6 +92,9 @@ pub mod api;
 pub mod auth;
 mod client;
 mod config_error;
+pub mod idempotency;
+#[cfg(feature = "lambda")]
+mod idempotency_layer;
 #[cfg(feature = "lambda")]
 mod json;
 mod json_error;
@@ -107,6 +110,7 @@ mod stores;
 pub mod testing;
 pub mod token;
 mod trace;
+mod variables;
 
 pub use api::Api;
 #[cfg(feature = "lambda")]
@@ -123,6 +127,9 @@ pub use funcify_core::{
     engine::error_chain,
     register,
 };
+pub use idempotency::Idempotency;
+#[cfg(feature = "lambda")]
+pub use idempotency_layer::IdempotencyLayer;
 #[cfg(feature = "lambda")]
 pub use pipeline::{
     Invocation, Message, Pipeline, S3Object,

@@ -2,6 +2,7 @@
 //! because it counts the allocations of the whole process.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and what it prints is its figure"
@@ -15,7 +16,10 @@ use std::{
 
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
-    pipeline::{InvocationOutcome, Pipeline, Problem, S3Object},
+    pipeline::{
+        DynamoDbRecord, FirehoseRecord, InvocationOutcome, KafkaRecord, KinesisRecord, Pipeline,
+        Problem, S3Object, SnsRecord, SqsRecord, Transformed,
+    },
     testing::TestEvent,
     token::{ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter, TokenSource},
 };
@@ -152,4 +156,96 @@ async fn the_count_sees_a_handler_that_allocates() {
     let pipeline = Pipeline::builder(()).http(Router::new().fallback(hoard)).build().unwrap();
     let allocations = fewest(&pipeline, include_str!("inputs/sized/http-v2.json")).await;
     assert!(allocations > 200, "only {allocations} counted");
+}
+
+/// How much memory is in use now, in bytes.
+fn in_use() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
+}
+
+/// The most memory in use when a handler is called, beyond `before`.
+static MOST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+fn look() {
+    MOST.fetch_max(in_use(), std::sync::atomic::Ordering::Relaxed);
+}
+
+fn every_batch_source() -> Pipeline {
+    macro_rules! looks {
+        ($record:ty) => {
+            async |record: $record| {
+                look();
+                drop(black_box(record));
+                Ok::<(), Problem>(())
+            }
+        };
+    }
+    Pipeline::builder(())
+        .sqs("a", looks!(SqsRecord))
+        .sns("a", looks!(SnsRecord))
+        .s3("a", looks!(S3Object))
+        .kinesis("a", looks!(KinesisRecord))
+        .dynamodb_stream("a", looks!(DynamoDbRecord))
+        .kafka("a", looks!(KafkaRecord))
+        .firehose("a", async |record: FirehoseRecord| {
+            look();
+            Ok::<_, Problem>(Transformed::Data(record.data))
+        })
+        .build()
+        .unwrap()
+}
+
+/// An event of about 6 MB, which is the most that Lambda delivers.
+fn six_megabytes(one: &TestEvent) -> String {
+    let mut event: Value = serde_json::from_str(&one.to_string()).unwrap();
+    let records = ["/Records", "/records/a-0", "/records"];
+    let pointer = records.into_iter().find(|at| event.pointer(at).is_some_and(Value::is_array));
+    let records = event.pointer_mut(pointer.unwrap()).unwrap().as_array_mut().unwrap();
+    let mut record = records[0].clone();
+    if record["eventSource"] == "aws:sqs" {
+        // As long as SQS makes it.
+        record["receiptHandle"] = "AQEB".repeat(85).into();
+        record["md5OfBody"] = "098f6bcd4621d373cade4e832627b4f6".into();
+        record["attributes"] = json!({
+            "ApproximateReceiveCount": "1", "SentTimestamp": "1714564800000",
+            "SenderId": "AROAEXAMPLEEXAMPLE:function", "ApproximateFirstReceiveTimestamp": "1714564800001",
+        });
+    }
+    let count = 6 * 1024 * 1024 / (record.to_string().len() + 1);
+    records.resize(count, record);
+    event.to_string()
+}
+
+#[tokio::test]
+async fn an_event_of_six_megabytes_takes_at_most_four_times_its_size() {
+    let _alone = ALONE.lock().await;
+    let pipeline = every_batch_source();
+    let mut most_times = 0.0_f64;
+    let sizes = [("small", "x".to_owned()), ("large", "x".repeat(60_000))];
+    for (size, data) in &sizes {
+        for (name, one) in [
+            ("sqs", TestEvent::sqs("a").record("1", &**data)),
+            ("sns", TestEvent::sns("a", &**data)),
+            ("s3", TestEvent::s3("a", data)),
+            ("kinesis", TestEvent::kinesis("a").record("1", &**data)),
+            ("dynamodb", TestEvent::dynamodb_stream("a").record("1", &**data)),
+            ("kafka", TestEvent::kafka("a").record("1", &**data)),
+            ("firehose", TestEvent::firehose("a").record("1", &**data)),
+        ] {
+            let text = six_megabytes(&one);
+            let context = LambdaEvent::from(&TestEvent::from(Value::Null)).context;
+            let before = in_use();
+            MOST.store(0, std::sync::atomic::Ordering::Relaxed);
+            let event = LambdaEvent::new(serde_json::from_str(&text).unwrap(), context);
+            let processed = pipeline.process(event).await;
+            assert_eq!(processed.outcome, InvocationOutcome::Handled, "{name}");
+            let most = MOST.load(std::sync::atomic::Ordering::Relaxed).saturating_sub(before);
+            let times = most as f64 / text.len() as f64;
+            println!("{name}, {size} records: {times:.2} times {} bytes", text.len());
+            most_times = most_times.max(times);
+            assert!(times >= 1.0, "{name}, {size} records: {times:.2} times");
+        }
+    }
+    assert!(most_times <= 4.0, "{most_times:.2} times");
 }

@@ -10,17 +10,20 @@
 )]
 
 mod api;
+mod browser;
 mod canary;
 mod config;
 mod deploy;
 mod dynamodb;
 mod faults;
 mod growth;
+mod idempotency;
 mod inventory;
 mod lambda;
 mod linearizability;
 mod orders;
 mod pipeline;
+mod proxied;
 mod redis;
 mod root_certificates;
 mod servers;
@@ -31,3 +34,4 @@ mod support;
 mod support_itself;
 mod third_record;
 mod token;
+mod wire;

@@ -1,6 +1,7 @@
 """Who may import whom. Each rule yields the lines that break it."""
 
 import collections
+import functools
 import re
 
 from crates import circles
@@ -32,17 +33,18 @@ SEPARATE = [
     ("src/token/", "src/pipeline/"),
     ("core/src/register/", "core/src/circuit/"),
     ("core/src/register/", "core/src/token/"),
+    ("core/src/register/", "core/src/idempotency/"),
 ]
 # The only files of the facade that name a backend crate or ask for a feature.
 CHOOSERS = re.compile(r"src/(lib\.rs|stores/.*)")
 # Decisions: functions of a record, an input and the time, which the caller passes.
-PURE = ["core/src/circuit/rules/", "core/src/token/decide"]
+PURE = ["core/src/circuit/rules/", "core/src/token/decide", "core/src/idempotency/decide"]
 IMPURE_WORDS = {
     "async": "async code", "await": "async code", "Instant": "a clock", "SystemTime": "a clock", "Clock": "a clock",
     "SystemClock": "a clock", "ManualClock": "a clock", "Deadline": "a clock", "println": "I/O", "eprintln": "I/O",
 }
 IMPURE_PATHS = re.compile(r"(tokio|futures_util|async_trait|std::(env|fs|io|net|process|thread))(::|$)")
-IMPURE_FILES = re.compile(r"core/src/(circuit/breaker/|(circuit|token)/provider)")
+IMPURE_FILES = re.compile(r"core/src/(circuit/breaker/|(circuit|token|idempotency)/provider)")
 
 
 def packages(crates):
@@ -124,6 +126,37 @@ def one_module_style(root):
             yield f"{name} stands beside {name.with_suffix('')}/: make it {name.with_suffix('')}/mod.rs"
 
 
+def every_file_is_compiled(root):
+    """Each file is a target, or a module that the file above it declares. Cargo passes over any other in silence."""
+    files = [file for file in sorted(root.rglob("*.rs")) if file.relative_to(root).parts[0] != "target"]
+    manifests = [root / "Cargo.toml", *root.glob("*/Cargo.toml")]
+    targets = {
+        manifest.parent / name for manifest in manifests for name in re.findall(r'"([^"]+\.rs)"', manifest.read_text())
+    }
+    folders = {manifest.parent for manifest in manifests}
+    for file in files:
+        # Cargo finds these by their place.
+        is_found = file.parent.name in ("tests", "examples", "benches", "bin") and file.parent not in folders
+        if file.name in ("lib.rs", "main.rs", "build.rs") or is_found:
+            targets.add(file)
+        targets.update(file.parent / name for name in re.findall(r'\binclude!\("([^"]+\.rs)"\)', file.read_text()))
+    declared = functools.cache(lambda file: set(declarations(tokens_of(file.read_text()))))
+    for file in files:
+        is_folder = file.name == "mod.rs"
+        name = file.parent.name if is_folder else file.stem
+        above = file.parent.parent if is_folder else file.parent
+        parents = [target for target in (*targets, above / "mod.rs") if target.parent == above and target.exists()]
+        if file not in targets and not any(name in declared(parent) for parent in parents):
+            yield f"{file.relative_to(root)} is in no module"
+
+
+def declarations(tokens):
+    """The names of all `mod name;`."""
+    for word, name, end in zip(tokens, tokens[1:], tokens[2:]):
+        if word.text == "mod" and end.text == ";":
+            yield name.text
+
+
 def no_circles(crates):
     """No files import each other, directly or through others."""
     for crate in crates:
@@ -146,4 +179,5 @@ def violations(root, crates):
     yield from features_are_asked_for_in_one_folder(root)
     yield from decisions_are_pure(crates)
     yield from one_module_style(root)
+    yield from every_file_is_compiled(root)
     yield from no_circles(crates)

@@ -28,7 +28,11 @@ import surface
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # The aim of 250 is reached. Whoever adds an item raises the limit in the same commit, and says there why.
-LIMIT = 250
+# 250 to 278: `raw` of nine records; the sources that deliver records or take answers in a form of their own (Kafka, Firehose,
+# CloudWatch Logs, authorizers, windows); `event_of` for the other services; test events of them; `base_path`; `RequestContext`.
+# 278 to 300: idempotency: two modules, record, policy and provider; `Idempotency` with five methods; `Claim` with three; its
+# error and its metrics; `IdempotencyLayer` with two constructors. And two for the token and the streams.
+LIMIT = 300
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 
 

@@ -99,7 +99,15 @@ pub enum DynamoDbError {
         /// Its size in bytes.
         size: usize,
     },
-    /// The request failed.
+    /// A request about the table failed.
+    #[error("a request about the table `{table}` failed")]
+    Request {
+        /// The table.
+        table: String,
+        /// Why it failed.
+        source: AwsError,
+    },
+    /// A request failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -116,7 +124,8 @@ where
 {
     let (kind, error) = request.classify("DynamoDB", error);
     let AwsError::Refused { code, message, .. } = &error else {
-        return store_error(kind, error.into());
+        let table = table.to_owned();
+        return store_error(kind, DynamoDbError::Request { table, source: error });
     };
     let about_the_key = message.contains("key element") || message.contains("the key ");
     let kind = kind_of(code).unwrap_or(kind);
@@ -125,7 +134,7 @@ where
         "ValidationException" if about_the_key => {
             DynamoDbError::KeySchema { table: table.to_owned(), expected: key.to_string() }
         }
-        _ => error.into(),
+        _ => DynamoDbError::Request { table: table.to_owned(), source: error },
     };
     store_error(kind, source)
 }
@@ -185,8 +194,8 @@ mod tests {
             ("ValidationException", "another one", "DynamoDB answered ValidationException"),
         ] {
             let error = refused(code, message);
-            let source = error.source().unwrap().to_string();
-            assert!(source.contains(expected), "{source}");
+            let chain = funcify_core::engine::error_chain(&error);
+            assert!(chain.contains(expected) && chain.contains("table `fleet`"), "{chain}");
         }
     }
 }

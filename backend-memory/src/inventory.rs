@@ -10,7 +10,7 @@ use crate::MemoryBackend;
 impl Inventory for MemoryBackend {
     async fn list(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
         let items = self.items();
-        let keys = items.keys().filter(|key| key.kind == kind);
+        let keys = items.by_key.keys().filter(|key| key.kind == kind);
         let mut names: Vec<_> = keys.map(|key| key.name.clone()).collect();
         names.sort_unstable();
         Ok(names)

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -15,7 +15,8 @@ use funcify_core::{
 
 /// A store in the memory of this process: the executable specification of [`Register`].
 ///
-/// Clones share one store, as clients of one server do.
+/// Clones share one store, as clients of one server do. A record that need not be kept any longer is
+/// dropped at some later write.
 ///
 /// # Examples
 ///
@@ -42,13 +43,28 @@ use funcify_core::{
 /// ```
 #[derive(Clone, Default)]
 pub struct MemoryBackend {
-    items: Arc<Mutex<HashMap<RecordKey, Item>>>,
+    items: Arc<Mutex<Items>>,
 }
+
+#[derive(Default)]
+pub(crate) struct Items {
+    pub(crate) by_key: HashMap<RecordKey, Item>,
+    /// With so many items, the next write looks for those that can be dropped.
+    sweep_at: usize,
+}
+
+/// A record is kept at least so long, as Redis does it.
+const LEAST_KEPT: Duration = Duration::from_secs(60);
+
+/// A store with fewer records is not swept.
+const LEAST_SWEPT: usize = 1_024;
 
 /// The item at a key. Without an id it is not a record of ours.
 pub(crate) struct Item {
     id: Option<WriteId>,
     body: Result<Body, Corruption>,
+    /// Until when it must be kept. For ever if nobody said.
+    kept_until: Option<Instant>,
 }
 
 impl MemoryBackend {
@@ -62,17 +78,18 @@ impl MemoryBackend {
     /// without an id as a foreign item. For tests.
     #[doc(hidden)]
     pub fn inject(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
-        self.items().insert(key.clone(), Item { id, body: text.parse::<Body>() });
+        let item = Item { id, body: text.parse::<Body>(), kept_until: None };
+        self.items().by_key.insert(key.clone(), item);
     }
 
     /// Deletes the item at `key`, as an operator would. For tests.
     #[doc(hidden)]
     pub fn remove(&self, key: &RecordKey) {
-        self.items().remove(key);
+        self.items().by_key.remove(key);
     }
 
     /// A panic elsewhere cannot leave half an item behind, so poison is ignored.
-    pub(crate) fn items(&self) -> MutexGuard<'_, HashMap<RecordKey, Item>> {
+    pub(crate) fn items(&self) -> MutexGuard<'_, Items> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,7 +97,7 @@ impl MemoryBackend {
 #[async_trait]
 impl Register for MemoryBackend {
     async fn read(&self, key: &RecordKey) -> Result<Option<Versioned<Body>>, StoreError> {
-        Ok(self.items().get(key).and_then(Item::record))
+        Ok(self.items().by_key.get(key).and_then(Item::record))
     }
 
     async fn swap(
@@ -89,23 +106,36 @@ impl Register for MemoryBackend {
         expected: Option<Version>,
         id: WriteId,
         body: &Body,
-        // Memory is freed with its process.
-        _keep_for: Duration,
+        keep_for: Duration,
     ) -> Result<Swap<Body>, StoreError> {
         let mut items = self.items();
-        let current = items.get(key).and_then(Item::version);
+        let current = items.by_key.get(key).and_then(Item::version);
         if current == Some(Version::from(id)) {
             return Ok(Swap::Applied(Version::from(id)));
         }
         if current != expected {
-            return Ok(Swap::Conflict(items.get(key).and_then(Item::record)));
+            return Ok(Swap::Conflict(items.by_key.get(key).and_then(Item::record)));
         }
-        items.insert(key.clone(), Item { id: Some(id), body: Ok(body.clone()) });
+        let now = Instant::now();
+        items.sweep(now);
+        let kept_until = now.checked_add(keep_for.max(LEAST_KEPT));
+        let item = Item { id: Some(id), body: Ok(body.clone()), kept_until };
+        items.by_key.insert(key.clone(), item);
         Ok(Swap::Applied(Version::from(id)))
     }
 
     fn poll_policy(&self) -> PollPolicy {
         PollPolicy::default()
+    }
+}
+
+impl Items {
+    /// Drops what need not be kept, each time that the store has doubled: a constant cost a write.
+    fn sweep(&mut self, now: Instant) {
+        if self.by_key.len() >= self.sweep_at.max(LEAST_SWEPT) {
+            self.by_key.retain(|_, item| item.kept_until.is_none_or(|until| now < until));
+            self.sweep_at = self.by_key.len() * 2;
+        }
     }
 }
 
@@ -128,6 +158,32 @@ impl Item {
 impl fmt::Debug for MemoryBackend {
     /// Shows the number of items only: a body may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryBackend").field("items", &self.items().len()).finish()
+        f.debug_struct("MemoryBackend").field("items", &self.items().by_key.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use funcify_core::circuit::CircuitRecord;
+
+    use super::*;
+
+    #[test]
+    fn what_need_not_be_kept_is_dropped_when_the_store_has_doubled() {
+        let (mut items, now) = (Items::default(), Instant::now());
+        let key =
+            |number: usize| RecordKey::of::<CircuitRecord>(number.to_string().parse().unwrap());
+        let item = |kept_until| Item { id: None, body: Ok(Body::default()), kept_until };
+        for number in 0..LEAST_SWEPT {
+            let kept_until = (number % 4 > 0).then_some(now + LEAST_KEPT);
+            items.by_key.insert(key(number), item(kept_until));
+        }
+        items.sweep(now);
+        assert_eq!((items.by_key.len(), items.sweep_at), (LEAST_SWEPT, 2 * LEAST_SWEPT));
+        items.sweep(now + LEAST_KEPT);
+        assert_eq!(items.by_key.len(), LEAST_SWEPT, "not before it has doubled");
+        items.sweep_at = 0;
+        items.sweep(now + LEAST_KEPT);
+        assert_eq!(items.by_key.len(), LEAST_SWEPT / 4, "what is to be kept for ever is kept");
     }
 }

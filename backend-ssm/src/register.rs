@@ -298,6 +298,10 @@ impl Register for SsmBackend {
     fn poll_policy(&self) -> PollPolicy {
         let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
         policy.contention = Duration::from_millis(500);
+        policy.no_idempotency = Some(
+            "SSM Parameter Store keeps few parameters, keeps them for ever and answers few requests: \
+             use DynamoDB or Redis for idempotency",
+        );
         policy.with_timeout(self.connection.timeout())
     }
 }

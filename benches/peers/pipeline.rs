@@ -19,6 +19,7 @@ const HTTP: &str = include_str!("../../tests/inputs/sized/http-v2.json");
 const POST: &str = include_str!("../../tests/inputs/sized/http-v2-post.json");
 const LATTICE: &str = include_str!("../../tests/inputs/sized/vpc-lattice-v2.json");
 const S3: &str = include_str!("../../tests/inputs/sized/s3.json");
+const S3_TEN: &str = include_str!("../../tests/inputs/sized/s3-ten.json");
 
 pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
     let case = |name, event| {
@@ -30,19 +31,19 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
         case("pipeline, HTTP v2 of 1.3 KB", HTTP).at_most(0.45).allocations(55),
         case("pipeline, POST of 3 KB escaped", POST).at_most(0.6),
         case("pipeline, VPC Lattice v2 of 1 KB", LATTICE).at_most(0.38).allocations(55),
-        Case::new(
-            "pipeline, S3 of 0.9 KB",
-            ours(bench, S3),
-            "its typed parse alone",
-            bench.subject(async || {
-                let event: S3Event = serde_json::from_slice(black_box(S3.as_bytes())).expect("S3");
-                assert_eq!(event.records.len(), 1);
-                event
-            }),
-        )
-        .at_most(1.3)
-        .allocations(20),
+        s3(bench, "pipeline, S3 of 0.9 KB", S3, 1).at_most(1.3).allocations(20),
+        s3(bench, "pipeline, S3 of ten records", S3_TEN, 10).at_most(1.3),
     ]
+}
+
+/// An event of S3, and its typed parse alone.
+fn s3(bench: &Bench, name: &'static str, event: &'static str, records: usize) -> Case {
+    let parse = bench.subject(async move || {
+        let event: S3Event = serde_json::from_slice(black_box(event.as_bytes())).expect("S3");
+        assert_eq!(event.records.len(), records);
+        event
+    });
+    Case::new(name, ours(bench, event), "its typed parse alone", parse)
 }
 
 /// `prefix` is the stage of a REST API, which lambda_http keeps in the path.

@@ -6,10 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use funcify_core::register::RecordName;
 
-/// Shows what the circuits and tokens of a funcify fleet do, and steers them.
+/// Shows what the circuits, tokens and idempotency keys of a funcify fleet do, and steers them.
 ///
 /// The stores are those of the functions: --backend, or the variables FUNCIFY_BACKEND, FUNCIFY_TOKENS,
-/// FUNCIFY_CIRCUITS and FUNCIFY_SEAL_KEYS.
+/// FUNCIFY_CIRCUITS, FUNCIFY_IDEMPOTENCY and FUNCIFY_SEAL_KEYS.
 ///
 /// Exit codes: 0 done; 1 the answer is bad; 2 wrong usage or configuration; 3 the store cannot be reached or
 /// refuses.
@@ -37,6 +37,11 @@ pub(crate) enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Idempotency keys: show, forget.
+    Idempotency {
+        #[command(subcommand)]
+        command: IdempotencyCommand,
     },
     /// Check whether the stores can be reached, by this identity, with which rights; exit with 1 if a
     /// function would not work.
@@ -142,6 +147,36 @@ pub(crate) enum TokenCommand {
         #[arg(long, short)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdempotencyCommand {
+    /// Show how far the work for a key is: state, age, attempts, expiry. The answer is shown only with --output.
+    Show {
+        #[command(flatten)]
+        key: IdempotencyKey,
+        /// Print the stored answer too. It may hold personal data or a secret.
+        #[arg(long)]
+        output: bool,
+    },
+    /// Forget a key: the next call with it does the work again.
+    Forget {
+        #[command(flatten)]
+        key: IdempotencyKey,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdempotencyKey {
+    /// The name of the record, as the logs show it. With --scope the key that the code uses: a text, or a JSON
+    /// array for several parts or a number, such as '["tenant", 7]'.
+    pub(crate) key: String,
+    /// The scope in which the code uses the key.
+    #[arg(long)]
+    pub(crate) scope: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The operator's command: what the fleet's circuits and tokens do, and how to steer them.
+//! The operator's command: what the fleet's circuits, tokens and idempotency keys do, and how to steer them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its answers")]
 
 mod arguments;
@@ -6,6 +6,7 @@ mod ask;
 mod circuit;
 mod doctor;
 mod error;
+mod idempotency;
 mod output;
 mod show;
 mod simulate;
@@ -48,6 +49,7 @@ async fn run(command: Command, backend: Option<&str>, json: bool) -> Result<Exit
         }
         Command::Circuit { command } => circuit::run(command, backend, output).await,
         Command::Token { command } => token::run(command, backend, output).await,
+        Command::Idempotency { command } => idempotency::run(command, backend, output).await,
         Command::Doctor { create } => doctor::run(backend, create, output).await,
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -8,6 +8,10 @@ pub use crate::{
     deadline::PendingReport,
     diagnosis::{Diagnosed, Needs, TRIED_RECORD, Trial},
     error_chain::{causes, error_chain},
+    idempotency::{
+        decide::{KeyDecision, LostClaim, decide as decide_key, decide_lost},
+        record::{Claimant, Status as KeyStatus},
+    },
     register::{
         body::{MAX_RECORD_BYTES, text_of},
         poll_policy::OPERATION,

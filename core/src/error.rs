@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use crate::error_chain::causes;
+
 /// An operation on a store failed.
 ///
 /// [`kind`](Self::kind) says what the caller may do. The source says what went wrong. Only after
@@ -65,6 +67,16 @@ impl StoreError {
         self.kind
     }
 
+    /// Whether the store throttled a request of the operation. A write is ambiguous if the request that
+    /// would have shown its outcome was throttled.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        causes(self).any(|cause| {
+            cause.downcast_ref::<Self>().is_some_and(|e| e.kind == StoreErrorKind::Throttled)
+        })
+    }
+
     /// Whether the same operation can succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self.kind {
@@ -94,5 +106,20 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_whose_check_was_throttled_is_ambiguous_and_throttled() {
+        let throttled = StoreError::new("ssm", StoreErrorKind::Throttled, "rate exceeded");
+        assert!(throttled.is_throttled());
+        let unchecked = StoreError::new("ssm", StoreErrorKind::Ambiguous, throttled);
+        assert!(unchecked.is_throttled());
+        let late = StoreError::new("ssm", StoreErrorKind::Ambiguous, "no answer in time");
+        assert!(!late.is_throttled());
     }
 }

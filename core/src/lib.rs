@@ -1,6 +1,6 @@
 //! The vocabulary, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
 //!
-//! A fleet shares two things: a token and the state of its circuits. Both are records in one
+//! A fleet shares three things: a token, the state of its circuits, and what was done for a key. All are records in one
 //! [`Register`](register::Register): read what is there, and replace it only if it is still what you
 //! read. A store only keeps records. Every decision about them is made in this crate, by pure
 //! functions.
@@ -21,6 +21,7 @@ mod diagnosis;
 pub mod engine;
 mod error;
 mod error_chain;
+pub mod idempotency;
 mod name;
 pub mod register;
 mod stored_time;

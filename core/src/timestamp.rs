@@ -51,6 +51,39 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The time as RFC 3339 writes it, in UTC: `2026-02-02T02:40:00.000Z`.
+    pub(crate) fn rfc3339(self) -> impl fmt::Display {
+        const DAY: i64 = 86_400_000;
+        let (days, millis) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (year, month, day) = civil(days);
+        let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
+        let (seconds, millis) = (millis / 1_000 % 60, millis % 1_000);
+        fmt::from_fn(move |f| {
+            write!(
+                f,
+                "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"
+            )
+        })
+    }
+}
+
+/// Year, month and day of a day since the Unix epoch, in the Gregorian calendar. The years are counted from
+/// 1 March, so that a leap day is the last day of its year.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const ERA: i64 = 146_097; // days in 400 years
+    const MARCH_OF_YEAR_0: i64 = 719_468; // days before the epoch
+    let days = days + MARCH_OF_YEAR_0;
+    let (era, day) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Five months from March on have 153 days, and so do the next five.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
+}
+
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -127,6 +160,24 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_rfc_3339_has_it() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_770_000_000_042, "2026-02-02T02:40:00.042Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).rfc3339().to_string(), expected);
+        }
+        // Of no use to anybody, but no panic.
+        let _ = Timestamp::from_millis(i64::MAX).rfc3339().to_string();
+        let _ = Timestamp::from_millis(i64::MIN).rfc3339().to_string();
+    }
 
     #[test]
     fn no_arithmetic_overflows() {

@@ -11,8 +11,10 @@ use std::{
 };
 
 use funcify::{
-    CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter,
+    CircuitBreaker, CircuitPolicy, ClientCredentials, Idempotency, Stores, TokenGetter,
     circuit::{CircuitError, CircuitEvent, CircuitRecord, CountRule},
+    error_chain,
+    idempotency::IdempotencyPolicy,
     token::{ClientAuthentication, TokenSource},
 };
 use funcify_core::register::{RecordName, Swap, WriteId};
@@ -29,6 +31,10 @@ const SNAPSHOT: Duration = Duration::from_secs(2);
 
 /// Between the calls of a member that watches.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a claim of its work lasts at most, and how long it waits for another's.
+const CLAIM: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Member {
     key: RecordName,
@@ -63,6 +69,7 @@ impl Member {
             Step::Read => self.read().await,
             Step::Write(writes) => self.write(writes).await,
             Step::Hold(lasting) => self.hold(lasting).await,
+            Step::Once(lasting) => self.once(lasting).await,
             Step::Forget(_) => Ok(Value::Null),
         }
     }
@@ -139,6 +146,25 @@ impl Member {
         Ok(
             json!({ "minted": counts.grants, "without_store": counts.without_store, "not_served": not_served }),
         )
+    }
+
+    /// The answer is the process that did the work.
+    async fn once(&self, lasting: Duration) -> Result<Value, Box<dyn Error>> {
+        let mut policy = IdempotencyPolicy::default();
+        (policy.longest_claim, policy.wait) = (CLAIM, PATIENCE);
+        let store = Arc::clone(&self.stores.idempotency);
+        let once = Idempotency::new("member", store)?.policy(policy)?;
+        let work = once.run(self.key.as_ref(), &"payload", async |claim| {
+            let (attempt, fence) = (claim.attempt(), claim.fence());
+            crate::output::print("began", json!({ "attempt": attempt, "fence": fence }));
+            sleep(lasting).await;
+            crate::output::print("worked", json!({ "attempt": attempt }));
+            Ok::<_, std::fmt::Error>(std::process::id())
+        });
+        Ok(match work.await {
+            Ok(answer) => json!({ "answer": answer }),
+            Err(error) => json!({ "error": error_chain(&error) }),
+        })
     }
 
     fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {

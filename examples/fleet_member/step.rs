@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str =
-    "fleet_member NAME [fail N | call | watch MS | token | hold MS | read | write N | forget MS]…";
+pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | read | write N | forget MS]…";
 
 /// What a member can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +21,8 @@ pub(crate) enum Step {
     Write(u32),
     /// The same again and again for so long.
     Hold(Duration),
+    /// Work that takes so long and has one effect, whoever does it. Its key is the name of the member.
+    Once(Duration),
     /// Drops everything, and does nothing for so long. It must be the last step.
     Forget(Duration),
 }
@@ -42,6 +43,7 @@ impl Step {
                 "read" => Self::Read,
                 "write" => Self::Write(number()?),
                 "forget" => Self::Forget(Duration::from_millis(number()?.into())),
+                "once" => Self::Once(Duration::from_millis(number()?.into())),
                 "hold" => Self::Hold(Duration::from_millis(number()?.into())),
                 _ => return Err(format!("unknown step {word:?}; {USAGE}")),
             });
@@ -58,6 +60,7 @@ impl Step {
             Self::Read => "read",
             Self::Write(_) => "write",
             Self::Hold(_) => "hold",
+            Self::Once(_) => "once",
             Self::Forget(_) => "forget",
         }
     }

@@ -2,13 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Path, Query, State},
-    http::{HeaderName, Method, StatusCode, header::SET_COOKIE},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE},
+    },
     response::{AppendHeaders, IntoResponse},
     routing::get,
 };
@@ -16,8 +22,10 @@ use funcify::{
     AccessPolicy, Api, Authenticator, ConfigError, Invocation, Message, Pipeline, Problem,
     S3Object, Stores, api::segment,
 };
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tower_http::cors::CorsLayer;
 
 /// The state that all handlers share.
 #[derive(Clone)]
@@ -53,10 +61,12 @@ pub(crate) fn pipeline(
 ) -> Result<Pipeline, ConfigError> {
     let router = Router::new()
         .route("/health", get(async || "ok"))
+        .route("/orders/feed", get(feed))
         .route("/orders", get(list).post(place))
         .route("/orders/{id}", get(read));
     let policy = AccessPolicy::new()
         .public(Method::GET, "/health")
+        .public(Method::GET, "/orders/feed")
         .allow(Method::GET, "/orders", "orders:order:list")
         .allow(Method::POST, "/orders", "orders:order:place")
         .allow(Method::GET, "/orders/{id}", "orders:order:read");
@@ -72,7 +82,20 @@ pub(crate) fn pipeline(
         .guard(currency)
         .authenticator(authenticator)
         .policy(policy)
+        .layer(cors())
         .build()
+}
+
+/// Lets the web page of the shop call the function, with its cookies. The layer is around the policy, so that
+/// the page can read why a call is refused.
+fn cors() -> CorsLayer {
+    let shop = std::env::var("ORDERS_SHOP").ok().and_then(|shop| shop.parse::<HeaderValue>().ok());
+    let Some(shop) = shop else { return CorsLayer::new() };
+    CorsLayer::new()
+        .allow_origin(shop)
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
 }
 
 /// A guard sees the whole event before any other code of the function does.
@@ -124,6 +147,23 @@ async fn read(
     let cookies =
         AppendHeaders([(SET_COOKIE, format!("last={id}")), (SET_COOKIE, "seen=1".to_owned())]);
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
+}
+
+/// The orders one by one, as lines of JSON. With streaming, each is sent when it is there. The cookie of `read`
+/// shows which order the caller has read last.
+async fn feed(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
+    const PAUSE: Duration = Duration::from_millis(300);
+
+    let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let last = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("last=")?.parse().ok());
+
+    let orders: Vec<_> = app.orders().clone().into_iter().collect();
+    let lines = stream::iter(orders).then(move |(id, order)| async move {
+        tokio::time::sleep(PAUSE).await;
+        let line = json!({"id": id, "order": order, "is_last_read": last == Some(id)});
+        Ok::<_, Infallible>(format!("{line}\n"))
+    });
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines))
 }
 
 async fn place(

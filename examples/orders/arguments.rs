@@ -13,6 +13,8 @@ Runs the function on event files, or on the shipped ones in examples/events.
   --serve [ADDRESS]  serves HTTP on localhost like an HTTP API, at 127.0.0.1:3000 by default
 
 FUNCIFY_BACKEND names the store. Without it the example uses memory:.
+ORDERS_STREAM=1 makes --serve behave like a function URL that streams.
+ORDERS_SHOP=https://… is the web page that may call the function from a browser.
 ";
 
 #[derive(Debug, Default, PartialEq)]

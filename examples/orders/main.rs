@@ -25,7 +25,7 @@ mod stand_in;
 use std::{error::Error, io, process::ExitCode, time::Instant};
 
 use arguments::Arguments;
-use funcify::{error_chain, local};
+use funcify::{ConfigError, error_chain, local};
 use report::Report;
 use set_up::{Function, LocalSetUp};
 use tokio::net::TcpListener;
@@ -48,22 +48,28 @@ async fn main() -> ExitCode {
 }
 
 /// Runs as a Lambda function. All settings come from the environment. `ORDERS_STAND_INS=1` replaces the
-/// identity provider and the warehouse by stand-ins. `ORDERS_STREAM=1` is for a function URL that
-/// streams.
-async fn on_lambda() -> Result<(), Box<dyn Error>> {
+/// identity provider and the warehouse by stand-ins. `ORDERS_STREAM=1` is for function URLs and REST APIs
+/// that stream.
+async fn on_lambda() -> Result<(), Box<dyn Error + Send + Sync>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
-        Ok("1") => LocalSetUp::set_up(None).await?.function,
-        _ => Function::from_env().await?,
+        Ok("1") => LocalSetUp::set_up(None).await.map(|set_up| set_up.function),
+        _ => Function::from_env().await,
     };
-    match std::env::var("ORDERS_STREAM").as_deref() {
-        Ok("1") => funcify::run_streaming(function.pipeline).await?,
-        _ => funcify::run(function.pipeline).await?,
+    // Lambda gets an error too, and shows it.
+    let pipeline = function.map(|function| function.pipeline).map_err(ConfigError::Start);
+    match streams() {
+        true => funcify::run_streaming(pipeline).await?,
+        false => funcify::run(pipeline).await?,
     }
     Ok(())
 }
 
+fn streams() -> bool {
+    std::env::var("ORDERS_STREAM").as_deref() == Ok("1")
+}
+
 /// Runs on this machine, with event files or as an HTTP server on localhost.
-async fn here() -> Result<(), Box<dyn Error>> {
+async fn here() -> Result<(), Box<dyn Error + Send + Sync>> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     if arguments.help {
         print!("{}", arguments::USAGE);
@@ -83,8 +89,15 @@ async fn here() -> Result<(), Box<dyn Error>> {
         println!("listening on http://{}", listener.local_addr()?);
         println!("a caller's token:\n{}", callers.token());
         local::log();
+        let pipeline = function.pipeline;
+        let serve = async {
+            match streams() {
+                true => local::serve_streaming(pipeline, listener).await,
+                false => local::serve(pipeline, listener).await,
+            }
+        };
         return tokio::select! {
-            served = local::serve(function.pipeline, listener) => match served? {},
+            served = serve => match served? {},
             pressed = tokio::signal::ctrl_c() => Ok(pressed?),
         };
     }

@@ -31,7 +31,7 @@ pub(crate) struct Function {
 
 impl Function {
     /// Sets up the function as it is deployed: from the environment.
-    pub(crate) async fn from_env() -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn from_env() -> Result<Self, Box<dyn Error + Send + Sync>> {
         let stores = Stores::from_env().await?;
         let credentials = ClientCredentials::from_env()?;
         let keys = KeySet::new(&variable("ORDERS_JWKS_URL")?)
@@ -47,7 +47,7 @@ impl Function {
         key: &str,
         warehouse: &str,
         authenticator: Authenticator,
-    ) -> Result<Self, Box<dyn Error>> {
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let circuit = |name| {
             CircuitBreaker::new(name, CircuitPolicy::for_token_endpoint(), stores.circuits.clone())
         };
@@ -113,7 +113,7 @@ pub(crate) struct LocalSetUp {
 
 impl LocalSetUp {
     /// Takes the store from the environment, and the fleet's token from `issuer` if there is one.
-    pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut notes = Vec::new();
         let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
             Stores::from_env().await?

@@ -2,7 +2,6 @@
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use funcify_core::register::PollPolicy;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
@@ -12,7 +11,7 @@ use super::{
     SimulatorError,
     provider::{Connection, Provider},
     run::Run,
-    store::Store,
+    store::{Store, StoreKind},
     timeline::Happening,
 };
 use funcify::token::{
@@ -47,9 +46,15 @@ impl Getters {
         }
     }
 
-    /// Replaces the store by one with this poll policy.
-    pub(super) fn with_poll_policy(self, poll_policy: PollPolicy) -> Self {
-        Self { store: Store::with_poll_policy(&self.run.world, poll_policy), ..self }
+    /// Replaces the store by one of this kind.
+    pub(super) fn with_store(self, kind: StoreKind) -> Self {
+        Self { store: Store::of_kind(&self.run.world, kind), ..self }
+    }
+
+    /// Replaces the provider by one whose tokens live so long.
+    pub(super) fn with_lifetime(self, lifetime: Duration) -> Self {
+        let provider = Provider::new(&self.run.world, &self.run.recorder, lifetime);
+        Self { provider, ..self }
     }
 
     /// Gives every instance a token.

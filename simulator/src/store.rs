@@ -1,4 +1,4 @@
-//! The simulated store: it has latency, it can be down, and it counts its operations.
+//! The simulated store: it has latency, it can be down, it may throttle, and it counts its operations.
 
 use std::{
     sync::{
@@ -20,9 +20,6 @@ use tokio::time::sleep;
 
 use super::world::World;
 
-/// How long one operation takes on average, unless a scenario says otherwise: a Redis in the same region.
-const LATENCY: Duration = Duration::from_millis(5);
-
 /// How long an operation waits for a store that is down: the deadline of an operation on a real store.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -35,15 +32,19 @@ pub(super) struct Store {
     token: Mutex<Held<TokenRecord>>,
     changes: Mutex<Vec<Change>>,
     is_down: AtomicBool,
+    kind: StoreKind,
     latency_micros: AtomicU64,
     /// What is left of the reads and the writes that it serves a second, if they are limited.
     quotas: Mutex<Option<[Quota; 2]>>,
-    poll_policy: PollPolicy,
     reads: AtomicU64,
     swaps: AtomicU64,
 }
 
 type Held<T> = Option<Versioned<T>>;
+
+/// The places of the two quotas.
+const READS: usize = 0;
+const WRITES: usize = 1;
 
 /// A bucket that fills up at a steady pace, with room for a second's worth.
 #[derive(Clone, Copy, Debug)]
@@ -79,24 +80,27 @@ pub(super) struct Change {
 
 impl Store {
     pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
-        Self::with_poll_policy(world, PollPolicy::default())
+        Self::of_kind(world, StoreKind::default())
     }
 
-    /// A store that asks its clients to poll as `poll_policy` says.
-    pub(super) fn with_poll_policy(world: &Arc<World>, poll_policy: PollPolicy) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn of_kind(world: &Arc<World>, kind: StoreKind) -> Arc<Self> {
+        let store = Arc::new(Self {
             world: Arc::clone(world),
             chance: world.chance(),
             circuit: Mutex::default(),
             token: Mutex::default(),
             changes: Mutex::default(),
             is_down: AtomicBool::new(false),
-            latency_micros: AtomicU64::new(whole_micros(LATENCY)),
+            latency_micros: AtomicU64::new(whole_micros(kind.latency)),
             quotas: Mutex::default(),
-            poll_policy,
+            kind,
             reads: AtomicU64::new(0),
             swaps: AtomicU64::new(0),
-        })
+        });
+        if let Some(quota) = store.kind.quota {
+            store.set_quota(quota);
+        }
+        store
     }
 
     /// While it is down, every operation fails when its time is up.
@@ -115,15 +119,15 @@ impl Store {
         *lock(&self.quotas) = Some([quota, quota]);
     }
 
-    /// Takes one from the quota of reads (0) or of writes (1).
-    fn take(&self, which: usize) -> Result<(), StoreError> {
+    /// Takes one request from the quota of reads or of writes, or fails so.
+    fn take(&self, which: usize, failing: StoreErrorKind) -> Result<(), StoreError> {
         let now = self.world.elapsed();
         let mut quotas = lock(&self.quotas);
         let quota = quotas.as_mut().and_then(|quotas| quotas.get_mut(which));
         if quota.is_none_or(|quota| quota.takes(now)) {
             return Ok(());
         }
-        Err(StoreError::new("simulated store", StoreErrorKind::Throttled, "too many requests"))
+        Err(failure(failing))
     }
 
     pub(super) fn reads(&self) -> u64 {
@@ -161,8 +165,7 @@ impl Store {
     async fn travel(&self) -> Result<(), StoreError> {
         if self.is_down.load(Ordering::Relaxed) {
             sleep(TIMEOUT).await;
-            let kind = StoreErrorKind::Unavailable;
-            return Err(StoreError::new("simulated store", kind, DeadlineExceeded));
+            return Err(failure(self.kind.fails_as));
         }
         let latency = Duration::from_micros(self.latency_micros.load(Ordering::Relaxed));
         sleep(latency.mul_f64(0.25 + 0.5 * self.chance.draw())).await;
@@ -172,9 +175,13 @@ impl Store {
     async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
-        self.take(0)?;
+        self.take(READS, StoreErrorKind::Throttled)?;
         let found = lock(record).clone();
         self.travel().await?;
+        if self.kind.reads_history && found.is_some() && self.swaps() > 1 {
+            // The version before it shows whether the version found is valid.
+            self.take(READS, StoreErrorKind::Throttled)?;
+        }
         Ok(found)
     }
 
@@ -187,7 +194,7 @@ impl Store {
     ) -> Result<Swap<T>, StoreError> {
         self.swaps.fetch_add(1, Ordering::Relaxed);
         self.travel().await?;
-        self.take(1)?;
+        self.take(WRITES, StoreErrorKind::Throttled)?;
         let swap = {
             let mut held = lock(record);
             if held.as_ref().map(|held| held.version) == expected {
@@ -200,6 +207,11 @@ impl Store {
         };
         self.record_change();
         self.travel().await?;
+        if self.kind.reads_history {
+            // If this is throttled, nobody can say whether the write was the first on top of what it
+            // replaces.
+            self.take(READS, StoreErrorKind::Ambiguous)?;
+        }
         Ok(swap)
     }
 
@@ -216,7 +228,7 @@ impl Store {
 #[async_trait]
 impl CircuitStateProvider for Store {
     fn poll_policy(&self) -> PollPolicy {
-        self.poll_policy
+        self.kind.poll_policy
     }
 
     async fn circuit_state(
@@ -254,8 +266,39 @@ impl TokenPersistenceProvider for Store {
     }
 
     fn poll_policy(&self) -> PollPolicy {
-        self.poll_policy
+        self.kind.poll_policy
     }
+}
+
+/// What a store is like.
+#[derive(Clone, Debug)]
+pub(super) struct StoreKind {
+    pub(super) poll_policy: PollPolicy,
+    /// How long one operation takes on average.
+    pub(super) latency: Duration,
+    /// How many reads, and how many writes, it serves in a second, if it has a quota.
+    pub(super) quota: Option<f64>,
+    /// Whether a second read shows which versions are valid, as in Parameter Store.
+    pub(super) reads_history: bool,
+    /// How operations fail while it is down.
+    pub(super) fails_as: StoreErrorKind,
+}
+
+impl Default for StoreKind {
+    /// A Redis in the same region.
+    fn default() -> Self {
+        Self {
+            poll_policy: PollPolicy::default(),
+            latency: Duration::from_millis(5),
+            quota: None,
+            reads_history: false,
+            fails_as: StoreErrorKind::Unavailable,
+        }
+    }
+}
+
+fn failure(kind: StoreErrorKind) -> StoreError {
+    StoreError::new("simulated store", kind, DeadlineExceeded)
 }
 
 /// Locks the mutex even if a panic poisoned it: every value behind one is complete at any moment.

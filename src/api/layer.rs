@@ -142,7 +142,10 @@ where
             if response.status() == StatusCode::UNAUTHORIZED
                 && let Err(error) = layer.getter.rejected(&token).await
             {
-                tracing::warn!(%error, "the service rejected the token and it was not renewed");
+                tracing::warn!(
+                    error = crate::error_chain(&error),
+                    "the service rejected the token and it was not renewed"
+                );
             }
             Ok(response)
         })

@@ -61,6 +61,7 @@ pub struct Api {
     token: Option<TokenGetter>,
     circuit: Option<CircuitBreaker>,
     timeout: Duration,
+    forbidden_is_expired: bool,
 }
 
 impl Api {
@@ -95,12 +96,27 @@ impl Api {
     fn at(name: Arc<str>, base: Url) -> Result<Self, ConfigError> {
         let http =
             client().map_err(|error| ConfigError::because("no HTTP client for the API", error))?;
-        Ok(Self { name, base, http, token: None, circuit: None, timeout: TIMEOUT })
+        Ok(Self {
+            name,
+            base,
+            http,
+            token: None,
+            circuit: None,
+            timeout: TIMEOUT,
+            forbidden_is_expired: false,
+        })
     }
 
     /// Attaches the token of `getter` to every request. Without a token nothing is sent.
     pub fn token(self, getter: TokenGetter) -> Self {
         Self { token: Some(getter), ..self }
+    }
+
+    /// Treats a 403 as a 401: the token is renewed, at most once in 30 s for the whole fleet, and the
+    /// request is repeated once. For a service that answers 403 to a token that has expired. By default a
+    /// 403 says that the token does not permit the call, and another token would not either.
+    pub fn forbidden_is_expired(self) -> Self {
+        Self { forbidden_is_expired: true, ..self }
     }
 
     /// Makes every call through this circuit. A failed connection, a time-out, 429 and 5xx count as

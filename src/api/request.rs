@@ -13,6 +13,7 @@ use tokio::time::{timeout, timeout_at};
 use crate::api::path::{PathError, below};
 use crate::api::{Api, ApiError};
 use crate::client::{ReadError, health_of, read_capped};
+use crate::idempotency::{IDEMPOTENCY_KEY, outgoing_key};
 use crate::json_error::JsonError;
 use crate::token::Token;
 use crate::trace::TraceContext;
@@ -59,7 +60,8 @@ impl Api {
     /// The URI of the request is a path, and a query if you need one, below the base URL. It is used as it
     /// is: encode text that others wrote with [`segment`](super::segment). Method, headers and body
     /// are yours. `Accept` is `application/json` unless you set it. With a token, `Authorization` is
-    /// overwritten.
+    /// overwritten. Inside the work of an [`Idempotency`](crate::Idempotency), a POST or PATCH has an
+    /// `Idempotency-Key` that is the same for the same request in every attempt, unless you set one.
     ///
     /// The body is bytes, text, or a [`reqwest::Body`]; `""` is none. A stream cannot be sent twice, so
     /// after a 401 its request is not repeated with a new token. The bound names reqwest 0.13: a new
@@ -107,6 +109,14 @@ impl Api {
         if let Some(trace) = TraceContext::current() {
             trace.apply(&mut headers);
         }
+        // A stream may be another one at the next attempt.
+        let bytes = body.as_ref().map_or(Some(&[][..]), reqwest::Body::as_bytes);
+        if let Some(bytes) = bytes.filter(|_| !headers.contains_key(IDEMPOTENCY_KEY))
+            && let Some(key) = outgoing_key(&method, url.as_str(), bytes)
+            && let Ok(key) = HeaderValue::try_from(key)
+        {
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = body;
@@ -120,13 +130,14 @@ impl Api {
         let token = getter.token().await.map_err(ApiError::Token)?;
         let again = request.try_clone();
         let answer = Box::pin(self.call(authorized(request, &token))).await;
-        let (Some(again), true) = (again, is_token_rejected(&answer)) else { return answer };
+        let is_rejected = is_token_rejected(&answer, self.forbidden_is_expired);
+        let (Some(again), true) = (again, is_rejected) else { return answer };
 
         // Without another token the answer of the service stands.
         match getter.rejected(&token).await {
             Ok(other) => Box::pin(self.call(authorized(again, &other))).await,
             Err(error) => {
-                tracing::warn!(api = %self.name, %error, "the service rejected the token and it was not renewed");
+                tracing::warn!(api = %self.name, error = crate::error_chain(&error), "the service rejected the token and it was not renewed");
                 answer
             }
         }
@@ -206,9 +217,16 @@ fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request 
     request
 }
 
-/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason.
-fn is_token_rejected(answer: &Result<Response<Bytes>, ApiError>) -> bool {
+/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason. Where
+/// a 403 means the same, any 403 does.
+fn is_token_rejected(
+    answer: &Result<Response<Bytes>, ApiError>,
+    forbidden_is_expired: bool,
+) -> bool {
     let Err(ApiError::Status(answer)) = answer else { return false };
+    if answer.status() == StatusCode::FORBIDDEN {
+        return forbidden_is_expired;
+    }
     if answer.status() != StatusCode::UNAUTHORIZED {
         return false;
     }

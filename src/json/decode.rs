@@ -14,12 +14,14 @@ use serde_json::{Error, de::StrRead};
 
 use crate::json::scan::Scan;
 
-/// Decodes the records of an array.
+/// Decodes the records of an array, each with its text.
 ///
 /// # Errors
 ///
 /// If a record is malformed. The error has no position; `serde_json` on the same text gives one.
-pub(crate) fn records<'de, T: Deserialize<'de>>(array: &'de str) -> Result<Vec<T>, Error> {
+pub(crate) fn records<'de, T: Deserialize<'de>>(
+    array: &'de str,
+) -> Result<Vec<(T, &'de str)>, Error> {
     let mut scan = Scan::new(array);
     let mut records = Vec::new();
     if !scan.take(b'[') {
@@ -27,7 +29,9 @@ pub(crate) fn records<'de, T: Deserialize<'de>>(array: &'de str) -> Result<Vec<T
     }
     if !scan.take(b']') {
         loop {
-            records.push(T::deserialize(ScanDeserializer(&mut scan))?);
+            let start = scan.start();
+            let record = T::deserialize(ScanDeserializer(&mut scan))?;
+            records.push((record, scan.since(start).ok_or_else(malformed)?));
             if !scan.take(b',') {
                 break;
             }
@@ -197,6 +201,9 @@ mod tests {
             for array in [array, &pretty] {
                 let expected: Vec<Record<'_>> = serde_json::from_str(array).unwrap();
                 let read = records::<Record<'_>>(array).unwrap();
+                let (read, texts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+                let raw: Vec<&RawValue> = serde_json::from_str(array).unwrap();
+                assert_eq!(texts, raw.into_iter().map(RawValue::get).collect::<Vec<_>>());
                 assert_eq!(format!("{read:?}"), format!("{expected:?}"), "{array}");
             }
         }

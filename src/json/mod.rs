@@ -2,7 +2,6 @@
 
 pub(crate) mod decode;
 pub(crate) mod error;
-pub(crate) mod limits;
 pub(crate) mod object;
 pub(crate) mod redact;
 pub(crate) mod scan;

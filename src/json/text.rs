@@ -62,14 +62,6 @@ impl Span {
     pub(crate) fn in_text(self, whole: &str) -> &str {
         whole.get(self.start as usize..self.end.get() as usize).unwrap_or_default()
     }
-
-    pub(crate) fn before(self, whole: &str) -> &str {
-        whole.get(..self.start as usize).unwrap_or_default()
-    }
-
-    pub(crate) fn after(self, whole: &str) -> &str {
-        whole.get(self.end.get() as usize..).unwrap_or_default()
-    }
 }
 
 /// The content of a JSON string, borrowed unless it has escape sequences; `None` for another value.

@@ -28,7 +28,7 @@ use std::{
     path::Path,
 };
 
-pub use self::server::serve;
+pub use self::server::{serve, serve_streaming};
 use crate::pipeline::{Pipeline, Processed, log};
 
 /// Processes the event in a file of JSON as Lambda would. The invocation ends in 29 seconds.
@@ -45,8 +45,8 @@ pub async fn event(pipeline: &Pipeline, path: impl AsRef<Path>) -> io::Result<Pr
     Ok(pipeline.process(invocation::of(event)).await)
 }
 
-/// Writes log lines for people to the standard error. `RUST_LOG` filters by level and target, the
-/// default is `info`. The HTTP and AWS clients log from `info` on whatever `RUST_LOG` says, as for
+/// Writes log lines for people to the standard error. `AWS_LAMBDA_LOG_LEVEL` is their level, by default
+/// `INFO`, and `RUST_LOG` refines it by level and target. The HTTP and AWS clients log from `info` on whatever `RUST_LOG` says, as for
 /// [`run`](crate::run()).
 ///
 /// It does nothing if the process has a `tracing` subscriber already.

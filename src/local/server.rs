@@ -1,11 +1,14 @@
-use std::{convert::Infallible, io, net::SocketAddr};
+use std::{borrow::Cow, convert::Infallible, io, net::SocketAddr};
 
 use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use futures_util::StreamExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
@@ -14,6 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::local::invocation;
 use crate::pipeline::Pipeline;
+use crate::pipeline::http::streamed::Broken;
 
 /// The largest body of a request: as large as Lambda accepts it. A larger one gets 413, like from an
 /// HTTP API. Source: "Lambda quotas" in the Lambda developer guide, invocation payload.
@@ -45,13 +49,40 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// # }).unwrap();
 /// ```
 pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
+    accept(pipeline, listener, Source::HttpApi).await
+}
+
+/// Serves like [`serve`], but each request becomes the event of a function URL, and each response is streamed
+/// as by [`run_streaming`](crate::run_streaming()).
+///
+/// A body that fails cuts the connection. A response may have any size.
+///
+/// # Errors
+///
+/// The same as [`serve`].
+pub async fn serve_streaming(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
+    accept(pipeline, listener, Source::FunctionUrl).await
+}
+
+/// What this server behaves like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    HttpApi,
+    FunctionUrl,
+}
+
+async fn accept(
+    pipeline: Pipeline,
+    listener: TcpListener,
+    source: Source,
+) -> io::Result<Infallible> {
     loop {
         let (stream, peer) = listener.accept().await?;
         let pipeline = pipeline.clone();
         tokio::spawn(async move {
             let respond = service_fn(|request| {
                 let pipeline = pipeline.clone();
-                async move { Ok::<_, Infallible>(respond(&pipeline, request, peer).await) }
+                async move { Ok::<_, Infallible>(respond(&pipeline, request, peer, source).await) }
             });
             let served =
                 http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
@@ -66,32 +97,63 @@ async fn respond(
     pipeline: &Pipeline,
     request: Request<Incoming>,
     peer: SocketAddr,
-) -> Response<Full<Bytes>> {
+    source: Source,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE);
     };
-    let event = event(&parts, &body.to_bytes(), peer);
-    let processed = pipeline.process(invocation::of(event)).await;
+    let event = invocation::of(event(&parts, &body.to_bytes(), peer, source));
+    if source == Source::FunctionUrl {
+        return match pipeline.stream(event, &parts.method).await {
+            Ok(response) => {
+                let mut response = response.map(|pieces| {
+                    StreamBody::new(pieces.map(|piece| piece.map(Frame::data))).boxed_unsync()
+                });
+                // The length of a stream is not known, whatever a handler says.
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+                response
+            }
+            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+    }
+    let processed = pipeline.process(event).await;
     match processed.result.as_ref().ok().and_then(|output| output.http()) {
-        Some(response) => response.clone().map(Full::new),
+        Some(response) => response.clone().map(complete),
         // API Gateway does the same if a function fails or its output is not a response.
         None => plain(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response =
-        Response::new(Full::from(json!({ "message": status.canonical_reason() }).to_string()));
+type Body = UnsyncBoxBody<Bytes, Broken>;
+
+fn complete(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn plain(status: StatusCode) -> Response<Body> {
+    let message = json!({ "message": status.canonical_reason() }).to_string();
+    let mut response = Response::new(complete(message.into()));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }
 
-/// The event of an HTTP API, with payload format 2.0.
-fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<RawValue> {
-    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+/// The event of an HTTP API or a function URL, with payload format 2.0.
+fn event(
+    parts: &::http::request::Parts,
+    body: &[u8],
+    peer: SocketAddr,
+    source: Source,
+) -> Box<RawValue> {
+    // An HTTP API decodes the path, and a function URL does not. Both leave the query as it is.
+    let sent = parts.uri.path();
+    let (domain, path) = match source {
+        Source::HttpApi => ("localhost", percent_decode_str(sent).decode_utf8_lossy()),
+        Source::FunctionUrl => ("local.lambda-url.local.on.aws", Cow::Borrowed(sent)),
+    };
+    let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(body), true),
@@ -108,7 +170,7 @@ fn event(parts: &::http::request::Parts, body: &[u8], peer: SocketAddr) -> Box<R
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
-            "domainName": "localhost",
+            "domainName": domain,
             "http": {
                 "method": parts.method.as_str(),
                 "path": path,

@@ -1,4 +1,6 @@
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -10,7 +12,9 @@ use lambda_runtime::Context;
 use tokio::sync::OnceCell;
 
 use crate::auth::authenticator::{Caller, Identify, Unauthenticated};
+use crate::json::text::string;
 use crate::pipeline::event::Event;
+use crate::pipeline::event::members::Top;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
@@ -90,6 +94,28 @@ impl Authorization {
             (Some(_), Some(_)) => Self::Many,
         }
     }
+
+    /// The token in the question of a gateway to a Lambda authorizer. AppSync gives it without a scheme.
+    pub(super) fn of_question(event: &Event) -> Self {
+        let token = match event.top(Top::AuthorizationToken) {
+            Some(token) => string(token).map(Cow::into_owned),
+            None => event.top(Top::Headers).and_then(authorization_in),
+        };
+        let value = token.and_then(|token| match token.contains(' ') {
+            true => HeaderValue::from_str(&token).ok(),
+            false => HeaderValue::from_str(&format!("Bearer {token}")).ok(),
+        });
+        value.map_or(Self::None, Self::One)
+    }
+}
+
+/// The header `Authorization` in an object of headers. `None` if there are several: nothing says which one applies.
+fn authorization_in(headers: &str) -> Option<String> {
+    let headers: BTreeMap<String, serde_json::Value> = serde_json::from_str(headers).ok()?;
+    let is_one = |(name, _): &(String, _)| name.eq_ignore_ascii_case("authorization");
+    let mut values = headers.into_iter().filter(is_one).map(|(_, value)| value);
+    let first = values.next()?.as_str().map(str::to_owned);
+    first.filter(|_| values.next().is_none())
 }
 
 impl Invocation {

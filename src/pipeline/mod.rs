@@ -8,7 +8,9 @@ mod bounded;
 mod builder;
 mod ended;
 pub(crate) mod event;
+mod guards;
 pub(crate) mod http;
+mod init_error;
 mod invocation;
 pub(crate) mod log;
 mod outcome;
@@ -22,13 +24,18 @@ mod xray;
 pub use crate::problem::{IntoProblem, Problem};
 pub use builder::PipelineBuilder;
 pub use event::{Event, kind::Kind};
+pub use http::context::RequestContext;
 pub use invocation::Invocation;
 pub use outcome::{InvocationError, InvocationErrorKind, InvocationOutcome, Processed};
 pub use output::Output;
 pub use records::{
+    authorizer::{AuthorizerRequest, Decision},
     dynamodb::DynamoDbRecord,
     eventbridge::EventBridgeEvent,
+    firehose::{FirehoseRecord, Transformed},
+    kafka::KafkaRecord,
     kinesis::KinesisRecord,
+    log_events::{CloudWatchLogs, LogEvent},
     message::Message,
     route::{Route, route},
     s3::S3Object,
@@ -36,5 +43,6 @@ pub use records::{
     sqs::SqsRecord,
     unmatched::Unmatched,
     via::via,
+    window::{Window, windowed},
 };
 pub use service::Pipeline;

@@ -23,7 +23,7 @@ use crate::pipeline::http::response::HttpOutput;
 /// assert_eq!(output.http().unwrap().body(), "hello");
 /// assert_eq!(
 ///     serde_json::to_string(&output)?,
-///     r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8"},"body":"hello","isBase64Encoded":false}"#
+///     r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8"},"cookies":[],"body":"hello","isBase64Encoded":false}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -32,9 +32,19 @@ pub struct Output(Content);
 
 enum Content {
     Http(HttpOutput),
-    Batch(Vec<String>),
+    Batch(Batch),
     Value(Box<RawValue>),
     Nothing,
+}
+
+/// The report of a batch.
+#[derive(Default)]
+struct Batch {
+    failures: Vec<String>,
+    /// Whether a failure is `topic-partition@offset`, which the source takes apart.
+    by_offset: bool,
+    /// The state of a tumbling window. Lambda counts its absence as a failure.
+    state: Option<Box<RawValue>>,
 }
 
 impl Output {
@@ -44,7 +54,21 @@ impl Output {
 
     /// The report of a batch: the identifiers of the messages that failed.
     pub(super) fn batch(failures: Vec<String>) -> Self {
-        Self(Content::Batch(failures))
+        Self(Content::Batch(Batch { failures, ..Batch::default() }))
+    }
+
+    /// The report of a batch of Kafka: `topic-partition@offset` of the records that failed.
+    pub(super) fn offsets(failures: Vec<String>) -> Self {
+        Self(Content::Batch(Batch { failures, by_offset: true, state: None }))
+    }
+
+    /// The same report with the state of a tumbling window.
+    pub(super) fn with_state(self, state: Box<RawValue>) -> Self {
+        let batch = match self.0 {
+            Content::Batch(batch) => batch,
+            _ => Batch::default(),
+        };
+        Self(Content::Batch(Batch { state: Some(state), ..batch }))
     }
 
     /// The result of an [`event`](super::PipelineBuilder::event) route, as JSON.
@@ -67,11 +91,11 @@ impl Output {
     }
 
     /// The identifiers of the records that failed and are delivered again: message ids of SQS, sequence
-    /// numbers of a stream. Empty if the event was not a batch.
+    /// numbers of a stream, `topic-partition@offset` of Kafka. Empty if the event was not a batch.
     #[must_use]
     pub fn failures(&self) -> &[String] {
         match &self.0 {
-            Content::Batch(failures) => failures,
+            Content::Batch(batch) => &batch.failures,
             Content::Http(_) | Content::Value(_) | Content::Nothing => &[],
         }
     }
@@ -91,8 +115,8 @@ impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Content::Http(output) => fmt::Debug::fmt(output, f),
-            Content::Batch(failures) => {
-                f.debug_struct("Batch").field("failures", failures).finish()
+            Content::Batch(batch) => {
+                f.debug_struct("Batch").field("failures", &batch.failures).finish_non_exhaustive()
             }
             Content::Value(_) => f.write_str("Value"),
             Content::Nothing => f.write_str("Nothing"),
@@ -104,9 +128,12 @@ impl Serialize for Output {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Content::Http(output) => output.serialize(serializer),
-            Content::Batch(failures) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("batchItemFailures", &Failures(failures))?;
+            Content::Batch(batch) => {
+                let mut map = serializer.serialize_map(None)?;
+                if let Some(state) = &batch.state {
+                    map.serialize_entry("state", state)?;
+                }
+                map.serialize_entry("batchItemFailures", &Failures(batch))?;
                 map.end()
             }
             Content::Value(value) => value.serialize(serializer),
@@ -115,15 +142,28 @@ impl Serialize for Output {
     }
 }
 
-struct Failures<'a>(&'a [String]);
+struct Failures<'a>(&'a Batch);
 
 impl Serialize for Failures<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Failure<'a> {
+        struct Failure<I> {
             #[serde(rename = "itemIdentifier")]
-            item: &'a str,
+            item: I,
         }
-        serializer.collect_seq(self.0.iter().map(|item| Failure { item }))
+        #[derive(Serialize)]
+        struct Position<'a> {
+            partition: &'a str,
+            offset: i64,
+        }
+        let Batch { failures, by_offset, .. } = self.0;
+        if !by_offset {
+            return serializer.collect_seq(failures.iter().map(|item| Failure { item }));
+        }
+        serializer.collect_seq(failures.iter().map(|id| {
+            let (partition, offset) = id.rsplit_once('@').unwrap_or((id, ""));
+            let item = Position { partition, offset: offset.parse().unwrap_or_default() };
+            Failure { item }
+        }))
     }
 }

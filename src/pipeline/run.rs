@@ -1,19 +1,28 @@
 use std::{env, io, panic};
 
-use http::uri::Authority;
+use http::Uri;
 use lambda_runtime::Runtime;
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config_error::ConfigError;
-use crate::pipeline::http::streaming::Streaming;
-use crate::pipeline::log::{self, json_lines::JsonLines};
+use crate::pipeline::http::streaming::StreamingLayer;
+use crate::pipeline::init_error;
+use crate::pipeline::log::{
+    self,
+    lines::{LogFormat, LogLines},
+};
 use crate::pipeline::service::Pipeline;
 
 /// Runs the pipeline as a Lambda function until Lambda ends the process.
 ///
-/// If the process has no `tracing` subscriber yet, `run` installs one that writes lines of JSON to the
-/// standard output. `RUST_LOG` filters by level and target, the default is `info`. A panic is logged
-/// with its place in the code and without its payload.
+/// `pipeline` may also be the result of setting it up. Then an error is logged and reported to Lambda
+/// (`/runtime/init/error`), so that CloudWatch shows why the function does not start. An error that is not a
+/// [`ConfigError`] becomes one with [`ConfigError::Start`].
+///
+/// If the process has no `tracing` subscriber yet, `run` installs one that writes to the standard output:
+/// lines of JSON, or of text if `AWS_LAMBDA_LOG_FORMAT` is `Text`. `AWS_LAMBDA_LOG_LEVEL` is their level
+/// (`TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`; by default `INFO`), and `RUST_LOG` refines it by level
+/// and target: `info,funcify=debug`. A panic is logged with its place in the code and without its payload.
 ///
 /// The AWS SDK, hyper, reqwest, rustls, redis and lambda_runtime log whole requests and responses at
 /// `debug` and `trace`, and so tokens and personal data. This subscriber passes their lines from `info` on
@@ -22,7 +31,8 @@ use crate::pipeline::service::Pipeline;
 ///
 /// # Errors
 ///
-/// [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing, [`ConfigError::Invalid`] if
+/// The error in `pipeline`. [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing,
+/// [`ConfigError::Invalid`] if
 /// another variable of Lambda is missing or malformed, [`ConfigError::Runtime`] if the Runtime API does
 /// not answer.
 ///
@@ -38,42 +48,66 @@ use crate::pipeline::service::Pipeline;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub async fn run(pipeline: Pipeline) -> Result<(), ConfigError> {
-    prepare()?;
+pub async fn run(pipeline: impl Into<Result<Pipeline, ConfigError>>) -> Result<(), ConfigError> {
+    let pipeline = start(pipeline.into()).await?;
     // Without the tracing layer of the runtime, because the pipeline has a span of its own.
     Runtime::new(pipeline).run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
-/// Runs the pipeline like [`run`], and streams the responses to a function URL.
+/// Runs the pipeline like [`run`], and streams the responses to function URLs and REST APIs.
 ///
-/// The function URL needs `InvokeMode: RESPONSE_STREAM`. The body of a response is sent as your handler
-/// produces it, and may have any size. Other events get complete outputs.
+/// A function URL needs `InvokeMode: RESPONSE_STREAM`, and a REST API the response transfer mode `STREAM`. The
+/// event does not say which mode is set, so every one of them must be set. The body of a response is sent as
+/// your handler produces it, and may have any size. Other events get complete outputs.
+///
+/// If the body fails, panics or has not ended at the deadline, the stream ends with an error, so that no
+/// client takes it for complete. The log line `end` is written at the end of the body.
 ///
 /// # Errors
 ///
 /// The same as [`run`].
-pub async fn run_streaming(pipeline: Pipeline) -> Result<(), ConfigError> {
-    prepare()?;
-    let runtime = Runtime::new(Streaming::new(pipeline));
+pub async fn run_streaming(
+    pipeline: impl Into<Result<Pipeline, ConfigError>>,
+) -> Result<(), ConfigError> {
+    let pipeline = start(pipeline.into()).await?;
+    let runtime = Runtime::new(pipeline.clone()).layer(StreamingLayer::new(pipeline));
     runtime.run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
-fn prepare() -> Result<(), ConfigError> {
+/// So that `run` takes a pipeline as well as the result of building one.
+impl From<Pipeline> for Result<Pipeline, ConfigError> {
+    fn from(pipeline: Pipeline) -> Self {
+        Ok(pipeline)
+    }
+}
+
+/// Everything that can fail before the first event.
+async fn start(pipeline: Result<Pipeline, ConfigError>) -> Result<Pipeline, ConfigError> {
     const API: &str = "AWS_LAMBDA_RUNTIME_API";
 
     if env::var_os(API).is_none() {
-        return Err(ConfigError::NotOnLambda);
+        return Err(pipeline.err().unwrap_or(ConfigError::NotOnLambda));
     }
     // With a malformed variable the runtime would panic.
-    let is_address = |api: &str| api.parse::<Authority>().is_ok();
+    let is_address = |api: &str| api.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
+    expect(API, "an address", is_address)?;
+    log_lines();
+    let started = match expect_environment() {
+        Ok(()) => pipeline,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &started {
+        init_error::report(error).await;
+    }
+    started
+}
+
+fn expect_environment() -> Result<(), ConfigError> {
     let is_anything = |_: &str| true;
     let is_number = |size: &str| size.parse::<i32>().is_ok();
-    expect(API, "an address", is_address)?;
     expect("AWS_LAMBDA_FUNCTION_NAME", "a name", is_anything)?;
     expect("AWS_LAMBDA_FUNCTION_VERSION", "a version", is_anything)?;
-    expect("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number", is_number)?;
-    log_as_json_lines();
-    Ok(())
+    expect("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "a number", is_number)
 }
 
 fn expect(
@@ -89,8 +123,9 @@ fn expect(
     }
 }
 
-fn log_as_json_lines() {
-    let lines = log::subscriber().with(JsonLines(io::stdout));
+fn log_lines() {
+    let lines = LogLines { format: LogFormat::from_env(), writer: io::stdout };
+    let lines = log::subscriber().with(lines);
     // If the process has a subscriber of its own, panics are that subscriber's affair too.
     if lines.try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {

@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use funcify_core::Deadline;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Request;
 use lambda_runtime::LambdaEvent;
@@ -22,10 +23,10 @@ use tracing::Instrument;
 use crate::pipeline::ended::Ended;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
-use crate::pipeline::http::format::ResponseFormat;
-use crate::pipeline::http::response::{BodyTo, HttpOutput};
+use crate::pipeline::http::dispatch::Malformed;
+use crate::pipeline::http::response::BodyTo;
 use crate::pipeline::invocation::{Authorization, Invocation};
-use crate::pipeline::log::{self, Lines};
+use crate::pipeline::log::{self, Ending, Lines};
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, Processed};
 use crate::pipeline::output::Output;
 use crate::pipeline::rules::Rules;
@@ -39,8 +40,8 @@ use crate::trace::TraceContext;
 /// processes any number of events at the same time. [`crate::run`] runs it on Lambda,
 /// [`crate::local`] runs it on your machine.
 ///
-/// From the outside to the inside, an event passes: trace, errors to responses, deadline, panic
-/// handling, guards, route, layers, policy, handler.
+/// From the outside to the inside, an event passes: trace, layers, errors to responses, deadline, panic
+/// handling, guards, route, policy, handler.
 ///
 /// # Examples
 ///
@@ -66,6 +67,7 @@ pub struct Pipeline(Arc<Inner>);
 struct Inner {
     rules: Rules,
     is_cold: AtomicBool,
+    built_at: SystemTime,
 }
 
 /// An event that was recognised, and its request if there is a router for it.
@@ -76,7 +78,8 @@ struct Started {
 
 impl Pipeline {
     pub(super) fn new(rules: Rules) -> Self {
-        Self(Arc::new(Inner { rules, is_cold: AtomicBool::new(true) }))
+        let (is_cold, built_at) = (AtomicBool::new(true), SystemTime::now());
+        Self(Arc::new(Inner { rules, is_cold, built_at }))
     }
 
     /// Processes one event and returns what became of it.
@@ -84,33 +87,45 @@ impl Pipeline {
         &self,
         event: LambdaEvent<Box<RawValue>>,
     ) -> impl Future<Output = Processed> + Send {
-        self.process_to(event, BodyTo::Memory)
+        self.process_to(event, BodyTo::Memory).map(|(processed, ending)| {
+            ending.end(&processed);
+            processed
+        })
     }
 
-    /// Processes one event. `body_to` says what happens to the body of an HTTP response.
+    /// Processes one event. `body_to` says what happens to the body of an HTTP response. The log line of its
+    /// end is the caller's to write.
     pub(super) async fn process_to(
         &self,
         event: LambdaEvent<Box<RawValue>>,
         body_to: BodyTo,
-    ) -> Processed {
+    ) -> (Processed, Ending) {
         let lines = Lines::new(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&event.context);
         // Before the first await, so that the future does not have to hold the event.
         let started = span.in_scope(|| self.start(event, &lines));
+        let trace = match (&started, body_to) {
+            (Ok(started), BodyTo::Stream) => started.invocation.trace().clone(),
+            _ => TraceContext::default(),
+        };
         // Pinned here, because moving it into the span would copy all of it.
         let work = pin!(async {
-            let processed = match started {
+            match started {
                 Ok(started) => self.0.rules.run(started, body_to).await,
                 Err(processed) => *processed,
-            };
-            lines.end(&processed);
-            processed
+            }
         });
-        work.instrument(span).await
+        let processed = work.instrument(span.clone()).await;
+        (processed, Ending { span, lines, trace })
     }
 
     pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
-        Deadline::of_invocation(time_left(context.deadline), self.0.rules.margin)
+        Deadline::of_invocation(time_left(context.deadline, self.0.built_at), self.0.rules.margin)
+    }
+
+    /// Whether HTTP events go to a router.
+    pub(super) fn serves_http(&self) -> bool {
+        self.0.rules.http.is_some()
     }
 
     /// The part that needs no waiting: recognises the event and makes its request.
@@ -130,21 +145,23 @@ impl Pipeline {
         let kind = event.kind();
         lines.start(kind);
         let rules = &self.0.rules;
-        let request = match &rules.router {
-            Some(_) if kind.is_http() => Some(event.request().map_err(|error| {
-                let format = ResponseFormat::of(&event);
-                let (output, cause) = HttpOutput::problem(error.into(), format);
-                Box::new(Ended::http(output, cause, true).of(kind, None))
-            })?),
-            _ => None,
-        };
+        let request = (rules.http.is_some() && kind.is_http()).then(|| {
+            event.request(&rules.base_path).unwrap_or_else(|error| {
+                let mut request = event.bare_request();
+                request.extensions_mut().insert(Malformed(Arc::new(error)));
+                request
+            })
+        });
         let headers = request.as_ref().map(Request::headers);
         let trace = headers.map(TraceContext::from).unwrap_or_default();
         let trace = match &context.xray_trace_id {
             Some(id) => with_xray(trace, id),
             None => trace,
         };
-        let authorization = headers.map_or(Authorization::None, Authorization::of);
+        let authorization = match kind {
+            Kind::Authorizer => Authorization::of_question(&event),
+            _ => headers.map_or(Authorization::None, Authorization::of),
+        };
         let authenticator = rules.authenticator.clone();
         let invocation =
             Invocation::new(event, context, deadline, trace, authorization, authenticator);
@@ -156,12 +173,9 @@ impl Rules {
     async fn run(&self, Started { invocation, request }: Started, body_to: BodyTo) -> Processed {
         let shared = invocation.clone();
         let kind = shared.event().kind();
-        let body_to = if kind == Kind::FunctionUrl { body_to } else { BodyTo::Memory };
         let work = pin!(async {
-            match (&self.router, request) {
-                (Some(router), Some(request)) => {
-                    self.serve(router.clone(), request, invocation, body_to).await
-                }
+            match (&self.http, request) {
+                (Some(http), Some(request)) => http.serve(request, invocation, body_to).await,
                 // Boxed, so that the future of a request has no room for the work of a batch.
                 _ => Box::pin(self.dispatch(invocation)).await,
             }
@@ -171,10 +185,21 @@ impl Rules {
     }
 }
 
+/// The longest time that Lambda gives an invocation. Source: "Lambda quotas" in the Lambda developer guide,
+/// function timeout.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
 /// The time until Lambda ends this invocation. `deadline` is in milliseconds since the Unix epoch.
-fn time_left(deadline: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(deadline).saturating_sub(now)
+///
+/// Emulators send a deadline from before the process began, such as 0 or 600,000. That is none.
+fn time_left(deadline: u64, built_at: SystemTime) -> Duration {
+    let since_epoch = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let deadline = Duration::from_millis(deadline);
+    // A deadline has no parts of a millisecond.
+    if deadline.as_millis() < since_epoch(built_at).as_millis() {
+        return LONGEST;
+    }
+    deadline.saturating_sub(since_epoch(SystemTime::now()))
 }
 
 impl Service<LambdaEvent<Box<RawValue>>> for Pipeline {
@@ -196,5 +221,24 @@ impl Service<LambdaEvent<Box<RawValue>>> for Pipeline {
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_before_the_process_began_is_none() {
+        let built_at = SystemTime::now();
+        for deadline in [0, 600_000] {
+            assert_eq!(time_left(deadline, built_at), LONGEST);
+        }
+        let millis = |time: SystemTime| {
+            u64::try_from(time.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+        };
+        assert_eq!(time_left(millis(built_at), built_at), Duration::ZERO);
+        let left = time_left(millis(built_at) + 60_000, built_at);
+        assert!(left > Duration::from_secs(1) && left <= Duration::from_secs(60), "{left:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use funcify_core::{
-    DeadlineExceeded,
+    DeadlineExceeded, StoreErrorKind,
     circuit::{CircuitError, CircuitOpen},
     engine::causes,
 };
@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::api::ApiError;
 use crate::auth::Unauthenticated;
+use crate::idempotency::IdempotencyError;
 use crate::json::error::redacted_chain;
 use crate::pipeline::http::request::RequestError;
 use crate::problem::Problem;
@@ -19,7 +20,7 @@ use crate::token::TokenError;
 impl Problem {
     /// The problem of `error`: the first of its causes that decides, else the last that suggests one,
     /// else 500.
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut suggested = None;
         for cause in causes(error).map(unshared) {
             if let Some(open) = cause.downcast_ref::<CircuitOpen>() {
@@ -42,7 +43,7 @@ impl Problem {
                 suggested = Some(Self::unavailable(retry_after));
             }
             if let Some(refused) = cause.downcast_ref::<RequestError>() {
-                return Self::bad_request(redacted_chain(refused)).caused_by(error);
+                return Self::bad_request(redacted_chain(refused)).refused().caused_by(error);
             }
         }
         let problem = suggested.unwrap_or_else(|| Self::new(StatusCode::INTERNAL_SERVER_ERROR));
@@ -99,6 +100,8 @@ impl<E: Error + 'static> From<E> for Problem {
 ///
 /// - A boxed error becomes the same problem as the error in it. For an error of anyhow, box it with
 ///   `Box::<dyn Error + Send + Sync>::from(error)`.
+/// - The error of an [`Idempotency`](crate::Idempotency) becomes 409 if the work is in progress, 422 for
+///   another payload, 503 if the store is away, and otherwise the problem of the error of the work.
 /// - The error of a call through a circuit breaker becomes 503 if the circuit was open, 504 if the breaker
 ///   ended the call, and otherwise the problem of the error that the call returned. With `?` a call that
 ///   took too long would become 500.
@@ -136,6 +139,27 @@ impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
             Self::Failed(error) => error.into(),
             // The other variants have no cause of their own: the breaker ended the call.
             _ => Problem::new(StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+}
+
+impl<E: Into<Problem>> IntoProblem for IdempotencyError<E> {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Failed(error) => error.into(),
+            Self::InProgress { retry_after } => {
+                let mut problem = Problem::unavailable(retry_after);
+                problem.0.status = StatusCode::CONFLICT;
+                problem
+            }
+            Self::Superseded | Self::AnswerNotKept => Problem::new(StatusCode::CONFLICT),
+            Self::Mismatch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Unclaimed(error) if error.kind() == StoreErrorKind::Invalid => error.into(),
+            Self::Unclaimed(error) => {
+                Problem::unavailable(Duration::from_secs(1)).caused_by(&error)
+            }
+            Self::Deadline(error) => error.into(),
+            Self::Nested => Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }

@@ -4,7 +4,7 @@ use funcify_backend_aws::{SdkConfig, ca_bundle, sdk_config};
 use funcify_core::engine::TimeLimits;
 
 use super::refused::refused;
-use crate::client::{client_over, tls_trusting};
+use crate::client::{build, tls_trusting};
 use crate::config_error::ConfigError;
 
 /// One configuration for all AWS services, over the kind of HTTP client that funcify uses for everything
@@ -26,7 +26,7 @@ impl Aws {
                 let trusted = ca_bundle().map_err(refused(backend))?;
                 let tls = tls_trusting(&trusted).map_err(refused(backend))?;
                 let new_client =
-                    move || client_over(tls.clone(), connect_timeout).map_err(Into::into);
+                    move || build(tls.clone(), connect_timeout, None).map_err(Into::into);
                 (limits, sdk_config(limits, new_client).await)
             }
         };

@@ -1,49 +1,61 @@
 //! The stores that the environment names.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
     Stores,
     open::{ForFunctions, Opening, Wanted},
-    sealed::{SEAL_KEYS, SealKeys, seal},
+    sealed::{SEAL_KEYS, SealKeys, seal, seal_answers},
     url::Backend,
 };
 use crate::config_error::ConfigError;
+use crate::variables;
 
-/// Names the backend of both, tokens and circuits.
+/// Names the backend of all: tokens, circuits and idempotency.
 const BOTH: &str = "FUNCIFY_BACKEND";
 /// Overrides the backend of tokens.
 const TOKENS: &str = "FUNCIFY_TOKENS";
 /// Overrides the backend of circuits.
 const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
+/// Overrides the backend of idempotency.
+const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
 
 impl Stores {
-    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS` and `FUNCIFY_CIRCUITS` override it,
-    /// each for its half. The values are URLs, as for [`Stores::from_url`]. There is no default,
+    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS`, `FUNCIFY_CIRCUITS` and
+    /// `FUNCIFY_IDEMPOTENCY` override it, each for its part. If the first two do and the third is not
+    /// set, what was done is kept beside the circuits. The values are URLs, as for [`Stores::from_url`]. There is no default,
     /// because a fleet that does not share its circuits should know it.
     ///
-    /// If `FUNCIFY_SEAL_KEYS` is set, tokens are [sealed](Self::sealed), unless they stay in
-    /// the memory of this process.
+    /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
+    /// [sealed](Self::sealed), unless they stay in the memory of this process.
     ///
     /// This does no network I/O; it is async because loading the AWS configuration is.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the variable that is missing or wrong.
+    /// [`ConfigError`] names the variable that is missing or wrong, and any `FUNCIFY_` variable whose name
+    /// differs from a known one by a typing error.
     pub async fn from_env() -> Result<Self, ConfigError> {
         let environment = Environment::read()?;
-        let mut opening = Opening::default();
-        let mut stores = environment.tokens.open(&mut opening, ForFunctions).await?;
-        if !environment.is_one_store() {
-            let circuits = environment.circuits.open(&mut opening, ForFunctions).await?;
-            stores.circuits = circuits.circuits;
+        let (mut opening, wanted) = (Opening::default(), ForFunctions);
+        let Environment { tokens, circuits, idempotency, seal_keys } = environment;
+        let mut stores = tokens.open(&mut opening, wanted).await?;
+        if circuits.backend != tokens.backend {
+            let opened = circuits.open(&mut opening, wanted).await?;
+            (stores.circuits, stores.idempotency) = (opened.circuits, opened.idempotency);
         }
-        if let Some(keys) =
-            environment.seal_keys.filter(|_| environment.tokens.backend != Backend::Memory)
-        {
-            stores.tokens = seal(stores.tokens, keys);
+        if idempotency.backend != circuits.backend {
+            stores.idempotency = idempotency.open(&mut opening, wanted).await?.idempotency;
+        }
+        if let Some(keys) = seal_keys {
+            if tokens.backend != Backend::Memory {
+                stores.tokens = seal(stores.tokens, &keys);
+            }
+            if idempotency.backend != Backend::Memory {
+                stores.idempotency = seal_answers(stores.idempotency, &keys);
+            }
         }
         Ok(stores)
     }
@@ -53,13 +65,16 @@ impl Stores {
 pub(super) struct Environment {
     pub(super) tokens: Setting,
     pub(super) circuits: Setting,
-    pub(super) seal_keys: Option<SealKeys>,
+    pub(super) idempotency: Setting,
+    pub(super) seal_keys: Option<Arc<SealKeys>>,
 }
 
 impl Environment {
     pub(super) fn read() -> Result<Self, ConfigError> {
+        variables::check(variables::names())?;
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
+        let idempotency = Setting::read(IDEMPOTENCY)?;
         let both = match (&tokens, &circuits) {
             (Some(_), Some(_)) => None,
             _ => Setting::read(BOTH)?,
@@ -70,18 +85,20 @@ impl Environment {
             (None, None) => BOTH,
         };
         let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
-        let circuits = circuits.or(both).ok_or_else(|| missing(variable))?;
-        Ok(Self { tokens, circuits, seal_keys: seal_keys()? })
+        let circuits = circuits.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
+        let idempotency = idempotency.or(both).unwrap_or_else(|| circuits.clone());
+        Ok(Self { tokens, circuits, idempotency, seal_keys: seal_keys()?.map(Arc::new) })
     }
 
-    /// Both in one backend that was named otherwise; the keys are those of the environment.
+    /// All in one backend that was named otherwise; the keys are those of the environment.
     pub(super) fn at(backend: Backend) -> Result<Self, ConfigError> {
-        let both = Setting { variable: "--backend", backend };
-        Ok(Self { tokens: both.clone(), circuits: both, seal_keys: seal_keys()? })
-    }
-
-    pub(super) fn is_one_store(&self) -> bool {
-        self.tokens.backend == self.circuits.backend
+        let all = Setting { variable: "--backend", backend };
+        Ok(Self {
+            tokens: all.clone(),
+            circuits: all.clone(),
+            idempotency: all,
+            seal_keys: seal_keys()?.map(Arc::new),
+        })
     }
 }
 

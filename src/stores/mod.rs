@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 use funcify_core::{
     circuit::CircuitStateProvider,
+    idempotency::IdempotencyProvider,
     register::{Register, RetryingRegister},
     token::TokenPersistenceProvider,
 };
 
-/// Where the fleet keeps its tokens and the state of its circuits: any two stores, your own included.
-/// To keep one of them elsewhere, set its field.
+/// Where the fleet keeps its tokens, the state of its circuits, and what was done for a key: any stores,
+/// your own included. To keep one of them elsewhere, set its field.
 ///
 /// # Examples
 ///
@@ -42,6 +43,8 @@ pub struct Stores {
     pub tokens: Arc<dyn TokenPersistenceProvider>,
     /// Where the fleet keeps the state of its circuits.
     pub circuits: Arc<dyn CircuitStateProvider>,
+    /// Where the fleet keeps what was done, and with what answer.
+    pub idempotency: Arc<dyn IdempotencyProvider>,
 }
 
 impl Stores {
@@ -49,6 +52,10 @@ impl Stores {
     #[must_use]
     pub fn new(register: impl Register) -> Self {
         let store = RetryingRegister::new(register);
-        Self { tokens: Arc::new(store.clone()), circuits: Arc::new(store) }
+        Self {
+            tokens: Arc::new(store.clone()),
+            circuits: Arc::new(store.clone()),
+            idempotency: Arc::new(store),
+        }
     }
 }

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use funcify_core::{
+    StoreError,
     engine::Diagnosed,
-    register::{Inventory, Register, RetryingRegister},
+    idempotency::IdempotencyProvider,
+    register::{Inventory, RecordName, Register, RetryingRegister},
     token::TokenPersistenceProvider,
 };
+use serde_json::Value;
 
 use super::{
     environment::Environment,
     open::{Opening, Wanted},
-    sealed::seal,
+    sealed::{seal, seal_answers},
     url::Backend,
 };
-use crate::config_error::ConfigError;
+use crate::{config_error::ConfigError, idempotency::Key};
 
 /// One store, and what lists it. Not part of the public API.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ pub struct OperatedStore {
     pub diagnosed: Arc<dyn Diagnosed>,
 }
 
-/// The store of the tokens and the one of the circuits. Not part of the public API.
+/// The stores of tokens, circuits and idempotency. Not part of the public API.
 #[derive(Clone, Debug)]
 pub struct Operated {
     /// Where the tokens are, as they are stored.
@@ -38,6 +41,10 @@ pub struct Operated {
     pub unsealed: Option<Arc<dyn TokenPersistenceProvider>>,
     /// Where the circuits are.
     pub circuits: OperatedStore,
+    /// Where it is kept what was done, as it is stored.
+    pub idempotency: OperatedStore,
+    /// The answers as a function reads them, if there are keys that unseal them.
+    pub unsealed_answers: Option<Arc<dyn IdempotencyProvider>>,
 }
 
 impl Operated {
@@ -53,24 +60,42 @@ impl Operated {
         };
         let mut opening = Opening::default();
         let tokens = environment.tokens.open(&mut opening, Whole).await?;
-        let circuits = if environment.is_one_store() {
+        let circuits = if environment.circuits.backend == environment.tokens.backend {
             tokens.clone()
         } else {
             environment.circuits.open(&mut opening, Whole).await?
         };
-        let unsealed = environment
-            .seal_keys
-            .filter(|_| environment.tokens.backend != Backend::Memory)
-            .map(|keys| seal(Arc::new(tokens.0.clone()), keys));
-        let whole = |store: <Whole as Wanted>::Made, backend: &Backend| {
-            let (register, inventory, diagnosed) = store;
-            OperatedStore { backend: backend.feature(), register, inventory, diagnosed }
+        let idempotency = if environment.idempotency.backend == environment.circuits.backend {
+            circuits.clone()
+        } else {
+            environment.idempotency.open(&mut opening, Whole).await?
         };
+        let keys = environment.seal_keys.as_ref();
+        let unsealed = keys
+            .filter(|_| environment.tokens.backend != Backend::Memory)
+            .map(|keys| seal(Arc::new(tokens.register.clone()), keys));
+        let unsealed_answers = keys
+            .filter(|_| environment.idempotency.backend != Backend::Memory)
+            .map(|keys| seal_answers(Arc::new(idempotency.register.clone()), keys));
         Ok(Self {
-            tokens: whole(tokens, &environment.tokens.backend),
+            tokens: OperatedStore { backend: environment.tokens.backend.feature(), ..tokens },
             unsealed,
-            circuits: whole(circuits, &environment.circuits.backend),
+            circuits: OperatedStore { backend: environment.circuits.backend.feature(), ..circuits },
+            idempotency: OperatedStore {
+                backend: environment.idempotency.backend.feature(),
+                ..idempotency
+            },
+            unsealed_answers,
         })
+    }
+
+    /// The name of the record in which the answer for a key of this scope is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or the scope is not one.
+    pub fn idempotency_name(scope: &str, key: &Value) -> Result<RecordName, StoreError> {
+        Ok(Key::new(scope, key)?.name().clone())
     }
 }
 
@@ -78,10 +103,15 @@ impl Operated {
 struct Whole;
 
 impl Wanted for Whole {
-    type Made = (RetryingRegister, Arc<dyn Inventory>, Arc<dyn Diagnosed>);
+    type Made = OperatedStore;
 
-    fn of<R: Register + Inventory + Diagnosed>(self, register: R) -> Self::Made {
+    fn of<R: Register + Inventory + Diagnosed>(self, register: R) -> OperatedStore {
         let store = Arc::new(register);
-        (RetryingRegister::new(Arc::clone(&store)), Arc::clone(&store) as Arc<dyn Inventory>, store)
+        OperatedStore {
+            backend: "",
+            register: RetryingRegister::new(Arc::clone(&store)),
+            inventory: Arc::clone(&store) as Arc<dyn Inventory>,
+            diagnosed: store,
+        }
     }
 }

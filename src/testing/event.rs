@@ -13,6 +13,7 @@ use serde_json::{
 use crate::pipeline::{InvocationError, Kind, Output, Pipeline};
 use crate::testing::http::HttpRequest;
 use crate::testing::records::{self, Batch, BatchSource};
+use crate::testing::services;
 
 /// The time until Lambda ends the invocation of a test event: as long as API Gateway waits for a
 /// response, and a second more.
@@ -122,6 +123,30 @@ impl TestEvent {
         Self(Content::Batch(Batch::new(BatchSource::DynamoDb, table)))
     }
 
+    /// An empty batch of this Kafka topic, partition 0. Add records with [`record`](Self::record).
+    pub fn kafka(topic: &str) -> Self {
+        Self(Content::Batch(Batch::new(BatchSource::Kafka, topic)))
+    }
+
+    /// An empty batch of this Firehose stream. Add records with [`record`](Self::record).
+    pub fn firehose(stream: &str) -> Self {
+        Self(Content::Batch(Batch::new(BatchSource::Firehose, stream)))
+    }
+
+    /// An example of an event of this kind, for the kinds without a constructor of their own. Its values are those of
+    /// AWS's documentation or of the same form. To change one, parse what `Display` writes.
+    ///
+    /// # Panics
+    ///
+    /// If this kind has a constructor of its own, or events of any shape.
+    #[track_caller]
+    pub fn of(kind: Kind) -> Self {
+        match services::example(kind) {
+            Some(json) => Self(Content::Json(json)),
+            None => panics("a kind without a constructor of its own has an example"),
+        }
+    }
+
     /// Adds a header to the request. A header can be added repeatedly.
     ///
     /// # Panics
@@ -164,18 +189,17 @@ impl TestEvent {
     }
 
     /// Adds a record to the batch: a message id and a body for SQS, a sequence number and data for a
-    /// stream. In a DynamoDB stream the data becomes the attributes `pk` and `value` of a new item.
+    /// stream, an offset and a value for Kafka, a record id and data for Firehose. In a DynamoDB stream the data
+    /// becomes the attributes `pk` and `value` of a new item.
     ///
     /// # Panics
     ///
-    /// If the event was not made as a batch of SQS, Kinesis or DynamoDB.
+    /// If the event was not made as a batch.
     #[track_caller]
     pub fn record(mut self, id: &str, data: impl Into<String>) -> Self {
         match &mut self.0 {
             Content::Batch(batch) => batch.push(id, &data.into()),
-            Content::Http(_) | Content::Json(_) => {
-                panics("a batch of SQS, Kinesis or DynamoDB can get a record")
-            }
+            Content::Http(_) | Content::Json(_) => panics("a batch can get a record"),
         }
         self
     }

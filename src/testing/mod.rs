@@ -21,7 +21,9 @@
 mod event;
 mod http;
 mod records;
+mod services;
 
 pub use event::TestEvent;
+#[cfg(test)]
 #[cfg(test)]
 pub(crate) use event::deadline_in;

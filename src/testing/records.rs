@@ -16,6 +16,8 @@ pub(super) enum BatchSource {
     Sqs,
     Kinesis,
     DynamoDb,
+    Kafka,
+    Firehose,
 }
 
 impl Batch {
@@ -26,6 +28,11 @@ impl Batch {
             BatchSource::DynamoDb => format!(
                 "arn:aws:dynamodb:eu-west-1:123456789012:table/{name}/stream/2024-05-01T00:00:00.000"
             ),
+            // The event does not say it of each record.
+            BatchSource::Kafka => name.to_owned(),
+            BatchSource::Firehose => {
+                format!("arn:aws:firehose:eu-west-1:123456789012:deliverystream/{name}")
+            }
         };
         Self { source, arn, records: Vec::new() }
     }
@@ -67,11 +74,42 @@ impl Batch {
                     "StreamViewType": "NEW_AND_OLD_IMAGES",
                 },
             }),
+            BatchSource::Kafka => json!({
+                "topic": self.arn,
+                "partition": 0,
+                "offset": id.parse::<i64>().unwrap_or_default(),
+                "timestamp": 1_714_564_800_000_i64,
+                "timestampType": "CREATE_TIME",
+                "key": null,
+                "value": STANDARD.encode(data),
+                "headers": [{ "trace": [97, 98, -61, -68] }],
+            }),
+            BatchSource::Firehose => json!({
+                "recordId": id,
+                "approximateArrivalTimestamp": 1_714_564_800_000_i64,
+                "data": STANDARD.encode(data),
+            }),
         });
     }
 
     pub(super) fn event(&self) -> Value {
-        json!({ "Records": self.records })
+        match self.source {
+            BatchSource::Kafka => json!({
+                "eventSource": "aws:kafka",
+                "eventSourceArn": "arn:aws:kafka:eu-west-1:123456789012:cluster/c/1",
+                "bootstrapServers": "b-1.example.com:9092",
+                "records": { format!("{}-0", self.arn): self.records },
+            }),
+            BatchSource::Firehose => json!({
+                "invocationId": "invoked123",
+                "deliveryStreamArn": self.arn,
+                "region": "eu-west-1",
+                "records": self.records,
+            }),
+            BatchSource::Sqs | BatchSource::Kinesis | BatchSource::DynamoDb => {
+                json!({ "Records": self.records })
+            }
+        }
     }
 }
 

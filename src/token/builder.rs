@@ -27,7 +27,7 @@ const DEFAULT_KEY: &str = "BEARER_TOKEN";
 pub struct TokenGetterBuilder {
     credentials: ClientCredentials,
     store: Arc<dyn TokenPersistenceProvider>,
-    key: String,
+    key: Option<String>,
     policy: TokenPolicy,
     circuit: Option<CircuitBreaker>,
     grant: Option<Arc<dyn Grant>>,
@@ -45,7 +45,7 @@ impl TokenGetter {
         TokenGetterBuilder {
             credentials,
             store,
-            key: DEFAULT_KEY.to_owned(),
+            key: None,
             policy: TokenPolicy::default(),
             circuit: None,
             grant: None,
@@ -58,9 +58,10 @@ impl TokenGetter {
 
 impl TokenGetterBuilder {
     /// The key under which the fleet shares the token. Use one key per client, scope, audience and
-    /// provider. It is 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: `BEARER_TOKEN`.
+    /// provider. It is 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: [`ClientCredentials::key`], which
+    /// `from_env` reads from `FUNCIFY_TOKEN_KEY`, or else `BEARER_TOKEN`.
     pub fn key(self, key: impl AsRef<str>) -> Self {
-        Self { key: key.as_ref().to_owned(), ..self }
+        Self { key: Some(key.as_ref().to_owned()), ..self }
     }
 
     /// The numbers in the rules of the token: the lease, when a token is due, how long a request may
@@ -79,7 +80,8 @@ impl TokenGetterBuilder {
     }
 
     /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a provider with a
-    /// certificate of your own authority. [`grant`](Self::grant) ignores it.
+    /// certificate of your own authority. Those of [`ClientCredentials::root_certificates`] are trusted
+    /// too. [`grant`](Self::grant) ignores it.
     pub fn root_certificates(self, pem: &[u8]) -> Self {
         Self { root_certificates: pem.to_vec(), ..self }
     }
@@ -107,24 +109,29 @@ impl TokenGetterBuilder {
     pub fn build(self) -> Result<TokenGetter, ConfigError> {
         let poll = self.store.poll_policy();
         let mut faults = self.faults(poll);
+        let trusted =
+            [&*self.credentials.root_certificates, b"\n", &*self.root_certificates].concat();
         let grant = match self.grant {
             Some(grant) => Ok(grant),
-            None => client_trusting(&self.root_certificates)
+            None => client_trusting(&trusted)
                 .map(|http| Arc::new(HttpGrant::new(http)) as Arc<dyn Grant>),
         };
-        let digest = self.credentials.digest();
-        let keys = RecordName::try_from(self.key)
-            .and_then(|key| own_key(&key, &digest).map(|own_key| (key, own_key)));
+        let (digest, meaning) = (self.credentials.digest(), self.credentials.meaning());
+        let key = self.key.or_else(|| self.credentials.key.clone());
+        let keys = RecordName::try_from(key.unwrap_or_else(|| DEFAULT_KEY.to_owned()))
+            .and_then(|key| own_key(&key, &meaning).map(|own_key| (key, own_key)));
         let ((key, own_key), grant) = match (keys, grant) {
             (Ok(keys), Ok(grant)) if faults.is_empty() => (keys, grant),
             (keys, grant) => {
-                faults.extend(keys.err().map(|error| format!("`key`: {error}")));
+                faults
+                    .extend(keys.err().map(|error| format!("`key` (FUNCIFY_TOKEN_KEY): {error}")));
                 faults.extend(grant.err());
                 return Err(ConfigError::token(faults));
             }
         };
         let settings = Settings {
             digest,
+            meaning,
             credentials: self.credentials,
             store: self.store,
             key,
@@ -186,7 +193,7 @@ impl TokenGetterBuilder {
 }
 
 /// The key for the token of `digest` while `key` holds another: as much of `key` as fits, and the
-/// first eight digits of the digest.
+/// first eight digits of the digest of its meaning.
 fn own_key(key: &RecordName, digest: &str) -> Result<RecordName, NameError> {
     let (key, digest): (String, String) =
         (key.as_ref().chars().take(55).collect(), digest.chars().take(8).collect());

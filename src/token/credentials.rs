@@ -1,12 +1,18 @@
 //! Who asks for a token, and for which one.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
 use aws_lc_rs::{digest, hmac};
 
+use crate::client::check_certificates;
 use crate::config_error::ConfigError;
+use crate::error_chain;
 use crate::shown_url::shown;
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
+use crate::variables;
+
+/// Names a file with certificate authorities.
+const CA_FILE: &str = "FUNCIFY_CA_FILE";
 
 /// Where to ask for tokens: an https URL, or a plain http URL of a loopback host.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +57,12 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientCredentials {
+    /// The key under which the fleet shares the token, unless
+    /// [`TokenGetterBuilder::key`](super::TokenGetterBuilder::key) sets it.
+    pub key: Option<String>,
+    /// Certificate authorities to trust besides Mozilla's, as a list of PEM certificates, for a provider
+    /// with a certificate of your own authority.
+    pub root_certificates: Vec<u8>,
     /// Where to ask.
     pub endpoint: Endpoint,
     /// The client's id.
@@ -86,6 +98,8 @@ impl ClientCredentials {
         authentication: impl Into<ClientAuthentication>,
     ) -> Self {
         Self {
+            key: None,
+            root_certificates: Vec::new(),
             endpoint,
             client_id: client_id.into(),
             authentication: authentication.into(),
@@ -106,6 +120,8 @@ impl ClientCredentials {
     /// | `FUNCIFY_CLIENT_ID` | required |
     /// | `FUNCIFY_CLIENT_SECRET` | required; sent as `client_secret_basic` |
     /// | `FUNCIFY_SCOPE`, `FUNCIFY_AUDIENCE` | optional |
+    /// | `FUNCIFY_TOKEN_KEY` | optional: [`key`](Self::key) |
+    /// | `FUNCIFY_CA_FILE` | optional: the path of a file with [`root_certificates`](Self::root_certificates) |
     ///
     /// A blank variable counts as not set.
     ///
@@ -113,6 +129,7 @@ impl ClientCredentials {
     ///
     /// [`ConfigError::Faults`] with every variable that is missing, or if there are two endpoints.
     pub fn from_env() -> Result<Self, ConfigError> {
+        variables::check(variables::names())?;
         Self::from_variables(|name| std::env::var(name).ok())
     }
 
@@ -139,12 +156,16 @@ impl ClientCredentials {
                 return Err(ConfigError::token(faults));
             }
         };
+        let root_certificates = given(CA_FILE).map(|path| certificates(&path)).transpose();
+        faults.extend(root_certificates.as_ref().err().cloned());
         if !faults.is_empty() {
             return Err(ConfigError::token(faults));
         }
         let mut credentials = Self::new(endpoint, client_id, secret);
         credentials.scope = given("FUNCIFY_SCOPE");
         credentials.audience = given("FUNCIFY_AUDIENCE");
+        credentials.key = given("FUNCIFY_TOKEN_KEY");
+        credentials.root_certificates = root_certificates.ok().flatten().unwrap_or_default();
         Ok(credentials)
     }
 
@@ -158,7 +179,36 @@ impl ClientCredentials {
         form
     }
 
-    /// The first 32 hexadecimal digits of the SHA-256 over all that determines the token.
+    /// The digest over the meaning of all that determines the token: scopes and resources are sets, and
+    /// spaces around a text and the issuer's final slash do not matter.
+    pub(super) fn meaning(&self) -> String {
+        let trimmed = |text: &String| text.trim().to_owned();
+        let set = |mut words: Vec<String>| {
+            words.sort();
+            words.dedup();
+            words
+        };
+        let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
+        let scope = self.scope.as_ref().map(words).map(set);
+        let canonical = Self {
+            endpoint: match &self.endpoint {
+                Endpoint::TokenUrl(url) => Endpoint::TokenUrl(trimmed(url)),
+                Endpoint::Issuer(issuer) => {
+                    let issuer = issuer.trim();
+                    Endpoint::Issuer(issuer.trim_end_matches('/').to_owned())
+                }
+            },
+            client_id: trimmed(&self.client_id),
+            scope: scope.map(|scope| scope.join(" ")).filter(|scope| !scope.is_empty()),
+            audience: self.audience.as_ref().map(trimmed),
+            resources: set(self.resources.iter().map(trimmed).collect()),
+            ..self.clone()
+        };
+        canonical.digest()
+    }
+
+    /// The first 32 hexadecimal digits of the SHA-256 over all that determines the token, as it was
+    /// configured.
     pub(super) fn digest(&self) -> String {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut member = |text: &str| {
@@ -194,6 +244,16 @@ impl ClientCredentials {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         hex(hmac::sign(&key, self.digest().as_bytes()).as_ref(), 4)
     }
+}
+
+/// The certificates in the file that the variable names, or what is wrong with them.
+fn certificates(path: &str) -> Result<Vec<u8>, String> {
+    let read = || -> Result<_, Box<dyn Error>> {
+        let pem = std::fs::read(path)?;
+        check_certificates(&pem)?;
+        Ok(pem)
+    };
+    read().map_err(|error| format!("{CA_FILE}: the file {path}: {}", error_chain(&*error)))
 }
 
 fn hex(bytes: &[u8], take: usize) -> String {
@@ -272,6 +332,52 @@ mod tests {
         );
         assert!(reported(&[url]).unwrap_err().contains("FUNCIFY_CLIENT_ID is not set"));
         assert!(reported(&[id, secret, url]).is_ok() && reported(&[id, secret, issuer]).is_ok());
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_cannot_be_used_is_named_with_its_variable() {
+        let read = |path: &str| {
+            let variable = |name: &str| match name {
+                CA_FILE => Some(path.to_owned()),
+                "FUNCIFY_ISSUER" => None,
+                _ => Some("https://one".to_owned()),
+            };
+            ClientCredentials::from_variables(variable).map_err(|error| error.to_string())
+        };
+        let missing = read("/nowhere/ca.pem").unwrap_err();
+        assert!(missing.contains("FUNCIFY_CA_FILE: the file /nowhere/ca.pem: "), "{missing}");
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let other = read(manifest).unwrap_err();
+        assert!(other.ends_with("Cargo.toml: expected certificates as PEM, found none"), "{other}");
+    }
+
+    #[test]
+    fn the_meaning_has_sets_and_no_spaces_and_no_final_slash() {
+        let with = |issuer: &str, scope: &str, resources: &[&str]| {
+            let endpoint = Endpoint::Issuer(issuer.to_owned());
+            let mut credentials =
+                ClientCredentials::new(endpoint, "warehouse", ClientSecret::from("one"));
+            credentials.scope = Some(scope.to_owned());
+            credentials.resources = resources.iter().map(|one| (*one).to_owned()).collect();
+            credentials
+        };
+        let plain = with("https://login.example", "a b", &["r", "s"]);
+        assert_eq!(plain.meaning(), plain.digest(), "it is in the canonical form");
+        for same in [
+            with("https://login.example/", "a b", &["r", "s"]),
+            with(" https://login.example\n", "b a", &["r", "s"]),
+            with("https://login.example", " b  a a ", &["s", "r", "r"]),
+        ] {
+            assert_eq!(same.meaning(), plain.meaning(), "{same:?}");
+            assert_ne!(same.digest(), plain.digest(), "{same:?}");
+        }
+        for other in [
+            with("https://login.example", "a", &["r", "s"]),
+            with("https://login.example", "a b", &["r"]),
+            with("https://login.example/x", "a b", &["r", "s"]),
+        ] {
+            assert_ne!(other.meaning(), plain.meaning(), "{other:?}");
+        }
     }
 
     #[test]

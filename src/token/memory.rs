@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use funcify_core::{
     Timestamp,
-    engine::{Chance, Clock, refreshes_early},
+    engine::{Chance, Clock},
     token::{AccessToken, TokenRecord},
 };
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn look_up(&self, clock: &dyn Clock, chance: &Chance) -> Lookup {
+    pub(super) fn look_up(&self, clock: &dyn Clock) -> Lookup {
         let Some(held) = self.held.load_full() else { return Lookup::Empty };
         let now = clock.now();
         let latest = Timestamp::from_millis(self.latest.load(Ordering::Relaxed));
@@ -78,8 +78,7 @@ impl Memory {
             TokenSource::Memory
         };
         let is_suppressed = now.as_millis() < self.suppressed_until.load(Ordering::Relaxed);
-        let tries =
-            !is_suppressed && refreshes_early(held.refresh_at, held.expires_at, now, chance.draw());
+        let tries = !is_suppressed && now >= held.refresh_slot;
         let token = Token { held, source };
         if tries { Lookup::Due(token) } else { Lookup::Hit(token) }
     }
@@ -185,15 +184,15 @@ mod tests {
         }
     }
 
-    fn memory_with_token() -> (Memory, ManualClock, Chance) {
+    fn memory_with_token() -> (Memory, ManualClock) {
         let (memory, clock, chance) = (Memory::empty(), ManualClock::at(NOW), Chance::seeded(1));
         memory.accept(&record(), TokenSource::Minted, NOW, &chance).unwrap();
-        (memory, clock, chance)
+        (memory, clock)
     }
 
     #[test]
     fn a_token_shows_neither_itself_nor_its_header() {
-        let (memory, clock, _) = memory_with_token();
+        let (memory, clock) = memory_with_token();
         let token = memory.valid(&clock, None).unwrap();
         assert!(!format!("{token:?}{:?}", token.authorization()).contains("canary"));
         assert_eq!(token.authorization(), "Bearer canary");
@@ -214,29 +213,23 @@ mod tests {
 
     #[test]
     fn a_degraded_memory_serves_a_due_token_until_it_expires() {
-        let (memory, clock, chance) = memory_with_token();
+        let (memory, clock) = memory_with_token();
         clock.advance(Duration::from_millis(3_599_999));
-        assert!(matches!(memory.look_up(&clock, &chance), Lookup::Due(_)));
+        assert!(matches!(memory.look_up(&clock), Lookup::Due(_)));
         memory.degrade_until(NOW + Duration::from_secs(9_999));
-        let Lookup::Hit(token) = memory.look_up(&clock, &chance) else { panic!("not served") };
+        let Lookup::Hit(token) = memory.look_up(&clock) else { panic!("not served") };
         assert_eq!(token.source(), TokenSource::Overdue);
         clock.advance(Duration::from_millis(1));
-        assert!(matches!(memory.look_up(&clock, &chance), Lookup::Empty));
+        assert!(matches!(memory.look_up(&clock), Lookup::Empty));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_set_back_does_not_extend_a_tokens_lifetime() {
-        let (memory, clock, chance) = memory_with_token();
+        let (memory, clock) = memory_with_token();
         tokio::time::advance(Duration::from_secs(2_400)).await;
         clock.set(NOW - Duration::from_secs(1_200));
-        assert!(
-            matches!(memory.look_up(&clock, &chance), Lookup::Due(_)),
-            "the store is read again"
-        );
-        assert!(
-            matches!(memory.look_up(&clock, &chance), Lookup::Hit(_)),
-            "600 s before it is due"
-        );
+        assert!(matches!(memory.look_up(&clock), Lookup::Due(_)), "the store is read again");
+        assert!(matches!(memory.look_up(&clock), Lookup::Hit(_)), "600 s before it is due");
         clock.advance(Duration::from_secs(1_199));
         assert!(memory.valid(&clock, None).is_some());
         clock.advance(Duration::from_secs(1));

@@ -15,8 +15,9 @@ use crate::token::grant::Grant;
 /// The settings of one getter. They never change.
 pub(super) struct Settings {
     pub(super) credentials: ClientCredentials,
-    /// [`ClientCredentials::digest`], computed once.
+    /// [`ClientCredentials::digest`] and [`ClientCredentials::meaning`], computed once.
     pub(super) digest: String,
+    pub(super) meaning: String,
     pub(super) store: Arc<dyn TokenPersistenceProvider>,
     pub(super) key: RecordName,
     /// The key of those who want the same token, while a token for others is stored at `key`.

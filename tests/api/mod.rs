@@ -1,5 +1,8 @@
 //! Calls to another service: the token, the circuit, the deadline, the trace.
 
+mod circuit;
+mod idempotency;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -67,6 +70,26 @@ async fn a_post_sends_json_with_the_token_and_reads_json() {
     let api = Api::new("warehouse", &base).unwrap().token(fleet.getter()).circuit(breaker());
     let answer: Value = api.post("/orders", &json!({"item": "tea"})).await.unwrap();
     assert_eq!(answer, json!({"got": {"item": "tea"}}));
+}
+
+#[tokio::test]
+async fn a_403_means_an_expired_token_only_if_that_is_declared() {
+    for (declared, grants) in [(false, 1), (true, 2)] {
+        let fleet = Fleet::new();
+        let answer = async |headers: HeaderMap| {
+            let is_new = headers[header::AUTHORIZATION] == "Bearer token-2";
+            if is_new {
+                Json(json!("tea")).into_response()
+            } else {
+                StatusCode::FORBIDDEN.into_response()
+            }
+        };
+        let base = serve(Router::new().fallback(any(answer))).await;
+        let api = Api::new("warehouse", &base).unwrap().token(fleet.getter());
+        let api = if declared { api.forbidden_is_expired() } else { api };
+        let answer = api.get::<Value>("/orders").await;
+        assert_eq!((answer.is_ok(), fleet.provider.grants()), (declared, grants), "{answer:?}");
+    }
 }
 
 #[tokio::test]

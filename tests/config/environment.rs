@@ -32,7 +32,8 @@ async fn an_invalid_variable_is_named_and_nothing_is_started() {
     const TOKENS: &str = "FUNCIFY_TOKENS";
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
     const SEAL: &str = "FUNCIFY_SEAL_KEYS";
-    let cases: [Case<'_>; 18] = [
+    const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
+    let cases: [Case<'_>; 20] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
         (&[(TOKENS, "memory:")], ["FUNCIFY_CIRCUITS is not set", "nor FUNCIFY_BACKEND"]),
@@ -45,6 +46,8 @@ async fn an_invalid_variable_is_named_and_nothing_is_started() {
         (&[(BOTH, "memory:"), (TOKENS, "ssm:///aws/c")], [TOKENS, "\"/aws/c\""]),
         (&[(BOTH, "memory:"), (CIRCUITS, "dynamodb://ab")], [CIRCUITS, "\"ab\""]),
         (&[(TOKENS, "memory:"), (CIRCUITS, "redis://h?x=c4n4ry")], [CIRCUITS, "\"x\""]),
+        (&[(BOTH, "memory:"), (IDEMPOTENCY, "dynamodb://ab")], [IDEMPOTENCY, "\"ab\""]),
+        (&[(IDEMPOTENCY, "memory:")], [BOTH, "is not set"]),
         (&[(BOTH, "memory:"), (SEAL, "")], [SEAL, "key 1 is invalid"]),
         (&[(BOTH, "memory:"), (SEAL, "c4n4ry")], [SEAL, "key 1 is invalid"]),
         (
@@ -86,11 +89,12 @@ async fn a_value_that_is_not_unicode_is_named_and_not_shown() {
 
 #[tokio::test]
 async fn a_valid_environment_is_accepted_without_a_server() {
-    let cases: [&[(&str, &str)]; 6] = [
+    let cases: [&[(&str, &str)]; 7] = [
         &[("FUNCIFY_BACKEND", "memory:")],
         &[("FUNCIFY_BACKEND", "rediss://user:c4n4ry@far.example")],
         &[("FUNCIFY_BACKEND", "dynamodb://fleet")],
         &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", "ssm:///fleet")],
+        &[("FUNCIFY_BACKEND", "ssm:///fleet"), ("FUNCIFY_IDEMPOTENCY", "dynamodb://done")],
         // FUNCIFY_BACKEND is not read if both halves override it.
         &[
             ("FUNCIFY_BACKEND", "nothing"),

@@ -2,8 +2,9 @@
 
 use funcify::{
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, InvocationOutcome, KinesisRecord, Message, Pipeline,
-        Problem, Processed, S3Object, SnsRecord, SqsRecord, Unmatched, route, via,
+        DynamoDbRecord, EventBridgeEvent, FirehoseRecord, InvocationOutcome, KafkaRecord,
+        KinesisRecord, Message, Pipeline, Problem, Processed, S3Object, SnsRecord, SqsRecord,
+        Transformed, Unmatched, Window, route, via, windowed,
     },
     testing::TestEvent,
 };
@@ -22,6 +23,13 @@ pub(super) fn cases() -> Vec<Case> {
             let event = (0..size).fold(event, |event, id| event.record(&id.to_string(), image));
             run(event.to_string(), handled)
         }),
+        case("records of kafka", 100, |size| run(batch(TestEvent::kafka("topic"), size), handled)),
+        case("headers of a record of kafka", 100, |size| run(kafka_headers(size), handled)),
+        case("records of firehose", 100, |size| {
+            run(batch(TestEvent::firehose("clicks"), size), handled)
+        }),
+        case("records of a window", 100, |size| run(window(size), handled)),
+        case("depth of an item", 100, |size| run(deep_item(size), handled)),
         case("records of s3", 100, |size| run(s3(size), handled)),
         case("records of sns", 100, |size| run(sns(size), handled)),
         case("records that no route takes", 100, |size| {
@@ -57,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
             let members = (0..size).map(|member| (format!("m{member}"), json!(member)));
             run(Value::Object(members.collect()).to_string(), anything)
         }),
-        case("depth of an event", 7, |depth| {
+        case("depth of an event", 4_000, |depth| {
             run(format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth)), anything)
         }),
         case("quotes of an event", 4_000, |size| {
@@ -111,6 +119,14 @@ fn pipeline() -> Pipeline {
         .s3("uploads", takes!(S3Object))
         .sns("topic", takes!(SnsRecord))
         .kinesis("s", takes!(KinesisRecord))
+        .kinesis(
+            "windows",
+            windowed(async |window: Window<u64, KinesisRecord>| Ok::<_, Problem>(window.state + 1)),
+        )
+        .kafka("topic", takes!(KafkaRecord))
+        .firehose("clicks", async |record: FirehoseRecord| {
+            Ok::<_, Problem>(Transformed::Data(record.data))
+        })
         .dynamodb_stream("t", takes!(DynamoDbRecord))
         .eventbridge("Order Placed", takes!(EventBridgeEvent))
         .unmatched(async |_: Unmatched| Ok::<(), Problem>(()))
@@ -120,6 +136,27 @@ fn pipeline() -> Pipeline {
 
 fn batch(event: TestEvent, size: usize) -> String {
     (0..size).fold(event, |event, id| event.record(&id.to_string(), "a kettle")).to_string()
+}
+
+fn kafka_headers(size: usize) -> String {
+    let event = TestEvent::kafka("topic").record("1", "a kettle").to_string();
+    let mut event: Value = serde_json::from_str(&event).unwrap();
+    event["records"]["topic-0"][0]["headers"] = json!(vec![json!({ "a": vec![48; 10] }); size]);
+    event.to_string()
+}
+
+fn window(size: usize) -> String {
+    let mut event: Value =
+        serde_json::from_str(&batch(TestEvent::kinesis("windows"), size)).unwrap();
+    event["window"] = json!({ "start": "2026-05-01T10:00:00Z", "end": "2026-05-01T10:02:00Z" });
+    event["state"] = json!({});
+    event.to_string()
+}
+
+fn deep_item(depth: usize) -> String {
+    let event = TestEvent::dynamodb_stream("t").record("1", "a kettle").to_string();
+    let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    event.replacen("\"Keys\":", &format!("\"More\":{deep},\"Keys\":"), 1)
 }
 
 fn fifo(size: usize) -> String {

@@ -8,8 +8,9 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_backend_ssm::{SsmBackend, SsmConfig};
 use funcify_core::StoreErrorKind;
+use funcify_core::idempotency::IdempotencyRecord;
 use funcify_core::register::{
-    Body, Inventory, RecordKey, RecordKind, RecordName, Register, WriteId,
+    Body, Inventory, Record, RecordKey, RecordKind, RecordName, Register, WriteId,
 };
 
 use crate::support::attempt::HOUR;
@@ -56,6 +57,16 @@ async fn lists_what_was_written<R: Register + Inventory>(ours: &R, theirs: &R, c
     assert_eq!(ours.list(kinds.longer).await.unwrap(), ["longer".parse().unwrap()]);
     assert_eq!(ours.list(kinds.none).await.unwrap(), []);
     assert_eq!(theirs.list(kinds.one).await.unwrap(), ["theirs".parse().unwrap()]);
+
+    // The longest name that a key of idempotency can have.
+    let name: RecordName = format!("{}.{}", "s".repeat(20), &random_text()[..43]).parse().unwrap();
+    let key = RecordKey::of::<IdempotencyRecord>(name.clone());
+    ours.swap(&key, None, WriteId::random(), &Body::default(), HOUR).await.unwrap();
+    assert!(ours.list(IdempotencyRecord::KIND).await.unwrap().contains(&name));
+}
+
+fn random_text() -> String {
+    [WriteId::random(), WriteId::random()].map(|id| id.to_string()).concat()
 }
 
 fn redis(url: &str, prefix: &str) -> RedisBackend {

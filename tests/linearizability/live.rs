@@ -43,7 +43,14 @@ async fn on_ssm() -> Registers {
 
 fn plan(chance: &Chance, operations: usize, stale_reads: bool) -> HistoryPlan {
     let keys = 1 + (chance.bits() % 2) as usize;
-    HistoryPlan { clients: CLIENTS, operations, keys, seed: chance.bits(), stale_reads }
+    HistoryPlan {
+        clients: CLIENTS,
+        operations,
+        keys,
+        seed: chance.bits(),
+        stale_reads,
+        idempotency: false,
+    }
 }
 
 /// The results of a number of histories.
@@ -70,9 +77,20 @@ impl Tally {
 }
 
 async fn are_linearizable(store: &str, registers: Registers, wanted: usize, stale_reads: bool) {
+    of_kind_are_linearizable(store, registers, wanted, stale_reads, false).await;
+}
+
+async fn of_kind_are_linearizable(
+    store: &str,
+    registers: Registers,
+    wanted: usize,
+    stale_reads: bool,
+    idempotency: bool,
+) {
     let (began, chance, mut tally) = (Instant::now(), Chance::seeded(seed()), Tally::default());
     while tally.linearizable < wanted {
-        tally.take(&registers, plan(&chance, 10, stale_reads)).await;
+        let plan = HistoryPlan { idempotency, ..plan(&chance, 10, stale_reads) };
+        tally.take(&registers, plan).await;
         assert!(tally.not_counted <= wanted, "{store}: {tally:?}");
     }
     println!("{store}: {tally:?} in {:?}", began.elapsed());
@@ -86,6 +104,13 @@ async fn histories_on_redis_are_linearizable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_on_dynamodb_are_linearizable() {
     are_linearizable("dynamodb", on_dynamodb().await, scaled(500), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_of_claims_and_answers_are_linearizable() {
+    let redis = on_redis(&redis());
+    of_kind_are_linearizable("redis", redis, scaled(500), false, true).await;
+    of_kind_are_linearizable("dynamodb", on_dynamodb().await, scaled(200), false, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,7 @@ pub(super) fn plan(seed: u64) -> HistoryPlan {
         keys: among(1, 2),
         seed: chance.bits(),
         stale_reads: false,
+        idempotency: among(0, 1) == 1,
     }
 }
 

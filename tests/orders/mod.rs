@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::process::{Process, example};
 
 /// The command, without the environment variables of the tests that it would read.
-fn orders(arguments: &[&str]) -> Command {
+pub(crate) fn orders(arguments: &[&str]) -> Command {
     let mut command = example("orders");
     for (name, _) in env::vars_os() {
         let of_ours = name.to_string_lossy();
@@ -71,7 +71,7 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("13-sqs-one-of-three-fails", "sqs", Some("orders"), "failed", None),
     ("14-rest-no-such-route", "apigw-rest-v1", None, "unmatched", Some(404)),
     ("15-s3-test-event", "s3-test-event", None, "handled", None),
-    ("16-rest-path-in-disguise", "apigw-rest-v1", None, "handled", Some(400)),
+    ("16-rest-path-in-disguise", "apigw-rest-v1", None, "refused", Some(400)),
 ];
 
 /// Asserts the result of each shipped event, one grant for all of them, and closed circuits.

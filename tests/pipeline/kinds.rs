@@ -89,7 +89,6 @@ fn an_event_that_is_not_a_request_is_never_recognised_as_one() {
         json!({ "Records": ["aws:s3"] }),
         json!({ "Records": [{ "eventSource": ["aws:s3"] }] }),
         json!({ "Records": [{ "eventSource": "aws:codecommit" }] }),
-        json!({ "records": { "t-0": [{ "topic": "t" }] }, "eventSource": "aws:kafka" }),
         json!([{ "eventSource": "aws:s3" }]),
         json!("aws:s3"),
         json!(null),
@@ -110,7 +109,7 @@ fn a_member_that_is_null_counts_as_absent() {
 }
 
 #[test]
-fn an_event_with_repeated_members_or_beyond_the_limits_is_refused() {
+fn an_event_with_repeated_members_is_refused() {
     for text in [
         r#"{"path":"/a","path":"/b"}"#,
         r#"{"requestContext":{"stage":"a","stage":"b"}}"#,
@@ -131,10 +130,10 @@ fn an_event_with_repeated_members_or_beyond_the_limits_is_refused() {
         assert!(text.parse::<Event>().is_err(), "{text}");
     }
     let deep = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth), "1") + &"}".repeat(depth);
-    assert!(deep(32).parse::<Event>().is_ok());
-    assert!(deep(33).parse::<Event>().is_err());
-    assert!(deep(100_000).parse::<Event>().is_err());
-    assert!(format!("[{}1]", "1,".repeat(10_000)).parse::<Event>().is_err());
+    // Nothing that reads an event calls itself, so no depth is too deep and no number of values too large.
+    for text in [deep(33), deep(100_000), format!("[{}1]", "1,".repeat(1_000_000))] {
+        assert_eq!(text.parse::<Event>().unwrap().kind(), Kind::Unknown);
+    }
 }
 
 #[test]

@@ -7,9 +7,7 @@ use std::sync::{
 
 use axum::extract::State;
 use funcify::{
-    pipeline::{
-        DynamoDbRecord, InvocationErrorKind, InvocationOutcome, Pipeline, Problem, SqsRecord,
-    },
+    pipeline::{DynamoDbRecord, InvocationOutcome, Pipeline, Problem, SqsRecord},
     testing::TestEvent,
 };
 use serde_json::{Value, json};
@@ -70,31 +68,50 @@ async fn ten_thousand_messages_are_handled() {
     );
 }
 
-/// DynamoDB's own limit is 32 levels.
+/// DynamoDB allows 32 levels in an item, and writes each as two.
 #[tokio::test]
-async fn an_item_as_deep_as_dynamodb_allows_is_handled() {
+async fn an_item_of_any_depth_and_width_is_handled() {
     let deep = |levels: usize| {
         let item = (0..levels).fold(json!({"S": "x"}), |inner, _| json!({"M": {"a": inner}}));
         json!({ "a": item })
     };
-    let count = Count::default();
-    let processed = pipeline(&count).process(stream(2, &deep(31)).into()).await;
-    assert_eq!((processed.outcome, count.load(Ordering::Relaxed)), (InvocationOutcome::Handled, 2));
-    let processed = pipeline(&count).process(stream(2, &deep(40)).into()).await;
-    assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
+    let numbers = |count: usize| json!({ "a": { "L": vec![json!({ "N": "1" }); count] } });
+    for item in [deep(31), deep(60), numbers(3_000), numbers(30_000)] {
+        let count = Count::default();
+        let processed = pipeline(&count).process(stream(2, &item).into()).await;
+        let handled = count.load(Ordering::Relaxed);
+        assert_eq!((processed.outcome, handled), (InvocationOutcome::Handled, 2));
+    }
 }
 
 #[tokio::test]
-async fn one_record_and_the_rest_of_the_event_must_each_be_within_the_limits() {
+async fn members_that_no_handler_reads_are_not_counted() {
     let mut outside = events::json(&stream(1, &json!({})));
     let mut inside = outside.clone();
     let wide = Value::from(vec![1; 10_000]);
     outside["more"] = wide.clone();
     inside["Records"][0]["dynamodb"]["more"] = wide;
-    let count = Count::default();
     for event in [outside, inside] {
+        let count = Count::default();
         let processed = pipeline(&count).process(TestEvent::from(event).into()).await;
-        assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::BadEvent);
+        assert_eq!(processed.outcome, InvocationOutcome::Handled);
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     }
-    assert_eq!(count.load(Ordering::Relaxed), 0);
+}
+
+/// A message with content that no handler can take fails, and its neighbours do not.
+#[tokio::test]
+async fn a_record_that_is_too_deep_for_its_handler_fails_alone() {
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let batch = TestEvent::sqs("orders")
+        .record("1", deep(100))
+        .record("2", deep(100_000))
+        .record("3", deep(1));
+    let any = async |_: funcify::pipeline::Message<Value>| Ok::<(), Problem>(());
+    let pipeline = Pipeline::builder(()).sqs("orders", any).build().unwrap();
+    assert_eq!(batch.send(&pipeline).await.unwrap().failures(), ["2"]);
+    let mut event = events::json(&batch);
+    event["Records"][0]["body"] = serde_json::from_str(&deep(100)).unwrap();
+    let sent = TestEvent::from(event).send(&pipeline).await.unwrap();
+    assert_eq!(sent.failures(), ["1", "2"]);
 }

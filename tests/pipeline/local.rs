@@ -46,7 +46,7 @@ async fn a_browser_reaches_the_routes_like_through_an_http_api() {
     let picture = client.get(format!("{url}/picture")).send().await.unwrap();
     assert_eq!(picture.headers()["set-cookie"], "a=1");
     assert_eq!(picture.bytes().await.unwrap(), &[0_u8, 255][..]);
-    for (path, status) in [("/panic", 500), ("/missing", 404), ("/a//b", 400)] {
+    for (path, status) in [("/panic", 500), ("/missing", 404), ("/a//b", 404)] {
         let reply = client.get(format!("{url}{path}")).send().await.unwrap();
         assert_eq!(reply.status(), status, "{path}");
         assert_eq!(reply.headers()["content-type"], "application/problem+json");
@@ -78,4 +78,37 @@ async fn a_file_without_an_event_is_named_in_the_error() {
     std::fs::remove_file(&path).unwrap();
     let error = local::event(&pipeline, &path).await.unwrap_err().to_string();
     assert!(error.contains("cannot be read") && error.contains("funcify-no-event"), "{error}");
+}
+
+#[tokio::test]
+async fn a_streamed_body_that_fails_cuts_the_connection_and_its_length_is_not_promised() {
+    let piece = |piece: &'static str| Ok::<_, std::io::Error>(piece);
+    let whole = async move || {
+        let pieces = futures_util::stream::iter([piece("one"), piece("two")]);
+        ([("content-length", "6")], axum::body::Body::from_stream(pieces))
+    };
+    let broken = async move || {
+        let pieces = [piece("one"), Err(std::io::Error::other("of a body"))];
+        axum::body::Body::from_stream(futures_util::stream::iter(pieces))
+    };
+    let router = Router::new().route("/whole", get(whole)).route("/broken", get(broken));
+    let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(local::serve_streaming(pipeline, listener));
+    let client = http();
+
+    let reply = client.get(format!("{url}/whole")).send().await.unwrap();
+    assert_eq!(reply.headers().get("content-length"), None);
+    assert_eq!(reply.text().await.unwrap(), "onetwo");
+    // The connection may be cut before the head is sent.
+    let reply = client.get(format!("{url}/broken")).send().await;
+    let text = match reply {
+        Ok(reply) => reply.text().await,
+        Err(error) => Err(error),
+    };
+    assert!(text.is_err(), "{text:?}");
+    let head = client.head(format!("{url}/whole")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
+    server.abort();
 }

@@ -2,6 +2,7 @@
 # Installs what the servers need, once. Each step checks first, and prints a line only if it has to act.
 
 readonly ministack_version=1.5.33
+readonly cargo_lambda_version=1.9.2
 readonly cfn_lint_version=1.58.0
 readonly oidc_provider_version=9.13.3
 readonly valkey_version=0.1.0
@@ -21,6 +22,7 @@ install_everything() {
   install_system_packages
   python_tool ministack "ministack==$ministack_version"
   python_tool cfn-lint "cfn-lint==$cfn_lint_version"
+  python_tool cargo-lambda "cargo-lambda==$cargo_lambda_version"
   install_valkey
   install_identity_provider
   make_certificates
@@ -40,6 +42,8 @@ install_system_packages() {
   has openssl || missing+=(openssl)
   has tmux || missing+=(tmux)
   has valgrind || missing+=(valgrind)
+  has chromium || missing+=(chromium)
+  has chromedriver || missing+=(chromium-driver)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   if ((${#missing[@]} == 0)); then return; fi
 

@@ -71,8 +71,8 @@ pub(crate) fn command(name: &str, steps: &str) -> Command {
 /// The same for any build of the example.
 pub(super) fn configured(mut command: Command, name: &str, steps: &str) -> Command {
     command.arg(name).args(steps.split_whitespace());
-    for variable in ["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS"] {
-        command.env_remove(variable);
+    for variable in ["BACKEND", "TOKENS", "CIRCUITS", "IDEMPOTENCY", "SEAL_KEYS"] {
+        command.env_remove(format!("FUNCIFY_{variable}"));
     }
     // Each fleet has a client of its own, so that its grants can be counted.
     command.env("FUNCIFY_ISSUER", env::idp());

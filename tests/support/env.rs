@@ -48,6 +48,11 @@ pub(crate) fn aws_endpoint(service: &str) -> String {
     required(&format!("AWS_ENDPOINT_URL_{service}"))
 }
 
+/// The program `cargo-lambda`, and the port of its emulator, which runs the example `orders`.
+pub(crate) fn cargo_lambda() -> (String, String) {
+    (required("FUNCIFY_TEST_CARGO_LAMBDA"), required("FUNCIFY_TEST_CARGO_LAMBDA_PORT"))
+}
+
 /// The issuer's URL. Its clients are described in [`super::idp`].
 pub(crate) fn idp() -> String {
     required("FUNCIFY_TEST_IDP")

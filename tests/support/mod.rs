@@ -14,3 +14,4 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod runtime_api;
+pub(crate) mod throttle;

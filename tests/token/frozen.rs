@@ -7,11 +7,13 @@ use std::time::Duration;
 use funcify::Stores;
 use funcify::token::{ClientSecret, TokenGetter, TokenPolicy, TokenSource};
 use funcify_core::Deadline;
-use funcify_test_support::FakeGrant;
+use funcify_core::conformance::Fault;
+use funcify_core::register::{Body, Register, WriteId};
+use funcify_test_support::{FailureMode, FakeGrant};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::faults::poll_once;
-use super::fleet::{Fleet, LATENCY, credentials, with_late_answers};
+use super::fleet::{Fleet, LATENCY, credentials, key, with_late_answers};
 use crate::sharing::fleet as shared;
 use crate::support::attempt::unique;
 
@@ -89,6 +91,68 @@ async fn a_holder_that_thaws_before_its_request_checks_its_lease_once_more() {
     let mut endless = TokenPolicy::default();
     endless.lease = Duration::from_secs(86_400);
     assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
+}
+
+/// A process that is stopped while it asks, and whose request has timed out when it goes on. Another one has
+/// fetched the token meanwhile.
+#[tokio::test(start_paused = true)]
+async fn f09_a_process_that_was_stopped_while_it_asked_serves_the_fleets_token() {
+    for renewed in [false, true] {
+        let fleet = Fleet::new();
+        let (stopped, other) = (fleet.getter(), fleet.getter());
+        fleet.provider.fail(FailureMode::Hangs);
+        let mut stopping = Box::pin(stopped.token());
+        while fleet.provider.requests().is_empty() {
+            assert!(poll_once(stopping.as_mut()).await.is_pending());
+        }
+        fleet.provider.recover();
+        sleep(Duration::from_secs(10)).await;
+        other.token().await.unwrap();
+        if renewed {
+            sleep(Duration::from_secs(60)).await;
+        }
+        let served = stopping.await.unwrap();
+        assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Store));
+        let begun = Instant::now();
+        assert_eq!(stopped.token().await.unwrap().expose(), "token-1");
+        assert_eq!((begun.elapsed(), fleet.provider.grants()), (Duration::ZERO, 1));
+    }
+}
+
+/// The process could not store its failure. Whether the fleet has a token by now, only the store knows.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_was_not_stored_does_not_hide_the_fleets_token() {
+    let fleet = Fleet::new();
+    let (failing, other) = (fleet.getter(), fleet.getter());
+    fleet.provider.fail(FailureMode::Unavailable);
+    // The read and the lease pass; the write of the failure is refused until it gives up.
+    fleet.wire.script([Fault::Pass, Fault::Pass, Fault::Deny]);
+    failing.token().await.unwrap_err();
+    fleet.provider.recover();
+    let key = key();
+    let current = fleet.wire.read(&key).await.unwrap().map(|found| found.version);
+    let (id, body) = (WriteId::random(), Body::default());
+    fleet.wire.swap(&key, current, id, &body, Duration::ZERO).await.unwrap();
+    other.token().await.unwrap();
+
+    let begun = Instant::now();
+    assert_eq!(failing.token().await.unwrap().source(), TokenSource::Store);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_was_not_stored_costs_one_read() {
+    let fleet = Fleet::new();
+    let failing = fleet.getter();
+    fleet.provider.fail(FailureMode::RetryAfter(5));
+    fleet.wire.script([Fault::Pass, Fault::Pass, Fault::Deny]);
+    failing.token().await.unwrap_err();
+    let before = fleet.operations();
+    for _ in 0..40 {
+        failing.token().await.unwrap_err();
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!((fleet.operations(), fleet.provider.requests().len()), (before + 1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! A fleet that seals its token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use funcify::{
     Stores,
@@ -11,6 +11,9 @@ use funcify_core::{
     register::{RecordName, Swap, Versioned, WriteId},
     token::{AccessToken, TokenPersistenceProvider, TokenRecord},
 };
+
+use funcify_test_support::LogCapture;
+use tokio::time::sleep;
 
 use super::fleet::{Fleet, at_once, credentials};
 
@@ -27,6 +30,7 @@ fn getter(fleet: &Fleet, keys: &str) -> TokenGetter {
     let credentials = credentials(ClientSecret::from("secret"));
     TokenGetter::builder(credentials, sealing(fleet, keys))
         .grant(fleet.provider.clone())
+        .clock(fleet.clock())
         .build()
         .unwrap()
 }
@@ -57,6 +61,58 @@ async fn f24_a_token_sealed_with_another_key_is_not_served_and_is_replaced_once_
         keyless.token().await.unwrap();
     }
     assert_eq!(fleet.provider.grants(), 3, "no ping-pong");
+}
+
+/// The rollout of *Sealing*: `none` first, then last, then not at all. At any time two neighbouring steps run.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_runs_without_seals_gets_them_without_a_grant_more() {
+    let (log, _capturing) = LogCapture::start();
+    let fleet = Fleet::new();
+    let (none_first, none_last) = (format!("none,{ONE}"), format!("{ONE},none"));
+    let steps = [
+        fleet.getter(),
+        getter(&fleet, &none_first),
+        getter(&fleet, &none_last),
+        getter(&fleet, ONE),
+    ];
+    for (step, pair) in steps.windows(2).enumerate() {
+        for writer in pair {
+            // The token has expired: `writer` fetches the next one, and both use it.
+            let before = fleet.provider.grants();
+            let token = writer.token().await.unwrap();
+            for getter in pair {
+                assert_eq!(getter.token().await.unwrap().expose(), token.expose(), "step {step}");
+            }
+            assert_eq!(fleet.provider.grants(), before + 1, "step {step}");
+            sleep(Duration::from_secs(3_600)).await;
+        }
+    }
+    let warned = log.text().matches("a token is stored without a seal").count();
+    assert_eq!(
+        warned,
+        1,
+        "by the process that seals and still reads what is not sealed: {}",
+        log.text()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_without_a_seal_beside_sealed_ones_is_logged_once_by_either_side() {
+    let (log, _capturing) = LogCapture::start();
+    let fleet = Fleet::new();
+    let (sealed, plain) = (getter(&fleet, ONE), fleet.getter());
+    for _ in 0..3 {
+        sealed.token().await.unwrap();
+        plain.token().await.unwrap();
+        sealed.token().await.unwrap();
+        sleep(Duration::from_secs(3_600)).await;
+    }
+    plain.token().await.unwrap();
+    sealed.token().await.unwrap();
+    for warning in ["a token is stored without a seal", "this process has no seal keys"] {
+        assert_eq!(log.text().matches(warning).count(), 1, "{warning}: {}", log.text());
+    }
+    assert!(log.has_line(&["WARN", "seal"]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,7 +51,6 @@ async fn no_caller_with_a_valid_token_waits_for_the_refresh() {
     let getter = fleet.getter();
     getter.token().await.unwrap();
     sleep(Duration::from_millis(3_598_000)).await;
-    // Even now, one draw in a hundred does not try.
     let renewing = loop {
         let getter = getter.clone();
         let mut renewing = Box::pin(async move { getter.token().await.unwrap() });

@@ -39,18 +39,26 @@ mutants! {
     a_blind_write_is_caught: BlindWrite by
         "a write that expects an older version conflicts",
         "of concurrent replacements exactly one is applied",
-        "a late duplicate changes nothing";
+        "a late duplicate changes nothing",
+        "a second completion does not replace the answer",
+        "a release does not replace the answer",
+        "a claim that was taken over does not complete",
+        "a claim that was taken over does not release";
     reading_and_then_writing_is_caught: ReadsThenWrites by
         "of concurrent first writes exactly one is applied",
         "of concurrent replacements exactly one is applied",
-        "concurrent increments are exact";
+        "concurrent increments are exact",
+        "of concurrent duplicates exactly one may work",
+        "of many who take over exactly one may work";
     a_register_that_only_updates_is_caught: OnlyUpdates by
         "a first write on nothing is applied",
         "a first write to a circuit is applied";
     reading_nothing_as_a_record_is_caught: NothingIsARecord by
         "nothing is read where nothing was written";
     a_lost_write_is_caught: LosesWrites by
-        "what was written is read back with its version";
+        "what was written is read back with its version",
+        "every duplicate gets the answer",
+        "another payload gets neither the claim nor the answer";
     one_name_space_for_all_kinds_is_caught: OneNameSpace by
         "records of three kinds with one name are three records";
     a_store_of_two_known_kinds_is_caught: OnlyKnownKinds by
@@ -113,7 +121,8 @@ mutants! {
         "a corrupt record can be replaced";
     corruption_that_reads_as_nothing_is_caught: CorruptionIsNothing by
         "a truncated object is a corrupt record",
-        "a corrupt record can be replaced";
+        "a corrupt record can be replaced",
+        "a corrupt record is a free key";
     corruption_that_is_not_reported_is_caught: CorruptionIsARecord by
         "empty text is a corrupt record",
         "a corrupt record conflicts with a first write";
@@ -127,7 +136,8 @@ mutants! {
     forgetting_the_write_id_is_caught: NoIdempotency by
         "a write sent again is applied again",
         "one write sent by many clients at once is applied for all",
-        "a token is written once although the reply was lost";
+        "a token is written once although the reply was lost",
+        "an answer whose completion lost its reply is the answer";
     comparing_the_version_before_the_write_id_is_caught: ComparesFirst by
         "a first write sent again is applied again",
         "a write sent again is applied again";

@@ -2,12 +2,13 @@
 
 mod advice;
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use comfy_table::{Cell, Color};
-use funcify::{OperatedStore, error_chain};
+use funcify::{Operated, OperatedStore, error_chain};
 use funcify_core::{
     StoreErrorKind, Timestamp,
+    circuit::CircuitStateProvider,
     engine::{Needs, Trial},
 };
 use serde_json::json;
@@ -42,10 +43,7 @@ pub(crate) async fn run(
     output: Output,
 ) -> Result<ExitCode, Failed> {
     let opened = stores::open(backend).await?;
-    let mut examined = vec![("tokens and circuits", &opened.circuits)];
-    if opened.tokens.backend != opened.circuits.backend {
-        examined = vec![("tokens", &opened.tokens), ("circuits", &opened.circuits)];
-    }
+    let examined = examined(&opened);
     let mut checks = Vec::new();
     for (what, store) in examined {
         stores::shared(store)?;
@@ -67,6 +65,31 @@ pub(crate) async fn run(
         print(&checks, is_bad);
     }
     Ok(ExitCode::from(u8::from(is_bad)))
+}
+
+/// Each store once, with what is kept in it.
+fn examined(opened: &Operated) -> Vec<(&'static str, &OperatedStore)> {
+    let Operated { tokens, circuits, idempotency, .. } = opened;
+    let same =
+        |one: &OperatedStore, other: &OperatedStore| Arc::ptr_eq(&one.diagnosed, &other.diagnosed);
+    // A store that keeps no idempotency keys is told when a function uses it for them.
+    let all_in_one =
+        if CircuitStateProvider::poll_policy(&circuits.register).no_idempotency.is_some() {
+            "tokens and circuits"
+        } else {
+            "all"
+        };
+    match (same(tokens, circuits), same(circuits, idempotency)) {
+        (true, true) => vec![(all_in_one, circuits)],
+        (true, false) => vec![("tokens and circuits", circuits), ("idempotency", idempotency)],
+        (false, true) if all_in_one == "all" => {
+            vec![("tokens", tokens), ("circuits and idempotency", circuits)]
+        }
+        (false, true) => vec![("tokens", tokens), ("circuits", circuits)],
+        (false, false) => {
+            vec![("tokens", tokens), ("circuits", circuits), ("idempotency", idempotency)]
+        }
+    }
 }
 
 async fn examine(what: &'static str, store: &OperatedStore, checks: &mut Vec<Check>) {

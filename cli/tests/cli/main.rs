@@ -10,6 +10,7 @@
 
 mod doctor;
 mod fake_aws;
+mod idempotency;
 mod steer;
 mod support;
 mod watch;

@@ -32,7 +32,13 @@ pub(crate) fn funcify(arguments: &[&str]) -> Ran {
 pub(crate) fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_funcify"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS", "FUNCIFY_SEAL_KEYS"] {
+    for name in [
+        "FUNCIFY_BACKEND",
+        "FUNCIFY_TOKENS",
+        "FUNCIFY_CIRCUITS",
+        "FUNCIFY_IDEMPOTENCY",
+        "FUNCIFY_SEAL_KEYS",
+    ] {
         command.env_remove(name);
     }
     for (name, value) in variables {

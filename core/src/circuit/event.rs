@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Cause, CircuitRecord, CircuitState, Override};
+use super::{Cause, CircuitRecord, CircuitState, Override, OverrideMode};
 use crate::{
     Timestamp,
     register::{RecordName, WriteId},
@@ -83,38 +83,100 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
 pub(super) fn emit(circuit: &RecordName, listener: Option<&Listener>, event: &CircuitEvent) {
     match event {
         CircuitEvent::Opened { .. } | CircuitEvent::StoreDown => {
-            tracing::warn!(%circuit, %event, "circuit");
+            tracing::warn!(%circuit, "the circuit {circuit} {event}");
         }
         CircuitEvent::ProbeGranted { .. } | CircuitEvent::ProbeRefused => {
-            tracing::debug!(%circuit, %event, "circuit");
+            tracing::debug!(%circuit, "the circuit {circuit} {event}");
         }
-        _ => tracing::info!(%circuit, %event, "circuit"),
+        _ => tracing::info!(%circuit, "the circuit {circuit} {event}"),
     }
     if let Some(listener) = listener {
         listener(circuit, event);
     }
 }
 
+/// What the circuit did, as the rest of a sentence that begins with its name.
 impl fmt::Display for CircuitEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened { epoch, cause: Some(cause), until } => {
-                write!(f, "opened epoch={epoch} cause={cause:?} until={until}")
+            Self::Opened { epoch, cause, until } => {
+                let until = until.rfc3339();
+                let why = cause.map_or("for an unknown reason", why);
+                write!(f, "opened {why}: calls are refused until {until} (epoch {epoch})")
             }
-            Self::Opened { epoch, cause: None, until } => {
-                write!(f, "opened epoch={epoch} until={until}")
+            Self::HalfOpened { epoch } => {
+                write!(
+                    f,
+                    "half-opened: probes find out whether the service is back (epoch {epoch})"
+                )
             }
-            Self::HalfOpened { epoch } => write!(f, "half-opened epoch={epoch}"),
-            Self::Closed { epoch } => write!(f, "closed epoch={epoch}"),
-            Self::ProbeGranted { id } => write!(f, "probe granted id={id}"),
-            Self::ProbeRefused => f.write_str("probe refused"),
-            Self::ProbeExpired { id } => write!(f, "probe expired id={id}"),
-            Self::StoreDown => f.write_str("store down"),
-            Self::StoreBack => f.write_str("store back"),
+            Self::Closed { epoch } => write!(f, "closed: calls go through again (epoch {epoch})"),
+            Self::ProbeGranted { id } => {
+                write!(f, "probes with a call of this process (probe {id})")
+            }
+            Self::ProbeRefused => f.write_str("refused a probe of this process: another was first"),
+            Self::ProbeExpired { id } => {
+                write!(
+                    f,
+                    "lost a probe of this process: its lease ended without a result (probe {id})"
+                )
+            }
+            Self::StoreDown => f.write_str(
+                "is not shared now: its store fails, and this process decides by itself",
+            ),
+            Self::StoreBack => f.write_str("is shared again: its store answers"),
             Self::Override(Some(set)) => {
-                write!(f, "override mode={:?} until={} by={:?}", set.mode, set.until, set.by)
+                let (by, until) = (&set.by, set.until.rfc3339());
+                let what = match set.mode {
+                    OverrideMode::ForceOpen => "is held open",
+                    OverrideMode::Disabled => "is switched off, so that every call is admitted,",
+                };
+                match by.is_empty() {
+                    true => write!(f, "{what} by an operator until {until}"),
+                    false => write!(f, "{what} by the operator {by:?} until {until}"),
+                }
             }
-            Self::Override(None) => f.write_str("override cleared"),
+            Self::Override(None) => f.write_str("is no longer overridden by an operator"),
+        }
+    }
+}
+
+/// Why a circuit opened.
+fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failures => "after too many failures",
+        Cause::FailureRate => "because too large a share of the calls failed",
+        Cause::SlowCalls => "because too large a share of the calls was slow",
+        Cause::ProbeFailed => "again after a probe failed",
+        Cause::Probing => "while probes are under way",
+        Cause::InstanceLocal => "for this instance alone, because only its calls fail",
+        Cause::Override => "on the order of an operator",
+        Cause::StoreDown => "because its store fails",
+        Cause::Stale => "because its state is too old",
+        Cause::Unknown => "for a reason that this version does not know",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transition_says_what_why_and_until_when() {
+        let until = Timestamp::from_millis(1_770_000_030_000);
+        let opened = CircuitEvent::Opened { epoch: 7, cause: Some(Cause::Failures), until };
+        let set = Override::new(OverrideMode::ForceOpen, until, "ops");
+        for (event, expected) in [
+            (
+                opened,
+                "opened after too many failures: calls are refused until 2026-02-02T02:40:30.000Z (epoch 7)",
+            ),
+            (
+                CircuitEvent::Override(Some(set)),
+                "is held open by the operator \"ops\" until 2026-02-02T02:40:30.000Z",
+            ),
+        ] {
+            assert_eq!(event.to_string(), expected);
         }
     }
 }

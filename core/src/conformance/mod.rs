@@ -40,6 +40,7 @@ mod client;
 mod content;
 mod fault;
 mod faulty;
+mod idempotency;
 mod report;
 mod subject;
 mod trial;
@@ -84,7 +85,7 @@ const CHECKS: [&[Promise]; 11] = [
 /// Runs every check on `subject`, one after the other.
 pub async fn run(subject: &dyn Subject) -> Report {
     let mut report = Report::default();
-    for promise in CHECKS.into_iter().flatten() {
+    for promise in CHECKS.into_iter().chain(idempotency::CHECKS).flatten() {
         report.add(promise.law, promise.name, promise.check(subject).await);
     }
     report

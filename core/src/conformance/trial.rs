@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Timestamp,
     circuit::CircuitRecord,
+    idempotency::IdempotencyRecord,
     register::{Record, RecordKey, RecordKind, RecordName, Register, WriteId},
     token::TokenRecord,
 };
@@ -46,6 +47,7 @@ impl<'a> Trial<'a> {
         let keys = [
             RecordKey::of::<TokenRecord>(any.clone()),
             RecordKey::of::<CircuitRecord>(any.clone()),
+            RecordKey::of::<IdempotencyRecord>(any.clone()),
             RecordKey::of::<NewRecord>(any),
         ];
         let stale_keys = keys.into_iter().filter(|key| subject.reads_may_be_stale(key));

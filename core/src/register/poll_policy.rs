@@ -40,6 +40,9 @@ pub struct PollPolicy {
     /// store that is far away. The first operation on a store may take longer, because it also
     /// connects: 2 s, or twice this where that is more.
     pub timeout: Duration,
+    /// Why the store is not made for idempotency, if it is not: it keeps few records, or keeps them for
+    /// ever, or its reads may be stale. `None` unless set.
+    pub no_idempotency: Option<&'static str>,
 }
 
 impl PollPolicy {
@@ -47,7 +50,8 @@ impl PollPolicy {
     #[doc(hidden)]
     #[must_use]
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
-        Self { shortest, longest, contention: Duration::ZERO, timeout: OPERATION }
+        let (contention, timeout) = (Duration::ZERO, OPERATION);
+        Self { shortest, longest, contention, timeout, no_idempotency: None }
     }
 }
 

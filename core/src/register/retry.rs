@@ -297,7 +297,7 @@ impl Failed {
 
 /// Whether the same request may succeed in a few milliseconds.
 fn is_retried(error: &StoreError) -> bool {
-    error.is_transient() && error.kind() != StoreErrorKind::Throttled
+    error.is_transient() && !error.is_throttled()
 }
 
 /// The store has not answered within the time that one operation gets.

@@ -146,6 +146,7 @@ impl Fleet {
         let asker = Asker {
             holder: WriteId::from_bits(at as u128),
             digest: DIGEST,
+            meaning: DIGEST,
             cred: None,
             watched: watching.map_or(Duration::ZERO, |(_, since)| self.now.since(since)),
             patience: Duration::ZERO,

@@ -26,7 +26,8 @@ pub struct TokenPolicy {
     /// is 3 s, which leaves a second of the lease to publish the token.
     pub request_timeout: Duration,
     /// The fraction of its lifetime from which on a token may be renewed: 0.1 to 0.95. The default
-    /// is 0.75.
+    /// is 0.75. A token that would then have less than 84 s left may be renewed from that point on, or
+    /// from half of its lifetime.
     pub refresh_from: f64,
     /// How long a token lives if neither the provider nor the token itself states it: 1 s to 366
     /// days. The default is 5 minutes: that of Keycloak, the shortest among the common providers.
@@ -35,6 +36,13 @@ pub struct TokenPolicy {
 
 #[doc(hidden)]
 impl TokenPolicy {
+    /// How long after it was minted a token with this lifetime may be renewed.
+    #[must_use]
+    pub fn refresh_after(&self, lifetime: Duration) -> Duration {
+        let wide = lifetime.saturating_sub(Self::FLEET_WINDOW).max(lifetime / 2);
+        lifetime.mul_f64(self.refresh_from).min(wide)
+    }
+
     /// The fleet renews a token at most once in 30 s because an API rejected it.
     pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
     /// A refused secret, or a `Retry-After`, is remembered for at most 60 s.
@@ -42,6 +50,9 @@ impl TokenPolicy {
     /// A token is believed if it was minted at most 30 s from now: by so much may the clocks of a fleet
     /// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
     pub const MINTED_AHEAD: Duration = Duration::from_secs(30);
+    /// The refresh window is as long as this if the token's lifetime allows it: if the store is down,
+    /// 1,000 instances that refresh evenly over 84 s send the provider 12 requests a second.
+    pub const FLEET_WINDOW: Duration = Duration::from_secs(84);
     /// That a store cannot hold a token is remembered for at most an hour.
     pub const LONGEST_UNSHARED: Duration = Duration::from_secs(3_600);
     /// No token is assumed to live longer than 366 days.

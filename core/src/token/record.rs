@@ -78,6 +78,11 @@ pub struct TokenRecord {
     /// that uses the key for another token gets an error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// The same digest over the meaning of what shapes the token, behind `digest` and a colon, if it is
+    /// another one: version 0.1 looks for the digest of the text as it was configured.
+    #[doc(hidden)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
     /// The token. Sealed if the provider seals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<AccessToken>,

@@ -126,19 +126,36 @@ impl TokenRecord {
 
     /// Whether the record is in use for a token of another digest: until that token, its lease and its
     /// failure are over.
-    pub(super) fn is_foreign(&self, digest: &str, now: Timestamp) -> bool {
+    pub(super) fn is_foreign(&self, digest: &str, meaning: &str, now: Timestamp) -> bool {
         let lease = self.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
         let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
         let last_use = self.expires_at.max(lease).max(failure);
-        !self.digest.is_empty() && self.digest != digest && now < last_use
+        !self.digest.is_empty() && !self.is_for(digest, meaning) && now < last_use
     }
 
-    /// The record if it has this digest, otherwise an empty one with this digest.
-    pub(super) fn owned(self, digest: &str) -> Self {
+    /// Whether the record is for the token with this digest, or with this digest of its meaning.
+    #[must_use]
+    pub fn is_for(&self, digest: &str, meaning: &str) -> bool {
+        self.digest == digest || self.digest == meaning || self.stored_meaning() == Some(meaning)
+    }
+
+    /// The digest of the meaning. One that was stored beside another digest does not count: version
+    /// 0.1 replaces the digest and keeps the members that it does not know.
+    fn stored_meaning(&self) -> Option<&str> {
+        self.meaning.as_ref()?.strip_prefix(self.digest.as_str())?.strip_prefix(':')
+    }
+
+    /// The record if it is for this token, otherwise an empty one for it.
+    pub(super) fn owned(self, digest: &str, meaning: &str) -> Self {
+        let known = (digest != meaning).then(|| format!("{digest}:{meaning}"));
         if self.digest == digest {
+            return Self { meaning: known, ..self };
+        }
+        if self.is_for(digest, meaning) {
             return self;
         }
-        Self { digest: digest.to_owned(), unknown: self.unknown, ..Self::default() }
+        let digest = digest.to_owned();
+        Self { digest, meaning: known, unknown: self.unknown, ..Self::default() }
     }
 
     /// The record with the asker's lease in it.
@@ -162,7 +179,7 @@ impl TokenRecord {
             token_type: Some(token_type),
             scope,
             minted_at,
-            refresh_at: minted_at + lifetime.mul_f64(policy.refresh_from),
+            refresh_at: minted_at + policy.refresh_after(lifetime),
             expires_at: minted_at + lifetime,
             lease: None,
             failure: None,
@@ -201,7 +218,7 @@ impl TokenRecord {
     /// next process tries to share its token when this one would have been renewed, or after an hour.
     #[must_use]
     pub fn unshared(self, minted: &Minted, policy: &TokenPolicy, now: Timestamp) -> Self {
-        let pause = minted.lifetime.mul_f64(policy.refresh_from).min(TokenPolicy::LONGEST_UNSHARED);
+        let pause = policy.refresh_after(minted.lifetime).min(TokenPolicy::LONGEST_UNSHARED);
         Self { lease: None, failure: None, unshared_until: Some(now + pause), ..self }
     }
 

@@ -6,6 +6,7 @@
 mod circuit;
 mod clocks;
 mod graph;
+mod idempotency;
 mod swap;
 
 /// Whether the wide bounds are wanted, which take minutes.

@@ -1,5 +1,6 @@
 //! What happens to the fleet in each scenario.
 
+mod crowded;
 mod faults;
 mod hard;
 mod hard_stores;
@@ -38,6 +39,8 @@ impl Scenario {
             Self::Overrides => operator::overrides(run).await,
             Self::SteadyRefresh => token::steady_refresh(run).await,
             Self::ColdBurst => token::cold_burst(run).await,
+            Self::ThrottledColdBurst => crowded::throttled_cold_burst(run).await,
+            Self::HangingStore => crowded::hanging_store(run).await,
             Self::StoreDown => token::store_down(run).await,
             Self::RejectedToken => token::rejected_token(run).await,
             Self::ProviderOutage => token::provider_outage(run).await,

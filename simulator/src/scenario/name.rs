@@ -46,6 +46,10 @@ pub enum Scenario {
     SteadyRefresh,
     /// A fleet starts without a token.
     ColdBurst,
+    /// A fleet starts without a token on a store with a small quota.
+    ThrottledColdBurst,
+    /// The store hangs when the fleet starts without a token, or before its token is due.
+    HangingStore,
     /// The store is down when the token is due for renewal.
     StoreDown,
     /// An API rejects the fleet's token.
@@ -56,7 +60,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario. Those of the circuit come first.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Outage,
         Self::SimultaneousFailures,
         Self::PartialOutage,
@@ -78,6 +82,8 @@ impl Scenario {
         Self::FalseOpens,
         Self::SteadyRefresh,
         Self::ColdBurst,
+        Self::ThrottledColdBurst,
+        Self::HangingStore,
         Self::StoreDown,
         Self::RejectedToken,
         Self::ProviderOutage,
@@ -123,6 +129,8 @@ impl Scenario {
             Self::FalseOpens => "false-opens",
             Self::SteadyRefresh => "steady-refresh",
             Self::ColdBurst => "cold-burst",
+            Self::ThrottledColdBurst => "throttled-cold-burst",
+            Self::HangingStore => "hanging-store",
             Self::StoreDown => "store-down",
             Self::RejectedToken => "rejected-token",
             Self::ProviderOutage => "provider-outage",
@@ -158,6 +166,12 @@ impl Scenario {
             Self::FalseOpens => "0.1 to 5 % failures, 10 to 1,000 calls/s, bursts, day and night",
             Self::SteadyRefresh => "a token of an hour, each instance called every 10 s",
             Self::ColdBurst => "no instance has a token: all at once, and within two seconds",
+            Self::ThrottledColdBurst => {
+                "no token anywhere, and a store that serves 40 reads and writes a second"
+            }
+            Self::HangingStore => {
+                "no token anywhere, or one of two minutes, and a store that hangs"
+            }
             Self::StoreDown => "the store is down when the token of an hour is due",
             Self::RejectedToken => "an API answers 401 to every instance at the same moment",
             Self::ProviderOutage => {
@@ -184,6 +198,8 @@ impl Scenario {
             | Self::DistantStore
             | Self::Overrides
             | Self::HealthyCost
+            | Self::ThrottledColdBurst
+            | Self::HangingStore
             | Self::FalseOpens => 200,
             Self::SteadyRefresh
             | Self::ColdBurst

@@ -10,6 +10,7 @@ use crate::{
     Figure, SimulatorError,
     getters::{Answer, Getters, HOUR},
     run::Run,
+    store::StoreKind,
 };
 use funcify::token::TokenGetter;
 
@@ -27,18 +28,20 @@ pub(super) async fn steady_refresh(run: &Run) -> Result<Vec<Figure>, SimulatorEr
 }
 
 pub(super) async fn cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
-    let default = PollPolicy::default();
-    let redis = Cold::of(run, default, Duration::ZERO).await?;
-    let spread = Cold::of(run, default, seconds(2)).await?;
-    let dynamodb = PollPolicy::new(millis(250), millis(1_000));
+    let default = StoreKind::default();
+    let redis = Cold::of(run, default.clone(), Duration::ZERO).await?;
+    let spread = Cold::of(run, default.clone(), seconds(2)).await?;
+    let far = StoreKind { latency: millis(300), ..default.clone() };
+    let far = Cold::of(run, far, Duration::ZERO).await?;
+    let poll_policy = PollPolicy::new(millis(250), millis(1_000));
+    let dynamodb = StoreKind { poll_policy, ..default };
     let dynamodb = Cold::of(run, dynamodb, Duration::ZERO).await?;
-    let mut ssm = PollPolicy::new(millis(500), millis(2_000));
-    ssm.contention = millis(500);
-    let ssm = Cold::of(run, ssm, Duration::ZERO).await?;
-    let grants = [&redis, &spread, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
+    let ssm = Cold::of(run, ssm(), Duration::ZERO).await?;
+    let grants = [&redis, &spread, &far, &dynamodb, &ssm].iter().map(|cold| cold.grants).max();
     Ok(vec![
         Figure::exactly("grants", grants.unwrap_or_default() as f64, 1.0),
         Figure::at_most("longest_wait_s", redis.longest, 1.2),
+        Figure::at_most("longest_wait_s_far", far.longest, 3.0),
         Figure::at_most("longest_wait_s_dynamodb", dynamodb.longest, 2.0),
         Figure::at_most("longest_wait_s_ssm", ssm.longest, 4.0),
         Figure::at_most("store_ops", redis.operations as f64, 4_500.0),
@@ -107,6 +110,13 @@ pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorE
     ])
 }
 
+/// A Parameter Store without its quota.
+pub(super) fn ssm() -> StoreKind {
+    let mut poll_policy = PollPolicy::new(millis(500), millis(2_000));
+    poll_policy.contention = millis(500);
+    StoreKind { poll_policy, reads_history: true, ..StoreKind::default() }
+}
+
 /// A fleet that has had a token for long.
 struct Steady {
     grants: f64,
@@ -129,20 +139,20 @@ impl Steady {
 }
 
 /// A fleet that starts without a token.
-struct Cold {
-    grants: usize,
-    longest: f64,
+pub(super) struct Cold {
+    pub(super) grants: usize,
+    pub(super) longest: f64,
     operations: u64,
 }
 
 impl Cold {
-    /// All instances start within `spread`, on a store with this poll policy.
-    async fn of(
+    /// All instances start within `spread`, on a store of this kind.
+    pub(super) async fn of(
         run: &Run,
-        poll_policy: PollPolicy,
+        kind: StoreKind,
         spread: Duration,
     ) -> Result<Self, SimulatorError> {
-        let mut fleet = Getters::new(run).with_poll_policy(poll_policy);
+        let mut fleet = Getters::new(run).with_store(kind);
         let began = run.world.elapsed();
         let fetch = |getter: TokenGetter| async move { getter.token().await };
         let answers = fleet.all(spread, fetch).await?;
@@ -153,11 +163,11 @@ impl Cold {
     }
 }
 
-fn longest(answers: &[Answer]) -> Duration {
+pub(super) fn longest(answers: &[Answer]) -> Duration {
     answers.iter().map(|(_, took)| *took).max().unwrap_or_default()
 }
 
-fn not_served(answers: &[Answer]) -> usize {
+pub(super) fn not_served(answers: &[Answer]) -> usize {
     answers.iter().filter(|(token, _)| token.is_err()).count()
 }
 

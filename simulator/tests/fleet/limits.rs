@@ -108,6 +108,16 @@ async fn f22_a_fleet_that_starts_at_once_needs_one_grant() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f22_a_throttled_store_serves_a_fleet_with_three_grants_at_most() {
+    stays_within_its_limits(Scenario::ThrottledColdBurst, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_a_fleet_on_a_store_that_hangs_asks_spread_out() {
+    stays_within_its_limits(Scenario::HangingStore, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn f06_without_its_store_a_fleet_spreads_its_renewals() {
     stays_within_its_limits(Scenario::StoreDown, 50).await;
 }

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::auth::authenticator::error::Unauthenticated;
 
 /// The claims with permissions unless others are named. `scope` is that of OAuth 2.0 (RFC 8693, section
-/// 4.2), `permissions` that of Auth0, `activities` that of pyfuncify.
-const DEFAULT: [&str; 3] = ["scope", "permissions", "activities"];
+/// 4.2), `scp` that of Okta (a list) and Entra (a text), `permissions` that of Auth0, `activities` that of pyfuncify.
+const DEFAULT: [&str; 4] = ["scope", "scp", "permissions", "activities"];
 
 /// The permissions in the claims that are `named`, or else in the default ones. `words` takes a claim apart.
 pub(super) fn permissions<'a>(

@@ -180,7 +180,9 @@ impl KeyCache {
     fn log(&self, result: &Result<Keys, FetchError>) {
         let key_set = self.url.host_str();
         match result {
-            Err(error) => tracing::warn!(key_set, error = %error, "keys not fetched"),
+            Err(error) => {
+                tracing::warn!(key_set, error = crate::error_chain(error), "keys not fetched");
+            }
             Ok(keys) => {
                 for Skipped { kid, reason } in keys.skipped() {
                     match reason {

@@ -107,7 +107,7 @@ impl KeySet {
         self
     }
 
-    /// Reads the caller's permissions from this claim instead of `scope`, `permissions` and
+    /// Reads the caller's permissions from this claim instead of `scope`, `scp`, `permissions` and
     /// `activities`. Call it again to read them from several claims.
     pub fn permissions_claim(mut self, claim: impl Into<String>) -> Self {
         self.permissions_claims.push(claim.into());

@@ -167,7 +167,7 @@ impl Authenticator {
     /// Where there is no bearer token, trusts what an authorizer of API Gateway (Cognito, JWT, Lambda
     /// or IAM) or the IAM authorization of a function URL says about the caller.
     ///
-    /// `permissions` names the claims with the permissions of the caller. If it is empty, they are `scope`,
+    /// `permissions` names the claims with the permissions of the caller. If it is empty, they are `scope`, `scp`,
     /// `permissions` and `activities`.
     ///
     /// Whoever may invoke the function directly (`lambda:InvokeFunction`) writes the whole event, with

@@ -70,7 +70,11 @@ impl Request {
         let reply = self.fetch.get_in_time(&self.userinfo.url, Some(&self.token), LARGEST).await;
         let reply = reply.map_err(|error| {
             let host = self.userinfo.url.host_str();
-            tracing::warn!(userinfo = host, error = %error, "userinfo not fetched");
+            tracing::warn!(
+                userinfo = host,
+                error = crate::error_chain(&*error),
+                "userinfo not fetched"
+            );
             Unauthenticated::Unavailable(error)
         })?;
         let reply = reply.ok_or(Unauthenticated::Unconfirmed)?;

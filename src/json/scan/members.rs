@@ -58,7 +58,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::json::limits::{MAX_DEPTH, is_within_limits};
 
     fn ab(json: &str) -> Result<[Option<&str>; 2], ScanError> {
         members(json, |name| match name {
@@ -122,25 +121,6 @@ mod tests {
         ] {
             assert_eq!(ab(json), Err(ScanError::NotAnObject), "{json}");
         }
-    }
-
-    #[test]
-    fn depth_and_size_count_the_whole_tree() {
-        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        let wide = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
-        let within = |json: &str| {
-            let json = format!("{{\"a\":{json}}}");
-            let mut scan = Scan::new(&json);
-            scan.each(|scan, _| scan.value().map(|_| ()).ok_or(ScanError::NotAnObject)).unwrap();
-            let within = scan.is_within_limits();
-            assert_eq!(within, is_within_limits(json.bytes(), MAX_DEPTH));
-            within
-        };
-        assert!(within(&nested(31)));
-        assert!(!within(&nested(32)));
-        assert!(within(&wide(9_998)));
-        assert!(!within(&wide(9_999)));
-        assert!(within(&format!("\"\\\"{}\"", "[".repeat(100))));
     }
 
     proptest! {

@@ -1,6 +1,5 @@
 use std::borrow::Cow;
 
-use crate::json::limits::{MAX_DEPTH, MAX_NODES};
 use crate::json::string::after_string;
 use crate::json::unescape::unescape;
 
@@ -13,25 +12,17 @@ pub(crate) enum ScanError {
     Repeated(String),
 }
 
-/// A position in JSON text, and the depth and size of what was scanned so far.
+/// A position in JSON text.
 ///
 /// The text must be valid JSON: syntax is not checked here.
 pub(crate) struct Scan<'a> {
     json: &'a str,
     at: usize,
-    depth: usize,
-    deepest: usize,
-    nodes: usize,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(json: &'a str) -> Self {
-        Self { json, at: 0, depth: 0, deepest: 0, nodes: 1 }
-    }
-
-    /// Whether everything that was scanned is within the limits of depth and size.
-    pub(crate) fn is_within_limits(&self) -> bool {
-        self.deepest <= MAX_DEPTH && self.nodes <= MAX_NODES
+        Self { json, at: 0 }
     }
 
     /// Scans the object that comes next. `each` gets the name of each member and must scan its value.
@@ -47,13 +38,11 @@ impl<'a> Scan<'a> {
                 if !self.take(b',') {
                     break;
                 }
-                self.nodes += 1;
             }
             if !self.take(b'}') {
                 return Err(ScanError::NotAnObject);
             }
         }
-        self.depth -= 1;
         Ok(())
     }
 
@@ -118,28 +107,34 @@ impl<'a> Scan<'a> {
         self.since(start)
     }
 
-    fn since(&self, start: usize) -> Option<&'a str> {
+    /// Where the next value starts.
+    pub(crate) fn start(&mut self) -> usize {
+        self.skip_space();
+        self.at
+    }
+
+    /// The text that was scanned since `start`.
+    pub(crate) fn since(&self, start: usize) -> Option<&'a str> {
         self.json.get(start..self.at).filter(|value| !value.is_empty())
     }
 
     /// Scans to the end of the object or array that begins here.
     fn container(&mut self) -> Option<()> {
         let text = self.json.as_bytes();
-        let (outside, mut at) = (self.depth, self.at);
+        let (mut depth, mut at) = (0_usize, self.at);
         loop {
             let byte = *text.get(at)?;
             at += 1;
             match byte {
                 b'"' => (at, _) = after_string(text, at)?,
-                b'{' | b'[' => self.open(),
+                b'{' | b'[' => depth += 1,
                 b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == outside {
+                    depth -= 1;
+                    if depth == 0 {
                         self.at = at;
                         return Some(());
                     }
                 }
-                b',' => self.nodes += 1,
                 _ => {}
             }
         }
@@ -154,17 +149,7 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn opening(&mut self) -> Option<()> {
-        if !self.take(b'{') {
-            return None;
-        }
-        self.open();
-        Some(())
-    }
-
-    fn open(&mut self) {
-        self.depth += 1;
-        self.deepest = self.deepest.max(self.depth);
-        self.nodes += 1;
+        self.take(b'{').then_some(())
     }
 
     /// Scans `byte`, if it comes next.

@@ -29,6 +29,9 @@ pub(super) enum Fault {
     /// With a concurrency of 0 no message could ever be handled.
     #[error("the concurrency of the {source_name} route `{name}` must be at least 1, got 0")]
     NoConcurrency { source_name: &'static str, name: String },
+    /// It would never be removed.
+    #[error("expected a base path such as `/shop`, got {0:?}")]
+    BasePath(String),
     #[error("a layer needs a router to be around, and there is none: `.http(router)`")]
     NoRouterInLayer,
     #[error("a policy of HTTP routes needs an authenticator")]

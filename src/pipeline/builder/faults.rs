@@ -3,29 +3,36 @@
 use crate::auth::authenticator::Identify;
 use crate::auth::policy::AccessPolicy;
 use crate::pipeline::builder::error::Fault;
-use crate::pipeline::records::routes::{RecordRoutes, Routes};
+use crate::pipeline::records::dynamodb::DynamoDbRecord;
+use crate::pipeline::records::eventbridge::EventBridgeEvent;
+use crate::pipeline::records::kafka::KafkaRecord;
+use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::record::Record;
+use crate::pipeline::records::routes::{RecordRoutes, Routes, record_sources};
+use crate::pipeline::records::s3::S3Object;
+use crate::pipeline::records::sns::SnsRecord;
+use crate::pipeline::records::sqs::SqsRecord;
 
 /// The faults in the names and options of `routes`.
 pub(super) fn of_routes(routes: &RecordRoutes) -> Vec<Fault> {
     let mut faults = Vec::new();
-    // Each with the characters that no name of this source contains. The function may have a key of its own
-    // for buckets.
-    let foreign_to_buckets: &[char] = if routes.s3_route_key.is_some() { &[] } else { &[':'] };
-    check(&routes.s3, "s3", foreign_to_buckets, &mut faults);
-    check(&routes.sqs, "sqs", &[':'], &mut faults);
-    check(&routes.sns, "sns", &[':'], &mut faults);
-    check(&routes.eventbridge, "eventbridge", &[], &mut faults);
-    check(&routes.dynamodb, "dynamodb_stream", &[':'], &mut faults);
-    check(&routes.kinesis, "kinesis", &[':'], &mut faults);
+    macro_rules! check_each {
+        ($($field:ident: $record:ty,)*) => {
+            $(check(&routes.$field, foreign::<$record>(routes), &mut faults);)*
+        };
+    }
+    record_sources!(check_each);
     faults
 }
 
-fn check<S>(
-    routes: &Routes<S>,
-    source_name: &'static str,
-    foreign: &[char],
-    faults: &mut Vec<Fault>,
-) {
+/// The characters that no name of this source contains. The function may have a key of its own for buckets.
+fn foreign<S: Record>(routes: &RecordRoutes) -> &'static [char] {
+    let has_own_key = S::ROUTE == S3Object::ROUTE && routes.s3_route_key.is_some();
+    if has_own_key || S::COLON_IN_NAME { &[] } else { &[':'] }
+}
+
+fn check<S: Record>(routes: &Routes<S>, foreign: &[char], faults: &mut Vec<Fault>) {
+    let source_name = S::ROUTE;
     for name in routes.repeated_names() {
         faults.push(Fault::RepeatedName { source_name, name: name.to_owned() });
     }
@@ -56,7 +63,7 @@ pub(super) fn of_policy(
     let authenticator = lacks_authenticator.then_some(Fault::NoAuthenticator);
     let unknown = policy.sources().filter(|name| !routes.can_be_restricted(name));
     let unknown = unknown.map(|name| Fault::NoRouteToRestrict { name: name.to_owned() });
-    let events = policy.sources().filter(|name| routes.has_eventbridge_besides(name));
+    let events = policy.sources().filter(|name| routes.is_ambiguous(name));
     let events = events.map(|name| Fault::RestrictedEvents { name: name.to_owned() });
     own.chain(authenticator).chain(unknown).chain(events).collect()
 }

@@ -1,10 +1,11 @@
 mod error;
 mod faults;
+mod services;
 mod sources;
 
 use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, response::IntoResponse, routing::Route};
+use axum::{Router, extract::Request, response::IntoResponse, routing::Route};
 use funcify_core::Deadline;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
@@ -14,9 +15,11 @@ use crate::auth::policy::AccessPolicy;
 use crate::config_error::ConfigError;
 use crate::pipeline::Invocation;
 use crate::pipeline::builder::error::Fault;
+use crate::pipeline::guards::{Guard, Guards};
 use crate::pipeline::http::admission::admitted;
+use crate::pipeline::http::dispatch::{Http, Inside};
 use crate::pipeline::records::routes::RecordRoutes;
-use crate::pipeline::rules::{Guard, Rules};
+use crate::pipeline::rules::Rules;
 use crate::pipeline::service::Pipeline;
 use crate::problem::Problem;
 use crate::stores::Stores;
@@ -64,10 +67,11 @@ pub struct PipelineBuilder<App> {
     authenticator: Option<Box<dyn Identify>>,
     policy: Option<AccessPolicy>,
     margin: Duration,
+    base_path: Box<str>,
     faults: Vec<Fault>,
 }
 
-/// Puts a layer around every route of a router.
+/// Puts a layer around everything that a router answers.
 type AddLayer = Box<dyn FnOnce(Router) -> Router + Send + Sync>;
 
 impl Pipeline {
@@ -83,6 +87,7 @@ impl Pipeline {
             authenticator: None,
             policy: None,
             margin: Deadline::WORK_MARGIN,
+            base_path: Box::default(),
             faults: Vec::new(),
         }
     }
@@ -108,12 +113,18 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Puts a layer around the routes of the router and around the policy: it sees every request, also one
-    /// that the policy refuses, and every response to it. A later layer is outside of an earlier one.
+    /// Puts a layer around everything that answers an HTTP event: the guards, the router, the policy and the
+    /// handlers. A later layer is outside of an earlier one.
     ///
-    /// A layer that you put on the router itself with [`Router::layer`] is behind the policy. So put a layer
-    /// here that has to answer a request without a caller. A browser sends a CORS preflight without a token,
-    /// and the `CorsLayer` of tower-http answers it.
+    /// The layer sees every request before it is routed, so it may change the path: the policy judges the
+    /// route that the router takes then. It sees every response, also those that funcify makes: a 401 or 403
+    /// of the policy, a 404, the refusal of a guard, a 400 for a malformed request, a 500 after a panic or for
+    /// a response that is too large, a 503 at the deadline. If the event makes no valid request, the layer
+    /// gets its method and headers with the path `/`.
+    ///
+    /// A layer that you put on the router itself with [`Router::layer`] is behind the policy, and knows the
+    /// matched route. So put a layer here that has to answer a request without a caller. A browser sends a
+    /// CORS preflight without a token, and the `CorsLayer` of tower-http answers it.
     ///
     /// # Examples
     ///
@@ -154,7 +165,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Adds a guard. It runs for every event, before a route is chosen. An error refuses the event.
+    /// Adds a guard. It runs for every event, before a route is chosen. An error refuses the event. Only a
+    /// [layer](Self::layer) is outside of the guards.
     ///
     /// A guard can also read what your handlers need and [attach](Invocation::attach) it to the
     /// invocation. Guards run in the order in which you add them, up to the first error.
@@ -192,6 +204,36 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     pub fn policy(mut self, policy: AccessPolicy) -> Self {
         self.reject_second("policy", self.policy.is_some());
         self.policy = Some(policy);
+        self
+    }
+
+    /// Removes `base_path`, such as `/shop`, from the front of each path before a route is looked for. A path that
+    /// does not begin with it stays as it is.
+    ///
+    /// Use it for a base path that no event shows: of a distribution or load balancer, or of an HTTP API whose route is
+    /// `$default`. The stage of an HTTP API and the base path of a custom domain are removed without it, where the
+    /// matched route shows them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use funcify::{Pipeline, testing::TestEvent};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let router = Router::new().route("/orders", get(async || "all of them"));
+    /// let pipeline = Pipeline::builder(()).http(router).base_path("/shop").build()?;
+    /// let output = TestEvent::get("/shop/orders").send(&pipeline).await?;
+    /// assert_eq!(output.http().unwrap().body(), "all of them");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn base_path(mut self, base_path: &str) -> Self {
+        self.reject_second("base_path", !self.base_path.is_empty());
+        if !base_path.starts_with('/') || base_path.trim_matches('/').is_empty() {
+            self.faults.push(Fault::BasePath(base_path.to_owned()));
+        }
+        self.base_path = base_path.into();
         self
     }
 
@@ -241,20 +283,28 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             }
             (authenticator, _) => authenticator,
         };
+        let authenticator = authenticator.map(Arc::from);
         let policy = self.policy.map(Arc::new);
-        let app = self.app;
-        let layers = self.layers;
-        let router = self.router.map(|router| {
-            let admitted = admitted(router.with_state::<()>(app), policy.clone());
-            layers.into_iter().fold(admitted, |router, add| add(router)).into_service::<Body>()
+        let guards = Guards::from(self.guards);
+        let (app, layers) = (self.app, self.layers);
+        let http = self.router.map(|router| {
+            let router = admitted(router.with_state::<()>(app), policy.clone());
+            let inside = Inside::new(router, guards.clone(), authenticator.clone());
+            if layers.is_empty() {
+                return Http::new(inside, None);
+            }
+            // A router with no route of its own, so that the layers see a request before it is routed.
+            let around = Router::new().fallback_service(inside.clone());
+            Http::new(inside, Some(layers.into_iter().fold(around, |router, add| add(router))))
         });
         Ok(Pipeline::new(Rules {
-            router,
+            http,
             routes: self.routes,
-            guards: self.guards,
-            authenticator: authenticator.map(Arc::from),
+            guards,
+            authenticator,
             policy,
             margin: self.margin,
+            base_path: self.base_path,
         }))
     }
 

@@ -10,6 +10,7 @@ use crate::pipeline::event::Event;
 use crate::pipeline::records::dynamodb::DynamoDbRecord;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
+use crate::pipeline::records::kafka::KafkaRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
 use crate::pipeline::records::route::IntoRoute;
 use crate::pipeline::records::routes::EventRoute;
@@ -28,8 +29,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// The handler is called once for each object of an event. If it fails for any object, the invocation
     /// fails.
     pub fn s3<Args>(mut self, bucket: &str, handler: impl IntoRoute<App, S3Object, Args>) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.s3.push(bucket, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.s3.push(bucket, route);
         self
     }
 
@@ -74,15 +75,15 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// assert!(pipeline.is_ok());
     /// ```
     pub fn sqs<Args>(mut self, queue: &str, handler: impl IntoRoute<App, SqsRecord, Args>) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.sqs.push(queue, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.sqs.push(queue, route);
         self
     }
 
     /// Routes SNS notifications by the name of their topic.
     pub fn sns<Args>(mut self, topic: &str, handler: impl IntoRoute<App, SnsRecord, Args>) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.sns.push(topic, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.sns.push(topic, route);
         self
     }
 
@@ -92,8 +93,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         detail_type: &str,
         handler: impl IntoRoute<App, EventBridgeEvent, Args>,
     ) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.eventbridge.push(detail_type, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.eventbridge.push(detail_type, route);
         self
     }
 
@@ -107,8 +108,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         table: &str,
         handler: impl IntoRoute<App, DynamoDbRecord, Args>,
     ) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.dynamodb.push(table, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.dynamodb.push(table, route);
         self
     }
 
@@ -122,14 +123,30 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         stream: &str,
         handler: impl IntoRoute<App, KinesisRecord, Args>,
     ) -> Self {
-        let (call, options) = handler.into_route(self.app.clone());
-        self.routes.kinesis.push(stream, call, options);
+        let route = handler.into_route(self.app.clone());
+        self.routes.kinesis.push(stream, route);
+        self
+    }
+
+    /// Routes the records of Kafka by the name of their topic: of Amazon MSK and of a cluster of your own.
+    ///
+    /// The records of a partition are handled in order, up to the first failure. The output names the records that
+    /// failed by partition and offset. The event source mapping **must** have `ReportBatchItemFailures`, otherwise
+    /// failed records are not delivered again. If it cannot have it, use
+    /// [`whole_batch`](crate::pipeline::Route::whole_batch).
+    pub fn kafka<Args>(
+        mut self,
+        topic: &str,
+        handler: impl IntoRoute<App, KafkaRecord, Args>,
+    ) -> Self {
+        let route = handler.into_route(self.app.clone());
+        self.routes.kafka.push(topic, route);
         self
     }
 
     /// Routes whole events by a predicate. The handler's result is the function's output.
     ///
-    /// Use it for direct invocations, Cognito, Kafka and Lambda authorizers. The predicates are asked in
+    /// Use it for direct invocations, and [`event_of`](Self::event_of) for the events of a service. The predicates are asked in
     /// order, for each event that no other kind of route takes. `name` appears in the log.
     pub fn event<R, Args, T>(
         mut self,

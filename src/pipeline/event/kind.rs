@@ -1,5 +1,3 @@
-use std::fmt;
-
 /// What sent an event, and which envelopes it contains.
 ///
 /// The kind follows from the shape of the event, and never from the content of a request. `sqs<s3` is an
@@ -64,57 +62,37 @@ pub enum Kind {
     DynamoDbStream,
     /// Records of a Kinesis stream.
     Kinesis,
-    /// Any other event: a direct invocation, Cognito, Kafka.
+    /// Records of Kafka: Amazon MSK or a cluster of your own.
+    Kafka,
+    /// Records that Firehose lets a function transform.
+    Firehose,
+    /// Log events of a CloudWatch Logs subscription.
+    CloudWatchLogs,
+    /// A trigger of a Cognito user pool.
+    Cognito,
+    /// A question of AppSync to a resolver, or a list of them.
+    AppSync,
+    /// A custom resource of CloudFormation.
+    CloudFormation,
+    /// A task of S3 Batch Operations.
+    S3Batch,
+    /// Messages of Amazon MQ: ActiveMQ or RabbitMQ.
+    Mq,
+    /// Changes of a DocumentDB collection.
+    DocumentDb,
+    /// A mail that SES received.
+    Ses,
+    /// A button or a custom authorizer of IoT. An IoT rule sends what its query selects, which has no shape of its
+    /// own: such an event is [`Unknown`](Self::Unknown).
+    Iot,
+    /// A job of CodePipeline.
+    CodePipeline,
+    /// An evaluation of a rule of AWS Config.
+    Config,
+    /// A contact flow of Amazon Connect.
+    Connect,
+    /// A code hook of Lex, V1 or V2.
+    Lex,
+    /// Any other event: a direct invocation, a Pipe, a task of Step Functions.
     Unknown,
-}
-
-impl Kind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::RestV1 => "apigw-rest-v1",
-            Self::HttpV1Payload => "apigw-http-v1-payload",
-            Self::HttpV2 => "apigw-http-v2",
-            Self::FunctionUrl => "function-url",
-            Self::WebSocket => "websocket",
-            Self::Alb => "alb",
-            Self::VpcLatticeV1 => "vpc-lattice-v1",
-            Self::VpcLatticeV2 => "vpc-lattice-v2",
-            Self::Authorizer => "authorizer",
-            Self::S3 => "s3",
-            Self::S3TestEvent => "s3-test-event",
-            Self::Sqs => "sqs",
-            Self::SqsS3 => "sqs<s3",
-            Self::SqsSns => "sqs<sns",
-            Self::SqsSnsS3 => "sqs<sns<s3",
-            Self::SqsEventBridge => "sqs<eventbridge",
-            Self::Sns => "sns",
-            Self::SnsS3 => "sns<s3",
-            Self::EventBridge => "eventbridge",
-            Self::EventBridgeS3 => "eventbridge<s3",
-            Self::DynamoDbStream => "dynamodb-stream",
-            Self::Kinesis => "kinesis",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether an event of this kind is an HTTP request.
-    pub(crate) const fn is_http(self) -> bool {
-        matches!(
-            self,
-            Self::RestV1
-                | Self::HttpV1Payload
-                | Self::HttpV2
-                | Self::FunctionUrl
-                | Self::WebSocket
-                | Self::Alb
-                | Self::VpcLatticeV1
-                | Self::VpcLatticeV2
-        )
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
 }

@@ -1,6 +1,8 @@
 pub(crate) mod error;
 pub(crate) mod kind;
+pub(crate) mod members;
 pub(crate) mod recognise;
+pub(crate) mod source;
 
 use std::{
     fmt,
@@ -9,16 +11,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use serde_json::value::RawValue;
 
-use crate::json::limits::{MAX_DEPTH, is_within_limits};
 use crate::json::scan::members;
 use crate::json::text::Span;
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
-use crate::pipeline::event::recognise::{Context, Recognised, Top, recognise};
-use crate::pipeline::http::request::{RequestError, request};
+use crate::pipeline::event::members::{Context, Top};
+use crate::pipeline::event::recognise::{Recognised, recognise};
+use crate::pipeline::event::source::Source;
+use crate::pipeline::http::request::{RequestError, bare_request, method, request};
 
 /// An event of Lambda: its text, and what sent it.
 ///
@@ -32,7 +35,7 @@ use crate::pipeline::http::request::{RequestError, request};
 ///
 /// let event: Event = r#"{
 ///     "version": "2.0",
-///     "rawPath": "/orders/a%20b",
+///     "rawPath": "/orders/a b",
 ///     "rawQueryString": "page=2",
 ///     "headers": { "x-tenant": "acme" },
 ///     "requestContext": { "http": { "method": "GET" } }
@@ -80,7 +83,7 @@ impl Event {
             // The request's headers and body are slices that keep the text alive. They need a text of
             // their own: slices of this event, kept in this event, would never be dropped.
             let own = Self::try_from(self.0.text.clone()).ok()?;
-            own.request().ok()
+            own.request("").ok()
         });
         request.as_ref()
     }
@@ -88,30 +91,37 @@ impl Event {
     /// The statement of the source's own authorizer about the caller, as JSON. `None` if the source has
     /// no authorizer: only API Gateway and function URLs have one.
     pub(crate) fn authorizer(&self) -> Option<&RawValue> {
-        let have_authorizers =
-            [Kind::RestV1, Kind::HttpV1Payload, Kind::HttpV2, Kind::FunctionUrl, Kind::WebSocket];
-        if !have_authorizers.contains(&self.kind()) {
-            return None;
-        }
+        Source::of(self.kind()).http.filter(|source| source.has_authorizer)?;
         serde_json::from_str(self.context(Context::Authorizer)?).ok()
     }
 
     /// The identity that signed the request, if IAM authorised it and the payload format is 1.0. Then
     /// `requestContext.identity` has a `userArn`.
     pub(crate) fn signer(&self) -> Option<&RawValue> {
-        let have_payload_1 = [Kind::RestV1, Kind::HttpV1Payload, Kind::WebSocket];
-        if !have_payload_1.contains(&self.kind()) {
-            return None;
-        }
+        Source::of(self.kind()).http.filter(|source| source.has_signer)?;
         let identity = self.context(Context::Identity)?;
         let [arn] = members(identity, |member| (member == "userArn").then_some(0)).ok()?;
         arn?;
         serde_json::from_str(identity).ok()
     }
 
-    /// A new request of this event.
-    pub(crate) fn request(&self) -> Result<Request<Bytes>, RequestError> {
-        request(self.text(), &self.0.recognised, &Bytes::from_owner(self.clone()))
+    /// A new request of this event. `base_path` is removed from its path.
+    pub(crate) fn request(&self, base_path: &str) -> Result<Request<Bytes>, RequestError> {
+        let source = Source::of(self.kind()).http.ok_or(RequestError::Expected("a request"))?;
+        let shared = Bytes::from_owner(self.clone());
+        request(self.text(), &self.0.recognised, source, base_path, &shared)
+    }
+
+    /// The method of the request. `None` if the event has none.
+    pub(crate) fn method(&self) -> Option<Method> {
+        let source = Source::of(self.kind()).http?;
+        method(self.text(), &self.0.recognised, source)
+    }
+
+    /// What is known of a request that is not valid.
+    pub(crate) fn bare_request(&self) -> Request<Bytes> {
+        let Some(source) = Source::of(self.kind()).http else { return Request::default() };
+        bare_request(self.text(), &self.0.recognised, source, &Bytes::from_owner(self.clone()))
     }
 
     pub(crate) fn raw(&self) -> &RawValue {
@@ -134,23 +144,20 @@ impl Event {
         self.0.recognised.top(self.text(), member)
     }
 
-    fn context(&self, member: Context) -> Option<&str> {
+    pub(crate) fn context(&self, member: Context) -> Option<&str> {
         self.0.recognised.context(self.text(), member)
     }
 }
 
 /// Recognises an event by its top-level members.
 ///
-/// Fails if the event is too large, or if a member that may be there only once is there twice. An event
-/// of an unknown shape is not an error: its kind is [`Kind::Unknown`].
+/// Fails if a member that may be there only once is there twice. An event of an unknown shape is not an
+/// error: its kind is [`Kind::Unknown`].
 impl TryFrom<Box<RawValue>> for Event {
     type Error = EventError;
 
     fn try_from(text: Box<RawValue>) -> Result<Self, EventError> {
         let recognised = recognise(text.get())?;
-        if !recognised.is_within_limits && !is_batch_within_limits(text.get(), &recognised) {
-            return Err(EventError::TooLarge);
-        }
         Ok(Self(Arc::new(Inner { text, recognised, request: OnceLock::new() })))
     }
 }
@@ -174,31 +181,4 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
     }
-}
-
-/// Whether each record of a batch is within the limits. A whole batch may exceed them, since Lambda
-/// delivers up to 10,000 records at once.
-fn is_batch_within_limits(text: &str, recognised: &Recognised) -> bool {
-    /// The levels of a record itself, and two for each of the 32 levels of an item, which DynamoDB
-    /// writes as `{"M":{"name":…}}`. Source of the 32: "Naming rules and data types" in the DynamoDB
-    /// developer guide.
-    const STREAM_DEPTH: usize = 72;
-
-    let max_depth = match recognised.kind {
-        Kind::DynamoDbStream => STREAM_DEPTH,
-        Kind::S3
-        | Kind::Sqs
-        | Kind::SqsS3
-        | Kind::SqsSns
-        | Kind::SqsSnsS3
-        | Kind::SqsEventBridge
-        | Kind::Sns
-        | Kind::SnsS3
-        | Kind::Kinesis => MAX_DEPTH,
-        _ => return false,
-    };
-    let Some((before, records, after)) = recognised.around_records(text) else { return false };
-    let Ok(records) = serde_json::from_str::<Vec<&RawValue>>(records) else { return false };
-    is_within_limits(before.bytes().chain(after.bytes()), MAX_DEPTH)
-        && records.iter().all(|record| is_within_limits(record.get().bytes(), max_depth))
 }

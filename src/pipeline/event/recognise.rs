@@ -3,91 +3,19 @@
 use serde::de::{Error, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::json::limits::{MAX_DEPTH, is_within_limits};
 use crate::json::scan::{Scan, ScanError, first_of, keep, members, without_null};
 use crate::json::text::{Span, from_first, string};
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::members::{Context, Top};
+use crate::pipeline::event::source::http::Path;
+use crate::pipeline::event::source::{Mark, Marks, Source};
 
 /// The kind of an event, and the positions of its members in the text.
 pub(crate) struct Recognised {
     pub(crate) kind: Kind,
-    /// Whether the whole event is within the limits of depth and size.
-    pub(crate) is_within_limits: bool,
     top: [Option<Span>; Top::COUNT],
     context: [Option<Span>; Context::COUNT],
-}
-
-macro_rules! known_members {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $member:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub(crate) enum $name { $($variant,)* }
-
-        impl $name {
-            const COUNT: usize = [$(Self::$variant,)*].len();
-
-            fn position(member: &str) -> Option<usize> {
-                match member {
-                    $($member => Some(Self::$variant as usize),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-known_members! {
-    /// The top-level members that funcify reads.
-    Top {
-        AuthorizationToken = "authorizationToken",
-        Body = "body",
-        Cookies = "cookies",
-        Detail = "detail",
-        DetailType = "detail-type",
-        Event = "Event",
-        Headers = "headers",
-        HttpMethod = "httpMethod",
-        IsBase64 = "isBase64Encoded",
-        IsBase64Snake = "is_base64_encoded",
-        Message = "Message",
-        Method = "method",
-        MethodArn = "methodArn",
-        MultiValueHeaders = "multiValueHeaders",
-        MultiValueQuery = "multiValueQueryStringParameters",
-        Path = "path",
-        Query = "queryStringParameters",
-        QuerySnake = "query_string_parameters",
-        RawPath = "rawPath",
-        RawPathSnake = "raw_path",
-        RawQuery = "rawQueryString",
-        Records = "Records",
-        RequestContext = "requestContext",
-        Resource = "resource",
-        RouteArn = "routeArn",
-        RouteKey = "routeKey",
-        Source = "source",
-        TopicArn = "TopicArn",
-        Type = "Type",
-        Version = "version",
-    }
-}
-
-known_members! {
-    /// The members of `requestContext` that funcify reads.
-    Context {
-        Authorizer = "authorizer",
-        ConnectionId = "connectionId",
-        DomainName = "domainName",
-        Elb = "elb",
-        Http = "http",
-        Identity = "identity",
-        RouteKey = "routeKey",
-        ServiceArn = "serviceArn",
-        ServiceNetworkArn = "serviceNetworkArn",
-        Stage = "stage",
-        TargetGroupArn = "targetGroupArn",
-    }
 }
 
 type Found<'a, const N: usize> = [Option<&'a str>; N];
@@ -106,15 +34,12 @@ impl From<ScanError> for EventError {
 /// Recognises an event. `json` must be valid JSON.
 pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
     if !json.starts_with('{') {
-        return Ok(Recognised {
-            kind: Kind::Unknown,
-            is_within_limits: is_within_limits(json.bytes(), MAX_DEPTH),
-            top: [None; Top::COUNT],
-            context: [None; Context::COUNT],
-        });
+        let none = [None; Top::COUNT];
+        return Ok(Recognised { kind: of_list(json), top: none, context: [None; Context::COUNT] });
     }
     let mut scan = Scan::new(json);
     let (mut top, mut context) = ([None; Top::COUNT], [None; Context::COUNT]);
+    let mut marks = Marks::default();
     scan.each(|scan, name| {
         let position = Top::position(&name);
         let value = if position == Some(Top::RequestContext as usize) && scan.is_at(b'{') {
@@ -127,13 +52,38 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
         } else {
             scan.value().ok_or(ScanError::NotAnObject)?
         };
+        if position.is_none()
+            && let Some(mark) = Mark::of(&name)
+        {
+            marks.add(mark);
+        }
         keep(&mut top, position, &name, value)
     })?;
-    let is_within_limits = scan.is_within_limits();
     let (top, context) = (without_null(top), without_null(context));
-    let kind = kind(&top, &context);
+    let kind = kind(&top, &context, marks);
     let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
-    Ok(Recognised { kind, is_within_limits, top: top.map(span), context: context.map(span) })
+    Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
+}
+
+/// The kind of an event that is no object. AppSync sends a list of questions if the resolver takes batches.
+fn of_list(json: &str) -> Kind {
+    let first = from_first(json).filter(|first| first.starts_with('{'));
+    let marks = first.map(marks_of).unwrap_or_default();
+    match Source::of_members(marks) {
+        Some(Kind::AppSync) => Kind::AppSync,
+        _ => Kind::Unknown,
+    }
+}
+
+fn marks_of(object: &str) -> Marks {
+    let (mut scan, mut marks) = (Scan::new(object), Marks::default());
+    let scanned = scan.each(|scan, name| {
+        if let Some(mark) = Mark::of(&name) {
+            marks.add(mark);
+        }
+        scan.value().map(|_| ()).ok_or(ScanError::NotAnObject)
+    });
+    scanned.map(|()| marks).unwrap_or_default()
 }
 
 impl Recognised {
@@ -145,19 +95,11 @@ impl Recognised {
         self.context.get(member as usize).copied().flatten().map(|span| span.in_text(text))
     }
 
-    /// The text before the records of a batch, the records, and the text after them.
-    pub(crate) fn around_records<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
-        let records = self.top.get(Top::Records as usize).copied().flatten()?;
-        Some((records.before(text), records.in_text(text), records.after(text)))
-    }
-
     /// The member with the path of the request.
     pub(crate) fn path_member<'a>(&self, text: &'a str) -> Option<&'a str> {
-        match self.kind {
-            Kind::HttpV2 | Kind::FunctionUrl => self.top(text, Top::RawPath),
-            Kind::VpcLatticeV1 => self.top(text, Top::RawPathSnake),
-            Kind::WebSocket => self.context(text, Context::RouteKey),
-            _ => self.top(text, Top::Path),
+        match Source::of(self.kind).http?.path.value {
+            Path::Encoded(member) | Path::Decoded(member) => self.top(text, member),
+            Path::RouteKey => self.context(text, Context::RouteKey),
         }
     }
 }
@@ -166,7 +108,11 @@ fn at<'a>(top: &Found<'a, { Top::COUNT }>, member: Top) -> Option<&'a str> {
     top.get(member as usize).copied().flatten()
 }
 
-fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>) -> Kind {
+fn kind(
+    top: &Found<'_, { Top::COUNT }>,
+    context: &Found<'_, { Context::COUNT }>,
+    marks: Marks,
+) -> Kind {
     let has = |member| at(top, member).is_some();
     let is = |member, text: &str| at(top, member).and_then(string).as_deref() == Some(text);
     let context_at = |member: Context| context.get(member as usize).copied().flatten();
@@ -204,6 +150,42 @@ fn kind(top: &Found<'_, { Top::COUNT }>, context: &Found<'_, { Context::COUNT }>
     if has(Top::HttpMethod) && has(Top::Path) && has_context {
         return if is(Top::Version, "1.0") { Kind::HttpV1Payload } else { Kind::RestV1 };
     }
+    of_service(top, marks)
+}
+
+/// The kind of an event that another service sends, by the members that only its events have.
+fn of_service(top: &Found<'_, { Top::COUNT }>, marks: Marks) -> Kind {
+    if let Some(kind) =
+        at(top, Top::EventSource).and_then(string).and_then(|it| Source::of_batch(&it))
+    {
+        return kind;
+    }
+    if marks.is_empty() {
+        return Kind::Unknown;
+    }
+    if let Some(kind) = Source::of_members(marks) {
+        return kind;
+    }
+    let is_contact_flow =
+        || at(top, Top::Name).and_then(string).as_deref() == Some("ContactFlowEvent");
+    let any_of = |sets: &[&[Mark]]| sets.iter().any(|marks_of_one| marks.has_all(marks_of_one));
+    if any_of(&[&[Mark::Bot, Mark::SessionState], &[Mark::Bot, Mark::CurrentIntent]]) {
+        return Kind::Lex;
+    }
+    let buttons: [&[Mark]; 3] = [
+        &[Mark::SerialNumber, Mark::ClickType],
+        &[Mark::DeviceEvent, Mark::PlacementInfo],
+        &[Mark::Protocols, Mark::ProtocolData],
+    ];
+    if any_of(&buttons) {
+        return Kind::Iot;
+    }
+    if any_of(&[&[Mark::IdentityPool, Mark::DatasetRecords]]) {
+        return Kind::Cognito;
+    }
+    if marks.has_all(&[Mark::Details]) && is_contact_flow() {
+        return Kind::Connect;
+    }
     Kind::Unknown
 }
 
@@ -214,12 +196,21 @@ fn of_delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     {
         return of_records(from_first).or_else(|| of_any_record(array));
     }
+    // The last call for a window has no records.
+    if at(top, Top::Window).is_some() && at(top, Top::Records).is_some() {
+        let arn = at(top, Top::EventSourceArn).and_then(string)?;
+        let service = arn.split(':').nth(2).map(|service| format!("aws:{service}"))?;
+        let kind = Source::of_records(&service);
+        return kind.filter(|kind| matches!(kind, Kind::Kinesis | Kind::DynamoDbStream));
+    }
     if at(top, Top::Event).and_then(string).as_deref() == Some("s3:TestEvent") {
         return Some(Kind::S3TestEvent);
     }
     let source = at(top, Top::Source)?;
-    at(top, Top::DetailType)?;
+    let detail_type = at(top, Top::DetailType)?;
+    // CloudTrail reports calls of S3 with the same source. Only these details are notifications.
     let from_s3 = string(source).as_deref() == Some("aws.s3")
+        && string(detail_type).is_some_and(|detail_type| detail_type.starts_with("Object "))
         && at(top, Top::Detail).is_some_and(|detail| detail.starts_with('{'));
     Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
 }
@@ -227,29 +218,26 @@ fn of_delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
 /// The kind of a batch, by its first record. `from_first` starts with that record.
 fn of_records(from_first: &str) -> Option<Kind> {
     let source = first_of(from_first, &["eventSource", "EventSource"])?;
-    match &*string(source)? {
-        "aws:s3" => Some(Kind::S3),
-        "aws:dynamodb" => Some(Kind::DynamoDbStream),
-        "aws:kinesis" => Some(Kind::Kinesis),
-        "aws:sqs" => Some(match only(from_first, "body").and_then(of_content) {
+    Some(match Source::of_records(&string(source)?)? {
+        Kind::Sqs => match only(from_first, "body").and_then(of_content) {
             Some(Kind::S3 | Kind::S3TestEvent) => Kind::SqsS3,
             Some(Kind::Sns) => Kind::SqsSns,
             Some(Kind::SnsS3) => Kind::SqsSnsS3,
             Some(Kind::EventBridge | Kind::EventBridgeS3) => Kind::SqsEventBridge,
             _ => Kind::Sqs,
-        }),
-        "aws:sns" => {
+        },
+        Kind::Sns => {
             let message = only(from_first, "Sns").and_then(|sns| {
                 let sns: Found<'_, { Top::COUNT }> = members(sns, Top::position).ok()?;
                 at(&sns, Top::Message).and_then(of_content)
             });
-            Some(match message {
+            match message {
                 Some(Kind::S3 | Kind::S3TestEvent) => Kind::SnsS3,
                 _ => Kind::Sns,
-            })
+            }
         }
-        _ => None,
-    }
+        kind => kind,
+    })
 }
 
 /// The member with this name, if the object has it only once.

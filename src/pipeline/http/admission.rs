@@ -64,6 +64,12 @@ where
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let listed = || self.policy.as_ref()?.listed_path(request.uri().path());
         // Below a nested service no path is matched. What the service gets of the path is what the policy judges.
+        // How the service takes a slash in a segment is not known here, so a path with one is not let through.
+        if matched.is_none() && self.policy.is_some() && has_hidden_segments(request.uri().path()) {
+            return refused(
+                Problem::bad_request("expected a path without encoded slashes").refused(),
+            );
+        }
         let path = matched.as_ref().map(MatchedPath::as_str).or_else(listed);
         if let (Some(invocation), Some(path)) = (&invocation, path) {
             invocation.note_route(path);
@@ -86,6 +92,11 @@ where
             Rule::Unlisted => refused(Problem::new(StatusCode::FORBIDDEN).refused()),
         }
     }
+}
+
+/// Whether a service could find more or fewer segments in a canonical path than its slashes show.
+fn has_hidden_segments(path: &str) -> bool {
+    path.contains("//") || path.contains("%2F") || path.contains("%5C")
 }
 
 fn refused<F>(problem: Problem) -> Either<F, BoxFuture<'static, Result<Response, Infallible>>> {

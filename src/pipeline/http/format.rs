@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{self, GetAll},
 };
 use serde::{
@@ -14,43 +14,82 @@ use serde::{
 };
 
 use crate::pipeline::event::Event;
-use crate::pipeline::event::kind::Kind;
-use crate::pipeline::event::recognise::Top;
+use crate::pipeline::event::members::Top;
+use crate::pipeline::event::source::Source;
+use crate::pipeline::event::source::http::{self as source, SIX_MEGABYTES};
 
-/// The format in which a source takes an HTTP response.
+/// How a source takes the response to one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResponseFormat {
+    members: Members,
+    /// The largest response as JSON, in bytes.
+    pub(crate) limit: usize,
+    /// Whether the request is a HEAD, whose response has no content.
+    is_head: bool,
+    /// Whether the source takes content even where HTTP has none.
+    sends_content: bool,
+}
+
+/// The members of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ResponseFormat {
-    /// `multiValueHeaders`: API Gateway with payload format 1.0.
+enum Members {
+    /// `multiValueHeaders`
     MultiValue,
-    /// `headers`: WebSocket.
+    /// `headers`
     SingleValue,
-    /// `headers`, and `cookies` apart from them: payload format 2.0.
+    /// `headers`, and `cookies` apart from them.
     Cookies,
-    /// `multiValueHeaders` and `statusDescription`: ALB with multi-value headers enabled.
+    /// `multiValueHeaders` and `statusDescription`
     DescribedMultiValue,
-    /// `headers` and `statusDescription`: ALB, VPC Lattice.
+    /// `headers` and `statusDescription`
     DescribedSingleValue,
 }
 
 impl ResponseFormat {
+    /// The format for an event of which no request could be made.
     pub(crate) fn of(event: &Event) -> Self {
-        match event.kind() {
-            Kind::HttpV2 | Kind::FunctionUrl => Self::Cookies,
-            Kind::WebSocket => Self::SingleValue,
-            Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Self::DescribedSingleValue,
-            // The request shows how the load balancer is configured.
-            Kind::Alb if event.top(Top::MultiValueHeaders).is_some() => Self::DescribedMultiValue,
-            Kind::Alb => Self::DescribedSingleValue,
-            _ => Self::MultiValue,
-        }
+        Self::of_request(event, event.method().as_ref())
+    }
+
+    pub(crate) fn of_request(event: &Event, method: Option<&Method>) -> Self {
+        let source = Source::of(event.kind()).http;
+        let response = source.map_or(source::Response::MultiValue, |source| source.response.value);
+        // The request shows how the load balancer is configured.
+        let is_multi_value = || event.top(Top::MultiValueHeaders).is_some();
+        let members = match response {
+            source::Response::MultiValue => Members::MultiValue,
+            source::Response::SingleValue => Members::SingleValue,
+            source::Response::Cookies => Members::Cookies,
+            source::Response::DescribedLikeRequest if is_multi_value() => {
+                Members::DescribedMultiValue
+            }
+            source::Response::DescribedLikeRequest | source::Response::Described => {
+                Members::DescribedSingleValue
+            }
+        };
+        let limit = source.map_or(SIX_MEGABYTES, |source| source.limit.value);
+        let sends_content = source.is_some_and(|source| source.sends_content.value);
+        Self { members, limit, is_head: method == Some(&Method::HEAD), sends_content }
+    }
+
+    /// Whether a response with this status has content. What a handler made for another one is not sent: a source
+    /// would take it for the beginning of the next response.
+    pub(crate) fn has_content(self, status: StatusCode) -> bool {
+        let has_none =
+            self.is_head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        !has_none || self.sends_content
     }
 
     fn is_described(self) -> bool {
-        matches!(self, Self::DescribedSingleValue | Self::DescribedMultiValue)
+        matches!(self.members, Members::DescribedSingleValue | Members::DescribedMultiValue)
     }
 
     fn is_multi_value(self) -> bool {
-        matches!(self, Self::MultiValue | Self::DescribedMultiValue)
+        matches!(self.members, Members::MultiValue | Members::DescribedMultiValue)
+    }
+
+    fn has_cookies(self) -> bool {
+        self.members == Members::Cookies
     }
 }
 
@@ -60,10 +99,15 @@ pub(crate) struct Formatted<'a> {
     pub(crate) format: ResponseFormat,
 }
 
-impl Serialize for Formatted<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+/// The metadata of a streamed response: all but the body.
+pub(crate) struct Head<'a, B> {
+    pub(crate) response: &'a Response<B>,
+    pub(crate) format: ResponseFormat,
+}
+
+impl<B> Head<'_, B> {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         let Self { response, format } = *self;
-        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("statusCode", &response.status().as_u16())?;
         if format.is_described() {
             map.serialize_entry("statusDescription", &Description(response.status()))?;
@@ -74,11 +118,28 @@ impl Serialize for Formatted<'_> {
         } else {
             map.serialize_entry("headers", &headers)?;
         }
-        if format == ResponseFormat::Cookies && response.headers().contains_key(header::SET_COOKIE)
-        {
+        // Emulators of payload 2.0 need the member, even if it is empty.
+        if format.has_cookies() {
             let cookies = response.headers().get_all(header::SET_COOKIE);
             map.serialize_entry("cookies", &Values(cookies))?;
         }
+        Ok(())
+    }
+}
+
+impl<B> Serialize for Head<'_, B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.entries(&mut map)?;
+        map.end()
+    }
+}
+
+impl Serialize for Formatted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { response, format } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        Head { response, format }.entries(&mut map)?;
         if let Some(text) = text_body(response) {
             map.serialize_entry("body", text)?;
             map.serialize_entry("isBase64Encoded", &false)?;
@@ -137,7 +198,7 @@ impl Serialize for Headers<'_> {
 
 /// Whether a header is sent among the headers. Headers that describe the connection are not.
 fn is_sent(name: &HeaderName, format: ResponseFormat) -> bool {
-    let is_sent_apart = format == ResponseFormat::Cookies && *name == header::SET_COOKIE;
+    let is_sent_apart = format.has_cookies() && *name == header::SET_COOKIE;
     let of_connection = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     !is_sent_apart && !of_connection.contains(name)
 }

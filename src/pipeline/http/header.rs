@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::json::text::Text;
 
@@ -14,6 +14,8 @@ pub(crate) enum Take {
     All,
     /// Those whose name the map does not have yet.
     Missing,
+    /// All but the cookies, which the source delivers in a list too.
+    AllButCookies,
 }
 
 /// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings.
@@ -45,8 +47,13 @@ impl<'de> Visitor<'de> for Fill<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Text<'de>>()? {
-            if self.take == Take::Missing && self.headers.contains_key(&*name) {
-                map.next_value::<serde::de::IgnoredAny>()?;
+            let is_known = match self.take {
+                Take::All => false,
+                Take::Missing => self.headers.contains_key(&*name),
+                Take::AllButCookies => name.eq_ignore_ascii_case("cookie"),
+            };
+            if is_known {
+                map.next_value::<IgnoredAny>()?;
                 continue;
             }
             let name = HeaderName::from_bytes(name.as_bytes())

@@ -1,6 +1,7 @@
 //! HTTP: from the event to a request, and from the response to the response format of the source.
 
 pub(crate) mod admission;
+pub(crate) mod context;
 pub(crate) mod dispatch;
 pub(crate) mod format;
 pub(crate) mod header;
@@ -8,4 +9,5 @@ pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod streamed;
 pub(crate) mod streaming;

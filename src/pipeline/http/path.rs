@@ -1,27 +1,31 @@
 //! Makes the path of a request canonical, and refuses a path that is ambiguous.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// A path was refused.
+/// A path was refused: a router or a proxy could take it for another path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
     #[error("the path does not begin with a slash")]
     Relative,
-    #[error("the path has an empty segment")]
-    EmptySegment,
-    /// Also if the dots are encoded.
+    /// Also if the dots or the slashes around them are encoded.
     #[error("the path has a segment of dots")]
     Dots,
-    /// Once it is decoded.
-    #[error("the path has a slash or backslash within a segment")]
-    Slash,
     #[error("the path has a control character")]
     Control,
     /// Once it is decoded.
     #[error("the path is not UTF-8")]
     Utf8,
-    #[error("the path is encoded twice")]
-    EncodedTwice,
+}
+
+/// Whether the source has decoded a path already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PathForm {
+    /// It is as the client encoded it, and is decoded here.
+    Encoded,
+    /// The source has decoded it once. To decode it again would make another path of it.
+    Decoded,
 }
 
 /// The characters that are encoded in a segment: all that RFC 3986, section 3.3, does not allow there
@@ -44,88 +48,96 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Appends the canonical form of `path` to `out`.
+/// Appends the canonical form of `path` to `out`: each segment decoded once, and encoded in one way.
 ///
-/// Some sources deliver the path encoded and some do not. A `%` that starts no escape is therefore a
-/// plain `%`.
-pub(crate) fn canonical(path: &str, out: &mut String) -> Result<(), PathError> {
+/// A `%` that starts no escape is a plain `%`. Empty segments stay.
+pub(crate) fn canonical(path: &str, form: PathForm, out: &mut String) -> Result<(), PathError> {
     let segments = path.strip_prefix('/').ok_or(PathError::Relative)?;
-    let mut segments = segments.split('/').peekable();
-    while let Some(segment) = segments.next() {
+    for segment in segments.split('/') {
         out.push('/');
-        if segment.is_empty() && segments.peek().is_some() {
-            return Err(PathError::EmptySegment);
-        }
         if segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte)) {
             out.push_str(segment);
             continue;
         }
-        let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| PathError::Utf8)?;
+        let decoded = match form {
+            PathForm::Encoded => {
+                percent_decode_str(segment).decode_utf8().map_err(|_| PathError::Utf8)?
+            }
+            PathForm::Decoded => Cow::Borrowed(segment),
+        };
         refuse(&decoded)?;
         out.extend(utf8_percent_encode(&decoded, SEGMENT));
     }
     Ok(())
 }
 
+/// Refuses dot segments and control characters. Slashes and backslashes within a segment are content, but no dot
+/// segment may be between them: a handler that joins the text to a path would leave its folder.
 fn refuse(segment: &str) -> Result<(), PathError> {
-    if segment == "." || segment == ".." {
+    if segment.split(['/', '\\']).any(|part| part == "." || part == "..") {
         return Err(PathError::Dots);
-    }
-    if segment.contains(['/', '\\']) {
-        return Err(PathError::Slash);
     }
     if segment.contains(|character: char| character.is_control()) {
         return Err(PathError::Control);
     }
-    let is_escape = |window: &[u8]| matches!(window, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-    if segment.as_bytes().windows(3).any(is_escape) {
-        return Err(PathError::EncodedTwice);
-    }
     Ok(())
 }
 
-/// `path` without its first segment, if API Gateway has put the stage there.
-///
-/// Under the API's own domain (`….execute-api.…`) the path of an HTTP API begins with its stage, unless the
-/// stage is `$default`. Under a custom domain it begins with the key of the API mapping, which may be the
-/// name of the stage too. There `template`, the route that API Gateway matched, decides: the first segment is
-/// removed only if the rest of the path fits the template, and the whole path does not. The route `$default`
-/// takes any path and decides nothing.
-pub(crate) fn without_stage<'a>(
-    path: &'a str,
-    stage: &str,
-    template: Option<&str>,
-    is_own_domain: bool,
-) -> &'a str {
-    if stage.is_empty() || stage == "$default" {
+/// `path` without `prefix` at its front, which is whole segments: `/prod`. `path` itself if it does not begin with it.
+pub(crate) fn without_prefix<'a>(path: &'a str, prefix: &str) -> &'a str {
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() {
         return path;
     }
-    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
-    let rest = match rest {
+    match path.strip_prefix('/').and_then(|path| path.strip_prefix(prefix)) {
         Some("") => "/",
         Some(rest) if rest.starts_with('/') => rest,
-        _ => return path,
-    };
-    let fits = |path| template.is_some_and(|template| matches(template, path));
-    if is_own_domain || (fits(rest) && !fits(path)) { rest } else { path }
+        _ => path,
+    }
 }
 
-/// Whether a route of API Gateway (`/orders/{id}`, `/files/{proxy+}`) matches a path and names the first
-/// segment literally.
-fn matches(template: &str, path: &str) -> bool {
-    let mut path = path.trim_end_matches('/').split('/');
-    let mut template = template.trim_end_matches('/').split('/');
-    let first_is_literal = template.clone().nth(1).is_some_and(|first| !first.starts_with('{'));
-    first_is_literal
-        && loop {
-            match (template.next(), path.next()) {
-                (None, None) => break true,
-                (Some(segment), Some(_)) if segment.ends_with("+}") => break true,
-                (Some(segment), Some(_)) if segment.starts_with('{') => {}
-                (Some(segment), Some(given)) if segment == given => {}
-                _ => break false,
-            }
+/// `path` without its base path, if the route that API Gateway matched shows what that is.
+///
+/// `template` is the route (`/orders/{id}`, `/files/{proxy+}`), and `parameter` gives the value of each of its
+/// parameters. The template with its values is the end of the path. What precedes it is the base path.
+pub(crate) fn without_base_path<'a>(
+    path: &'a str,
+    template: &str,
+    parameter: impl Fn(&str) -> Option<String>,
+) -> &'a str {
+    let Some(route) = filled(template, parameter) else { return path };
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    // API Gateway ignores a slash at the end.
+    let (route, whole) = (route.trim_end_matches('/'), decoded.trim_end_matches('/'));
+    let Some(base) = whole.strip_suffix(route).filter(|base| base.starts_with('/')) else {
+        return path;
+    };
+    // Where the path goes on behind the base path: at the first slash that the decoded base path ends at.
+    let mut decoded_len = 0_usize;
+    for (index, segment) in path.match_indices('/').zip(path.split('/').skip(1)) {
+        if decoded_len == base.len() {
+            return path.get(index.0..).unwrap_or(path);
         }
+        let segment = percent_decode_str(segment).decode_utf8_lossy();
+        decoded_len = decoded_len.saturating_add(1).saturating_add(segment.len());
+    }
+    if decoded_len == base.len() { "/" } else { path }
+}
+
+/// The template with the values of its parameters, decoded. `None` if a value is missing.
+fn filled(template: &str, parameter: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut filled = String::new();
+    for segment in template.strip_prefix('/')?.split('/') {
+        filled.push('/');
+        match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => {
+                let value = parameter(name.strip_suffix('+').unwrap_or(name))?;
+                filled.push_str(&percent_decode_str(&value).decode_utf8_lossy());
+            }
+            None => filled.push_str(segment),
+        }
+    }
+    Some(filled)
 }
 
 #[cfg(test)]
@@ -134,11 +146,16 @@ mod tests {
 
     fn of(path: &str) -> Result<String, PathError> {
         let mut out = String::new();
-        canonical(path, &mut out).map(|()| out)
+        canonical(path, PathForm::Encoded, &mut out).map(|()| out)
+    }
+
+    fn of_decoded(path: &str) -> Result<String, PathError> {
+        let mut out = String::new();
+        canonical(path, PathForm::Decoded, &mut out).map(|()| out)
     }
 
     #[test]
-    fn a_path_is_decoded_once_and_has_one_canonical_form() {
+    fn an_encoded_path_is_decoded_once_and_has_one_canonical_form() {
         for (path, canonical) in [
             ("/", "/"),
             ("/orders", "/orders"),
@@ -154,25 +171,48 @@ mod tests {
             ("/100%", "/100%25"),
             ("/100%25", "/100%25"),
             ("/100% sure", "/100%25%20sure"),
+            ("/foo%25bar", "/foo%25bar"),
             ("/$connect", "/$connect"),
             ("/file.txt", "/file.txt"),
             ("/...", "/..."),
             ("/a;b=c,d", "/a;b=c,d"),
             ("/q%3Fx%23y", "/q%3Fx%23y"),
+            ("//", "//"),
+            ("/a//b", "/a//b"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a\\b", "/a%5Cb"),
+            ("/%2541", "/%2541"),
+            ("/abc%252Fdef", "/abc%252Fdef"),
+            ("/%252e%252e", "/%252e%252e"),
         ] {
             assert_eq!(of(path).as_deref(), Ok(canonical), "{path}");
         }
     }
 
     #[test]
-    fn an_ambiguous_path_is_refused() {
+    fn a_decoded_path_is_not_decoded_again() {
+        for (path, canonical) in [
+            ("/orders/7", "/orders/7"),
+            ("/a b", "/a%20b"),
+            ("/%61dmin/keys", "/%2561dmin/keys"),
+            ("/discount/100%25", "/discount/100%2525"),
+            ("/files/a%2Fb", "/files/a%252Fb"),
+            ("/50%ab", "/50%25ab"),
+            ("/%2e%2e/admin", "/%252e%252e/admin"),
+            ("/grüße#1", "/gr%C3%BC%C3%9Fe%231"),
+        ] {
+            assert_eq!(of_decoded(path).as_deref(), Ok(canonical), "{path}");
+        }
+        assert_eq!(of_decoded("/a/../admin"), Err(PathError::Dots));
+        assert_eq!(of_decoded("/a\0b"), Err(PathError::Control));
+    }
+
+    #[test]
+    fn a_path_that_can_be_taken_for_another_is_refused() {
         for (path, why) in [
             ("", PathError::Relative),
             ("orders", PathError::Relative),
-            ("//", PathError::EmptySegment),
-            ("/a//b", PathError::EmptySegment),
-            ("//a", PathError::EmptySegment),
-            ("/a//", PathError::EmptySegment),
             ("/../etc", PathError::Dots),
             ("/a/..", PathError::Dots),
             ("/./a", PathError::Dots),
@@ -180,11 +220,9 @@ mod tests {
             ("/%2E%2e", PathError::Dots),
             ("/.%2e", PathError::Dots),
             ("/%2e", PathError::Dots),
-            ("/a%2Fb", PathError::Slash),
-            ("/a%2fb", PathError::Slash),
-            ("/a\\b", PathError::Slash),
-            ("/a%5Cb", PathError::Slash),
-            ("/..%5c", PathError::Slash),
+            ("/..%5c", PathError::Dots),
+            ("/a%2F..%2Fb", PathError::Dots),
+            ("/a%5c.%2fb", PathError::Dots),
             ("/a%00b", PathError::Control),
             ("/a\0b", PathError::Control),
             ("/a%0d%0ab", PathError::Control),
@@ -194,45 +232,51 @@ mod tests {
             ("/%e0%80%af", PathError::Utf8),
             ("/%ff", PathError::Utf8),
             ("/%ed%a0%80", PathError::Utf8),
-            ("/%252e%252e", PathError::EncodedTwice),
-            ("/a%252Fb", PathError::EncodedTwice),
-            ("/%2541", PathError::EncodedTwice),
         ] {
             assert_eq!(of(path), Err(why), "{path}");
         }
     }
 
     #[test]
-    fn the_first_segment_is_removed_only_if_it_is_the_stage() {
-        for (path, stage, template, own_domain, custom_domain) in [
-            ("/prod/orders", "prod", None, "/orders", "/prod/orders"),
-            ("/prod/orders", "prod", Some("$default"), "/orders", "/prod/orders"),
-            ("/prod/orders", "prod", Some("/orders"), "/orders", "/orders"),
-            ("/prod/orders/7", "prod", Some("/orders/{id}"), "/orders/7", "/orders/7"),
-            ("/prod/orders", "prod", Some("/prod/orders"), "/orders", "/prod/orders"),
-            ("/prod/prod/1", "prod", Some("/prod/{id}"), "/prod/1", "/prod/1"),
-            ("/prod/1", "prod", Some("/prod/{id}"), "/1", "/prod/1"),
-            ("/prod/a/b", "prod", Some("/prod/{proxy+}"), "/a/b", "/prod/a/b"),
-            ("/prod/prod/a", "prod", Some("/prod/{proxy+}"), "/prod/a", "/prod/prod/a"),
-            ("/prod/a/b", "prod", Some("/{proxy+}"), "/a/b", "/prod/a/b"),
-            ("/prod", "prod", None, "/", "/prod"),
-            ("/prod/", "prod", None, "/", "/prod/"),
-            ("/orders", "prod", None, "/orders", "/orders"),
-            ("/production", "prod", None, "/production", "/production"),
-            ("/orders", "$default", None, "/orders", "/orders"),
-            ("/$default/orders", "$default", None, "/$default/orders", "/$default/orders"),
-            (
-                "/$default/orders",
-                "$default",
-                Some("/orders"),
-                "/$default/orders",
-                "/$default/orders",
-            ),
-            ("/orders", "", None, "/orders", "/orders"),
+    fn a_prefix_is_whole_segments_at_the_front() {
+        for (path, prefix, rest) in [
+            ("/prod/orders", "prod", "/orders"),
+            ("/api/api/orders", "api", "/api/orders"),
+            ("/prod", "prod", "/"),
+            ("/prod/", "prod", "/"),
+            ("/prod//a", "prod", "//a"),
+            ("/orders", "prod", "/orders"),
+            ("/production", "prod", "/production"),
+            ("/orders", "", "/orders"),
+            ("/shop/eu/orders", "/shop/eu", "/orders"),
+            ("/shop/eu/orders", "/shop/eu/", "/orders"),
+            ("/a/shop", "/shop", "/a/shop"),
         ] {
-            let case = format!("{path} of {stage} and {template:?}");
-            assert_eq!(without_stage(path, stage, template, true), own_domain, "{case}");
-            assert_eq!(without_stage(path, stage, template, false), custom_domain, "{case}");
+            assert_eq!(without_prefix(path, prefix), rest, "{path} without {prefix}");
+        }
+    }
+
+    #[test]
+    fn the_matched_route_shows_the_base_path() {
+        for (path, template, values, rest) in [
+            ("/shop/orders/7", "/orders/{id}", &[("id", "7")] as &[_], "/orders/7"),
+            ("/shop/orders", "/{proxy+}", &[("proxy", "orders")], "/orders"),
+            ("/shop/orders/7/", "/orders/{id}", &[("id", "7")], "/orders/7/"),
+            ("/v1/nested/pay/1/2", "/pay/{invoice+}", &[("invoice", "1/2")], "/pay/1/2"),
+            ("/shop/files/a%2Fb", "/files/{id}", &[("id", "a/b")], "/files/a%2Fb"),
+            ("/shop/files/a%2Fb", "/files/{id}", &[("id", "a%2Fb")], "/files/a%2Fb"),
+            ("/s%20p/files/1", "/files/{id}", &[("id", "1")], "/files/1"),
+            ("/shop", "/", &[], "/"),
+            ("/orders/7", "/orders/{id}", &[("id", "7")], "/orders/7"),
+            ("/shop/orders/7", "/orders/{id}", &[], "/shop/orders/7"),
+            ("/shop/orders/7", "$default", &[], "/shop/orders/7"),
+            ("/shop/invoices/7", "/orders/{id}", &[("id", "7")], "/shop/invoices/7"),
+        ] {
+            let value = |name: &str| {
+                let of_name = values.iter().find(|(other, _)| *other == name);
+                of_name.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(without_base_path(path, template, value), rest, "{path} of {template}");
         }
     }
 }

@@ -8,11 +8,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use crate::json::JsonError;
 use crate::json::scan::members;
-use crate::json::text::string;
-use crate::pipeline::event::kind::Kind;
-use crate::pipeline::event::recognise::{Context, Recognised, Top};
+use crate::json::text::{from_first, string};
+use crate::pipeline::event::members::{Context, Top};
+use crate::pipeline::event::recognise::Recognised;
+use crate::pipeline::event::source::http::{
+    Cookies, HttpSource, MethodMember, Path, Prefix, Query,
+};
 use crate::pipeline::http::header::{Take, fill};
-use crate::pipeline::http::path::{PathError, canonical, without_stage};
+use crate::pipeline::http::path::{
+    PathError, PathForm, canonical, without_base_path, without_prefix,
+};
 use crate::pipeline::http::query::{Encoding, push_parameters, push_raw};
 
 /// An event makes no valid HTTP request. It is answered with 400.
@@ -21,7 +26,7 @@ pub(crate) enum RequestError {
     /// A member is missing, or has a type that its source never writes.
     #[error("expected {0}")]
     Expected(&'static str),
-    /// The path is ambiguous.
+    /// The path can be taken for another one.
     #[error("the path was refused")]
     Path(#[from] PathError),
     /// A header is malformed.
@@ -46,29 +51,49 @@ const USUAL_HEADERS: usize = 48;
 pub(crate) fn request(
     text: &str,
     recognised: &Recognised,
+    source: &HttpSource,
+    base_path: &str,
     shared: &Bytes,
 ) -> Result<Request<Bytes>, RequestError> {
-    let source = Source { text, recognised };
-    let (method, uri) = (source.method()?, source.uri()?);
-    let headers = source.headers(shared)?;
-    let mut request = Request::new(source.body(shared)?);
+    let event = HttpEvent { text, recognised, source, base_path };
+    let (method, uri) = (event.method()?, event.uri()?);
+    let headers = event.headers(shared)?;
+    let mut request = Request::new(event.body(shared)?);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-/// The members of an event from which a request is made.
-struct Source<'a> {
-    text: &'a str,
-    recognised: &'a Recognised,
+/// What is known of an event that makes no valid request: its method and headers, as far as they are valid,
+/// with the path `/`. Layers that answer for every request, such as CORS, need them.
+pub(crate) fn bare_request(
+    text: &str,
+    recognised: &Recognised,
+    source: &HttpSource,
+    shared: &Bytes,
+) -> Request<Bytes> {
+    let event = HttpEvent { text, recognised, source, base_path: "" };
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = event.method().unwrap_or_default();
+    *request.headers_mut() = event.headers(shared).unwrap_or_default();
+    request
 }
 
-impl<'a> Source<'a> {
-    fn kind(&self) -> Kind {
-        self.recognised.kind
-    }
+/// The method of the event `text`, if it has one.
+pub(crate) fn method(text: &str, recognised: &Recognised, source: &HttpSource) -> Option<Method> {
+    HttpEvent { text, recognised, source, base_path: "" }.method().ok()
+}
 
+/// The members of an event from which a request is made.
+struct HttpEvent<'a> {
+    text: &'a str,
+    recognised: &'a Recognised,
+    source: &'a HttpSource,
+    base_path: &'a str,
+}
+
+impl<'a> HttpEvent<'a> {
     fn top(&self, member: Top) -> Option<&'a str> {
         self.recognised.top(self.text, member)
     }
@@ -79,17 +104,15 @@ impl<'a> Source<'a> {
 
     fn method(&self) -> Result<Method, RequestError> {
         const EXPECTED: RequestError = RequestError::Expected("a method");
-        let method = match self.kind() {
-            // The event has no method.
-            Kind::WebSocket => return Ok(Method::POST),
-            Kind::HttpV2 | Kind::FunctionUrl => {
+        let method = match self.source.method {
+            MethodMember::Post => return Ok(Method::POST),
+            MethodMember::Http => {
                 let http = self.context(Context::Http).unwrap_or_default();
                 let position = |member: &str| (member == "method").then_some(0);
                 let [method] = members(http, position).map_err(|_| EXPECTED)?;
                 method
             }
-            Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => self.top(Top::Method),
-            _ => self.top(Top::HttpMethod),
+            MethodMember::Top(member) => self.top(member),
         };
         let method = method.and_then(string).ok_or(EXPECTED)?;
         Method::from_bytes(method.as_bytes()).map_err(|_| EXPECTED)
@@ -99,45 +122,61 @@ impl<'a> Source<'a> {
         let path = self.recognised.path_member(self.text).and_then(string);
         let path = path.ok_or(RequestError::Expected("a path"))?;
         let mut uri = String::with_capacity(path.len().saturating_mul(2).saturating_add(64));
-        match self.kind() {
-            Kind::WebSocket => canonical(&format!("/{path}"), &mut uri)?,
-            // The path of VPC Lattice may still have the query.
-            Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
-                let (path, query) = path.split_once('?').unwrap_or((&path, ""));
-                canonical(path, &mut uri)?;
-                if !query.is_empty() {
-                    uri.push('?');
-                    push_raw(&mut uri, query);
-                    return Ok(Uri::from_maybe_shared(Bytes::from(uri))?);
-                }
-            }
-            Kind::HttpV2 | Kind::HttpV1Payload => {
-                canonical(self.without_stage(&path), &mut uri)?;
-            }
-            _ => canonical(&path, &mut uri)?,
+        let (path, query) = match self.source.query.value {
+            Query::InPath => path.split_once('?').unwrap_or((&path, "")),
+            Query::Raw | Query::Decoded | Query::Encoded => (&*path, ""),
+        };
+        let form = match self.source.path_is_decoded() {
+            true => PathForm::Decoded,
+            false => PathForm::Encoded,
+        };
+        if self.source.path.value == Path::RouteKey {
+            canonical(&format!("/{path}"), form, &mut uri)?;
+        } else {
+            canonical(self.without_prefix(path), form, &mut uri)?;
         }
         let path_ends = uri.len();
         uri.push('?');
-        self.query(&mut uri)?;
+        match query {
+            "" => self.query(&mut uri)?,
+            query => push_raw(&mut uri, query),
+        }
         if uri.len() == path_ends.saturating_add(1) {
             uri.truncate(path_ends);
         }
         Ok(Uri::from_maybe_shared(Bytes::from(uri))?)
     }
 
+    /// The path as the route of the API sees it.
+    fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
+        let path = match self.source.prefix.value {
+            Prefix::Nothing => path,
+            Prefix::Stage => self.without_stage(path),
+            Prefix::StageOrBasePath if self.is_own_domain() => self.without_stage(path),
+            Prefix::BasePath if self.is_own_domain() => path,
+            Prefix::StageOrBasePath | Prefix::BasePath => self.without_base_path(path),
+        };
+        without_prefix(path, self.base_path)
+    }
+
     fn without_stage<'p>(&self, path: &'p str) -> &'p str {
         let stage = self.context(Context::Stage).and_then(string).unwrap_or_default();
-        let template = match self.kind() {
-            Kind::HttpV1Payload => self.top(Top::Resource).and_then(string),
-            // `GET /orders/{id}`, or `$default`.
-            _ => self.top(Top::RouteKey).and_then(string),
-        };
-        let template = template.as_deref().map(|template| {
-            template.split_once(' ').map_or(template, |(_method, template)| template)
-        });
+        if stage == "$default" { path } else { without_prefix(path, &stage) }
+    }
+
+    /// Whether the client used the domain that API Gateway made for the API. Only a custom domain has base paths.
+    fn is_own_domain(&self) -> bool {
         let domain = self.context(Context::DomainName).and_then(string);
-        let is_own_domain = domain.is_some_and(|domain| domain.contains(".execute-api."));
-        without_stage(path, &stage, template, is_own_domain)
+        domain.is_none_or(|domain| domain.contains(".execute-api."))
+    }
+
+    fn without_base_path<'p>(&self, path: &'p str) -> &'p str {
+        let Some(template) = self.top(Top::Resource).and_then(string) else { return path };
+        let parameters = self.top(Top::PathParameters).unwrap_or("{}");
+        without_base_path(path, &template, |name| {
+            let [value] = members(parameters, |member| (member == name).then_some(0)).ok()?;
+            value.and_then(string).map(Cow::into_owned)
+        })
     }
 
     fn query(&self, uri: &mut String) -> Result<(), RequestError> {
@@ -146,10 +185,9 @@ impl<'a> Source<'a> {
             push_raw(uri, &raw);
             return Ok(());
         }
-        let encoding = match self.kind() {
-            // These keep names and values as the client encoded them.
-            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => Encoding::Encoded,
-            _ => Encoding::Decoded,
+        let encoding = match self.source.query_is_encoded() {
+            true => Encoding::Encoded,
+            false => Encoding::Decoded,
         };
         let multi = self.top(Top::MultiValueQuery);
         if let Some(multi) = multi {
@@ -168,15 +206,25 @@ impl<'a> Source<'a> {
             fill(&mut headers, multi, shared, Take::All).map_err(headers_refused)?;
         }
         if let Some(single) = self.top(Top::Headers) {
-            let take = if multi.is_some() { Take::Missing } else { Take::All };
+            let has_list = self.source.cookies.value == Cookies::Both && self.has_cookie_list();
+            let take = match multi {
+                Some(_) => Take::Missing,
+                None if has_list => Take::AllButCookies,
+                None => Take::All,
+            };
             fill(&mut headers, single, shared, take).map_err(headers_refused)?;
         }
-        if let Some(cookies) = self.top(Top::Cookies)
+        if self.source.cookies.value != Cookies::Header
+            && let Some(cookies) = self.top(Top::Cookies)
             && let Some(cookie) = self.cookies(cookies)?
         {
             headers.append(header::COOKIE, cookie);
         }
         Ok(headers)
+    }
+
+    fn has_cookie_list(&self) -> bool {
+        self.top(Top::Cookies).is_some_and(|cookies| from_first(cookies).is_some())
     }
 
     /// The cookies of a list, joined into one header as RFC 6265, section 5.4, has it.

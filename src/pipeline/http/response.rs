@@ -1,12 +1,12 @@
 //! Makes the output of a handler's HTTP response.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Serialize, Serializer};
 
 use crate::json::redact::without_values;
@@ -31,10 +31,6 @@ pub(crate) enum BodyTo {
     Stream,
 }
 
-/// The largest response of a function that does not stream, as JSON: 6 MB. Source: "Lambda quotas" in
-/// the Lambda developer guide, invocation payload.
-const MAX_RESPONSE: usize = 6 * 1024 * 1024;
-
 impl HttpOutput {
     /// Reads `response` to its end, or prepares it for streaming.
     ///
@@ -48,19 +44,23 @@ impl HttpOutput {
             if is_bare_error(&response) { Box::pin(problem_of(response)).await } else { response };
         let (mut parts, body) = response.into_parts();
         let mut cause = parts.extensions.remove::<Cause>().unwrap_or_default();
+        let body = if format.has_content(parts.status) { body } else { Body::empty() };
         if body_to == BodyTo::Stream {
             let response = Response::from_parts(parts, Bytes::new());
             return (Self { response, stream: Some(body), format }, cause);
         }
-        let output = match Limited::new(body, MAX_RESPONSE).collect().await {
+        let output = match Limited::new(body, format.limit).collect().await {
             Ok(body) => {
                 let response = Response::from_parts(parts, body.to_bytes());
                 Self { response, stream: None, format }
             }
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Self::internal_error(format, &TooLarge(format.limit));
+            }
             Err(error) => return Self::internal_error(format, &*error),
         };
         if output.is_too_large() {
-            return Self::internal_error(format, &TooLarge);
+            return Self::internal_error(format, &TooLarge(format.limit));
         }
         let status = output.response.status();
         if cause.text.is_none() && status.is_server_error() {
@@ -71,7 +71,10 @@ impl HttpOutput {
 
     /// The response of a problem, which needs no waiting.
     pub(crate) fn problem(problem: Problem, format: ResponseFormat) -> (Self, Cause) {
-        let body = serde_json::to_vec(&problem).unwrap_or_default().into();
+        let body = match format.has_content(problem.status()) {
+            true => serde_json::to_vec(&problem).unwrap_or_default().into(),
+            false => Bytes::new(),
+        };
         let (mut parts, _) = problem.into_response().into_parts();
         let cause = parts.extensions.remove::<Cause>().unwrap_or_default();
         let response = Response::from_parts(parts, body);
@@ -98,11 +101,11 @@ impl HttpOutput {
 
     fn is_too_large(&self) -> bool {
         // JSON writes a byte with six at most. Only a response near the limit must be counted exactly.
-        if self.response.body().len().saturating_mul(6) < MAX_RESPONSE / 2 {
+        if self.response.body().len().saturating_mul(6) < self.format.limit / 2 {
             return false;
         }
         let mut count = Count(0);
-        serde_json::to_writer(&mut count, self).is_err() || count.0 > MAX_RESPONSE
+        serde_json::to_writer(&mut count, self).is_err() || count.0 > self.format.limit
     }
 }
 
@@ -123,8 +126,8 @@ impl fmt::Debug for HttpOutput {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the response is larger than the 6 MB that Lambda accepts")]
-struct TooLarge;
+#[error("the response is larger than the {0} bytes that its source accepts")]
+struct TooLarge(usize);
 
 struct Count(usize);
 
@@ -167,13 +170,19 @@ async fn problem_of(response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let (mut parts, body) = response.into_parts();
     let mut problem = Problem::new(status);
-    // The text of a 5xx may be meant for the log only.
-    if status.is_client_error()
-        && let Ok(body) = body.collect().await
+    if let Ok(body) = body.collect().await
         && let Ok(detail) = std::str::from_utf8(&body.to_bytes())
         && !detail.is_empty()
     {
-        problem = problem.with("detail", without_values(detail));
+        let detail = without_values(detail);
+        match status.is_client_error() {
+            true => problem = problem.with("detail", detail),
+            // The text of a 5xx may be meant for the log only.
+            false => {
+                let cause = parts.extensions.get_or_insert_default::<Cause>();
+                cause.text.get_or_insert_with(|| Arc::from(&*detail));
+            }
+        }
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     let (fresh, body) = problem.into_response().into_parts();

@@ -1,144 +1,213 @@
-//! Streams the responses to a function URL.
+//! Streams responses to function URLs and REST APIs, through the Runtime API of Lambda.
+//!
+//! `lambda_runtime` 1.5 cannot end a stream with an error: it writes the text of its trailers into the body, and
+//! ends the body as if it were complete. So the request of a streamed response is made here.
 
 use std::{
-    error::Error,
-    pin::Pin,
+    convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::body::Body;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use funcify_core::{Deadline, DeadlineExceeded};
-use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
-use http::{HeaderMap, Response, header};
-use lambda_runtime::{FunctionResponse, LambdaEvent, MetadataPrelude, StreamResponse};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, Either},
+    stream,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use lambda_runtime::{Error, LambdaEvent, LambdaInvocation};
+use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout_at};
-use tower::Service;
+use tokio::sync::oneshot;
+use tower::{Layer, Service};
 
-use crate::pipeline::event::kind::Kind;
-use crate::pipeline::http::response::BodyTo;
-use crate::pipeline::outcome::InvocationError;
-use crate::pipeline::output::Output;
+use crate::pipeline::event::Event;
+use crate::pipeline::event::source::Source;
+use crate::pipeline::http::format::{Head, ResponseFormat};
+use crate::pipeline::http::streamed::{Broken, ByteStream};
+use crate::pipeline::outcome::{InvocationError, InvocationErrorKind};
 use crate::pipeline::service::Pipeline;
 
-/// A pipeline that streams its responses to a function URL: [`crate::run_streaming`].
-///
-/// Other sources take no streams and get complete responses. A stream that has not ended at the deadline
-/// of the invocation ends with an error, so that no client takes it for complete.
-#[derive(Clone, Debug)]
-pub(crate) struct Streaming(Pipeline);
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
+const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
+const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 
-/// The body of a response, piece by piece.
-pub(crate) type ByteStream =
-    Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send>>;
+/// Between the metadata and the body. Source: "Response streaming" in the Lambda developer guide.
+const DELIMITER: [u8; 8] = [0; 8];
 
-impl Streaming {
+/// A layer around the runtime's own service that takes the invocations whose response is streamed.
+#[derive(Clone)]
+pub(crate) struct StreamingLayer {
+    pipeline: Pipeline,
+    client: Arc<PooledClient>,
+}
+
+impl StreamingLayer {
+    /// `AWS_LAMBDA_RUNTIME_API` must be valid.
     pub(crate) fn new(pipeline: Pipeline) -> Self {
-        Self(pipeline)
+        Self { pipeline, client: Arc::new(PooledClient::builder().build()) }
     }
 }
 
-impl Service<LambdaEvent<Box<RawValue>>> for Streaming {
-    type Response = FunctionResponse<Output, ByteStream>;
-    type Error = InvocationError;
-    type Future = BoxFuture<'static, Result<Self::Response, InvocationError>>;
+impl<S> Layer<S> for StreamingLayer {
+    type Service = Streaming<S>;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), InvocationError>> {
-        Poll::Ready(Ok(()))
+    fn layer(&self, inner: S) -> Self::Service {
+        Streaming { layer: self.clone(), inner }
+    }
+}
+
+/// Streams the responses to function URLs and REST APIs, and leaves everything else to `inner`.
+#[derive(Clone)]
+pub(crate) struct Streaming<S> {
+    layer: StreamingLayer,
+    inner: S,
+}
+
+impl<S> Service<LambdaInvocation> for Streaming<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = Either<S::Future, BoxFuture<'static, Result<(), Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, event: LambdaEvent<Box<RawValue>>) -> Self::Future {
-        let pipeline = self.0.clone();
-        Box::pin(async move {
-            let deadline = pipeline.deadline(&event.context);
-            let processed = pipeline.process_to(event, BodyTo::Stream).await;
-            let output = processed.result?;
-            if processed.kind != Kind::FunctionUrl {
-                return Ok(FunctionResponse::BufferedResponse(output));
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        match Streamable::of(&invocation).filter(|_| self.layer.pipeline.serves_http()) {
+            Some(event) => {
+                let id = invocation.parts.headers.get(INVOCATION_ID).cloned();
+                let layer = self.layer.clone();
+                let event_and_context = LambdaEvent::new(event.text, invocation.context);
+                let work = layer.respond(event_and_context, event.method, event.format, id);
+                Either::Right(work.boxed())
             }
-            Ok(match output.into_stream() {
-                Ok(response) => FunctionResponse::StreamingResponse(streaming(response, deadline)),
-                Err(output) => FunctionResponse::BufferedResponse(output),
-            })
-        })
-    }
-}
-
-fn streaming(response: Response<Body>, deadline: Deadline) -> StreamResponse<ByteStream> {
-    let (parts, body) = response.into_parts();
-    let (status_code, mut headers) = (parts.status, parts.headers);
-    let cookies = cookies(&headers);
-    headers.remove(header::SET_COOKIE);
-    let metadata_prelude = MetadataPrelude { status_code, headers, cookies };
-    StreamResponse { metadata_prelude, stream: until(deadline.ends(), body) }
-}
-
-fn cookies(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(header::SET_COOKIE).iter();
-    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-}
-
-/// The pieces of `body`, until the deadline.
-fn until(ends: Instant, body: Body) -> ByteStream {
-    Box::pin(stream::unfold(Some(body.into_data_stream()), move |pieces| async move {
-        let mut pieces = pieces?;
-        match timeout_at(ends, pieces.next()).await {
-            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
-            Ok(Some(Err(error))) => Some((Err(error.into()), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(DeadlineExceeded.into()), None)),
+            None => Either::Left(self.inner.call(invocation)),
         }
-    }))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
+/// An event whose source can take a stream.
+struct Streamable {
+    text: Box<RawValue>,
+    method: Method,
+    format: ResponseFormat,
+}
 
-    use axum::{Router, routing::get};
-
-    use super::*;
-    use crate::testing::TestEvent;
-
-    async fn call(path: &str, left: Duration) -> FunctionResponse<Output, ByteStream> {
-        let hang = async || {
-            let first = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"x")) });
-            Body::from_stream(first.chain(stream::pending()))
-        };
-        let router = Router::new()
-            .route("/large", get(async || ([(header::SET_COOKIE, "a=1")], vec![b'x'; 8 << 20])))
-            .route("/hang", get(hang));
-        let pipeline = Pipeline::builder(()).http(router).build().unwrap();
-        let event = TestEvent::http(Kind::FunctionUrl, http::Method::GET, path);
-        let mut event = LambdaEvent::from(&event);
-        event.context.deadline = crate::testing::deadline_in(left);
-        Streaming::new(pipeline).call(event).await.unwrap()
+impl Streamable {
+    fn of(invocation: &LambdaInvocation) -> Option<Self> {
+        if !invocation.parts.status.is_success() {
+            return None;
+        }
+        let text: Box<RawValue> = serde_json::from_slice(&invocation.body).ok()?;
+        let event = Event::try_from(text.clone()).ok()?;
+        if !Source::of(event.kind()).http.is_some_and(|source| source.streams.value) {
+            return None;
+        }
+        let (method, format) = (event.bare_request().method().clone(), ResponseFormat::of(&event));
+        Some(Self { text, method, format })
     }
+}
 
-    #[tokio::test]
-    async fn a_response_of_any_size_is_streamed() {
-        let FunctionResponse::StreamingResponse(response) =
-            call("/large", Duration::from_secs(30)).await
-        else {
-            panic!("expected a stream");
+impl StreamingLayer {
+    /// Sends one response. A failure is logged, because the runtime would end if it were returned.
+    async fn respond(
+        self,
+        event: LambdaEvent<Box<RawValue>>,
+        method: Method,
+        format: ResponseFormat,
+        invocation_id: Option<HeaderValue>,
+    ) -> Result<(), Error> {
+        let request_id = event.context.request_id.clone();
+        let (ended, end) = oneshot::channel();
+        let mut request = match self.pipeline.stream(event, &method).await {
+            Ok(response) => stream_request(&request_id, response, format, ended)?,
+            Err(error) => {
+                drop(ended);
+                error_request(&request_id, &error)?
+            }
         };
-        assert_eq!(response.metadata_prelude.cookies, ["a=1"]);
-        let pieces: Vec<_> = response.stream.collect().await;
-        assert_eq!(
-            pieces.iter().map(|piece| piece.as_ref().unwrap().len()).sum::<usize>(),
-            8 << 20
-        );
+        if let Some(id) = invocation_id {
+            request.headers_mut().insert(INVOCATION_ID, id);
+        }
+        match self.client.call(request).await {
+            Ok(answer) if answer.status().is_success() => {}
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                tracing::error!(target: "funcify", request_id, status, "Lambda refused the response");
+            }
+            Err(error) => {
+                let error = crate::error_chain(&*error);
+                tracing::error!(target: "funcify", request_id, error, "Lambda did not take the response");
+            }
+        }
+        // The connection drops the body with its end. Until then the work of this invocation goes on.
+        let Err(_dropped) = end.await;
+        Ok(())
     }
+}
 
-    #[tokio::test]
-    async fn a_stream_that_hangs_ends_with_an_error_at_the_deadline() {
-        let FunctionResponse::StreamingResponse(response) =
-            call("/hang", Duration::from_millis(500)).await
-        else {
-            panic!("expected a stream");
-        };
-        let pieces: Vec<_> = response.stream.collect().await;
-        assert_eq!(pieces.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
-    }
+/// `ended` is dropped with the body.
+fn stream_request(
+    request_id: &str,
+    response: Response<ByteStream>,
+    format: ResponseFormat,
+    ended: oneshot::Sender<Infallible>,
+) -> Result<Request<Body>, Error> {
+    let mut response = response;
+    // Without a type, a function URL would send `application/json`.
+    let binary = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().entry(header::CONTENT_TYPE).or_insert(binary);
+    let mut metadata = serde_json::to_vec(&Head { response: &response, format })?;
+    metadata.extend_from_slice(&DELIMITER);
+    let head = stream::once(async { Ok::<_, Infallible>(Frame::data(Bytes::from(metadata))) });
+    let pieces = response.into_body().map(move |piece| {
+        let _until_the_end = &ended;
+        Ok(match piece {
+            Ok(piece) => Frame::data(piece),
+            Err(Broken) => Frame::trailers(failure()),
+        })
+    });
+    let request = build_request()
+        .method(Method::POST)
+        .uri(format!("/2018-06-01/runtime/invocation/{request_id}/response"))
+        .header(header::CONTENT_TYPE, "application/vnd.awslambda.http-integration-response")
+        .header(header::TRANSFER_ENCODING, "chunked")
+        .header(header::TRAILER, ERROR_TYPE.as_str())
+        .header(header::TRAILER, ERROR_BODY.as_str())
+        .header(RESPONSE_MODE, "streaming")
+        .body(Body::new(StreamBody::new(head.chain(pieces))))?;
+    Ok(request)
+}
+
+/// The trailers of a stream that failed. Source: "Reporting midstream errors" in "Building a custom runtime" of
+/// the Lambda developer guide. The caller may see them, so they say nothing about the cause.
+fn failure() -> HeaderMap {
+    let kind = InvocationErrorKind::HandlerFailed.to_string();
+    let error = serde_json::json!({ "errorType": kind, "errorMessage": Broken.to_string() });
+    let body = HeaderValue::try_from(STANDARD.encode(error.to_string()));
+    let mut trailers = HeaderMap::new();
+    trailers.extend(HeaderValue::try_from(kind).map(|kind| (ERROR_TYPE, kind)));
+    trailers.extend(body.map(|body| (ERROR_BODY, body)));
+    trailers
+}
+
+/// The report of an invocation that has no response.
+fn error_request(request_id: &str, error: &InvocationError) -> Result<Request<Body>, Error> {
+    let kind = error.kind.to_string();
+    let body = serde_json::json!({ "errorType": kind, "errorMessage": error.message });
+    let request = build_request()
+        .method(Method::POST)
+        .uri(format!("/2018-06-01/runtime/invocation/{request_id}/error"))
+        .header(ERROR_TYPE, kind)
+        .body(Body::from(body.to_string()))?;
+    Ok(request)
 }

@@ -1,31 +1,57 @@
 //! The log of a function: one line when an event starts, and one when it ends.
 
-pub(crate) mod json_lines;
-mod secrets;
+mod filter;
+pub(crate) mod lines;
 
-use std::{env, time::Instant};
+use std::time::Instant;
 
 use lambda_runtime::Context;
-use tracing::{Span, level_filters::LevelFilter};
+use tracing::Span;
 use tracing_subscriber::{
     Registry,
-    filter::Targets,
     layer::{Layered, SubscriberExt},
     registry,
 };
 
 use crate::pipeline::event::kind::Kind;
-use crate::pipeline::log::secrets::WithoutSecrets;
+use crate::pipeline::log::filter::{Configured, WithoutSecrets};
 use crate::pipeline::outcome::{InvocationOutcome, Processed};
+use crate::problem::Problem;
+use crate::trace::TraceContext;
 
-/// The span of an invocation. Every log line in it has the request id.
+/// The span of an invocation. Every log line in it has the request id, at every level: so the span has the
+/// highest.
 pub(super) fn span(context: &Context) -> Span {
-    tracing::info_span!(
+    tracing::error_span!(
         target: "funcify",
         "invocation",
         request_id = context.request_id,
+        tenant_id = context.tenant_id,
         xray_trace_id = context.xray_trace_id,
     )
+}
+
+/// The line of a record that failed. Records without an identifier have their position in the batch, from 0.
+pub(super) fn failed_record(id: &str, index: usize, route: Option<&str>, problem: &Problem) {
+    let id = Some(id).filter(|id| !id.is_empty());
+    let index = if id.is_none() { Some(index) } else { None };
+    let error = problem.to_string();
+    tracing::warn!(target: "funcify", record = id, index, route, error, "record failed");
+}
+
+/// What is still to be logged of an event.
+pub(super) struct Ending {
+    pub(super) span: Span,
+    pub(super) lines: Lines,
+    /// The trace of a response that is streamed.
+    pub(super) trace: TraceContext,
+}
+
+impl Ending {
+    /// Logs the end of the event.
+    pub(super) fn end(&self, processed: &Processed) {
+        self.span.in_scope(|| self.lines.end(processed));
+    }
 }
 
 /// The two lines of an event.
@@ -48,7 +74,7 @@ impl Lines {
         );
     }
 
-    pub(super) fn end(&self, processed: &Processed) {
+    fn end(&self, processed: &Processed) {
         // Called in the macro only, so that nothing is computed if nobody listens.
         let duration_ms = || self.started.elapsed().as_secs_f64() * 1_000.0;
         let status = || processed.status.map(|status| status.as_u16());
@@ -75,13 +101,11 @@ impl Lines {
     }
 }
 
-/// A subscriber without a writer: `RUST_LOG` filters its lines, by level and target
-/// (`info,funcify=debug`), and the default is `info`. Lines that may show a secret are left out, whatever
-/// `RUST_LOG` says.
+/// A subscriber without a writer. `AWS_LAMBDA_LOG_LEVEL` is the level of its lines, INFO by default, and
+/// `RUST_LOG` refines it by level and target (`info,funcify=debug`). Lines that may show a secret are left out,
+/// whatever the two say.
 ///
 /// Filters by span or field are not supported: they would bring a regex engine into every function.
-pub(crate) fn subscriber() -> Layered<WithoutSecrets, Layered<Targets, Registry>> {
-    let configured = env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-    let configured = configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    registry().with(configured).with(WithoutSecrets::from_env())
+pub(crate) fn subscriber() -> Layered<WithoutSecrets, Layered<Configured, Registry>> {
+    registry().with(Configured::from_env()).with(WithoutSecrets::from_env())
 }

@@ -1,14 +1,21 @@
 //! Runs the records of a batch: in order, until the deadline, each with its own result.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use funcify_core::{Deadline, DeadlineExceeded};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 
+use crate::pipeline::log;
 use crate::pipeline::records::parsed::Parsed;
 use crate::pipeline::records::record::Record;
 use crate::problem::Problem;
+
+/// Why a record was not tried, for the log.
+const WAITS: &str = "it was not tried, because a record before it failed";
 
 /// In which order the records of a source are handled.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,12 +48,17 @@ pub(crate) trait RecordRunner<S>: Sync {
     fn start(&self, index: usize, record: S) -> Self::Started;
 
     fn finish(&self, started: Self::Started) -> impl Future<Output = RecordRun> + Send;
+
+    /// The name of the route that takes the record.
+    fn route(&self, record: &S) -> Option<Arc<str>>;
 }
 
 /// How the run of a record ended.
 pub(crate) struct RecordRun {
     pub(crate) result: Result<(), Problem>,
     pub(crate) matched: bool,
+    /// The route of a record that failed.
+    pub(crate) route: Option<Arc<str>>,
 }
 
 /// Runs a batch. The results have the order of the records.
@@ -112,10 +124,13 @@ fn run_in_order<S: Record>(
                 || group.as_ref().is_some_and(|group| stopped_groups.contains(group));
             let started = match record {
                 // It has not failed itself, but it would overtake the record that has.
-                _ if must_wait => Err(Problem::new(StatusCode::CONFLICT)),
-                Err(malformed) => Err(malformed.problem),
-                Ok(_) if runner.deadline().remaining() < Deadline::LEAST => {
-                    Err(DeadlineExceeded.into())
+                record if must_wait => {
+                    let route = record.ok().and_then(|record| runner.route(&record));
+                    Err((Problem::new(StatusCode::CONFLICT).with("detail", WAITS), route))
+                }
+                Err(malformed) => Err((malformed.problem, None)),
+                Ok(record) if runner.deadline().remaining() < Deadline::LEAST => {
+                    Err((DeadlineExceeded.into(), runner.route(&record)))
                 }
                 Ok(record) => Ok(runner.start(index, record)),
             };
@@ -123,9 +138,10 @@ fn run_in_order<S: Record>(
         }) {
             let run = match started {
                 Ok(started) => runner.finish(started).await,
-                Err(problem) => RecordRun { result: Err(problem), matched: true },
+                Err((problem, route)) => RecordRun { result: Err(problem), matched: true, route },
             };
-            if run.result.is_err() {
+            if let Err(problem) = &run.result {
+                log::failed_record(&id, index, run.route.as_deref(), problem);
                 failed = true;
                 stopped_groups.extend(group);
             }
@@ -157,6 +173,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::pipeline::records::text::RecordText;
 
     #[derive(Clone, Deserialize)]
     struct Letter {
@@ -165,6 +182,9 @@ mod tests {
     }
 
     impl Record for Letter {
+        const ROUTE: &'static str = "letters";
+
+        fn keep(&mut self, _: RecordText) {}
         fn name(&self) -> &str {
             "letters"
         }
@@ -189,6 +209,10 @@ mod tests {
             self.1
         }
 
+        fn route(&self, _letter: &Letter) -> Option<Arc<str>> {
+            None
+        }
+
         fn start(&self, _index: usize, letter: Letter) -> Letter {
             letter
         }
@@ -204,7 +228,7 @@ mod tests {
             self.0.lock().unwrap().0 -= 1;
             let fails = letter.id.chars().any(char::is_uppercase);
             let result = if fails { Err(Problem::new(StatusCode::BAD_GATEWAY)) } else { Ok(()) };
-            RecordRun { result, matched: true }
+            RecordRun { result, matched: true, route: None }
         }
     }
 

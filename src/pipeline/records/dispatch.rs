@@ -10,24 +10,35 @@ use std::{
 
 use funcify_core::Deadline;
 use futures_util::future::{BoxFuture, Either};
+use http::StatusCode;
+use serde_json::value::RawValue;
 
-use crate::json::{JsonError, decode, text::Span};
+use crate::json::{JsonError, text::Span, text::string};
 use crate::pipeline::bounded::{bounded, catch_panic};
 use crate::pipeline::ended::Ended;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::members::Top;
+use crate::pipeline::event::source::Source;
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, InvocationOutcome};
 use crate::pipeline::output::Output;
 use crate::pipeline::records::batch::{Order, RecordRun, RecordRunner, run};
+use crate::pipeline::records::dynamodb::DynamoDbRecord;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
-use crate::pipeline::records::parsed::{Parsed, parse_each};
+use crate::pipeline::records::kafka::KafkaRecord;
+use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::parsed::{Parsed, parse};
 use crate::pipeline::records::record::Record;
 use crate::pipeline::records::report::FailureReport;
 use crate::pipeline::records::restriction::Restriction;
-use crate::pipeline::records::routes::Routes;
+use crate::pipeline::records::route::Calls;
+use crate::pipeline::records::routes::{Routes, record_sources};
 use crate::pipeline::records::s3::S3Object;
+use crate::pipeline::records::sns::SnsRecord;
+use crate::pipeline::records::sqs::SqsRecord;
 use crate::pipeline::records::unmatched::Unmatched;
+use crate::pipeline::records::window::of_event;
 use crate::pipeline::rules::Rules;
 use crate::problem::Problem;
 
@@ -37,70 +48,90 @@ impl Rules {
         // Without guards there is nothing to wait for.
         let admitted = match self.guards.is_empty() && !invocation.deadline().total().is_zero() {
             true => Ok(invocation),
-            false => Box::pin(bounded(invocation.deadline(), self.admit(invocation))).await,
+            false => Box::pin(bounded(invocation.deadline(), self.guards.admit(invocation))).await,
         };
         let invocation = match admitted {
             Ok(invocation) => invocation,
             Err(problem) => return Ended::problem(&problem),
         };
-        let routes = &self.routes;
-        match invocation.event().kind() {
-            // S3 sends it when somebody configures notifications. There is nothing to do.
-            Kind::S3TestEvent => Ended::handled(Output::nothing()),
-            Kind::S3 if !routes.s3.is_empty() => {
-                self.records(invocation, &routes.s3, FailureReport::WholeBatch).await
-            }
-            Kind::Sqs | Kind::SqsS3 | Kind::SqsSns | Kind::SqsSnsS3 | Kind::SqsEventBridge
-                if !routes.sqs.is_empty() =>
-            {
-                self.records(invocation, &routes.sqs, FailureReport::Each).await
-            }
-            Kind::Sns | Kind::SnsS3 if !routes.sns.is_empty() => {
-                self.records(invocation, &routes.sns, FailureReport::WholeBatch).await
-            }
-            Kind::DynamoDbStream if !routes.dynamodb.is_empty() => {
-                self.records(invocation, &routes.dynamodb, FailureReport::First).await
-            }
-            Kind::Kinesis if !routes.kinesis.is_empty() => {
-                self.records(invocation, &routes.kinesis, FailureReport::First).await
-            }
-            Kind::EventBridge | Kind::EventBridgeS3 if !routes.eventbridge.is_empty() => {
-                self.bus_event(invocation).await
-            }
-            _ => self.whole_event(invocation).await,
+        let kind = invocation.event().kind();
+        // S3 sends it when somebody configures notifications. There is nothing to do.
+        if kind == Kind::S3TestEvent {
+            return Ended::handled(Output::nothing());
         }
+        let routes = &self.routes;
+        let route = Source::of(kind).route;
+        macro_rules! take {
+            ($($field:ident: $record:ty,)*) => {$(
+                if <$record>::ROUTE == route && !routes.$field.is_empty() {
+                    return self.records(invocation, &routes.$field).await;
+                }
+            )*};
+        }
+        record_sources!(take);
+        self.whole_event(invocation).await
     }
 
     fn records<'a, S: Record>(
         &'a self,
         invocation: Invocation,
         routes: &'a Routes<S>,
-        report: FailureReport,
     ) -> impl Future<Output = Ended> + Send {
-        let json = invocation.event().records().unwrap_or("[]");
-        // All at once, since nearly every batch is well formed. If this one is not, each record by
-        // itself.
-        let records = match decode::records::<S>(json) {
-            Ok(records) => Ok(records.into_iter().map(Ok).collect()),
-            Err(_) => parse_each::<S>(json),
+        let records = match parse::<S>(invocation.event()) {
+            Ok(records) => records,
+            Err(error) => return Either::Right(Either::Right(ready(bad_event(&error)))),
         };
-        match records {
-            Ok(records) => Either::Left(self.batch(invocation, routes, records, report)),
-            Err(error) => Either::Right(ready(bad_event(&error))),
+        if invocation.event().top(Top::Window).is_some() || routes.any_windowed() {
+            return Either::Right(Either::Left(Box::pin(self.window(invocation, routes, records))));
         }
+        let report = FailureReport::of_kind(invocation.event().kind());
+        Either::Left(self.batch(invocation, routes, records, report))
     }
 
-    fn bus_event(&self, invocation: Invocation) -> impl Future<Output = Ended> + Send {
-        let text = invocation.event().text();
-        match serde_json::from_str::<EventBridgeEvent>(text) {
-            Ok(event) => {
-                let (routes, event) = (&self.routes.eventbridge, vec![Ok(event)]);
-                Either::Left(self.batch(invocation, routes, event, FailureReport::WholeBatch))
+    /// Runs a batch that may be part of a tumbling window.
+    async fn window<S: Record>(
+        &self,
+        invocation: Invocation,
+        routes: &Routes<S>,
+        records: Vec<Parsed<S>>,
+    ) -> Ended {
+        let event = invocation.event().clone();
+        let arn = event.top(Top::EventSourceArn).and_then(string).unwrap_or_default();
+        let first = records.iter().find_map(|record| record.as_ref().ok());
+        let name =
+            first.map_or_else(|| S::name_of(&arn).to_owned(), |first| first.name().to_owned());
+        let route = routes.find(&name);
+        let Some((route, Calls::Window(call))) = route.map(|route| (route, &route.calls)) else {
+            // The function does not use the window. Lambda needs its state nevertheless.
+            let state = event.top(Top::State).unwrap_or("{}");
+            let state = serde_json::from_str::<Box<RawValue>>(state).ok();
+            let report = FailureReport::of_kind(event.kind());
+            let ended = self.batch(invocation, routes, records, report).await;
+            let is_window = event.top(Top::Window).is_some();
+            return match state.filter(|_| is_window) {
+                Some(state) => {
+                    Ended { result: ended.result.map(|it| it.with_state(state)), ..ended }
+                }
+                None => ended,
+            };
+        };
+        invocation.note_route(Arc::clone(&route.name));
+        let malformed = records.iter().find_map(|record| record.as_ref().err());
+        let malformed = malformed.map(|record| record.id.clone());
+        let records: Vec<S> = records.into_iter().map_while(Result::ok).collect();
+        if let Some(restriction) = Restriction::of(self.policy.as_ref(), &route.name) {
+            let refused = records.iter().find_map(|record| restriction.check(record.arn()).err());
+            if let Some(problem) = refused {
+                return Ended::problem(&problem);
             }
-            Err(error) => {
-                let error = JsonError::of::<EventBridgeEvent>(text, &error);
-                Either::Right(ready(bad_event(&error)))
+        }
+        let deadline = invocation.deadline();
+        let work = async { call(invocation, of_event(&event, records)?).await };
+        match bounded(deadline, work).await {
+            Ok(state) => {
+                Ended::handled(Output::batch(malformed.into_iter().collect()).with_state(state))
             }
+            Err(problem) => Ended::problem(&problem),
         }
     }
 
@@ -116,7 +147,9 @@ impl Rules {
         let concurrency = route.map_or(1, |route| route.options.concurrency);
         let order = match report {
             FailureReport::First => Order::UpToFailure,
-            FailureReport::Each | FailureReport::WholeBatch => Order::Groups { concurrency },
+            FailureReport::Each | FailureReport::Offsets | FailureReport::WholeBatch => {
+                Order::Groups { concurrency }
+            }
         };
         // Without a route nobody knows whether the source reads reports. If it does not, a report would
         // lose the batch.
@@ -183,8 +216,8 @@ struct Runner<'a, S> {
 
 /// Where a record goes.
 enum Routed {
-    Handler(BoxFuture<'static, Result<(), Problem>>),
-    Refused(Problem),
+    Handler(Arc<str>, BoxFuture<'static, Result<(), Problem>>),
+    Refused(Option<Arc<str>>, Problem),
     /// No route takes this name.
     Unmatched(usize, String),
 }
@@ -199,7 +232,7 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
     fn start(&self, index: usize, record: S) -> Routed {
         let name = match self.name(&record) {
             Ok(name) => name,
-            Err(problem) => return Routed::Refused(problem),
+            Err(problem) => return Routed::Refused(None, problem),
         };
         let Some(route) = self.routes.find(&name) else {
             return Routed::Unmatched(index, name.into_owned());
@@ -208,23 +241,37 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
         invocation.note_route(Arc::clone(&route.name));
         if let Some(restriction) = Restriction::of(self.rules.policy.as_ref(), &route.name) {
             if let Err(problem) = restriction.check(record.arn()) {
-                return Routed::Refused(problem);
+                return Routed::Refused(Some(Arc::clone(&route.name)), problem);
             }
             invocation = invocation.attach(restriction);
         }
-        Routed::Handler((route.call)(invocation, record))
+        let name = Arc::clone(&route.name);
+        match &route.calls {
+            Calls::Each(call) => Routed::Handler(name, call(invocation, record)),
+            // Another route of this source takes windows, and this record is in the same batch.
+            Calls::Window(_) => {
+                Routed::Refused(Some(name), Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    }
+
+    fn route(&self, record: &S) -> Option<Arc<str>> {
+        let route = self.routes.find(&self.name(record).ok()?)?;
+        Some(Arc::clone(&route.name))
     }
 
     async fn finish(&self, routed: Routed) -> RecordRun {
         match routed {
-            Routed::Handler(work) => {
+            Routed::Handler(route, work) => {
                 let result = bounded(self.invocation.deadline(), work).await;
-                RecordRun { result, matched: true }
+                RecordRun { result, matched: true, route: Some(route) }
             }
-            Routed::Refused(problem) => RecordRun { result: Err(problem), matched: true },
+            Routed::Refused(route, problem) => {
+                RecordRun { result: Err(problem), matched: true, route }
+            }
             Routed::Unmatched(index, name) => {
                 let result = Box::pin(self.unmatched_record(index, &name)).await;
-                RecordRun { result, matched: false }
+                RecordRun { result, matched: false, route: None }
             }
         }
     }

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::pipeline::records::handler::FromRecord;
-use crate::pipeline::records::record::{Identity, Record, string_at};
+use crate::pipeline::records::record::{Identity, Record, or_default, string_at};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A change of an item in a DynamoDB table.
@@ -26,6 +27,22 @@ pub struct DynamoDbRecord {
     pub old_image: Option<Box<RawValue>>,
     /// The ARN of the stream.
     pub stream_arn: String,
+    /// The identifier of this change.
+    pub event_id: String,
+    /// Who made the change, as JSON, if it was a service. DynamoDB itself
+    /// (`{"type":"Service","principalId":"dynamodb.amazonaws.com"}`) deletes the items whose time to live is over.
+    pub user_identity: Option<Box<RawValue>>,
+    /// About when the change was made, in seconds since the Unix epoch.
+    pub created_at: Option<f64>,
+    text: RecordText,
+}
+
+impl DynamoDbRecord {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
 }
 
 #[derive(Deserialize)]
@@ -35,6 +52,9 @@ struct Wire {
     dynamodb: Change,
     #[serde(rename = "eventSourceARN")]
     arn: String,
+    #[serde(rename = "eventID", default, deserialize_with = "or_default")]
+    event_id: String,
+    user_identity: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -44,10 +64,12 @@ struct Change {
     keys: Option<Box<RawValue>>,
     new_image: Option<Box<RawValue>>,
     old_image: Option<Box<RawValue>>,
+    #[serde(rename = "ApproximateCreationDateTime")]
+    created_at: Option<f64>,
 }
 
 impl From<Wire> for DynamoDbRecord {
-    fn from(Wire { event_name, dynamodb, arn }: Wire) -> Self {
+    fn from(Wire { event_name, dynamodb, arn, event_id, user_identity }: Wire) -> Self {
         Self {
             event_name,
             sequence_number: dynamodb.sequence_number,
@@ -55,6 +77,10 @@ impl From<Wire> for DynamoDbRecord {
             new_image: dynamodb.new_image,
             old_image: dynamodb.old_image,
             stream_arn: arn,
+            event_id,
+            user_identity,
+            created_at: dynamodb.created_at,
+            text: RecordText::default(),
         }
     }
 }
@@ -71,9 +97,19 @@ impl fmt::Debug for DynamoDbRecord {
 }
 
 impl Record for DynamoDbRecord {
-    /// The name of the table: `…:table/NAME/stream/…`.
+    const ROUTE: &'static str = "dynamodb_stream";
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     fn name(&self) -> &str {
-        let table = self.stream_arn.split(":table/").nth(1).unwrap_or_default();
+        Self::name_of(&self.stream_arn)
+    }
+
+    /// The name of the table: `…:table/NAME/stream/…`.
+    fn name_of(arn: &str) -> &str {
+        let table = arn.split(":table/").nth(1).unwrap_or_default();
         table.split('/').next().unwrap_or_default()
     }
 

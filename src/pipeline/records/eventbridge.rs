@@ -3,8 +3,11 @@ use std::fmt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use crate::json::JsonError;
+use crate::pipeline::event::Event;
 use crate::pipeline::records::handler::FromRecord;
-use crate::pipeline::records::record::{Record, or_default};
+use crate::pipeline::records::record::{Record, Records, or_default};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// An event of an EventBridge bus. `T` is the type of its detail.
@@ -29,6 +32,22 @@ pub struct EventBridgeEvent<T = Box<RawValue>> {
     pub resources: Vec<String>,
     /// What happened.
     pub detail: T,
+    /// The account that it comes from.
+    #[serde(default, deserialize_with = "or_default")]
+    pub account: String,
+    /// The region that it comes from.
+    #[serde(default, deserialize_with = "or_default")]
+    pub region: String,
+    #[serde(skip)]
+    text: RecordText,
+}
+
+impl<T> EventBridgeEvent<T> {
+    /// The event as the bus delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
 }
 
 /// Shows no detail.
@@ -43,6 +62,18 @@ impl<T> fmt::Debug for EventBridgeEvent<T> {
 }
 
 impl Record for EventBridgeEvent {
+    const ROUTE: &'static str = "eventbridge";
+    const HAS_ARN: bool = false;
+    const COLON_IN_NAME: bool = true;
+
+    fn records(_: &Event) -> Result<Records<'_>, JsonError> {
+        Ok(Records::Event)
+    }
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     fn name(&self) -> &str {
         &self.detail_type
     }
@@ -55,9 +86,27 @@ impl Record for EventBridgeEvent {
 
 impl<T: DeserializeOwned + Send> FromRecord<EventBridgeEvent> for EventBridgeEvent<T> {
     fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
-        let detail = serde_json::from_str(event.detail.get())
+        let detail = typed(event.detail.get())
             .map_err(|error| Problem::bad_request("expected another detail").caused_by(&error))?;
-        let EventBridgeEvent { id, source, detail_type, time, resources, .. } = event;
-        Ok(Self { id, source, detail_type, time, resources, detail })
+        let EventBridgeEvent {
+            id,
+            source,
+            detail_type,
+            time,
+            resources,
+            account,
+            region,
+            text,
+            ..
+        } = event;
+        Ok(Self { id, source, detail_type, time, resources, detail, account, region, text })
     }
+}
+
+/// The detail as a `T`. EventBridge Scheduler sends JSON as a text: `"{}"`.
+fn typed<T: DeserializeOwned>(detail: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(detail).or_else(|error| match serde_json::from_str::<String>(detail) {
+        Ok(content) => serde_json::from_str(&content).map_err(|_| error),
+        Err(_) => Err(error),
+    })
 }

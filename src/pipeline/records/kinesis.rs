@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::record::{Identity, Record, resource, string_at};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A record of a Kinesis stream.
@@ -23,6 +24,15 @@ pub struct KinesisRecord {
     pub arrived_at: Option<f64>,
     /// The ARN of the stream, or of a consumer of the stream.
     pub stream_arn: String,
+    text: RecordText,
+}
+
+impl KinesisRecord {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
 }
 
 #[derive(Deserialize)]
@@ -55,6 +65,7 @@ impl From<Wire> for KinesisRecord {
             data: kinesis.data,
             arrived_at: kinesis.approximate_arrival_timestamp,
             stream_arn: arn,
+            text: RecordText::default(),
         }
     }
 }
@@ -70,12 +81,19 @@ impl fmt::Debug for KinesisRecord {
 }
 
 impl Record for KinesisRecord {
-    /// The name of the stream: `…:stream/NAME`, or `…:stream/NAME/consumer/…`.
+    const ROUTE: &'static str = "kinesis";
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     fn name(&self) -> &str {
-        let path = match self.stream_arn.find(":stream/") {
-            Some(_) => self.stream_arn.split(":stream/").nth(1).unwrap_or_default(),
-            None => resource(&self.stream_arn),
-        };
+        Self::name_of(&self.stream_arn)
+    }
+
+    /// The name of the stream: `…:stream/NAME`, or `…:stream/NAME/consumer/…`.
+    fn name_of(arn: &str) -> &str {
+        let path = arn.split(":stream/").nth(1).unwrap_or_else(|| resource(arn));
         path.split('/').next().unwrap_or_default()
     }
 

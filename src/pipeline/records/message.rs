@@ -1,12 +1,15 @@
 use serde::de::DeserializeOwned;
 
+use crate::pipeline::records::firehose::FirehoseRecord;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::kafka::KafkaRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::record::Record;
 use crate::pipeline::records::sns::SnsRecord;
 use crate::pipeline::records::sqs::SqsRecord;
 use crate::problem::Problem;
 
-/// A message of SQS, SNS or Kinesis whose body is JSON of the type `T`.
+/// A message of SQS, SNS, Kinesis, Kafka or Firehose whose body is JSON of the type `T`.
 ///
 /// # Examples
 ///
@@ -61,6 +64,19 @@ impl<T: DeserializeOwned + Send> FromRecord<SqsRecord> for Message<T> {
 impl<T: DeserializeOwned + Send> FromRecord<SnsRecord> for Message<T> {
     fn from_record(record: SnsRecord) -> Result<Self, Problem> {
         Self::parse(record.id, record.message.as_bytes())
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<KafkaRecord> for Message<T> {
+    fn from_record(record: KafkaRecord) -> Result<Self, Problem> {
+        let id = record.id().to_owned();
+        Self::parse(id, record.value.as_deref().unwrap_or(b"null"))
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRecord<FirehoseRecord> for Message<T> {
+    fn from_record(record: FirehoseRecord) -> Result<Self, Problem> {
+        Self::parse(record.id, &record.data)
     }
 }
 

@@ -1,10 +1,12 @@
-//! Batches with malformed records: each record is parsed by itself.
+//! Parses the records of a batch. A malformed record fails by itself.
 
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use crate::json::JsonError;
-use crate::pipeline::records::record::{Identity, Record};
+use crate::json::{JsonError, decode};
+use crate::pipeline::event::Event;
+use crate::pipeline::records::record::{Identity, Record, Records};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A record, or the reason why it is malformed.
@@ -19,19 +21,47 @@ pub(crate) struct MalformedRecord {
     pub(crate) problem: Problem,
 }
 
-/// Parses each record in the array `json` by itself.
+/// Parses the records of the event.
 ///
 /// # Errors
 ///
-/// If `json` is not an array.
-pub(crate) fn parse_each<S: Record>(json: &str) -> Result<Vec<Parsed<S>>, JsonError> {
-    let raw: Vec<&RawValue> = serde_json::from_str(json)?;
+/// If they are not where the source delivers them.
+pub(crate) fn parse<S: Record>(event: &Event) -> Result<Vec<Parsed<S>>, JsonError> {
+    let records: Vec<&str> = match S::records(event)? {
+        Records::Event => {
+            let text = event.text();
+            let record = serde_json::from_str::<S>(text);
+            let record = record.map_err(|error| JsonError::of::<S>(text, &error))?;
+            return Ok(vec![Ok(kept(record, event, text))]);
+        }
+        Records::Each(records) => records,
+        Records::Array(array) => {
+            // All at once, since nearly every batch is well formed. If this one is not, each record by itself.
+            if let Ok(records) = decode::records::<S>(array) {
+                let records = records.into_iter();
+                return Ok(records.map(|(record, text)| Ok(kept(record, event, text))).collect());
+            }
+            let records: Vec<&RawValue> = serde_json::from_str(array)?;
+            records.into_iter().map(RawValue::get).collect()
+        }
+    };
+    Ok(parse_each(&records, event))
+}
+
+fn kept<S: Record>(mut record: S, event: &Event, text: &str) -> S {
+    record.keep(RecordText::in_event(event, text));
+    record
+}
+
+/// Parses each record by itself.
+fn parse_each<S: Record>(texts: &[&str], event: &Event) -> Vec<Parsed<S>> {
     let mut is_ordered = false;
     // The first malformed record of an unknown group. Any record behind it may belong to that group.
     let mut barrier = None;
-    let mut records = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.into_iter().map(RawValue::get).enumerate() {
-        let record = serde_json::from_str::<S>(raw).map_err(|error| {
+    let mut records = Vec::with_capacity(texts.len());
+    for (index, raw) in texts.iter().copied().enumerate() {
+        let record = serde_json::from_str::<S>(raw);
+        let record = record.map(|record| kept(record, event, raw)).map_err(|error| {
             let Identity { id, group, is_ordered: ordered } = S::identity_of_malformed(raw);
             is_ordered |= ordered;
             if group.is_none() {
@@ -53,5 +83,5 @@ pub(crate) fn parse_each<S: Record>(json: &str) -> Result<Vec<Parsed<S>>, JsonEr
             }
         }
     }
-    Ok(records)
+    records
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::FromRecord;
@@ -9,17 +9,17 @@ use crate::problem::Problem;
 
 /// The content of an envelope.
 #[derive(Clone)]
-pub struct Payload(pub(super) String);
+pub struct Payload(pub(super) Arc<str>);
 
 impl FromRecord<SqsRecord> for Payload {
     fn from_record(record: SqsRecord) -> Result<Self, Problem> {
-        Ok(Self(record.body))
+        Ok(Self(record.body.into()))
     }
 }
 
 impl FromRecord<SnsRecord> for Payload {
     fn from_record(record: SnsRecord) -> Result<Self, Problem> {
-        Ok(Self(record.message))
+        Ok(Self(record.message.into()))
     }
 }
 
@@ -27,14 +27,14 @@ impl FromRecord<KinesisRecord> for Payload {
     fn from_record(record: KinesisRecord) -> Result<Self, Problem> {
         let text = String::from_utf8(record.data)
             .map_err(|error| Problem::bad_request("expected a record of text").caused_by(&error))?;
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 
 impl FromRecord<EventBridgeEvent> for Payload {
-    /// The detail: an S3 notification in the format of EventBridge.
+    /// The whole event: an S3 notification in the format of EventBridge says only in its detail what it is about.
     fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
-        Ok(Self(Box::<str>::from(event.detail).into()))
+        Ok(Self(event.raw().into()))
     }
 }
 

@@ -2,12 +2,29 @@
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
+use crate::json::JsonError;
 use crate::json::scan::members;
+use crate::pipeline::event::Event;
+use crate::pipeline::records::text::RecordText;
 
 /// A record as its source delivers it.
-pub(super) trait Record: DeserializeOwned + Send + 'static {
+pub(in crate::pipeline) trait Record:
+    DeserializeOwned + Send + 'static
+{
+    /// The method of the builder that routes it, as in the table of sources.
+    const ROUTE: &'static str;
+    /// Whether its source can be trusted to say where it comes from, so that a policy can restrict it.
+    const HAS_ARN: bool = true;
+    /// Whether a name by which it is routed may have a colon.
+    const COLON_IN_NAME: bool = false;
+
     /// The name by which it is routed.
     fn name(&self) -> &str;
+
+    /// The name by which a record of this resource is routed. Only streams can have batches without records.
+    fn name_of(_arn: &str) -> &str {
+        ""
+    }
 
     /// Its identifier in a partial batch response.
     fn id(&self) -> &str {
@@ -22,15 +39,33 @@ pub(super) trait Record: DeserializeOwned + Send + 'static {
         None
     }
 
+    /// Keeps its JSON.
+    fn keep(&mut self, text: RecordText);
+
+    /// Where the records of an event are.
+    fn records(event: &Event) -> Result<Records<'_>, JsonError> {
+        Ok(Records::Array(event.records().unwrap_or("[]")))
+    }
+
     /// What can still be read of a malformed record. Empty if the source accepts no report.
     fn identity_of_malformed(_json: &str) -> Identity {
         Identity::default()
     }
 }
 
+/// Where the records of an event are.
+pub(in crate::pipeline) enum Records<'e> {
+    /// In this array.
+    Array(&'e str),
+    /// Each by itself.
+    Each(Vec<&'e str>),
+    /// The event is the only one.
+    Event,
+}
+
 /// What identifies a malformed record.
 #[derive(Debug, Default)]
-pub(super) struct Identity {
+pub(in crate::pipeline) struct Identity {
     /// Its identifier in a partial batch response. Empty if it has none.
     pub(super) id: String,
     /// Its ordering group, if it can be read.

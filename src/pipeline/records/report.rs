@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::pipeline::ended::Ended;
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::event::source::{Answer, Source};
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, InvocationOutcome};
 use crate::pipeline::output::Output;
 use crate::pipeline::records::batch::RecordResult;
@@ -15,8 +17,30 @@ pub(crate) enum FailureReport {
     Each,
     /// The first record that failed.
     First,
+    /// Every record that failed, by its partition and offset.
+    Offsets,
     /// None: the whole batch succeeds or fails.
     WholeBatch,
+}
+
+impl FailureReport {
+    /// What the source of this kind accepts.
+    pub(crate) fn of_kind(kind: Kind) -> Self {
+        match Source::of(kind).answer.value {
+            Answer::Failures => Self::Each,
+            Answer::FirstFailure => Self::First,
+            Answer::Offsets => Self::Offsets,
+            _ => Self::WholeBatch,
+        }
+    }
+
+    fn output(self, failures: Vec<String>) -> Output {
+        match self {
+            Self::WholeBatch => Output::nothing(),
+            Self::Each | Self::First => Output::batch(failures),
+            Self::Offsets => Output::offsets(failures),
+        }
+    }
 }
 
 struct Failed {
@@ -51,10 +75,7 @@ impl FailureReport {
     }
 
     fn succeeded(self, any_unmatched: bool) -> Ended {
-        let output = match self {
-            Self::WholeBatch => Output::nothing(),
-            Self::Each | Self::First => Output::batch(Vec::new()),
-        };
+        let output = self.output(Vec::new());
         let outcome = match any_unmatched {
             true => InvocationOutcome::Unmatched,
             false => InvocationOutcome::Handled,
@@ -71,7 +92,7 @@ impl FailureReport {
         let count = failed.len();
         let reported = match self {
             Self::First => 1,
-            Self::Each | Self::WholeBatch => count,
+            Self::Each | Self::Offsets | Self::WholeBatch => count,
         };
         // A failure without an identifier cannot be reported. The whole batch must be delivered again.
         let any_nameless = failed.iter().take(reported).any(|failed| failed.id.is_empty());
@@ -84,7 +105,7 @@ impl FailureReport {
             let message = format!("{count} of {total} records failed");
             return Err(InvocationError::new(kind, message));
         }
-        Ok(Output::batch(failed.into_iter().take(reported).map(|failed| failed.id).collect()))
+        Ok(self.output(failed.into_iter().take(reported).map(|failed| failed.id).collect()))
     }
 }
 

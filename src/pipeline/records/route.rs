@@ -1,12 +1,18 @@
 //! A handler with the options of its route.
 
+use std::fmt;
+
+use serde::{Serialize, de::DeserializeOwned};
+
 use crate::pipeline::records::dynamodb::DynamoDbRecord;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
+use crate::pipeline::records::kafka::KafkaRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
 use crate::pipeline::records::s3::S3Object;
 use crate::pipeline::records::sns::SnsRecord;
 use crate::pipeline::records::sqs::SqsRecord;
+use crate::pipeline::records::window::{Window, WindowCall, Windowed, window_call};
 
 /// A handler of records with options, made by [`route`].
 ///
@@ -70,9 +76,9 @@ pub fn route<H>(handler: H) -> Route<H> {
 }
 
 impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WHOLE_BATCH> {
-    /// Handles up to `concurrency` messages of an SQS batch at the same time. The default is 1.
+    /// Handles up to `concurrency` messages of a batch of SQS or Kafka at the same time. The default is 1.
     ///
-    /// The messages of one FIFO group are still handled one after the other.
+    /// The messages of one FIFO group or one partition are still handled one after the other.
     pub fn concurrency(self, concurrency: usize) -> Route<H, true, WHOLE_BATCH> {
         let options = RouteOptions { concurrency, ..self.options };
         Route { handler: self.handler, options }
@@ -97,7 +103,22 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
 )]
 pub trait IntoRoute<App, S, Args> {
     /// The handler with its state, and the options of the route.
-    fn into_route(self, app: App) -> (Call<S>, RouteOptions);
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions);
+}
+
+/// How the handler of a route is called.
+pub enum Calls<S> {
+    /// Once for each record.
+    Each(Call<S>),
+    /// Once for all records of an event.
+    Window(WindowCall<S>),
+}
+
+/// Shows no handler.
+impl<S> fmt::Debug for Calls<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").finish_non_exhaustive()
+    }
 }
 
 impl<App, S, R, Args, H> IntoRoute<App, S, (R, Args)> for H
@@ -107,8 +128,8 @@ where
     R: FromRecord<S>,
     H: RecordHandler<App, R, Args, Output = ()>,
 {
-    fn into_route(self, app: App) -> (Call<S>, RouteOptions) {
-        (call(app, self), RouteOptions::default())
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
+        (Calls::Each(call(app, self)), RouteOptions::default())
     }
 }
 
@@ -124,15 +145,38 @@ where
     R: FromRecord<S>,
     H: RecordHandler<App, R, Args, Output = ()>,
 {
-    fn into_route(self, app: App) -> (Call<S>, RouteOptions) {
-        (call(app, self.handler), self.options)
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
+        (Calls::Each(call(app, self.handler)), self.options)
     }
 }
+
+/// Separates the implementation for a [`Windowed`] handler from the others.
+#[derive(Debug)]
+pub enum WithWindow {}
+
+impl<App, S, St, Args, H> IntoRoute<App, S, (WithWindow, St, Args)> for Windowed<H>
+where
+    App: Clone + Send + Sync + 'static,
+    S: Windows + Send + 'static,
+    St: Serialize + DeserializeOwned + Default + Send + 'static,
+    H: RecordHandler<App, Window<St, S>, Args, Output = St>,
+{
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
+        (Calls::Window(window_call(app, self.0)), RouteOptions::default())
+    }
+}
+
+/// The sources that can have tumbling windows.
+#[diagnostic::on_unimplemented(message = "only streams of Kinesis and DynamoDB have windows")]
+pub trait Windows {}
+
+impl Windows for KinesisRecord {}
+impl Windows for DynamoDbRecord {}
 
 /// Which options a source of records can use.
 #[diagnostic::on_unimplemented(
     message = "a route of `{Self}` cannot use these options",
-    note = "`concurrency` is for SQS; `whole_batch` is for SQS, Kinesis and DynamoDB streams"
+    note = "`concurrency` is for SQS and Kafka; `whole_batch` is for them, Kinesis and DynamoDB streams"
 )]
 pub trait Options<const CONCURRENT: bool, const WHOLE_BATCH: bool> {}
 
@@ -142,6 +186,10 @@ impl<const CONCURRENT: bool, const WHOLE_BATCH: bool> Options<CONCURRENT, WHOLE_
 }
 impl<const WHOLE_BATCH: bool> Options<false, WHOLE_BATCH> for KinesisRecord {}
 impl<const WHOLE_BATCH: bool> Options<false, WHOLE_BATCH> for DynamoDbRecord {}
+impl<const CONCURRENT: bool, const WHOLE_BATCH: bool> Options<CONCURRENT, WHOLE_BATCH>
+    for KafkaRecord
+{
+}
 impl Options<false, false> for S3Object {}
 impl Options<false, false> for SnsRecord {}
 impl Options<false, false> for EventBridgeEvent {}

@@ -8,8 +8,10 @@ use crate::pipeline::event::Event;
 use crate::pipeline::records::dynamodb::DynamoDbRecord;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::Call;
+use crate::pipeline::records::kafka::KafkaRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
-use crate::pipeline::records::route::RouteOptions;
+use crate::pipeline::records::record::Record;
+use crate::pipeline::records::route::{Calls, RouteOptions};
 use crate::pipeline::records::s3::S3Object;
 use crate::pipeline::records::sns::SnsRecord;
 use crate::pipeline::records::sqs::SqsRecord;
@@ -17,34 +19,48 @@ use crate::pipeline::records::unmatched::Unmatched;
 
 type S3RouteKey = Box<dyn Fn(&S3Object) -> String + Send + Sync>;
 
-/// The routes of everything that is not HTTP.
-#[derive(Default)]
-pub(crate) struct RecordRoutes {
-    pub(crate) s3: Routes<S3Object>,
-    /// The function's own name for an S3 object, in place of the bucket's name.
-    pub(crate) s3_route_key: Option<S3RouteKey>,
-    pub(crate) sqs: Routes<SqsRecord>,
-    pub(crate) sns: Routes<SnsRecord>,
-    pub(crate) eventbridge: Routes<EventBridgeEvent>,
-    pub(crate) dynamodb: Routes<DynamoDbRecord>,
-    pub(crate) kinesis: Routes<KinesisRecord>,
-    pub(crate) events: Vec<EventRoute>,
-    pub(crate) unmatched: Option<Call<Unmatched>>,
+/// Calls a macro with the field and the record of each source of records. To add a source, add it here.
+macro_rules! record_sources {
+    ($with:ident) => {
+        $with! {
+            s3: S3Object,
+            sqs: SqsRecord,
+            sns: SnsRecord,
+            eventbridge: EventBridgeEvent,
+            dynamodb: DynamoDbRecord,
+            kinesis: KinesisRecord,
+            kafka: KafkaRecord,
+        }
+    };
 }
+pub(in crate::pipeline) use record_sources;
 
-impl RecordRoutes {
-    /// Whether a policy can restrict a route of this name: its records carry the ARN of their source.
-    pub(crate) fn can_be_restricted(&self, name: &str) -> bool {
-        let messages = self.s3.names().chain(self.sqs.names()).chain(self.sns.names());
-        let streams = self.dynamodb.names().chain(self.kinesis.names());
-        messages.chain(streams).any(|route| route == name)
-    }
+macro_rules! record_routes {
+    ($($field:ident: $record:ty,)*) => {
+        /// The routes of everything that is not HTTP.
+        #[derive(Default)]
+        pub(crate) struct RecordRoutes {
+            $(pub(crate) $field: Routes<$record>,)*
+            /// The function's own name for an S3 object, in place of the bucket's name.
+            pub(crate) s3_route_key: Option<S3RouteKey>,
+            pub(crate) events: Vec<EventRoute>,
+            pub(crate) unmatched: Option<Call<Unmatched>>,
+        }
 
-    /// Whether a route that can be restricted shares its name with one of EventBridge, which cannot.
-    pub(crate) fn has_eventbridge_besides(&self, name: &str) -> bool {
-        self.can_be_restricted(name) && self.eventbridge.names().any(|route| route == name)
-    }
+        impl RecordRoutes {
+            /// Whether a policy can restrict a route of this name: its records carry the ARN of their source.
+            pub(crate) fn can_be_restricted(&self, name: &str) -> bool {
+                $((<$record>::HAS_ARN && self.$field.has(name)))||*
+            }
+
+            /// Whether a route that can be restricted shares its name with one that cannot.
+            pub(crate) fn is_ambiguous(&self, name: &str) -> bool {
+                self.can_be_restricted(name) && ($((!<$record>::HAS_ARN && self.$field.has(name)))||*)
+            }
+        }
+    };
 }
+record_sources!(record_routes);
 
 /// A route that takes whole events by a predicate.
 pub(crate) struct EventRoute {
@@ -59,7 +75,7 @@ pub(crate) struct Routes<S>(Vec<NamedRoute<S>>);
 /// A route. Its name is a prefix if it ends in `*`.
 pub(crate) struct NamedRoute<S> {
     pub(crate) name: Arc<str>,
-    pub(crate) call: Call<S>,
+    pub(crate) calls: Calls<S>,
     pub(crate) options: RouteOptions,
 }
 
@@ -70,8 +86,12 @@ impl<S> Default for Routes<S> {
 }
 
 impl<S> Routes<S> {
-    pub(crate) fn push(&mut self, name: &str, call: Call<S>, options: RouteOptions) {
-        self.0.push(NamedRoute { name: name.into(), call, options });
+    pub(crate) fn push(&mut self, name: &str, (calls, options): (Calls<S>, RouteOptions)) {
+        self.0.push(NamedRoute { name: name.into(), calls, options });
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names().any(|route| route == name)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -89,6 +109,11 @@ impl<S> Routes<S> {
     /// Whether any of the sources accepts no report of single failures.
     pub(crate) fn any_whole_batch(&self) -> bool {
         self.0.iter().any(|route| route.options.whole_batch)
+    }
+
+    /// Whether any of the routes takes whole windows.
+    pub(crate) fn any_windowed(&self) -> bool {
+        self.0.iter().any(|route| matches!(route.calls, Calls::Window(_)))
     }
 
     /// The names that an earlier route has too.
@@ -119,7 +144,7 @@ mod tests {
 
     fn push(routes: &mut Routes<()>, name: &str) {
         let call: Call<()> = Arc::new(|_, ()| Box::pin(async { Ok(()) }));
-        routes.push(name, call, RouteOptions::default());
+        routes.push(name, (Calls::Each(call), RouteOptions::default()));
     }
 
     #[test]

@@ -1,16 +1,21 @@
+use std::{fmt, sync::Arc};
+
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
+
+use serde_json::value::RawValue;
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::record::{Record, resource};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// An object in an S3 notification.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct S3Object {
-    /// What happened to it: `ObjectCreated:Put`, …
+    /// What happened to it: `ObjectCreated:Put`, … In an event of EventBridge its detail type: `Object Created`, …
     pub event_name: String,
     /// The name of its bucket.
     pub bucket: String,
@@ -32,6 +37,34 @@ pub struct S3Object {
     pub event_time: Option<String>,
     /// The ARN of its bucket.
     pub bucket_arn: String,
+    /// Why it happened: `PutObject`, `Lifecycle Expiration`, … Only an event of EventBridge says so.
+    pub reason: Option<String>,
+    /// The restoration from an archive, as JSON, if this is what happened.
+    pub glacier_event_data: Option<Box<RawValue>>,
+    /// The transition or expiration, as JSON, if a rule of the bucket's lifecycle caused it.
+    pub lifecycle_event_data: Option<Box<RawValue>>,
+    text: RecordText,
+}
+
+impl S3Object {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+/// Shows no JSON.
+impl fmt::Debug for S3Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Object")
+            .field("event_name", &self.event_name)
+            .field("bucket", &self.bucket)
+            .field("key", &self.key)
+            .field("size", &self.size)
+            .field("version_id", &self.version_id)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -41,6 +74,8 @@ struct Wire<'a> {
     event_time: Option<String>,
     #[serde(borrow)]
     s3: Entity<'a>,
+    glacier_event_data: Option<Box<RawValue>>,
+    lifecycle_event_data: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +104,8 @@ struct Object<'a> {
 
 impl<'de> Deserialize<'de> for S3Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Wire { event_name, event_time, s3 } = Wire::deserialize(deserializer)?;
+        let wire = Wire::deserialize(deserializer)?;
+        let Wire { event_name, event_time, s3, glacier_event_data, lifecycle_event_data } = wire;
         let Entity { bucket, object } = s3;
         let key = decode(&object.key).ok_or_else(|| D::Error::custom("expected a key of UTF-8"))?;
         let bucket_arn = bucket.arn.unwrap_or_else(|| arn_of(&bucket.name));
@@ -84,6 +120,10 @@ impl<'de> Deserialize<'de> for S3Object {
             sequencer: object.sequencer,
             event_time,
             bucket_arn,
+            reason: None,
+            glacier_event_data,
+            lifecycle_event_data,
+            text: RecordText::default(),
         })
     }
 }
@@ -104,7 +144,16 @@ fn decode(raw: &str) -> Option<String> {
     String::from_utf8(key).ok()
 }
 
-/// The detail of an S3 event on EventBridge. Its key is not encoded.
+/// An S3 event of EventBridge.
+#[derive(Deserialize)]
+struct BusEvent {
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    time: Option<String>,
+    detail: Detail,
+}
+
+/// Its detail. Its key is not encoded.
 #[derive(Deserialize)]
 struct Detail {
     bucket: DetailBucket,
@@ -127,10 +176,11 @@ struct DetailObject {
     sequencer: Option<String>,
 }
 
-impl From<Detail> for S3Object {
-    fn from(Detail { bucket, object, reason }: Detail) -> Self {
+impl From<BusEvent> for S3Object {
+    fn from(BusEvent { detail_type, time, detail }: BusEvent) -> Self {
+        let Detail { bucket, object, reason } = detail;
         Self {
-            event_name: reason.unwrap_or_default(),
+            event_name: detail_type,
             bucket_arn: arn_of(&bucket.name),
             bucket: bucket.name,
             raw_key: object.key.clone(),
@@ -139,13 +189,17 @@ impl From<Detail> for S3Object {
             e_tag: object.etag,
             version_id: object.version_id,
             sequencer: object.sequencer,
-            event_time: None,
+            event_time: time,
+            reason,
+            glacier_event_data: None,
+            lifecycle_event_data: None,
+            text: RecordText::default(),
         }
     }
 }
 
 /// The objects of an S3 notification that came in an envelope. None if it is S3's test event.
-pub(super) fn objects_of_notification(text: &str) -> Result<Vec<S3Object>, Problem> {
+pub(super) fn objects_of_notification(text: &Arc<str>) -> Result<Vec<S3Object>, Problem> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Notification {
@@ -153,7 +207,7 @@ pub(super) fn objects_of_notification(text: &str) -> Result<Vec<S3Object>, Probl
             #[serde(rename = "Records")]
             records: Vec<S3Object>,
         },
-        Detail(Detail),
+        Event(BusEvent),
         Test {
             #[serde(rename = "Event")]
             event: String,
@@ -161,14 +215,39 @@ pub(super) fn objects_of_notification(text: &str) -> Result<Vec<S3Object>, Probl
     }
     let expected = || Problem::bad_request("expected a notification of S3");
     match serde_json::from_str(text).map_err(|error| expected().caused_by(&error))? {
-        Notification::Records { records } => Ok(records),
-        Notification::Detail(detail) => Ok(vec![detail.into()]),
+        Notification::Records { records } => Ok(with_texts(records, text)),
+        Notification::Event(event) => {
+            let mut object = S3Object::from(event);
+            object.text = RecordText::in_envelope(text, text);
+            Ok(vec![object])
+        }
         Notification::Test { event } if event == "s3:TestEvent" => Ok(Vec::new()),
         Notification::Test { .. } => Err(expected()),
     }
 }
 
+/// Gives each record its part of the notification.
+fn with_texts(mut objects: Vec<S3Object>, text: &Arc<str>) -> Vec<S3Object> {
+    #[derive(Deserialize)]
+    struct Texts<'a> {
+        #[serde(borrow, rename = "Records")]
+        records: Vec<&'a RawValue>,
+    }
+    if let Ok(texts) = serde_json::from_str::<Texts<'_>>(text) {
+        for (object, part) in objects.iter_mut().zip(texts.records) {
+            object.text = RecordText::in_envelope(text, part.get());
+        }
+    }
+    objects
+}
+
 impl Record for S3Object {
+    const ROUTE: &'static str = "s3";
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     /// The whole name of the bucket: anyone may own another bucket whose name begins with it.
     fn name(&self) -> &str {
         &self.bucket

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::record::{Record, resource};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A notification of an SNS topic.
@@ -24,6 +25,15 @@ pub struct SnsRecord {
     pub timestamp: Option<String>,
     /// The attributes that the sender gave to it, as JSON.
     pub message_attributes: Option<Box<RawValue>>,
+    text: RecordText,
+}
+
+impl SnsRecord {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
 }
 
 /// A record of the event, which contains the notification.
@@ -60,6 +70,7 @@ impl From<Notification> for SnsRecord {
             message: sns.message,
             timestamp: sns.timestamp,
             message_attributes: sns.message_attributes,
+            text: RecordText::default(),
         }
     }
 }
@@ -75,6 +86,12 @@ impl fmt::Debug for SnsRecord {
 }
 
 impl Record for SnsRecord {
+    const ROUTE: &'static str = "sns";
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     fn name(&self) -> &str {
         resource(&self.topic_arn)
     }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::record::{Identity, Record, or_default, resource, string_at};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A message of an SQS queue.
@@ -30,9 +31,17 @@ pub struct SqsRecord {
     /// The ARN of the queue.
     #[serde(rename = "eventSourceARN")]
     pub queue_arn: String,
+    #[serde(skip)]
+    text: RecordText,
 }
 
 impl SqsRecord {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
+
     /// Whether the queue keeps the order of its messages.
     fn is_fifo(&self) -> bool {
         self.queue_arn.ends_with(".fifo")
@@ -50,6 +59,12 @@ impl fmt::Debug for SqsRecord {
 }
 
 impl Record for SqsRecord {
+    const ROUTE: &'static str = "sqs";
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
     fn name(&self) -> &str {
         resource(&self.queue_arn)
     }

@@ -1,4 +1,4 @@
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
@@ -8,6 +8,7 @@ use crate::pipeline::records::record::Record;
 use crate::pipeline::records::restriction::Restriction;
 use crate::pipeline::records::s3::{S3Object, objects_of_notification};
 use crate::pipeline::records::sns::{Notification, SnsRecord};
+use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
 /// A handler for the content of an envelope.
@@ -68,14 +69,14 @@ pub trait Inside: Sized + Send + 'static {
     /// # Errors
     ///
     /// If it contains something else.
-    fn open(payload: &str) -> Result<Vec<Self>, Problem>;
+    fn open(payload: &Arc<str>) -> Result<Vec<Self>, Problem>;
 
     /// The service that it comes from, and the ARN of its source there.
     fn source(&self) -> (&'static str, &str);
 }
 
 impl Inside for S3Object {
-    fn open(payload: &str) -> Result<Vec<Self>, Problem> {
+    fn open(payload: &Arc<str>) -> Result<Vec<Self>, Problem> {
         objects_of_notification(payload)
     }
 
@@ -85,11 +86,13 @@ impl Inside for S3Object {
 }
 
 impl Inside for SnsRecord {
-    fn open(payload: &str) -> Result<Vec<Self>, Problem> {
+    fn open(payload: &Arc<str>) -> Result<Vec<Self>, Problem> {
         let notification: Notification = serde_json::from_str(payload).map_err(|error| {
             Problem::bad_request("expected a notification of SNS").caused_by(&error)
         })?;
-        Ok(vec![notification.into()])
+        let mut record = Self::from(notification);
+        record.keep(RecordText::in_envelope(payload, payload));
+        Ok(vec![record])
     }
 
     fn source(&self) -> (&'static str, &str) {
@@ -98,10 +101,11 @@ impl Inside for SnsRecord {
 }
 
 impl Inside for EventBridgeEvent {
-    fn open(payload: &str) -> Result<Vec<Self>, Problem> {
-        let event = serde_json::from_str(payload).map_err(|error| {
+    fn open(payload: &Arc<str>) -> Result<Vec<Self>, Problem> {
+        let mut event: Self = serde_json::from_str(payload).map_err(|error| {
             Problem::bad_request("expected an event of EventBridge").caused_by(&error)
         })?;
+        event.keep(RecordText::in_envelope(payload, payload));
         Ok(vec![event])
     }
 

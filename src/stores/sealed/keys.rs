@@ -1,4 +1,4 @@
-//! The keys that seal tokens, and what a seal covers.
+//! The keys that seal tokens and answers, and what a seal covers.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -35,20 +35,33 @@ fn invalid(place: usize, expected: &str) -> ConfigError {
     ConfigError::invalid(format!("seal key {place} is invalid: expected {expected}"))
 }
 
+/// The entry in place of a key that represents tokens without a seal.
+const NONE: &str = "none";
+
 /// The keys: the first one seals, all of them open.
 pub(crate) struct SealKeys {
-    first: String,
+    /// `None`: tokens and answers are stored without a seal.
+    first: Option<String>,
     ring: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// Whether those without a seal are read.
+    reads_unsealed: bool,
 }
 
 impl SealKeys {
-    /// Parses `id:base64,id:base64`, each key of 32 bytes. An error never contains a part of the
-    /// text.
+    /// Parses `id:base64,id:base64`, each key of 32 bytes. One entry may be `none`. An error never
+    /// contains a part of the text.
     pub(crate) fn parse(keys: &str) -> Result<Self, ConfigError> {
         let mut ring = BTreeMap::new();
-        let mut first = None;
+        let (mut first, mut reads_unsealed) = (None, false);
         for (place, entry) in (1..).zip(keys.split(',')) {
             let invalid = |expected| invalid(place, expected);
+            if entry.trim() == NONE {
+                if std::mem::replace(&mut reads_unsealed, true) {
+                    return Err(invalid("`none` once at most"));
+                }
+                first.get_or_insert(None);
+                continue;
+            }
             let (id, key) = entry.trim().split_once(':').ok_or_else(|| invalid("`id:base64`"))?;
             let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
             if !(1..=32).contains(&id.len()) || !id.bytes().all(is_legal) {
@@ -61,11 +74,25 @@ impl SealKeys {
             if ring.insert(id.to_owned(), key).is_some() {
                 return Err(invalid("an id that no earlier key has"));
             }
-            first.get_or_insert_with(|| id.to_owned());
+            first.get_or_insert_with(|| Some(id.to_owned()));
         }
-        Ok(Self { first: first.ok_or_else(|| invalid(1, "`id:base64`"))?, ring })
+        if ring.is_empty() {
+            return Err(invalid(1, "a key as `id:base64` besides `none`"));
+        }
+        Ok(Self { first: first.flatten(), ring, reads_unsealed })
     }
 
+    /// Whether tokens and answers are stored sealed.
+    pub(crate) fn seals(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Whether a token or an answer without a seal is used.
+    pub(crate) fn reads_unsealed(&self) -> bool {
+        self.reads_unsealed
+    }
+
+    /// The sealed token, or the token itself if `none` is the first entry.
     pub(crate) fn seal(
         &self,
         key: &RecordName,
@@ -73,16 +100,9 @@ impl SealKeys {
         record: &TokenRecord,
         token: &AccessToken,
     ) -> Result<AccessToken, StoreError> {
-        let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
-        let cipher = self.cipher(&self.first).ok_or_else(failed)?;
-        let covered = Aad::from(covered(key, &self.first, write, record));
-        // With room for the tag: a buffer that grows leaves a copy of the token behind.
-        let mut sealed =
-            Zeroizing::new(Vec::with_capacity(token.expose().len() + AES_256_GCM.tag_len()));
-        sealed.extend_from_slice(token.expose().as_bytes());
-        let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
-        let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
-        Ok(AccessToken::from(format!("{FORMAT}{}:{sealed}", self.first)))
+        let covered = |id: &str| covered(key, id, write, record);
+        let sealed = self.seal_text(covered, token.expose())?;
+        Ok(sealed.map_or_else(|| token.clone(), AccessToken::from))
     }
 
     pub(crate) fn open(
@@ -92,15 +112,43 @@ impl SealKeys {
         record: &TokenRecord,
         sealed: &str,
     ) -> Option<AccessToken> {
+        let token = self.open_text(|id| covered(key, id, write, record), sealed)?;
+        std::str::from_utf8(&token).ok().map(AccessToken::from)
+    }
+
+    /// Seals a text under the first key; `None` if `none` is the first entry. `covered`: what the seal
+    /// covers besides, given the id of the key.
+    pub(super) fn seal_text(
+        &self,
+        covered: impl FnOnce(&str) -> Vec<u8>,
+        text: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(first) = &self.first else { return Ok(None) };
+        let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
+        let cipher = self.cipher(first).ok_or_else(failed)?;
+        let covered = Aad::from(covered(first));
+        // With room for the tag: a buffer that grows leaves a copy of the text behind.
+        let mut sealed = Zeroizing::new(Vec::with_capacity(text.len() + AES_256_GCM.tag_len()));
+        sealed.extend_from_slice(text.as_bytes());
+        let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
+        let sealed = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), &sealed].concat());
+        Ok(Some(format!("{FORMAT}{first}:{sealed}")))
+    }
+
+    pub(super) fn open_text(
+        &self,
+        covered: impl FnOnce(&str) -> Vec<u8>,
+        sealed: &str,
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let (id, sealed) = sealed.strip_prefix(FORMAT)?.split_once(':')?;
         let cipher = self.cipher(id)?;
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut token = Zeroizing::new(sealed.to_vec());
-        let covered = Aad::from(covered(key, id, write, record));
-        let token = cipher.open_in_place(nonce, covered, &mut token).ok()?;
-        std::str::from_utf8(token).ok().map(AccessToken::from)
+        let mut text = Zeroizing::new(sealed.to_vec());
+        let length = cipher.open_in_place(nonce, Aad::from(covered(id)), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
     }
 
     fn cipher(&self, id: &str) -> Option<RandomizedNonceKey> {
@@ -114,28 +162,34 @@ impl fmt::Debug for SealKeys {
     }
 }
 
-/// What the seal covers besides the token. Each part has its length, so that no two lists of parts
-/// are the same bytes.
+/// What the seal covers besides the token.
 fn covered(key: &RecordName, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
-    let mut covered = Vec::with_capacity(256);
-    let mut part = |bytes: &[u8]| {
-        covered.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-        covered.extend_from_slice(bytes);
-    };
-    part(FORMAT.as_bytes());
-    part(key.as_ref().as_bytes());
-    part(id.as_bytes());
-    part(&write.bits().to_be_bytes());
-    part(record.digest.as_bytes());
+    let mut all = vec![
+        FORMAT.as_bytes().to_vec(),
+        key.as_ref().as_bytes().to_vec(),
+        id.as_bytes().to_vec(),
+        write.bits().to_be_bytes().to_vec(),
+        record.digest.as_bytes().to_vec(),
+    ];
     for text in [&record.token_type, &record.scope] {
         // Absent is not the same as empty.
-        part(&[u8::from(text.is_some())]);
-        part(text.as_deref().unwrap_or_default().as_bytes());
+        all.push(vec![u8::from(text.is_some())]);
+        all.push(text.as_deref().unwrap_or_default().as_bytes().to_vec());
     }
     for time in [record.minted_at, record.refresh_at, record.expires_at] {
-        part(&time.as_millis().to_be_bytes());
+        all.push(time.as_millis().to_be_bytes().to_vec());
     }
-    covered
+    parts(&all.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// Several parts as bytes. Each has its length, so that no two lists of parts are the same bytes.
+pub(super) fn parts(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
 }
 
 /// Whether a stored token is sealed. A function without the keys must not use it as a token.
@@ -252,6 +306,8 @@ mod tests {
             (swapped, "seal key 1 is invalid: expected 32 bytes as base64"),
             (&format!("{OLD},a:???"), "seal key 2 is invalid: expected 32 bytes as base64"),
             (&format!("{OLD},{OLD}"), "seal key 2 is invalid: expected an id that no earlier key"),
+            ("none", "seal key 1 is invalid: expected a key as `id:base64` besides `none`"),
+            (&format!("none,{OLD},none"), "seal key 3 is invalid: expected `none` once at most"),
         ] {
             let error = SealKeys::parse(keys).unwrap_err();
             let shown = format!("{error} {error:?}");

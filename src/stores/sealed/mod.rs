@@ -1,33 +1,47 @@
-//! Sealed tokens: who can read the store cannot use them; who can write to it cannot forge or move
+//! Sealed tokens and answers: who can read the store cannot use them; who can write to it cannot forge or move
 //! them.
 
+mod answers;
 mod keys;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use funcify_core::{
     StoreError,
+    idempotency::IdempotencyProvider,
     register::{Corruption, PollPolicy, RecordName, Swap, Version, Versioned, WriteId},
-    token::{TokenPersistenceProvider, TokenRecord},
+    token::{AccessToken, TokenPersistenceProvider, TokenRecord},
 };
 
 use super::Stores;
 use crate::config_error::ConfigError;
+use answers::SealedAnswers;
 pub(crate) use keys::is_sealed;
 pub(super) use keys::{SEAL_KEYS, SealKeys};
 
 impl Stores {
-    /// Seals the token of each record with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
+    /// Seals the token of each record, and each answer of [`Idempotency`](crate::Idempotency), with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
     /// 32 bytes. The first key seals and all of them open, so that a key can be replaced while the fleet
     /// runs. The rest of the record stays readable.
     ///
     /// The seal covers the key of the record, the digest, type, scope and times of the token, and the
     /// write that stored it. So a token can be neither altered nor moved to another record. A seal
     /// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
-    /// token expires. A token that cannot be opened counts as missing, and is replaced.
+    /// token expires. A token that cannot be opened counts as missing, and is replaced. An answer that
+    /// cannot be opened counts as not kept, and the work is not done again.
     ///
-    /// [`from_env`](Self::from_env) seals tokens if `FUNCIFY_SEAL_KEYS` is set.
+    /// In place of a key, `none` represents tokens and answers without a seal: `none,id:base64` stores
+    /// them so and opens both, `id:base64,none` seals and still uses those without a seal. With these two
+    /// steps a fleet that runs without seals gets them; see *Sealing* in the chapter.
+    ///
+    /// [`from_env`](Self::from_env) seals both if `FUNCIFY_SEAL_KEYS` is set.
     ///
     /// # Errors
     ///
@@ -56,22 +70,46 @@ impl Stores {
     /// # }).unwrap();
     /// ```
     pub fn sealed(self, keys: &str) -> Result<Self, ConfigError> {
-        let keys = SealKeys::parse(keys)?;
-        Ok(Self { tokens: Arc::new(SealedTokens { store: self.tokens, keys }), ..self })
+        let keys = Arc::new(SealKeys::parse(keys)?);
+        let tokens = SealedTokens::new(self.tokens, Arc::clone(&keys));
+        let idempotency = SealedAnswers { store: self.idempotency, keys };
+        Ok(Self { tokens: Arc::new(tokens), idempotency: Arc::new(idempotency), ..self })
     }
 }
 
 /// A token store that seals the token of each record.
 struct SealedTokens {
     store: Arc<dyn TokenPersistenceProvider>,
-    keys: SealKeys,
+    keys: Arc<SealKeys>,
+    /// Whether it was logged that a token is stored without a seal. Once a process is enough.
+    has_logged: AtomicBool,
 }
 
 impl SealedTokens {
+    fn new(store: Arc<dyn TokenPersistenceProvider>, keys: Arc<SealKeys>) -> Self {
+        Self { store, keys, has_logged: AtomicBool::new(false) }
+    }
+
     fn open(&self, key: &RecordName, mut stored: Versioned<TokenRecord>) -> Versioned<TokenRecord> {
         let Some(token) = &stored.value.token else { return stored };
-        match self.keys.open(key, WriteId::from(stored.version), &stored.value, token.expose()) {
-            Some(token) => stored.value.token = Some(token),
+        if !is_sealed(token.expose()) {
+            if self.keys.seals() && !self.has_logged.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%key, "a token is stored without a seal: another process has no seal keys, or stores `none` first");
+            }
+            if self.keys.reads_unsealed() {
+                return stored;
+            }
+        }
+        let write = WriteId::from(stored.version);
+        match self.keys.open(key, write, &stored.value, token.expose()) {
+            Some(token) => {
+                let meaning = stored.value.meaning.as_deref();
+                let opened = meaning.and_then(|sealed| {
+                    self.keys.open(key, write, &for_meaning(&stored.value), sealed)
+                });
+                stored.value.meaning = opened.map(|meaning| meaning.expose().to_owned());
+                stored.value.token = Some(token);
+            }
             None => {
                 stored.value = TokenRecord::default();
                 stored.corruption = Some(Corruption::Sealed);
@@ -82,13 +120,27 @@ impl SealedTokens {
     }
 }
 
+/// What the seal of the meaning covers: the same as that of the token, and that it is not a token.
+fn for_meaning(record: &TokenRecord) -> TokenRecord {
+    TokenRecord { token_type: Some("meaning".to_owned()), ..record.clone() }
+}
+
 /// Seals the tokens of stores that are opened from the environment.
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
-    keys: SealKeys,
+    keys: &Arc<SealKeys>,
 ) -> Arc<dyn TokenPersistenceProvider> {
-    Arc::new(SealedTokens { store, keys })
+    Arc::new(SealedTokens::new(store, Arc::clone(keys)))
+}
+
+/// The same for answers.
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+pub(super) fn seal_answers(
+    store: Arc<dyn IdempotencyProvider>,
+    keys: &Arc<SealKeys>,
+) -> Arc<dyn IdempotencyProvider> {
+    Arc::new(SealedAnswers { store, keys: Arc::clone(keys) })
 }
 
 /// In a build with the memory backend only, nobody else can read the store. So the binary need not
@@ -96,8 +148,17 @@ pub(super) fn seal(
 #[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
-    _keys: SealKeys,
+    _keys: &Arc<SealKeys>,
 ) -> Arc<dyn TokenPersistenceProvider> {
+    store
+}
+
+/// The same for answers.
+#[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
+pub(super) fn seal_answers(
+    store: Arc<dyn IdempotencyProvider>,
+    _keys: &Arc<SealKeys>,
+) -> Arc<dyn IdempotencyProvider> {
     store
 }
 
@@ -124,7 +185,16 @@ impl TokenPersistenceProvider for SealedTokens {
             Some(token) => Some(self.keys.seal(key, id, next, token)?),
             None => None,
         };
-        let next = TokenRecord { token, ..next.clone() };
+        // Without a seal of its own, it would say that the token is for somebody else.
+        let meaning = match next.meaning.as_deref().filter(|_| token.is_some()) {
+            Some(meaning) => {
+                let sealed =
+                    self.keys.seal(key, id, &for_meaning(next), &AccessToken::from(meaning))?;
+                Some(sealed.expose().to_owned())
+            }
+            None => next.meaning.clone(),
+        };
+        let next = TokenRecord { token, meaning, ..next.clone() };
         Ok(match self.store.write(key, expected, id, &next).await? {
             Swap::Applied(version) => Swap::Applied(version),
             Swap::Conflict(current) => Swap::Conflict(current.map(|stored| self.open(key, stored))),

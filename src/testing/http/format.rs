@@ -1,9 +1,12 @@
-//! The formats in which the sources deliver a request.
+//! The formats in which the sources deliver a request. What differs between them is in the table of sources.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::pipeline::Kind;
+use crate::pipeline::event::source::Source;
+use crate::pipeline::event::source::http::{Cookies, Headers, HttpSource};
 use crate::testing::http::HttpRequest;
 
 /// The stage of an API whose paths do not begin with a stage.
@@ -13,6 +16,7 @@ impl HttpRequest {
     /// The event of this request.
     pub(in crate::testing) fn event(&self) -> Map<String, Value> {
         let (method, (body, is_base64)) = (self.method.as_str(), self.text_body());
+        let path = self.path();
         let headers = &self.headers;
         let query = self.parameters();
         let value = match self.kind {
@@ -21,7 +25,7 @@ impl HttpRequest {
                 "requestContext": { "elb": { "targetGroupArn":
                     "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/t/1" } },
                 "httpMethod": method,
-                "path": self.path,
+                "path": path,
             }),
             Kind::VpcLatticeV1 => {
                 return object(json!({
@@ -36,7 +40,7 @@ impl HttpRequest {
             Kind::VpcLatticeV2 => {
                 return object(json!({
                     "version": "2.0",
-                    "path": self.path,
+                        "path": self.path,
                     "method": method,
                     "headers": listed(headers),
                     "queryStringParameters": listed(&query),
@@ -60,41 +64,60 @@ impl HttpRequest {
                 "version": if kind == Kind::HttpV1Payload { json!("1.0") } else { Value::Null },
                 "resource": "/{proxy+}",
                 "httpMethod": method,
-                "path": self.path,
+                "path": path,
                 "requestContext": {
                     "apiId": "api",
                     "stage": STAGE,
                     "httpMethod": method,
-                    "path": format!("/{STAGE}{}", self.path),
+                    "path": format!("/{STAGE}{path}"),
                     "authorizer": self.authorizer,
                 },
             }),
         };
         let mut value = object(value);
-        value.insert("headers".to_owned(), last(headers));
-        value.insert("queryStringParameters".to_owned(), last(&query));
-        if self.kind != Kind::Alb || self.has_multi_value_headers {
+        let delivered = self.source().map(|source| source.headers.value);
+        let (has_single, has_multi) = match delivered {
+            Some(Headers::Either) => (!self.has_multi_value_headers, self.has_multi_value_headers),
+            _ => (true, true),
+        };
+        if has_single {
+            value.insert("headers".to_owned(), last(headers));
+            value.insert("queryStringParameters".to_owned(), last(&query));
+        }
+        if has_multi {
             value.insert("multiValueHeaders".to_owned(), listed(headers));
             value.insert("multiValueQueryStringParameters".to_owned(), listed(&query));
-            if self.kind == Kind::Alb {
-                value.remove("headers");
-                value.remove("queryStringParameters");
-            }
         }
         value.insert("body".to_owned(), body);
         value.insert("isBase64Encoded".to_owned(), json!(is_base64));
         value
     }
 
-    /// Payload format 2.0: cookies apart from the other headers.
+    /// The path as this source delivers it.
+    fn path(&self) -> String {
+        let is_decoded = self.source().is_some_and(HttpSource::path_is_decoded);
+        match is_decoded {
+            true => percent_decode_str(&self.path).decode_utf8_lossy().into_owned(),
+            false => self.path.clone(),
+        }
+    }
+
+    fn source(&self) -> Option<&'static HttpSource> {
+        Source::of(self.kind).http
+    }
+
+    /// Payload format 2.0, with cookies in a list.
     fn payload_2(&self) -> Map<String, Value> {
         let domain = match self.kind {
             Kind::FunctionUrl => "url.lambda-url.eu-west-1.on.aws",
             _ => "api.execute-api.eu-west-1.amazonaws.com",
         };
+        let path = self.path();
         let is_cookie = |header: &&(String, String)| header.0.eq_ignore_ascii_case("cookie");
-        let headers: Vec<_> =
-            self.headers.iter().filter(|header| !is_cookie(header)).cloned().collect();
+        let keeps_cookies =
+            self.source().is_some_and(|source| source.cookies.value == Cookies::Both);
+        let is_sent = |header: &&(String, String)| keeps_cookies || !is_cookie(header);
+        let headers: Vec<_> = self.headers.iter().filter(is_sent).cloned().collect();
         let cookies: Vec<&str> = self
             .headers
             .iter()
@@ -105,13 +128,13 @@ impl HttpRequest {
         let mut value = object(json!({
             "version": "2.0",
             "routeKey": "$default",
-            "rawPath": self.path,
+            "rawPath": path,
             "rawQueryString": self.query,
             "headers": joined(&headers),
             "requestContext": {
                 "apiId": "api",
                 "domainName": domain,
-                "http": { "method": self.method.as_str(), "path": self.path },
+                "http": { "method": self.method.as_str(), "path": path },
                 "stage": STAGE,
                 "authorizer": self.authorizer,
             },
@@ -149,13 +172,10 @@ impl HttpRequest {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (name.to_owned(), value.to_owned())
         };
-        match self.kind {
-            // As the client encoded them.
-            Kind::Alb | Kind::VpcLatticeV1 | Kind::VpcLatticeV2 => {
-                self.query.split('&').filter(|pair| !pair.is_empty()).map(encoded).collect()
-            }
-            // Decoded.
-            _ => url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect(),
+        let is_encoded = self.source().is_some_and(HttpSource::query_is_encoded);
+        match is_encoded {
+            true => self.query.split('&').filter(|pair| !pair.is_empty()).map(encoded).collect(),
+            false => url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect(),
         }
     }
 }
@@ -275,6 +295,32 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_decoded_where_the_source_decodes_it() {
+        for (kind, member, path) in [
+            (Kind::RestV1, "path", "/a%20b/100%25"),
+            (Kind::HttpV1Payload, "path", "/a%20b/100%25"),
+            (Kind::HttpV2, "rawPath", "/a b/100%"),
+            (Kind::FunctionUrl, "rawPath", "/a%20b/100%25"),
+            (Kind::Alb, "path", "/a%20b/100%25"),
+        ] {
+            let event = HttpRequest::new(kind, Method::GET, "/a%20b/100%25").event();
+            assert_eq!(event[member], path, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_function_url_delivers_cookies_twice_and_an_http_api_in_its_list() {
+        for (kind, header) in [(Kind::FunctionUrl, json!("a=1; b=2")), (Kind::HttpV2, Value::Null)]
+        {
+            let mut request = HttpRequest::new(kind, Method::GET, "/");
+            request.headers.push(("cookie".to_owned(), "a=1; b=2".to_owned()));
+            let event = Value::from(request.event());
+            assert_eq!(event["cookies"], json!(["a=1", "b=2"]), "{kind}");
+            assert_eq!(event["headers"]["cookie"], header, "{kind}");
+        }
+    }
+
+    #[test]
     fn a_request_without_a_query_has_no_parameters() {
         for path in ["/orders", "/orders?"] {
             let event = |kind| Value::from(HttpRequest::new(kind, Method::GET, path).event());
@@ -283,6 +329,7 @@ mod tests {
             assert_eq!(event(Kind::HttpV2).get("queryStringParameters"), None);
             assert_eq!(event(Kind::Alb)["queryStringParameters"], json!({}));
             assert_eq!(event(Kind::VpcLatticeV1)["raw_path"], "/orders");
+            assert_eq!(event(Kind::VpcLatticeV2)["path"], "/orders");
             assert_eq!(event(Kind::VpcLatticeV2)["queryStringParameters"], json!({}));
         }
     }

@@ -21,7 +21,7 @@ impl Refresh<'_> {
         let held = self.memory.valid(&*settings.clock, rejected);
         let record = record.clone().credible(&settings.policy, now).earlier(self.state.behind);
         let now = settings.clock.now();
-        let is_better = record.digest == settings.digest
+        let is_better = record.is_for(&settings.digest, &settings.meaning)
             && record.is_valid(now)
             && (rejected.is_none() || record.token.as_ref() != rejected)
             && held.as_ref().is_none_or(|held| held.expires_at() < record.expires_at);

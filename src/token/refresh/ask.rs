@@ -40,7 +40,7 @@ impl Refresh<'_> {
             }
             Err(error) => {
                 self.counters.failures.increment();
-                tracing::warn!(key = %self.settings.key, %error, "no token was granted");
+                tracing::warn!(key = %self.settings.key, error = crate::error_chain(error), "no token was granted");
             }
         }
         minted

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::read::Stored;
 use super::request::Refresh;
-use super::store_retry::StoreRetry;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 
@@ -34,7 +33,7 @@ pub(super) enum Step {
 impl Refresh<'_> {
     pub(super) async fn decide(&mut self, stored: &Stored) -> Result<Step, TokenError> {
         let (settings, record) = (self.settings, &stored.record);
-        self.store_retry = StoreRetry::default();
+        self.store_retry.answered();
         let watched = self.state.watch(stored.version);
         if record.failure.as_ref().is_some_and(|failure| failure.cred.is_some()) {
             // Whether the failure binds this process depends on its secret.
@@ -45,6 +44,7 @@ impl Refresh<'_> {
         let asker = Asker {
             holder: settings.holder,
             digest: &settings.digest,
+            meaning: &settings.meaning,
             cred: self.state.secret.as_ref().map(|secret| secret.fingerprint.as_str()),
             watched,
             patience: self.request.ends.saturating_duration_since(Instant::now()),

@@ -41,7 +41,8 @@ impl Refresh<'_> {
 
     pub(super) async fn back_off(&mut self) {
         self.has_backed_off = true;
-        let again = Instant::now() + self.settings.poll.contention_back_off(&self.settings.chance);
+        let again = Instant::now()
+            + self.state.crowding.back_off(self.settings.poll, &self.settings.chance);
         sleep_until(self.request.ends.min(again)).await;
     }
 

@@ -24,13 +24,25 @@ use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 use decide::Step;
 use lease::HeldLease;
-use read::Found;
+use read::{Found, Stored};
+use store_retry::Trouble;
+
+/// What came of asking the provider.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
+enum Asked {
+    Token(Token),
+    /// The provider granted none, and another process has taken the lease meanwhile: this is its record.
+    Overtaken(Stored),
+}
 
 impl Refresh<'_> {
     /// Gets a token. If that fails, a token that is still valid is served as overdue.
     pub(super) async fn run(mut self) -> Result<Token, TokenError> {
         let error = match self.state.failure() {
-            Some(remembered) => remembered,
+            Some(remembered) => match self.look_despite_failure().await {
+                Some(token) => return Ok(token),
+                None => remembered,
+            },
             None => match self.steps().await {
                 Ok(token) => return Ok(token),
                 Err(error) => error,
@@ -46,11 +58,11 @@ impl Refresh<'_> {
             self.check_deadline()?;
             let stored = match found {
                 Found::Record(stored) => stored,
-                Found::Slow if self.wait_for_slow_store().await => {
+                Found::Failed(trouble) if self.wait_for_store(trouble).await => {
                     found = self.read().await?;
                     continue;
                 }
-                Found::Slow | Found::Down => return self.without_store().await,
+                Found::Failed(trouble) => return self.without_store(trouble).await,
             };
             found = match self.decide(&stored).await? {
                 Step::Serve(token) => return Ok(token),
@@ -63,10 +75,13 @@ impl Refresh<'_> {
                     self.read().await?
                 }
                 Step::ReadOwnKey => self.read().await?,
-                Step::Alone => return self.without_store().await,
+                Step::Alone => return self.without_store(Trouble::Down).await,
                 Step::TakeLease(leased) => self.take_lease(&stored, *leased).await?,
                 Step::Ask => match self.confirm_lease(stored).await {
-                    Some(lease) => return self.mint(lease).await,
+                    Some(lease) => match self.mint(lease).await? {
+                        Asked::Token(token) => return Ok(token),
+                        Asked::Overtaken(stored) => Found::Record(stored),
+                    },
                     None => self.read().await?,
                 },
             };
@@ -74,7 +89,7 @@ impl Refresh<'_> {
     }
 
     /// Asks the provider under the lease, and shares what comes of it with the fleet.
-    async fn mint(&mut self, lease: HeldLease) -> Result<Token, TokenError> {
+    async fn mint(&mut self, lease: HeldLease) -> Result<Asked, TokenError> {
         // The lease is given back even if the invocation's work has ended by then.
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
@@ -87,11 +102,15 @@ impl Refresh<'_> {
                 // In memory before it is published: a caller that goes away loses no token.
                 let token = self.accept_minted(&own);
                 self.publish(&lease, &next, &minted).await;
-                token
+                token.map(Asked::Token)
             }
             Err(error) => {
-                self.share_failure(lease, &error).await;
-                Err(self.for_caller(error))
+                let Some(stored) = self.share_failure(lease, &error).await else {
+                    return Err(self.for_caller(error));
+                };
+                Ok(self
+                    .accept(&stored.record, self.now())
+                    .map_or(Asked::Overtaken(stored), Asked::Token))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Step: publish the new token, so that the fleet uses it.
 
 use funcify_core::{
-    Deadline, StoreErrorKind,
+    Deadline, StoreError, StoreErrorKind,
     engine::{Minted, error_chain},
     register::{Swap, WriteId},
     token::TokenRecord,
@@ -9,8 +9,9 @@ use funcify_core::{
 use tokio::time::{Instant, sleep_until};
 
 use super::lease::HeldLease;
-use super::read::is_slow;
+use super::read::trouble;
 use super::request::Refresh;
+use super::store_retry::Trouble;
 
 impl Refresh<'_> {
     /// Writes the record with the new token. While the store is slow, the write is repeated for as
@@ -22,8 +23,15 @@ impl Refresh<'_> {
             // With the same id each time: sent twice, it is one write.
             let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
-                Err(error) if is_slow(&error) => {
-                    let again = Instant::now() + settings.chance.up_to(settings.poll.longest);
+                Err(error) if is_only_unchecked(&error) => break Err(error),
+                Err(error) if trouble(&error) != Trouble::Down => {
+                    let pause = match trouble(&error) {
+                        Trouble::Throttles => settings.poll.interval(&settings.chance),
+                        Trouble::Hangs | Trouble::Down => {
+                            settings.chance.up_to(settings.poll.shortest)
+                        }
+                    };
+                    let again = Instant::now() + pause;
                     let ends = report_ends().map_or(lease.ends, |ends| lease.ends.min(ends));
                     if again + Deadline::LEAST >= ends {
                         break Err(error);
@@ -49,9 +57,18 @@ impl Refresh<'_> {
                 }
                 self.give_up_sharing(lease, minted).await;
             }
+            Err(error) if is_only_unchecked(&error) => {
+                self.counters.store_errors.increment();
+                self.state.store_failed(trouble(&error), &settings.chance);
+                tracing::debug!(
+                    key = %settings.key,
+                    error = error_chain(&error),
+                    "the token was stored; the check of that was throttled"
+                );
+            }
             Err(error) => {
                 self.counters.store_errors.increment();
-                self.state.store_failed(&settings.chance);
+                self.state.store_failed(trouble(&error), &settings.chance);
                 tracing::warn!(
                     key = %settings.key,
                     error = error_chain(&error),
@@ -69,9 +86,15 @@ impl Refresh<'_> {
         let next = lease.record.clone().unshared(minted, &settings.policy, self.now());
         let write = settings.store.write(self.key, Some(lease.version), WriteId::random(), &next);
         if let Err(error) = as_report(write).await {
-            tracing::warn!(key = %settings.key, %error, "the lease could not be given back");
+            tracing::warn!(key = %settings.key, error = error_chain(&error), "the lease could not be given back");
         }
     }
+}
+
+/// Whether the write was made, and the store throttled only the request that checks its outcome. The
+/// fleet finds the token then. In SSM, another write would be one more version for all to read.
+fn is_only_unchecked(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Ambiguous && error.is_throttled()
 }
 
 /// Runs a write that only informs other processes. It may go on a little longer than work does.

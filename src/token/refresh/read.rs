@@ -9,6 +9,7 @@ use funcify_core::{
 use tokio::time::{Instant, sleep_until};
 
 use super::request::Refresh;
+use super::store_retry::Trouble;
 use crate::stores::sealed::is_sealed;
 use crate::token::error::TokenError;
 
@@ -16,10 +17,8 @@ use crate::token::error::TokenError;
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 pub(super) enum Found {
     Record(Stored),
-    /// It is slow or throttles: it may answer a little later.
-    Slow,
-    /// It is down, or refuses.
-    Down,
+    /// Nothing that helps.
+    Failed(Trouble),
 }
 
 /// The record as it was read. An absent record is an empty one without a version.
@@ -32,8 +31,8 @@ pub(super) struct Stored {
 impl Refresh<'_> {
     /// Reads the record, unless the store failed a moment ago.
     pub(super) async fn read(&mut self) -> Result<Found, TokenError> {
-        if self.state.is_store_suspended() {
-            return Ok(Found::Down);
+        if let Some(trouble) = self.state.suspended_store() {
+            return Ok(Found::Failed(trouble));
         }
         match self.settings.store.read(self.key).await {
             Ok(stored) => {
@@ -46,31 +45,30 @@ impl Refresh<'_> {
 
     /// Waits before the next read while another process holds the lease.
     pub(super) async fn wait_to_poll(&mut self) {
-        let again = Instant::now() + self.settings.poll.interval(&self.settings.chance);
-        sleep_until(self.request.ends.min(again)).await;
+        let interval = self.state.crowding.interval(self.settings.poll, &self.settings.chance);
+        sleep_until(self.request.ends.min(Instant::now() + interval)).await;
         self.has_backed_off = false;
     }
 
-    /// Waits for a slow store, if this caller has no token and enough time. Otherwise returns
-    /// `false` at once.
-    pub(super) async fn wait_for_slow_store(&mut self) -> bool {
+    /// Waits for a store that throttles or hangs, if this caller has no token and enough time.
+    /// Otherwise returns `false` at once.
+    pub(super) async fn wait_for_store(&mut self, trouble: Trouble) -> bool {
         let settings = self.settings;
         let is_served = self.memory.valid(&*settings.clock, self.request.rejected).is_some();
-        let retry_at = self.store_retry.next(
-            settings.poll,
-            self.request.ends,
-            settings.policy.request_timeout,
-            &settings.chance,
-        );
-        let Some(retry_at) = retry_at.filter(|_| !is_served) else { return false };
+        if is_served || trouble == Trouble::Down {
+            return false;
+        }
+        let interval = self.state.crowding.interval(settings.poll, &settings.chance);
+        let retry_at = self.store_retry.next(trouble, interval, self.request.ends);
+        let Some(retry_at) = retry_at else { return false };
         sleep_until(retry_at).await;
-        self.state.store_answered();
+        self.state.end_store_pause();
         true
     }
 
     /// A corrupt record counts as one without a token. So does one whose token cannot be used: it
     /// does not fit into a header, or it is sealed and this process has no keys.
-    pub(super) fn checked(&self, stored: Option<Versioned<TokenRecord>>) -> Stored {
+    pub(super) fn checked(&mut self, stored: Option<Versioned<TokenRecord>>) -> Stored {
         let Some(Versioned { value: mut record, version, corruption, .. }) = stored else {
             return Stored::default();
         };
@@ -79,6 +77,13 @@ impl Refresh<'_> {
         };
         if corruption.is_some() || record.token.as_ref().is_some_and(|token| !is_usable(token)) {
             self.counters.corrupt.increment();
+            let is_sealed = record.token.as_ref().is_some_and(|token| is_sealed(token.expose()));
+            if is_sealed && !std::mem::replace(&mut self.state.has_logged_seal, true) {
+                tracing::warn!(
+                    key = %self.settings.key,
+                    "the stored token is sealed, and this process has no seal keys: it stores its own without a seal"
+                );
+            }
             record.token = None;
         }
         Stored { record, version: Some(version) }
@@ -90,14 +95,17 @@ impl Refresh<'_> {
             return Err(TokenError::out_of_time());
         }
         self.counters.store_errors.increment();
-        self.state.store_failed(&self.settings.chance);
+        let trouble = trouble(error);
+        self.state.store_failed(trouble, &self.settings.chance);
         tracing::warn!(key = %self.settings.key, error = error_chain(error), "the token store failed");
-        Ok(if is_slow(error) { Found::Slow } else { Found::Down })
+        Ok(Found::Failed(trouble))
     }
 }
 
-/// Whether the store answers, or will soon, but too late for this operation.
-pub(super) fn is_slow(error: &StoreError) -> bool {
-    use StoreErrorKind::{Ambiguous, Throttled, Timeout};
-    matches!(error.kind(), Throttled | Timeout | Ambiguous)
+pub(super) fn trouble(error: &StoreError) -> Trouble {
+    match error.kind() {
+        _ if error.is_throttled() => Trouble::Throttles,
+        StoreErrorKind::Timeout | StoreErrorKind::Ambiguous => Trouble::Hangs,
+        _ => Trouble::Down,
+    }
 }

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use funcify_core::{engine::ProviderFailure, register::WriteId, token::TokenRecord};
+use funcify_core::{
+    engine::ProviderFailure,
+    register::{Swap, WriteId},
+    token::TokenRecord,
+};
 
 use super::lease::HeldLease;
 use super::publish::as_report;
+use super::read::{Found, Stored};
 use super::request::Refresh;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
@@ -40,17 +45,45 @@ impl Refresh<'_> {
         let pause = if binds_all { retry_after } else { retry_after.min(REFUSED_POLL) };
         let error = TokenError::Remembered { code, retry_after };
         self.state.remember(pause, error.clone());
+        self.state.failure_is_stored();
         error
     }
 
     /// Gives the lease back, with the failure in the record.
-    pub(super) async fn share_failure(&mut self, lease: HeldLease, error: &TokenError) {
+    ///
+    /// If another process has taken the lease meanwhile, its record is returned, and the failure is
+    /// forgotten: the process was stopped or slow, and the record says what the fleet knows now.
+    pub(super) async fn share_failure(
+        &mut self,
+        lease: HeldLease,
+        error: &TokenError,
+    ) -> Option<Stored> {
         let HeldLease { record, version, .. } = lease;
         let (settings, next) = (self.settings, self.remember_failure(record, error));
         let write = settings.store.write(self.key, Some(version), WriteId::random(), &next);
-        if let Err(error) = as_report(write).await {
-            tracing::warn!(key = %settings.key, %error, "the provider's failure could not be stored");
+        match as_report(write).await {
+            Ok(Swap::Applied(_)) => self.state.failure_is_stored(),
+            Ok(Swap::Conflict(current)) => {
+                self.state.forget_failure();
+                return Some(self.checked(current));
+            }
+            Err(error) => {
+                tracing::warn!(key = %settings.key, error = crate::error_chain(&error), "the provider's failure could not be stored");
+            }
         }
+        None
+    }
+
+    /// Looks once whether the store holds a token, although the provider failed a moment ago: if this
+    /// process could not store that, the fleet may know better.
+    pub(super) async fn look_despite_failure(&mut self) -> Option<Token> {
+        if !self.state.claims_look() {
+            return None;
+        }
+        let Ok(Found::Record(stored)) = self.read().await else { return None };
+        let token = self.accept(&stored.record, self.now())?;
+        self.state.forget_failure();
+        Some(token)
     }
 
     /// Remembers the failure in this process, and returns the record that contains it.
@@ -89,7 +122,7 @@ impl Refresh<'_> {
         };
         let pause = error.retry_after().unwrap_or_default().max(LEAST_DEGRADED);
         self.memory.degrade_until(settings.clock.now() + pause);
-        tracing::warn!(key = %settings.key, %error, "the token is overdue and could not be refreshed");
+        tracing::warn!(key = %settings.key, error = crate::error_chain(&error), "the token is overdue and could not be refreshed");
         Ok(token.overdue())
     }
 }

@@ -44,7 +44,11 @@ impl<'a> Refresh<'a> {
         state: &'a mut RefreshState,
         request: Request<'a>,
     ) -> Self {
-        let store_retry = StoreRetry::default();
+        let store_retry = StoreRetry::new(
+            settings.poll.timeout,
+            settings.policy.request_timeout,
+            &settings.chance,
+        );
         let key = &settings.key;
         Self { settings, memory, counters, state, request, key, store_retry, has_backed_off: false }
     }

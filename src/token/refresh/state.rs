@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use funcify_core::{Timestamp, engine::Chance, register::Version, token::TokenRecord};
 use tokio::time::Instant;
 
+use super::store_retry::{Crowding, Trouble};
 use crate::token::authentication::ClientSecret;
 use crate::token::error::TokenError;
 
 /// After a failure of the store, it is not called for 1 s. The pause doubles with each failure, up
-/// to 30 s: a fleet of 1,000 instances then sends a failing store about 45 requests a second.
+/// to 4 s, so that a store that is well again is found within seconds. For a store that throttles it
+/// goes up to 30 s: a fleet of 1,000 instances then sends it about 45 requests a second.
 const FIRST_STORE_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(4);
+const LONGEST_THROTTLED_PAUSE: Duration = Duration::from_secs(30);
 
 /// The refresh state of a process. Its lock lets one refresh run at a time.
 #[derive(Default)]
@@ -20,6 +23,9 @@ pub(in crate::token) struct RefreshState {
     pub(super) secret: Option<KnownSecret>,
     /// The failure that every caller gets until its time is over.
     failed: Option<(Instant, TokenError)>,
+    /// Whether the next caller looks at the store although there is such a failure, because the record
+    /// may not contain it.
+    looks: bool,
     /// The refusal because of which the secret at hand is not tried again.
     refused: Option<(Instant, TokenError)>,
     /// The record of a process whose store is down: the failures of the provider.
@@ -32,12 +38,24 @@ pub(in crate::token) struct RefreshState {
     /// ahead.
     pub(super) has_logged_key: bool,
     pub(super) has_logged_clock: bool,
+    /// Whether it was logged that the stored token is sealed, and this process has no keys.
+    pub(super) has_logged_seal: bool,
     /// By how much this machine's clock is behind the provider's, as far as its last answer told.
     pub(super) behind: Duration,
     /// The version that was read last, and since when this process has seen it.
     watching: Option<(Version, Instant)>,
-    /// Until when the store is not called, and how long that pause is.
-    store_pause: Option<(Instant, Duration)>,
+    /// Until when the store is not called, and why.
+    store_pause: Option<StorePause>,
+    /// How crowded the store is.
+    pub(super) crowding: Crowding,
+}
+
+/// A pause in which the store is not called.
+#[derive(Clone, Copy)]
+struct StorePause {
+    until: Instant,
+    length: Duration,
+    trouble: Trouble,
 }
 
 /// A secret, and what identifies it in the record of a failure.
@@ -62,27 +80,53 @@ impl RefreshState {
         self.watching = Some((version, since));
     }
 
-    /// Whether the store failed a moment ago and is not called for now.
-    pub(super) fn is_store_suspended(&self) -> bool {
-        self.store_pause.is_some_and(|(until, _)| Instant::now() < until)
+    /// How the store failed a moment ago, if it is not called for now.
+    pub(super) fn suspended_store(&self) -> Option<Trouble> {
+        self.store_pause.filter(|pause| Instant::now() < pause.until).map(|pause| pause.trouble)
     }
 
-    pub(super) fn store_failed(&mut self, chance: &Chance) {
-        let pause = self
-            .store_pause
-            .map_or(FIRST_STORE_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_STORE_PAUSE));
+    pub(super) fn store_failed(&mut self, trouble: Trouble, chance: &Chance) {
+        self.crowding.failed(trouble);
+        let longest = match trouble {
+            Trouble::Throttles => LONGEST_THROTTLED_PAUSE,
+            Trouble::Hangs | Trouble::Down => LONGEST_STORE_PAUSE,
+        };
+        let length =
+            self.store_pause.map_or(FIRST_STORE_PAUSE, |pause| (pause.length * 2).min(longest));
         // At least half of the pause, so that it grows; the rest by chance, so that a fleet spreads.
-        let half = pause / 2;
-        self.store_pause = Some((Instant::now() + half + chance.up_to(half), pause));
+        let half = length / 2;
+        let until = Instant::now() + half + chance.up_to(half);
+        self.store_pause = Some(StorePause { until, length, trouble });
     }
 
     pub(super) fn store_answered(&mut self) {
+        self.crowding.answered();
+        self.store_pause = None;
+    }
+
+    /// A caller has waited for the store: it is called again.
+    pub(super) fn end_store_pause(&mut self) {
         self.store_pause = None;
     }
 
     /// Every caller gets this error for so long.
     pub(super) fn remember(&mut self, pause: Duration, error: TokenError) {
         self.failed = Some((Instant::now() + pause, error));
+        self.looks = true;
+    }
+
+    /// The record contains the failure: it need not be read again before the failure is over.
+    pub(super) fn failure_is_stored(&mut self) {
+        self.looks = false;
+    }
+
+    pub(super) fn forget_failure(&mut self) {
+        self.failed = None;
+    }
+
+    /// Whether this caller is the one that looks at the store despite the failure.
+    pub(super) fn claims_look(&mut self) -> bool {
+        std::mem::take(&mut self.looks)
     }
 
     /// The secret at hand is not tried for so long.

@@ -1,56 +1,127 @@
-//! Retries of a slow store: less and less often, before the provider is asked without it.
+//! Retries of a store that is slow or throttles, and when a caller asks the provider without it.
+//!
+//! A store that throttles or hangs has many clients: other instances of this fleet want the same
+//! token. So a process looks at it less often the more it fails, and the moment at which it gives up
+//! is drawn from a span. Otherwise a fleet that overloads its store would fall on the provider at once.
 
 use std::time::Duration;
 
 use funcify_core::{engine::Chance, register::PollPolicy};
 use tokio::time::Instant;
 
-/// A slow store is retried for 15 s at most: half of the longest time that an API Gateway
-/// integration gives a function (29 s).
-const LONGEST: Duration = Duration::from_secs(15);
+/// A caller with enough time retries for up to 84 s: 1,000 instances that give up evenly over that
+/// time send the provider 12 requests a second.
+const LONGEST: Duration = Duration::from_secs(84);
 
-/// The pauses grow to five times the longest poll interval of the store, so that a fleet which
-/// overloaded its store lets it recover. Redis then gets a read per caller every 1 to 2 s.
-const SLOWEST: u32 = 5;
+/// The part of a caller's time in which it does not give up: a tenth if the store hangs, four fifths if
+/// it throttles. A store that throttles works, and serves every instance in turn.
+const KEPT: f64 = 0.1;
+const KEPT_IF_THROTTLED: f64 = 0.8;
 
-/// The retries of one caller without a token.
-///
-/// A cold fleet that overloads its store must not overload the provider instead. But the caller has
-/// a deadline: one more read of the store and a request to the provider must fit in.
-#[derive(Default)]
+/// The intervals grow to five times the longest poll interval of the store. Redis then gets a read per
+/// caller every 1 to 2 s, and a store that is well again is noticed within 2 s.
+const SLOWEST: f64 = 5.0;
+
+/// A refusal is quick and certain, and each request too many costs somebody else an answer: a store that
+/// throttles is given four times the time at once. One that hangs may only have lost a packet.
+const DOUBLINGS_IF_THROTTLED: f64 = 2.0;
+
+/// An answer shortens the intervals by less than a failure lengthens them, so that a fleet settles
+/// where one read in five is throttled. If one in two were, the process with the lease would not get
+/// its writes through.
+const RECOVERY: f64 = 0.25;
+
+/// How the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It works, but refuses some requests.
+    Throttles,
+    /// It answers too late or not at all.
+    Hangs,
+    /// It cannot be reached, or refuses every request.
+    Down,
+}
+
+/// How crowded the store is, as this process has seen it. Kept from one caller to the next.
+#[derive(Debug, Default)]
+pub(super) struct Crowding {
+    /// How often the intervals have been doubled.
+    doublings: f64,
+}
+
+impl Crowding {
+    pub(super) fn failed(&mut self, trouble: Trouble) {
+        let more = if trouble == Trouble::Throttles { DOUBLINGS_IF_THROTTLED } else { 1.0 };
+        self.doublings = (self.doublings + more).min(SLOWEST.log2());
+    }
+
+    pub(super) fn answered(&mut self) {
+        self.doublings = (self.doublings - RECOVERY).max(0.0);
+    }
+
+    /// How long to wait before the next read.
+    pub(super) fn interval(&self, poll: PollPolicy, chance: &Chance) -> Duration {
+        self.slowed(poll).interval(chance)
+    }
+
+    /// How long to let other contenders for the lease go first.
+    pub(super) fn back_off(&self, poll: PollPolicy, chance: &Chance) -> Duration {
+        self.slowed(poll).contention_back_off(chance)
+    }
+
+    fn slowed(&self, mut poll: PollPolicy) -> PollPolicy {
+        let factor = self.doublings.exp2();
+        poll.longest = poll.longest.mul_f64(factor);
+        poll.contention = poll.contention.mul_f64(factor);
+        poll
+    }
+}
+
+/// The retries of one caller without a token. One more read of the store and a request to the provider
+/// must fit into the caller's time.
+#[derive(Debug)]
 pub(super) struct StoreRetry {
+    /// What one operation on the store takes at most, and one request to the provider.
+    operation: Duration,
+    request: Duration,
+    /// Where in its span this caller gives up, from 0 to 1. Drawn before the first failure.
+    place: f64,
     since: Option<Instant>,
-    retries: u32,
+    is_throttled: bool,
     is_last: bool,
 }
 
 impl StoreRetry {
-    /// When to read the store again. `None`: no more retries.
+    pub(super) fn new(operation: Duration, request: Duration, chance: &Chance) -> Self {
+        let (place, since) = (chance.draw(), None);
+        Self { operation, request, place, since, is_throttled: false, is_last: false }
+    }
+
+    /// The store answered: the time counts from the next failure.
+    pub(super) fn answered(&mut self) {
+        (self.since, self.is_throttled, self.is_last) = (None, false, false);
+    }
+
+    /// When to read the store again, at the latest after `interval`. `None`: this caller asks without
+    /// the store.
     pub(super) fn next(
         &mut self,
-        poll: PollPolicy,
+        trouble: Trouble,
+        interval: Duration,
         ends: Instant,
-        request: Duration,
-        chance: &Chance,
     ) -> Option<Instant> {
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
+        self.is_throttled |= trouble == Trouble::Throttles;
         let left = ends.saturating_duration_since(since);
-        let spare = left.saturating_sub(request).max(left / 2).saturating_sub(poll.timeout);
-        let over = since + spare.min(LONGEST);
-        if self.is_last || now >= over {
+        let spare = left.saturating_sub(self.request).max(left / 2).saturating_sub(self.operation);
+        let kept = if self.is_throttled { KEPT_IF_THROTTLED } else { KEPT };
+        let gives_up = since + spare.min(LONGEST).mul_f64(kept + (1.0 - kept) * self.place);
+        if self.is_last || now >= gives_up {
             return None;
         }
-        let slower = 2_u32.saturating_pow(self.retries.min(8)).min(SLOWEST);
-        self.retries = self.retries.saturating_add(1);
-        let longest = poll.longest.saturating_mul(slower);
-        let again = now + PollPolicy::new(poll.shortest, longest).interval(chance);
-        if again < over {
-            return Some(again);
-        }
-        // The last retry is at any moment of the rest, so that a fleet does not retry all at once.
-        self.is_last = true;
-        Some(now + chance.up_to(over - now))
+        self.is_last = now + interval >= gives_up;
+        Some(gives_up.min(now + interval))
     }
 }
 
@@ -58,14 +129,21 @@ impl StoreRetry {
 mod tests {
     use super::*;
 
+    const OPERATION: Duration = Duration::from_millis(500);
     const REQUEST: Duration = Duration::from_secs(3);
 
-    /// The pauses of a caller with this much time, and the time that is left at the end.
-    async fn pauses(time: Duration) -> (Vec<Duration>, Duration) {
-        let (mut retry, chance) = (StoreRetry::default(), Chance::seeded(7));
+    /// The pauses of a caller with this much time on a store with this trouble, and the time that is
+    /// left at the end.
+    async fn pauses(trouble: Trouble, time: Duration, seed: u64) -> (Vec<Duration>, Duration) {
+        let chance = Chance::seeded(seed);
+        let (mut retry, mut crowding) =
+            (StoreRetry::new(OPERATION, REQUEST, &chance), Crowding::default());
         let ends = Instant::now() + time;
         let mut pauses = Vec::new();
-        while let Some(again) = retry.next(PollPolicy::default(), ends, REQUEST, &chance) {
+        loop {
+            crowding.failed(trouble);
+            let interval = crowding.interval(PollPolicy::default(), &chance);
+            let Some(again) = retry.next(trouble, interval, ends) else { break };
             pauses.push(again - Instant::now());
             tokio::time::sleep_until(again).await;
         }
@@ -74,20 +152,53 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_and_a_request_fit_into_the_time_that_is_left() {
-        for (time, spared) in
-            [(60_000, 45_000), (10_000, 3_500), (2_200, 1_600), (900, 900), (0, 0)]
+        for (time, spared) in [(60_000, 3_500), (10_000, 3_500), (2_200, 1_600), (900, 900), (0, 0)]
         {
-            let (pauses, left) = pauses(Duration::from_millis(time)).await;
-            assert!(left >= Duration::from_millis(spared), "{left:?} of {time} ms");
-            assert_eq!(pauses.is_empty(), time < 1_000, "{pauses:?} in {time} ms");
+            for (seed, trouble) in
+                (0..20).flat_map(|seed| [(seed, Trouble::Hangs), (seed, Trouble::Throttles)])
+            {
+                let (pauses, left) = pauses(trouble, Duration::from_millis(time), seed).await;
+                assert!(left >= Duration::from_millis(spared), "{left:?} of {time} ms");
+                assert_eq!(pauses.is_empty(), time < 1_000, "{pauses:?} in {time} ms");
+            }
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_to_five_times_the_poll_interval_and_no_further() {
-        let (pauses, _) = pauses(Duration::from_secs(60)).await;
-        assert!(pauses.len() <= 24, "{pauses:?}");
+        let (pauses, _) = pauses(Trouble::Throttles, Duration::from_secs(60), 7).await;
         assert!(pauses.iter().all(|pause| pause.as_secs() < 2), "{pauses:?}");
         assert!(pauses.iter().any(|pause| pause.as_millis() > 1_000), "{pauses:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fleet_gives_up_evenly_over_its_time_and_later_if_the_store_throttles() {
+        let time = Duration::from_secs(30);
+        for (trouble, first, each_second) in [(Trouble::Hangs, 2, 18), (Trouble::Throttles, 21, 60)]
+        {
+            let mut seconds = [0; 30];
+            for seed in 0..200 {
+                let (_, left) = pauses(trouble, time, seed).await;
+                seconds[usize::try_from((time - left).as_secs()).unwrap()] += 1;
+            }
+            assert_eq!(seconds[..first].iter().sum::<u32>(), 0, "{trouble:?} {seconds:?}");
+            assert!(seconds.iter().all(|count| *count <= each_second), "{trouble:?} {seconds:?}");
+        }
+    }
+
+    #[test]
+    fn answers_shorten_the_intervals_slowly() {
+        let (mut crowding, chance) = (Crowding::default(), Chance::seeded(1));
+        let poll = PollPolicy::default();
+        let longest = |crowding: &Crowding| {
+            (0..1_000).map(|_| crowding.interval(poll, &chance)).max().unwrap().as_millis()
+        };
+        assert!((390..=400).contains(&longest(&crowding)));
+        (0..9).for_each(|_| crowding.failed(Trouble::Hangs));
+        assert!((1_900..=2_000).contains(&longest(&crowding)));
+        crowding.answered();
+        assert!((1_600..=1_700).contains(&longest(&crowding)));
+        (0..10).for_each(|_| crowding.answered());
+        assert!((390..=400).contains(&longest(&crowding)));
     }
 }

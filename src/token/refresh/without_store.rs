@@ -7,6 +7,7 @@ use funcify_core::{
 use tokio::time::Instant;
 
 use super::request::Refresh;
+use super::store_retry::Trouble;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 
@@ -14,16 +15,25 @@ impl Refresh<'_> {
     /// Asks the provider for a token of this process's own.
     ///
     /// A process with a valid token waits for its refresh slot, so that a fleet without a store does
-    /// not ask all at once.
-    pub(super) async fn without_store(&mut self) -> Result<Token, TokenError> {
+    /// not ask all at once. If the store throttles, it works, and the process goes on trying it for
+    /// half of the time that is left at the slot.
+    pub(super) async fn without_store(&mut self, trouble: Trouble) -> Result<Token, TokenError> {
         let settings = self.settings;
         let now = settings.clock.now();
-        if let Some(token) = self.memory.valid(&*settings.clock, self.request.rejected)
-            && now < token.refresh_slot()
-        {
-            // This caller has paid for one failed read. No other caller pays before the slot.
-            self.memory.degrade_until(token.refresh_slot());
-            return Ok(token.overdue());
+        if let Some(token) = self.memory.valid(&*settings.clock, self.request.rejected) {
+            let slot = token.refresh_slot();
+            let (asks_at, looks_at) = match trouble {
+                Trouble::Throttles => {
+                    let interval = self.state.crowding.interval(settings.poll, &settings.chance);
+                    (slot + token.expires_at().since(slot) / 2, now + interval)
+                }
+                Trouble::Hangs | Trouble::Down => (slot, slot),
+            };
+            if now < asks_at {
+                // This caller has paid for one failed read. No other caller pays before the next look.
+                self.memory.degrade_until(asks_at.min(slot.max(looks_at)));
+                return Ok(token.overdue());
+            }
         }
         if let Some(error) = self.state.refusal() {
             return Err(error);

@@ -73,7 +73,7 @@ async fn both_renew_one_token(store: &Store) {
             (history.ends().await, fleet::grants(&name).await - 1, began.elapsed());
         println!("{case}: {grants} grants ({minted:?}) and {} writes in {lived:?}", seen.len() - 1);
         assert_eq!((not_served, minted.iter().sum::<u64>()), (0, grants), "{case}");
-        let most = 1 + (lived.as_secs_f64() / 4.5) as u64;
+        let most = 1 + (lived.as_secs_f64() / 3.0) as u64;
         assert!((2..=most).contains(&grants), "{case}: {grants} grants in {lived:?}");
         assert!(seen.len() as u64 - 1 <= 2 * grants, "{case}: a lease and a token each, {seen:?}");
         for record in &seen {
@@ -182,6 +182,9 @@ async fn two_versions_share_their_token(store: Store) {
     let _alone = fleet::alone().await;
     the_token_of_one_is_the_token_of_the_other(&store, &[]).await;
     the_token_of_one_is_the_token_of_the_other(&store, &[("FUNCIFY_SEAL_KEYS", SEAL_KEYS)]).await;
+    // Not as this version would write them: version 0.1 goes by the text.
+    let unsorted = [("FUNCIFY_SCOPE", "orders:write orders:read")];
+    the_token_of_one_is_the_token_of_the_other(&store, &unsorted).await;
     a_refusal_binds_both(&store).await;
     another_token_at_the_key_leaves_the_first_alone(&store).await;
     a_record_of_a_fast_clock_costs_one_grant(&store).await;

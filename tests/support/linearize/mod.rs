@@ -31,6 +31,9 @@ pub(crate) struct HistoryPlan {
     /// Whether the store's documentation says that reads may be stale. Then only the swaps are checked,
     /// without what a conflict carries.
     pub(crate) stale_reads: bool,
+    /// Whether the records are those of idempotency, and the writes follow from what was read: a claim,
+    /// an answer, a release.
+    pub(crate) idempotency: bool,
 }
 
 /// One operation on one record.

@@ -3,9 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use funcify_core::register::{Body, RecordKey, Register, Swap, Version, WriteId};
+use funcify_core::engine::{Chance, Claimant, Clock, KeyStatus, SystemClock};
+use funcify_core::idempotency::IdempotencyRecord;
+use funcify_core::register::{
+    Body, Record, RecordKey, Register, Swap, Version, Versioned, WriteId,
+};
 use funcify_core::token::TokenRecord;
-use funcify_core::{StoreErrorKind, engine::Chance};
+use funcify_core::{StoreErrorKind, Timestamp};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
@@ -18,7 +22,7 @@ const TRIES: u32 = 6;
 
 /// Runs the clients and records their operations.
 pub(super) async fn record(stores: &[Arc<dyn Register>], plan: HistoryPlan) -> History {
-    let keys: Arc<[RecordKey]> = (0..plan.keys).map(|_| unused_key()).collect();
+    let keys: Arc<[RecordKey]> = (0..plan.keys).map(|_| unused_key(plan)).collect();
     let clock = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
     for (number, store) in (0..plan.clients).zip(stores.iter().cycle()) {
@@ -29,6 +33,7 @@ pub(super) async fn record(stores: &[Arc<dyn Register>], plan: HistoryPlan) -> H
             clock: Arc::clone(&clock),
             chance: Chance::seeded(plan.seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9)),
             known: HashMap::new(),
+            idempotency: plan.idempotency,
             judge_reads: !plan.stale_reads,
             history: History::default(),
         };
@@ -51,8 +56,9 @@ struct Client {
     keys: Arc<[RecordKey]>,
     clock: Arc<AtomicU64>,
     chance: Chance,
-    /// The version of each record that this client saw last.
-    known: HashMap<RecordKey, Option<Version>>,
+    /// The version of each record that this client saw last, with its content.
+    known: HashMap<RecordKey, Option<(Version, Body)>>,
+    idempotency: bool,
     judge_reads: bool,
     history: History,
 }
@@ -79,8 +85,8 @@ impl Client {
         for attempt in 1..=TRIES {
             let called = self.tick();
             if let Ok(found) = self.store.read(&key).await {
-                let version = found.map(|found| found.version);
-                self.known.insert(key.clone(), version);
+                let version = found.as_ref().map(|found| found.version);
+                self.known.insert(key.clone(), found.map(content));
                 if self.judge_reads {
                     self.note(key, called, Answer::Read { found: version.map(WriteId::from) });
                 }
@@ -92,11 +98,12 @@ impl Client {
     }
 
     async fn swap(&mut self, key: RecordKey) {
-        let expected = self.known.get(&key).copied().flatten();
+        let known = self.known.get(&key).cloned().flatten();
+        let expected = known.as_ref().map(|(version, _)| *version);
         let id = WriteId::from_bits(
             u128::from(self.chance.bits()) << 64 | u128::from(self.chance.bits()),
         );
-        let body = format!(r#"{{"client":{}}}"#, self.number).parse::<Body>().unwrap();
+        let body = self.next(known.map(|(_, body)| body));
         let called = self.tick();
         let mut ambiguous = false;
         loop {
@@ -104,14 +111,14 @@ impl Client {
             let expected = expected.map(WriteId::from);
             let answer = match answer {
                 Ok(Swap::Applied(version)) => {
-                    self.known.insert(key.clone(), Some(version));
+                    self.known.insert(key.clone(), Some((version, body)));
                     Answer::Done { expected, id }
                 }
                 Ok(Swap::Conflict(current)) => {
-                    let current = current.map(|current| current.version);
-                    self.known.insert(key.clone(), current);
+                    let version = current.as_ref().map(|current| current.version);
+                    self.known.insert(key.clone(), current.map(content));
                     let current = if self.judge_reads {
-                        Carried::Exactly(current.map(WriteId::from))
+                        Carried::Exactly(version.map(WriteId::from))
                     } else {
                         Carried::Anything
                     };
@@ -137,6 +144,17 @@ impl Client {
         }
     }
 
+    /// What this client writes on top of what it knows.
+    fn next(&self, known: Option<Body>) -> Body {
+        if !self.idempotency {
+            return format!(r#"{{"client":{}}}"#, self.number).parse().unwrap();
+        }
+        let stored = known.map(|body| serde_json::from_str(&body.to_string()).unwrap());
+        let (record, now) = (stored.unwrap_or_default(), SystemClock.now());
+        let next = next_record(record, self.up_to(2) == 0, now);
+        serde_json::to_string(&next).unwrap().parse().unwrap()
+    }
+
     fn note(&mut self, key: RecordKey, called: u64, answer: Answer) {
         let (client, returned) = (self.number, self.tick());
         let operation = Operation { client, called, returned, answer };
@@ -152,8 +170,29 @@ impl Client {
     }
 }
 
-fn unused_key() -> RecordKey {
-    let mut name = WriteId::random().to_string();
-    name.truncate(20);
-    RecordKey::of::<TokenRecord>(format!("history-{name}").parse().unwrap())
+fn content(found: Versioned<Body>) -> (Version, Body) {
+    (found.version, found.value)
+}
+
+/// A claim on what is free or over, and an answer or a release on a claim.
+fn next_record(record: IdempotencyRecord, succeeds: bool, now: Timestamp) -> IdempotencyRecord {
+    let (length, watched) = (Duration::from_secs(60), Duration::ZERO);
+    match record.status {
+        KeyStatus::InProgress if succeeds => {
+            record.completed(Some("{\"Ok\":1}".to_owned()), KEEP_FOR, now)
+        }
+        KeyStatus::InProgress => record.released(now),
+        KeyStatus::Released | KeyStatus::Completed => {
+            record.claimed(&Claimant { fingerprint: "history", length, watched }, now)
+        }
+    }
+}
+
+fn unused_key(plan: HistoryPlan) -> RecordKey {
+    fn of<T: Record>() -> RecordKey {
+        let mut name = WriteId::random().to_string();
+        name.truncate(20);
+        RecordKey::of::<T>(format!("history-{name}").parse().unwrap())
+    }
+    if plan.idempotency { of::<IdempotencyRecord>() } else { of::<TokenRecord>() }
 }

@@ -1,6 +1,8 @@
-//! Lambda's Runtime API for the process of a function: its four endpoints, with real deadlines.
+//! Lambda's Runtime API for the process of a function: its four endpoints, with real deadlines. It keeps every byte
+//! that the function sends.
 
 mod server;
+mod tap;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +62,9 @@ impl RuntimeApi {
             init_error: watch::Sender::default(),
             invocations: AtomicU64::new(0),
             streamed: AtomicU64::new(0),
+            deadline: Mutex::default(),
+            cut_after: AtomicU64::new(u64::MAX),
+            sent: Mutex::default(),
         });
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         Self { address, queue, shared, server }
@@ -68,6 +73,22 @@ impl RuntimeApi {
     /// The value for `AWS_LAMBDA_RUNTIME_API`: host and port without a scheme.
     pub(crate) fn endpoint(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Sends this deadline in place of the true one, as emulators do.
+    pub(crate) fn send_deadline(&self, millis: &str) {
+        *self.shared.deadline.lock().unwrap() = Some(millis.to_owned());
+    }
+
+    /// Cuts each connection that has sent more bytes than this.
+    pub(crate) fn cut_after(&self, bytes: u64) {
+        self.shared.cut_after.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Everything that the function has sent, connection by connection.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        let sent = self.shared.sent.lock().unwrap();
+        sent.iter().map(|sent| sent.lock().unwrap().clone()).collect()
     }
 
     /// The environment variables that Lambda sets.
@@ -134,7 +155,13 @@ struct Shared {
     init_error: watch::Sender<Option<Value>>,
     invocations: AtomicU64,
     streamed: AtomicU64,
+    deadline: Mutex<Option<String>>,
+    cut_after: AtomicU64,
+    sent: Mutex<Vec<Sent>>,
 }
+
+/// The bytes that one connection has brought.
+type Sent = Arc<Mutex<Vec<u8>>>;
 
 #[derive(Debug)]
 struct Invocation {

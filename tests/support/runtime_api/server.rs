@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::tap::Tap;
 use super::{InvocationResult, Shared};
 
 /// Lambda's limit for a buffered response: 6 MB and a hundred bytes.
@@ -28,7 +29,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
             let service = service_fn(|request| answer(request, &shared));
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+            let stream = TokioIo::new(Tap::new(stream, &shared));
+            http1::Builder::new().serve_connection(stream, service).await.ok();
         });
     }
 }
@@ -38,7 +40,8 @@ async fn answer(
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
-    let Some(path) = path.strip_prefix("/2018-06-01/runtime/") else {
+    // An emulator may have a path of its own before that of Lambda.
+    let Some((_, path)) = path.split_once("/2018-06-01/runtime/") else {
         return Ok(refused(StatusCode::NOT_FOUND, "no such version"));
     };
     let steps: Vec<_> = path.split('/').collect();
@@ -63,11 +66,14 @@ async fn next(shared: &Shared) -> Response<Full<Bytes>> {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "the test is over");
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let deadline = shared.deadline.lock().unwrap().clone();
+    let deadline = deadline.unwrap_or_else(|| (now + shared.limit).as_millis().to_string());
     let trace = format!("Root=1-{:08x}-{}", now.as_secs(), &invocation.id.replace('-', "")[8..]);
     let response = Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &invocation.id)
-        .header("lambda-runtime-deadline-ms", (now + shared.limit).as_millis().to_string())
+        .header("lambda-runtime-deadline-ms", deadline)
+        .header("lambda-runtime-aws-tenant-id", "acme")
         .header(
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:us-east-1:123456789012:function:funcify-test",

@@ -76,15 +76,11 @@ impl CircuitBreaker {
         if !self.shared.snapshot.load().is_known(self.now()) {
             self.refresh().await;
         }
-        let mut tries_store = has_time() && self.claims_try();
-        if tries_store && self.refuses() {
-            // There is no call to run the try with.
-            self.try_store().await;
-            tries_store = false;
+        if has_time() && self.claims_try() {
+            self.try_store_beside();
         }
-        let mut guard = self.pass_or_probe().await?;
+        let guard = self.pass_or_probe().await?;
         drop(one_at_a_time);
-        guard.tries_store = tries_store;
         Ok(guard)
     }
 
@@ -234,11 +230,6 @@ impl CircuitBreaker {
 
     fn is_fresh(&self) -> bool {
         self.shared.snapshot.load().is_fresh(self.now())
-    }
-
-    fn refuses(&self) -> bool {
-        let admission = self.shared.snapshot.load().admission_at(self.policy(), self.now());
-        matches!(admission, Admission::Refused { .. })
     }
 
     fn busy(&self, now: Timestamp) -> CircuitOpen {

@@ -3,17 +3,16 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::{
     CircuitBreaker,
     lock::lock,
     snapshot::{AdmissionTerms, Decision},
-    store::GRACE,
 };
 use crate::{
     Chance, Deadline, Timestamp,
@@ -113,23 +112,21 @@ pub struct Guard<'a> {
     breaker: &'a CircuitBreaker,
     terms: AdmissionTerms,
     admitted_at: Timestamp,
-    /// Whether this call is the one that tries the store again.
-    pub(super) tries_store: bool,
 }
 
 impl<'a> Guard<'a> {
     /// The guard of a call that was admitted on `terms`.
     pub(super) fn new(breaker: &'a CircuitBreaker, terms: AdmissionTerms, now: Timestamp) -> Self {
-        Self { breaker, terms, admitted_at: now, tries_store: false }
+        Self { breaker, terms, admitted_at: now }
     }
 
     /// Records how the call went.
     ///
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
-    pub async fn record(mut self, outcome: CallOutcome) {
-        if let Some(recording) = self.recording(outcome, true) {
-            recording.await;
+    pub async fn record(self, outcome: CallOutcome) {
+        if let Some(report) = self.reporting(outcome, true) {
+            report.await;
         }
     }
 
@@ -137,21 +134,10 @@ impl<'a> Guard<'a> {
     ///
     /// If another call of this instance already reports and takes this outcome along, it waits for that
     /// only if `joins`: where the store hangs, one call pays for it.
-    fn recording(&mut self, outcome: CallOutcome, joins: bool) -> Option<Operation<'a>> {
+    fn reporting(&self, outcome: CallOutcome, joins: bool) -> Option<Operation<'a>> {
         let breaker = self.breaker;
-        let report = self.report_of(outcome);
-        let tries_store = std::mem::take(&mut self.tries_store);
-        if report.is_none() && !tries_store {
-            return None;
-        }
-        Some(Box::pin(async move {
-            if let Some(report) = report {
-                breaker.report(report, joins).await;
-            }
-            if tries_store {
-                let _ = timeout(GRACE, breaker.try_store()).await;
-            }
-        }))
+        let report = self.report_of(outcome)?;
+        Some(Box::pin(async move { breaker.report(report, joins).await }))
     }
 
     /// Runs `op` to its end or to the end of its time, and records the outcome.
@@ -160,7 +146,6 @@ impl<'a> Guard<'a> {
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl Future<Output = Result<T, E>>,
     ) -> Result<T, CircuitError<E>> {
-        let mut store_try = self.concurrent_try();
         let mut op = pin!(op);
         let mut timer = pin!(None::<Sleep>);
         let mut given = Duration::ZERO;
@@ -170,7 +155,6 @@ impl<'a> Guard<'a> {
             if let Poll::Ready(result) = op.as_mut().poll(cx) {
                 return Poll::Ready(Some(result));
             }
-            poll_try(&mut store_try, cx);
             // Only a call that has to wait needs a timer.
             if timer.is_none() {
                 let (time, end) = self.time();
@@ -198,14 +182,11 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        if let Some(recording) = self.recording(outcome, false) {
-            recording.await;
+        if let Some(report) = self.reporting(outcome, false) {
+            report.await;
         }
         self.park_lease();
         drop(pending);
-        if let Some(store_try) = store_try {
-            let _ = timeout(GRACE, store_try).await;
-        }
         match ended {
             Some(result) => result.map_err(CircuitError::Failed),
             None => Err(CircuitError::TimedOut { after: given }),
@@ -221,13 +202,6 @@ impl<'a> Guard<'a> {
             .map(left)
             .filter(is_nearer)
             .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
-    }
-
-    /// The try of the store that this call has to make.
-    fn concurrent_try(&mut self) -> Option<Operation<'a>> {
-        let breaker = self.breaker;
-        std::mem::take(&mut self.tries_store)
-            .then(|| Box::pin(breaker.try_store()) as Operation<'a>)
     }
 
     /// Parks the lease of a probe without an outcome, or whose report did not arrive, for the next call
@@ -293,12 +267,6 @@ impl Drop for Guard<'_> {
 
 /// An operation on the store.
 type Operation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-fn poll_try(store_try: &mut Option<Operation<'_>>, cx: &mut Context<'_>) {
-    if store_try.as_mut().is_some_and(|store_try| store_try.as_mut().poll(cx).is_ready()) {
-        *store_try = None;
-    }
-}
 
 /// One of `weight`, by chance.
 fn is_drawn(chance: &Chance, weight: u32) -> bool {

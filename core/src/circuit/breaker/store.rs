@@ -2,7 +2,10 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use super::CircuitBreaker;
 use crate::{
@@ -14,10 +17,6 @@ use crate::{
     error_chain::error_chain,
     register::{Swap, Version, Versioned, WriteId},
 };
-
-/// How long a caller waits, once its own call is done, for a try of the store that ran concurrently:
-/// half of what an operation gets.
-pub(super) const GRACE: Duration = Duration::from_millis(250);
 
 impl CircuitBreaker {
     pub(super) async fn read(&self) -> Result<Option<Versioned<CircuitRecord>>, StoreError> {
@@ -54,12 +53,21 @@ impl CircuitBreaker {
         }
     }
 
+    /// Reads the store in a task of its own: it goes on beside this call and the next ones, for as long as
+    /// an operation may take, and no call waits for a store that may not answer.
+    pub(super) fn try_store_beside(&self) {
+        // No store is read without a runtime.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let breaker = self.clone();
+        runtime.spawn(async move { breaker.try_store().await });
+    }
+
     /// An operation that began at `began` failed. From now on this process decides by itself, unless
     /// there was too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
         tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
         if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
-            self.go_private();
+            self.go_private(Some(error.is_throttled()));
         }
     }
 
@@ -68,7 +76,7 @@ impl CircuitBreaker {
         let outage = self.shared.snapshot.load_full().outage.clone();
         let is_due = outage.is_some_and(|outage| outage.retry_at <= self.now());
         if is_due {
-            self.go_private();
+            self.go_private(None);
         }
         is_due
     }

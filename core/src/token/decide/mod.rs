@@ -19,8 +19,11 @@ const STEEPNESS: f64 = 8.0;
 pub struct Asker<'a> {
     /// The getter, by the id under which it takes leases.
     pub holder: WriteId,
-    /// The digest of everything that shapes the wanted token: [`TokenRecord::digest`].
+    /// The digest of everything that shapes the wanted token, as it was configured:
+    /// [`TokenRecord::digest`].
     pub digest: &'a str,
+    /// The digest of its meaning, in which the order of scopes does not matter, for example.
+    pub meaning: &'a str,
     /// The keyed digest of the configured secret:
     /// [`RememberedFailure::cred`](super::RememberedFailure::cred).
     pub cred: Option<&'a str>,
@@ -83,6 +86,7 @@ pub enum Decision {
 /// let me = Asker {
 ///     holder: WriteId::from_bits(1),
 ///     digest: "0123456789abcdef0123456789abcdef",
+///     meaning: "0123456789abcdef0123456789abcdef",
 ///     cred: None,
 ///     watched: Duration::ZERO,
 ///     patience: Duration::from_secs(10),
@@ -107,14 +111,15 @@ pub fn decide(
 ) -> Decision {
     let stored = record;
     let record = stored.clone().credible(policy, now);
-    if record.is_foreign(asker.digest, now) {
+    if record.is_foreign(asker.digest, asker.meaning, now) {
         return Decision::KeyInUse;
     }
-    let record = record.owned(asker.digest);
+    let record = record.owned(asker.digest, asker.meaning);
     // The token stays as it is stored: others may believe it where this process does not.
     let lease = || {
         let (failure, forced_at) = (record.failure.clone(), record.forced_at);
-        let stored = TokenRecord { failure, forced_at, ..stored.clone().owned(asker.digest) };
+        let stored =
+            TokenRecord { failure, forced_at, ..stored.clone().owned(asker.digest, asker.meaning) };
         stored.leased(asker, policy, now)
     };
     usable(&record, asker, now, chance)

@@ -20,6 +20,7 @@ fn me() -> Asker<'static> {
     Asker {
         holder: ME,
         digest: DIGEST,
+        meaning: DIGEST,
         cred: Some("c0ffee00"),
         watched: Duration::ZERO,
         patience: Duration::ZERO,

@@ -99,6 +99,7 @@ impl Subject for Token {
         let mut asker = Asker {
             holder: WriteId::from_bits(1),
             digest: DIGEST,
+            meaning: DIGEST,
             cred: None,
             watched: Duration::ZERO,
             patience: Duration::ZERO,

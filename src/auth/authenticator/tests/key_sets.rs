@@ -14,7 +14,7 @@ const LOOSE: &str = "https://loose.example.com/";
 /// A token of `issuer` with a claim of its own, signed with `algorithm` and the key `kid`.
 fn token(issuer: &str, (claim, value): (&str, &str), (algorithm, kid): (&str, &str)) -> String {
     let claims = json!({
-        "iss": issuer, "sub": "alice", "exp": NOW + 300, claim: value, "scp": "orders:order:read",
+        "iss": issuer, "sub": "alice", "exp": NOW + 300, claim: value, "roles": "orders:order:read",
         "scope": "stock:item:read",
     });
     let header = json!({ "alg": algorithm, "kid": kid });
@@ -27,7 +27,7 @@ async fn in_both_orders(provider: &Provider) -> [Authenticator; 2] {
     let at = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer);
     let strict = || {
         let strict = at(STRICT).audience("orders").audience_claim("client_id");
-        strict.algorithms([Algorithm::Es256]).permissions_claim("scp")
+        strict.algorithms([Algorithm::Es256]).permissions_claim("roles")
     };
     let loose = || at(LOOSE).audience("stock");
     let [one, other] = [Authenticator::new(), Authenticator::new()].map(|it| it.clock(clock()));

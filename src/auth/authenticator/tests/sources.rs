@@ -114,10 +114,12 @@ async fn permissions_come_from_scope_permissions_and_activities() {
     assert!(!allows(&authenticator, "scope", json!("openid orders:order:write")).await);
     assert!(!allows(&authenticator, "scope", json!({ "orders:order:read": true })).await);
     assert!(!allows(&authenticator, "permissions", json!([["orders:order:read"], 7, null])).await);
-    assert!(!allows(&authenticator, "scp", json!(["orders:order:read"])).await);
-    let other = key_set(&provider).permissions_claim("scp");
+    assert!(allows(&authenticator, "scp", json!(["orders:order:read"])).await);
+    assert!(allows(&authenticator, "scp", json!("stock:item:read orders:order:read")).await);
+    assert!(!allows(&authenticator, "roles", json!(["orders:order:read"])).await);
+    let other = key_set(&provider).permissions_claim("roles");
     let other = with_keys(other.permissions_claim("https://example.com/can"));
-    assert!(allows(&other, "scp", json!(["orders:order:read"])).await);
+    assert!(allows(&other, "roles", json!(["orders:order:read"])).await);
     assert!(allows(&other, "https://example.com/can", json!("orders:order:read")).await);
     assert!(!allows(&other, "scope", json!("orders:order:read")).await);
 }

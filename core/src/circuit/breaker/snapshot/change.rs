@@ -58,8 +58,9 @@ impl CircuitBreaker {
         });
     }
 
-    /// Goes on with a private record, which begins as what was known last.
-    pub(in crate::circuit::breaker) fn go_private(&self) {
+    /// Goes on with a private record, which begins as what was known last. `is_throttled`: why, if an
+    /// operation has just failed.
+    pub(in crate::circuit::breaker) fn go_private(&self, is_throttled: Option<bool>) {
         let settings = self.settings();
         self.change(|current, now| {
             let mut record = Arc::clone(&current.record);
@@ -75,8 +76,10 @@ impl CircuitBreaker {
                     0
                 }
             };
-            let retry_at = now + pause(tries, settings.chance.draw());
-            let outage = Some(Outage { tries, retry_at });
+            let before = current.outage.as_ref().is_some_and(|outage| outage.is_throttled);
+            let is_throttled = is_throttled.unwrap_or(before);
+            let retry_at = now + pause(tries, is_throttled, settings.chance.draw());
+            let outage = Some(Outage { tries, retry_at, is_throttled });
             let next = Snapshot { record, outage, ..current.clone() };
             Some(next.evaluated(&settings.policy, now, now))
         });
@@ -141,10 +144,16 @@ fn spread(record: &mut CircuitRecord, policy: &CircuitPolicy, chance: f64) {
 /// least, so that a store which throttles or restarts that long is found again within two.
 const SWIFT_TRIES: u32 = 5;
 
-/// The pause before the next try of the store: 1 to 2 s, then doubled up to 30 s.
-fn pause(tries: u32, chance: f64) -> Duration {
+/// The longest bound of a pause, in seconds: a store that is well again is found within these. One that
+/// throttles has too many clients, and gets more time: 1,000 instances then send it 45 requests a second.
+const LONGEST: u64 = 4;
+const LONGEST_THROTTLED: u64 = 30;
+
+/// The pause before the next try of the store: 1 to 2 s, then doubled.
+fn pause(tries: u32, is_throttled: bool, chance: f64) -> Duration {
     let doublings = tries.saturating_sub(SWIFT_TRIES - 1).min(4);
-    let bound = 2_u64.saturating_pow(1 + doublings).min(30);
+    let longest = if is_throttled { LONGEST_THROTTLED } else { LONGEST };
+    let bound = 2_u64.saturating_pow(1 + doublings).min(longest);
     Duration::from_secs(bound).mul_f64(0.5 + 0.5 * chance)
 }
 
@@ -170,13 +179,23 @@ mod tests {
     }
 
     #[test]
-    fn tries_are_one_to_two_seconds_apart_for_five_and_thirty_at_most_later() {
-        let bounds = [2, 2, 2, 2, 2, 4, 8, 16, 30, 30];
-        for (tries, bound) in (0..).zip(bounds) {
-            let (shortest, longest) = (pause(tries, 0.0), pause(tries, 1.0));
-            assert_eq!((shortest * 2, longest), (longest, Duration::from_secs(bound)), "{tries}");
+    fn tries_are_one_to_two_seconds_apart_for_five_and_four_or_thirty_at_most_later() {
+        for (is_throttled, bounds) in
+            [(false, [2, 2, 2, 2, 2, 4, 4, 4, 4, 4]), (true, [2, 2, 2, 2, 2, 4, 8, 16, 30, 30])]
+        {
+            let pause = |tries, chance| pause(tries, is_throttled, chance);
+            for (tries, bound) in (0..).zip(bounds) {
+                let (shortest, longest) = (pause(tries, 0.0), pause(tries, 1.0));
+                assert_eq!(
+                    (shortest * 2, longest),
+                    (longest, Duration::from_secs(bound)),
+                    "{tries}"
+                );
+            }
+            assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(bounds[9]));
+            assert!(
+                (0..SWIFT_TRIES).map(|tries| pause(tries, 0.0)).sum::<Duration>().as_secs() >= 5
+            );
         }
-        assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(30));
-        assert!((0..SWIFT_TRIES).map(|tries| pause(tries, 0.0)).sum::<Duration>().as_secs() >= 5);
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Outage {
     tries: u32,
     /// When to try again.
     pub(super) retry_at: Timestamp,
+    /// Whether it throttles.
+    pub(super) is_throttled: bool,
 }
 
 impl Snapshot {

@@ -1,6 +1,6 @@
-//! Log lines in JSON: `{ts, level, event, request_id, …}`.
+//! Log lines in JSON, `{timestamp, level, event, request_id, …}`, or as text with the same fields.
 
-use std::{fmt, io::Write};
+use std::{env, fmt, fmt::Write as _, io::Write as _};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -19,14 +19,68 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Writes each log event as one line of JSON, with the fields of the spans around it.
+/// Writes each log event as one line, with the fields of the spans around it.
 #[derive(Debug)]
-pub(crate) struct JsonLines<W>(pub(crate) W);
+pub(crate) struct LogLines<W> {
+    pub(crate) format: LogFormat,
+    pub(crate) writer: W,
+}
+
+/// The format of the lines. `Text` is `TIMESTAMP LEVEL EVENT field=value …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+impl LogFormat {
+    /// The format that the function is configured with: `Text` or `JSON`. JSON unless Lambda says otherwise.
+    pub(crate) fn from_env() -> Self {
+        let configured = env::var("AWS_LAMBDA_LOG_FORMAT");
+        let is_text = configured.is_ok_and(|format| format.eq_ignore_ascii_case("text"));
+        if is_text { Self::Text } else { Self::Json }
+    }
+
+    fn write(self, fields: &Map<String, Value>) -> Option<Vec<u8>> {
+        let mut line = match self {
+            Self::Json => serde_json::to_vec(fields).ok()?,
+            Self::Text => text(fields).ok()?.into_bytes(),
+        };
+        line.push(b'\n');
+        Some(line)
+    }
+}
+
+/// The members that every line has, in the order in which a line of text shows them.
+const FIRST: [&str; 3] = ["timestamp", "level", "event"];
+
+fn text(fields: &Map<String, Value>) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    for name in FIRST {
+        let value = fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let separator = if line.is_empty() { "" } else { " " };
+        // A message of several lines would be several log entries.
+        write!(line, "{separator}{}", value.replace('\n', "\\n"))?;
+    }
+    for (name, value) in fields.iter().filter(|(name, _)| !FIRST.contains(&name.as_str())) {
+        match value.as_str() {
+            Some(word) if is_plain(word) => write!(line, " {name}={word}")?,
+            _ => write!(line, " {name}={value}")?,
+        }
+    }
+    Ok(line)
+}
+
+/// Whether a value needs no quotes.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty()
+        && word.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"=".contains(c))
+}
 
 /// The fields of a span.
 struct Fields(Map<String, Value>);
 
-impl<S, W> Layer<S> for JsonLines<W>
+impl<S, W> Layer<S> for LogLines<W>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
@@ -51,7 +105,7 @@ where
         let mut line = Map::new();
         let mut time = String::new();
         if SystemTime.format_time(&mut Writer::new(&mut time)).is_ok() {
-            line.insert("ts".to_owned(), time.into());
+            line.insert("timestamp".to_owned(), time.into());
         }
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("event".to_owned(), event.metadata().name().into());
@@ -62,10 +116,9 @@ where
             }
         }
         event.record(&mut Collect(&mut line));
-        if let Ok(mut line) = serde_json::to_vec(&line) {
-            line.push(b'\n');
+        if let Some(line) = self.format.write(&line) {
             // A log that cannot be written must not fail the function.
-            let _ = self.0.make_writer().write_all(&line);
+            let _ = self.writer.make_writer().write_all(&line);
         }
     }
 }
@@ -118,17 +171,24 @@ mod tests {
     use crate::testing::TestEvent;
 
     fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
+        let lines = written(LogFormat::Json, work);
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn written(format: LogFormat, work: impl Future<Output = ()>) -> String {
         let log = LogCapture::new();
-        let layer = JsonLines(log.writer());
+        let layer = LogLines { format, writer: log.writer() };
         let subscriber = tracing_subscriber::registry().with(layer);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         tracing::subscriber::with_default(subscriber, || runtime.block_on(work));
-        log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        log.text()
     }
 
     fn without_times(mut line: Value) -> Value {
         let members = line.as_object_mut().unwrap();
-        assert!(members.remove("ts").is_some_and(|ts| ts.as_str().unwrap().ends_with('Z')));
+        assert!(
+            members.remove("timestamp").is_some_and(|time| time.as_str().unwrap().ends_with('Z'))
+        );
         assert!(members.remove("target").is_some());
         assert_eq!(members.remove("duration_ms").is_some(), members["event"] == "end");
         line
@@ -175,6 +235,68 @@ mod tests {
         assert_eq!(
             end["error"],
             "2 of 2 records failed, the first: Internal Server Error: disk full"
+        );
+    }
+
+    #[test]
+    fn each_failed_record_has_a_line_with_its_id_route_and_reason() {
+        let lines = logged(async {
+            let fails = async |record: SqsRecord| match record.body.as_str() {
+                "good" => Ok(()),
+                _ => Err::<(), Problem>(std::io::Error::other("disk full").into()),
+            };
+            let pipeline = Pipeline::builder(()).sqs("orders", fails).build().unwrap();
+            let batch = TestEvent::sqs("orders").record("1", "bad").record("2", "good");
+            batch.record("3", "bad").send(&pipeline).await.unwrap();
+        });
+        let failed: Vec<_> = lines.iter().filter(|line| line["event"] == "record failed").collect();
+        assert_eq!(failed.len(), 2, "{lines:?}");
+        for (line, id) in failed.iter().zip(["1", "3"]) {
+            assert_eq!((&line["record"], &line["route"]), (&json!(id), &json!("orders")));
+            assert_eq!(line["error"], "Internal Server Error: disk full");
+            assert!(line["request_id"].is_string(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_5xx_is_logged_and_not_sent() {
+        let lines = logged(async {
+            let fails = async || (http::StatusCode::BAD_GATEWAY, "the warehouse is on fire");
+            let router = axum::Router::new().route("/", axum::routing::get(fails));
+            let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+            let output = TestEvent::get("/").send(&pipeline).await.unwrap();
+            let body = output.http().unwrap().body();
+            assert!(!String::from_utf8_lossy(body).contains("fire"), "{body:?}");
+        });
+        let end = lines.last().unwrap();
+        assert_eq!(
+            (&end["outcome"], &end["error"]),
+            (&json!("failed"), &json!("the warehouse is on fire"))
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_refused_for_its_path_is_not_handled() {
+        let lines = logged(async {
+            let router = axum::Router::new().route("/", axum::routing::get(async || "ok"));
+            let pipeline = Pipeline::builder(()).http(router).build().unwrap();
+            TestEvent::get("/a/../b").send(&pipeline).await.unwrap();
+        });
+        let end = lines.last().unwrap();
+        assert_eq!((&end["outcome"], &end["status"]), (&json!("refused"), &json!(400)));
+    }
+
+    #[test]
+    fn a_line_of_text_has_the_same_fields() {
+        let text = written(LogFormat::Text, async {
+            tracing::info!(order = 7, who = "a b", empty = "", "looked\nup");
+        });
+        let (time, rest) = text.split_once(' ').unwrap();
+        assert!(time.ends_with('Z'), "{text}");
+        let target = module_path!();
+        assert_eq!(
+            rest,
+            format!("INFO looked\\nup empty=\"\" order=7 target={target} who=\"a b\"\n")
         );
     }
 }

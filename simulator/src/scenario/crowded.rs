@@ -1,0 +1,64 @@
+//! Scenarios of a store that has too many clients: it throttles, or it hangs.
+
+use std::time::Duration;
+
+use funcify::{Deadline, TokenGetter};
+use funcify_core::StoreErrorKind;
+
+use super::{
+    policy::{millis, seconds},
+    token::{Cold, longest, not_served, ssm},
+};
+use crate::{Figure, SimulatorError, getters::Getters, run::Run, store::StoreKind};
+
+/// What Parameter Store serves in a second by default.
+const SSM_QUOTA: f64 = 40.0;
+
+pub(super) async fn throttled_cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let ssm = StoreKind { quota: Some(SSM_QUOTA), latency: millis(30), ..ssm() };
+    let at_once = Cold::of(run, ssm.clone(), Duration::ZERO).await?;
+    let large = Run { instances: run.instances.saturating_mul(5), ..run.clone() };
+    let spread = Cold::of(&large, ssm, seconds(60)).await?;
+    Ok(vec![
+        Figure::at_most("grants_at_once", at_once.grants as f64, 3.0),
+        Figure::at_most("longest_wait_s_at_once", at_once.longest, 15.0),
+        Figure::exactly("grants_over_60_s", spread.grants as f64, 1.0),
+        Figure::plain("longest_wait_s_over_60_s", spread.longest),
+    ])
+}
+
+pub(super) async fn hanging_store(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let hanging = StoreKind { fails_as: StoreErrorKind::Timeout, ..StoreKind::default() };
+    let mut figures = Vec::new();
+    for (name, time, limit) in [
+        ("cold_peak_grants_per_s", seconds(20), None),
+        ("cold_peak_grants_per_s_with_30_s", seconds(30), None),
+        ("cold_peak_grants_per_s_with_90_s", seconds(90), Some(12.0)),
+    ] {
+        let mut fleet = Getters::new(run).with_store(hanging.clone());
+        fleet.store.set_down(true);
+        let fetch = move |getter: TokenGetter| async move {
+            Deadline::within(time).scope(getter.token()).await
+        };
+        let answers = fleet.all(Duration::ZERO, fetch).await?;
+        let peak = fleet.provider.peak_grants() as f64;
+        figures.push(match limit {
+            Some(limit) => Figure::at_most(name, peak, limit),
+            None => Figure::plain(name, peak),
+        });
+        if not_served(&answers) > 0 || longest(&answers) > time {
+            figures.push(Figure::exactly("not_served", not_served(&answers) as f64, 0.0));
+        }
+    }
+    let mut fleet = Getters::new(run).with_store(hanging).with_lifetime(seconds(120));
+    fleet.warm_up().await?;
+    fleet.store.set_down(true);
+    fleet.run_for(0.0, seconds(120)).await;
+    figures.push(Figure::at_most(
+        "due_peak_grants_per_s",
+        fleet.provider.peak_grants() as f64,
+        12.0,
+    ));
+    figures.push(Figure::exactly("due_not_served", fleet.not_served as f64, 0.0));
+    Ok(figures)
+}

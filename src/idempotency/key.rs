@@ -1,0 +1,201 @@
+//! The name of a record and its fingerprint: what a key and a payload become.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use funcify_core::{
+    StoreError, StoreErrorKind,
+    register::{NameError, RecordName},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A name has up to 64 characters, of which the hash takes 43 and the dot one.
+pub(super) const LONGEST_SCOPE: usize = 20;
+
+/// A key within its scope, as it is stored: it reveals nothing of the parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key(pub(super) RecordName);
+
+impl Key {
+    /// The key of what a user gave: the elements of a tuple or a list are parts of it.
+    pub(crate) fn new(scope: &str, key: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
+        let parts = match serde_json::to_value(key).map_err(invalid)? {
+            Value::Array(parts) => parts,
+            part => vec![part],
+        };
+        let is_empty = |part: &Value| part.is_null() || part.as_str() == Some("");
+        if parts.is_empty() || parts.iter().any(is_empty) {
+            return Err(invalid("expected a key, got an empty one"));
+        }
+        let parts: Vec<String> = parts.iter().map(canonical).collect();
+        Self::of(scope, parts.iter().map(String::as_bytes)).map_err(invalid)
+    }
+
+    fn of<'a>(scope: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Result<Self, NameError> {
+        let hash = hash("key", [scope.as_bytes()].into_iter().chain(parts));
+        format!("{scope}.{}", URL_SAFE_NO_PAD.encode(hash)).parse().map(Self)
+    }
+
+    /// The name of its record.
+    pub(crate) fn name(&self) -> &RecordName {
+        &self.0
+    }
+
+    /// 128 bits over the payload, keyed by the key.
+    pub(super) fn fingerprint(&self, payload: &Payload) -> String {
+        hex(&hash("payload", [self.0.as_ref().as_bytes(), payload.0.as_bytes()].into_iter()))
+    }
+
+    /// A UUID of version 8 (RFC 9562, section 5.8) for a step of the work: the same in every attempt.
+    pub(super) fn step(&self, step: &str) -> String {
+        let hash = hash("step", [self.0.as_ref().as_bytes(), step.as_bytes()].into_iter());
+        let mut uuid = hex(&hash);
+        uuid.replace_range(12..13, "8");
+        let variant = match hash.get(8).map_or(0, |byte| byte >> 6) {
+            0 => "8",
+            1 => "9",
+            2 => "a",
+            _ => "b",
+        };
+        uuid.replace_range(16..17, variant);
+        for place in [20, 16, 12, 8] {
+            uuid.insert(place, '-');
+        }
+        uuid
+    }
+}
+
+/// What a key is used with, as canonical JSON.
+pub(crate) struct Payload(String);
+
+impl Payload {
+    pub(super) fn of(payload: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
+        Ok(Self(canonical(&serde_json::to_value(payload).map_err(invalid)?)))
+    }
+}
+
+/// The digest of parts, each with its length, so that no two lists of parts are the same bytes.
+fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    for part in [kind.as_bytes()].into_iter().chain(parts) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    context.finish().as_ref().to_vec()
+}
+
+/// The first 128 bits in hexadecimal.
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(16).fold(String::with_capacity(36), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// JSON with the members of each object in order, whatever the map keeps.
+fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(elements) => {
+            text.push('[');
+            for (place, element) in elements.iter().enumerate() {
+                text.push_str(if place > 0 { "," } else { "" });
+                write_canonical(element, text);
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| name.as_str());
+            text.push('{');
+            for (place, (name, member)) in members.into_iter().enumerate() {
+                text.push_str(if place > 0 { "," } else { "" });
+                let _ = write!(text, "{}:", Value::from(name.as_str()));
+                write_canonical(member, text);
+            }
+            text.push('}');
+        }
+        plain => {
+            let _ = write!(text, "{plain}");
+        }
+    }
+}
+
+pub(super) fn invalid(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::new("idempotency", StoreErrorKind::Invalid, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn name(scope: &str, key: &Value) -> String {
+        Key::new(scope, key).unwrap().0.to_string()
+    }
+
+    #[test]
+    fn different_keys_have_different_names_of_63_characters_at_most() {
+        let keys = [
+            json!("a"),
+            json!("b"),
+            json!(1),
+            json!("1"),
+            json!(["a", "b"]),
+            json!(["ab"]),
+            json!(["a,b"]),
+            json!(["b", "a"]),
+            json!({"a": "b"}),
+            json!("a.b"),
+            json!(true),
+            json!("\"a\",\"b\""),
+        ];
+        let mut names: Vec<_> = keys.iter().map(|key| name("orders", key)).collect();
+        names.extend(keys.iter().map(|key| name("orders-", key)));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 2 * keys.len());
+        assert_eq!(name("orders", &json!("a")), name("orders", &json!(["a"])));
+        assert_eq!(name(&"s".repeat(LONGEST_SCOPE), &json!("a")).len(), 64);
+        assert!(!names[0].contains("\"a\""));
+    }
+
+    #[test]
+    fn an_empty_key_is_refused() {
+        for key in [json!(null), json!(""), json!([]), json!(["tenant", null]), json!(["", "a"])] {
+            let error = Key::new("orders", &key).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Invalid, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_payload_and_of_the_key_and_not_of_the_order_of_members() {
+        let (one, other) = (Key::new("a", "1").unwrap(), Key::new("a", "2").unwrap());
+        let json = |text: &str| Payload::of(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
+        let print = one.fingerprint(&json(r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#));
+        assert_eq!(print, one.fingerprint(&json(r#"{ "a":1.5, "b":[1,{"c":2,"d":1}] }"#)));
+        assert_ne!(print, one.fingerprint(&json(r#"{"b":[1,{"d":2,"c":1}],"a":1.5}"#)));
+        assert_ne!(print, other.fingerprint(&json(r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#)));
+        assert_eq!(print.len(), 32);
+    }
+
+    #[test]
+    fn a_step_is_a_uuid_of_version_8_that_every_attempt_has() {
+        let key = Key::new("orders", "7").unwrap();
+        let step = key.step("charge");
+        assert_eq!(step, Key::new("orders", "7").unwrap().step("charge"));
+        assert_ne!(step, key.step("ship"));
+        assert_ne!(step, Key::new("orders", "8").unwrap().step("charge"));
+        let shape: Vec<usize> = step.split('-').map(str::len).collect();
+        assert_eq!((shape, &step[14..15]), (vec![8, 4, 4, 4, 12], "8"), "{step}");
+        assert!("89ab".contains(&step[19..20]), "{step}");
+    }
+}

@@ -1,0 +1,252 @@
+//! A layer for routes: requests with the header `Idempotency-Key` have one effect.
+
+mod key;
+mod response;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, StatusCode, request::Parts};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tower::{Layer, Service};
+
+use crate::idempotency::{Ended, Idempotency, Keep, Refusal};
+use crate::problem::Problem;
+use response::{Remembered, is_final, retry_after};
+
+/// A [`tower::Layer`] for routes: a POST or PATCH with the header `Idempotency-Key` has its effect once,
+/// and a repeated request gets the same response, with the header `Idempotent-Replayed: true`.
+///
+/// It follows the IETF draft *The Idempotency-Key HTTP Header Field*. The key is a text in double quotes.
+///
+/// | request | response |
+/// |---|---|
+/// | without a key, where it is required | 400 |
+/// | with a malformed key | 400 |
+/// | with the key of a request that is in progress | 409 with `Retry-After` |
+/// | with the key of another request: path, query or body differ | 422 |
+/// | while the store is away | 503 with `Retry-After`; nothing was begun |
+///
+/// Responses with 2xx, 3xx and 4xx are remembered, but for 401, 403, 408, 425 and 429, after which the
+/// request can be repeated. So it can after a 5xx. `Set-Cookie`, `Date` and trace headers are not
+/// replayed. A stream is not remembered: the repeated request gets a 409. The handler finds the
+/// [`Claim`](crate::idempotency::Claim) among the extensions of the request.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use funcify::{Idempotency, IdempotencyLayer, Stores};
+/// use http::request::Parts;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let stores = Stores::from_url("memory:").await?;
+/// let payments = Idempotency::new("payments", stores.idempotency.clone())?;
+/// // Who calls: the key of one caller is not that of another.
+/// let tenant = |request: &Parts| request.headers.get("x-tenant")?.to_str().ok().map(str::to_owned);
+/// let router: Router = Router::new()
+///     .route("/payments", post(async || "paid"))
+///     .layer(IdempotencyLayer::required(payments, tenant));
+/// # let _ = router;
+/// # Ok::<(), funcify::ConfigError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct IdempotencyLayer {
+    idempotency: Idempotency,
+    principal: Arc<Principal>,
+    is_required: bool,
+}
+
+/// Names the caller of a request.
+type Principal = dyn Fn(&Parts) -> Option<String> + Send + Sync;
+
+impl IdempotencyLayer {
+    /// Answers a POST or PATCH without a key with 400.
+    ///
+    /// `principal` names the caller: an account, a tenant, the subject of its token. The key is scoped by
+    /// it, so that nobody reads the answer to another's request. A request of a caller without a name is
+    /// answered with 401.
+    #[must_use]
+    pub fn required(
+        idempotency: Idempotency,
+        principal: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { idempotency, principal: Arc::new(principal), is_required: true }
+    }
+
+    /// Passes a POST or PATCH without a key to the route. Otherwise as [`required`](Self::required).
+    #[must_use]
+    pub fn optional(
+        idempotency: Idempotency,
+        principal: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { is_required: false, ..Self::required(idempotency, principal) }
+    }
+
+    /// Answers the request through `route`, unless it was answered before.
+    async fn answer<S>(self, request: Request<Body>, mut route: S) -> Result<Response, Problem>
+    where
+        S: Service<Request<Body>, Error = Infallible>,
+        S::Response: IntoResponse,
+    {
+        let (parts, body) = request.into_parts();
+        let Some(key) = key::key_of(&parts.headers).map_err(Problem::bad_request)? else {
+            if self.is_required {
+                let detail = "expected the header Idempotency-Key: repeat a request with its key";
+                return Err(Problem::bad_request(detail));
+            }
+            return Ok(called(&mut route, Request::from_parts(parts, body)).await);
+        };
+        let principal = (self.principal)(&parts).filter(|principal| !principal.is_empty());
+        let Some(principal) = principal else { return Err(Problem::new(StatusCode::UNAUTHORIZED)) };
+        let body = body.collect().await.map_err(|error| {
+            Problem::bad_request("the body of the request could not be read").caused_by(&error)
+        })?;
+        let body = body.to_bytes();
+        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
+        let payload = (parts.method.as_str(), target, digest.as_ref());
+        let (key, payload) = self
+            .idempotency
+            .key_and_payload::<Infallible>(&[principal, key], &payload)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST).caused_by(&error))?;
+
+        let work = |claim| async move {
+            let mut request = Request::from_parts(parts, Body::from(body));
+            request.extensions_mut().insert(claim);
+            let (mut parts, body) = called(&mut route, request).await.into_parts();
+            // A stream has no size. It is passed on and not kept.
+            if body.size_hint().exact().is_none() {
+                return (Response::from_parts(parts, body), None);
+            }
+            match body.collect().await {
+                Ok(body) => {
+                    let body = body.to_bytes();
+                    let kept = Remembered::of(parts.status, &parts.headers, &body);
+                    (Response::from_parts(parts, Body::from(body)), kept)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the body of a response could not be read");
+                    parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+                    (Response::from_parts(parts, Body::empty()), None)
+                }
+            }
+        };
+        let keep = |(response, kept): &(Response, Option<Remembered>)| match kept {
+            _ if !is_final(response.status()) => Keep::Nothing,
+            Some(kept) => Keep::as_json(kept),
+            None => Keep::Answer(None),
+        };
+        match self.idempotency.execute(key, &payload, work, keep).await.map_err(refused)? {
+            Ended::Here((response, _)) => Ok(response),
+            Ended::Elsewhere(answer) => answer
+                .and_then(|answer| serde_json::from_str::<Remembered>(&answer).ok())
+                .and_then(Remembered::response)
+                .ok_or_else(|| {
+                    let detail = "the request was answered before, and its answer was not kept";
+                    Problem::new(StatusCode::CONFLICT).with("detail", detail)
+                }),
+        }
+    }
+}
+
+async fn called<S>(route: &mut S, request: Request<Body>) -> Response
+where
+    S: Service<Request<Body>, Error = Infallible>,
+    S::Response: IntoResponse,
+{
+    match route.call(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    let conflict = |detail: &str, time: Duration| {
+        let (name, value) = retry_after(time);
+        Problem::new(StatusCode::CONFLICT).with("detail", detail).header(name, value)
+    };
+    match refusal {
+        Refusal::InProgress { retry_after } => {
+            conflict("a request with this Idempotency-Key is in progress", retry_after)
+        }
+        Refusal::Superseded => {
+            conflict("another request with this Idempotency-Key is answered", Duration::ZERO)
+        }
+        Refusal::Mismatch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .with("detail", "this Idempotency-Key was used for another request"),
+        Refusal::Nested => Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
+        Refusal::Unclaimed(error) => {
+            let (name, value) = retry_after(Duration::ZERO);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE).header(name, value).caused_by(&error)
+        }
+        Refusal::Deadline => Problem::from(funcify_core::DeadlineExceeded),
+    }
+}
+
+impl<S> Layer<S> for IdempotencyLayer {
+    type Service = IdempotentRoute<S>;
+
+    fn layer(&self, route: S) -> Self::Service {
+        IdempotentRoute { layer: self.clone(), route }
+    }
+}
+
+impl fmt::Debug for IdempotencyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyLayer")
+            .field("idempotency", &self.idempotency)
+            .field("is_required", &self.is_required)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A route under an [`IdempotencyLayer`].
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct IdempotentRoute<S> {
+    layer: IdempotencyLayer,
+    route: S,
+}
+
+impl<S> Service<Request<Body>> for IdempotentRoute<S>
+where
+    S: Service<Request<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Response: IntoResponse + Send,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.route.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The one that is ready, and a new one for the next request.
+        let next = self.route.clone();
+        let mut route = std::mem::replace(&mut self.route, next);
+        if !matches!(*request.method(), Method::POST | Method::PATCH) {
+            return Box::pin(async move { Ok(called(&mut route, request).await) });
+        }
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            Ok(layer.answer(request, route).await.unwrap_or_else(IntoResponse::into_response))
+        })
+    }
+}

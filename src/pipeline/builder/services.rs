@@ -1,0 +1,150 @@
+//! The routes of services that send one event, or take a result for each record.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::pipeline::builder::PipelineBuilder;
+use crate::pipeline::event::Event;
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::records::authorizer::{AuthorizerRequest, Decision};
+use crate::pipeline::records::firehose::{self, FirehoseRecord, Transformed};
+use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
+use crate::pipeline::records::routes::EventRoute;
+use crate::problem::Problem;
+
+impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
+    /// Routes the events of one kind to a handler that takes the event as a `T`. What it returns, as JSON, is the
+    /// output of the function.
+    ///
+    /// Use it for the kinds without a method of their own: CloudWatch Logs, Cognito, AppSync, CloudFormation, S3 Batch
+    /// Operations, MQ, DocumentDB, SES, IoT, CodePipeline, Config, Connect and Lex. `T` and `R` are types of yours, or
+    /// those of the crate `aws_lambda_events`. For log events there is
+    /// [`CloudWatchLogs`](crate::pipeline::CloudWatchLogs). If the event is no `T`, or the handler fails, the
+    /// invocation fails.
+    ///
+    /// # Examples
+    ///
+    /// A trigger of Cognito gives the event back:
+    ///
+    /// ```
+    /// use funcify::{pipeline::{Kind, Pipeline, Problem}, testing::TestEvent};
+    /// use serde_json::{Value, json};
+    ///
+    /// async fn confirm(mut event: Value) -> Result<Value, Problem> {
+    ///     event["response"]["autoConfirmUser"] = json!(true);
+    ///     Ok(event)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let pipeline = Pipeline::builder(()).event_of(Kind::Cognito, confirm).build()?;
+    /// let output = TestEvent::of(Kind::Cognito).send(&pipeline).await?;
+    /// assert!(serde_json::to_string(&output)?.contains(r#""autoConfirmUser":true"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn event_of<T, R, Args>(
+        mut self,
+        kind: Kind,
+        handler: impl RecordHandler<App, T, Args, Output = R>,
+    ) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + 'static,
+    {
+        let call = call::<_, Event, Typed<T>, _, _>(self.app.clone(), Unwrapped(handler));
+        let to_json: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
+            let result = call(invocation, event);
+            Box::pin(async move { Ok(to_raw_value(&result.await?)?) })
+        });
+        let takes = Box::new(move |event: &Event| event.kind() == kind);
+        self.routes.events.push(EventRoute { name: kind.as_str().into(), takes, call: to_json });
+        self
+    }
+
+    /// Answers the questions of gateways to a Lambda authorizer: of REST, HTTP and WebSocket APIs, and of AppSync.
+    ///
+    /// [`Invocation::caller`](crate::pipeline::Invocation::caller) says who is calling: the pipeline's authenticator
+    /// verifies the token in the question, with the keys that the fleet's other functions use too. A failure with the
+    /// status 401 becomes the 401 of the API. The answer has the format that the gateway takes: a policy for REST and
+    /// WebSocket APIs and for an HTTP API with format 1.0, a simple response for format 2.0. So an HTTP API with format
+    /// 2.0 needs `EnableSimpleResponses`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Pipeline, pipeline::{AuthorizerRequest, Decision, Invocation, Problem}};
+    ///
+    /// async fn authorize(call: Invocation, _: AuthorizerRequest) -> Result<Decision, Problem> {
+    ///     let caller = call.caller().await?;
+    ///     Ok(Decision::allow(&caller.subject).with("scope", caller.permissions.join(" ")))
+    /// }
+    ///
+    /// assert!(Pipeline::builder(()).authorizer(authorize).build().is_ok());
+    /// ```
+    pub fn authorizer<Args>(
+        mut self,
+        handler: impl RecordHandler<App, AuthorizerRequest, Args, Output = Decision>,
+    ) -> Self {
+        let call = call::<_, Event, AuthorizerRequest, _, _>(self.app.clone(), handler);
+        let answer: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
+            let decision = call(invocation, event.clone());
+            Box::pin(async move { decision.await?.answer(&event) })
+        });
+        let takes = Box::new(|event: &Event| event.kind() == Kind::Authorizer);
+        self.routes.events.push(EventRoute { name: "authorizer".into(), takes, call: answer });
+        self
+    }
+
+    /// Transforms the records of a Firehose stream, by the name of the delivery stream. The output has a result for
+    /// each record. If the handler fails, its record is marked as failed, and Firehose delivers it to the error
+    /// prefix.
+    ///
+    /// A name may end in `*`. The first route that matches takes the event.
+    pub fn firehose<R, Args>(
+        mut self,
+        stream: &str,
+        handler: impl RecordHandler<App, R, Args, Output = Transformed>,
+    ) -> Self
+    where
+        R: FromRecord<FirehoseRecord>,
+    {
+        let call = call(self.app.clone(), handler);
+        self.routes.events.push(firehose::route(stream, call));
+        self
+    }
+}
+
+/// An event as a `T`.
+struct Typed<T>(T);
+
+impl<T: DeserializeOwned + Send> FromRecord<Event> for Typed<T> {
+    fn from_record(event: Event) -> Result<Self, Problem> {
+        let parsed = serde_json::from_str(event.text());
+        let expected = || Problem::bad_request("expected another event of this kind");
+        parsed.map(Self).map_err(|error| expected().caused_by(&error))
+    }
+}
+
+/// A handler of `T`s as a handler of [`Typed`] events.
+#[derive(Clone)]
+struct Unwrapped<H>(H);
+
+impl<App, T, Args, H> RecordHandler<App, Typed<T>, Args> for Unwrapped<H>
+where
+    App: Send,
+    T: Send,
+    H: RecordHandler<App, T, Args>,
+{
+    type Output = H::Output;
+
+    fn handle(
+        &self,
+        app: App,
+        invocation: crate::pipeline::Invocation,
+        Typed(event): Typed<T>,
+    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send {
+        self.0.handle(app, invocation, event)
+    }
+}

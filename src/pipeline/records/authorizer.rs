@@ -1,0 +1,118 @@
+//! A pipeline as a Lambda authorizer: it answers the question of a gateway whether a request is allowed.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json, value::RawValue};
+
+use crate::pipeline::event::Event;
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::string_at;
+use crate::problem::Problem;
+
+/// The question of a gateway whether a request is allowed: of a REST API, an HTTP API, a WebSocket API or AppSync.
+///
+/// Who is calling, [`Invocation::caller`](crate::pipeline::Invocation::caller) says: the pipeline's
+/// [`Authenticator`](crate::Authenticator) verifies the token in the question.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct AuthorizerRequest {
+    /// The ARN of the method or route that is called. `None` if AppSync asks.
+    pub route_arn: Option<String>,
+    /// The method of the request, if the question has it.
+    pub method: Option<String>,
+    /// The path of the request, if the question has it, as the gateway wrote it.
+    pub path: Option<String>,
+    event: Event,
+}
+
+impl AuthorizerRequest {
+    /// The question as the gateway wrote it, as JSON.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.event.text()
+    }
+}
+
+/// Shows no headers and no token.
+impl fmt::Debug for AuthorizerRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizerRequest")
+            .field("route_arn", &self.route_arn)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FromRecord<Event> for AuthorizerRequest {
+    fn from_record(event: Event) -> Result<Self, Problem> {
+        let at = |path: &[&str]| string_at(event.text(), path);
+        let method = at(&["httpMethod"]).or_else(|| at(&["requestContext", "http", "method"]));
+        let path = at(&["path"]).or_else(|| at(&["rawPath"]));
+        let route_arn = at(&["methodArn"]).or_else(|| at(&["routeArn"]));
+        Ok(Self { route_arn, method, path, event })
+    }
+}
+
+/// The answer of a Lambda authorizer. It is sent in the format that the gateway takes.
+#[derive(Clone)]
+pub struct Decision {
+    principal: Option<String>,
+    context: Map<String, Value>,
+}
+
+impl Decision {
+    /// Allows the request. `principal` names the caller.
+    ///
+    /// The policy that a REST API gets allows the called method and no other one. If the API caches answers, a cached
+    /// one refuses the caller's other methods: set the time to live of the authorizer to 0.
+    #[must_use]
+    pub fn allow(principal: impl Into<String>) -> Self {
+        Self { principal: Some(principal.into()), context: Map::new() }
+    }
+
+    /// Refuses the request: the client gets 403. For 401, fail with a [`Problem`] of that status.
+    #[must_use]
+    pub fn deny() -> Self {
+        Self { principal: None, context: Map::new() }
+    }
+
+    /// Adds a value for the integration: `requestContext.authorizer`. A REST API takes strings, numbers and booleans.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.context.insert(name.into(), value.into());
+        self
+    }
+
+    /// The answer to this question.
+    pub(in crate::pipeline) fn answer(self, event: &Event) -> Result<Box<RawValue>, Problem> {
+        let is_allowed = self.principal.is_some();
+        let arn = string_at(event.text(), &["methodArn"]);
+        let version = string_at(event.text(), &["version"]);
+        let answer = match arn.or_else(|| string_at(event.text(), &["routeArn"])) {
+            // Payload format 2.0 of an HTTP API, with simple responses.
+            Some(_) if version.as_deref() == Some("2.0") => {
+                json!({ "isAuthorized": is_allowed, "context": self.context })
+            }
+            Some(arn) => json!({
+                "principalId": self.principal.as_deref().unwrap_or("anonymous"),
+                "policyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{
+                        "Action": "execute-api:Invoke",
+                        "Effect": if is_allowed { "Allow" } else { "Deny" },
+                        "Resource": arn,
+                    }],
+                },
+                "context": self.context,
+            }),
+            None => json!({ "isAuthorized": is_allowed, "resolverContext": self.context }),
+        };
+        Ok(serde_json::value::to_raw_value(&answer)?)
+    }
+}
+
+/// Shows no context.
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.principal.is_some() { "Allow" } else { "Deny" })
+    }
+}

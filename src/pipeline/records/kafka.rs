@@ -1,0 +1,156 @@
+use std::{collections::BTreeMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json::JsonError;
+use crate::pipeline::event::Event;
+use crate::pipeline::event::members::Top;
+use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::record::{Identity, Record, Records};
+use crate::pipeline::records::text::RecordText;
+use crate::problem::Problem;
+
+/// A record of a Kafka topic, of Amazon MSK or a cluster of your own.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "Wire")]
+#[non_exhaustive]
+pub struct KafkaRecord {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its position in the partition.
+    pub offset: i64,
+    /// When it was made or appended, in milliseconds since the Unix epoch.
+    pub timestamp: Option<i64>,
+    /// Its key, decoded from base64. `None` if it has none.
+    pub key: Option<Vec<u8>>,
+    /// Its value, decoded from base64. `None` is a tombstone: the key was deleted.
+    pub value: Option<Vec<u8>>,
+    /// Its headers. A header can be there repeatedly.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Topic, partition and offset.
+    id: String,
+    text: RecordText,
+}
+
+impl KafkaRecord {
+    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    timestamp: Option<i64>,
+    key: Option<String>,
+    value: Option<String>,
+    #[serde(default)]
+    headers: Option<Vec<BTreeMap<String, Vec<i16>>>>,
+}
+
+impl TryFrom<Wire> for KafkaRecord {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, &'static str> {
+        let decode = |text: Option<String>| {
+            let bytes = text.map(|text| STANDARD.decode(text)).transpose();
+            bytes.map_err(|_| "expected base64")
+        };
+        let headers = wire.headers.unwrap_or_default().into_iter().flatten();
+        let headers = headers.map(|(name, bytes)| (name, bytes.into_iter().map(byte).collect()));
+        Ok(Self {
+            id: id(&wire.topic, wire.partition, wire.offset),
+            topic: wire.topic,
+            partition: wire.partition,
+            offset: wire.offset,
+            timestamp: wire.timestamp,
+            key: decode(wire.key)?,
+            value: decode(wire.value)?,
+            headers: headers.collect(),
+            text: RecordText::default(),
+        })
+    }
+}
+
+/// A byte of a header. Lambda writes bytes as Java has them, from -128 on.
+fn byte(number: i16) -> u8 {
+    let [_, low] = number.to_be_bytes();
+    low
+}
+
+/// `topic-partition@offset`: the output takes it apart again.
+fn id(topic: &str, partition: i32, offset: i64) -> String {
+    format!("{topic}-{partition}@{offset}")
+}
+
+/// Shows no key, no value and no headers.
+impl fmt::Debug for KafkaRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaRecord")
+            .field("topic", &self.topic)
+            .field("partition", &self.partition)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Record for KafkaRecord {
+    const ROUTE: &'static str = "kafka";
+    const HAS_ARN: bool = false;
+
+    fn name(&self) -> &str {
+        &self.topic
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn arn(&self) -> &str {
+        ""
+    }
+
+    /// The partition: its records are handled in order.
+    fn group(&self) -> Option<&str> {
+        self.id.rsplit_once('@').map(|(partition, _)| partition)
+    }
+
+    fn keep(&mut self, text: RecordText) {
+        self.text = text;
+    }
+
+    /// The event has a list of records for each partition.
+    fn records(event: &Event) -> Result<Records<'_>, JsonError> {
+        let partitions = event.top(Top::RecordsByPartition).unwrap_or("{}");
+        let partitions: BTreeMap<String, Vec<&RawValue>> = serde_json::from_str(partitions)?;
+        Ok(Records::Each(partitions.into_values().flatten().map(RawValue::get).collect()))
+    }
+
+    fn identity_of_malformed(json: &str) -> Identity {
+        #[derive(Deserialize)]
+        struct Position {
+            topic: String,
+            partition: i32,
+            offset: i64,
+        }
+        let Ok(Position { topic, partition, offset }) = serde_json::from_str(json) else {
+            return Identity { is_ordered: true, ..Identity::default() };
+        };
+        let group = Some(format!("{topic}-{partition}"));
+        Identity { id: id(&topic, partition, offset), group, is_ordered: true }
+    }
+}
+
+impl FromRecord<Self> for KafkaRecord {
+    fn from_record(record: Self) -> Result<Self, Problem> {
+        Ok(record)
+    }
+}
