@@ -101,6 +101,8 @@ mod json_error;
 #[cfg(feature = "lambda")]
 pub mod local;
 #[cfg(feature = "lambda")]
+mod metrics;
+#[cfg(feature = "lambda")]
 pub mod pipeline;
 #[cfg(feature = "lambda")]
 mod problem;

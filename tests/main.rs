@@ -21,6 +21,7 @@ mod idempotency;
 mod inventory;
 mod lambda;
 mod linearizability;
+mod metrics;
 mod orders;
 mod pipeline;
 mod proxied;

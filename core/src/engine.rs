@@ -26,6 +26,11 @@ pub use crate::{
     virtual_clock::VirtualClock,
 };
 
+/// What is counted, and through which series.
+pub mod metrics {
+    pub use crate::metrics::*;
+}
+
 /// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
 pub mod circuit {
     pub use crate::circuit::{

@@ -22,6 +22,7 @@ pub mod engine;
 mod error;
 mod error_chain;
 pub mod idempotency;
+mod metrics;
 mod name;
 pub mod register;
 mod stored_time;

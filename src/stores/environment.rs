@@ -31,6 +31,9 @@ impl Stores {
     /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
     /// [sealed](Self::sealed), unless they stay in the memory of this process.
     ///
+    /// If `FUNCIFY_METRICS` is `emf:NAMESPACE`, metrics are written to the log from now on; see
+    /// `docs/operations.md` in the repository.
+    ///
     /// This does no network I/O; it is async because loading the AWS configuration is.
     ///
     /// # Errors
@@ -38,6 +41,8 @@ impl Stores {
     /// [`ConfigError`] names the variable that is missing or wrong, and any `FUNCIFY_` variable whose name
     /// differs from a known one by a typing error.
     pub async fn from_env() -> Result<Self, ConfigError> {
+        #[cfg(feature = "lambda")]
+        crate::metrics::install_from_env()?;
         let environment = Environment::read()?;
         let (mut opening, wanted) = (Opening::default(), ForFunctions);
         let Environment { tokens, circuits, idempotency, seal_keys } = environment;

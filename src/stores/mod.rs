@@ -51,7 +51,10 @@ impl Stores {
     /// Keeps everything in one store.
     #[must_use]
     pub fn new(register: impl Register) -> Self {
-        let store = RetryingRegister::new(register);
+        Self::of(RetryingRegister::new(register))
+    }
+
+    fn of(store: RetryingRegister) -> Self {
         Self {
             tokens: Arc::new(store.clone()),
             circuits: Arc::new(store.clone()),

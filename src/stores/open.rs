@@ -4,7 +4,7 @@
 use super::refused::refused;
 use funcify_core::{
     engine::Diagnosed,
-    register::{Inventory, Register},
+    register::{Inventory, Register, RetryingRegister},
 };
 
 use super::{Stores, url::Backend};
@@ -51,7 +51,11 @@ impl Stores {
 pub(super) trait Wanted {
     type Made;
 
-    fn of<R: Register + Inventory + Diagnosed>(self, register: R) -> Self::Made;
+    fn of<R: Register + Inventory + Diagnosed>(
+        self,
+        backend: &'static str,
+        register: R,
+    ) -> Self::Made;
 }
 
 /// What a function uses.
@@ -61,8 +65,8 @@ pub(super) struct ForFunctions;
 impl Wanted for ForFunctions {
     type Made = Stores;
 
-    fn of<R: Register + Inventory + Diagnosed>(self, register: R) -> Stores {
-        Stores::new(register)
+    fn of<R: Register + Inventory + Diagnosed>(self, backend: &'static str, register: R) -> Stores {
+        Stores::of(RetryingRegister::new(register).of_backend(backend))
     }
 }
 
@@ -99,7 +103,7 @@ impl Opening {
         if let Some(iam) = config.iam().cloned() {
             config = self.with_iam(config, iam).await?;
         }
-        Ok(wanted.of(RedisBackend::new(config).map_err(refused("redis"))?))
+        Ok(wanted.of("redis", RedisBackend::new(config).map_err(refused("redis"))?))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -143,7 +147,7 @@ impl Opening {
 
         let config = DynamoDbConfig::parse(url).map_err(refused("dynamodb"))?;
         let aws = self.aws.config("dynamodb", config.time_limits()).await?;
-        Ok(wanted.of(DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
+        Ok(wanted.of("dynamodb", DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
     }
 
     #[cfg(not(feature = "dynamodb"))]
@@ -161,7 +165,7 @@ impl Opening {
 
         let config = SsmConfig::parse(url).map_err(refused("ssm"))?;
         let aws = self.aws.config("ssm", config.time_limits()).await?;
-        Ok(wanted.of(SsmBackend::new(config, aws).map_err(refused("ssm"))?))
+        Ok(wanted.of("ssm", SsmBackend::new(config, aws).map_err(refused("ssm"))?))
     }
 
     #[cfg(not(feature = "ssm"))]
@@ -177,7 +181,7 @@ impl Opening {
 #[cfg(feature = "memory")]
 #[expect(clippy::unnecessary_wraps, reason = "without the feature it is an error")]
 fn open_memory<W: Wanted>(wanted: W) -> Result<W::Made, ConfigError> {
-    Ok(wanted.of(funcify_backend_memory::MemoryBackend::default()))
+    Ok(wanted.of("memory", funcify_backend_memory::MemoryBackend::default()))
 }
 
 #[cfg(not(feature = "memory"))]

@@ -77,16 +77,7 @@ impl Operated {
         let unsealed_answers = keys
             .filter(|_| environment.idempotency.backend != Backend::Memory)
             .map(|keys| seal_answers(Arc::new(idempotency.register.clone()), keys));
-        Ok(Self {
-            tokens: OperatedStore { backend: environment.tokens.backend.feature(), ..tokens },
-            unsealed,
-            circuits: OperatedStore { backend: environment.circuits.backend.feature(), ..circuits },
-            idempotency: OperatedStore {
-                backend: environment.idempotency.backend.feature(),
-                ..idempotency
-            },
-            unsealed_answers,
-        })
+        Ok(Self { tokens, unsealed, circuits, idempotency, unsealed_answers })
     }
 
     /// The name of the record in which the answer for a key of this scope is kept.
@@ -105,10 +96,14 @@ struct Whole;
 impl Wanted for Whole {
     type Made = OperatedStore;
 
-    fn of<R: Register + Inventory + Diagnosed>(self, register: R) -> OperatedStore {
+    fn of<R: Register + Inventory + Diagnosed>(
+        self,
+        backend: &'static str,
+        register: R,
+    ) -> OperatedStore {
         let store = Arc::new(register);
         OperatedStore {
-            backend: "",
+            backend,
             register: RetryingRegister::new(Arc::clone(&store)),
             inventory: Arc::clone(&store) as Arc<dyn Inventory>,
             diagnosed: store,

@@ -36,7 +36,7 @@ pub use grant::{Grant, GrantError, Granted};
 pub use metrics::TokenMetrics;
 
 use memory::{Lookup, Memory};
-use metrics::Counters;
+use metrics::{Counters, show_remaining};
 use refresh::{Refresh, RefreshState, Request};
 use settings::Settings;
 
@@ -204,13 +204,13 @@ impl Inner {
     ) -> Result<Token, TokenError> {
         let Self { settings, memory, counters, .. } = self;
         let refresh = Refresh::new(settings, memory, counters, &mut state, request);
-        refresh.run().await.map(|token| self.served(token))
+        let token = refresh.run().await?;
+        show_remaining(&settings.key, &token, settings.clock.now());
+        Ok(self.served(token))
     }
 
     fn served(&self, token: Token) -> Token {
-        if token.source() == TokenSource::Overdue {
-            self.counters.overdue_served.increment();
-        }
+        self.counters.served(&self.settings.key, &token);
         token
     }
 }

@@ -95,7 +95,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "redis",
         "no connection was opened within",
-        "The host does not answer: check address, security group and subnet. If it is far away, raise the option timeout.",
+        "The host does not answer: check address, security group and subnet. If the server does not speak TLS at this port, use redis:// instead of rediss://. If it is far away, raise the option timeout.",
     ),
     (
         "redis",

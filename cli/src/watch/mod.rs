@@ -30,7 +30,7 @@ use crate::{
     time,
 };
 
-/// How often the names are listed anew. Listing reads the whole store.
+/// How often the names are listed anew: at each look while there are none. Listing reads the whole store.
 const LISTED_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the time on the screen moves on.
@@ -74,7 +74,8 @@ async fn look(
     loop {
         next.tick().await;
         let sight = async {
-            if wanted.is_empty() && listed.is_none_or(|at| at.elapsed() >= LISTED_EVERY) {
+            let is_due = names.is_empty() || listed.is_none_or(|at| at.elapsed() >= LISTED_EVERY);
+            if wanted.is_empty() && is_due {
                 names = store.inventory.list(CircuitRecord::KIND).await?;
                 listed = Some(Instant::now());
             }

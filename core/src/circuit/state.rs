@@ -13,6 +13,17 @@ pub enum CircuitState {
     HalfOpen,
 }
 
+impl CircuitState {
+    /// Its name in records and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// Why calls are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,4 +51,22 @@ pub enum Cause {
     /// A cause of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+impl Cause {
+    /// Its name in records and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::FailureRate => "failure_rate",
+            Self::SlowCalls => "slow_calls",
+            Self::ProbeFailed => "probe_failed",
+            Self::Probing => "probing",
+            Self::InstanceLocal => "this_instance",
+            Self::Override => "override",
+            Self::StoreDown => "store_down",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
 }

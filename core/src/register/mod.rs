@@ -7,6 +7,7 @@ pub(crate) mod body;
 mod health;
 mod inventory;
 mod key;
+mod metrics;
 pub(crate) mod poll_policy;
 pub(crate) mod record;
 pub(crate) mod retry;

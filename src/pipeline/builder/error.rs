@@ -36,6 +36,8 @@ pub(super) enum Fault {
     NoRouterInLayer,
     #[error("a policy of HTTP routes needs an authenticator")]
     NoAuthenticator,
+    #[error("{0}")]
+    Metrics(String),
     #[error(transparent)]
     AccessPolicy(AccessPolicyFault),
     #[error(transparent)]

@@ -238,6 +238,7 @@ impl CircuitBreaker {
 
     #[inline]
     pub(super) fn refusal(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
+        self.count_refusal(cause);
         CircuitOpen::new(self.name().clone(), until.since(now), cause)
     }
 }
