@@ -83,6 +83,7 @@
 //! | `lambda` | yes | the pipeline, [`auth`], [`local`], [`testing`] and [`run()`] |
 //! | `memory` | yes | a store in this process, which no other process shares |
 //! | `redis`, `dynamodb`, `ssm` | no | a shared store each |
+//! | `secrets` | no | a client secret in Secrets Manager or Parameter Store, read with the AWS SDK |
 //!
 //! Without `lambda`, funcify is the shared token and the shared circuit for any tokio service. A URL
 //! whose feature is off is a [`ConfigError`] that names the feature.

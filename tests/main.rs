@@ -22,6 +22,7 @@ mod inventory;
 mod lambda;
 mod linearizability;
 mod metrics;
+mod operations;
 mod orders;
 mod pipeline;
 mod proxied;

@@ -17,9 +17,12 @@ use crate::pipeline::outcome::{InvocationOutcome, Processed};
 /// The series of a pipeline, each registered when it first occurs. Finding one allocates nothing.
 #[derive(Default)]
 pub(super) struct PipelineSeries {
-    invocations: Registered<(Kind, Option<Arc<str>>, InvocationOutcome), (Counter, Histogram)>,
+    invocations: Registered<Invoked, (Counter, Histogram)>,
     records: Registered<(Option<Arc<str>>, InvocationOutcome), Counter>,
 }
+
+/// What is counted of an invocation.
+type Invoked = (Kind, Option<Arc<str>>, InvocationOutcome);
 
 impl PipelineSeries {
     /// An invocation has ended.

@@ -1,15 +1,16 @@
 //! The choice of a store: by URL, from the environment or in code.
 
-#[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam"))]
+#[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam", feature = "secrets"))]
 mod aws;
 mod environment;
 #[cfg(feature = "redis-iam")]
 mod iam;
 mod open;
 pub(crate) mod operated;
-#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm", feature = "secrets"))]
 mod refused;
 pub(crate) mod sealed;
+pub(crate) mod secrets;
 mod url;
 
 use std::sync::Arc;

@@ -16,7 +16,9 @@ mod memory;
 mod metrics;
 mod private_key;
 mod refresh;
+mod secret_url;
 mod settings;
+mod stored_secret;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -39,6 +41,8 @@ use memory::{Lookup, Memory};
 use metrics::{Counters, show_remaining};
 use refresh::{Refresh, RefreshState, Request};
 use settings::Settings;
+
+pub(crate) use secret_url::SecretUrl;
 
 /// How long a call without an invocation's deadline waits for a token, 18 s. A store that serves 40
 /// requests a second, as SSM does by default, serves 200 cold instances in 12 s.

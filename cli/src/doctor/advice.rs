@@ -104,6 +104,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
     (
         "redis",
+        "Connection reset by peer",
+        "The server hung up: if it expects TLS, use rediss:// instead of redis://.",
+    ),
+    (
+        "redis",
         "no response arrived within",
         "The server does not answer at this port: if it expects TLS, use rediss://; if it is far away, raise the option timeout.",
     ),

@@ -54,11 +54,7 @@ fn what_is_wrong_with_the_way_to_a_redis_is_told_with_what_to_do() {
             format!("redis://127.0.0.1:{silent}"),
             "The server does not answer",
         ),
-        (
-            "TLS to plain",
-            format!("rediss://127.0.0.1:{}", open.port),
-            "does not speak TLS at this port",
-        ),
+        ("TLS to plain", format!("rediss://127.0.0.1:{}", open.port), "not speak TLS at this port"),
         (
             "plain to TLS",
             tls_server.replacen("rediss", "redis", 1),

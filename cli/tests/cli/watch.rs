@@ -74,6 +74,7 @@ async fn a_terminal_shows_a_circuit_open_half_open_and_close_and_the_store_go_an
     let mut policy = CircuitPolicy::new(CountRule::new(3, Duration::from_secs(60)));
     (policy.open_duration, policy.max_open_duration) =
         (Duration::from_secs(8), Duration::from_secs(8));
+    policy.successes = 1;
     let store = Stores::from_url(&url).await.unwrap();
     let circuit = CircuitBreaker::new("warehouse", policy, store.circuits).unwrap();
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! What a store counts: each operation once, with its retries.
 
-use std::sync::OnceLock;
+use std::{fmt, sync::OnceLock};
 
 use metrics::Histogram;
 use tokio::time::Instant;
@@ -12,14 +12,13 @@ use crate::{
 };
 
 /// The series of one store.
-#[derive(Debug)]
 pub(super) struct StoreSeries {
     backend: &'static str,
     reads: Operations,
     swaps: Operations,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Operations {
     results: [Series; RESULTS.len()],
     duration: OnceLock<Histogram>,
@@ -64,6 +63,12 @@ impl StoreSeries {
         let register = || STORE_DURATION.histogram([backend.into(), operation.into()]);
         let milliseconds = began.elapsed().as_secs_f64() * 1_000.0;
         operations.duration.get_or_init(register).record(milliseconds);
+    }
+}
+
+impl fmt::Debug for StoreSeries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StoreSeries").field(&self.backend).finish()
     }
 }
 

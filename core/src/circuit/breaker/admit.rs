@@ -238,7 +238,7 @@ impl CircuitBreaker {
 
     #[inline]
     pub(super) fn refusal(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
-        self.count_refusal(cause);
+        self.shared.series.refusal(self.name(), cause);
         CircuitOpen::new(self.name().clone(), until.since(now), cause)
     }
 }

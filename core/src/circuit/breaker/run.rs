@@ -223,11 +223,16 @@ impl<'a> Guard<'a> {
         }
     }
 
+    fn count(&self, outcome: CallOutcome, slow: bool, timed_out: bool) {
+        let breaker = self.breaker;
+        breaker.shared.series.call(breaker.name(), outcome, slow, timed_out);
+    }
+
     /// The report of this call, if it is to be reported: for nearly every good call it is not.
     fn report_of(&self, outcome: CallOutcome, timed_out: bool) -> Option<Report> {
         let policy = self.breaker.policy();
         if outcome == CallOutcome::Neutral {
-            self.breaker.count_call(outcome, false, timed_out);
+            self.count(outcome, false, timed_out);
             return None;
         }
         let AdmissionTerms { permit, sampling, private } = self.terms;
@@ -235,7 +240,7 @@ impl<'a> Guard<'a> {
             .rule
             .slow_after()
             .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
-        self.breaker.count_call(outcome, slow, timed_out);
+        self.count(outcome, slow, timed_out);
         let is_bad = slow || outcome.is_failure();
         if is_bad {
             self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);

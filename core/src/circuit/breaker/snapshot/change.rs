@@ -6,7 +6,9 @@ use super::{super::CircuitBreaker, Outage, Snapshot};
 use crate::{
     Timestamp,
     circuit::{
-        CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState, breaker::lock::lock, event,
+        CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState,
+        breaker::{lock::lock, metrics::CircuitSeries},
+        event,
     },
     register::{Version, Versioned},
 };
@@ -124,9 +126,9 @@ impl CircuitBreaker {
             _ => {}
         }
         if is_own {
-            self.count_transition(&current.record, &next.record);
+            CircuitSeries::transition(self.name(), &current.record, &next.record);
         }
-        self.show_state(&next.record);
+        self.shared.series.state(self.name(), &next.record, self.now());
         self.shared.fast_path.publish(next.decision(), next.fresh());
         self.shared.snapshot.store(Arc::new(next));
         // A listener may use the breaker.
