@@ -83,6 +83,7 @@
 //! | `lambda` | yes | the pipeline, [`auth`], [`local`], [`testing`] and [`run()`] |
 //! | `memory` | yes | a store in this process, which no other process shares |
 //! | `redis`, `dynamodb`, `ssm` | no | a shared store each |
+//! | `secrets` | no | a client secret in Secrets Manager or Parameter Store, read with the AWS SDK |
 //!
 //! Without `lambda`, funcify is the shared token and the shared circuit for any tokio service. A URL
 //! whose feature is off is a [`ConfigError`] that names the feature.
@@ -100,6 +101,8 @@ mod json;
 mod json_error;
 #[cfg(feature = "lambda")]
 pub mod local;
+#[cfg(feature = "lambda")]
+mod metrics;
 #[cfg(feature = "lambda")]
 pub mod pipeline;
 #[cfg(feature = "lambda")]
@@ -138,6 +141,8 @@ pub use pipeline::{
 #[cfg(feature = "lambda")]
 pub use problem::Problem;
 pub use stores::Stores;
+#[doc(hidden)]
+pub use stores::operated::{Operated, OperatedStore};
 pub use token::{ClientCredentials, TokenGetter};
 #[doc(hidden)]
 pub use trace::TraceContext;

@@ -3,7 +3,7 @@
 use crate::config_error::ConfigError;
 
 /// Every variable that funcify reads. Those of its tests begin with `FUNCIFY_TEST_`.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "FUNCIFY_AUDIENCE",
     "FUNCIFY_BACKEND",
     "FUNCIFY_CA_FILE",
@@ -12,6 +12,7 @@ const KNOWN: [&str; 14] = [
     "FUNCIFY_CLIENT_SECRET",
     "FUNCIFY_IDEMPOTENCY",
     "FUNCIFY_ISSUER",
+    "FUNCIFY_METRICS",
     "FUNCIFY_SCOPE",
     "FUNCIFY_SEAL_KEYS",
     "FUNCIFY_TOKENS",

@@ -16,6 +16,7 @@ use std::{
 
 use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
+    CircuitBreaker, CircuitPolicy,
     pipeline::{
         DynamoDbRecord, EventBridgeEvent, FirehoseRecord, InvocationOutcome, KafkaRecord, Kind,
         KinesisRecord, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Transformed,
@@ -25,7 +26,7 @@ use funcify::{
 };
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
-use funcify_test_support::FakeGrant;
+use funcify_test_support::{Counts, FakeGrant};
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json, value::RawValue};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -124,6 +125,36 @@ async fn a_token_in_memory_and_its_header_cost_no_allocation() {
     assert_eq!(fewest_of_hits(header).await, 0);
     let copy = |token: &Token| drop(black_box(token.expose().to_owned()));
     assert!(fewest_of_hits(copy).await >= 1_000, "the mutant must be caught");
+}
+
+/// The fewest allocations of a thousand calls through a closed circuit.
+async fn fewest_of_calls(circuit: &CircuitBreaker) -> usize {
+    let mut fewest = usize::MAX;
+    for _ in 0..20 {
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..1_000 {
+            circuit.call(async || Ok::<u32, ()>(black_box(7))).await.unwrap();
+        }
+        fewest = fewest.min(region.change().allocations);
+    }
+    fewest
+}
+
+#[tokio::test]
+async fn a_closed_circuit_and_a_token_in_memory_cost_no_allocation_while_they_are_counted() {
+    let _alone = ALONE.lock().await;
+    let counts = Counts::new();
+    // The runtime of a test has one thread, which is this one.
+    let _recorder = metrics::set_default_local_recorder(&counts);
+    let store = std::sync::Arc::new(RetryingRegister::new(MemoryBackend::default()));
+    let policy = CircuitPolicy::for_token_endpoint();
+    let circuit = CircuitBreaker::new("counted", policy, store).unwrap();
+    assert_eq!(fewest_of_calls(&circuit).await, 0);
+    assert_eq!(fewest_of_hits(|_| ()).await, 0);
+    let all = counts.all();
+    assert_eq!(all["funcify.circuit.calls{circuit=counted,outcome=success}"], 20_000, "{all:?}");
+    let hits = all.iter().find(|(name, _)| name.contains("source=memory")).unwrap();
+    assert_eq!(*hits.1, 20_000, "{all:?}");
 }
 
 #[tokio::test]

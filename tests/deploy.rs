@@ -33,6 +33,30 @@ fn each_policy_reaches_the_records_of_one_prefix_only() {
 }
 
 #[test]
+fn an_operator_may_list_in_addition_to_what_a_function_may_do_and_delete_nothing() {
+    for (function, operator, lists) in [
+        (DYNAMODB, include_str!("../deploy/operator-dynamodb.json"), "dynamodb:Scan"),
+        (SSM, include_str!("../deploy/operator-ssm.json"), "ssm:GetParametersByPath"),
+    ] {
+        let operator = serde_json::from_str::<Value>(operator).unwrap();
+        let function = serde_json::from_str::<Value>(function).unwrap();
+        let statements = operator["Statement"].as_array().unwrap();
+        for statement in function["Statement"].as_array().unwrap() {
+            assert!(statements.contains(statement), "{statement}");
+        }
+        let actions =
+            statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+        let actions: Vec<_> = actions.map(|action| action.as_str().unwrap()).collect();
+        assert!(actions.contains(&lists), "{actions:?}");
+        assert!(!actions.iter().any(|action| action.contains("Delete") || action.contains('*')));
+    }
+    let words = |acl: &'static str| acl.split_whitespace().skip(2).collect::<Vec<_>>();
+    let operator = words(include_str!("../deploy/operator-redis.acl"));
+    assert!(words(REDIS).iter().all(|word| operator.contains(word)), "{operator:?}");
+    assert!(operator.contains(&"+scan") && operator.contains(&"+cluster|slots"), "{operator:?}");
+}
+
+#[test]
 fn the_template_seals_the_token_and_names_one_prefix_in_the_url_and_in_the_policy() {
     let line = |start: &str| {
         let lines: Vec<_> =

@@ -144,6 +144,46 @@ async fn an_invocation_logs_one_line_when_it_starts_and_one_when_it_ends() {
     assert_ne!(first["request_id"], second["request_id"]);
 }
 
+#[tokio::test]
+async fn the_metrics_of_an_invocation_are_one_line_of_what_changed() {
+    let api = RuntimeApi::start(LIMIT).await;
+    let mut command = example("orders");
+    command.envs(api.environment()).env("ORDERS_STAND_INS", "1").env_remove("RUST_LOG");
+    command.env("FUNCIFY_BACKEND", "memory:").env("FUNCIFY_METRICS", "emf:orders");
+    let function = Function { api, process: Process::start(command) };
+    function.handles(&event("04-http-get-health-public")).await.json();
+    function.handles(&event("13-sqs-one-of-three-fails")).await.json();
+    function.handles(&event("04-http-get-health-public")).await.json();
+    let lines = function.lines_until_the_end_of(3).await;
+    let lines: Vec<_> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
+    for line in &lines {
+        println!("{line}");
+    }
+    // The line of the third invocation may still be on its way.
+    let [first, batch, ..] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&first["kind"], &first["route"]), (&json!("apigw-http-v2"), &json!("/health")));
+    assert_eq!(first["funcify.pipeline.invocations.handled"], 1);
+    assert_eq!(first["funcify.pipeline.cold_starts"], 1);
+    assert!(first["funcify.pipeline.duration"].is_f64(), "{first}");
+    assert_eq!(first["_aws"]["CloudWatchMetrics"][0]["Namespace"], "orders");
+    assert_eq!(batch["funcify.pipeline.invocations.failed"], 1);
+    assert_eq!(batch["funcify.pipeline.records.failed"], 1);
+    assert_eq!(batch["funcify.pipeline.records.handled"], 2);
+    assert_eq!(batch.get("funcify.pipeline.cold_starts"), None, "only what changed: {batch}");
+    assert!(batch["request_id"].as_str().unwrap().starts_with("8476a536-"), "{batch}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_cloudwatch_refuses_is_told_at_the_start() {
+    refuses_to_start(
+        |command| {
+            command.env("FUNCIFY_METRICS", "emf:AWS/Lambda");
+        },
+        "FUNCIFY_METRICS cannot be used",
+    )
+    .await;
+}
+
 /// The line without the members that differ from run to run. Each of those must be there.
 fn shape(line: &Value) -> Value {
     let mut members = line.as_object().unwrap().clone();

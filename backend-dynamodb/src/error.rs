@@ -79,6 +79,14 @@ pub enum DynamoDbError {
         /// The key that the configuration names.
         expected: String,
     },
+    /// Nothing deletes records that nobody needs any more.
+    #[error(
+        "the table `{table}` does not expire items by the attribute `ttl`: it works, and grows"
+    )]
+    NoExpiry {
+        /// The table.
+        table: String,
+    },
     /// A member of the record has the name of an attribute that the backend uses itself.
     #[error("a member of a record cannot be named `{name}` in DynamoDB")]
     Member {

@@ -2,7 +2,9 @@
 
 mod config;
 mod connect;
+mod diagnosis;
 mod error;
+mod inventory;
 mod register;
 mod table;
 mod table_key;

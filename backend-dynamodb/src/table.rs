@@ -22,7 +22,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The time limit of one request about a table, 10 s. A deployment can wait, unlike a function.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl DynamoDbBackend {
     /// Creates the table unless it exists, and waits until it can be used. The table is billed on
@@ -82,7 +82,7 @@ impl DynamoDbBackend {
         }
     }
 
-    fn key_schema(&self) -> DynamoDbError {
+    pub(crate) fn key_schema(&self) -> DynamoDbError {
         let (table, expected) = (self.config().table.clone(), self.config().key.to_string());
         DynamoDbError::KeySchema { table, expected }
     }
@@ -116,7 +116,7 @@ fn keys(config: &DynamoDbConfig) -> Vec<(&str, KeyType)> {
     [Some(partition), sort].into_iter().flatten().collect()
 }
 
-fn has_key(table: &TableDescription, config: &DynamoDbConfig) -> bool {
+pub(crate) fn has_key(table: &TableDescription, config: &DynamoDbConfig) -> bool {
     let (keys, schema) = (keys(config), table.key_schema());
     let is_string = |name: &str| {
         table.attribute_definitions().iter().any(|attribute| {

@@ -47,8 +47,8 @@ pub struct MemoryBackend {
 }
 
 #[derive(Default)]
-struct Items {
-    by_key: HashMap<RecordKey, Item>,
+pub(crate) struct Items {
+    pub(crate) by_key: HashMap<RecordKey, Item>,
     /// With so many items, the next write looks for those that can be dropped.
     sweep_at: usize,
 }
@@ -60,7 +60,7 @@ const LEAST_KEPT: Duration = Duration::from_secs(60);
 const LEAST_SWEPT: usize = 1_024;
 
 /// The item at a key. Without an id it is not a record of ours.
-struct Item {
+pub(crate) struct Item {
     id: Option<WriteId>,
     body: Result<Body, Corruption>,
     /// Until when it must be kept. For ever if nobody said.
@@ -89,7 +89,7 @@ impl MemoryBackend {
     }
 
     /// A panic elsewhere cannot leave half an item behind, so poison is ignored.
-    fn items(&self) -> MutexGuard<'_, Items> {
+    pub(crate) fn items(&self) -> MutexGuard<'_, Items> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,9 @@
 mod config;
 mod connect;
 mod credentials;
+mod diagnosis;
 mod error;
+mod inventory;
 mod register;
 mod route;
 mod tls;

@@ -53,7 +53,7 @@ pub struct RedisBackend {
 }
 
 #[derive(Clone)]
-enum Client {
+pub(crate) enum Client {
     Ours(Arc<Route>),
     Custom(Arc<dyn Custom>),
 }
@@ -103,7 +103,15 @@ impl RedisBackend {
         Self { client, prefix, small: Arc::default() }
     }
 
-    async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(crate) async fn send(&self, key: &str, command: Cmd) -> Result<Value, Failure> {
         match &self.client {
             Client::Ours(route) => route.send(key, &command).await,
             Client::Custom(connection) => {
@@ -220,7 +228,7 @@ impl Drop for Wiped {
 }
 
 /// An existing connection of any type.
-trait Custom: Send + Sync {
+pub(crate) trait Custom: Send + Sync {
     fn send(&self, command: Cmd) -> RedisFuture<'static, Value>;
 }
 

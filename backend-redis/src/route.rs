@@ -83,6 +83,24 @@ impl Route {
         }
     }
 
+    /// Sends a command that belongs to no key to the next node of the configuration, and says which one
+    /// it was.
+    pub(crate) async fn ask(&self, command: &Cmd) -> Result<(Value, Address), Failure> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let node = self.node(self.config.node(turn).clone());
+        let response = node.send(command, false).await?;
+        self.keep_turn(Some(turn));
+        Ok((response, node.address().clone()))
+    }
+
+    /// Sends a command to this node.
+    pub(crate) async fn send_to(&self, node: &Address, command: &Cmd) -> Result<Value, Failure> {
+        if !self.config.may_reach(&node.host) {
+            return Err(Failure::Exposed { host: node.host.clone() });
+        }
+        self.node(node.clone()).send(command, false).await
+    }
+
     /// The owner of the key if it is known. Otherwise the next configured node, with its turn.
     fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
         let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };

@@ -83,12 +83,23 @@ impl SsmBackend {
         Ok(Self { connection, config, verified: Mutex::default() })
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        self.connection.client()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.config.path
+    }
+
     fn name(&self, key: &RecordKey) -> String {
         format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }
 
     /// One `GetParameter`, of the latest version or of `name:version`; `None` if it does not exist.
-    async fn get(&self, name: String) -> Result<Option<(u64, Entry, Content)>, StoreError> {
+    pub(crate) async fn get(
+        &self,
+        name: String,
+    ) -> Result<Option<(u64, Entry, Content)>, StoreError> {
         let send = self.connection.client().get_parameter().name(name).with_decryption(true).send();
         match self.connection.response(send).await {
             Ok(found) => Ok(found.parameter.map(|parameter| {
@@ -107,7 +118,7 @@ impl SsmBackend {
 
     /// One `PutParameter`: the version that it made; `None` if the parameter exists and must not be
     /// overwritten.
-    async fn put(
+    pub(crate) async fn put(
         &self,
         name: &str,
         value: &str,

@@ -19,7 +19,7 @@ use funcify_core::{
     engine::{Clock, SystemClock, circuit::Bucket},
     register::{RecordName, RetryingRegister, Swap, WriteId},
 };
-use funcify_test_support::HookedCircuits;
+use funcify_test_support::{Counts, HookedCircuits};
 use recloser::{AsyncRecloser, Recloser};
 use tower::{Layer, Service, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
@@ -34,6 +34,13 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
         Case::new("circuit closed, count rule", count(bench), "failsafe, consecutive", closed())
             .at_most(2.0)
             .allocations(0),
+        Case::new(
+            "circuit closed, count rule, counted in metrics",
+            counted(bench),
+            "the same, not counted",
+            count(bench),
+        )
+        .allocations(0),
         Case::new(
             "circuit closed, count rule, pending once",
             count_pending(bench),
@@ -139,6 +146,12 @@ fn count(bench: &Bench) -> Subject {
             assert!(called.is_ok());
         }))
     })
+}
+
+/// The same with a recorder of metrics.
+fn counted(bench: &Bench) -> Subject {
+    let (counts, mut calls) = (Counts::new(), count(bench));
+    Box::new(move |operations| metrics::with_local_recorder(&counts, || calls(operations)))
 }
 
 fn count_pending(bench: &Bench) -> Subject {

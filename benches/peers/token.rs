@@ -6,16 +6,34 @@ use arc_swap::ArcSwapOption;
 use funcify::token::{ClientCredentials, ClientSecret, Endpoint, TokenGetter, TokenSource};
 use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
-use funcify_test_support::FakeGrant;
+use funcify_test_support::{Counts, FakeGrant};
 
-use crate::case::{Bench, Case, lap};
+use crate::case::{Bench, Case, Subject, lap};
 
 pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
+    let counts = Counts::new();
+    let mut counted = metrics::with_local_recorder(&counts, || hits(bench));
+    let counted =
+        Box::new(move |operations| metrics::with_local_recorder(&counts, || counted(operations)));
+    let held = Arc::new(ArcSwapOption::from_pointee("a token".to_owned()));
+    let theirs = bench.subject(async move || {
+        let held = held.load();
+        assert!(held.is_some());
+        held
+    });
+    vec![
+        Case::new("token hit", hits(bench), "arc-swap, load", theirs).at_most(5.0).allocations(0),
+        Case::new("token hit, counted in metrics", counted, "the same, not counted", hits(bench))
+            .allocations(0),
+    ]
+}
+
+fn hits(bench: &Bench) -> Subject {
     let getter = getter();
     bench.block_on(getter.token()).expect("expected a token");
-    let this = bench.clone();
-    let ours = Box::new(move |operations| {
-        Some(this.block_on(async {
+    let bench = bench.clone();
+    Box::new(move |operations| {
+        Some(bench.block_on(async {
             let sample = lap(operations, async || match getter.token().await {
                 Ok(token) if token.source() == TokenSource::Memory => token,
                 other => panic!("expected the token from memory, got {other:?}"),
@@ -24,14 +42,7 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
             assert_eq!(getter.metrics().grants, 1, "grants");
             sample
         }))
-    });
-    let held = Arc::new(ArcSwapOption::from_pointee("a token".to_owned()));
-    let theirs = bench.subject(async move || {
-        let held = held.load();
-        assert!(held.is_some());
-        held
-    });
-    vec![Case::new("token hit", ours, "arc-swap, load", theirs).at_most(5.0).allocations(0)]
+    })
 }
 
 fn getter() -> TokenGetter {

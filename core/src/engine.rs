@@ -6,6 +6,7 @@ pub use crate::{
     chance::Chance,
     clock::{Clock, ManualClock, SystemClock},
     deadline::PendingReport,
+    diagnosis::{Diagnosed, Needs, TRIED_RECORD, Trial},
     error_chain::{causes, error_chain},
     idempotency::{
         decide::{KeyDecision, LostClaim, decide as decide_key, decide_lost},
@@ -25,10 +26,16 @@ pub use crate::{
     virtual_clock::VirtualClock,
 };
 
+/// What is counted, and through which series.
+pub mod metrics {
+    pub use crate::metrics::*;
+}
+
 /// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
 pub mod circuit {
     pub use crate::circuit::{
         bucket::Bucket,
+        history::Transition,
         instance::Instance,
         record::{Failure, Probe},
         rules::{

@@ -16,11 +16,13 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod deadline;
+mod diagnosis;
 #[doc(hidden)]
 pub mod engine;
 mod error;
 mod error_chain;
 pub mod idempotency;
+mod metrics;
 mod name;
 pub mod register;
 mod stored_time;

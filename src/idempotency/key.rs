@@ -20,7 +20,7 @@ pub(crate) struct Key(pub(super) RecordName);
 
 impl Key {
     /// The key of what a user gave: the elements of a tuple or a list are parts of it.
-    pub(super) fn new(scope: &str, key: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
+    pub(crate) fn new(scope: &str, key: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
         let parts = match serde_json::to_value(key).map_err(invalid)? {
             Value::Array(parts) => parts,
             part => vec![part],
@@ -36,6 +36,11 @@ impl Key {
     fn of<'a>(scope: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Result<Self, NameError> {
         let hash = hash("key", [scope.as_bytes()].into_iter().chain(parts));
         format!("{scope}.{}", URL_SAFE_NO_PAD.encode(hash)).parse().map(Self)
+    }
+
+    /// The name of its record.
+    pub(crate) fn name(&self) -> &RecordName {
+        &self.0
     }
 
     /// 128 bits over the payload, keyed by the key.

@@ -90,7 +90,7 @@ impl Idempotency {
         if let Some(why) = poll.no_idempotency {
             return Err(ConfigError::invalid(format!("`Idempotency::new`: the store: {why}")));
         }
-        let (chance, counters) = (Chance::from_entropy(), Counters::default());
+        let (chance, counters) = (Chance::from_entropy(), Counters::new(scope));
         let scope = scope.to_owned();
         Ok(Self {
             shared: Arc::new(Shared { scope, store, poll, chance, counters }),

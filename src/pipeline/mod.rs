@@ -13,6 +13,7 @@ pub(crate) mod http;
 mod init_error;
 mod invocation;
 pub(crate) mod log;
+mod metrics;
 mod outcome;
 mod output;
 mod records;

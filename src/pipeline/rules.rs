@@ -4,6 +4,7 @@ use crate::auth::authenticator::Identify;
 use crate::auth::policy::AccessPolicy;
 use crate::pipeline::guards::Guards;
 use crate::pipeline::http::dispatch::Http;
+use crate::pipeline::metrics::PipelineSeries;
 use crate::pipeline::records::routes::RecordRoutes;
 
 /// Everything that a function has configured.
@@ -16,4 +17,6 @@ pub(super) struct Rules {
     pub(super) margin: Duration,
     /// What is removed from the front of each path.
     pub(super) base_path: Box<str>,
+    /// What is counted.
+    pub(super) series: Arc<PipelineSeries>,
 }

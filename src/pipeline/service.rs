@@ -102,6 +102,8 @@ impl Pipeline {
     ) -> (Processed, Ending) {
         let lines = Lines::new(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&event.context);
+        let series = Arc::clone(&self.0.rules.series);
+        let request_id = crate::metrics::is_written().then(|| event.context.request_id.clone());
         // Before the first await, so that the future does not have to hold the event.
         let started = span.in_scope(|| self.start(event, &lines));
         let trace = match (&started, body_to) {
@@ -116,7 +118,7 @@ impl Pipeline {
             }
         });
         let processed = work.instrument(span.clone()).await;
-        (processed, Ending { span, lines, trace })
+        (processed, Ending { span, lines, trace, series, request_id })
     }
 
     pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Stores,
-    open::Opening,
+    open::{ForFunctions, Opening, Wanted},
     sealed::{SEAL_KEYS, SealKeys, seal, seal_answers},
     url::Backend,
 };
@@ -32,6 +32,9 @@ impl Stores {
     /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
     /// [sealed](Self::sealed), unless they stay in the memory of this process.
     ///
+    /// If `FUNCIFY_METRICS` is `emf:NAMESPACE`, metrics are written to the log from now on; see
+    /// `docs/operations.md` in the repository.
+    ///
     /// This does no network I/O; it is async because loading the AWS configuration is.
     ///
     /// # Errors
@@ -39,6 +42,41 @@ impl Stores {
     /// [`ConfigError`] names the variable that is missing or wrong, and any `FUNCIFY_` variable whose name
     /// differs from a known one by a typing error.
     pub async fn from_env() -> Result<Self, ConfigError> {
+        #[cfg(feature = "lambda")]
+        crate::metrics::install_from_env()?;
+        let environment = Environment::read()?;
+        let (mut opening, wanted) = (Opening::default(), ForFunctions);
+        let Environment { tokens, circuits, idempotency, seal_keys } = environment;
+        let mut stores = tokens.open(&mut opening, wanted).await?;
+        if circuits.backend != tokens.backend {
+            let opened = circuits.open(&mut opening, wanted).await?;
+            (stores.circuits, stores.idempotency) = (opened.circuits, opened.idempotency);
+        }
+        if idempotency.backend != circuits.backend {
+            stores.idempotency = idempotency.open(&mut opening, wanted).await?.idempotency;
+        }
+        if let Some(keys) = seal_keys {
+            if tokens.backend != Backend::Memory {
+                stores.tokens = seal(stores.tokens, &keys);
+            }
+            if idempotency.backend != Backend::Memory {
+                stores.idempotency = seal_answers(stores.idempotency, &keys);
+            }
+        }
+        Ok(stores)
+    }
+}
+
+/// What the environment says about the stores.
+pub(super) struct Environment {
+    pub(super) tokens: Setting,
+    pub(super) circuits: Setting,
+    pub(super) idempotency: Setting,
+    pub(super) seal_keys: Option<Arc<SealKeys>>,
+}
+
+impl Environment {
+    pub(super) fn read() -> Result<Self, ConfigError> {
         variables::check(variables::names())?;
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
@@ -53,34 +91,26 @@ impl Stores {
         let tokens = tokens.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
         let circuits = circuits.or_else(|| both.clone()).ok_or_else(|| missing(variable))?;
         let idempotency = idempotency.or(both).unwrap_or_else(|| circuits.clone());
-        let seal_keys = seal_keys()?;
+        Ok(Self { tokens, circuits, idempotency, seal_keys: seal_keys()?.map(Arc::new) })
+    }
 
-        let mut opening = Opening::default();
-        let mut stores = tokens.open(&mut opening).await?;
-        if circuits.backend != tokens.backend {
-            let opened = circuits.open(&mut opening).await?;
-            (stores.circuits, stores.idempotency) = (opened.circuits, opened.idempotency);
-        }
-        if idempotency.backend != circuits.backend {
-            stores.idempotency = idempotency.open(&mut opening).await?.idempotency;
-        }
-        if let Some(keys) = seal_keys.map(Arc::new) {
-            if tokens.backend != Backend::Memory {
-                stores.tokens = seal(stores.tokens, &keys);
-            }
-            if idempotency.backend != Backend::Memory {
-                stores.idempotency = seal_answers(stores.idempotency, &keys);
-            }
-        }
-        Ok(stores)
+    /// All in one backend that was named otherwise; the keys are those of the environment.
+    pub(super) fn at(backend: Backend) -> Result<Self, ConfigError> {
+        let all = Setting { variable: "--backend", backend };
+        Ok(Self {
+            tokens: all.clone(),
+            circuits: all.clone(),
+            idempotency: all,
+            seal_keys: seal_keys()?.map(Arc::new),
+        })
     }
 }
 
 /// A variable with the backend that it names.
 #[derive(Clone)]
-struct Setting {
+pub(super) struct Setting {
     variable: &'static str,
-    backend: Backend,
+    pub(super) backend: Backend,
 }
 
 impl Setting {
@@ -93,8 +123,12 @@ impl Setting {
         Ok(Some(Self { variable, backend: backend.map_err(in_variable(variable))? }))
     }
 
-    async fn open(&self, opening: &mut Opening) -> Result<Stores, ConfigError> {
-        opening.open(&self.backend).await.map_err(in_variable(self.variable))
+    pub(super) async fn open<W: Wanted>(
+        &self,
+        opening: &mut Opening,
+        wanted: W,
+    ) -> Result<W::Made, ConfigError> {
+        opening.open(&self.backend, wanted).await.map_err(in_variable(self.variable))
     }
 }
 

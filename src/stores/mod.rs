@@ -1,14 +1,16 @@
 //! The choice of a store: by URL, from the environment or in code.
 
-#[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam"))]
+#[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam", feature = "secrets"))]
 mod aws;
 mod environment;
 #[cfg(feature = "redis-iam")]
 mod iam;
 mod open;
-#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
+pub(crate) mod operated;
+#[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm", feature = "secrets"))]
 mod refused;
 pub(crate) mod sealed;
+pub(crate) mod secrets;
 mod url;
 
 use std::sync::Arc;
@@ -50,7 +52,10 @@ impl Stores {
     /// Keeps everything in one store.
     #[must_use]
     pub fn new(register: impl Register) -> Self {
-        let store = RetryingRegister::new(register);
+        Self::of(RetryingRegister::new(register))
+    }
+
+    fn of(store: RetryingRegister) -> Self {
         Self {
             tokens: Arc::new(store.clone()),
             circuits: Arc::new(store.clone()),

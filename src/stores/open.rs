@@ -2,6 +2,11 @@
 
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 use super::refused::refused;
+use funcify_core::{
+    engine::Diagnosed,
+    register::{Inventory, Register, RetryingRegister},
+};
+
 use super::{Stores, url::Backend};
 use crate::config_error::ConfigError;
 
@@ -37,7 +42,31 @@ impl Stores {
     /// # }).unwrap();
     /// ```
     pub async fn from_url(url: &str) -> Result<Self, ConfigError> {
-        Opening::default().open(&url.parse()?).await
+        Opening::default().open(&url.parse()?, ForFunctions).await
+    }
+}
+
+/// What is made of the register of a backend. A function gets only what it uses: what an operator needs
+/// in addition is not linked into it.
+pub(super) trait Wanted {
+    type Made;
+
+    fn of<R: Register + Inventory + Diagnosed>(
+        self,
+        backend: &'static str,
+        register: R,
+    ) -> Self::Made;
+}
+
+/// What a function uses.
+#[derive(Clone, Copy)]
+pub(super) struct ForFunctions;
+
+impl Wanted for ForFunctions {
+    type Made = Stores;
+
+    fn of<R: Register + Inventory + Diagnosed>(self, backend: &'static str, register: R) -> Stores {
+        Stores::of(RetryingRegister::new(register).of_backend(backend))
     }
 }
 
@@ -49,28 +78,40 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) async fn open(&mut self, backend: &Backend) -> Result<Stores, ConfigError> {
+    pub(super) async fn open<W: Wanted>(
+        &mut self,
+        backend: &Backend,
+        wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         match backend {
-            Backend::Memory => open_memory(),
-            Backend::Redis(url) => self.open_redis(url).await,
-            Backend::DynamoDb(url) => self.open_dynamodb(url).await,
-            Backend::Ssm(url) => self.open_ssm(url).await,
+            Backend::Memory => open_memory(wanted),
+            Backend::Redis(url) => self.open_redis(url, wanted).await,
+            Backend::DynamoDb(url) => self.open_dynamodb(url, wanted).await,
+            Backend::Ssm(url) => self.open_ssm(url, wanted).await,
         }
     }
 
     #[cfg(feature = "redis")]
-    async fn open_redis(&mut self, url: &str) -> Result<Stores, ConfigError> {
+    async fn open_redis<W: Wanted>(
+        &mut self,
+        url: &str,
+        wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         use funcify_backend_redis::{RedisBackend, RedisConfig};
 
         let mut config = RedisConfig::parse(url).map_err(refused("redis"))?;
         if let Some(iam) = config.iam().cloned() {
             config = self.with_iam(config, iam).await?;
         }
-        Ok(Stores::new(RedisBackend::new(config).map_err(refused("redis"))?))
+        Ok(wanted.of("redis", RedisBackend::new(config).map_err(refused("redis"))?))
     }
 
     #[cfg(not(feature = "redis"))]
-    async fn open_redis(&mut self, _url: &str) -> Result<Stores, ConfigError> {
+    async fn open_redis<W: Wanted>(
+        &mut self,
+        _url: &str,
+        _wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         disabled("redis")
     }
 
@@ -97,42 +138,58 @@ impl Opening {
     }
 
     #[cfg(feature = "dynamodb")]
-    async fn open_dynamodb(&mut self, url: &str) -> Result<Stores, ConfigError> {
+    async fn open_dynamodb<W: Wanted>(
+        &mut self,
+        url: &str,
+        wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 
         let config = DynamoDbConfig::parse(url).map_err(refused("dynamodb"))?;
         let aws = self.aws.config("dynamodb", config.time_limits()).await?;
-        Ok(Stores::new(DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
+        Ok(wanted.of("dynamodb", DynamoDbBackend::new(config, aws).map_err(refused("dynamodb"))?))
     }
 
     #[cfg(not(feature = "dynamodb"))]
-    async fn open_dynamodb(&mut self, _url: &str) -> Result<Stores, ConfigError> {
+    async fn open_dynamodb<W: Wanted>(
+        &mut self,
+        _url: &str,
+        _wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         disabled("dynamodb")
     }
 
     #[cfg(feature = "ssm")]
-    async fn open_ssm(&mut self, url: &str) -> Result<Stores, ConfigError> {
+    async fn open_ssm<W: Wanted>(&mut self, url: &str, wanted: W) -> Result<W::Made, ConfigError> {
         use funcify_backend_ssm::{SsmBackend, SsmConfig};
 
         let config = SsmConfig::parse(url).map_err(refused("ssm"))?;
         let aws = self.aws.config("ssm", config.time_limits()).await?;
-        Ok(Stores::new(SsmBackend::new(config, aws).map_err(refused("ssm"))?))
+        Ok(wanted.of("ssm", SsmBackend::new(config, aws).map_err(refused("ssm"))?))
     }
 
     #[cfg(not(feature = "ssm"))]
-    async fn open_ssm(&mut self, _url: &str) -> Result<Stores, ConfigError> {
+    async fn open_ssm<W: Wanted>(
+        &mut self,
+        _url: &str,
+        _wanted: W,
+    ) -> Result<W::Made, ConfigError> {
         disabled("ssm")
     }
 }
 
-fn open_memory() -> Result<Stores, ConfigError> {
-    #[cfg(feature = "memory")]
-    return Ok(Stores::new(funcify_backend_memory::MemoryBackend::default()));
-    #[cfg(not(feature = "memory"))]
+#[cfg(feature = "memory")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it is an error")]
+fn open_memory<W: Wanted>(wanted: W) -> Result<W::Made, ConfigError> {
+    Ok(wanted.of("memory", funcify_backend_memory::MemoryBackend::default()))
+}
+
+#[cfg(not(feature = "memory"))]
+fn open_memory<W: Wanted>(_wanted: W) -> Result<W::Made, ConfigError> {
     disabled("memory")
 }
 
 #[cfg(not(all(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")))]
-fn disabled(feature: &'static str) -> Result<Stores, ConfigError> {
+fn disabled<T>(feature: &'static str) -> Result<T, ConfigError> {
     Err(ConfigError::FeatureDisabled { feature })
 }

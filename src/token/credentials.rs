@@ -9,6 +9,7 @@ use crate::config_error::ConfigError;
 use crate::error_chain;
 use crate::shown_url::shown;
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
+use crate::token::stored_secret::StoredSecret;
 use crate::variables;
 
 /// Names a file with certificate authorities.
@@ -118,12 +119,18 @@ impl ClientCredentials {
     /// |---|---|
     /// | `FUNCIFY_TOKEN_URL` or `FUNCIFY_ISSUER` | [`endpoint`](Self::endpoint); exactly one of them |
     /// | `FUNCIFY_CLIENT_ID` | required |
-    /// | `FUNCIFY_CLIENT_SECRET` | required; sent as `client_secret_basic` |
+    /// | `FUNCIFY_CLIENT_SECRET` | required: the secret, or where it is: `secretsmanager://NAME` or `ssm://NAME`; sent as `client_secret_basic` |
     /// | `FUNCIFY_SCOPE`, `FUNCIFY_AUDIENCE` | optional |
     /// | `FUNCIFY_TOKEN_KEY` | optional: [`key`](Self::key) |
     /// | `FUNCIFY_CA_FILE` | optional: the path of a file with [`root_certificates`](Self::root_certificates) |
     ///
     /// A blank variable counts as not set.
+    ///
+    /// A secret in Secrets Manager or Parameter Store is read when it is first needed, and again when the
+    /// provider refuses it: so a rotation needs no deployment. It is read from the AWS Parameters and Secrets
+    /// Lambda Extension if that runs, which serves an old secret for up to `SECRETS_MANAGER_TTL` or
+    /// `SSM_PARAMETER_STORE_TTL` (300 s unless set). Otherwise the feature `secrets` of funcify reads it with the
+    /// AWS SDK.
     ///
     /// # Errors
     ///
@@ -144,7 +151,9 @@ impl ClientCredentials {
             value.unwrap_or_default()
         };
         let client_id = required("FUNCIFY_CLIENT_ID");
-        let secret = ClientSecret::from(required("FUNCIFY_CLIENT_SECRET"));
+        let secret = required("FUNCIFY_CLIENT_SECRET");
+        let stored = StoredSecret::named(&secret, &variable).transpose();
+        faults.extend(stored.as_ref().err().cloned());
         let endpoint = match (given("FUNCIFY_TOKEN_URL"), given("FUNCIFY_ISSUER")) {
             (Some(url), None) => Endpoint::TokenUrl(url),
             (None, Some(issuer)) => Endpoint::Issuer(issuer),
@@ -164,7 +173,11 @@ impl ClientCredentials {
         if !faults.is_empty() {
             return Err(ConfigError::token(faults));
         }
-        let mut credentials = Self::new(endpoint, client_id, secret);
+        let authentication = match stored.ok().flatten() {
+            Some(stored) => ClientAuthentication::from(stored),
+            None => ClientSecret::from(secret).into(),
+        };
+        let mut credentials = Self::new(endpoint, client_id, authentication);
         credentials.scope = given("FUNCIFY_SCOPE");
         credentials.audience = given("FUNCIFY_AUDIENCE");
         credentials.key = given("FUNCIFY_TOKEN_KEY");

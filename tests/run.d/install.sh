@@ -40,6 +40,7 @@ install_system_packages() {
   has redis-server || missing+=(redis-server)
   has redis-cli || missing+=(redis-tools)
   has openssl || missing+=(openssl)
+  has tmux || missing+=(tmux)
   has valgrind || missing+=(valgrind)
   has chromium || missing+=(chromium)
   has chromedriver || missing+=(chromium-driver)

@@ -165,7 +165,7 @@ mod tests {
     fn a_transition_says_what_why_and_until_when() {
         let until = Timestamp::from_millis(1_770_000_030_000);
         let opened = CircuitEvent::Opened { epoch: 7, cause: Some(Cause::Failures), until };
-        let set = Override { mode: OverrideMode::ForceOpen, until, by: "ops".to_owned() };
+        let set = Override::new(OverrideMode::ForceOpen, until, "ops");
         for (event, expected) in [
             (
                 opened,

@@ -8,12 +8,14 @@ mod breaker;
 pub(crate) mod bucket;
 mod error;
 mod event;
+pub(crate) mod history;
 pub(crate) mod instance;
 mod layer;
 mod policy;
 mod provider;
 pub(crate) mod record;
 pub(crate) mod rules;
+mod state;
 
 pub use breaker::{CircuitBreaker, Guard};
 pub use error::{CircuitConfigError, CircuitError, CircuitOpen};
@@ -21,11 +23,13 @@ pub use event::CircuitEvent;
 pub use layer::CircuitLayer;
 pub use policy::{CircuitPolicy, StoreDown};
 pub use provider::CircuitStateProvider;
-pub use record::{Cause, CircuitRecord, CircuitState, Override, OverrideMode};
+pub use record::{CircuitRecord, Override, OverrideMode};
 pub use rules::{CallOutcome, CountRule, RateRule};
+pub use state::{Cause, CircuitState};
 
 pub(crate) use self::{
     bucket::Bucket,
+    history::Transition,
     instance::Instance,
     record::{Failure, Probe},
 };

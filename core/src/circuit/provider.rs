@@ -70,7 +70,7 @@ impl CircuitStateProvider for RetryingRegister {
         id: WriteId,
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError> {
-        self.swap_record(circuit, expected, id, next).await
+        self.swap_record(circuit, expected, id, &*next.for_store()).await
     }
 
     fn poll_policy(&self) -> PollPolicy {

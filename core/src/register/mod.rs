@@ -5,7 +5,9 @@
 
 pub(crate) mod body;
 mod health;
+mod inventory;
 mod key;
+mod metrics;
 pub(crate) mod poll_policy;
 pub(crate) mod record;
 pub(crate) mod retry;
@@ -18,6 +20,7 @@ use async_trait::async_trait;
 
 pub use crate::name::{NameError, RecordName};
 pub use body::{Body, Corruption};
+pub use inventory::Inventory;
 pub use key::{RecordKey, RecordKind};
 pub use poll_policy::PollPolicy;
 pub use record::Record;

@@ -6,6 +6,7 @@ use super::{
     Body, PollPolicy, Record, RecordKey, RecordName, Register, Swap, Version, Versioned, WriteId,
     decode, encode,
     health::{Health, Started},
+    metrics::StoreSeries,
     time_limits::{Advice, TimeLimits},
 };
 use crate::{
@@ -60,13 +61,21 @@ const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 pub struct RetryingRegister {
     register: Arc<dyn Register>,
     health: Arc<Health>,
+    series: Arc<StoreSeries>,
 }
 
 impl RetryingRegister {
     /// Wraps a store.
     #[must_use]
     pub fn new(register: impl Register) -> Self {
-        Self { register: Arc::new(register), health: Arc::default() }
+        Self { register: Arc::new(register), health: Arc::default(), series: Arc::default() }
+    }
+
+    /// Names the backend in the metrics: `redis`. Otherwise it is `custom`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_backend(self, backend: &'static str) -> Self {
+        Self { series: Arc::new(StoreSeries::new(backend)), ..self }
     }
 
     /// Reads the record of type `T` at `name`. A corrupt record is read as the empty one.
@@ -126,7 +135,8 @@ impl RetryingRegister {
             ends = ends.min(deadline.ends());
         }
         let started = self.health.start(ends)?;
-        Ok(Operation { store: self, key, started, ends, is_cut_short, is_over: false })
+        let began = Instant::now();
+        Ok(Operation { store: self, key, started, began, ends, is_cut_short, is_over: false })
     }
 }
 
@@ -135,6 +145,7 @@ struct Operation<'a> {
     store: &'a RetryingRegister,
     key: &'a RecordKey,
     started: Started,
+    began: Instant,
     ends: Instant,
     /// Whether it ends with the invocation, before the store has had all of its time.
     is_cut_short: bool,
@@ -153,12 +164,14 @@ struct Write<'a> {
 impl Operation<'_> {
     async fn read(mut self) -> Result<Option<Versioned<Body>>, StoreError> {
         let found = self.read_with_retries().await;
+        self.store.series.read(&found, self.began);
         self.over(found.as_ref().err());
         found
     }
 
     async fn swap(mut self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
         let swapped = self.swap_with_retries(write).await;
+        self.store.series.swapped(&swapped, self.began);
         self.over(swapped.as_ref().err());
         swapped
     }

@@ -39,6 +39,8 @@ pub(super) enum Fault {
     /// TLS cannot be set up.
     #[error("{0}")]
     Client(String),
+    #[error("{0}")]
+    Metrics(String),
     #[error(transparent)]
     AccessPolicy(AccessPolicyFault),
     #[error(transparent)]

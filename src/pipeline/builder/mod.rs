@@ -13,6 +13,7 @@ use tower::{Layer, Service};
 use crate::auth::authenticator::{Authenticator, Identify};
 use crate::auth::policy::AccessPolicy;
 use crate::config_error::ConfigError;
+use crate::metrics;
 use crate::pipeline::Invocation;
 use crate::pipeline::builder::error::Fault;
 use crate::pipeline::guards::{Guard, Guards};
@@ -101,6 +102,29 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     pub fn stores(mut self, stores: Stores) -> Self {
         self.reject_second("stores", self.stores.is_some());
         self.stores = Some(stores);
+        self
+    }
+
+    /// Writes metrics to the log, one line an invocation in CloudWatch's embedded metric format: `emf:` and a
+    /// namespace. The variable `FUNCIFY_METRICS` does the same without code, and counts if both are there. See
+    /// `docs/operations.md` in the repository for the metrics and their labels.
+    ///
+    /// What was counted before this call is not written. If the process has a recorder of the crate `metrics`
+    /// already, building the pipeline fails; that recorder gets the metrics without this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Pipeline;
+    ///
+    /// let pipeline = Pipeline::builder(()).metrics("emf:orders").build();
+    /// assert!(pipeline.is_ok());
+    /// assert!(Pipeline::builder(()).metrics("cloudwatch").build().is_err());
+    /// ```
+    pub fn metrics(mut self, setting: &str) -> Self {
+        if let Err(error) = metrics::install_from_env().and_then(|()| metrics::install(setting)) {
+            self.faults.push(Fault::Metrics(error.to_string()));
+        }
         self
     }
 
@@ -305,6 +329,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             policy,
             margin: self.margin,
             base_path: self.base_path,
+            series: Arc::default(),
         }))
     }
 

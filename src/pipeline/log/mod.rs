@@ -3,7 +3,10 @@
 mod filter;
 pub(crate) mod lines;
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lambda_runtime::Context;
 use tracing::Span;
@@ -15,6 +18,7 @@ use tracing_subscriber::{
 
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::log::filter::{Configured, WithoutSecrets};
+use crate::pipeline::metrics::PipelineSeries;
 use crate::pipeline::outcome::{InvocationOutcome, Processed};
 use crate::problem::Problem;
 use crate::trace::TraceContext;
@@ -45,12 +49,20 @@ pub(super) struct Ending {
     pub(super) lines: Lines,
     /// The trace of a response that is streamed.
     pub(super) trace: TraceContext,
+    pub(super) series: Arc<PipelineSeries>,
+    /// `None` if no metrics are written to the log.
+    pub(super) request_id: Option<String>,
 }
 
 impl Ending {
-    /// Logs the end of the event.
+    /// Logs the end of the event, counts it, and writes the metrics that changed.
     pub(super) fn end(&self, processed: &Processed) {
+        let Lines { started, cold_start } = &self.lines;
         self.span.in_scope(|| self.lines.end(processed));
+        self.series.invocation(processed, milliseconds(started.elapsed()), *cold_start);
+        if let Some(request_id) = &self.request_id {
+            crate::metrics::write(request_id);
+        }
     }
 }
 
@@ -76,7 +88,7 @@ impl Lines {
 
     fn end(&self, processed: &Processed) {
         // Called in the macro only, so that nothing is computed if nobody listens.
-        let duration_ms = || self.started.elapsed().as_secs_f64() * 1_000.0;
+        let duration_ms = || milliseconds(self.started.elapsed());
         let status = || processed.status.map(|status| status.as_u16());
         macro_rules! line {
             ($level:ident) => {
@@ -99,6 +111,10 @@ impl Lines {
             InvocationOutcome::Handled | InvocationOutcome::Refused => line!(info),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
 }
 
 /// A subscriber without a writer. `AWS_LAMBDA_LOG_LEVEL` is the level of its lines, INFO by default, and

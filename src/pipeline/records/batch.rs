@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use http::StatusCode;
 
 use crate::pipeline::log;
+use crate::pipeline::outcome::InvocationOutcome;
 use crate::pipeline::records::parsed::Parsed;
 use crate::pipeline::records::record::Record;
 use crate::problem::Problem;
@@ -35,6 +36,20 @@ pub(crate) struct RecordResult {
     pub(crate) id: String,
     pub(crate) problem: Option<Problem>,
     pub(crate) matched: bool,
+    route: Option<Arc<str>>,
+}
+
+impl RecordResult {
+    /// Its route and how it ended, for the metrics.
+    pub(crate) fn ended(&self) -> (Option<Arc<str>>, InvocationOutcome) {
+        let outcome = match &self.problem {
+            _ if !self.matched => InvocationOutcome::Unmatched,
+            None => InvocationOutcome::Handled,
+            Some(problem) if problem.is_refusal() => InvocationOutcome::Refused,
+            Some(_) => InvocationOutcome::Failed,
+        };
+        (self.route.clone(), outcome)
+    }
 }
 
 /// Runs one record after the other. It knows everything but the records.
@@ -146,7 +161,13 @@ fn run_in_order<S: Record>(
                 stopped_groups.extend(group);
             }
             let problem = run.result.err();
-            results.push(RecordResult { index, id, problem, matched: run.matched });
+            results.push(RecordResult {
+                index,
+                id,
+                problem,
+                matched: run.matched,
+                route: run.route,
+            });
         }
         results
     }

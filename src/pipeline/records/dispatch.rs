@@ -23,7 +23,7 @@ use crate::pipeline::event::source::Source;
 use crate::pipeline::invocation::Invocation;
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, InvocationOutcome};
 use crate::pipeline::output::Output;
-use crate::pipeline::records::batch::{Order, RecordRun, RecordRunner, run};
+use crate::pipeline::records::batch::{Order, RecordResult, RecordRun, RecordRunner, run};
 use crate::pipeline::records::custom_resource::deadline_of_handler;
 use crate::pipeline::records::parsed::{Parsed, parse};
 use crate::pipeline::records::record::Record;
@@ -174,7 +174,11 @@ impl Rules {
         let whole_batch = route.map_or(routes.any_whole_batch(), |route| route.options.whole_batch);
         let report = if whole_batch { FailureReport::WholeBatch } else { report };
         let runner = Runner { rules: self, invocation, routes, spans: OnceLock::new() };
-        async move { report.of(run(records, order, &runner).await) }
+        async move {
+            let results = run(records, order, &runner).await;
+            self.series.records(results.iter().map(RecordResult::ended));
+            report.of(results)
+        }
     }
 
     /// Runs an event that only a predicate can take.

@@ -34,12 +34,12 @@ impl Refresh<'_> {
         }
         match &minted {
             Ok(minted) => {
-                self.counters.grants.increment();
+                self.counters.granted(&self.settings.key);
                 self.state.provider_answered();
                 self.compare_clock(minted);
             }
             Err(error) => {
-                self.counters.failures.increment();
+                self.counters.failed(&self.settings.key, error);
                 tracing::warn!(key = %self.settings.key, error = crate::error_chain(error), "no token was granted");
             }
         }

@@ -146,7 +146,9 @@ impl CircuitBreaker {
         let Some(until) = self.lease_until(now) else { return Err(self.busy(now)) };
         let probe = Probe { id: WriteId::random(), until };
         match &snapshot.outage {
-            Some(_) => self.change_private(|r, now| rules::lease(r, self.policy(), probe, now)),
+            Some(_) => self.change_private(|r, now| {
+                rules::lease(r, self.policy(), probe, self.instance(), now)
+            }),
             None => self.lease(snapshot, probe, now).await,
         }
         // Checked again: the swap took its time, or another instance was faster.
@@ -165,7 +167,10 @@ impl CircuitBreaker {
 
     /// Writes the lease. The snapshot shows afterwards whether it is held.
     async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
-        let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, now) else { return };
+        let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, self.instance(), now)
+        else {
+            return;
+        };
         let began = Instant::now();
         match self.swap(snapshot.version, WriteId::random(), &next).await {
             Ok(Swap::Applied(version)) => self.accept_written(next, version, now),
@@ -233,6 +238,7 @@ impl CircuitBreaker {
 
     #[inline]
     pub(super) fn refusal(&self, until: Timestamp, cause: Cause, now: Timestamp) -> CircuitOpen {
+        self.shared.series.refusal(self.name(), cause);
         CircuitOpen::new(self.name().clone(), until.since(now), cause)
     }
 }

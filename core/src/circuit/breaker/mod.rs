@@ -5,6 +5,7 @@
 mod admit;
 mod batch;
 mod lock;
+mod metrics;
 mod operator;
 mod report;
 mod run;
@@ -21,6 +22,7 @@ use arc_swap::ArcSwap;
 pub use self::run::Guard;
 use self::{
     batch::ReportQueue,
+    metrics::CircuitSeries,
     snapshot::{FastPath, Snapshot},
 };
 use super::{
@@ -96,6 +98,8 @@ struct Shared {
     parked_lease: Mutex<Option<Probe>>,
     /// Whether the store was not asked yet: the first operation also connects.
     is_first_operation: AtomicBool,
+    /// What is counted.
+    series: CircuitSeries,
 }
 
 #[derive(Clone)]
@@ -209,6 +213,7 @@ impl CircuitBreaker {
                 reports: ReportQueue::default(),
                 parked_lease: Mutex::new(None),
                 is_first_operation: AtomicBool::new(true),
+                series: CircuitSeries::default(),
             }),
         }
     }
@@ -219,6 +224,10 @@ impl CircuitBreaker {
 
     fn policy(&self) -> &CircuitPolicy {
         &self.settings().policy
+    }
+
+    fn instance(&self) -> Instance {
+        self.settings().instance
     }
 
     fn now(&self) -> crate::Timestamp {

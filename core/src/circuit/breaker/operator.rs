@@ -69,7 +69,7 @@ impl CircuitBreaker {
     ///
     /// The error of the store. The circuit may still refuse calls then.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.write(rules::close).await
+        self.write(|record, now| rules::close(record, self.instance(), now)).await
     }
 
     /// Writes what `change` makes of the record, until no other writer was faster.

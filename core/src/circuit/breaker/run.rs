@@ -125,7 +125,7 @@ impl<'a> Guard<'a> {
     /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
     /// store has it, or after 500 ms at most.
     pub async fn record(self, outcome: CallOutcome) {
-        if let Some(report) = self.reporting(outcome, true) {
+        if let Some(report) = self.reporting(outcome, false, true) {
             report.await;
         }
     }
@@ -134,9 +134,14 @@ impl<'a> Guard<'a> {
     ///
     /// If another call of this instance already reports and takes this outcome along, it waits for that
     /// only if `joins`: where the store hangs, one call pays for it.
-    fn reporting(&self, outcome: CallOutcome, joins: bool) -> Option<Operation<'a>> {
+    fn reporting(
+        &self,
+        outcome: CallOutcome,
+        timed_out: bool,
+        joins: bool,
+    ) -> Option<Operation<'a>> {
         let breaker = self.breaker;
-        let report = self.report_of(outcome)?;
+        let report = self.report_of(outcome, timed_out)?;
         Some(Box::pin(async move { breaker.report(report, joins).await }))
     }
 
@@ -182,7 +187,7 @@ impl<'a> Guard<'a> {
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
-        if let Some(report) = self.reporting(outcome, false) {
+        if let Some(report) = self.reporting(outcome, ended.is_none(), false) {
             report.await;
         }
         self.park_lease();
@@ -218,10 +223,16 @@ impl<'a> Guard<'a> {
         }
     }
 
+    fn count(&self, outcome: CallOutcome, slow: bool, timed_out: bool) {
+        let breaker = self.breaker;
+        breaker.shared.series.call(breaker.name(), outcome, slow, timed_out);
+    }
+
     /// The report of this call, if it is to be reported: for nearly every good call it is not.
-    fn report_of(&self, outcome: CallOutcome) -> Option<Report> {
+    fn report_of(&self, outcome: CallOutcome, timed_out: bool) -> Option<Report> {
         let policy = self.breaker.policy();
         if outcome == CallOutcome::Neutral {
+            self.count(outcome, false, timed_out);
             return None;
         }
         let AdmissionTerms { permit, sampling, private } = self.terms;
@@ -229,6 +240,7 @@ impl<'a> Guard<'a> {
             .rule
             .slow_after()
             .is_some_and(|after| self.breaker.now().since(self.admitted_at) >= after);
+        self.count(outcome, slow, timed_out);
         let is_bad = slow || outcome.is_failure();
         if is_bad {
             self.breaker.refresh_sooner(policy.snapshot_ttl_after_failure);

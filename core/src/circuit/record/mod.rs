@@ -1,12 +1,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Bucket, Instance, bucket};
+use super::{Bucket, Cause, CircuitState, Instance, Transition, bucket, history};
 use crate::{
     Timestamp,
     register::{Record, RecordKind, WriteId},
@@ -52,6 +52,10 @@ pub struct CircuitRecord {
     #[doc(hidden)]
     #[serde(skip_serializing_if = "is_zero")]
     pub round_successes: u32,
+    /// The last eight changes of state, oldest first.
+    #[doc(hidden)]
+    #[serde(with = "history::list", skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Transition>,
     /// The override that an operator set. Once it expired it is without effect.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
@@ -59,48 +63,6 @@ pub struct CircuitRecord {
     #[doc(hidden)]
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
-}
-
-/// The state of a circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CircuitState {
-    /// Calls are admitted.
-    #[default]
-    Closed,
-    /// Calls are refused until the open duration is over.
-    Open,
-    /// A few probes find out whether calls succeed again.
-    HalfOpen,
-}
-
-/// Why calls are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Cause {
-    /// The count rule counted too many failures within its window.
-    Failures,
-    /// Too large a share of the calls failed.
-    FailureRate,
-    /// Too large a share of the calls was slow.
-    SlowCalls,
-    /// A probe failed.
-    ProbeFailed,
-    /// The probes that are under way decide first.
-    Probing,
-    /// Only this instance fails: the circuit is open for this instance alone.
-    #[serde(rename = "this_instance")]
-    InstanceLocal,
-    /// An operator forced the circuit open.
-    Override,
-    /// The store is down, and the policy says to refuse calls then.
-    StoreDown,
-    /// The snapshot of the circuit is old, and there was no time to refresh it.
-    Stale,
-    /// A cause of a newer version.
-    #[serde(other)]
-    Unknown,
 }
 
 /// One counted failure, stored as `[at, instance]`.
@@ -134,6 +96,9 @@ pub struct Override {
     /// Who set it, in at most 64 bytes.
     #[serde(default)]
     pub by: String,
+    /// Why, in at most 64 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// What happens to calls under an override.
@@ -147,6 +112,21 @@ pub enum OverrideMode {
 }
 
 impl CircuitRecord {
+    /// The record as it is written: under 1 KB, because DynamoDB bills a write of more as two. What is only
+    /// there to be shown gives way, the oldest transition first, the reason of an override last.
+    pub(super) fn for_store(&self) -> Cow<'_, Self> {
+        let mut record = Cow::Borrowed(self);
+        while !fits(&record) {
+            let record = record.to_mut();
+            match &mut record.overridden {
+                _ if !record.history.is_empty() => drop(record.history.remove(0)),
+                Some(set) if !set.reason.is_empty() => set.reason.clear(),
+                _ => break,
+            }
+        }
+        record
+    }
+
     /// The override that is in force at `now`.
     #[doc(hidden)]
     #[must_use]
@@ -159,9 +139,14 @@ impl Override {
     /// An override by `by`, of whose name 64 bytes are kept.
     #[doc(hidden)]
     pub fn new(mode: OverrideMode, until: Timestamp, by: impl Into<String>) -> Self {
-        let mut by = by.into();
-        by.truncate(by.floor_char_boundary(64));
-        Self { mode, until, by }
+        Self { mode, until, by: shortened(by.into()), reason: String::new() }
+    }
+
+    /// The same override with the reason for it, of which 64 bytes are kept.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: shortened(reason.into()), ..self }
     }
 }
 
@@ -206,6 +191,17 @@ impl From<Probe> for (String, Timestamp) {
     fn from(Probe { id, until }: Probe) -> Self {
         (id.to_string(), until)
     }
+}
+
+/// Whether the record takes less than 1 KB.
+fn fits(record: &CircuitRecord) -> bool {
+    serde_json::to_string(record).is_ok_and(|text| text.len() < 1_024)
+}
+
+/// The first 64 bytes, without half a character.
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(64));
+    text
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]

@@ -7,7 +7,7 @@ use crate::{
     Timestamp,
     circuit::{
         Bucket, Cause, CircuitRecord, CircuitState, Failure, Instance, Override, OverrideMode,
-        Probe,
+        Probe, Transition,
     },
     engine::{decode, encode},
     register::{Body, Corruption, Record, Version, Versioned, WriteId},
@@ -81,12 +81,28 @@ fn probing() -> CircuitRecord {
 
 type Golden = (&'static str, fn() -> CircuitRecord);
 
-const GOLDEN: [Golden; 4] = [
+const GOLDEN: [Golden; 5] = [
     (include_str!("../../../tests/records/circuit-empty.json"), CircuitRecord::default),
     (include_str!("../../../tests/records/circuit-counting.json"), counting),
     (include_str!("../../../tests/records/circuit-sampling.json"), sampling),
     (include_str!("../../../tests/records/circuit-probing.json"), probing),
+    (include_str!("../../../tests/records/circuit-steered.json"), steered),
 ];
+
+/// Counting, after eight changes of state, under an override with a reason.
+fn steered() -> CircuitRecord {
+    let transition = |n: u64| Transition {
+        at: START + seconds(3_600 * n),
+        to: [CircuitState::Open, CircuitState::HalfOpen, CircuitState::Closed][n as usize % 3],
+        cause: [Some(Cause::FailureRate), Some(Cause::ProbeFailed), None][n as usize % 3],
+        instance: Instance::new(format!("0a3c9b{n:02}")),
+    };
+    CircuitRecord {
+        history: (0..8).map(transition).collect(),
+        overridden: an_override().map(|set| set.because("the warehouse moves")),
+        ..counting()
+    }
+}
 
 #[test]
 fn a_record_is_written_and_read_as_in_version_0_1() {
@@ -128,6 +144,51 @@ fn a_full_record_is_under_a_kilobyte() {
         let size = encode(&record()).unwrap().to_string().len();
         assert!(size < 1_024, "{size}");
     }
+}
+
+#[test]
+fn what_is_only_shown_gives_way_where_a_record_would_take_a_kilobyte() {
+    let full = CircuitRecord {
+        overridden: an_override().map(|set| set.because("y".repeat(64))),
+        history: steered().history,
+        ..sampling()
+    };
+    assert!(encode(&full).unwrap().to_string().len() > 1_024);
+    let stored = full.for_store();
+    assert!(encode(&*stored).unwrap().to_string().len() < 1_024);
+    let shown = CircuitRecord {
+        history: full.history.clone(),
+        overridden: full.overridden.clone(),
+        ..stored.into_owned()
+    };
+    assert_eq!(shown, full, "what decides is written as it is");
+
+    let mut busy = CircuitRecord { history: steered().history, ..sampling() };
+    busy.overridden = None;
+    let stored = busy.for_store().into_owned();
+    assert!(!stored.history.is_empty() && stored.history.len() < 8, "{}", stored.history.len());
+    assert!(busy.history.ends_with(&stored.history), "the latest are kept");
+    assert_eq!(*steered().for_store(), steered(), "most records have room for all");
+}
+
+#[test]
+fn a_history_of_another_form_is_none_and_of_a_longer_one_the_last_eight_are_read() {
+    for odd in [r#"[[1]]"#, r#"{}"#, r#""x""#, r#"[[1,"x","f","i"]]"#, r#"[[-1.5,"o","f","i"]]"#] {
+        let read = read(&format!(r#"{{"epoch":7,"history":{odd}}}"#));
+        assert_eq!((read.corruption, read.value.epoch), (None, 7), "{odd}");
+        assert!(read.value.history.is_empty(), "{odd}");
+    }
+    let one = format!(r#"[{},"o","z","i"]"#, i64::MAX);
+    let long = vec![one; 20].join(",");
+    let read = read(&format!(r#"{{"history":[{long}]}}"#)).value;
+    assert_eq!(read.history.len(), 8);
+    assert_eq!(read.history[0].cause, Some(Cause::Unknown), "a letter of a newer version");
+}
+
+#[test]
+fn the_author_and_the_reason_of_an_override_have_64_bytes_each() {
+    let set = Override::new(OverrideMode::Disabled, START, "ü".repeat(40)).because("x".repeat(65));
+    assert_eq!((set.by, set.reason), ("ü".repeat(32), "x".repeat(64)));
 }
 
 #[test]

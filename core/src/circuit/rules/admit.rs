@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::change;
 use crate::{
     Timestamp,
-    circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, OverrideMode, Probe},
+    circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance, OverrideMode, Probe},
 };
 
 /// How often an instance looks at the record of a circuit that refuses, at the shortest.
@@ -60,19 +60,21 @@ pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> 
     }
 }
 
-/// Takes a place for a probe, if one is free. The first probe makes an open circuit half-open.
+/// Takes a place for a probe, if one is free. The first probe makes an open circuit half-open; `by` is
+/// the instance that takes the place.
 #[must_use]
 pub fn lease(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
     probe: Probe,
+    by: Instance,
     now: Timestamp,
 ) -> Option<CircuitRecord> {
     if admit(record, policy, now) != Admission::IfLeased || probe.until <= now {
         return None;
     }
     let mut next = match record.state {
-        CircuitState::Open => change::half_opened(record, now),
+        CircuitState::Open => change::half_opened(record, by, now),
         CircuitState::Closed | CircuitState::HalfOpen => record.clone(),
     };
     next.probes.retain(|other| other.until > now);

@@ -28,7 +28,8 @@ pub fn apply(
             Verdict::Counted(next) => Some(next),
             Verdict::Opens(cause) => {
                 let why = (cause, report.outcome.retry_after());
-                Some(change::opened(record, policy, why, now, chance))
+                let by_now = (report.instance, now);
+                Some(change::opened(record, policy, why, by_now, chance))
             }
         },
         (CircuitState::HalfOpen, Some(probe)) => {
@@ -49,11 +50,11 @@ fn probed(
 ) -> CircuitRecord {
     if report.is_bad() {
         let why = (Cause::ProbeFailed, report.outcome.retry_after());
-        return change::opened(record, policy, why, now, chance);
+        return change::opened(record, policy, why, (report.instance, now), chance);
     }
     let successes = record.round_successes.saturating_add(1);
     if successes >= policy.successes {
-        return change::closed(record, now);
+        return change::closed(record, report.instance, now);
     }
     let mut next = CircuitRecord { round_successes: successes, ..record.clone() };
     next.probes.retain(|other| other.id != probe.id && other.until > now);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Timestamp,
-    circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState},
+    circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance, Transition, history},
 };
 
 /// Closed or half-open → open. The open duration is drawn once, here, for the whole fleet. It is at
@@ -13,7 +13,7 @@ pub(super) fn opened(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
     (cause, retry_after): (Cause, Duration),
-    now: Timestamp,
+    (by, now): (Instance, Timestamp),
     chance: f64,
 ) -> CircuitRecord {
     // Twice the longest open duration without an opening: the next one is a new outage.
@@ -31,26 +31,40 @@ pub(super) fn opened(
     CircuitRecord {
         consecutive_opens,
         open_until,
-        ..into(CircuitState::Open, Some(cause), record, now)
+        ..into(CircuitState::Open, Some(cause), record, (by, now))
     }
 }
 
 /// Open → half-open. The cause stays: it is still why calls are refused.
-pub(super) fn half_opened(record: &CircuitRecord, now: Timestamp) -> CircuitRecord {
-    into(CircuitState::HalfOpen, record.cause, record, now)
+pub(super) fn half_opened(record: &CircuitRecord, by: Instance, now: Timestamp) -> CircuitRecord {
+    into(CircuitState::HalfOpen, record.cause, record, (by, now))
 }
 
-/// Half-open → closed.
-pub(super) fn closed(record: &CircuitRecord, now: Timestamp) -> CircuitRecord {
-    into(CircuitState::Closed, None, record, now)
+/// Half-open → closed, because probes succeeded.
+pub(super) fn closed(record: &CircuitRecord, by: Instance, now: Timestamp) -> CircuitRecord {
+    into(CircuitState::Closed, None, record, (by, now))
+}
+
+/// Open or half-open → closed, because an operator said so.
+pub(super) fn closed_by_operator(
+    record: &CircuitRecord,
+    by: Instance,
+    now: Timestamp,
+) -> CircuitRecord {
+    let mut closed = closed(record, by, now);
+    if let Some(transition) = closed.history.last_mut() {
+        transition.cause = Some(Cause::Override);
+    }
+    closed
 }
 
 fn into(
     state: CircuitState,
     cause: Option<Cause>,
     record: &CircuitRecord,
-    now: Timestamp,
+    (by, now): (Instance, Timestamp),
 ) -> CircuitRecord {
+    let transition = Transition { at: now, to: state, cause, instance: by };
     CircuitRecord {
         state,
         // It wraps around: a corrupt epoch must not stay at the maximum for ever.
@@ -63,6 +77,7 @@ fn into(
         buckets: Vec::new(),
         probes: Vec::new(),
         round_successes: 0,
+        history: history::followed_by(&record.history, transition),
         overridden: record.overridden.clone(),
         unknown: record.unknown.clone(),
     }

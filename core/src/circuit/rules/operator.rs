@@ -3,7 +3,7 @@
 use super::change;
 use crate::{
     Timestamp,
-    circuit::{CircuitRecord, CircuitState, Override},
+    circuit::{CircuitRecord, CircuitState, Instance, Override},
 };
 
 /// Sets an override. The state below it stays as it is.
@@ -13,13 +13,14 @@ pub fn set_override(record: &CircuitRecord, overridden: Override) -> CircuitReco
 }
 
 /// Ends the override, and closes the circuit; `None` if there is neither an override nor anything to
-/// close.
+/// close. `by` is the operator, for the history.
 #[must_use]
-pub fn close(record: &CircuitRecord, now: Timestamp) -> Option<CircuitRecord> {
+pub fn close(record: &CircuitRecord, by: Instance, now: Timestamp) -> Option<CircuitRecord> {
     let is_closed = record.state == CircuitState::Closed;
     if is_closed && record.overridden.is_none() {
         return None;
     }
-    let closed = if is_closed { record.clone() } else { change::closed(record, now) };
+    let closed =
+        if is_closed { record.clone() } else { change::closed_by_operator(record, by, now) };
     Some(CircuitRecord { overridden: None, ..closed })
 }

@@ -2,6 +2,7 @@ use crate::circuit::{Cause, CircuitRecord};
 
 /// What a rule decides about a report while the circuit is closed.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Verdict {
     /// The circuit stays closed; this is the record with the report counted.
     Counted(CircuitRecord),

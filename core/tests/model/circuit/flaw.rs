@@ -54,7 +54,7 @@ impl Rules {
 
     fn leased(&self, record: &Record, lease: Lease) -> Option<Record> {
         let real = record.real(&self.policy);
-        let next = take_lease(&real, &self.policy, lease.real(), NOW)?;
+        let next = take_lease(&real, &self.policy, lease.real(), Instance::new("i"), NOW)?;
         Some(Record::of(&next))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use funcify_core::{
     circuit::{CallOutcome, CircuitState, OverrideMode},
-    engine::circuit::close,
+    engine::circuit::{Instance as Tag, close},
 };
 use stateright::{Model, Property};
 
@@ -225,7 +225,7 @@ impl Fleet {
             Action::Close => {
                 state.left.overrides -= 1;
                 let stored = state.stored().real(&self.rules.policy);
-                if let Some(closed) = close(&stored, NOW) {
+                if let Some(closed) = close(&stored, Tag::new("operator"), NOW) {
                     let version = state.unused();
                     if closed.state != stored.state {
                         state.seen.forgets();

@@ -3,7 +3,9 @@
 use funcify_core::{
     Timestamp,
     circuit::{CallOutcome, CircuitPolicy, CircuitRecord, CircuitState, CountRule},
-    engine::circuit::{Admission, Instance, Permit, Probe, Report, admit, apply, credible, lease},
+    engine::circuit::{
+        Admission, Instance, Permit, Probe, Report, admit, apply, credible, lease as take_lease,
+    },
     register::WriteId,
 };
 
@@ -49,7 +51,7 @@ impl Circuit {
         let permit = Permit::of(record, probe);
         let report =
             Report { permit, outcome, slow: false, weight: 1, instance: Instance::new("i") };
-        apply(record, &Self::policy(), &report, now, 1.0)
+        apply(record, &Self::policy(), &report, now, 1.0).map(without_history)
     }
 
     fn probe(id: u128, now: Timestamp) -> Probe {
@@ -112,4 +114,19 @@ impl Subject for Circuit {
         };
         text(&next.unwrap_or(record))
     }
+}
+
+/// A place for a probe. The history is left out: no rule looks at it, and the states would grow with it.
+fn lease(
+    record: &CircuitRecord,
+    policy: &CircuitPolicy,
+    probe: Probe,
+    now: Timestamp,
+) -> Option<CircuitRecord> {
+    take_lease(record, policy, probe, Instance::new("i"), now).map(without_history)
+}
+
+fn without_history(mut record: CircuitRecord) -> CircuitRecord {
+    record.history.clear();
+    record
 }

@@ -6,7 +6,9 @@ use super::{super::CircuitBreaker, Outage, Snapshot};
 use crate::{
     Timestamp,
     circuit::{
-        CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState, breaker::lock::lock, event,
+        CircuitEvent, CircuitPolicy, CircuitRecord, CircuitState,
+        breaker::{lock::lock, metrics::CircuitSeries},
+        event,
     },
     register::{Version, Versioned},
 };
@@ -22,7 +24,7 @@ impl CircuitBreaker {
             Some(found) => (found.value, Some(found.version)),
             None => (CircuitRecord::default(), None),
         };
-        self.change(|current, now| {
+        self.change(false, |current, now| {
             let is_later = current.taken_at > began && current.taken_at <= now;
             let is_obsolete = is_later && current.outage.is_none();
             (!is_obsolete).then(|| current.followed_by(record, version, self.policy(), began, now))
@@ -36,7 +38,7 @@ impl CircuitBreaker {
         version: Version,
         began: Timestamp,
     ) {
-        self.change(|current, now| {
+        self.change(true, |current, now| {
             Some(current.followed_by(next, Some(version), self.policy(), began, now))
         });
     }
@@ -47,7 +49,7 @@ impl CircuitBreaker {
         change: impl FnOnce(&CircuitRecord, Timestamp) -> Option<CircuitRecord>,
     ) {
         let settings = self.settings();
-        self.change(|current, now| {
+        self.change(true, |current, now| {
             current.outage.as_ref()?;
             let mut record = change(&current.record, now)?;
             if record.state == CircuitState::Open && record.epoch != current.record.epoch {
@@ -62,7 +64,7 @@ impl CircuitBreaker {
     /// operation has just failed.
     pub(in crate::circuit::breaker) fn go_private(&self, is_throttled: Option<bool>) {
         let settings = self.settings();
-        self.change(|current, now| {
+        self.change(true, |current, now| {
             let mut record = Arc::clone(&current.record);
             let tries = match &current.outage {
                 // Another failure has been counted for this try already.
@@ -91,7 +93,7 @@ impl CircuitBreaker {
         let (policy, chance) = (&settings.policy, settings.chance.draw());
         let drawn = policy.open_duration.mul_f64(0.9 + 0.1 * chance);
         let open_duration = drawn.max(retry_after).min(policy.max_open_duration);
-        self.change(|current, now| {
+        self.change(true, |current, now| {
             let next = Snapshot { instance_open_until: now + open_duration, ..current.clone() };
             Some(next.evaluated(&settings.policy, current.taken_at, now))
         });
@@ -104,15 +106,16 @@ impl CircuitBreaker {
         // In an outage there is nothing to read before the next try.
         if current.outage.is_none() && current.fresh_until > current.taken_at + after {
             drop(current);
-            self.change(|current, _| {
+            self.change(true, |current, _| {
                 let fresh_until = current.fresh_until.min(current.taken_at + after);
                 Some(Snapshot { fresh_until, ..current.clone() })
             });
         }
     }
 
-    /// Replaces the snapshot by what `next` makes of it, and emits an event of each change.
-    fn change(&self, next: impl FnOnce(&Snapshot, Timestamp) -> Option<Snapshot>) {
+    /// Replaces the snapshot by what `next` makes of it, and emits an event of each change. `is_own`: whether
+    /// a change of the record was made by this process, and not read.
+    fn change(&self, is_own: bool, next: impl FnOnce(&Snapshot, Timestamp) -> Option<Snapshot>) {
         let guard = lock(&self.shared.changing);
         let current = self.shared.snapshot.load_full();
         let Some(next) = next(&current, self.now()) else { return };
@@ -122,6 +125,10 @@ impl CircuitBreaker {
             (Some(_), None) => events.push(CircuitEvent::StoreBack),
             _ => {}
         }
+        if is_own {
+            CircuitSeries::transition(self.name(), &current.record, &next.record);
+        }
+        self.shared.series.state(self.name(), &next.record, self.now());
         self.shared.fast_path.publish(next.decision(), next.fresh());
         self.shared.snapshot.store(Arc::new(next));
         // A listener may use the breaker.

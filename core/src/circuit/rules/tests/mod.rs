@@ -6,7 +6,7 @@ mod rate;
 
 use std::time::Duration;
 
-use super::{Admission, CallOutcome, Permit, Report, admit, apply, credible, lease};
+use super::{Admission, CallOutcome, Permit, Report, admit, apply, credible};
 use crate::{
     Timestamp,
     circuit::{
@@ -17,6 +17,16 @@ use crate::{
 };
 
 use CircuitState::{Closed, HalfOpen, Open};
+
+/// The rule, for an instance that no test looks at.
+fn lease(
+    record: &CircuitRecord,
+    policy: &CircuitPolicy,
+    probe: Probe,
+    now: Timestamp,
+) -> Option<CircuitRecord> {
+    super::lease(record, policy, probe, Instance::new("prober"), now)
+}
 
 /// What time it is when a test begins.
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -321,4 +331,36 @@ fn a_time_that_no_correct_clock_could_have_stored_is_not_believed() {
     let stuck = CircuitRecord { changed_at: at(-10), open_until: at(40), ..in_state(Open) };
     let read = credible(stuck, &policy(), at(0));
     assert_eq!(read.open_until, at(30), "an open duration begins with the change");
+}
+
+#[test]
+fn each_change_of_state_is_noted_with_its_cause_and_its_instance_and_the_last_eight_are_kept() {
+    let tag = |n: usize| Instance::new(format!("i-{n}"));
+    let mut record = CircuitRecord::default();
+    let mut noted = Vec::new();
+    for n in 0..4 {
+        let now = at(100 * i64::try_from(n).unwrap());
+        record = super::change::opened(
+            &record,
+            &policy(),
+            (Cause::Failures, Duration::ZERO),
+            (tag(n), now),
+            0.5,
+        );
+        noted.push((now, Open, Some(Cause::Failures), tag(n)));
+        let round = now + seconds(50);
+        let probe = Probe { id: WriteId::from_bits(1), until: round + seconds(10) };
+        record = super::lease(&record, &policy(), probe, tag(n + 10), round).unwrap();
+        noted.push((round, HalfOpen, Some(Cause::Failures), tag(n + 10)));
+        let closed = round + seconds(1);
+        record = if n == 3 {
+            noted.push((closed, Closed, Some(Cause::Override), tag(99)));
+            super::close(&record, tag(99), closed).unwrap()
+        } else {
+            noted.push((closed, Closed, None, tag(n + 20)));
+            super::change::closed(&record, tag(n + 20), closed)
+        };
+    }
+    let kept: Vec<_> = record.history.iter().map(|t| (t.at, t.to, t.cause, t.instance)).collect();
+    assert_eq!(kept, noted[4..]);
 }

@@ -11,7 +11,7 @@ use crate::{
     register::WriteId,
 };
 
-use super::{START, five_a_minute, millis, seconds, with_rule};
+use super::{START, five_a_minute, lease, millis, seconds, with_rule};
 
 type Credible = fn(CircuitRecord, &CircuitPolicy, Timestamp) -> CircuitRecord;
 type Admit = fn(&CircuitRecord, &CircuitPolicy, Timestamp) -> Admission;
@@ -26,12 +26,8 @@ struct Rules {
     apply: Apply,
 }
 
-const REAL: Rules = Rules {
-    credible: rules::credible,
-    admit: rules::admit,
-    lease: rules::lease,
-    apply: rules::apply,
-};
+const REAL: Rules =
+    Rules { credible: rules::credible, admit: rules::admit, lease, apply: rules::apply };
 
 type Promise = fn(&Rules) -> bool;
 
@@ -298,7 +294,7 @@ fn without_limit(
     now: Timestamp,
 ) -> Option<CircuitRecord> {
     let record = CircuitRecord { probes: Vec::new(), ..record.clone() };
-    rules::lease(&record, policy, probe, now)
+    lease(&record, policy, probe, now)
 }
 
 fn always(
@@ -307,7 +303,7 @@ fn always(
     probe: Probe,
     now: Timestamp,
 ) -> Option<CircuitRecord> {
-    rules::lease(record, policy, probe, now).or_else(|| Some(record.clone()))
+    lease(record, policy, probe, now).or_else(|| Some(record.clone()))
 }
 
 fn forever(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> Admission {

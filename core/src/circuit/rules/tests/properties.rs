@@ -17,7 +17,7 @@ use proptest::{
     prop_assert, prop_assert_eq, proptest,
 };
 
-use super::{START, five_a_minute, millis, seconds, with_rule};
+use super::{START, five_a_minute, lease, millis, seconds, with_rule};
 
 fn time() -> impl Strategy<Value = Timestamp> {
     let near = -700_000_i64..700_000;
@@ -158,7 +158,7 @@ proptest! {
                 Admission::Refused { until: overridden.until, cause: Cause::Override }
             ),
         }
-        prop_assert_eq!(rules::lease(&record, &policy, probe, now), None);
+        prop_assert_eq!(lease(&record, &policy, probe, now), None);
         let report = report(&record, Some(probe), outcome);
         prop_assert_eq!(rules::apply(&record, &policy, &report, now, 0.5), None);
     }
@@ -168,7 +168,7 @@ proptest! {
         record in record(), policy in policy(), now in time(), probe in probe(),
     ) {
         if rules::admit(&record, &policy, now) != Admission::IfLeased {
-            prop_assert_eq!(rules::lease(&record, &policy, probe, now), None);
+            prop_assert_eq!(lease(&record, &policy, probe, now), None);
         }
     }
 
@@ -180,7 +180,7 @@ proptest! {
         let now = START;
         let read = rules::credible(record, &policy, now);
         let report = report(&read, probe, outcome);
-        let leased = probe.and_then(|probe| rules::lease(&read, &policy, probe, now));
+        let leased = probe.and_then(|probe| lease(&read, &policy, probe, now));
         let applied = rules::apply(&read, &policy, &report, now, chance);
         for next in leased.into_iter().chain(applied) {
             let moved = next.epoch == read.epoch.wrapping_add(1);
@@ -218,7 +218,7 @@ proptest! {
                 }
                 Admission::IfLeased => {
                     let probe = Probe { id: WriteId::from_bits(id), until: now + seconds(12) };
-                    let round = rules::lease(&read, &policy, probe, now).unwrap();
+                    let round = lease(&read, &policy, probe, now).unwrap();
                     let report = report(&round, Some(probe), CallOutcome::Success);
                     record = rules::apply(&round, &policy, &report, now, 0.5).unwrap();
                     refused_since = None;

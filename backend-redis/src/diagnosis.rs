@@ -1,0 +1,102 @@
+//! Tries each command that a function or an operator needs.
+
+use async_trait::async_trait;
+use funcify_core::{
+    StoreError, StoreErrorKind, Timestamp,
+    engine::{Diagnosed, TRIED_RECORD, Trial},
+};
+use redis::{Cmd, Value};
+
+use crate::{
+    RedisBackend,
+    error::{Attempt, Failure},
+    register::Client,
+    wire::{self, Named},
+};
+
+#[async_trait]
+impl Diagnosed for RedisBackend {
+    async fn trials(&self) -> Vec<Trial> {
+        let key = format!("{}:{TRIED_RECORD}", self.prefix());
+        let on_key = |name: &str, arguments: &[&str]| {
+            let mut command = redis::cmd(name);
+            command.arg(&key).arg(arguments);
+            command
+        };
+        let mut eval = redis::cmd("EVAL");
+        eval.arg("return 1").arg(1).arg(&key);
+        let commands = [
+            ("+evalsha", wire::read(&key, Named::Hash)),
+            ("+eval", eval),
+            ("+hstrlen", on_key("HSTRLEN", &["rec"])),
+            ("+hmget", on_key("HMGET", &["id", "rec"])),
+            ("+hset", on_key("HSET", &["rec", "{}"])),
+            ("+pexpire", on_key("PEXPIRE", &["60000"])),
+            ("+del", on_key("DEL", &[])),
+        ];
+        let mut trials = Vec::new();
+        for (right, command) in commands {
+            let result = self.tried(&key, command).await;
+            let is_hopeless = result.as_ref().is_err_and(is_about_all_commands);
+            trials.push(Trial::for_functions(right, result));
+            if is_hopeless {
+                return trials;
+            }
+        }
+        let cluster = matches!(self.client(), Client::Ours(route) if route.config().cluster);
+        let mut slots = redis::cmd("CLUSTER");
+        slots.arg("SLOTS");
+        if cluster {
+            trials.push(Trial::for_functions(
+                "+asking",
+                self.tried(&key, redis::cmd("ASKING")).await,
+            ));
+            trials.push(Trial::for_operators("+cluster|slots", self.tried(&key, slots).await));
+        }
+        let mut name = redis::cmd("CLIENT");
+        name.arg("SETNAME").arg("funcify");
+        let mut scan = redis::cmd("SCAN");
+        scan.arg("0").arg("COUNT").arg(1);
+        for (right, command) in
+            [("+client|setname", name), ("+scan", scan), ("+time", redis::cmd("TIME"))]
+        {
+            trials.push(Trial::for_operators(right, self.tried(&key, command).await));
+        }
+        trials
+    }
+
+    async fn server_time(&self) -> Option<Timestamp> {
+        let key = format!("{}:{TRIED_RECORD}", self.prefix());
+        let Value::Array(parts) = self.send(&key, redis::cmd("TIME")).await.ok()? else {
+            return None;
+        };
+        let number = |part: &Value| match part {
+            Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
+            _ => None,
+        };
+        let (seconds, micros) = (number(parts.first()?)?, number(parts.get(1)?)?);
+        Some(Timestamp::from_millis(seconds.checked_mul(1_000)?.checked_add(micros / 1_000)?))
+    }
+
+    async fn create(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+impl RedisBackend {
+    async fn tried(&self, key: &str, command: Cmd) -> Result<(), StoreError> {
+        match self.send(key, command).await {
+            // A server that does not know the script yet, or holds something else at the key, let us ask.
+            Err(failure) if failure.is_unknown_script() || failure.is_wrong_type() => Ok(()),
+            Err(failure) => Err(Failure::into_error(failure, Attempt::Read)),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether no other command would be answered otherwise.
+fn is_about_all_commands(error: &StoreError) -> bool {
+    // A right that is missing is told as NOPERM, a log-in that failed otherwise.
+    let text = funcify_core::engine::error_chain(error);
+    error.kind() != StoreErrorKind::Denied || text.contains("WRONGPASS") || text.contains("NOAUTH")
+}

@@ -1,0 +1,32 @@
+//! Asks before something is changed, and finds out who changes it.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::Failed;
+
+/// Says what will happen, and asks. Without a terminal nobody can answer.
+pub(crate) fn confirm(what_happens: &str, yes: bool) -> Result<(), Failed> {
+    eprintln!("{what_happens}");
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failed::usage("nobody can be asked without a terminal: add --yes to go on"));
+    }
+    eprint!("Go on? [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failed::usage("nothing was changed"))
+}
+
+/// `user@host`.
+pub(crate) fn author(given: Option<String>) -> String {
+    given.unwrap_or_else(|| {
+        let host = whoami::fallible::hostname().unwrap_or_else(|_| "unknown-host".to_owned());
+        format!("{}@{host}", whoami::username())
+    })
+}

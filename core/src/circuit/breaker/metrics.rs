@@ -1,0 +1,98 @@
+//! What a breaker counts. A call that passes costs one atomic addition, and none without a recorder.
+
+use std::sync::OnceLock;
+
+use metrics::Gauge;
+
+use crate::{
+    Timestamp,
+    circuit::{CallOutcome, Cause, CircuitRecord, CircuitState, OverrideMode},
+    metrics::{
+        CIRCUIT_CALLS, CIRCUIT_REJECTED, CIRCUIT_STATE, CIRCUIT_TRANSITIONS, LabelValue, Series,
+    },
+    register::RecordName,
+};
+
+/// The series of one circuit.
+#[derive(Debug, Default)]
+pub(super) struct CircuitSeries {
+    success: Series,
+    failure: Series,
+    ignored: Series,
+    slow: Series,
+    timed_out: Series,
+    rejected: [Series; CAUSES.len()],
+    state: OnceLock<Gauge>,
+}
+
+/// The causes, in the order in which their series stand. The last one is for all that are not here.
+const CAUSES: [Cause; 10] = [
+    Cause::Failures,
+    Cause::FailureRate,
+    Cause::SlowCalls,
+    Cause::ProbeFailed,
+    Cause::Probing,
+    Cause::InstanceLocal,
+    Cause::Override,
+    Cause::StoreDown,
+    Cause::Stale,
+    Cause::Unknown,
+];
+
+impl CircuitSeries {
+    /// A call has ended.
+    #[inline]
+    pub(super) fn call(
+        &self,
+        name: &RecordName,
+        outcome: CallOutcome,
+        is_slow: bool,
+        has_timed_out: bool,
+    ) {
+        let (series, label) = match outcome {
+            _ if has_timed_out => (&self.timed_out, "timed_out"),
+            CallOutcome::Neutral => (&self.ignored, "ignored"),
+            outcome if outcome.is_failure() => (&self.failure, "failure"),
+            _ if is_slow => (&self.slow, "slow"),
+            _ => (&self.success, "success"),
+        };
+        series.increment(|| CIRCUIT_CALLS.counter([label_of(name), label.into()]));
+    }
+
+    /// A call was refused.
+    #[inline]
+    pub(super) fn refusal(&self, name: &RecordName, cause: Cause) {
+        let place = CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len() - 1);
+        if let Some(series) = self.rejected.get(place) {
+            series.increment(|| CIRCUIT_REJECTED.counter([label_of(name), cause.as_str().into()]));
+        }
+    }
+
+    /// This process has changed the state, for the fleet or for itself while the store is down. A change that
+    /// another one made is counted there.
+    pub(super) fn transition(name: &RecordName, old: &CircuitRecord, new: &CircuitRecord) {
+        if old.state == new.state && old.epoch == new.epoch {
+            return;
+        }
+        let cause = new.cause.map_or("none", Cause::as_str);
+        let labels = [label_of(name), new.state.as_str().into(), cause.into()];
+        CIRCUIT_TRANSITIONS.counter(labels).increment(1);
+    }
+
+    /// The state as this process knows it. It is set with each refresh, so that a state that lasts is seen.
+    pub(super) fn state(&self, name: &RecordName, record: &CircuitRecord, now: Timestamp) {
+        let set = record.override_at(now);
+        let is_held_open = set.is_some_and(|set| set.mode == OverrideMode::ForceOpen);
+        let value = match record.state {
+            _ if is_held_open => 2.0,
+            CircuitState::Closed => 0.0,
+            CircuitState::HalfOpen => 1.0,
+            CircuitState::Open => 2.0,
+        };
+        self.state.get_or_init(|| CIRCUIT_STATE.gauge([label_of(name)])).set(value);
+    }
+}
+
+fn label_of(name: &RecordName) -> LabelValue {
+    name.to_string().into()
+}

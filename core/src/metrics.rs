@@ -1,0 +1,93 @@
+//! What funcify counts, through the facade crate `metrics`. Without a recorder nothing is counted.
+//!
+//! Names, labels and units are API: `docs/operations.md` has the list, and a test compares it with [`METRICS`].
+
+use std::sync::OnceLock;
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
+
+/// A metric: its name, its unit and the names of its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The name: `funcify.circuit.calls`.
+    pub name: &'static str,
+    /// The unit of a value.
+    pub unit: Unit,
+    /// The names of its labels, in order.
+    pub labels: &'static [&'static str],
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $unit:ident, [$($label:literal),*];)*) => {
+        $(
+            #[allow(missing_docs, reason = "the table says it")]
+            pub const $constant: Metric =
+                Metric { name: $name, unit: Unit::$unit, labels: &[$($label),*] };
+        )*
+        /// All of them.
+        pub const METRICS: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    CIRCUIT_CALLS = "funcify.circuit.calls", Count, ["circuit", "outcome"];
+    CIRCUIT_REJECTED = "funcify.circuit.rejected", Count, ["circuit", "cause"];
+    CIRCUIT_STATE = "funcify.circuit.state", Count, ["circuit"];
+    CIRCUIT_TRANSITIONS = "funcify.circuit.transitions", Count, ["circuit", "to", "cause"];
+    TOKEN_REQUESTS = "funcify.token.requests", Count, ["key", "source"];
+    TOKEN_GRANTS = "funcify.token.grants", Count, ["key"];
+    TOKEN_FAILURES = "funcify.token.failures", Count, ["key", "code"];
+    TOKEN_REMAINING = "funcify.token.remaining_seconds", Seconds, ["key"];
+    IDEMPOTENCY_CALLS = "funcify.idempotency.calls", Count, ["scope", "result"];
+    STORE_OPERATIONS = "funcify.store.operations", Count, ["backend", "operation", "result"];
+    STORE_DURATION = "funcify.store.duration", Milliseconds, ["backend", "operation"];
+    INVOCATIONS = "funcify.pipeline.invocations", Count, ["kind", "route", "outcome"];
+    INVOCATION_DURATION = "funcify.pipeline.duration", Milliseconds, ["kind", "route"];
+    RECORDS = "funcify.pipeline.records", Count, ["route", "outcome"];
+    COLD_STARTS = "funcify.pipeline.cold_starts", Count, ["kind"];
+}
+
+const METADATA: Metadata<'static> = Metadata::new("funcify", Level::INFO, Some(module_path!()));
+
+impl Metric {
+    /// The key of one series. There are as many values as labels.
+    fn key<const N: usize>(&self, values: [LabelValue; N]) -> Key {
+        let labels = self.labels.iter().zip(values);
+        let labels = labels.map(|(name, value)| Label::new(*name, value)).collect::<Vec<_>>();
+        Key::from_parts(self.name, labels)
+    }
+
+    /// The counter of one series, from the recorder that is installed now.
+    #[cold]
+    pub fn counter<const N: usize>(&self, values: [LabelValue; N]) -> Counter {
+        with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
+    }
+
+    /// The gauge of one series.
+    #[cold]
+    pub fn gauge<const N: usize>(&self, values: [LabelValue; N]) -> Gauge {
+        with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
+    }
+
+    /// The histogram of one series.
+    #[cold]
+    pub fn histogram<const N: usize>(&self, values: [LabelValue; N]) -> Histogram {
+        with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
+    }
+}
+
+/// The value of a label.
+pub type LabelValue = metrics::SharedString;
+
+/// A counter of one series that is registered with its first use. So a recorder may be installed after the
+/// value that counts was made, and a series that never occurs is never sent.
+#[derive(Debug, Default)]
+pub struct Series(OnceLock<Counter>);
+
+impl Series {
+    /// Counts one. `counter` registers the series.
+    #[inline]
+    pub fn increment(&self, counter: impl FnOnce() -> Counter) {
+        self.0.get_or_init(counter).increment(1);
+    }
+}

@@ -1,0 +1,103 @@
+//! The values of one series, as the recorder keeps them between two lines.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use metrics::{CounterFn, GaugeFn, HistogramFn};
+
+/// CloudWatch takes so many values of one metric in a line.
+const MOST_VALUES: usize = 100;
+
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl CounterFn for Count {
+    fn increment(&self, value: u64) {
+        self.0.fetch_add(value, Ordering::Relaxed);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+}
+
+/// A value and whether it was set since the last line: also to the same value, so that a state which lasts
+/// is seen.
+#[derive(Debug, Default)]
+pub(super) struct Level {
+    bits: AtomicU64,
+    is_set: AtomicBool,
+}
+
+impl Level {
+    fn change(&self, change: impl Fn(f64) -> f64) {
+        let changed = |bits| Some(change(f64::from_bits(bits)).to_bits());
+        // It always changes something.
+        let _ = self.bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
+        self.is_set.store(true, Ordering::Release);
+    }
+}
+
+impl GaugeFn for Level {
+    fn increment(&self, value: f64) {
+        self.change(|now| now + value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.change(|now| now - value);
+    }
+
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Values(Mutex<Vec<f64>>);
+
+impl HistogramFn for Values {
+    /// With more than 100 values until the next line, the later ones are left out.
+    fn record(&self, value: f64) {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if values.len() < MOST_VALUES {
+            values.push(value);
+        }
+    }
+}
+
+/// A series of any type. For a counter with what the last line said.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Count(Arc<Count>, u64),
+    Level(Arc<Level>),
+    Values(Arc<Values>),
+}
+
+impl Kept {
+    /// What is new since the last time, as JSON allows it: no value that is not a number.
+    pub(super) fn take(&mut self) -> Option<serde_json::Value> {
+        match self {
+            Self::Count(count, said) => {
+                let now = count.0.load(Ordering::Relaxed);
+                let new = now.wrapping_sub(std::mem::replace(said, now));
+                (new > 0).then(|| new.into())
+            }
+            Self::Level(level) => {
+                let is_set = level.is_set.swap(false, Ordering::Acquire);
+                let value = f64::from_bits(level.bits.load(Ordering::Relaxed));
+                (is_set && value.is_finite()).then(|| value.into())
+            }
+            Self::Values(values) => {
+                let mut values = values.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let new: Vec<f64> = values.drain(..).filter(|value| value.is_finite()).collect();
+                match new.as_slice() {
+                    [] => None,
+                    [one] => Some((*one).into()),
+                    several => Some(several.into()),
+                }
+            }
+        }
+    }
+}

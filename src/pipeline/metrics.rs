@@ -1,0 +1,81 @@
+//! What a pipeline counts. The routes are those of the function, so there are few series.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use funcify_core::engine::metrics::{
+    COLD_STARTS, INVOCATION_DURATION, INVOCATIONS, LabelValue, RECORDS,
+};
+use metrics::{Counter, Histogram};
+
+use crate::pipeline::event::kind::Kind;
+use crate::pipeline::outcome::{InvocationOutcome, Processed};
+
+/// The series of a pipeline, each registered when it first occurs. Finding one allocates nothing.
+#[derive(Default)]
+pub(super) struct PipelineSeries {
+    invocations: Registered<Invoked, (Counter, Histogram)>,
+    records: Registered<(Option<Arc<str>>, InvocationOutcome), Counter>,
+}
+
+/// What is counted of an invocation.
+type Invoked = (Kind, Option<Arc<str>>, InvocationOutcome);
+
+impl PipelineSeries {
+    /// An invocation has ended.
+    pub(super) fn invocation(&self, processed: &Processed, milliseconds: f64, cold_start: bool) {
+        let Processed { kind, outcome, route, .. } = processed;
+        let route = route.clone().map(one_of_several);
+        let key = (*kind, route.clone(), *outcome);
+        let (count, duration) = self.invocations.get(key, || {
+            let (kind, route) = (LabelValue::from(kind.as_str()), label(route.as_deref()));
+            let labels = [kind.clone(), route.clone(), outcome.as_str().into()];
+            (INVOCATIONS.counter(labels), INVOCATION_DURATION.histogram([kind, route]))
+        });
+        count.increment(1);
+        duration.record(milliseconds);
+        if cold_start {
+            COLD_STARTS.counter([kind.as_str().into()]).increment(1);
+        }
+    }
+
+    /// The records of a batch have ended.
+    pub(super) fn records(
+        &self,
+        ended: impl Iterator<Item = (Option<Arc<str>>, InvocationOutcome)>,
+    ) {
+        for (route, outcome) in ended {
+            let labels = || [label(route.as_deref()), outcome.as_str().into()];
+            let count = self.records.get((route.clone(), outcome), || RECORDS.counter(labels()));
+            count.increment(1);
+        }
+    }
+}
+
+/// The combinations of routes that an event can take are many, and each would be a series of its own.
+fn one_of_several(route: Arc<str>) -> Arc<str> {
+    if route.contains(',') { Arc::from("several") } else { route }
+}
+
+fn label(route: Option<&str>) -> LabelValue {
+    route.unwrap_or("none").to_owned().into()
+}
+
+/// Handles by what they count.
+struct Registered<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K: Eq + Hash, V: Clone> Registered<K, V> {
+    fn get(&self, key: K, register: impl FnOnce() -> V) -> V {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key).or_insert_with(register).clone()
+    }
+}
+
+impl<K, V> Default for Registered<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}

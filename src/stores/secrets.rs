@@ -1,0 +1,36 @@
+//! Secrets of AWS, read through the SDK. With the feature `secrets`.
+
+use std::error::Error;
+
+use zeroize::Zeroizing;
+
+use crate::token::SecretUrl;
+
+type Read = Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
+
+/// The secret as it is now.
+#[cfg(feature = "secrets")]
+pub(crate) async fn read(secret: &SecretUrl) -> Read {
+    let mut aws = super::aws::Aws::default();
+    let config = aws.config("secrets", funcify_core::engine::TimeLimits::default()).await?;
+    let found = match secret {
+        SecretUrl::SecretsManager(name) => {
+            let client = aws_sdk_secretsmanager::Client::new(config);
+            client.get_secret_value().secret_id(name).send().await?.secret_string
+        }
+        SecretUrl::Parameter(name) => {
+            let client = aws_sdk_ssm::Client::new(config);
+            let found = client.get_parameter().name(name).with_decryption(true).send().await?;
+            found.parameter.and_then(|parameter| parameter.value)
+        }
+    };
+    found.map(Zeroizing::new).ok_or_else(|| "expected a secret of text".into())
+}
+
+#[cfg(not(feature = "secrets"))]
+#[expect(clippy::unused_async, reason = "with the feature it asks AWS")]
+pub(crate) async fn read(_secret: &SecretUrl) -> Read {
+    Err("the AWS Parameters and Secrets Lambda Extension does not run here, and this build has no other way to \
+         a secret: add the extension's layer, or switch on the feature `secrets` of funcify"
+        .into())
+}
