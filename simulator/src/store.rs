@@ -127,7 +127,11 @@ impl Store {
         if quota.is_none_or(|quota| quota.takes(now)) {
             return Ok(());
         }
-        Err(failure(failing))
+        let throttled = failure(StoreErrorKind::Throttled);
+        Err(match failing {
+            StoreErrorKind::Ambiguous => StoreError::new("simulated store", failing, throttled),
+            _ => throttled,
+        })
     }
 
     pub(super) fn reads(&self) -> u64 {

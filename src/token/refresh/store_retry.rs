@@ -195,6 +195,23 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_has_answered_before_is_tried_for_half_of_the_time() {
+        for seed in 0..200 {
+            let chance = Chance::seeded(seed);
+            let mut retry = StoreRetry::new(OPERATION, REQUEST, &chance);
+            let ends = Instant::now() + Duration::from_secs(30);
+            retry.answered();
+            let second = Duration::from_secs(1);
+            while let Some(again) = retry.next(Trouble::Hangs, second, ends) {
+                tokio::time::sleep_until(again).await;
+            }
+            let left = ends - Instant::now();
+            let half = Duration::from_millis(30_000 - 26_500 / 2);
+            assert!((OPERATION + REQUEST..=half).contains(&left), "{left:?}");
+        }
+    }
+
     #[test]
     fn answers_shorten_the_intervals_slowly() {
         let (mut crowding, chance) = (Crowding::default(), Chance::seeded(1));
