@@ -1,5 +1,9 @@
 //! The policies that a user deploys: a function reaches the records of its own prefix, and its token is sealed.
 
+use std::collections::BTreeSet;
+
+use funcify::CircuitPolicy;
+use funcify_core::engine::metrics::METRICS;
 use serde_json::{Value, json};
 
 const DYNAMODB: &str = include_str!("../deploy/dynamodb.json");
@@ -56,17 +60,59 @@ fn an_operator_may_list_in_addition_to_what_a_function_may_do_and_delete_nothing
     assert!(operator.contains(&"+scan") && operator.contains(&"+cluster|slots"), "{operator:?}");
 }
 
+/// The lines of the template that begin so, each once.
+fn lines(start: &str) -> BTreeSet<&'static str> {
+    TEMPLATE.lines().map(str::trim).filter(|line| line.starts_with(start)).collect()
+}
+
 #[test]
-fn the_template_seals_the_token_and_names_one_prefix_in_the_url_and_in_the_policy() {
-    let line = |start: &str| {
-        let lines: Vec<_> =
-            TEMPLATE.lines().map(str::trim).filter(|line| line.starts_with(start)).collect();
-        assert_eq!(lines.len(), 1, "{start}: {lines:?}");
-        lines[0].to_owned()
+fn the_template_seals_the_token_and_names_one_prefix_in_the_url_and_in_the_policies() {
+    let prefixes: BTreeSet<_> =
+        TEMPLATE.split("prefix=").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(prefixes.len(), 1, "{prefixes:?}");
+    let prefix = prefixes.first().unwrap();
+    let expected = format!(r#"dynamodb:LeadingKeys: ["{prefix}:*"]"#);
+    assert_eq!(lines("dynamodb:LeadingKeys: ["), BTreeSet::from([expected.as_str()]));
+    let expected = r#"dynamodb:LeadingKeys: "false""#;
+    assert_eq!(lines("dynamodb:LeadingKeys: \""), BTreeSet::from([expected]));
+    for start in ["dynamodb:LeadingKeys: [", "dynamodb:LeadingKeys: \""] {
+        let count = TEMPLATE.lines().filter(|line| line.trim().starts_with(start)).count();
+        assert_eq!(count, 2, "of the function and of the operator: {start}");
+    }
+    assert!(TEMPLATE.contains("FUNCIFY_SEAL_KEYS: !Sub \"{{resolve:secretsmanager:"));
+    assert!(TEMPLATE.contains("FUNCIFY_CLIENT_SECRET: !Sub \"secretsmanager://"));
+}
+
+#[test]
+fn each_alarm_looks_at_a_metric_that_is_written_and_names_a_paragraph_that_is_there() {
+    let page = include_str!("../docs/operations.md");
+    for line in lines("MetricName: funcify.") {
+        let name = line.trim_start_matches("MetricName: ");
+        let is_known = METRICS.iter().any(|metric| {
+            // What happened is a part of the name in the lines for CloudWatch.
+            name == metric.name || name.starts_with(&format!("{}.", metric.name))
+        });
+        assert!(is_known, "{name}");
+    }
+    let alarms = TEMPLATE.matches("Type: AWS::CloudWatch::Alarm").count();
+    let named: Vec<_> = TEMPLATE.split("docs/operations.md, \"").skip(1).collect();
+    assert_eq!(named.len(), alarms, "each alarm names its paragraph");
+    for paragraph in named {
+        let paragraph = paragraph.split('"').next().unwrap();
+        assert!(page.contains(&format!("\n## {paragraph}")), "{paragraph}");
+    }
+}
+
+/// An open circuit makes messages fail, and each time counts.
+#[test]
+fn a_message_outlives_the_longest_open_duration_of_the_examples_circuits() {
+    let number = |start: &str| -> u64 {
+        let lines: Vec<_> = lines(start).into_iter().collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines[0].trim_start_matches(start).trim().parse().unwrap()
     };
-    let url = line("FUNCIFY_BACKEND:");
-    let prefix = url.split_once("prefix=").unwrap().1.trim_end_matches('"');
-    assert_eq!(line("dynamodb:LeadingKeys: ["), format!(r#"dynamodb:LeadingKeys: ["{prefix}:*"]"#));
-    assert_eq!(line("dynamodb:LeadingKeys: \""), r#"dynamodb:LeadingKeys: "false""#);
-    assert!(line("FUNCIFY_SEAL_KEYS:").contains("{{resolve:secretsmanager:"));
+    let open = CircuitPolicy::for_token_endpoint().max_open_duration.as_secs();
+    let lives = number("maxReceiveCount:") * number("VisibilityTimeout:");
+    assert!(lives >= 2 * open, "{lives} s and {open} s");
+    assert!(number("VisibilityTimeout:") >= 6 * number("Timeout:"));
 }

@@ -126,7 +126,8 @@ impl Idempotency {
     pub fn chance(self, chance: Chance) -> Self {
         let Shared { scope, store, poll, .. } = &*self.shared;
         let (scope, store, poll) = (scope.clone(), Arc::clone(store), *poll);
-        let shared = Arc::new(Shared { scope, store, poll, chance, counters: Counters::default() });
+        let counters = Counters::new(scope.as_str());
+        let shared = Arc::new(Shared { scope, store, poll, chance, counters });
         Self { shared, ..self }
     }
 

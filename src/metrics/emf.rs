@@ -13,7 +13,7 @@ use super::{
     series::{Count, Kept, Level, Values},
 };
 
-/// Labels that say what happened, and not to what. In the lines they are part of the name, as in
+/// Labels of funcify's metrics that say what happened, and not to what. In the lines they are part of the name, as in
 /// `funcify.circuit.calls.failure`. A line has one value for each dimension: so one line can tell of a success
 /// and of a failure.
 const PART_OF_THE_NAME: [&str; 7] =
@@ -102,8 +102,9 @@ impl Emf {
 impl Series {
     fn new(key: &Key, kept: Kept) -> Self {
         let (mut name, mut dimensions) = (key.name().to_owned(), Vec::new());
+        let is_own = name.starts_with("funcify.");
         for label in key.labels() {
-            if PART_OF_THE_NAME.contains(&label.key()) {
+            if is_own && PART_OF_THE_NAME.contains(&label.key()) {
                 name.push('.');
                 name.push_str(label.value());
             } else {
@@ -271,8 +272,10 @@ mod tests {
             metrics::describe_counter!("orders.bytes", metrics::Unit::Bytes, "what was sent");
             metrics::counter!("orders.bytes").increment(7);
             metrics::counter!("orders.placed").increment(1);
+            metrics::counter!("orders.paid", "source" => "card").increment(1);
         });
         let line = taken(&emf).remove(0);
+        assert_eq!((&line["source"], &line["orders.paid"]), (&json!("card"), &json!(1)), "{line}");
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(metrics["Dimensions"], json!([[]]));
         assert_eq!(metrics["Metrics"][0], json!({ "Name": "orders.bytes", "Unit": "Bytes" }));

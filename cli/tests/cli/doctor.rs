@@ -4,7 +4,7 @@ use std::env;
 
 use crate::{
     fake_aws,
-    support::{OwnRedis, Ran, free_port, funcify, stores, with},
+    support::{OwnRedis, Ran, free_port, funcify, patient, stores, with},
 };
 
 const ACL: &str = include_str!("../../../deploy/redis.acl");
@@ -89,13 +89,13 @@ fn what_is_wrong_with_the_way_to_a_redis_is_told_with_what_to_do() {
             "use redis-cluster://",
         ),
     ] {
-        assert_says(set_up, &funcify(&["doctor", "--backend", &url]), 1, sentence);
+        assert_says(set_up, &funcify(&["doctor", "--backend", &patient(&url)]), 1, sentence);
     }
     // It works, but what it says is not so.
     let url = format!("redis-cluster://127.0.0.1:{}", open.port);
     assert_says(
         "a cluster that is a single node",
-        &funcify(&["doctor", "--backend", &url]),
+        &funcify(&["doctor", "--backend", &patient(&url)]),
         0,
         "This is a single node",
     );
@@ -111,7 +111,7 @@ fn each_right_that_a_user_of_redis_lacks_is_named() {
             ["ACL", "SETUSER", "tried", "reset"].into_iter().chain(words).collect();
         assert!(own.command(&command).contains("OK"));
     };
-    let url = format!("redis://tried:PASSWORD@127.0.0.1:{}", own.port);
+    let url = patient(&format!("redis://tried:PASSWORD@127.0.0.1:{}", own.port));
     for right in ["+evalsha", "+eval", "+hstrlen", "+hmget", "+hset", "+pexpire", "+del"] {
         user(OPERATOR_ACL, right);
         let ran = funcify(&["doctor", "--json", "--backend", &url]);
@@ -134,7 +134,7 @@ fn each_right_that_a_user_of_redis_lacks_is_named() {
     user(OPERATOR_ACL, "");
     assert_says(
         "another prefix",
-        &funcify(&["doctor", "--backend", &format!("{url}?prefix=other")]),
+        &funcify(&["doctor", "--backend", &format!("{url}&prefix=other")]),
         1,
         "add ~PREFIX:*",
     );
@@ -184,13 +184,20 @@ fn what_is_wrong_with_aws_is_told_with_what_to_do() {
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
-    let ran = with(&["doctor", "--backend", "dynamodb://fleet?timeout=5000"], &none);
+    let ran = with(&["doctor", "--backend", "dynamodb://fleet?timeout=10000"], &none);
     assert_says("no credentials", &ran, 1, "There are no AWS credentials");
-    let ran = funcify(&["doctor", "--backend", "dynamodb://no-such-table?timeout=5000"]);
+    let ran = funcify(&["doctor", "--backend", "dynamodb://no-such-table?timeout=10000"]);
     assert_says("a missing table", &ran, 1, "funcify doctor --create");
-    let table = format!("dynamodb://cli-{}?timeout=5000", free_port());
+    let table = format!("dynamodb://cli-{}?timeout=10000", free_port());
     let created = funcify(&["doctor", "--create", "--backend", &table]);
     assert_says("a table that is created", &created, 0, "A function works with this.");
+    let elsewhere = format!("{table}&region=eu-west-3");
+    assert_says(
+        "another region",
+        &funcify(&["doctor", "--backend", &elsewhere]),
+        1,
+        "check its name and the region",
+    );
     let other_key = format!("{table}&pk=id");
     assert_says(
         "another key",
@@ -273,9 +280,9 @@ fn what_is_wrong_with_aws_is_told_with_what_to_do() {
     ] {
         let endpoint = fake_aws::refusing(operation, code, message);
         let url = if backend == "ssm" {
-            "ssm:///fleet?timeout=5000"
+            "ssm:///fleet?timeout=10000"
         } else {
-            "dynamodb://fleet?timeout=5000"
+            "dynamodb://fleet?timeout=10000"
         };
         let variables = [
             ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.as_str()),
