@@ -113,8 +113,12 @@ async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
     let fleet = Fleet::of(url, size).await;
     assert_eq!(fleet.all_at_once("cold").await, 1);
     // The next one comes while this one is valid, or when it has just ended.
+    let minted = fleet.provider.requests()[0];
     let steady = fleet.goes_on().await;
-    assert!(steady <= 1, "{steady} grants for one renewal");
+    // Due after half of its life. The slower the machine, the more renewals are due.
+    let (lived, due) = (minted.elapsed(), lifetime() / 2);
+    let most = (lived.as_secs_f64() / due.as_secs_f64()) as u64;
+    assert!(steady <= most.max(1), "{steady} grants in {lived:?}");
     sleep(lifetime()).await;
     let again = fleet.all_at_once("at the token's end").await;
     assert!((1..=at_takeover).contains(&again), "{again} grants at the token's end");
