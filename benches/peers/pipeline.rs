@@ -27,10 +27,10 @@ pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
         Case::new(name, ours(bench, event), "lambda_http and axum", theirs(bench, event, stage))
     };
     vec![
-        case("pipeline, REST v1 of 2.8 KB", REST).at_most(0.55).allocations(80),
-        case("pipeline, HTTP v2 of 1.3 KB", HTTP).at_most(0.45).allocations(55),
-        case("pipeline, POST of 3 KB escaped", POST).at_most(0.6),
-        case("pipeline, VPC Lattice v2 of 1 KB", LATTICE).at_most(0.38).allocations(55),
+        case("pipeline, REST v1 of 2.8 KB", REST).at_most(0.43).allocations(60),
+        case("pipeline, HTTP v2 of 1.3 KB", HTTP).at_most(0.41).allocations(50),
+        case("pipeline, POST of 3 KB escaped", POST).at_most(0.55).allocations(50),
+        case("pipeline, VPC Lattice v2 of 1 KB", LATTICE).at_most(0.38).allocations(50),
         s3(bench, "pipeline, S3 of 0.9 KB", S3, 1).at_most(1.3).allocations(20),
         s3(bench, "pipeline, S3 of ten records", S3_TEN, 10).at_most(1.3),
     ]

@@ -57,7 +57,7 @@ pub(crate) fn unescape(content: &str) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// What the letter behind a backslash stands for. 0 for `u`, and for a letter that may not be there.
+/// The character that a letter after a backslash means. 0 for `u`, and for a letter that may not be there.
 #[inline]
 fn simple(letter: u8) -> u8 {
     match letter {

@@ -201,8 +201,8 @@ impl Invocation {
     ///
     /// # Errors
     ///
-    /// 401 without valid credentials, 400 with more than one `Authorization` header, 503 if the caller
-    /// cannot be identified now, 500 if the pipeline has no
+    /// 401 without valid credentials, 400 with more than one `Authorization` header or, from a load balancer, more than
+    /// one `x-amzn-oidc-data`, 503 if the caller cannot be identified now, 500 if the pipeline has no
     /// [`authenticator`](super::PipelineBuilder::authenticator).
     pub async fn caller(&self) -> Result<&Caller, Problem> {
         let shared = &*self.shared;

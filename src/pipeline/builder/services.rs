@@ -77,6 +77,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// too. A response may have 4,096 bytes. The invocation fails only if the response cannot be sent: Lambda then
     /// tries again.
     ///
+    /// [`TestEvent::of`](crate::testing::TestEvent::of) has a `ResponseURL` that nobody serves. A test puts that of a server
+    /// of its own into the event.
+    ///
     /// # Examples
     ///
     /// ```

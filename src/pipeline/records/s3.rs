@@ -147,7 +147,7 @@ fn decode(raw: &str) -> Option<String> {
     String::from_utf8(key).ok()
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// The byte of two hexadecimal digits.
 fn byte(high: u8, low: u8) -> Option<u8> {
     let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok());
     Some(digit(high)? << 4 | digit(low)?)
