@@ -12,7 +12,7 @@ use std::error::Error;
 /// use funcify::{Api, error_chain};
 ///
 /// let error = Api::new("warehouse", "warehouse.example").unwrap_err();
-/// let expected = "the base URL of the API: expected a URL: relative URL without a base";
+/// let expected = "`Api::new`: the base URL: expected a URL: relative URL without a base";
 /// assert_eq!(error_chain(&error), expected);
 /// ```
 #[derive(Debug, thiserror::Error)]

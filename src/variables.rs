@@ -99,6 +99,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_all_settings_lists_each_variable_once() {
+        let page = include_str!("../docs/settings.md");
+        let listed =
+            page.lines().filter_map(|line| line.strip_prefix("| `FUNCIFY_")?.split('`').next());
+        let mut listed: Vec<_> = listed.map(|name| format!("FUNCIFY_{name}")).collect();
+        listed.sort();
+        assert_eq!(listed, KNOWN);
+    }
+
+    #[test]
     fn a_distance_counts_letters() {
         for (one, other, expected) in
             [("", "", 0), ("a", "", 1), ("", "ab", 2), ("abc", "axc", 1), ("kitten", "sitting", 3)]

@@ -18,8 +18,8 @@ use axum::{Json, Router, extract::Path, routing::get};
 use funcify::{
     CircuitBreaker, CircuitPolicy,
     pipeline::{
-        DynamoDbRecord, FirehoseRecord, InvocationOutcome, KafkaRecord, KinesisRecord, Pipeline,
-        Problem, S3Object, SnsRecord, SqsRecord, Transformed,
+        DynamoDbRecord, EventBridgeEvent, FirehoseRecord, InvocationOutcome, KafkaRecord, Kind,
+        KinesisRecord, Pipeline, Problem, S3Object, SnsRecord, SqsRecord, Transformed,
     },
     testing::TestEvent,
     token::{ClientCredentials, ClientSecret, Endpoint, Token, TokenGetter, TokenSource},
@@ -28,7 +28,7 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
 use funcify_test_support::{Counts, FakeGrant};
 use lambda_runtime::LambdaEvent;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -202,6 +202,9 @@ fn look() {
     MOST.fetch_max(in_use(), std::sync::atomic::Ordering::Relaxed);
 }
 
+/// The content of an event without a typed record, as one text of JSON.
+type Owned = Box<RawValue>;
+
 fn every_batch_source() -> Pipeline {
     macro_rules! looks {
         ($record:ty) => {
@@ -223,14 +226,27 @@ fn every_batch_source() -> Pipeline {
             look();
             Ok::<_, Problem>(Transformed::Data(record.data))
         })
+        .eventbridge("a", looks!(EventBridgeEvent))
+        .event_of(Kind::Mq, looks!(Owned))
+        .event_of(Kind::DocumentDb, looks!(Owned))
         .build()
         .unwrap()
+}
+
+/// Where an event of MQ has the messages of the queue `orders`.
+const MESSAGES: &str = "/rmqMessagesByQueue/orders::~1";
+
+/// An event of a service with one record, which holds `data`.
+fn of_service(kind: Kind, list: &str, data: &str) -> TestEvent {
+    let mut event: Value = serde_json::from_str(&TestEvent::of(kind).to_string()).unwrap();
+    *event.pointer_mut(list).unwrap() = json!([{ "data": data }]);
+    TestEvent::from(event)
 }
 
 /// An event of about 6 MB, which is the most that Lambda delivers.
 fn six_megabytes(one: &TestEvent) -> String {
     let mut event: Value = serde_json::from_str(&one.to_string()).unwrap();
-    let records = ["/Records", "/records/a-0", "/records"];
+    let records = ["/Records", "/records/a-0", "/records", "/events", MESSAGES, "/detail/list"];
     let pointer = records.into_iter().find(|at| event.pointer(at).is_some_and(Value::is_array));
     let records = event.pointer_mut(pointer.unwrap()).unwrap().as_array_mut().unwrap();
     let mut record = records[0].clone();
@@ -263,6 +279,9 @@ async fn an_event_of_six_megabytes_takes_at_most_four_times_its_size() {
             ("dynamodb", TestEvent::dynamodb_stream("a").record("1", &**data)),
             ("kafka", TestEvent::kafka("a").record("1", &**data)),
             ("firehose", TestEvent::firehose("a").record("1", &**data)),
+            ("eventbridge", TestEvent::eventbridge("shop", "a", json!({ "list": [data] }))),
+            ("mq", of_service(Kind::Mq, MESSAGES, data)),
+            ("documentdb", of_service(Kind::DocumentDb, "/events", data)),
         ] {
             let text = six_megabytes(&one);
             let context = LambdaEvent::from(&TestEvent::from(Value::Null)).context;

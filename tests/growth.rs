@@ -1,13 +1,7 @@
 //! The instructions that each input costs grow as the input does. The program `growth` has the inputs, of everything that a
-//! caller or a store shapes; callgrind counts. There is no clock in it, so a busy machine makes no difference.
+//! caller or a store shapes; callgrind counts.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
-
-use crate::support::process::example;
+use crate::support::callgrind::count;
 
 /// How much more an input of twice the size may cost. An input that is sorted costs up to 2.2.
 const MOST: f64 = 2.3;
@@ -39,7 +33,7 @@ const MATTERS: f64 = 0.05;
 
 #[test]
 fn each_input_costs_at_most_in_proportion_to_its_size() {
-    let counted = count();
+    let counted = counted();
     println!("{:<50} {:>8} {:>14} {:>14} {:>14} {:>7}", "input", "n", "n", "2n", "4n", "factor");
     for Counted { name, size, instructions: [one, two, four] } in &counted {
         let factor = factor_of(&counted, name);
@@ -62,78 +56,20 @@ fn factor_of(counted: &[Counted], name: &str) -> f64 {
     counted.iter().find(|input| input.name == name).map_or(0.0, Counted::factor)
 }
 
-/// Runs the program. Callgrind writes a file after each call of `measured`, with the instructions of that call.
-///
-/// The product gives a request a few seconds. Under Valgrind, which is fifty times slower, that may be too little on a
-/// busy machine: then the program is run again.
-fn count() -> Vec<Counted> {
-    let files = Files::new();
-    let out = files.0.join("out");
-    let run = (1..3).find_map(|_| run(&out).ok()).unwrap_or_else(|| run(&out).unwrap());
-    counted(&run, &out)
-}
-
-/// Runs the program once. An error is that a request timed out.
-fn run(out: &Path) -> Result<String, String> {
-    let growth = example("growth");
-    let run = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--dump-line=no",
-            "--zero-before=growth::measured",
-            "--dump-before=growth::counted",
-        ])
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(growth.get_program())
-        .stdin(Stdio::null())
-        .output()
-        .expect("valgrind is missing: run tests/run");
-    let (printed, said) =
-        (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    let timed_out = said.contains("timed out");
-    assert!(run.status.success() || timed_out, "{printed}{said}");
-    if run.status.success() { Ok(printed.into_owned()) } else { Err(said.into_owned()) }
-}
-
-/// What the dumps say about the inputs that the program printed.
-fn counted(printed: &str, out: &Path) -> Vec<Counted> {
-    let inputs: Vec<(&str, u64)> = printed
-        .lines()
-        .map(|line| {
-            line.split_once('\t').map(|(name, size)| (name, size.parse().unwrap())).unwrap()
-        })
-        .collect();
-    let counts: Vec<u64> = (1..=inputs.len()).map(|number| total(out, number)).collect();
-    let of_three = inputs.chunks(3).zip(counts.chunks(3));
+/// What callgrind counted for each input that the program printed.
+fn counted() -> Vec<Counted> {
+    let counts = count("growth");
+    let of_three = counts.chunks(3);
     of_three
-        .map(|(inputs, counts)| Counted {
-            name: inputs[0].0.to_owned(),
-            size: inputs[0].1,
-            instructions: counts.try_into().unwrap(),
+        .map(|counts| {
+            let (name, size) = counts[0].0.split_once('\t').unwrap();
+            let instructions: Vec<u64> =
+                counts.iter().map(|(_, instructions)| *instructions).collect();
+            Counted {
+                name: name.to_owned(),
+                size: size.parse().unwrap(),
+                instructions: instructions.try_into().unwrap(),
+            }
         })
         .collect()
-}
-
-/// The instructions in the dump with this number.
-fn total(out: &Path, number: usize) -> u64 {
-    let dump = fs::read_to_string(format!("{}.{number}", out.display())).unwrap();
-    let totals = dump.lines().find_map(|line| line.strip_prefix("totals: "));
-    totals.unwrap_or_else(|| panic!("dump {number} has no totals")).trim().parse().unwrap()
-}
-
-/// A directory for the dumps, which is removed at the end.
-struct Files(PathBuf);
-
-impl Files {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("funcify-growth-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }

@@ -18,6 +18,7 @@ mod dynamodb;
 mod faults;
 mod growth;
 mod idempotency;
+mod instructions;
 mod inventory;
 mod lambda;
 mod linearizability;

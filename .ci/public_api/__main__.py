@@ -32,6 +32,7 @@ ROOT = HERE.parent.parent
 # CloudWatch Logs, authorizers, windows); `event_of` for the other services; test events of them; `base_path`; `RequestContext`.
 # 278 to 300: idempotency: two modules, record, policy and provider; `Idempotency` with five methods; `Claim` with three; its
 # error and its metrics; `IdempotencyLayer` with two constructors. And two for the token and the streams.
+# 300 to 302: `Route::idempotent` and `Route::idempotent_by_id`.
 LIMIT = 302
 FLAGS = ["-Z", "unstable-options", "--output-format", "json", "--document-hidden-items"]
 

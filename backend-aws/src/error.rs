@@ -146,7 +146,7 @@ impl Request {
 }
 
 /// Whether the message of a service may quote what was sent to it. A record is JSON, and a value that
-/// services quote stands in quotation marks or braces.
+/// services quote is in quotation marks or braces.
 fn may_quote(message: &str) -> bool {
     message.contains(['{', '}', '"', '`']) || message.len() > 1_000
 }

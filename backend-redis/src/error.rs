@@ -106,6 +106,10 @@ impl Failure {
 
     pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {
         let kind = match (&self, attempt) {
+            // A server that does not even accept connections hangs. It is not known to be down.
+            (Self::NotSent { source, .. }, _) if source.kind() == io::ErrorKind::TimedOut => {
+                StoreErrorKind::Timeout
+            }
             (Self::NotSent { .. }, _) => StoreErrorKind::Unavailable,
             (Self::Refused(refusal), _) => refusal.kind(),
             (Self::Exposed { .. }, _) => StoreErrorKind::Denied,
@@ -235,7 +239,9 @@ mod tests {
             "no response arrived within 200 ms; if the store is far away, raise its option `timeout` (now 500 ms)"
         );
         let refused = Arc::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let silent = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
         let table = [
+            (Failure::NotSent { node: node.clone(), source: silent }, Timeout, Timeout),
             (Failure::NotSent { node, source: refused }, Unavailable, Unavailable),
             (Failure::Exposed { host: "h".to_owned() }, Denied, Denied),
             (Failure::TooLarge { size: 500_000 }, Invalid, Invalid),

@@ -65,13 +65,25 @@ pub enum SsmError {
         /// Why the backend could not find out.
         source: StoreError,
     },
-    /// The request failed.
+    /// A request about a parameter under the path failed.
+    #[error("a request about a parameter under `{path}` failed")]
+    Request {
+        /// The path in the configuration.
+        path: String,
+        /// Why it failed.
+        source: AwsError,
+    },
+    /// A request failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
 
-/// Classifies what the SDK reported about a request.
-pub(crate) fn failed<E>(request: Request, error: SdkError<E, HttpResponse>) -> StoreError
+/// Classifies what the SDK reported about a request for a parameter under `path`.
+pub(crate) fn failed<E>(
+    request: Request,
+    error: SdkError<E, HttpResponse>,
+    path: &str,
+) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -79,7 +91,7 @@ where
     if let AwsError::Refused { code, .. } = &error {
         kind = kind_of(code).unwrap_or(kind);
     }
-    store_error(kind, error.into())
+    store_error(kind, SsmError::Request { path: path.to_owned(), source: error })
 }
 
 /// The codes that only Parameter Store has.
@@ -106,7 +118,7 @@ mod tests {
         let metadata = ErrorMetadata::builder().code(code).message(message).build();
         let error = aws_sdk_ssm::operation::put_parameter::PutParameterError::generic(metadata);
         let response = HttpResponse::new(400.try_into().unwrap(), "".into());
-        failed(Request::Write, SdkError::service_error(error, response))
+        failed(Request::Write, SdkError::service_error(error, response), "/fleet/prod")
     }
 
     #[test]
@@ -134,6 +146,10 @@ mod tests {
         let plain = refused("ValidationException", "plain");
         assert_eq!(
             plain.source().unwrap().to_string(),
+            "a request about a parameter under `/fleet/prod` failed"
+        );
+        assert_eq!(
+            plain.source().and_then(Error::source).unwrap().to_string(),
             "Parameter Store answered ValidationException: plain"
         );
     }

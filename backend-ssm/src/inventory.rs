@@ -30,8 +30,8 @@ impl Inventory for SsmBackend {
                 .with_decryption(false)
                 .set_next_token(next)
                 .send();
-            let page =
-                bounded(PAGE_TIMEOUT, send).await.map_err(|error| failed(Request::Read, error))?;
+            let page = bounded(PAGE_TIMEOUT, send).await;
+            let page = page.map_err(|error| failed(Request::Read, error, self.path()))?;
             let found = page.parameters.iter().flatten().filter_map(|parameter| parameter.name());
             let own = found.filter_map(|name| name.strip_prefix(&path)?.strip_prefix('/'));
             names.extend(own.filter_map(|name| name.parse::<RecordName>().ok()));

@@ -111,7 +111,7 @@ impl SsmBackend {
                     GetParameterError::ParameterNotFound(_)
                     | GetParameterError::ParameterVersionNotFound(_),
                 ) => Ok(None),
-                _ => Err(failed(Request::Read, error)),
+                _ => Err(failed(Request::Read, error, &self.config.path)),
             },
         }
     }
@@ -144,7 +144,7 @@ impl SsmBackend {
             Ok(made) => Ok(Some(u64::try_from(made.version()).unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutParameterError::ParameterAlreadyExists(_)) if !overwrite => Ok(None),
-                _ => Err(failed(Request::Write, error)),
+                _ => Err(failed(Request::Write, error, &self.config.path)),
             },
         }
     }
@@ -300,7 +300,7 @@ impl Register for SsmBackend {
         policy.contention = Duration::from_millis(500);
         policy.no_idempotency = Some(
             "SSM Parameter Store keeps few parameters, keeps them for ever and answers few requests: \
-             use DynamoDB or Redis for idempotency",
+             name DynamoDB or Redis in FUNCIFY_IDEMPOTENCY",
         );
         policy.with_timeout(self.connection.timeout())
     }

@@ -1,4 +1,4 @@
-//! A read and a swap of a record in Redis, beside the bare client with the same script.
+//! A read and a swap of a record in Redis, and one effect for a key, beside the bare client with the same script.
 
 use std::{
     io,
@@ -6,13 +6,15 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use funcify::idempotency::Idempotency;
 use funcify_backend_redis::{RedisBackend, RedisConfig};
 use funcify_core::{
     circuit::CircuitRecord,
-    register::{Body, RecordKey, Register, Swap, Version, WriteId},
+    register::{Body, RecordKey, Register, RetryingRegister, Swap, Version, WriteId},
 };
 use redis::{Script, aio::MultiplexedConnection};
 
@@ -45,6 +47,14 @@ pub(crate) fn cases(bench: &Bench, url: &str) -> Vec<Case> {
             bench.subject(swap(ours())),
             "bare client, the same script",
             bench.subject(bare_swap(theirs())),
+        )
+        .at_most(1.15)
+        .by_median(),
+        Case::new(
+            "redis, first call of a key",
+            bench.subject(first_call(ours())),
+            "bare client, its two swaps",
+            bench.subject(two_bare_swaps(theirs())),
         )
         .at_most(1.15)
         .by_median(),
@@ -114,6 +124,41 @@ fn bare_swap(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
             }
             other => panic!("expected to be alone, got {other:?}"),
         };
+    }
+}
+
+/// The claim and the answer of a key that nobody has used.
+fn first_call(redis: RedisBackend) -> impl AsyncFnMut() {
+    let store = Arc::new(RetryingRegister::new(redis));
+    let once = Idempotency::new("bench", store).expect("expected a store for idempotency");
+    let (run, mut number) = (WriteId::random().to_string(), 0_u32);
+    async move || {
+        number += 1;
+        let key = (&run, number);
+        let call = once.run(&key, &"payload", async |_| Ok::<_, io::Error>(number));
+        assert_eq!(call.await.expect("expected Redis"), number);
+    }
+}
+
+const CLAIMED: &str = r#"{"status":"in_progress","fingerprint":"0123456789abcdef0123456789abcdef","attempt":1,"fence":1700000000000,"since":1700000000000,"until":1700000900000}"#;
+
+const COMPLETED: &str = r#"{"status":"completed","fingerprint":"0123456789abcdef0123456789abcdef","attempt":1,"fence":1700000000000,"since":1700000000000,"until":1700086400000,"answer":"{\"Ok\":1}"}"#;
+
+fn two_bare_swaps(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
+    let script = Rc::new(Script::new(include_str!("../../backend-redis/src/record.lua")));
+    let (run, mut number) = (WriteId::random().to_string(), 0_u32);
+    async move || {
+        number += 1;
+        let key = format!("funcify:idempotency:bench-bare.{run}.{number}");
+        let mut expected = String::new();
+        for record in [CLAIMED, COMPLETED] {
+            let id = WriteId::random().to_string();
+            let mut swap = script.key(&key);
+            swap.arg(LIMIT).arg(&expected).arg(&id).arg(DAY.as_millis().to_string()).arg(record);
+            let answer: i64 = swap.invoke_async(&mut redis).await.expect("expected Redis");
+            assert_eq!(answer, 1);
+            expected = id;
+        }
     }
 }
 

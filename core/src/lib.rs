@@ -35,3 +35,8 @@ pub(crate) use clock::{Clock, SystemClock};
 pub use deadline::{Deadline, DeadlineExceeded};
 pub use error::{StoreError, StoreErrorKind};
 pub use timestamp::Timestamp;
+
+/// The examples of the README are compiled with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -54,7 +54,7 @@ pub(crate) const fn is_legal(name: &str) -> bool {
 const HASH_DIGITS: usize = 32;
 
 impl RecordName {
-    /// The name that stands for any text, as for a tenant: the text itself where it is legal. Otherwise up to
+    /// The name of any text, such as that of a tenant: the text itself where it is legal. Otherwise up to
     /// 31 characters of it, with `-` for each that is not legal, and a hash of the whole text (SHA-256, the
     /// first 128 bits in hexadecimal).
     ///

@@ -69,7 +69,10 @@ impl Member {
             Step::Read => self.read().await,
             Step::Write(writes) => self.write(writes).await,
             Step::Hold(lasting) => self.hold(lasting).await,
-            Step::Once(lasting) => self.once(lasting).await,
+            Step::Once(lasting) => self.once(async || sleep(lasting).await, false).await,
+            Step::Block { lasting, fails } => {
+                self.once(async || std::thread::sleep(lasting), fails).await
+            }
             Step::Forget(_) => Ok(Value::Null),
         }
     }
@@ -149,7 +152,7 @@ impl Member {
     }
 
     /// The answer is the process that did the work.
-    async fn once(&self, lasting: Duration) -> Result<Value, Box<dyn Error>> {
+    async fn once(&self, effect: impl AsyncFnOnce(), fails: bool) -> Result<Value, Box<dyn Error>> {
         let mut policy = IdempotencyPolicy::default();
         (policy.longest_claim, policy.wait) = (CLAIM, PATIENCE);
         let store = Arc::clone(&self.stores.idempotency);
@@ -157,9 +160,9 @@ impl Member {
         let work = once.run(self.key.as_ref(), &"payload", async |claim| {
             let (attempt, fence) = (claim.attempt(), claim.fence());
             crate::output::print("began", json!({ "attempt": attempt, "fence": fence }));
-            sleep(lasting).await;
+            effect().await;
             crate::output::print("worked", json!({ "attempt": attempt }));
-            Ok::<_, std::fmt::Error>(std::process::id())
+            if fails { Err(std::fmt::Error) } else { Ok(std::process::id()) }
         });
         Ok(match work.await {
             Ok(answer) => json!({ "answer": answer }),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | read | write N | forget MS]…";
+pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | block MS | block-and-fail MS | read | write N | forget MS]…";
 
-/// What a member can be told to do.
+/// A command for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// So many calls, each of which fails.
@@ -23,6 +23,8 @@ pub(crate) enum Step {
     Hold(Duration),
     /// Work that takes so long and has one effect, whoever does it. Its key is the name of the member.
     Once(Duration),
+    /// The same, where the work blocks its thread, and fails in the end if it is to.
+    Block { lasting: Duration, fails: bool },
     /// Drops everything, and does nothing for so long. It must be the last step.
     Forget(Duration),
 }
@@ -44,6 +46,10 @@ impl Step {
                 "write" => Self::Write(number()?),
                 "forget" => Self::Forget(Duration::from_millis(number()?.into())),
                 "once" => Self::Once(Duration::from_millis(number()?.into())),
+                "block" | "block-and-fail" => {
+                    let lasting = Duration::from_millis(number()?.into());
+                    Self::Block { lasting, fails: word == "block-and-fail" }
+                }
                 "hold" => Self::Hold(Duration::from_millis(number()?.into())),
                 _ => return Err(format!("unknown step {word:?}; {USAGE}")),
             });
@@ -60,7 +66,7 @@ impl Step {
             Self::Read => "read",
             Self::Write(_) => "write",
             Self::Hold(_) => "hold",
-            Self::Once(_) => "once",
+            Self::Once(_) | Self::Block { .. } => "once",
             Self::Forget(_) => "forget",
         }
     }

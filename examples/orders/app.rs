@@ -10,17 +10,19 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, Query, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE},
+        request::Parts,
     },
-    response::{AppendHeaders, IntoResponse},
-    routing::get,
+    middleware::{Next, from_fn},
+    response::{AppendHeaders, IntoResponse, Response},
+    routing::{get, post},
 };
 use funcify::{
-    AccessPolicy, Api, Authenticator, ConfigError, Invocation, Message, Pipeline, Problem,
-    S3Object, Stores, api::segment,
+    AccessPolicy, Api, Authenticator, ConfigError, Idempotency, IdempotencyLayer, Invocation,
+    Message, Pipeline, Problem, S3Object, Stores, api::segment, pipeline::route,
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -53,23 +55,35 @@ impl App {
     }
 }
 
+/// What has one effect, however often it is repeated.
+#[derive(Clone)]
+pub(crate) struct Once {
+    pub(crate) payments: Idempotency,
+    pub(crate) messages: Idempotency,
+}
+
 /// The whole function in one place: the routes, who is let in, and who may do what.
 pub(crate) fn pipeline(
     app: App,
     stores: Stores,
     authenticator: Authenticator,
+    once: &Once,
 ) -> Result<Pipeline, ConfigError> {
+    // A repeated request with the same `Idempotency-Key` gets the first response.
+    let paid_once = IdempotencyLayer::required(once.payments.clone(), payer);
     let router = Router::new()
         .route("/health", get(async || "ok"))
         .route("/orders/feed", get(feed))
         .route("/orders", get(list).post(place))
-        .route("/orders/{id}", get(read));
+        .route("/orders/{id}", get(read))
+        .route("/orders/{id}/payments", post(pay).layer(paid_once).layer(from_fn(name_payer)));
     let policy = AccessPolicy::new()
         .public(Method::GET, "/health")
         .public(Method::GET, "/orders/feed")
         .allow(Method::GET, "/orders", "orders:order:list")
         .allow(Method::POST, "/orders", "orders:order:place")
-        .allow(Method::GET, "/orders/{id}", "orders:order:read");
+        .allow(Method::GET, "/orders/{id}", "orders:order:read")
+        .allow(Method::POST, "/orders/{id}/payments", "orders:order:pay");
 
     Pipeline::builder(app)
         .stores(stores)
@@ -77,7 +91,8 @@ pub(crate) fn pipeline(
         .s3("uploads", on_upload)
         .s3("uploads.*", on_upload)
         .s3("archive", on_archive)
-        .sqs("orders", on_message)
+        // SQS delivers a message at least once, and sometimes twice.
+        .sqs("orders", route(on_message).idempotent_by_id(&once.messages))
         .guard(refuse_blocked)
         .guard(currency)
         .authenticator(authenticator)
@@ -172,6 +187,45 @@ async fn place(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = app.place(order).await?;
     Ok((StatusCode::CREATED, Json(json!({"id": id}))))
+}
+
+/// Who pays: the key of a payment belongs to its caller.
+#[derive(Clone)]
+struct Payer(String);
+
+/// The policy has let the caller in, so it is known here.
+async fn name_payer(
+    invocation: Invocation,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let payer = Payer(invocation.caller().await?.subject.clone());
+    request.extensions_mut().insert(payer);
+    Ok(next.run(request).await)
+}
+
+fn payer(request: &Parts) -> Option<String> {
+    request.extensions.get::<Payer>().map(|payer| payer.0.clone())
+}
+
+#[derive(Deserialize, Serialize)]
+struct Payment {
+    amount: u32,
+}
+
+/// If the function dies after the call and before it has stored its response, the next attempt makes the call again. It has
+/// the same `Idempotency-Key`, which [`Api`] adds, so that nothing is charged twice.
+async fn pay(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+    Json(payment): Json<Payment>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    if !app.orders().contains_key(&id) {
+        return Err(Problem::new(StatusCode::NOT_FOUND));
+    }
+    let charge = json!({"order": id, "amount": payment.amount});
+    let receipt: Value = app.warehouse.post("/payments", &charge).await?;
+    Ok((StatusCode::CREATED, Json(receipt)))
 }
 
 /// Each message of the queue is an order. Only an order that cannot be placed is delivered again.

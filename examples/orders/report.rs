@@ -65,14 +65,15 @@ impl Report {
     }
 
     pub(crate) async fn finish(&self, function: &Function, time: Duration) -> io::Result<()> {
-        let grants = function.grants();
+        let (grants, replayed) = (function.grants(), function.replayed());
         let circuits = function.circuits().await;
         let mut out = io::stdout().lock();
         if self.json {
             let circuits: serde_json::Map<_, _> =
                 circuits.into_iter().map(|(name, state)| (name, Value::from(state))).collect();
             let ms = time.as_millis() as u64;
-            let summary = json!({"grants": grants, "circuits": circuits, "ms": ms});
+            let summary =
+                json!({"grants": grants, "circuits": circuits, "replayed": replayed, "ms": ms});
             return writeln!(out, "{}", json!({"summary": summary}));
         }
         writeln!(out)?;
@@ -80,6 +81,7 @@ impl Report {
         for (name, state) in circuits {
             writeln!(out, "circuit   {name}: {state}")?;
         }
+        writeln!(out, "replayed  {replayed} payments and messages that came again")?;
         writeln!(out, "time      {} ms", time.as_millis())
     }
 }

@@ -3,8 +3,8 @@
 use std::{env, error::Error};
 
 use funcify::{
-    Api, Authenticator, CircuitBreaker, CircuitPolicy, ClientCredentials, Pipeline, Stores,
-    TokenGetter,
+    Api, Authenticator, CircuitBreaker, CircuitPolicy, ClientCredentials, Idempotency, Pipeline,
+    Stores, TokenGetter,
     auth::KeySet,
     circuit::CircuitState,
     error_chain,
@@ -13,7 +13,7 @@ use funcify::{
 };
 
 use crate::{
-    app::{self, App},
+    app::{self, App, Once},
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
@@ -26,6 +26,7 @@ pub(crate) struct Function {
     token: TokenGetter,
     key: RecordName,
     circuits: [CircuitBreaker; 2],
+    once: Once,
     stores: Stores,
 }
 
@@ -60,11 +61,14 @@ impl Function {
             .build()?;
         let warehouse =
             Api::new("warehouse", warehouse)?.token(token.clone()).circuit(reservations);
-        let pipeline = app::pipeline(App::new(warehouse), stores.clone(), authenticator)?;
-        Ok(Self { pipeline, token, key, circuits, stores })
+        let once = |scope| Idempotency::new(scope, stores.idempotency.clone());
+        let once = Once { payments: once("payments")?, messages: once("messages")? };
+        let pipeline = app::pipeline(App::new(warehouse), stores.clone(), authenticator, &once)?;
+        Ok(Self { pipeline, token, key, circuits, once, stores })
     }
 
-    /// The stores that do not answer, and why. The function runs without them.
+    /// The stores that do not answer, and why. The function runs without them, except payments and messages: those
+    /// have to be repeated when their store is back.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
@@ -79,12 +83,23 @@ impl Function {
                 error_chain(&error)
             ));
         }
+        if let Err(error) = stores.idempotency.read(&self.key).await {
+            silent.push(format!(
+                "payments and messages are refused, their store fails: {}",
+                error_chain(&error)
+            ));
+        }
         silent
     }
 
     /// The number of tokens that were requested.
     pub(crate) fn grants(&self) -> u64 {
         self.token.metrics().grants
+    }
+
+    /// How many payments and messages got the answer of an earlier one.
+    pub(crate) fn replayed(&self) -> u64 {
+        self.once.payments.metrics().replayed + self.once.messages.metrics().replayed
     }
 
     /// The state of each circuit.
@@ -115,7 +130,12 @@ impl LocalSetUp {
     /// Takes the store from the environment, and the fleet's token from `issuer` if there is one.
     pub(crate) async fn set_up(issuer: Option<&str>) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut notes = Vec::new();
-        let stores = if any_is_set(["FUNCIFY_BACKEND", "FUNCIFY_TOKENS", "FUNCIFY_CIRCUITS"]) {
+        let stores = if any_is_set([
+            "FUNCIFY_BACKEND",
+            "FUNCIFY_TOKENS",
+            "FUNCIFY_CIRCUITS",
+            "FUNCIFY_IDEMPOTENCY",
+        ]) {
             Stores::from_env().await?
         } else {
             notes.push("backend             memory: (FUNCIFY_BACKEND is not set; nothing is shared with other processes)".to_owned());

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 /// The audience of every token that the provider issues.
 pub(crate) const AUDIENCE: &str = "orders";
 
-/// A warehouse that takes reservations from every caller with a token of the provider.
+/// A warehouse that takes reservations and payments from every caller with a token of the provider.
 pub(crate) struct Warehouse {
     pub(crate) url: String,
 }
@@ -65,14 +65,18 @@ impl IdentityProvider {
     }
 }
 
-const CALLER_SCOPE: &str = "orders:order:read orders:order:list orders:order:place";
+const CALLER_SCOPE: &str =
+    "orders:order:read orders:order:list orders:order:place orders:order:pay";
 
 impl Warehouse {
     pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let routes =
-            Router::new().route("/stock/{sku}", get(stock)).route("/reservations", post(reserve));
+        let routes = Router::new()
+            .route("/stock/{sku}", get(stock))
+            .route("/reservations", post(reserve))
+            .route("/payments", post(charge))
+            .with_state(Arc::default());
         serve(listener, routes);
         Ok(Self { url })
     }
@@ -164,6 +168,20 @@ async fn reserve(
     let reserved =
         json!({"reservation": "r-1", "sku": order.get("sku"), "quantity": order.get("quantity")});
     Ok((StatusCode::CREATED, Json(reserved)))
+}
+
+/// Each charge has a receipt of its own, and needs a key.
+async fn charge(
+    State(charged): State<Arc<AtomicU32>>,
+    headers: HeaderMap,
+    Json(payment): Json<Value>,
+) -> Result<(StatusCode, Json<Value>), StatusCode> {
+    authorised(&headers)?;
+    if !headers.contains_key("idempotency-key") {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let receipt = format!("p-{}", charged.fetch_add(1, Ordering::Relaxed) + 1);
+    Ok((StatusCode::CREATED, Json(json!({"receipt": receipt, "amount": payment.get("amount")}))))
 }
 
 fn authorised(headers: &HeaderMap) -> Result<(), StatusCode> {

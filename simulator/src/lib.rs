@@ -24,11 +24,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answers;
 mod dependency;
 mod error;
 mod figures;
 mod fleet;
 mod getters;
+mod messages;
 mod picture;
 mod provider;
 mod run;

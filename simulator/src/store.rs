@@ -127,7 +127,11 @@ impl Store {
         if quota.is_none_or(|quota| quota.takes(now)) {
             return Ok(());
         }
-        Err(failure(failing))
+        let throttled = failure(StoreErrorKind::Throttled);
+        Err(match failing {
+            StoreErrorKind::Ambiguous => StoreError::new("simulated store", failing, throttled),
+            _ => throttled,
+        })
     }
 
     pub(super) fn reads(&self) -> u64 {
@@ -172,8 +176,18 @@ impl Store {
         Ok(())
     }
 
+    /// Gets no answer, as often as a store of this kind gives none.
+    async fn may_hang(&self) -> Result<(), StoreError> {
+        if self.kind.hanging == 0.0 || self.chance.draw() >= self.kind.hanging {
+            return Ok(());
+        }
+        sleep(TIMEOUT).await;
+        Err(failure(StoreErrorKind::Timeout))
+    }
+
     async fn read<T: Clone>(&self, record: &Mutex<Held<T>>) -> Result<Held<T>, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        self.may_hang().await?;
         self.travel().await?;
         self.take(READS, StoreErrorKind::Throttled)?;
         let found = lock(record).clone();
@@ -193,6 +207,7 @@ impl Store {
         next: &T,
     ) -> Result<Swap<T>, StoreError> {
         self.swaps.fetch_add(1, Ordering::Relaxed);
+        self.may_hang().await?;
         self.travel().await?;
         self.take(WRITES, StoreErrorKind::Throttled)?;
         let swap = {
@@ -282,6 +297,8 @@ pub(super) struct StoreKind {
     pub(super) reads_history: bool,
     /// How operations fail while it is down.
     pub(super) fails_as: StoreErrorKind,
+    /// The part of all operations that get no answer, although it is not down.
+    pub(super) hanging: f64,
 }
 
 impl Default for StoreKind {
@@ -293,6 +310,7 @@ impl Default for StoreKind {
             quota: None,
             reads_history: false,
             fails_as: StoreErrorKind::Unavailable,
+            hanging: 0.0,
         }
     }
 }

@@ -71,7 +71,7 @@ impl TokenLayer {
         if faults.is_empty() {
             return Ok(Self { getter, hosts });
         }
-        Err(ConfigError::Faults { what: "the hosts of a token layer", faults })
+        Err(ConfigError::Faults { what: "`TokenLayer::new`: the hosts", faults })
     }
 }
 

@@ -74,7 +74,9 @@ impl Api {
     pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
         let base = parsed(base_url)?;
         if !may_carry_secrets(base.scheme(), base.host()) {
-            return Err(refused(HTTPS_REQUIRED));
+            let expected =
+                format!("{HTTPS_REQUIRED}; `Api::over_plain_http` allows it to any host");
+            return Err(refused(&expected));
         }
         Self::at(name.into(), base)
     }
@@ -147,7 +149,7 @@ impl Api {
 }
 
 /// What errors call the URL.
-const BASE_URL: &str = "the base URL of the API";
+const BASE_URL: &str = "`Api::new`: the base URL";
 
 /// The URL, which may have any scheme.
 fn parsed(base_url: &str) -> Result<Url, ConfigError> {

@@ -135,7 +135,7 @@ impl Call<'_> {
         has_time.then(|| deadline.for_report().remaining().min(longest))
     }
 
-    /// When a caller should come back that was told that the work is in progress.
+    /// How long a caller that gets `InProgress` should wait before it comes back.
     fn come_back(&self, left: Duration) -> Duration {
         const SECOND: Duration = Duration::from_secs(1);
         left.min(self.policy.wait.max(SECOND))

@@ -24,8 +24,8 @@ pub enum IdempotencyError<E> {
     /// The work was done, but its answer was not kept: it was too large, or it has another form by now.
     #[error("the work was done, but its answer was not kept")]
     AnswerNotKept,
-    /// The work was done by this call, but its claim had ended and another call had taken the key over.
-    /// The next call gets the answer of the other one.
+    /// The work was done by this call, but its claim had ended and another call had taken the key over, or
+    /// may have: the store could not be asked. The next call gets the answer of the other one.
     #[error("another call took the key over while this one worked")]
     Superseded,
     /// The operation was called inside itself with the same key.

@@ -108,7 +108,8 @@ impl Held {
                 shared.counters.not_remembered.increment();
                 let error = error_chain(&error);
                 tracing::error!(key = %name, error, "work was done and its answer was not remembered");
-                return Completed::Here;
+                // Once the claim is over, somebody else may have done the work and answered differently.
+                return if self.stands() { Completed::Here } else { Completed::Superseded };
             }
             sleep(pause).await;
         }

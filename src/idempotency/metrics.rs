@@ -38,7 +38,7 @@ metrics! {
     replayed,
     /// Calls that waited for another execution.
     waited,
-    /// Calls that were told that the work is in progress.
+    /// Calls that got `InProgress`.
     in_progress,
     /// Calls that used the key with another payload.
     mismatches,

@@ -81,14 +81,14 @@ impl Idempotency {
         let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if !(1..=key::LONGEST_SCOPE).contains(&scope.len()) || !scope.bytes().all(is_legal) {
             return Err(ConfigError::invalid(format!(
-                "expected 1 to 20 of the characters A-Z a-z 0-9 _ . - as the scope of idempotency, \
+                "`Idempotency::new`: expected 1 to 20 of the characters A-Z a-z 0-9 _ . - as the scope, \
                  got {:?}",
                 scope.chars().take(80).collect::<String>()
             )));
         }
         let poll = store.poll_policy();
         if let Some(why) = poll.no_idempotency {
-            return Err(ConfigError::invalid(format!("the store of idempotency: {why}")));
+            return Err(ConfigError::invalid(format!("`Idempotency::new`: the store: {why}")));
         }
         let (chance, counters) = (Chance::from_entropy(), Counters::new(scope));
         let scope = scope.to_owned();
@@ -110,7 +110,7 @@ impl Idempotency {
         if faults.is_empty() {
             return Ok(Self { policy, ..self });
         }
-        Err(ConfigError::Faults { what: "invalid idempotency policy", faults })
+        Err(ConfigError::Faults { what: "`Idempotency::policy`", faults })
     }
 
     /// Takes the time from `clock`. For tests.
@@ -118,6 +118,17 @@ impl Idempotency {
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Takes the jitter of its polls from `chance`, and counts anew. For simulations.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn chance(self, chance: Chance) -> Self {
+        let Shared { scope, store, poll, .. } = &*self.shared;
+        let (scope, store, poll) = (scope.clone(), Arc::clone(store), *poll);
+        let counters = Counters::new(scope.as_str());
+        let shared = Arc::new(Shared { scope, store, poll, chance, counters });
+        Self { shared, ..self }
     }
 
     /// The same for a call that was probably made before, such as a message that is delivered again.

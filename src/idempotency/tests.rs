@@ -301,6 +301,21 @@ async fn an_answer_that_cannot_be_stored_is_returned_and_not_remembered() {
     assert_eq!(again.unwrap(), 2, "the claim ended by itself");
 }
 
+/// The work blocks its thread while the process is stopped, so that it ends in the same poll.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_stored_is_not_returned_once_the_claim_is_over() {
+    let fleet = Fleet::new();
+    let ((stopped, wire), (other, _)) = (fleet.process(), fleet.process());
+    let first = stopped.run("7", "a", async |_| {
+        fleet.clock.skip(seconds(3_600));
+        wire.always(Fault::Refuse);
+        Ok::<_, ()>(4)
+    });
+    assert!(matches!(first.await, Err(IdempotencyError::Superseded)));
+    assert_eq!(stopped.metrics().not_remembered, 1);
+    assert_eq!(fleet.call(&other, "a", 1).await.unwrap(), 1, "another answer");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_large_answer_is_not_kept_and_the_work_is_not_done_again() {
     let fleet = Fleet::new();

@@ -40,7 +40,7 @@ use response::{Remembered, is_final, retry_after};
 /// | with the key of another request: path, query or body differ | 422 |
 /// | while the store is away | 503 with `Retry-After`; nothing was begun |
 ///
-/// Responses with 2xx, 3xx and 4xx are remembered, but for 401, 403, 408, 425 and 429, after which the
+/// Responses with 2xx, 3xx and 4xx are remembered, except 401, 403, 408, 425 and 429, after which the
 /// request can be repeated. So it can after a 5xx. `Set-Cookie`, `Date` and trace headers are not
 /// replayed. A stream is not remembered: the repeated request gets a 409. The handler finds the
 /// [`Claim`](crate::idempotency::Claim) among the extensions of the request.

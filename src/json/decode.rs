@@ -12,35 +12,36 @@ use serde::{
 };
 use serde_json::{Error, de::StrRead};
 
-use crate::json::scan::Scan;
+use crate::json::scan::{Scan, ScanError};
 
-/// Decodes the records of an array, each with its text.
+/// Decodes the records of an array. `keep` gets each with its text.
 ///
 /// # Errors
 ///
 /// If a record is malformed. The error has no position; `serde_json` on the same text gives one.
-pub(crate) fn records<'de, T: Deserialize<'de>>(
+pub(crate) fn records<'de, T: Deserialize<'de>, R>(
     array: &'de str,
-) -> Result<Vec<(T, &'de str)>, Error> {
-    let mut scan = Scan::new(array);
-    let mut records = Vec::new();
-    if !scan.take(b'[') {
-        return Err(malformed());
-    }
-    if !scan.take(b']') {
-        loop {
-            let start = scan.start();
-            let record = T::deserialize(ScanDeserializer(&mut scan))?;
-            records.push((record, scan.since(start).ok_or_else(malformed)?));
-            if !scan.take(b',') {
-                break;
-            }
-        }
-        if !scan.take(b']') {
-            return Err(malformed());
-        }
-    }
+    keep: impl Fn(T, &'de str) -> R,
+) -> Result<Vec<R>, Error> {
+    // S3 and SNS nearly always send one record, and a vector makes room for four.
+    let mut records = Vec::with_capacity(1);
+    Scan::new(array).each_of_list(|scan| {
+        let start = scan.start();
+        let record = T::deserialize(ScanDeserializer(scan))?;
+        records.push(keep(record, scan.since(start).ok_or_else(malformed)?));
+        Ok::<(), Error>(())
+    })?;
     Ok(records)
+}
+
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotAnObject => Self::custom("expected an object"),
+            ScanError::NotAList => Self::custom("expected a list"),
+            ScanError::Repeated(name) => Self::custom(format_args!("two members `{name}`")),
+        }
+    }
 }
 
 fn malformed() -> Error {
@@ -200,7 +201,7 @@ mod tests {
             let pretty = serde_json::to_string_pretty(&pretty).unwrap();
             for array in [array, &pretty] {
                 let expected: Vec<Record<'_>> = serde_json::from_str(array).unwrap();
-                let read = records::<Record<'_>>(array).unwrap();
+                let read = records(array, |record: Record<'_>, text| (record, text)).unwrap();
                 let (read, texts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
                 let raw: Vec<&RawValue> = serde_json::from_str(array).unwrap();
                 assert_eq!(texts, raw.into_iter().map(RawValue::get).collect::<Vec<_>>());
@@ -228,7 +229,7 @@ mod tests {
             r#"[{"name":"a","map":{"k":1}}]"#,
         ] {
             assert!(serde_json::from_str::<Vec<Record<'_>>>(array).is_err(), "{array}");
-            assert!(records::<Record<'_>>(array).is_err(), "{array}");
+            assert!(records(array, |record: Record<'_>, _| record).is_err(), "{array}");
         }
     }
 }

@@ -1,53 +1,77 @@
 //! Finds the end of a string in valid JSON.
 
-/// Where the string ends whose content begins at `at` (after its closing quote), and whether it has
-/// escape sequences.
+/// The text behind the string whose content `text` begins with, and whether it has escape sequences.
+#[inline]
+pub(crate) fn after_string(text: &[u8]) -> Option<(&[u8], bool)> {
+    match from_mark(text) {
+        [b'"', rest @ ..] => Some((rest, false)),
+        rest => after_escaped(rest),
+    }
+}
+
+/// `text` from its first quote or backslash on, or its last few bytes.
 ///
 /// Reads eight bytes at a time. Most strings are short and have no escape sequence.
-#[inline]
-pub(crate) fn after_string(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+#[inline(always)]
+fn from_mark(mut text: &[u8]) -> &[u8] {
+    while let Some((word, rest)) = text.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         let hits = first_mark(word, b'"') | first_mark(word, b'\\');
         if hits != 0 {
-            at += (hits.trailing_zeros() / 8) as usize;
-            break;
+            return text.get((hits.trailing_zeros() / 8) as usize..).unwrap_or_default();
         }
-        at += 8;
+        text = rest;
     }
-    if text.get(at) == Some(&b'"') { Some((at + 1, false)) } else { after_escaped(text, at) }
+    text
 }
 
-/// The same from a position where an escape sequence may begin. JSON in a JSON string has many of them,
-/// so all those in eight bytes are handled at once.
-fn after_escaped(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    let mut is_escaped = false;
-    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+/// The same from a place where an escape sequence may begin. JSON in a JSON string has many of them,
+/// so eight bytes are looked at together.
+#[inline(never)]
+fn after_escaped(mut text: &[u8]) -> Option<(&[u8], bool)> {
+    // Only the last few bytes may begin with another one than a backslash.
+    let mut is_escaped = text.first() == Some(&b'\\');
+    // Whether a backslash before these eight bytes escapes the first of them.
+    let mut carried = 0;
+    while let Some((word, rest)) = text.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        let quotes = marks(word, b'"');
-        let mut hits = quotes | marks(word, b'\\');
-        at += 8;
-        while hits != 0 {
-            let lowest = hits & hits.wrapping_neg();
-            if quotes & lowest != 0 {
-                return Some((at - 7 + (lowest.trailing_zeros() / 8) as usize, is_escaped));
-            }
-            // The escaped byte is skipped; it may be the first of the next eight.
-            is_escaped = true;
-            at += usize::from(lowest.leading_zeros() == 0);
-            hits &= !(lowest | lowest << 8);
+        let slashes = escaping(marks(word, b'\\') & !carried);
+        let ends = marks(word, b'"') & !(slashes << 8 | carried);
+        if ends != 0 {
+            return Some((text.get((ends.trailing_zeros() / 8 + 1) as usize..)?, is_escaped));
         }
+        carried = slashes >> 63 << 7;
+        text = rest;
+    }
+    if carried != 0 {
+        text = text.get(1..)?;
     }
     loop {
-        match text.get(at)? {
-            b'"' => return Some((at + 1, is_escaped)),
-            b'\\' => {
+        text = match text {
+            [b'"', rest @ ..] => return Some((rest, is_escaped)),
+            [b'\\', _, rest @ ..] => {
                 is_escaped = true;
-                at += 2;
+                rest
             }
-            _ => at += 1,
-        }
+            [_, rest @ ..] => rest,
+            [] => return None,
+        };
     }
+}
+
+/// The backslashes that escape the byte behind them: all, unless two are next to each other.
+#[inline]
+fn escaping(mut slashes: u64) -> u64 {
+    if slashes & slashes << 8 == 0 {
+        return slashes;
+    }
+    let mut escaping = 0;
+    while slashes != 0 {
+        let lowest = slashes & slashes.wrapping_neg();
+        escaping |= lowest;
+        slashes &= !(lowest | lowest << 8);
+    }
+    escaping
 }
 
 /// Whether the content of a string has escape sequences.
@@ -56,20 +80,29 @@ pub(crate) fn is_escaped(content: &[u8]) -> bool {
     words.iter().any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
 }
 
-/// Sets the high bit of each byte in `word` that equals `byte` (Warren: *Hacker's Delight*, 6-1).
+/// The high bit of each byte.
+const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// Sets the high bit of each byte in `word` that equals `byte`, which is ASCII (Warren: *Hacker's Delight*, 6-1).
 ///
 /// `(word & 0x7f…) + 0x7f…` has that bit where any of the seven lower bits of a byte is set.
+#[inline]
 pub(crate) fn marks(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    let word = word ^ u64::from_le_bytes([byte; 8]);
-    !(((word & LOW) + LOW) | word | LOW)
+    let differs = word ^ u64::from_le_bytes([byte; 8]);
+    // Most text is ASCII throughout.
+    if word & HIGH == 0 {
+        return !(differs + LOW) & HIGH;
+    }
+    !(((differs & LOW) + LOW) | differs | LOW)
 }
 
 /// The same, cheaper, and correct only up to the first such byte: the subtraction borrows from the bytes
 /// above it (Warren, 6-1).
-fn first_mark(word: u64, byte: u8) -> u64 {
-    let word = word ^ u64::from_le_bytes([byte; 8]);
-    word.wrapping_sub(u64::from_le_bytes([1; 8])) & !word & u64::from_le_bytes([0x80; 8])
+#[inline]
+pub(crate) fn first_mark(word: u64, byte: u8) -> u64 {
+    let differs = word ^ u64::from_le_bytes([byte; 8]);
+    differs.wrapping_sub(u64::from_le_bytes([1; 8])) & !differs & HIGH
 }
 
 #[cfg(test)]
@@ -84,6 +117,8 @@ mod tests {
             (*b"........", 0),
             (*b"\".......", 0x80),
             (*b".\"#\".#!\"", 0x8000_0000_8000_8000),
+            (*b"\"\"\"\"\"\"\"\"", HIGH),
+            (*b"\x00\x7f\"\x01\x23\x21\x5c\x22", 0x8000_0000_0080_0000),
             ([0xa2, 0x22, 0xa2, 0x23, 0, 0xff, 0x22, 0x21], 0x0080_0000_0000_8000),
         ] {
             let word = u64::from_le_bytes(word);
@@ -103,7 +138,8 @@ mod tests {
                     _ => at += 1,
                 }
             };
-            prop_assert_eq!(after_string(text.as_bytes(), 0), by_byte(0));
+            let ends = after_string(text.as_bytes());
+            prop_assert_eq!(ends.map(|(rest, is_escaped)| (text.len() - rest.len(), is_escaped)), by_byte(0));
         }
     }
 }

@@ -73,6 +73,18 @@ pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(content))
 }
 
+/// What kind of value this is, for an error that must not show it.
+pub(crate) fn described(json: &str) -> &'static str {
+    match json.as_bytes().first() {
+        Some(b'"') => "a string",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
 /// The text of a JSON array from its first value on; `None` for an empty array or another value.
 pub(crate) fn from_first(array: &str) -> Option<&str> {
     let inside = array.strip_prefix('[')?.trim_start();

@@ -1,6 +1,6 @@
 //! Decodes the escape sequences of a JSON string.
 
-use crate::json::string::marks;
+use crate::json::string::first_mark;
 
 /// How many bytes are compared and copied at once: a 64-bit word.
 const STEP: usize = 8;
@@ -12,50 +12,62 @@ pub(crate) fn unescape(content: &str) -> Option<String> {
     // An escape sequence is never shorter than what it decodes to. Each step writes up to eight bytes
     // more than it keeps.
     let mut text = vec![0; rest.len().saturating_add(STEP)];
-    let mut end = 0_usize;
+    let mut room = text.as_mut_slice();
     loop {
-        let room = text.get_mut(end..)?;
-        let plain = match rest.first_chunk::<STEP>() {
-            Some(step) => {
-                *room.first_chunk_mut()? = *step;
-                (marks(u64::from_le_bytes(*step), b'\\').trailing_zeros() / 8) as usize
+        while let Some((step, behind)) = rest.split_first_chunk::<STEP>() {
+            *room.first_chunk_mut()? = *step;
+            let hits = first_mark(u64::from_le_bytes(*step), b'\\');
+            if hits == 0 {
+                (rest, room) = (behind, room.get_mut(STEP..)?);
+                continue;
             }
-            None => {
-                let plain = rest.iter().position(|byte| *byte == b'\\').unwrap_or(rest.len());
-                room.get_mut(..plain)?.copy_from_slice(rest.get(..plain)?);
-                if plain == rest.len() {
-                    text.truncate(end.checked_add(plain)?);
-                    return String::from_utf8(text).ok();
-                }
-                plain
+            let plain = (hits.trailing_zeros() / 8) as usize;
+            (rest, room) = (rest.get(plain..)?, room.get_mut(plain..)?);
+            let [_, letter, behind @ ..] = rest else { return None };
+            let decoded = simple(*letter);
+            if decoded == 0 {
+                break;
             }
-        };
-        end = end.checked_add(plain)?;
-        rest = rest.get(plain..)?;
-        if plain == STEP {
-            continue;
+            let (place, after) = room.split_first_mut()?;
+            *place = decoded;
+            (rest, room) = (behind, after);
         }
-        rest = match rest {
+        (rest, room) = match rest {
             [b'\\', b'u', digits @ ..] => {
                 let (character, rest) = surrogates(digits)?;
-                end = end.checked_add(character.encode_utf8(text.get_mut(end..)?).len())?;
-                rest
+                let length = character.encode_utf8(room).len();
+                (rest, room.get_mut(length..)?)
             }
             [b'\\', letter, rest @ ..] => {
-                *text.get_mut(end)? = match letter {
-                    b'"' | b'\\' | b'/' => *letter,
-                    b'n' => b'\n',
-                    b't' => b'\t',
-                    b'r' => b'\r',
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    _ => return None,
-                };
-                end = end.checked_add(1)?;
-                rest
+                let (place, room) = room.split_first_mut()?;
+                *place = Some(simple(*letter)).filter(|decoded| *decoded != 0)?;
+                (rest, room)
             }
-            _ => return None,
+            [b'\\'] => return None,
+            [plain, rest @ ..] => {
+                let (place, room) = room.split_first_mut()?;
+                *place = *plain;
+                (rest, room)
+            }
+            [] => break,
         };
+    }
+    let left = room.len();
+    text.truncate(text.len().checked_sub(left)?);
+    String::from_utf8(text).ok()
+}
+
+/// What the letter behind a backslash stands for. 0 for `u`, and for a letter that may not be there.
+#[inline]
+fn simple(letter: u8) -> u8 {
+    match letter {
+        b'"' | b'\\' | b'/' => letter,
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        _ => 0,
     }
 }
 

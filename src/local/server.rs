@@ -1,6 +1,6 @@
 use std::{borrow::Cow, convert::Infallible, io, net::SocketAddr};
 
-use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -16,8 +16,10 @@ use serde_json::{
 use tokio::net::TcpListener;
 
 use crate::local::invocation;
-use crate::pipeline::Pipeline;
+use crate::pipeline::event::source::Source;
+use crate::pipeline::event::source::http::{Cookies, HttpSource};
 use crate::pipeline::http::streamed::Broken;
+use crate::pipeline::{Kind, Pipeline};
 
 /// The largest body of a request: as large as Lambda accepts it. A larger one gets 413, like from an
 /// HTTP API. Source: "Lambda quotas" in the Lambda developer guide, invocation payload.
@@ -49,7 +51,7 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// # }).unwrap();
 /// ```
 pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
-    accept(pipeline, listener, Source::HttpApi).await
+    accept(pipeline, listener, Kind::HttpV2).await
 }
 
 /// Serves like [`serve`], but each request becomes the event of a function URL, and each response is streamed
@@ -61,21 +63,14 @@ pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infa
 ///
 /// The same as [`serve`].
 pub async fn serve_streaming(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
-    accept(pipeline, listener, Source::FunctionUrl).await
+    accept(pipeline, listener, Kind::FunctionUrl).await
 }
 
-/// What this server behaves like.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    HttpApi,
-    FunctionUrl,
-}
-
-async fn accept(
-    pipeline: Pipeline,
-    listener: TcpListener,
-    source: Source,
-) -> io::Result<Infallible> {
+/// Serves as a source of this kind, which has payload format 2.0.
+async fn accept(pipeline: Pipeline, listener: TcpListener, kind: Kind) -> io::Result<Infallible> {
+    let Some(source) = Source::of(kind).http else {
+        return Err(io::Error::other("expected a source of HTTP requests"));
+    };
     loop {
         let (stream, peer) = listener.accept().await?;
         let pipeline = pipeline.clone();
@@ -97,14 +92,14 @@ async fn respond(
     pipeline: &Pipeline,
     request: Request<Incoming>,
     peer: SocketAddr,
-    source: Source,
+    source: &HttpSource,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let event = invocation::of(event(&parts, &body.to_bytes(), peer, source));
-    if source == Source::FunctionUrl {
+    if source.streams.value {
         return match pipeline.stream(event, &parts.method).await {
             Ok(response) => {
                 let mut response = response.map(|pieces| {
@@ -140,19 +135,20 @@ fn plain(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// The event of an HTTP API or a function URL, with payload format 2.0.
+/// The event of a source with payload format 2.0.
 fn event(
     parts: &::http::request::Parts,
     body: &[u8],
     peer: SocketAddr,
-    source: Source,
+    source: &HttpSource,
 ) -> Box<RawValue> {
-    // An HTTP API decodes the path, and a function URL does not. Both leave the query as it is.
     let sent = parts.uri.path();
-    let (domain, path) = match source {
-        Source::HttpApi => ("localhost", percent_decode_str(sent).decode_utf8_lossy()),
-        Source::FunctionUrl => ("local.lambda-url.local.on.aws", Cow::Borrowed(sent)),
+    let path = match source.path_is_decoded() {
+        true => percent_decode_str(sent).decode_utf8_lossy(),
+        false => Cow::Borrowed(sent),
     };
+    // Only the domain tells the event of a function URL from that of an HTTP API.
+    let domain = if source.streams.value { "local.lambda-url.local.on.aws" } else { "localhost" };
     let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
@@ -166,7 +162,7 @@ fn event(
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": headers(&parts.headers),
+        "headers": headers(&parts.headers, source.cookies.value),
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
@@ -190,11 +186,15 @@ fn event(
     to_raw_value(&event).unwrap_or_default()
 }
 
-/// Headers as an HTTP API delivers them: one string for each name, without cookies.
-fn headers(headers: &HeaderMap) -> Map<String, Value> {
-    let names = headers.keys().filter(|name| **name != header::COOKIE).map(|name| name.as_str());
-    let joined = |name| values(headers, name).collect::<Vec<_>>().join(",");
-    names.map(|name| (name.to_owned(), joined(name).into())).collect()
+/// Headers as payload format 2.0 has them: one string for each name. A function URL has the cookies here too.
+fn headers(headers: &HeaderMap, cookies: Cookies) -> Map<String, Value> {
+    let is_here = |name: &&HeaderName| **name != header::COOKIE || cookies == Cookies::Both;
+    let joined = |name: &HeaderName| {
+        let between = if *name == header::COOKIE { "; " } else { "," };
+        values(headers, name.as_str()).collect::<Vec<_>>().join(between)
+    };
+    let names = headers.keys().filter(is_here);
+    names.map(|name| (name.as_str().to_owned(), joined(name).into())).collect()
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = String> + 'a {

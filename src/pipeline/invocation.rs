@@ -7,13 +7,14 @@ use std::{
 
 use axum::extract::FromRequestParts;
 use funcify_core::Deadline;
-use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
 use lambda_runtime::Context;
 use tokio::sync::OnceCell;
 
 use crate::auth::authenticator::{Caller, Identify, Unauthenticated};
 use crate::json::text::string;
 use crate::pipeline::event::Event;
+use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::members::Top;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
@@ -70,29 +71,61 @@ struct Shared {
     deadline: Deadline,
     trace: TraceContext,
     authenticator: Option<Arc<dyn Identify>>,
-    authorization: Authorization,
+    credentials: Credentials,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
     /// The routes after the first, if the records of one event take several.
     more_routes: Mutex<Vec<Arc<str>>>,
 }
 
-/// The `Authorization` header of a request.
-pub(super) enum Authorization {
+const OIDC_DATA: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
+
+/// The headers of a request that say who is calling.
+#[derive(Default)]
+pub(super) struct Credentials {
+    authorization: Credential,
+    /// The user that a load balancer has signed in.
+    oidc_data: Credential,
+}
+
+/// One such header.
+#[derive(Default)]
+enum Credential {
+    #[default]
     None,
     One(HeaderValue),
     /// There are several such headers, and nothing says which one applies.
     Many,
 }
 
-impl Authorization {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+impl Credential {
+    fn of(headers: &HeaderMap, name: HeaderName) -> Self {
+        let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::None,
             (Some(value), None) => Self::One(value.clone()),
             (Some(_), Some(_)) => Self::Many,
         }
+    }
+
+    /// The value as text. An error says that there are several.
+    fn text(&self) -> Result<Option<&str>, ()> {
+        match self {
+            Self::None => Ok(None),
+            Self::One(value) => Ok(Some(value.to_str().unwrap_or_default())),
+            Self::Many => Err(()),
+        }
+    }
+}
+
+impl Credentials {
+    pub(super) fn of(headers: &HeaderMap, kind: Kind) -> Self {
+        let oidc_data = match kind {
+            Kind::Alb => Credential::of(headers, OIDC_DATA),
+            // Anyone could have written it.
+            _ => Credential::None,
+        };
+        Self { authorization: Credential::of(headers, header::AUTHORIZATION), oidc_data }
     }
 
     /// The token in the question of a gateway to a Lambda authorizer. AppSync gives it without a scheme.
@@ -105,7 +138,8 @@ impl Authorization {
             true => HeaderValue::from_str(&token).ok(),
             false => HeaderValue::from_str(&format!("Bearer {token}")).ok(),
         });
-        value.map_or(Self::None, Self::One)
+        let authorization = value.map_or(Credential::None, Credential::One);
+        Self { authorization, ..Self::default() }
     }
 }
 
@@ -124,7 +158,7 @@ impl Invocation {
         context: Context,
         deadline: Deadline,
         trace: TraceContext,
-        authorization: Authorization,
+        credentials: Credentials,
         authenticator: Option<Arc<dyn Identify>>,
     ) -> Self {
         let (caller, route) = (OnceCell::new(), OnceLock::new());
@@ -134,7 +168,7 @@ impl Invocation {
             deadline,
             trace,
             authenticator,
-            authorization,
+            credentials,
             caller,
             route,
             more_routes: Mutex::default(),
@@ -175,16 +209,12 @@ impl Invocation {
         let Some(authenticator) = &shared.authenticator else {
             return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
         };
-        let authorization = match &shared.authorization {
-            Authorization::None => None,
-            Authorization::One(value) => Some(value.to_str().unwrap_or_default()),
-            Authorization::Many => {
-                return Err(Problem::bad_request("expected one authorization header").refused());
-            }
-        };
+        let repeated = |()| Problem::bad_request("expected one header of each name").refused();
+        let authorization = shared.credentials.authorization.text().map_err(repeated)?;
+        let oidc_data = shared.credentials.oidc_data.text().map_err(repeated)?;
         let identify = async {
             let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
-            authenticator.identify(authorization, authorizer).await
+            authenticator.identify(authorization, authorizer, oidc_data).await
         };
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
     }
@@ -247,5 +277,27 @@ impl fmt::Debug for Invocation {
             .field("kind", &self.shared.event.kind())
             .field("request_id", &self.shared.context.request_id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_load_balancer_is_believed_who_signed_in() {
+        let mut headers = HeaderMap::new();
+        headers.insert(OIDC_DATA, HeaderValue::from_static("a.b.c"));
+        for (kind, believed) in [
+            (Kind::Alb, Some("a.b.c")),
+            (Kind::HttpV2, None),
+            (Kind::FunctionUrl, None),
+            (Kind::RestV1, None),
+            (Kind::VpcLatticeV2, None),
+        ] {
+            assert_eq!(Credentials::of(&headers, kind).oidc_data.text(), Ok(believed), "{kind}");
+        }
+        headers.append(OIDC_DATA, HeaderValue::from_static("d.e.f"));
+        assert_eq!(Credentials::of(&headers, Kind::Alb).oidc_data.text(), Err(()));
     }
 }

@@ -29,21 +29,5 @@ pub use http::context::RequestContext;
 pub use invocation::Invocation;
 pub use outcome::{InvocationError, InvocationErrorKind, InvocationOutcome, Processed};
 pub use output::Output;
-pub use records::{
-    authorizer::{AuthorizerRequest, Decision},
-    dynamodb::DynamoDbRecord,
-    eventbridge::EventBridgeEvent,
-    firehose::{FirehoseRecord, Transformed},
-    kafka::KafkaRecord,
-    kinesis::KinesisRecord,
-    log_events::{CloudWatchLogs, LogEvent},
-    message::Message,
-    route::{Route, route},
-    s3::S3Object,
-    sns::SnsRecord,
-    sqs::SqsRecord,
-    unmatched::Unmatched,
-    via::via,
-    window::{Window, windowed},
-};
+pub use records::*;
 pub use service::Pipeline;

@@ -25,7 +25,7 @@ use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::http::dispatch::Malformed;
 use crate::pipeline::http::response::BodyTo;
-use crate::pipeline::invocation::{Authorization, Invocation};
+use crate::pipeline::invocation::{Credentials, Invocation};
 use crate::pipeline::log::{self, Ending, Lines};
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, Processed};
 use crate::pipeline::output::Output;
@@ -160,13 +160,13 @@ impl Pipeline {
             Some(id) => with_xray(trace, id),
             None => trace,
         };
-        let authorization = match kind {
-            Kind::Authorizer => Authorization::of_question(&event),
-            _ => headers.map_or(Authorization::None, Authorization::of),
+        let credentials = match kind {
+            Kind::Authorizer => Credentials::of_question(&event),
+            _ => headers.map(|headers| Credentials::of(headers, kind)).unwrap_or_default(),
         };
         let authenticator = rules.authenticator.clone();
         let invocation =
-            Invocation::new(event, context, deadline, trace, authorization, authenticator);
+            Invocation::new(event, context, deadline, trace, credentials, authenticator);
         Ok(Started { invocation, request })
     }
 }

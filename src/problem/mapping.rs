@@ -167,7 +167,7 @@ impl<E: Into<Problem>> IntoProblem for IdempotencyError<E> {
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
-    use funcify_core::circuit::Cause;
+    use funcify_core::{StoreError, circuit::Cause};
 
     use super::*;
 
@@ -234,6 +234,37 @@ mod tests {
         }
         let no_secret = TokenError::Credentials(Arc::from(Box::from("no secret")));
         assert_eq!(Problem::from(no_secret).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn an_error_of_idempotency_says_whether_to_come_back_and_when() {
+        type Error = IdempotencyError<Problem>;
+        let unclaimed = |kind| Error::Unclaimed(StoreError::new("redis", kind, "hunter2"));
+        for (error, status, retry_after) in [
+            (Error::Failed(Problem::new(StatusCode::IM_A_TEAPOT)), 418, None),
+            (Error::InProgress { retry_after: Duration::from_millis(2_100) }, 409, Some("3")),
+            (Error::InProgress { retry_after: Duration::ZERO }, 409, Some("1")),
+            (Error::Mismatch, 422, None),
+            (Error::AnswerNotKept, 409, None),
+            (Error::Superseded, 409, None),
+            (Error::Nested, 500, None),
+            (unclaimed(StoreErrorKind::Unavailable), 503, Some("1")),
+            (unclaimed(StoreErrorKind::Throttled), 503, Some("1")),
+            (unclaimed(StoreErrorKind::Ambiguous), 503, Some("1")),
+            (unclaimed(StoreErrorKind::Timeout), 503, Some("1")),
+            (unclaimed(StoreErrorKind::Denied), 503, Some("1")),
+            (unclaimed(StoreErrorKind::Invalid), 500, None),
+            (Error::Deadline(DeadlineExceeded), 503, Some("1")),
+        ] {
+            let name = format!("{error:?}");
+            let problem = error.into_problem();
+            let sent = serde_json::to_string(&problem).unwrap();
+            assert!(!sent.contains("hunter2"), "{name}: {sent}");
+            let response = problem.into_response();
+            let header = response.headers().get(header::RETRY_AFTER);
+            let header = header.map(|value| value.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), header), (status, retry_after), "{name}");
+        }
     }
 
     #[test]

@@ -24,9 +24,10 @@ const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
 
 impl Stores {
     /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS`, `FUNCIFY_CIRCUITS` and
-    /// `FUNCIFY_IDEMPOTENCY` override it, each for its part. If the first two do and the third is not
-    /// set, what was done is kept beside the circuits. The values are URLs, as for [`Stores::from_url`]. There is no default,
-    /// because a fleet that does not share its circuits should know it.
+    /// `FUNCIFY_IDEMPOTENCY` override it, each for its part. Without `FUNCIFY_BACKEND` and
+    /// `FUNCIFY_IDEMPOTENCY`, the records of idempotency are kept beside the circuits. The values are
+    /// URLs, as for [`Stores::from_url`]. There is no default, because a fleet that does not share its
+    /// circuits should know it.
     ///
     /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
     /// [sealed](Self::sealed), unless they stay in the memory of this process.
@@ -80,10 +81,8 @@ impl Environment {
         let tokens = Setting::read(TOKENS)?;
         let circuits = Setting::read(CIRCUITS)?;
         let idempotency = Setting::read(IDEMPOTENCY)?;
-        let both = match (&tokens, &circuits) {
-            (Some(_), Some(_)) => None,
-            _ => Setting::read(BOTH)?,
-        };
+        let overrides_all = tokens.is_some() && circuits.is_some() && idempotency.is_some();
+        let both = if overrides_all { None } else { Setting::read(BOTH)? };
         let variable = match (&tokens, &circuits) {
             (Some(_), _) => CIRCUITS,
             (None, Some(_)) => TOKENS,

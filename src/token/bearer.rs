@@ -87,6 +87,10 @@ impl Token {
         self.held.refresh_slot
     }
 
+    pub(super) fn alone_at(&self) -> Timestamp {
+        self.held.alone_at
+    }
+
     pub(super) fn overdue(self) -> Self {
         Self { source: TokenSource::Overdue, ..self }
     }
@@ -113,8 +117,10 @@ pub(super) struct Held {
     /// show by how much the wall clock was set back since.
     pub(super) accepted_at: Timestamp,
     pub(super) accepted: Instant,
-    /// When this process refreshes it without the store, if the store is down. Each process draws
-    /// its own moment of the refresh window, so that a fleet without a store does not ask all at
-    /// once.
+    /// From when on this process tries to refresh it.
     pub(super) refresh_slot: Timestamp,
+    /// When this process refreshes it without the store, if the store fails until then. Each process
+    /// draws its own moment of the refresh window, so that a fleet without a store does not ask all at
+    /// once.
+    pub(super) alone_at: Timestamp,
 }

@@ -158,10 +158,13 @@ impl ClientCredentials {
             (Some(url), None) => Endpoint::TokenUrl(url),
             (None, Some(issuer)) => Endpoint::Issuer(issuer),
             (url, _) => {
-                let got = if url.is_some() { "both" } else { "none" };
-                faults.push(format!(
-                    "expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got {got}"
-                ));
+                let fault = match url {
+                    Some(_) => {
+                        "FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER are both set: remove one of them"
+                    }
+                    None => "neither FUNCIFY_TOKEN_URL nor FUNCIFY_ISSUER is set: set one of them",
+                };
+                faults.push(fault.to_owned());
                 return Err(ConfigError::token(faults));
             }
         };
@@ -336,12 +339,12 @@ mod tests {
         assert_eq!(
             reported(&[id]).unwrap_err(),
             "invalid token configuration: FUNCIFY_CLIENT_SECRET is not set; \
-             expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got none"
+             neither FUNCIFY_TOKEN_URL nor FUNCIFY_ISSUER is set: set one of them"
         );
         assert_eq!(
             reported(&[id, secret, url, issuer]).unwrap_err(),
             "invalid token configuration: \
-             expected one of FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER to be set, got both"
+             FUNCIFY_TOKEN_URL and FUNCIFY_ISSUER are both set: remove one of them"
         );
         assert!(reported(&[url]).unwrap_err().contains("FUNCIFY_CLIENT_ID is not set"));
         assert!(reported(&[id, secret, url]).is_ok() && reported(&[id, secret, issuer]).is_ok());

@@ -22,9 +22,15 @@ use crate::token::bearer::{Held, Token, TokenSource};
 /// A wall clock that goes back by more than this was set back. Smaller steps are NTP's corrections.
 const SET_BACK: Duration = Duration::from_secs(1);
 
-/// The part of the refresh window from which refresh slots are drawn. The last tenth stays free, so
-/// that a slot's request can fail and be repeated before the token expires.
-const SLOTS: f64 = 0.9;
+/// The part of the refresh window from which each process draws the moment at which it would ask without
+/// the store. The rest of the window stays free, so that a request can fail and be repeated before the
+/// token expires.
+const ALONE_FROM: f64 = 0.05;
+const ALONE_TO: f64 = 0.9;
+
+/// A process begins to try the store at half of its way to that moment. Without time for a second try, each
+/// lost read of a fleet would cost a grant.
+const SLOT: f64 = 0.5;
 
 /// What a lookup finds.
 pub(super) enum Lookup {
@@ -109,6 +115,7 @@ impl Memory {
         }
         let authorization = secret_header(secret_text(&["Bearer ", token.expose()]))?;
         let window = record.expires_at.since(record.refresh_at);
+        let place = window.mul_f64(ALONE_FROM + (ALONE_TO - ALONE_FROM) * chance.draw());
         let held = Arc::new(Held {
             token: token.clone(),
             authorization,
@@ -117,7 +124,8 @@ impl Memory {
             expires_at: record.expires_at,
             accepted_at: now,
             accepted: Instant::now(),
-            refresh_slot: record.refresh_at + window.mul_f64(chance.draw() * SLOTS),
+            refresh_slot: record.refresh_at + place.mul_f64(SLOT),
+            alone_at: record.refresh_at + place,
         });
         self.replace(Arc::clone(&held), now);
         Some(Token { held, source })
@@ -160,6 +168,7 @@ impl Memory {
                 accepted_at: now,
                 accepted: Instant::now(),
                 refresh_slot: held.refresh_slot - back,
+                alone_at: held.alone_at - back,
             }),
             now,
         );

@@ -33,7 +33,7 @@ async fn an_invalid_variable_is_named_and_nothing_is_started() {
     const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
     const SEAL: &str = "FUNCIFY_SEAL_KEYS";
     const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
-    let cases: [Case<'_>; 20] = [
+    let cases: [Case<'_>; 21] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
         (&[(TOKENS, "memory:")], ["FUNCIFY_CIRCUITS is not set", "nor FUNCIFY_BACKEND"]),
@@ -48,6 +48,11 @@ async fn an_invalid_variable_is_named_and_nothing_is_started() {
         (&[(TOKENS, "memory:"), (CIRCUITS, "redis://h?x=c4n4ry")], [CIRCUITS, "\"x\""]),
         (&[(BOTH, "memory:"), (IDEMPOTENCY, "dynamodb://ab")], [IDEMPOTENCY, "\"ab\""]),
         (&[(IDEMPOTENCY, "memory:")], [BOTH, "is not set"]),
+        // It names the store of idempotency.
+        (
+            &[(BOTH, "c4n4ry"), (TOKENS, "memory:"), (CIRCUITS, "memory:")],
+            [BOTH, "expected memory:"],
+        ),
         (&[(BOTH, "memory:"), (SEAL, "")], [SEAL, "key 1 is invalid"]),
         (&[(BOTH, "memory:"), (SEAL, "c4n4ry")], [SEAL, "key 1 is invalid"]),
         (
@@ -95,11 +100,12 @@ async fn a_valid_environment_is_accepted_without_a_server() {
         &[("FUNCIFY_BACKEND", "dynamodb://fleet")],
         &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", "ssm:///fleet")],
         &[("FUNCIFY_BACKEND", "ssm:///fleet"), ("FUNCIFY_IDEMPOTENCY", "dynamodb://done")],
-        // FUNCIFY_BACKEND is not read if both halves override it.
+        // FUNCIFY_BACKEND is not read if all parts override it.
         &[
             ("FUNCIFY_BACKEND", "nothing"),
             ("FUNCIFY_TOKENS", "ssm:///fleet"),
             ("FUNCIFY_CIRCUITS", "dynamodb://fleet"),
+            ("FUNCIFY_IDEMPOTENCY", "dynamodb://fleet"),
         ],
         &[("FUNCIFY_BACKEND", "memory:"), ("FUNCIFY_TOKENS", ""), ("FUNCIFY_CIRCUITS", "")],
     ];

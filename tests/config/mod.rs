@@ -2,6 +2,7 @@
 
 mod credentials;
 mod environment;
+mod named;
 mod refused;
 mod urls;
 

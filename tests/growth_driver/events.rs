@@ -194,7 +194,7 @@ fn notification(message: &str) -> String {
     .to_string()
 }
 
-/// Each record has a body of another type, but for the first.
+/// Each record except the first has a body of another type.
 fn malformed(size: usize) -> String {
     let mut event: Value = serde_json::from_str(&batch(TestEvent::sqs("orders"), size)).unwrap();
     for record in event["Records"].as_array_mut().unwrap().iter_mut().skip(1) {

@@ -12,11 +12,6 @@ use funcify::idempotency::{Idempotency, IdempotencyPolicy, IdempotencyProvider};
 use crate::support::env;
 
 /// A client of its own.
-async fn client(url: &str, policy: &IdempotencyPolicy) -> Idempotency {
-    let store = Stores::from_url(url).await.unwrap().idempotency;
-    over(store, policy)
-}
-
 fn over(store: Arc<dyn IdempotencyProvider>, policy: &IdempotencyPolicy) -> Idempotency {
     Idempotency::new("test", store).unwrap().policy(policy.clone()).unwrap()
 }

@@ -1,14 +1,19 @@
 //! A hundred duplicates at once, key by key: one execution each, and one answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use funcify::idempotency::{Idempotency, IdempotencyError, IdempotencyPolicy};
+use async_trait::async_trait;
+use funcify::idempotency::{
+    Idempotency, IdempotencyError, IdempotencyPolicy, IdempotencyProvider, IdempotencyRecord,
+};
+use funcify::register::{PollPolicy, RecordName, Swap, Version, Versioned, WriteId};
+use funcify::{StoreError, Stores};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{client, with};
+use super::{over, with};
 use crate::sharing::fleet;
 use crate::support::attempt::unique;
 use crate::support::env::{self, scaled};
@@ -19,14 +24,63 @@ const CLIENTS: usize = 4;
 /// How many keys have their storm at once.
 const CONCURRENT: usize = 5;
 
+/// How long a caller comes back to a store that answers too late: after such an operation, the others of its process
+/// fail at once for a second or more.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// As long as the work takes.
 const WORK: Duration = Duration::from_millis(20);
 
-async fn storm(store: &str, clients: &[Idempotency], keys: usize) {
+/// A store that counts the operations of all its clients.
+#[derive(Debug)]
+struct Counting {
+    store: Arc<dyn IdempotencyProvider>,
+    operations: Arc<Operations>,
+}
+
+#[derive(Debug, Default)]
+struct Operations {
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+#[async_trait]
+impl IdempotencyProvider for Counting {
+    async fn read(
+        &self,
+        key: &RecordName,
+    ) -> Result<Option<Versioned<IdempotencyRecord>>, StoreError> {
+        self.operations.reads.fetch_add(1, Relaxed);
+        self.store.read(key).await
+    }
+
+    async fn write(
+        &self,
+        key: &RecordName,
+        expected: Option<Version>,
+        id: WriteId,
+        next: &IdempotencyRecord,
+    ) -> Result<Swap<IdempotencyRecord>, StoreError> {
+        self.operations.writes.fetch_add(1, Relaxed);
+        self.store.write(key, expected, id, next).await
+    }
+
+    fn poll_policy(&self) -> PollPolicy {
+        self.store.poll_policy()
+    }
+}
+
+/// Clients of one store.
+struct Clients {
+    all: Vec<Idempotency>,
+    operations: Arc<Operations>,
+}
+
+async fn storm(store: &str, Clients { all: clients, operations }: Clients, keys: usize) {
     let (began, mut storms, mut begun) = (Instant::now(), JoinSet::new(), 0);
     while begun < keys || !storms.is_empty() {
         if begun < keys && storms.len() < CONCURRENT {
-            storms.spawn(storm_of_one_key(clients.to_vec()));
+            storms.spawn(storm_of_one_key(clients.clone()));
             begun += 1;
         } else if let Some(stormed) = storms.join_next().await {
             stormed.unwrap();
@@ -40,9 +94,12 @@ async fn storm(store: &str, clients: &[Idempotency], keys: usize) {
         }
     }
     let [executions, replayed, waited, errors] = counts;
+    let per_key = |count: &AtomicU64| count.load(Relaxed) as f64 / keys as f64;
     println!(
         "{store}: {keys} keys, {executions} executions, {replayed} replayed, {waited} waited, \
-         {errors} store errors in {:.1?}",
+         {errors} store errors, {:.1} writes and {:.1} reads a key, in {:.1?}",
+        per_key(&operations.writes),
+        per_key(&operations.reads),
         began.elapsed()
     );
     assert_eq!(executions, keys as u64);
@@ -64,7 +121,8 @@ async fn storm_of_one_key(clients: Vec<Idempotency>) {
 
 /// A busy server may answer too late. Nothing was begun then, and the caller comes back.
 async fn called(client: &Idempotency, key: &str, executions: &AtomicU32) -> u32 {
-    for _ in 0..50 {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
         let call = client.run(key, &"payload", async |_| {
             let number = executions.fetch_add(1, Relaxed) + 1;
             sleep(WORK).await;
@@ -75,31 +133,32 @@ async fn called(client: &Idempotency, key: &str, executions: &AtomicU32) -> u32 
             Err(IdempotencyError::Unclaimed(_) | IdempotencyError::InProgress { .. }) => {}
             Err(error) => panic!("{key}: {error:?}"),
         }
-        sleep(WORK).await;
+        sleep(WORK * 10).await;
     }
     panic!("{key}: no answer")
 }
 
-async fn clients(url: &str) -> Vec<Idempotency> {
+async fn clients(url: &str, count: usize) -> Clients {
     let mut policy = IdempotencyPolicy::default();
     policy.wait = Duration::from_secs(20);
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(client(url, &policy).await);
+    let operations = Arc::new(Operations::default());
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let store = Stores::from_url(url).await.unwrap().idempotency;
+        all.push(over(Arc::new(Counting { store, operations: Arc::clone(&operations) }), &policy));
     }
-    clients
+    Clients { all, operations }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_duplicates_of_each_key_are_one_execution_in_memory() {
-    let one = client("memory:", &IdempotencyPolicy::default()).await;
-    storm("memory", &[one], scaled(1_000)).await;
+    storm("memory", clients("memory:", 1).await, scaled(1_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_duplicates_of_each_key_are_one_execution_on_redis() {
     let url = with(&fleet::redis().await, "timeout=5000");
-    storm("redis", &clients(&url).await, scaled(1_000)).await;
+    storm("redis", clients(&url, CLIENTS).await, scaled(1_000)).await;
 }
 
 /// One local server represents all of AWS, and is slow.
@@ -107,5 +166,5 @@ async fn a_hundred_duplicates_of_each_key_are_one_execution_on_redis() {
 async fn a_hundred_duplicates_of_each_key_are_one_execution_on_dynamodb() {
     let url = with(&fleet::dynamodb().await, "timeout=10000");
     let keys = if env::long() { 1_000 } else { 20 };
-    storm("dynamodb", &clients(&url).await, keys).await;
+    storm("dynamodb", clients(&url, CLIENTS).await, keys).await;
 }

@@ -3,7 +3,7 @@
 use aws_config::BehaviorVersion;
 use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 
-use super::{assert_as_shipped, json_of, orders, run};
+use super::{REPLAYED, REPLAYED_AGAIN, assert_as_shipped, json_of, orders, run};
 use crate::support::{env, idp};
 
 /// The URL with one more option.
@@ -29,31 +29,41 @@ async fn create_table(url: &str) {
     backend.create_table().await.unwrap();
 }
 
-async fn runs_as_shipped_on(url: &str) {
+async fn runs_as_shipped_on(url: &str, replayed: u64) {
     let mut command = orders(&["--json"]);
     command.env("FUNCIFY_BACKEND", url);
     let (events, summary) = json_of(command).await;
-    assert_as_shipped(&events, &summary);
+    assert_as_shipped(&events, &summary, replayed);
 }
 
 #[tokio::test]
 async fn on_redis_it_runs_as_on_memory_and_runs_again() {
     let url = with(&env::redis(), &prefix("orders"));
-    runs_as_shipped_on(&url).await;
-    // The records of the first run do not disturb the second.
-    runs_as_shipped_on(&url).await;
+    runs_as_shipped_on(&url, REPLAYED).await;
+    // The token and the circuits of the first run do not disturb the second. What it did is not done again.
+    runs_as_shipped_on(&url, REPLAYED_AGAIN).await;
 }
 
 #[tokio::test]
 async fn on_dynamodb_it_runs_as_on_memory() {
     let url = with(&env::dynamodb(), &prefix("orders"));
     create_table(&url).await;
-    runs_as_shipped_on(&url).await;
+    runs_as_shipped_on(&url, REPLAYED).await;
 }
 
 #[tokio::test]
-async fn on_ssm_it_runs_as_on_memory() {
-    runs_as_shipped_on(&below(&env::ssm(), "orders")).await;
+async fn on_ssm_it_runs_as_on_memory_with_another_store_for_what_was_done() {
+    let url = below(&env::ssm(), "orders");
+    let mut command = orders(&["--json"]);
+    command.env("FUNCIFY_BACKEND", &url).env("FUNCIFY_IDEMPOTENCY", "memory:");
+    let (events, summary) = json_of(command).await;
+    assert_as_shipped(&events, &summary, REPLAYED);
+
+    let mut command = orders(&["--json"]);
+    command.env("FUNCIFY_BACKEND", &url);
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!((code, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{stderr}");
+    assert!(stderr.contains("FUNCIFY_IDEMPOTENCY"), "{stderr}");
 }
 
 #[tokio::test]
@@ -61,8 +71,9 @@ async fn a_store_that_does_not_answer_is_reported_and_every_event_runs() {
     let mut command = orders(&["--json"]);
     command.env("FUNCIFY_BACKEND", "redis://127.0.0.1:1");
     let (code, stdout, stderr) = run(command).await;
-    assert_eq!((code, stdout.lines().count()), (0, 17), "{stdout}");
-    assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    assert_eq!((code, stdout.lines().count()), (0, 20), "{stdout}");
+    assert_eq!(stderr.lines().count(), 3, "{stderr}");
+    assert!(stderr.contains("payments and messages are refused"), "{stderr}");
     assert!(stderr.contains("the token is not shared"), "{stderr}");
     assert!(stderr.contains("circuits are not shared"), "{stderr}");
 }

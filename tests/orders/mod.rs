@@ -43,7 +43,7 @@ async fn json_of(command: Command) -> (Vec<Value>, Value) {
 /// A file's name, and its event's kind, route, outcome and status.
 type Ended<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, Option<u16>);
 
-const SHIPPED: [Ended<'static>; 16] = [
+const SHIPPED: [Ended<'static>; 19] = [
     ("01-rest-get-order", "apigw-rest-v1", Some("/orders/{id}"), "handled", Some(200)),
     ("02-rest-post-order", "apigw-rest-v1", Some("/orders"), "handled", Some(201)),
     ("03-http-get-orders", "apigw-http-v2", Some("/orders"), "handled", Some(200)),
@@ -72,10 +72,25 @@ const SHIPPED: [Ended<'static>; 16] = [
     ("14-rest-no-such-route", "apigw-rest-v1", None, "unmatched", Some(404)),
     ("15-s3-test-event", "s3-test-event", None, "handled", None),
     ("16-rest-path-in-disguise", "apigw-rest-v1", None, "refused", Some(400)),
+    ("17-http-pay-order", "apigw-http-v2", Some("/orders/{id}/payments"), "handled", Some(201)),
+    (
+        "18-http-pay-order-again",
+        "apigw-http-v2",
+        Some("/orders/{id}/payments"),
+        "handled",
+        Some(201),
+    ),
+    ("19-sqs-delivered-again", "sqs", Some("orders"), "handled", None),
 ];
 
-/// Asserts the result of each shipped event, one grant for all of them, and closed circuits.
-fn assert_as_shipped(events: &[Value], summary: &Value) {
+/// The repeated payment and the repeated message.
+const REPLAYED: u64 = 2;
+
+/// What a second run on the same store repeats: the payments, and the messages that did not fail.
+const REPLAYED_AGAIN: u64 = 5;
+
+/// Asserts the result of each shipped event, one grant for all of them, closed circuits, and how much was replayed.
+fn assert_as_shipped(events: &[Value], summary: &Value, replayed: u64) {
     let seen: Vec<_> = events
         .iter()
         .map(|line| {
@@ -86,7 +101,7 @@ fn assert_as_shipped(events: &[Value], summary: &Value) {
         })
         .collect();
     assert_eq!(seen, SHIPPED);
-    assert_eq!(summary["grants"], 1);
+    assert_eq!((&summary["grants"], &summary["replayed"]), (&json!(1), &json!(replayed)));
     assert_eq!(summary["circuits"], json!({"identity-provider": "closed", "warehouse": "closed"}));
     assert!(summary["ms"].is_u64(), "{summary}");
 }
@@ -94,7 +109,7 @@ fn assert_as_shipped(events: &[Value], summary: &Value) {
 #[tokio::test]
 async fn each_shipped_event_has_its_expected_result_and_all_cost_one_grant() {
     let (events, summary) = json_of(orders(&["--json"])).await;
-    assert_as_shipped(&events, &summary);
+    assert_as_shipped(&events, &summary, REPLAYED);
     for event in &events {
         let members: Vec<_> = event.as_object().unwrap().keys().collect();
         assert_eq!(members, ["file", "kind", "outcome", "response", "route", "status"]);
@@ -111,6 +126,13 @@ async fn each_shipped_event_has_its_expected_result_and_all_cost_one_grant() {
     let failed = json!({"batchItemFailures":
         [{"itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da"}]});
     assert_eq!(response("13-sqs-one-of-three-fails"), failed);
+    let [paid, again] = ["17-http-pay-order", "18-http-pay-order-again"].map(response);
+    assert_eq!(
+        (&paid["body"], &paid["headers"]["idempotent-replayed"]),
+        (&again["body"], &Value::Null)
+    );
+    assert_eq!(again["headers"]["idempotent-replayed"], "true");
+    assert!(paid["body"].as_str().unwrap().contains("p-1"), "{paid}");
     let how = response("12-http-get-order-expired-token")["headers"]["www-authenticate"].clone();
     assert!(how.as_str().unwrap().contains("expired"), "{how}");
 }
@@ -126,7 +148,12 @@ async fn a_person_reads_one_line_for_each_event_and_what_is_a_stand_in() {
         let words: Vec<_> = line.split_whitespace().skip(1).take(4).collect();
         assert_eq!(words, [kind, route.unwrap_or("-"), outcome, &status]);
     }
-    for text in ["stand-in at http://127.0.0.1:", "FUNCIFY_BACKEND is not set", "grants    1 "] {
+    for text in [
+        "stand-in at http://127.0.0.1:",
+        "FUNCIFY_BACKEND is not set",
+        "grants    1 ",
+        "replayed  2 ",
+    ] {
         assert!(stdout.contains(text), "{text}: {stdout}");
     }
     assert!(!stdout.contains("eyJ"), "no token is shown");

@@ -8,8 +8,8 @@ use std::{
 use axum::{Router, extract::State};
 use funcify::{
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, Kind, Pipeline, Problem, RequestContext, S3Object,
-        SqsRecord, via,
+        DynamoDbRecord, EventBridgeEvent, Kind, Pipeline, Problem, RawJson, RequestContext,
+        S3Object, SqsRecord, via,
     },
     testing::TestEvent,
 };

@@ -12,7 +12,7 @@ use funcify::{
     pipeline::{
         AuthorizerRequest, CloudWatchLogs, Decision, FirehoseRecord, Invocation,
         InvocationErrorKind, InvocationOutcome, KafkaRecord, Kind, Message, Pipeline, Problem,
-        Transformed, route,
+        RawJson, Transformed, route,
     },
     testing::TestEvent,
 };

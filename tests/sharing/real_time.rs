@@ -1,5 +1,5 @@
-//! The bars of the circuit in real time and on real stores, at a tenth of the size of the simulator's
-//! fleets. Its full counts are the simulator's: `partial-outage` and `overrides`.
+//! The bars of the circuit in real time and on real stores: 200 instances under `--long`, else a tenth. The simulator has
+//! the same figures: `partial-outage` and `overrides`.
 
 use std::sync::{
     Arc,
@@ -15,8 +15,13 @@ use tokio::time::sleep;
 
 use super::fleet;
 use crate::support::attempt::unique;
+use crate::support::env;
 
-const INSTANCES: usize = 20;
+/// A plain run has a tenth of the fleet.
+fn instances() -> usize {
+    env::scaled(200)
+}
+
 const CALLS_A_SECOND: f64 = 100.0;
 
 /// Longer than the rule needs to know how many calls there are.
@@ -63,7 +68,7 @@ impl Fleet {
                 break;
             }
             sleep(Duration::from_secs_f64(at).saturating_sub(began.elapsed())).await;
-            let place = (chance.draw() * INSTANCES as f64) as usize;
+            let place = (chance.draw() * self.instances.len() as f64) as usize;
             let fails = self.is_dead.load(Ordering::Relaxed) || chance.draw() < 0.01;
             let fleet = Arc::clone(self);
             calls.spawn(async move { fleet.call(place, fails).await });
@@ -90,7 +95,7 @@ impl Fleet {
 
 async fn stores(url: &str) -> Vec<Stores> {
     let mut stores = Vec::new();
-    for _ in 0..INSTANCES {
+    for _ in 0..instances() {
         stores.push(Stores::from_url(url).await.unwrap());
     }
     stores

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -45,6 +46,8 @@ impl FakeSsm {
             (StatusCode::from_u16(status).unwrap(), kind, body.to_string())
         };
         let url = http::serve(Router::new().route("/", post(answer))).await;
+        // What it answers is the question here, and not how soon: a request that a busy machine cuts off is ambiguous.
+        let config = config.with_timeout(Duration::from_secs(10));
         SsmBackend::new(config, &aws::config(Some(&url)).await).unwrap()
     }
 

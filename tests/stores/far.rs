@@ -7,7 +7,8 @@ use funcify::token::{ClientSecret, TokenGetter};
 use funcify::{Deadline, Stores, error_chain};
 use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig};
 use funcify_backend_ssm::{SsmBackend, SsmConfig};
-use funcify_core::register::{Register, RetryingRegister};
+use funcify_core::circuit::CircuitRecord;
+use funcify_core::register::{Register, RetryingRegister, WriteId};
 use funcify_test_support::FakeGrant;
 
 use crate::support::attempt::{circuit, unique};
@@ -41,7 +42,7 @@ async fn one_grant_for_five(stores: Vec<Stores>) {
 async fn the_error_names_the_option(register: impl Register) {
     let (store, key) = (RetryingRegister::new(register), circuit("near"));
     for _ in 0..2 {
-        let read = store.read_record::<funcify_core::circuit::CircuitRecord>(&key.name).await;
+        let read = store.read_record::<CircuitRecord>(&key.name).await;
         let error = error_chain(&read.unwrap_err());
         assert!(
             error.contains("raise its option `timeout` (now 500 ms)")
@@ -67,9 +68,11 @@ fn with(url: &str, option: &str) -> String {
 async fn f07_a_redis_210_ms_away_serves_a_fleet() {
     let redis = OwnRedis::start().await;
     let proxy = FaultProxy::start(redis.address()).await;
-    proxy.set(Mode::Delay(Duration::from_millis(210))).await;
+    // So late that no answer comes within the usual limits, however the connection is made.
+    proxy.set(Mode::Delay(Duration::from_millis(600))).await;
     let url = format!("redis://{}", proxy.address());
     the_error_names_the_option(crate::redis::register(&url)).await;
+    proxy.set(Mode::Delay(Duration::from_millis(210))).await;
     let mut stores = Vec::new();
     for _ in 0..5 {
         stores.push(Stores::from_url(&with(&url, "timeout=1500")).await.unwrap());
@@ -101,18 +104,14 @@ async fn f07_an_ssm_280_ms_away_serves_a_fleet() {
     let backend = |url: &str| SsmBackend::new(SsmConfig::parse(url).unwrap(), &aws).unwrap();
     let far = with(&env::ssm(), "timeout=4000");
     one_grant_for_five((0..5).map(|_| Stores::new(backend(&far))).collect()).await;
-    // A write takes two requests, which do not fit into half a second.
+    // A write takes two requests, which do not fit into half a second; the first write makes the connection.
     let near = RetryingRegister::new(backend(&env::ssm()));
     let name = circuit("near").name;
-    let record = funcify_core::circuit::CircuitRecord::default();
-    assert!(
-        near.swap_record(&name, None, funcify_core::register::WriteId::random(), &record)
-            .await
-            .is_ok(),
-        "the first has 2 s"
-    );
-    let id = funcify_core::register::WriteId::random();
-    let late = near.swap_record(&name, None, id, &record).await;
+    let record = CircuitRecord::default();
+    proxy.set(Mode::Pass).await;
+    near.swap_record(&name, None, WriteId::random(), &record).await.unwrap();
+    proxy.set(Mode::Delay(Duration::from_millis(280))).await;
+    let late = near.swap_record(&name, None, WriteId::random(), &record).await;
     let error = error_chain(&late.unwrap_err());
     assert!(error.contains("raise its option `timeout` (now 500 ms)"), "{error}");
     drop(Arc::new(proxy));

@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod aws;
+pub(crate) mod callgrind;
 pub(crate) mod canary;
 pub(crate) mod env;
 pub(crate) mod events;

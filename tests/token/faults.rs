@@ -13,7 +13,7 @@ use funcify_core::{
     Deadline, Timestamp,
     conformance::Fault,
     engine::{Chance, ManualClock},
-    register::{Body, Register, WriteId},
+    register::{Body, Register, RetryingRegister, WriteId},
 };
 use funcify_test_support::FailureMode;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -74,14 +74,14 @@ async fn f05_a_throttling_store_is_retried_and_used_within_two_seconds_of_its_re
 #[tokio::test(start_paused = true)]
 async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
     let fleet = Fleet::new();
-    // A lost store costs one failed read, and nothing else.
+    // A lost store costs four failed reads until the process asks without it, and nothing else.
     let getter = fleet.getter();
     getter.token().await.unwrap();
     sleep(Duration::from_secs(2_701)).await;
     fleet.wire.always(Fault::Hang);
     let mut waited = Vec::new();
-    for _ in 0..60 {
-        let callers = vec![getter.clone(); 20];
+    for _ in 0..880 {
+        let callers = vec![getter.clone(); 5];
         waited.extend(
             at_once(&callers, async |getter| {
                 let begun = Instant::now();
@@ -93,9 +93,40 @@ async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
         sleep(Duration::from_secs(1)).await;
     }
     waited.retain(|waited| !waited.is_zero());
-    // The read that failed, and the refresh at this process's slot.
-    assert!(waited.len() <= 2, "{waited:?}");
+    assert_eq!((waited.len(), fleet.provider.grants()), (4, 2), "{waited:?}");
     assert!(waited.iter().all(|waited| *waited <= Duration::from_secs(2) + LATENCY), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f06_a_lost_operation_sends_no_process_with_a_token_to_the_provider() {
+    let fleet = Fleet::new();
+    // Each has a connection of its own, so that what one of them loses says nothing to the others.
+    let process = |number| {
+        let store = Arc::new(RetryingRegister::new(fleet.wire.clone()));
+        TokenGetter::builder(credentials(ClientSecret::from("secret")), store)
+            .grant(fleet.provider.clone())
+            .clock(fleet.clock())
+            .chance(Chance::seeded(crate::support::env::seed().wrapping_add(number)))
+            .build()
+            .unwrap()
+    };
+    let getters: Vec<_> = (0..50).map(process).collect();
+    at_once(&getters, async |getter| getter.token().await.unwrap()).await;
+    sleep(Duration::from_secs(2_690)).await;
+    for _ in 0..180 {
+        sleep(Duration::from_secs(5)).await;
+        for getter in &getters {
+            // The first operation of each process is lost.
+            if getter.metrics().store_errors == 0 {
+                fleet.wire.always(Fault::Hang);
+            }
+            getter.token().await.unwrap();
+            fleet.wire.heal();
+        }
+    }
+    assert!(getters.iter().all(|getter| getter.metrics().store_errors > 0));
+    assert!(getters.iter().all(|getter| getter.metrics().without_store == 0));
+    assert_eq!(fleet.provider.grants(), 2, "one for the renewal");
 }
 
 #[tokio::test(start_paused = true)]

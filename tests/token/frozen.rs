@@ -63,6 +63,50 @@ async fn f09_a_frozen_lease_holder_overwrites_nothing_on_ssm() {
     a_frozen_lease_holder_of_a_real_store_overwrites_nothing(&shared::ssm().await).await;
 }
 
+/// The process is stopped while it asks, and its request has timed out when it goes on. Another one has fetched the token
+/// meanwhile: its callers get that one, and at once.
+async fn a_stopped_process_serves_the_fleets_token_on(url: &str) {
+    let (provider, key) = (FakeGrant::new().with_latency(LATENCY), unique("stopped"));
+    let getter = async || {
+        let tokens = Stores::from_url(url).await.unwrap().tokens;
+        let getter = TokenGetter::builder(credentials(ClientSecret::from("secret")), tokens);
+        getter.key(key.as_str()).grant(provider.clone()).build().unwrap()
+    };
+    let (stopped, other) = (getter().await, getter().await);
+    provider.fail(FailureMode::Hangs);
+    let mut stopping = Box::pin(stopped.token());
+    while provider.requests().is_empty() {
+        let polled = timeout(Duration::from_millis(5), stopping.as_mut()).await;
+        assert!(polled.is_err(), "it is served before its request is noticed");
+    }
+
+    // Nobody polls `stopping` now.
+    provider.recover();
+    other.token().await.unwrap();
+
+    let begun = Instant::now();
+    let served = stopping.await.unwrap();
+    let again = stopped.token().await.unwrap();
+    println!("{url}: served {:?} after it went on", begun.elapsed());
+    assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Store));
+    assert_eq!((again.expose(), provider.grants()), ("token-1", 1));
+}
+
+#[tokio::test]
+async fn f09_a_stopped_process_serves_the_fleets_token_on_redis() {
+    a_stopped_process_serves_the_fleets_token_on(&shared::redis().await).await;
+}
+
+#[tokio::test]
+async fn f09_a_stopped_process_serves_the_fleets_token_on_dynamodb() {
+    a_stopped_process_serves_the_fleets_token_on(&shared::dynamodb().await).await;
+}
+
+#[tokio::test]
+async fn f09_a_stopped_process_serves_the_fleets_token_on_ssm() {
+    a_stopped_process_serves_the_fleets_token_on(&shared::ssm().await).await;
+}
+
 /// How often the provider is asked when a process is frozen for ten minutes between its lease and
 /// its request, while another one goes on.
 async fn asked_around_a_freeze(policy: TokenPolicy) -> usize {

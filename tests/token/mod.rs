@@ -7,6 +7,7 @@ mod custom;
 mod faults;
 pub(crate) mod fleet;
 mod frozen;
+mod hanging;
 mod hostile;
 mod meaning;
 mod mutants;

@@ -20,8 +20,11 @@ use crate::{
     support::{attempt::unique, env, redis::OwnRedis},
 };
 
-/// How long a token lives here: it is due after 6 s.
-const LIFETIME: Duration = Duration::from_secs(8);
+/// How long a token lives here: it is due after half of that. Within a window of 4 s, a larger fleet would overload the
+/// local server of AWS by its renewal alone.
+fn lifetime() -> Duration {
+    Duration::from_secs(if env::long() { 40 } else { 8 })
+}
 
 /// The functions of this fleet may take so long.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,7 +41,7 @@ struct Fleet {
 
 impl Fleet {
     async fn of(url: &str, size: usize) -> Self {
-        let provider = FakeGrant::new().with_latency(LATENCY).with_lifetime(Some(LIFETIME));
+        let provider = FakeGrant::new().with_latency(LATENCY).with_lifetime(Some(lifetime()));
         let mut getters = Vec::new();
         let key = RecordName::try_from(unique("stores")).unwrap();
         for _ in 0..size / 10 {
@@ -86,13 +89,22 @@ impl Fleet {
     async fn goes_on(&self) -> u64 {
         let before = self.provider.grants();
         at_once(&self.getters, async |getter| {
-            let ends = Instant::now() + LIFETIME.mul_f64(0.75) + Duration::from_secs(1);
+            let ends = Instant::now() + lifetime() / 2 + Duration::from_secs(1);
             while Instant::now() < ends {
                 Deadline::within(TIMEOUT).scope(getter.token()).await.unwrap();
                 sleep(PAUSE).await;
             }
         })
         .await;
+        let sum = |count: fn(&TokenGetter) -> u64| self.getters.iter().map(count).sum::<u64>();
+        println!(
+            "{}: {} renewed, {} granted, {} without the store, {} errors of the store",
+            self.url,
+            self.getters.len(),
+            self.provider.grants() - before,
+            sum(|getter| getter.metrics().without_store),
+            sum(|getter| getter.metrics().store_errors),
+        );
         self.provider.grants() - before
     }
 }
@@ -103,7 +115,7 @@ async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
     // The next one comes while this one is valid, or when it has just ended.
     let steady = fleet.goes_on().await;
     assert!(steady <= 1, "{steady} grants for one renewal");
-    sleep(LIFETIME).await;
+    sleep(lifetime()).await;
     let again = fleet.all_at_once("at the token's end").await;
     assert!((1..=at_takeover).contains(&again), "{again} grants at the token's end");
 }
@@ -121,8 +133,15 @@ async fn f15_a_redis_that_comes_back_empty_costs_one_grant() {
     let fleet = Fleet::of(&redis.url(), 50).await;
     assert_eq!(fleet.all_at_once("cold").await, 1);
     redis.restart().await;
-    sleep(LIFETIME).await;
+    sleep(lifetime()).await;
     assert_eq!(fleet.all_at_once("after a restart").await, 1);
+}
+
+/// The local server of AWS is one process, which answers some hundred requests a second, and each read of SSM is a
+/// decryption besides. If 200 processes ask it at once on a busy machine, it answers none of them within half a second for
+/// longer than a caller may wait. The services have no such limit. What a quota does is in `throttled`.
+fn size_on_aws() -> usize {
+    env::scaled(100).max(20)
 }
 
 /// DynamoDB and SSM are one local server, which can serve one such fleet at a time.
@@ -139,13 +158,13 @@ async fn f22_a_fleet_of_200_needs_one_grant_each_time_on_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f22_a_fleet_needs_one_grant_each_time_on_dynamodb() {
     let _alone = aws().await;
-    one_grant_for_each_need(&shared::dynamodb().await, env::scaled(200), 1).await;
+    one_grant_for_each_need(&shared::dynamodb().await, size_on_aws(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f22_a_fleet_needs_one_grant_each_time_on_ssm() {
     let _alone = aws().await;
-    let size = env::scaled(200);
+    let size = size_on_aws();
     // Where a write cannot be conditional, losers may push the holder's lease out of the history.
     let at_takeover = if size > 60 { 3 } else { 1 };
     one_grant_for_each_need(&shared::ssm().await, size, at_takeover).await;

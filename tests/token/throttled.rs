@@ -5,17 +5,18 @@ use std::{sync::Arc, time::Duration};
 
 use funcify::{
     Stores,
-    token::{ClientSecret, TokenGetter},
+    token::{ClientSecret, TokenGetter, TokenSource},
 };
 use funcify_backend_dynamodb::DynamoDbBackend;
 use funcify_backend_ssm::SsmBackend;
-use funcify_test_support::FakeGrant;
+use funcify_core::{StoreError, StoreErrorKind};
+use funcify_test_support::{FakeGrant, HookedTokens};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::{Instant, sleep},
 };
 
-use super::fleet::{LATENCY, credentials};
+use super::fleet::{Fleet, LATENCY, credentials};
 use crate::support::{attempt::unique, aws, env, throttle::Throttle};
 
 /// What Parameter Store serves in a second by default.
@@ -137,4 +138,25 @@ async fn f22_a_fleet_that_starts_over_a_minute_on_a_throttled_ssm_needs_one_gran
     println!("SSM: {size} over {spread:?}, {} grants, {:?}", served.grants, served.longest);
     assert_eq!((served.grants, served.without_store), (1, 0));
     assert!(served.longest <= Duration::from_secs(15), "{:?}", served.longest);
+}
+
+/// SSM makes the write, and throttles the read that would show whether it counts. Another write would be one version more.
+#[tokio::test(start_paused = true)]
+async fn f05_a_token_whose_check_is_throttled_is_written_once() {
+    let fleet = Fleet::new();
+    let unchecked = HookedTokens::over(Arc::clone(&fleet.store)).on_write(|write| async move {
+        let swap = write.send().await;
+        if write.next.token.is_none() {
+            return swap;
+        }
+        let throttled = StoreError::new("test", StoreErrorKind::Throttled, "rate exceeded");
+        Err(StoreError::new("test", StoreErrorKind::Ambiguous, throttled))
+    });
+    let credentials = credentials(ClientSecret::from("secret"));
+    let getter =
+        TokenGetter::builder(credentials, Arc::new(unchecked)).grant(fleet.provider.clone());
+    let getter = getter.clock(fleet.clock()).build().unwrap();
+    assert_eq!(getter.token().await.unwrap().source(), TokenSource::Minted);
+    assert_eq!(fleet.wire.swaps(), 2, "the lease and the token");
+    assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Store);
 }

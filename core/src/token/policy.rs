@@ -26,7 +26,7 @@ pub struct TokenPolicy {
     /// is 3 s, which leaves a second of the lease to publish the token.
     pub request_timeout: Duration,
     /// The fraction of its lifetime from which on a token may be renewed: 0.1 to 0.95. The default
-    /// is 0.75. A token that would then have less than 84 s left may be renewed from that point on, or
+    /// is 0.75. A token that would then have less than 100 s left may be renewed from that point on, or
     /// from half of its lifetime.
     pub refresh_from: f64,
     /// How long a token lives if neither the provider nor the token itself states it: 1 s to 366
@@ -51,8 +51,8 @@ impl TokenPolicy {
     /// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
     pub const MINTED_AHEAD: Duration = Duration::from_secs(30);
     /// The refresh window is as long as this if the token's lifetime allows it: if the store is down,
-    /// 1,000 instances that refresh evenly over 84 s send the provider 12 requests a second.
-    pub const FLEET_WINDOW: Duration = Duration::from_secs(84);
+    /// 1,000 instances that refresh evenly over 85 % of it send the provider 12 requests a second.
+    pub const FLEET_WINDOW: Duration = Duration::from_secs(100);
     /// That a store cannot hold a token is remembered for at most an hour.
     pub const LONGEST_UNSHARED: Duration = Duration::from_secs(3_600);
     /// No token is assumed to live longer than 366 days.

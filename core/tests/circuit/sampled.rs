@@ -85,7 +85,7 @@ async fn what_was_drawn_by_an_empty_record_is_drawn_again_by_what_the_report_fin
         counted += store.record().buckets.iter().map(|bucket| bucket.calls).sum::<u32>();
     }
     assert!(writes <= 60 * ROUNDS, "{writes} writes");
-    // A few reports stand for a burst: a rough sample, but a fair one.
+    // A few reports represent a burst. The sample is rough but fair.
     let share = f64::from(counted) / (500.0 * ROUNDS as f64);
     assert!((0.4..=2.5).contains(&share), "{share} of the calls were counted");
 }

@@ -9,7 +9,12 @@ use super::{
     policy::{millis, seconds},
     token::{Cold, longest, not_served, ssm},
 };
-use crate::{Figure, SimulatorError, getters::Getters, run::Run, store::StoreKind};
+use crate::{
+    Figure, SimulatorError,
+    getters::{Getters, HOUR},
+    run::Run,
+    store::StoreKind,
+};
 
 /// What Parameter Store serves in a second by default.
 const SSM_QUOTA: f64 = 40.0;
@@ -31,6 +36,7 @@ pub(super) async fn hanging_store(run: &Run) -> Result<Vec<Figure>, SimulatorErr
     let hanging = StoreKind { fails_as: StoreErrorKind::Timeout, ..StoreKind::default() };
     let mut figures = Vec::new();
     for (name, time, limit) in [
+        ("cold_peak_grants_per_s_with_7_s", seconds(7), None),
         ("cold_peak_grants_per_s", seconds(20), None),
         ("cold_peak_grants_per_s_with_30_s", seconds(30), None),
         ("cold_peak_grants_per_s_with_90_s", seconds(90), Some(12.0)),
@@ -60,5 +66,22 @@ pub(super) async fn hanging_store(run: &Run) -> Result<Vec<Figure>, SimulatorErr
         12.0,
     ));
     figures.push(Figure::exactly("due_not_served", fleet.not_served as f64, 0.0));
+    figures.extend(crawling_store(run).await?);
     Ok(figures)
+}
+
+/// A fifth of all operations get no answer.
+async fn crawling_store(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
+    let crawling = StoreKind { hanging: 0.2, ..StoreKind::default() };
+    let cold = Cold::of(run, crawling.clone(), Duration::ZERO).await?;
+    let mut fleet = Getters::new(run).with_store(crawling);
+    fleet.warm_up().await?;
+    fleet.run_for(0.0, seconds(36_000)).await;
+    let per_need = fleet.provider.grants_per_need(HOUR / 4);
+    Ok(vec![
+        Figure::at_most("crawling_cold_grants", cold.grants as f64, 5.0),
+        Figure::at_most("crawling_cold_longest_wait_s", cold.longest, 18.0),
+        Figure::at_most("crawling_grants_per_need", per_need, 2.5),
+        Figure::exactly("crawling_not_served", fleet.not_served as f64, 0.0),
+    ])
 }

@@ -1,6 +1,7 @@
 //! What happens to the fleet in each scenario.
 
 mod crowded;
+mod duplicates;
 mod faults;
 mod hard;
 mod hard_stores;
@@ -44,6 +45,7 @@ impl Scenario {
             Self::StoreDown => token::store_down(run).await,
             Self::RejectedToken => token::rejected_token(run).await,
             Self::ProviderOutage => token::provider_outage(run).await,
+            Self::Duplicates => duplicates::duplicates(run).await,
         }
     }
 }

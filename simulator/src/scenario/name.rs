@@ -48,7 +48,8 @@ pub enum Scenario {
     ColdBurst,
     /// A fleet starts without a token on a store with a small quota.
     ThrottledColdBurst,
-    /// The store hangs when the fleet starts without a token, or before its token is due.
+    /// The store hangs when the fleet starts without a token, or before its token is due; or it loses a fifth
+    /// of all operations.
     HangingStore,
     /// The store is down when the token is due for renewal.
     StoreDown,
@@ -56,11 +57,13 @@ pub enum Scenario {
     RejectedToken,
     /// The identity provider is down when the fleet starts without a token.
     ProviderOutage,
+    /// Messages are delivered again and again, to processes that die, freeze and have wrong clocks.
+    Duplicates,
 }
 
 impl Scenario {
     /// Every scenario. Those of the circuit come first.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Outage,
         Self::SimultaneousFailures,
         Self::PartialOutage,
@@ -87,6 +90,7 @@ impl Scenario {
         Self::StoreDown,
         Self::RejectedToken,
         Self::ProviderOutage,
+        Self::Duplicates,
     ];
 
     /// The scenario with this name.
@@ -134,6 +138,7 @@ impl Scenario {
             Self::StoreDown => "store-down",
             Self::RejectedToken => "rejected-token",
             Self::ProviderOutage => "provider-outage",
+            Self::Duplicates => "duplicates",
         }
     }
 
@@ -170,12 +175,15 @@ impl Scenario {
                 "no token anywhere, and a store that serves 40 reads and writes a second"
             }
             Self::HangingStore => {
-                "no token anywhere, or one of two minutes, and a store that hangs"
+                "no token anywhere, or one that is due, and a store that hangs or crawls"
             }
             Self::StoreDown => "the store is down when the token of an hour is due",
             Self::RejectedToken => "an API answers 401 to every instance at the same moment",
             Self::ProviderOutage => {
                 "no token, and the identity provider is down for the first 30 s"
+            }
+            Self::Duplicates => {
+                "2,000 messages that come again, processes that die and freeze, clocks off by 1 s"
             }
         }
     }
@@ -184,7 +192,7 @@ impl Scenario {
     #[must_use]
     pub fn instances(self) -> usize {
         match self {
-            Self::Outage | Self::SimultaneousFailures | Self::Recovery => 500,
+            Self::Outage | Self::SimultaneousFailures | Self::Recovery | Self::Duplicates => 500,
             Self::SkewedClock | Self::KilledProber | Self::FreezeAndThaw => 50,
             Self::PartialOutage
             | Self::Flapping

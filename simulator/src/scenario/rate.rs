@@ -175,7 +175,7 @@ fn at(times: &[f64], part: f64) -> f64 {
     times.get(index.saturating_sub(1)).copied().unwrap_or(f64::INFINITY)
 }
 
-/// A fleet whose dependency is healthy, but for the usual few failures.
+/// A fleet whose dependency is healthy, with the usual few failures.
 #[derive(Clone)]
 struct Healthy {
     policy: CircuitPolicy,

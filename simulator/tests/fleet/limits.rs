@@ -133,6 +133,13 @@ async fn a_fleet_gets_its_token_soon_after_the_provider_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_comes_again_has_one_effect_and_one_answer() {
+    let report = report(Scenario::Duplicates, 500).await;
+    assert!(report.is_within_limits(), "seed {}: {:#?}", report.seed, report.figures);
+    assert!(report.figure("takeovers") > Some(50.0), "many died: {:#?}", report.figures);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_steady_fleet_renews_its_token_once_an_interval() {
     let settings = Settings::new(SEED).with_instances(20).with_hours(4.0);
     let report = run(Scenario::SteadyRefresh, &settings).await.unwrap();

@@ -37,6 +37,13 @@ async fn without_a_shared_token_every_instance_requests_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_shared_store_every_instance_does_the_work_and_answers_differently() {
+    let report = unshared(Scenario::Duplicates, 30).await;
+    assert!(misses(&report, "executions_per_key"), "{:#?}", report.figures);
+    assert!(misses(&report, "different_answers"), "{:#?}", report.figures);
+}
+
+#[tokio::test(start_paused = true)]
 async fn concurrent_probes_are_counted_as_such() {
     let mut policy = CircuitPolicy::new(CountRule::new(5, std::time::Duration::from_secs(60)));
     (policy.probes, policy.successes) = (4, 16);

@@ -23,6 +23,7 @@ fn the_same_seed_gives_the_same_figures_and_the_same_timeline() {
         (Scenario::ColdBurst, 100),
         (Scenario::ProviderOutage, 50),
         (Scenario::StoreDown, 20),
+        (Scenario::Duplicates, 20),
     ];
     for (scenario, instances) in scenarios {
         let settings = Settings::new(11).with_instances(instances);

@@ -27,7 +27,7 @@ pub struct Caller {
     pub issuer: Option<String>,
     /// Everything that the issuer claims about the caller.
     pub claims: Map<String, Value>,
-    /// What it may do: permissions of the form `service:resource:action`. `*` stands for one whole segment,
+    /// What it may do: permissions of the form `service:resource:action`. `*` matches one whole segment,
     /// `**` at the end for all that remain: `orders:*:read`, `orders:**`.
     ///
     /// Text of another form grants nothing, so that a `scope` may contain `openid` or `email`.

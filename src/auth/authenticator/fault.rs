@@ -12,28 +12,34 @@ pub(crate) enum AuthenticatorFault {
         got: String,
     },
     /// No token can belong to the key set.
-    #[error("the key set {url:?} needs an issuer")]
+    #[error("the key set {url:?} needs an issuer: `.issuer(…)`")]
     Issuer {
         /// The URL of the key set, as errors show it.
         url: String,
     },
     /// Tokens for anyone would be accepted.
-    #[error("the key set {url:?} needs an audience")]
+    #[error("the key set {url:?} needs an audience: `.audience(…)`")]
     Audience {
         /// The URL of the key set, as errors show it.
         url: String,
     },
     /// No token can be verified.
-    #[error("the key set {url:?} allows no algorithm")]
+    #[error("the key set {url:?} allows no algorithm: `.algorithms(…)`")]
     Algorithms {
         /// The URL of the key set, as errors show it.
         url: String,
     },
     /// Two key sets have one issuer, and only the first would be used.
-    #[error("the issuer {issuer:?} has two key sets")]
+    #[error("the issuer {issuer:?} has two key sets: remove one `.keys(…)`")]
     Duplicate {
         /// The issuer, as errors show it.
         issuer: String,
+    },
+    /// Nobody signs for it.
+    #[error("expected the ARN of an Application Load Balancer, got {got:?}")]
+    LoadBalancer {
+        /// What was given.
+        got: String,
     },
     /// The root certificates cannot be used, or TLS cannot be set up.
     #[error("{0}")]

@@ -23,11 +23,13 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
     ///
     /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of an
     /// event of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes a REST
-    /// API. It must never come from another source: there anyone could have written it.
+    /// API. It must never come from another source: there anyone could have written it. `oidc_data` is the header
+    /// `x-amzn-oidc-data` of an event of a load balancer.
     async fn identify(
         &self,
         authorization: Option<&str>,
         authorizer: Option<&RawValue>,
+        oidc_data: Option<&str>,
     ) -> Result<Caller, Unauthenticated>;
 
     /// Renews keys that are due. When this future is dropped, the next call goes on with the same
@@ -40,6 +42,9 @@ impl Identify for Authenticator {
     fn faults(&self) -> Vec<AuthenticatorFault> {
         let mut faults = Vec::new();
         if let Some(Err(fault)) = &self.http {
+            faults.push(fault.clone());
+        }
+        if let Some(Err(fault)) = &self.load_balancer {
             faults.push(fault.clone());
         }
         for (index, key_set) in self.key_sets.iter().enumerate() {
@@ -62,12 +67,16 @@ impl Identify for Authenticator {
         &self,
         authorization: Option<&str>,
         authorizer: Option<&RawValue>,
+        oidc_data: Option<&str>,
     ) -> Result<Caller, Unauthenticated> {
         if !self.key_sets.is_empty()
             && let Some(authorization) = authorization
             && let Some(token) = bearer::token(authorization)?
         {
             return self.verified(token).await;
+        }
+        if let (Some(Ok(load_balancer)), Some(oidc_data)) = (&self.load_balancer, oidc_data) {
+            return load_balancer.user(oidc_data, self.shared()).await;
         }
         if let (Some(permissions), Some(authorizer)) = (&self.authorizer, authorizer)
             && let Some(caller) = authorizer::caller(authorizer, permissions)?

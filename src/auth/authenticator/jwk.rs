@@ -71,6 +71,13 @@ impl Keys {
     }
 }
 
+/// A key that is published by itself.
+impl From<Key> for Keys {
+    fn from(key: Key) -> Self {
+        Self { usable: vec![key], skipped: Vec::new() }
+    }
+}
+
 /// The name of a key that is skipped, if it is short enough for the log.
 fn kid(jwk: &Map<String, Value>) -> Option<String> {
     const LONGEST: usize = 256;

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    alphabet::URL_SAFE,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD},
+    },
+};
 use funcify_core::Timestamp;
 use serde_json::{Map, Value};
 
@@ -36,6 +43,7 @@ pub(crate) struct Jwt<'t> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
     pub(crate) claims: Map<String, Value>,
+    header: Map<String, Value>,
     /// The `typ` in the header, without `application/`.
     kind: Option<String>,
     signed: &'t str,
@@ -44,6 +52,19 @@ pub(crate) struct Jwt<'t> {
 
 impl<'t> Jwt<'t> {
     pub(crate) fn parse(token: &'t str) -> Result<Self, Unauthenticated> {
+        Self::parse_with(token, &URL_SAFE_NO_PAD)
+    }
+
+    /// Parses a token whose parts may be padded with `=`. A load balancer pads them, and signs the padding too.
+    pub(crate) fn parse_padded(token: &'t str) -> Result<Self, Unauthenticated> {
+        const PADDED: GeneralPurpose = GeneralPurpose::new(
+            &URL_SAFE,
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        );
+        Self::parse_with(token, &PADDED)
+    }
+
+    fn parse_with(token: &'t str, base64: &GeneralPurpose) -> Result<Self, Unauthenticated> {
         if token.len() > LARGEST {
             return Err(Unauthenticated::Malformed("larger than 16 KB"));
         }
@@ -53,13 +74,13 @@ impl<'t> Jwt<'t> {
         else {
             return Err(Unauthenticated::Malformed("not three parts"));
         };
-        let header = part(header, "the header is not a JSON object")?;
+        let header = part(header, base64, "the header is not a JSON object")?;
         let algorithm = check_header(&header)?;
         let (kind, kid) = (kind(&header)?, kid(&header)?);
         let signed = token.get(..token.len() - signature.len() - 1).unwrap_or_default();
-        let claims = part(claims, "the claims are not a JSON object")?;
-        let signature = decode(signature, "the signature is not base64url")?;
-        Ok(Self { algorithm, kid, claims, kind, signed, signature })
+        let claims = part(claims, base64, "the claims are not a JSON object")?;
+        let signature = decode(signature, base64, "the signature is not base64url")?;
+        Ok(Self { algorithm, kid, claims, header, kind, signed, signature })
     }
 
     /// Whether `key` made the signature with the algorithm in the header.
@@ -69,6 +90,11 @@ impl<'t> Jwt<'t> {
         let provider = &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
         (provider.verifier_factory)(&self.algorithm.for_jsonwebtoken(), key.material())
             .is_ok_and(|verifier| verifier.verify(self.signed.as_bytes(), &self.signature).is_ok())
+    }
+
+    /// A member of the header.
+    pub(crate) fn header(&self, member: &str) -> Option<&Value> {
+        self.header.get(member)
     }
 
     pub(crate) fn issuer(&self) -> Result<&str, Unauthenticated> {
@@ -81,9 +107,9 @@ impl<'t> Jwt<'t> {
 
     /// Checks `exp`, `nbf` and `iat`. Returns when the token expires.
     pub(crate) fn check_times(&self, now: Timestamp) -> Result<Timestamp, Unauthenticated> {
-        let expires = self.time("exp", "`exp` is not a time")?;
-        let not_before = self.time("nbf", "`nbf` is not a time")?;
-        let issued = self.time("iat", "`iat` is not a time")?;
+        let expires = time(&self.claims, "exp", "`exp` is not a time")?;
+        let not_before = time(&self.claims, "nbf", "`nbf` is not a time")?;
+        let issued = time(&self.claims, "iat", "`iat` is not a time")?;
         let expires = expires.ok_or(Unauthenticated::Malformed("`exp` is missing"))?;
         if now >= expires + LEEWAY {
             return Err(Unauthenticated::Expired);
@@ -92,6 +118,17 @@ impl<'t> Jwt<'t> {
             return Err(Unauthenticated::NotYetValid);
         }
         Ok(expires)
+    }
+
+    /// Checks the `exp` in the header, where a load balancer writes it, and that of the claims if they have one.
+    pub(crate) fn check_times_of_header(&self, now: Timestamp) -> Result<(), Unauthenticated> {
+        let expires = time(&self.header, "exp", "`exp` is not a time")?;
+        let expires = expires.ok_or(Unauthenticated::Malformed("`exp` is missing"))?;
+        let of_claims = time(&self.claims, "exp", "`exp` is not a time")?;
+        if now >= of_claims.map_or(expires, |of_claims| of_claims.min(expires)) + LEEWAY {
+            return Err(Unauthenticated::Expired);
+        }
+        Ok(())
     }
 
     /// Checks that `claim` contains one of `audiences`.
@@ -162,30 +199,38 @@ impl<'t> Jwt<'t> {
             _ => Err(Unauthenticated::Malformed("`sub` is not a name")),
         }
     }
+}
 
-    /// A NumericDate (RFC 7519, section 2): seconds since 1970, which may have a fraction.
-    fn time(
-        &self,
-        claim: &str,
-        malformed: &'static str,
-    ) -> Result<Option<Timestamp>, Unauthenticated> {
-        let Some(value) = self.claims.get(claim) else { return Ok(None) };
-        match value.as_f64() {
-            Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) => {
-                Ok(Some(Timestamp::from_millis((seconds * 1_000.0) as i64)))
-            }
-            _ => Err(Unauthenticated::Malformed(malformed)),
+/// A NumericDate (RFC 7519, section 2): seconds since 1970, which may have a fraction.
+fn time(
+    object: &Map<String, Value>,
+    member: &str,
+    malformed: &'static str,
+) -> Result<Option<Timestamp>, Unauthenticated> {
+    let Some(value) = object.get(member) else { return Ok(None) };
+    match value.as_f64() {
+        Some(seconds) if (0.0..=LAST_SECOND).contains(&seconds) => {
+            Ok(Some(Timestamp::from_millis((seconds * 1_000.0) as i64)))
         }
+        _ => Err(Unauthenticated::Malformed(malformed)),
     }
 }
 
-fn part(encoded: &str, malformed: &'static str) -> Result<Map<String, Value>, Unauthenticated> {
-    let json = decode(encoded, malformed)?;
+fn part(
+    encoded: &str,
+    base64: &GeneralPurpose,
+    malformed: &'static str,
+) -> Result<Map<String, Value>, Unauthenticated> {
+    let json = decode(encoded, base64, malformed)?;
     parse_object(&json).ok_or(Unauthenticated::Malformed(malformed))
 }
 
-fn decode(encoded: &str, malformed: &'static str) -> Result<Vec<u8>, Unauthenticated> {
-    URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Unauthenticated::Malformed(malformed))
+fn decode(
+    encoded: &str,
+    base64: &GeneralPurpose,
+    malformed: &'static str,
+) -> Result<Vec<u8>, Unauthenticated> {
+    base64.decode(encoded).map_err(|_| Unauthenticated::Malformed(malformed))
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Unauthenticated> {

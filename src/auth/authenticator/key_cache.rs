@@ -11,7 +11,7 @@ use crate::auth::authenticator::algorithm::Algorithm;
 use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::fetch::{Fetch, FetchError, in_time};
 use crate::auth::authenticator::jwk::{Keys, NotAKeySet, Skipped};
-use crate::auth::authenticator::public_key::Unusable;
+use crate::auth::authenticator::public_key::{Key, Unusable};
 use crate::shown_url::shown;
 
 /// The largest key set: 256 KB, room for more than a hundred RSA keys with their certificates.
@@ -56,6 +56,7 @@ struct Pending {
 /// The cached key set of one issuer.
 pub(super) struct KeyCache {
     url: Url,
+    parse: fn(&[u8]) -> Result<Keys, FetchError>,
     policy: RefreshPolicy,
     cached: ArcSwap<Cached>,
     /// Locked while a caller waits for a fetch, so that there is only one.
@@ -73,7 +74,18 @@ struct Cached {
 
 impl KeyCache {
     pub(super) fn new(url: Url, policy: RefreshPolicy) -> Self {
-        Self { url, policy, cached: ArcSwap::default(), pending: Mutex::default() }
+        let (cached, pending) = (ArcSwap::default(), Mutex::default());
+        Self { url, parse: key_set, policy, cached, pending }
+    }
+
+    /// The cache of one key without a name, which is published in PEM.
+    pub(super) fn of_one_key(url: Url, policy: RefreshPolicy) -> Self {
+        Self { parse: one_key, ..Self::new(url, policy) }
+    }
+
+    /// Whether keys were ever fetched.
+    pub(super) fn has_keys(&self) -> bool {
+        self.cached.load().fetched_at.is_some()
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -166,11 +178,10 @@ impl KeyCache {
     }
 
     fn start(&self, fetch: &Fetch, clock: &dyn Clock) -> Pending {
-        let (fetch, url) = (fetch.clone(), self.url.clone());
+        let (fetch, url, parse) = (fetch.clone(), self.url.clone(), self.parse);
         let reply = Box::pin(async move {
-            let unusable = |NotAKeySet| FetchError::Unusable("expected a key set");
             let reply = fetch.get(&url, None, LARGEST).await?.unwrap_or_default();
-            Keys::parse(&reply).map_err(unusable)
+            parse(&reply)
         });
         Pending { started_at: clock.now(), is_second: false, reply }
     }
@@ -239,6 +250,15 @@ impl Cached {
             },
         }
     }
+}
+
+fn key_set(reply: &[u8]) -> Result<Keys, FetchError> {
+    Keys::parse(reply).map_err(|NotAKeySet| FetchError::Unusable("expected a key set"))
+}
+
+fn one_key(reply: &[u8]) -> Result<Keys, FetchError> {
+    let expected = |_| FetchError::Unusable("expected a public key on P-256 in PEM");
+    Key::of_pem(reply).map(Keys::from).map_err(expected)
 }
 
 /// Whether `pause` has passed since `then`. After the clock was set back it has, or the pause could

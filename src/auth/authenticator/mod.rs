@@ -13,6 +13,7 @@ mod jwk;
 mod jwt;
 mod key_cache;
 mod key_set;
+mod load_balancer;
 mod public_key;
 mod url;
 mod userinfo;
@@ -31,6 +32,7 @@ pub(crate) use identify::Identify;
 pub use key_set::KeySet;
 
 use crate::auth::authenticator::fault::AuthenticatorFault;
+use crate::auth::authenticator::load_balancer::LoadBalancer;
 use crate::client::{client, client_trusting};
 use crate::error_chain;
 
@@ -45,8 +47,8 @@ mod tests;
 /// a caller whose key is known does not wait. A key that the issuer withdraws is trusted for ten minutes at
 /// most while the issuer answers, and for a day after the last answer if it does not.
 ///
-/// Without a bearer token two other sources can name the caller. They are asked in this order:
-/// [`authorizer_claims`](Self::authorizer_claims), then [`from_fn`](Self::from_fn). A bearer token that is
+/// Without a bearer token other sources can name the caller. They are asked in this order:
+/// [`load_balancer`](Self::load_balancer), [`authorizer_claims`](Self::authorizer_claims), then [`from_fn`](Self::from_fn). A bearer token that is
 /// refused ends the search. The order in which you call these methods does not matter.
 ///
 /// Give the authenticator to a pipeline. [`Invocation::caller`](crate::Invocation::caller) then names the
@@ -83,6 +85,7 @@ pub struct Authenticator {
     key_sets: Vec<KeySet>,
     /// The claims with the permissions of an authorizer's caller, if an authorizer is trusted.
     authorizer: Option<Vec<String>>,
+    load_balancer: Option<Result<LoadBalancer, AuthenticatorFault>>,
     function: Option<Arc<Function>>,
     /// The HTTP client, if a key set or root certificates were added.
     http: Option<Result<reqwest::Client, AuthenticatorFault>>,
@@ -99,6 +102,7 @@ impl Authenticator {
         Self {
             key_sets: Vec::new(),
             authorizer: None,
+            load_balancer: None,
             function: None,
             http: None,
             clock: Arc::new(SystemClock),
@@ -157,10 +161,41 @@ impl Authenticator {
     /// token decides which key set verifies it.
     #[must_use]
     pub fn keys(mut self, key_set: KeySet) -> Self {
+        self.with_client().key_sets.push(key_set);
+        self
+    }
+
+    /// Makes the HTTP client, unless there is one.
+    fn with_client(&mut self) -> &mut Self {
         self.http.get_or_insert_with(|| {
             client().map_err(|error| AuthenticatorFault::Client(error_chain(&error)))
         });
-        self.key_sets.push(key_set);
+        self
+    }
+
+    /// Where there is no bearer token, trusts the user that the Application Load Balancer with this ARN has signed in:
+    /// an event of the kind `alb` has the user's claims in the header `x-amzn-oidc-data`.
+    ///
+    /// The claims are signed (ES256). The key is fetched from the load balancer's region when it is first needed, and
+    /// kept as those of a [`KeySet`] are. The signer must be this load balancer, since AWS signs for every customer's.
+    /// The permissions are those in the claims `scope`, `scp`, `permissions` and `activities`.
+    ///
+    /// A text that is not such an ARN is a fault of the pipeline. So is one of a region in China, because AWS does
+    /// not document where keys are published there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Authenticator;
+    ///
+    /// let arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/shop/0123456789abcdef";
+    /// let authenticator = Authenticator::new().load_balancer(arn);
+    /// # drop(authenticator);
+    /// ```
+    #[must_use]
+    pub fn load_balancer(mut self, arn: &str) -> Self {
+        let malformed = || AuthenticatorFault::LoadBalancer { got: arn.to_owned() };
+        self.with_client().load_balancer = Some(LoadBalancer::new(arn).ok_or_else(malformed));
         self
     }
 
@@ -238,6 +273,7 @@ impl fmt::Debug for Authenticator {
         f.debug_struct("Authenticator")
             .field("key_sets", &self.key_sets)
             .field("authorizer", &self.authorizer.is_some())
+            .field("load_balancer", &self.load_balancer)
             .field("function", &self.function.is_some())
             .finish_non_exhaustive()
     }

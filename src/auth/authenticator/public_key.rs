@@ -3,7 +3,10 @@ use std::fmt;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
@@ -70,6 +73,27 @@ impl Key {
             named => named.flatten(),
         };
         Ok(Self { kid: text("kid").map(str::to_owned), kind, algorithm, material })
+    }
+
+    /// Parses a public key on P-256 in PEM (RFC 7468, section 13; RFC 5480, section 2).
+    pub(super) fn of_pem(pem: &[u8]) -> Result<Self, Unusable> {
+        const EXPECTED: Unusable = Unusable::Malformed("expected a public key on P-256 in PEM");
+        /// What precedes the coordinates: the algorithm, the curve, and that the point is not compressed.
+        const BEFORE: [u8; 27] = [
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+            0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+        ];
+        let text = std::str::from_utf8(pem).map_err(|_| EXPECTED)?.trim();
+        let base64 = text
+            .strip_prefix("-----BEGIN PUBLIC KEY-----")
+            .and_then(|text| text.strip_suffix("-----END PUBLIC KEY-----"))
+            .ok_or(EXPECTED)?;
+        let base64: String = base64.split_ascii_whitespace().collect();
+        let der = STANDARD.decode(base64).map_err(|_| EXPECTED)?;
+        let coordinates = der.strip_prefix(&BEFORE).ok_or(EXPECTED)?;
+        let (x, y) = coordinates.split_at_checked(32).ok_or(EXPECTED)?;
+        let material = point(x, y, 32, &ECDSA_P256_SHA256_FIXED)?;
+        Ok(Self { kid: None, kind: Kind::P256, algorithm: Some(Algorithm::Es256), material })
     }
 
     /// Whether this key may verify `algorithm`: it must be one for this kind of key, and the key's own if

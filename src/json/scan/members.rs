@@ -18,7 +18,7 @@ pub(crate) fn members<const N: usize>(
 }
 
 /// Stores the value of a member at its index, if it has one. A second value is refused, whatever the first is.
-pub(crate) fn keep<'a>(
+fn keep<'a>(
     found: &mut [Option<&'a str>],
     place: Option<usize>,
     name: &str,
@@ -34,7 +34,7 @@ pub(crate) fn keep<'a>(
 }
 
 /// A member whose value is `null` counts as absent.
-pub(crate) fn without_null<const N: usize>(found: [Option<&str>; N]) -> [Option<&str>; N] {
+fn without_null<const N: usize>(found: [Option<&str>; N]) -> [Option<&str>; N] {
     found.map(|value| value.filter(|value| *value != "null"))
 }
 

@@ -3,5 +3,5 @@
 mod members;
 mod scanner;
 
-pub(crate) use members::{first_of, keep, members, without_null};
+pub(crate) use members::{first_of, members};
 pub(crate) use scanner::{Scan, ScanError};

@@ -8,6 +8,8 @@ use crate::json::unescape::unescape;
 pub(crate) enum ScanError {
     /// The text is not an object.
     NotAnObject,
+    /// The text is not a list.
+    NotAList,
     /// The member of this name occurs twice. Two parsers could each take another one.
     Repeated(String),
 }
@@ -26,10 +28,10 @@ impl<'a> Scan<'a> {
     }
 
     /// Scans the object that comes next. `each` gets the name of each member and must scan its value.
-    pub(crate) fn each(
+    pub(crate) fn each<E: From<ScanError>>(
         &mut self,
-        mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ScanError>,
-    ) -> Result<(), ScanError> {
+        mut each: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.opening().ok_or(ScanError::NotAnObject)?;
         if !self.take(b'}') {
             loop {
@@ -40,26 +42,51 @@ impl<'a> Scan<'a> {
                 }
             }
             if !self.take(b'}') {
-                return Err(ScanError::NotAnObject);
+                return Err(ScanError::NotAnObject.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Scans the list that comes next. `each` must scan one value.
+    pub(crate) fn each_of_list<E: From<ScanError>>(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !self.take(b'[') {
+            return Err(ScanError::NotAList.into());
+        }
+        if !self.take(b']') {
+            loop {
+                each(self)?;
+                if !self.take(b',') {
+                    break;
+                }
+            }
+            if !self.take(b']') {
+                return Err(ScanError::NotAList.into());
             }
         }
         Ok(())
     }
 
     /// Scans the name of a member and the colon after it.
+    #[inline]
     pub(crate) fn name(&mut self) -> Option<Cow<'a, str>> {
-        if !self.take(b'"') {
+        if !self.is_at(b'"') {
             return None;
         }
-        let start = self.at;
-        let (end, is_escaped) = after_string(self.json.as_bytes(), start)?;
-        self.at = end;
-        let name = self.json.get(start..end - 1).unwrap_or_default();
-        let name = match is_escaped {
-            true => Cow::Owned(unescape(name)?),
-            false => Cow::Borrowed(name),
-        };
-        self.take(b':').then_some(name)
+        let start = self.at + 1;
+        let (rest, is_escaped) = after_string(self.bytes().get(1..)?)?;
+        self.go_on_at(rest);
+        let name = self.json.get(start..self.at - 1)?;
+        if !self.take(b':') {
+            return None;
+        }
+        match is_escaped {
+            true => unescape(name).map(Cow::Owned),
+            false => Some(Cow::Borrowed(name)),
+        }
     }
 
     /// Scans the string that comes next, if it has no escape sequence, and returns its content.
@@ -68,10 +95,12 @@ impl<'a> Scan<'a> {
             return None;
         }
         let start = self.at + 1;
-        let (end, is_escaped) = after_string(self.json.as_bytes(), start)?;
-        let content = self.json.get(start..end - 1).filter(|_| !is_escaped)?;
-        self.at = end;
-        Some(content)
+        let (rest, is_escaped) = after_string(self.bytes().get(1..)?)?;
+        if is_escaped {
+            return None;
+        }
+        self.go_on_at(rest);
+        self.json.get(start..self.at - 1)
     }
 
     /// The text that was not scanned yet.
@@ -89,8 +118,7 @@ impl<'a> Scan<'a> {
         &mut self,
         scan: impl FnOnce(&mut Self) -> Result<(), ScanError>,
     ) -> Result<&'a str, ScanError> {
-        self.skip_space();
-        let start = self.at;
+        let start = self.start();
         scan(self)?;
         self.since(start).ok_or(ScanError::NotAnObject)
     }
@@ -99,11 +127,12 @@ impl<'a> Scan<'a> {
     pub(crate) fn value(&mut self) -> Option<&'a str> {
         self.skip_space();
         let start = self.at;
-        match self.byte()? {
-            b'"' => (self.at, _) = after_string(self.json.as_bytes(), start + 1)?,
-            b'{' | b'[' => self.container()?,
-            _ => self.scalar(),
-        }
+        let rest = match self.bytes() {
+            [b'"', rest @ ..] => after_string(rest)?.0,
+            [b'{' | b'[', ..] => after_container(self.bytes())?,
+            rest => after_scalar(rest),
+        };
+        self.go_on_at(rest);
         self.since(start)
     }
 
@@ -118,41 +147,12 @@ impl<'a> Scan<'a> {
         self.json.get(start..self.at).filter(|value| !value.is_empty())
     }
 
-    /// Scans to the end of the object or array that begins here.
-    fn container(&mut self) -> Option<()> {
-        let text = self.json.as_bytes();
-        let (mut depth, mut at) = (0_usize, self.at);
-        loop {
-            let byte = *text.get(at)?;
-            at += 1;
-            match byte {
-                b'"' => (at, _) = after_string(text, at)?,
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at = at;
-                        return Some(());
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Scans to the end of a number, `true`, `false` or `null`.
-    fn scalar(&mut self) {
-        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
-        let ends =
-            |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
-        self.at += rest.iter().position(ends).unwrap_or(rest.len());
-    }
-
     pub(super) fn opening(&mut self) -> Option<()> {
         self.take(b'{').then_some(())
     }
 
     /// Scans `byte`, if it comes next.
+    #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.is_at(byte);
         self.at += usize::from(is_next);
@@ -160,6 +160,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether `byte` comes next, after any white space.
+    #[inline]
     pub(crate) fn is_at(&mut self, byte: u8) -> bool {
         // Most JSON is written without spaces, so look before skipping them.
         if self.byte() != Some(byte) {
@@ -168,6 +169,7 @@ impl<'a> Scan<'a> {
         self.byte() == Some(byte)
     }
 
+    #[inline(never)]
     fn skip_space(&mut self) {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
@@ -177,4 +179,50 @@ impl<'a> Scan<'a> {
     fn byte(&self) -> Option<u8> {
         self.json.as_bytes().get(self.at).copied()
     }
+
+    /// The bytes that were not scanned yet.
+    fn bytes(&self) -> &'a [u8] {
+        self.json.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// `rest` is the end of the text.
+    fn go_on_at(&mut self, rest: &[u8]) {
+        self.at = self.json.len() - rest.len();
+    }
+}
+
+/// The text behind the object or array that `text` begins with.
+fn after_container(mut text: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_usize;
+    loop {
+        let (byte, rest) = text.split_first()?;
+        text = match byte {
+            b'"' => {
+                let mut rest = after_string(rest)?.0;
+                // Strings mostly follow each other: names and values.
+                while let [b':' | b',', b'"', next @ ..] = rest {
+                    rest = after_string(next)?.0;
+                }
+                rest
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                rest
+            }
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(rest);
+                }
+                rest
+            }
+            _ => rest,
+        }
+    }
+}
+
+/// The text behind the number, `true`, `false` or `null` that `text` begins with.
+fn after_scalar(text: &[u8]) -> &[u8] {
+    let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
+    text.iter().position(ends).and_then(|end| text.get(end..)).unwrap_or_default()
 }

@@ -30,12 +30,15 @@ pub(super) enum Fault {
     #[error("the concurrency of the {source_name} route `{name}` must be at least 1, got 0")]
     NoConcurrency { source_name: &'static str, name: String },
     /// It would never be removed.
-    #[error("expected a base path such as `/shop`, got {0:?}")]
+    #[error("`base_path`: expected a base path such as `/shop`, got {0:?}")]
     BasePath(String),
     #[error("a layer needs a router to be around, and there is none: `.http(router)`")]
     NoRouterInLayer,
-    #[error("a policy of HTTP routes needs an authenticator")]
+    #[error("a policy of HTTP routes needs an authenticator: `.authenticator(…)`")]
     NoAuthenticator,
+    /// TLS cannot be set up.
+    #[error("{0}")]
+    Client(String),
     #[error("{0}")]
     Metrics(String),
     #[error(transparent)]

@@ -3,15 +3,10 @@
 use crate::auth::authenticator::Identify;
 use crate::auth::policy::AccessPolicy;
 use crate::pipeline::builder::error::Fault;
-use crate::pipeline::records::dynamodb::DynamoDbRecord;
-use crate::pipeline::records::eventbridge::EventBridgeEvent;
-use crate::pipeline::records::kafka::KafkaRecord;
-use crate::pipeline::records::kinesis::KinesisRecord;
 use crate::pipeline::records::record::Record;
-use crate::pipeline::records::routes::{RecordRoutes, Routes, record_sources};
+use crate::pipeline::records::record_sources;
+use crate::pipeline::records::routes::{RecordRoutes, Routes};
 use crate::pipeline::records::s3::S3Object;
-use crate::pipeline::records::sns::SnsRecord;
-use crate::pipeline::records::sqs::SqsRecord;
 
 /// The faults in the names and options of `routes`.
 pub(super) fn of_routes(routes: &RecordRoutes) -> Vec<Fault> {

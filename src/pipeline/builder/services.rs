@@ -5,10 +5,14 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::client::client;
+use crate::pipeline::bounded::bounded;
 use crate::pipeline::builder::PipelineBuilder;
+use crate::pipeline::builder::error::Fault;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::records::authorizer::{AuthorizerRequest, Decision};
+use crate::pipeline::records::custom_resource::{deadline_of_handler, respond};
 use crate::pipeline::records::firehose::{self, FirehoseRecord, Transformed};
 use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
 use crate::pipeline::records::routes::EventRoute;
@@ -18,8 +22,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Routes the events of one kind to a handler that takes the event as a `T`. What it returns, as JSON, is the
     /// output of the function.
     ///
-    /// Use it for the kinds without a method of their own: CloudWatch Logs, Cognito, AppSync, CloudFormation, S3 Batch
-    /// Operations, MQ, DocumentDB, SES, IoT, CodePipeline, Config, Connect and Lex. `T` and `R` are types of yours, or
+    /// Use it for the kinds without a method of their own: CloudWatch Logs, Cognito, AppSync, S3 Batch Operations, MQ, DocumentDB, SES, IoT, CodePipeline, Config, Connect and Lex. `T` and `R` are types of yours, or
     /// those of the crate `aws_lambda_events`. For log events there is
     /// [`CloudWatchLogs`](crate::pipeline::CloudWatchLogs). If the event is no `T`, or the handler fails, the
     /// invocation fails.
@@ -60,6 +63,68 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         });
         let takes = Box::new(move |event: &Event| event.kind() == kind);
         self.routes.events.push(EventRoute { name: kind.as_str().into(), takes, call: to_json });
+        self
+    }
+
+    /// Routes the requests of CloudFormation for a custom resource to a handler that takes the event as a `T`, and sends
+    /// the response for which the stack waits to the `ResponseURL` in the event.
+    ///
+    /// What the handler returns, as JSON, may have the members `PhysicalResourceId`, `Data` and `NoEcho` of the response.
+    /// Return `()` if it needs none. Without a `PhysicalResourceId` an existing resource keeps its own, and a new one gets
+    /// the `RequestId`. If the handler fails or panics, or if a guard refuses the event, the response is `FAILED`, with the
+    /// detail of the [`Problem`] as the reason. The deadline of the handler is a second earlier than that of the
+    /// invocation, or at half of a time of less than two seconds, so that a handler which takes too long is answered
+    /// too. A response may have 4,096 bytes. The invocation fails only if the response cannot be sent: Lambda then
+    /// tries again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::pipeline::{Pipeline, Problem};
+    /// use serde_json::{Value, json};
+    ///
+    /// async fn bucket_policy(request: Value) -> Result<Value, Problem> {
+    ///     match request["RequestType"].as_str() {
+    ///         Some("Create") => Ok(json!({ "PhysicalResourceId": "policy-1", "Data": { "Name": "policy" } })),
+    ///         _ => Ok(Value::Null),
+    ///     }
+    /// }
+    ///
+    /// assert!(Pipeline::builder(()).cloudformation(bucket_policy).build().is_ok());
+    /// ```
+    pub fn cloudformation<T, R, Args>(
+        mut self,
+        handler: impl RecordHandler<App, T, Args, Output = R>,
+    ) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + Send + 'static,
+    {
+        let client = match client() {
+            Ok(client) => client,
+            Err(error) => {
+                self.faults.push(Fault::Client(crate::error_chain(&error)));
+                return self;
+            }
+        };
+        let call = call::<_, Event, Typed<T>, _, _>(self.app.clone(), Unwrapped(handler));
+        let of_refusals = client.clone();
+        self.routes.refused = Some(Box::new(move |event, problem| {
+            let client = of_refusals.clone();
+            Box::pin(async move { respond(&client, &event, Err(problem)).await })
+        }));
+        let answer: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
+            let (client, deadline) = (client.clone(), invocation.deadline());
+            let work = call(invocation, event.clone());
+            let handler = deadline_of_handler(deadline);
+            let work = bounded(handler, async move { Ok(to_raw_value(&work.await?)?) });
+            Box::pin(async move {
+                respond(&client, &event, work.await).await?;
+                Ok(RawValue::NULL.to_owned())
+            })
+        });
+        let takes = Box::new(|event: &Event| event.kind() == Kind::CloudFormation);
+        self.routes.events.push(EventRoute { name: "cloudformation".into(), takes, call: answer });
         self
     }
 

@@ -1,9 +1,9 @@
 //! Decides from the top-level members of an event which source it comes from.
 
-use serde::de::{Error, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::json::scan::{Scan, ScanError, first_of, keep, members, without_null};
+use crate::json::scan::{Scan, ScanError, first_of, members};
 use crate::json::text::{Span, from_first, string};
 use crate::pipeline::event::error::EventError;
 use crate::pipeline::event::kind::Kind;
@@ -18,16 +18,54 @@ pub(crate) struct Recognised {
     context: [Option<Span>; Context::COUNT],
 }
 
-type Found<'a, const N: usize> = [Option<&'a str>; N];
+/// Where the members of an object are in the text of an event.
+struct Found<'a, const N: usize> {
+    text: &'a str,
+    spans: [Option<Span>; N],
+    /// A bit for each member that was found, if only with the value `null`.
+    seen: u64,
+}
+
+impl<'a, const N: usize> Found<'a, N> {
+    fn new(text: &'a str) -> Self {
+        const { assert!(N <= 64, "a member has no bit") };
+        Self { text, spans: [None; N], seen: 0 }
+    }
+
+    /// The members of the object that `text` begins with.
+    fn in_object(text: &'a str, place: impl Fn(&str) -> Option<usize>) -> Option<Self> {
+        let mut found = Self::new(text);
+        let scanned = Scan::new(text).each(|scan, name| {
+            let value = scan.value().ok_or(ScanError::NotAnObject)?;
+            found.keep(place(&name), &name, value)
+        });
+        scanned.ok().map(|()| found)
+    }
+
+    /// Keeps the value of a member, if it has a place. A second value is refused, whatever the first is.
+    fn keep(&mut self, place: Option<usize>, name: &str, value: &str) -> Result<(), ScanError> {
+        let Some(place) = place else { return Ok(()) };
+        if self.seen >> place & 1 == 1 {
+            return Err(ScanError::Repeated(name.to_owned()));
+        }
+        self.seen |= 1 << place;
+        // A member whose value is `null` counts as absent.
+        if value != "null"
+            && let Some(span) = self.spans.get_mut(place)
+        {
+            *span = Span::of(value, self.text);
+        }
+        Ok(())
+    }
+
+    fn at(&self, place: usize) -> Option<&'a str> {
+        self.spans.get(place).copied().flatten().map(|span| span.in_text(self.text))
+    }
+}
 
 impl From<ScanError> for EventError {
     fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::NotAnObject => serde_json::Error::custom("expected an object").into(),
-            ScanError::Repeated(name) => {
-                serde_json::Error::custom(format_args!("two members `{name}`")).into()
-            }
-        }
+        serde_json::Error::from(error).into()
     }
 }
 
@@ -37,16 +75,15 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
         let none = [None; Top::COUNT];
         return Ok(Recognised { kind: of_list(json), top: none, context: [None; Context::COUNT] });
     }
-    let mut scan = Scan::new(json);
-    let (mut top, mut context) = ([None; Top::COUNT], [None; Context::COUNT]);
+    let (mut top, mut context) = (Found::new(json), Found::new(json));
     let mut marks = Marks::default();
-    scan.each(|scan, name| {
+    Scan::new(json).each(|scan, name| {
         let position = Top::position(&name);
         let value = if position == Some(Top::RequestContext as usize) && scan.is_at(b'{') {
             scan.text_of(|scan| {
                 scan.each(|scan, name| {
                     let value = scan.value().ok_or(ScanError::NotAnObject)?;
-                    keep(&mut context, Context::position(&name), &name, value)
+                    context.keep(Context::position(&name), &name, value)
                 })
             })?
         } else {
@@ -57,15 +94,13 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
         {
             marks.add(mark);
         }
-        keep(&mut top, position, &name, value)
+        top.keep(position, &name, value)
     })?;
-    let (top, context) = (without_null(top), without_null(context));
     let kind = kind(&top, &context, marks);
-    let span = |part: Option<&str>| part.and_then(|part| Span::of(part, json));
-    Ok(Recognised { kind, top: top.map(span), context: context.map(span) })
+    Ok(Recognised { kind, top: top.spans, context: context.spans })
 }
 
-/// The kind of an event that is no object. AppSync sends a list of questions if the resolver takes batches.
+/// The kind of an event that is a list. AppSync sends a list of questions if the resolver takes batches.
 fn of_list(json: &str) -> Kind {
     let first = from_first(json).filter(|first| first.starts_with('{'));
     let marks = first.map(marks_of).unwrap_or_default();
@@ -105,7 +140,7 @@ impl Recognised {
 }
 
 fn at<'a>(top: &Found<'a, { Top::COUNT }>, member: Top) -> Option<&'a str> {
-    top.get(member as usize).copied().flatten()
+    top.at(member as usize)
 }
 
 fn kind(
@@ -115,7 +150,7 @@ fn kind(
 ) -> Kind {
     let has = |member| at(top, member).is_some();
     let is = |member, text: &str| at(top, member).and_then(string).as_deref() == Some(text);
-    let context_at = |member: Context| context.get(member as usize).copied().flatten();
+    let context_at = |member: Context| context.at(member as usize);
     let context_has = |member| context_at(member).is_some();
 
     // The event of an authorizer has all members of a request, so it must be recognised first.
@@ -228,7 +263,7 @@ fn of_records(from_first: &str) -> Option<Kind> {
         },
         Kind::Sns => {
             let message = only(from_first, "Sns").and_then(|sns| {
-                let sns: Found<'_, { Top::COUNT }> = members(sns, Top::position).ok()?;
+                let sns = Found::in_object(sns, Top::position)?;
                 at(&sns, Top::Message).and_then(of_content)
             });
             match message {
@@ -259,7 +294,7 @@ fn of_content(text: &str) -> Option<Kind> {
     if !text.starts_with('{') || serde_json::from_str::<IgnoredAny>(&text).is_err() {
         return None;
     }
-    let top: Found<'_, { Top::COUNT }> = members(&text, Top::position).ok()?;
+    let top = Found::in_object(&text, Top::position)?;
     if at(&top, Top::Type).and_then(string).as_deref() == Some("Notification") {
         at(&top, Top::TopicArn)?;
         return Some(match at(&top, Top::Message).and_then(of_content) {

@@ -117,11 +117,14 @@ impl Inside {
             return Err(Problem::of(&*error));
         }
         // It is missing only if a layer has replaced the request.
-        let invocation = extensions.remove::<Invocation>();
-        let invocation =
-            invocation.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))?;
-        let invocation = self.guards.admit(invocation).await?;
-        request.extensions_mut().insert(invocation);
+        let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
+        if self.guards.is_empty() {
+            extensions.get::<Invocation>().ok_or_else(missing)?;
+        } else {
+            let invocation = extensions.remove::<Invocation>().ok_or_else(missing)?;
+            let invocation = self.guards.admit(invocation).await?;
+            request.extensions_mut().insert(invocation);
+        }
         let routed = self.router.call(request);
         match while_renewing_keys(self.authenticator.as_deref(), routed).await {
             Ok(response) => Ok(response),

@@ -1,160 +1,174 @@
 //! Reads the headers of an event into a [`HeaderMap`] whose values are slices of the event's text.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::json::text::Text;
+use crate::json::scan::{Scan, ScanError};
+use crate::json::text::{described, string};
 
 /// Which headers of a member are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Take {
+#[derive(Clone, Copy)]
+pub(crate) enum Take<'n> {
     All,
-    /// Those whose name the map does not have yet.
-    Missing,
+    /// Those whose name the map does not have yet. The map has these names. Both members of an event usually have
+    /// the same names in the same order, and then nothing is looked up.
+    Missing(&'n [Cow<'n, str>]),
     /// All but the cookies, which the source delivers in a list too.
     AllButCookies,
 }
 
-/// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings.
+/// Why the headers of an event are not valid.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeaderError {
+    #[error("expected an object of headers, got {0}")]
+    NotAnObject(&'static str),
+    #[error("expected the name of a header")]
+    Name,
+    #[error("expected the value of a header")]
+    Value,
+    #[error("expected the value of a header, or a list of values, got {0}")]
+    NotAValue(&'static str),
+    #[error("a list of values within a list")]
+    Nested,
+    #[error("too many headers")]
+    TooMany,
+}
+
+impl From<ScanError> for HeaderError {
+    fn from(_: ScanError) -> Self {
+        Self::NotAnObject("another value")
+    }
+}
+
+/// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings. `json` must be valid
+/// JSON, and a slice of `shared`.
+///
+/// Returns the names whose values are in lists, without those of empty lists.
 ///
 /// # Errors
 ///
 /// If a name or value is not valid in HTTP (a line break, a control character), or has another type.
-pub(crate) fn fill(
+pub(crate) fn fill<'a>(
     headers: &mut HeaderMap,
-    json: &str,
+    json: &'a str,
     shared: &Bytes,
-    take: Take,
-) -> Result<(), serde_json::Error> {
-    serde_json::Deserializer::from_str(json).deserialize_map(Fill { headers, shared, take })
-}
-
-struct Fill<'h> {
-    headers: &'h mut HeaderMap,
-    shared: &'h Bytes,
-    take: Take,
-}
-
-impl<'de> Visitor<'de> for Fill<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of headers")
+    take: Take<'_>,
+) -> Result<Vec<Cow<'a, str>>, HeaderError> {
+    if !json.starts_with('{') {
+        return Err(HeaderError::NotAnObject(described(json)));
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            let is_known = match self.take {
-                Take::All => false,
-                Take::Missing => self.headers.contains_key(&*name),
-                Take::AllButCookies => name.eq_ignore_ascii_case("cookie"),
-            };
-            if is_known {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+    let (mut names, mut position) = (Vec::new(), 0_usize);
+    Scan::new(json).each(|scan, name| {
+        let is_known = match take {
+            Take::All => false,
+            Take::Missing(known) => {
+                let is_next = known.get(position) == Some(&name);
+                position += usize::from(is_next);
+                is_next || headers.contains_key(&*name)
             }
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| A::Error::custom("expected the name of a header"))?;
-            map.next_value_seed(Values {
-                headers: self.headers,
-                shared: self.shared,
-                name: &name,
-                listed: false,
-            })?;
+            Take::AllButCookies => name.eq_ignore_ascii_case("cookie"),
+        };
+        if is_known {
+            return scan.value().map(|_| ()).ok_or(HeaderError::Value);
+        }
+        let is_list = scan.is_at(b'[');
+        if add(headers, &name, scan, shared)? && is_list {
+            names.push(name);
         }
         Ok(())
-    }
+    })?;
+    Ok(names)
 }
 
-struct Values<'h> {
-    headers: &'h mut HeaderMap,
-    shared: &'h Bytes,
-    name: &'h HeaderName,
-    /// Whether these values are in a list. A list in a list has no meaning.
-    listed: bool,
+/// Adds the value that comes next, or each of the values in a list. Returns whether there are any.
+fn add(
+    headers: &mut HeaderMap,
+    name: &str,
+    scan: &mut Scan<'_>,
+    shared: &Bytes,
+) -> Result<bool, HeaderError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name)?;
+    // The last value is added with the name itself: most headers have one value, and need no copy of their name.
+    let mut last = None;
+    if scan.is_at(b'[') {
+        scan.each_of_list(|scan| {
+            if scan.is_at(b'[') {
+                return Err(HeaderError::Nested);
+            }
+            if let Some(next) = value(scan, shared)?
+                && let Some(before) = last.replace(next)
+            {
+                append(headers, name.clone(), before)?;
+            }
+            Ok::<(), HeaderError>(())
+        })?;
+    } else {
+        last = value(scan, shared)?;
+    }
+    let Some(last) = last else { return Ok(false) };
+    append(headers, name, last)?;
+    Ok(true)
 }
 
-impl Values<'_> {
-    fn push<E: Error>(&mut self, value: Option<HeaderValue>) -> Result<(), E> {
-        let name = self.name;
-        let value = value.ok_or_else(|| E::custom("expected the value of a header"))?;
-        // `append` would panic if there are too many.
-        self.headers.try_append(name, value).map_err(|_| E::custom("too many headers"))?;
-        Ok(())
-    }
+fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Result<(), HeaderError> {
+    // `append` would panic if there are too many.
+    headers.try_append(name, value).map(|_| ()).map_err(|_| HeaderError::TooMany)
 }
 
-impl<'de> DeserializeSeed<'de> for Values<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for &mut Values<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let Values { shared, name, .. } = *self;
-        deserializer.deserialize_any(Values { headers: self.headers, shared, name, listed: true })
-    }
-}
-
-impl<'de> Visitor<'de> for Values<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value of a header, or a list of values")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E: Error>(mut self, value: &'de str) -> Result<(), E> {
-        let value = HeaderValue::from_maybe_shared(self.shared.slice_ref(value.as_bytes()));
-        self.push(value.ok())
-    }
-
-    fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
-        self.push(HeaderValue::from_bytes(value.as_bytes()).ok())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
-        if self.listed {
-            return Err(A::Error::custom("a list of values within a list"));
-        }
-        while values.next_element_seed(&mut self)?.is_some() {}
-        Ok(())
-    }
+/// The value that comes next. `None` if it is `null`.
+fn value(scan: &mut Scan<'_>, shared: &Bytes) -> Result<Option<HeaderValue>, HeaderError> {
+    let value = match scan.plain_string() {
+        Some(text) => HeaderValue::from_maybe_shared(shared.slice_ref(text.as_bytes())),
+        None => match scan.value() {
+            Some("null") => return Ok(None),
+            Some(escaped) => {
+                let text = string(escaped).ok_or(HeaderError::NotAValue(described(escaped)))?;
+                HeaderValue::from_maybe_shared(Bytes::from(text.into_owned()))
+            }
+            None => return Err(HeaderError::Value),
+        },
+    };
+    value.map(Some).map_err(|_| HeaderError::Value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn filled(parts: &[(&str, Take)]) -> Result<Vec<(String, String)>, serde_json::Error> {
+    fn text_of(json: &Bytes) -> &str {
+        std::str::from_utf8(json).unwrap()
+    }
+
+    /// The headers of both objects, of the second those that the first does not have.
+    fn filled(all: &str, missing: &str) -> Result<Vec<(String, String)>, HeaderError> {
         let mut headers = HeaderMap::new();
-        for (json, take) in parts {
-            let shared = Bytes::copy_from_slice(json.as_bytes());
-            let json = std::str::from_utf8(&shared).unwrap();
-            fill(&mut headers, json, &shared, *take)?;
-        }
+        let [all, missing] = [all, missing].map(|json| Bytes::copy_from_slice(json.as_bytes()));
+        let names = fill(&mut headers, text_of(&all), &all, Take::All)?;
+        fill(&mut headers, text_of(&missing), &missing, Take::Missing(&names))?;
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         Ok(headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
     }
 
     #[test]
     fn repeated_headers_keep_every_value_and_missing_names_are_added() {
-        let headers = filled(&[
-            (r#"{"X-A":["1","2"],"x-n":null,"X-E":"a\"b"}"#, Take::All),
-            (r#"{"x-a":"2","x-b":"ü"}"#, Take::Missing),
-        ]);
-        let expected = [("x-a", "1"), ("x-a", "2"), ("x-e", "a\"b"), ("x-b", "ü")];
+        let all = r#"{"X-A":["1",null,"2"],"x-n":null,"x-l":[],"X-E":"a\"b"}"#;
+        for missing in [
+            r#"{"x-a":"2","x-b":"ü"}"#,
+            r#"{"X-A":"2","x-n":null,"x-l":null,"X-E":"c","x-b":"ü"}"#,
+            r#"{"x-b":"ü","x\u002da":"2","X-E":"c"}"#,
+        ] {
+            let headers = filled(all, missing);
+            let expected = [("x-a", "1"), ("x-a", "2"), ("x-e", "a\"b"), ("x-b", "ü")];
+            assert_eq!(headers.unwrap(), expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        }
+        let headers = filled(r#"{"x-n":null,"x-l":[]}"#, r#"{"x-n":"1","x-l":"2"}"#);
+        let expected = [("x-n", "1"), ("x-l", "2")];
         assert_eq!(headers.unwrap(), expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
@@ -176,7 +190,7 @@ mod tests {
             r#"["x-a"]"#,
             r#""x-a""#,
         ] {
-            assert!(filled(&[(json, Take::All)]).is_err(), "{json}");
+            assert!(filled(json, "{}").is_err(), "{json}");
         }
     }
 }

@@ -53,12 +53,13 @@ const SEGMENT: &AsciiSet = &CONTROLS
 /// A `%` that starts no escape is a plain `%`. Empty segments stay.
 pub(crate) fn canonical(path: &str, form: PathForm, out: &mut String) -> Result<(), PathError> {
     let segments = path.strip_prefix('/').ok_or(PathError::Relative)?;
+    // Most paths are canonical already. A dot may be part of a dot segment.
+    if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_~".contains(&byte)) {
+        out.push_str(path);
+        return Ok(());
+    }
     for segment in segments.split('/') {
         out.push('/');
-        if segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte)) {
-            out.push_str(segment);
-            continue;
-        }
         let decoded = match form {
             PathForm::Encoded => {
                 percent_decode_str(segment).decode_utf8().map_err(|_| PathError::Utf8)?

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use crate::json::JsonError;
-use crate::json::scan::members;
+use crate::json::scan::{Scan, ScanError, members};
 use crate::json::text::{from_first, string};
 use crate::pipeline::event::members::{Context, Top};
 use crate::pipeline::event::recognise::Recognised;
 use crate::pipeline::event::source::http::{
     Cookies, HttpSource, MethodMember, Path, Prefix, Query,
 };
-use crate::pipeline::http::header::{Take, fill};
+use crate::pipeline::http::header::{HeaderError, Take, fill};
 use crate::pipeline::http::path::{
     PathError, PathForm, canonical, without_base_path, without_prefix,
 };
@@ -31,7 +31,7 @@ pub(crate) enum RequestError {
     Path(#[from] PathError),
     /// A header is malformed.
     #[error("the headers were refused")]
-    Headers(#[source] JsonError),
+    Headers(#[from] HeaderError),
     /// The query is malformed.
     #[error("the query was refused")]
     Query(#[source] JsonError),
@@ -202,17 +202,15 @@ impl<'a> HttpEvent<'a> {
     fn headers(&self, shared: &Bytes) -> Result<HeaderMap, RequestError> {
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         let multi = self.top(Top::MultiValueHeaders);
-        if let Some(multi) = multi {
-            fill(&mut headers, multi, shared, Take::All).map_err(headers_refused)?;
-        }
+        let multi = multi.map(|multi| fill(&mut headers, multi, shared, Take::All)).transpose()?;
         if let Some(single) = self.top(Top::Headers) {
             let has_list = self.source.cookies.value == Cookies::Both && self.has_cookie_list();
-            let take = match multi {
-                Some(_) => Take::Missing,
+            let take = match &multi {
+                Some(names) => Take::Missing(names),
                 None if has_list => Take::AllButCookies,
                 None => Take::All,
             };
-            fill(&mut headers, single, shared, take).map_err(headers_refused)?;
+            fill(&mut headers, single, shared, take)?;
         }
         if self.source.cookies.value != Cookies::Header
             && let Some(cookies) = self.top(Top::Cookies)
@@ -230,11 +228,20 @@ impl<'a> HttpEvent<'a> {
     /// The cookies of a list, joined into one header as RFC 6265, section 5.4, has it.
     fn cookies(&self, json: &str) -> Result<Option<HeaderValue>, RequestError> {
         const EXPECTED: RequestError = RequestError::Expected("cookies as a list of strings");
-        let cookies: Vec<Cow<'_, str>> = serde_json::from_str(json).map_err(|_| EXPECTED)?;
-        if cookies.is_empty() {
+        let mut joined = String::with_capacity(json.len());
+        let mut is_empty = true;
+        let pushed: Result<(), ScanError> = Scan::new(json).each_of_list(|scan| {
+            if !std::mem::take(&mut is_empty) {
+                joined.push_str("; ");
+            }
+            joined.push_str(&scan.value().and_then(string).ok_or(ScanError::NotAList)?);
+            Ok(())
+        });
+        pushed.map_err(|_| EXPECTED)?;
+        if is_empty {
             return Ok(None);
         }
-        let cookie = HeaderValue::from_maybe_shared(Bytes::from(cookies.join("; ")));
+        let cookie = HeaderValue::from_maybe_shared(Bytes::from(joined));
         cookie.map(Some).map_err(|_| EXPECTED)
     }
 
@@ -256,8 +263,4 @@ impl<'a> HttpEvent<'a> {
 
 fn query_refused(error: serde_json::Error) -> RequestError {
     RequestError::Query(error.into())
-}
-
-fn headers_refused(error: serde_json::Error) -> RequestError {
-    RequestError::Headers(error.into())
 }

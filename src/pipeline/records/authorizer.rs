@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::pipeline::event::Event;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::string_at;
 use crate::problem::Problem;
 
@@ -25,10 +26,8 @@ pub struct AuthorizerRequest {
     event: Event,
 }
 
-impl AuthorizerRequest {
-    /// The question as the gateway wrote it, as JSON.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for AuthorizerRequest {
+    fn raw(&self) -> &str {
         self.event.text()
     }
 }

@@ -24,19 +24,15 @@ use crate::pipeline::invocation::Invocation;
 use crate::pipeline::outcome::{InvocationError, InvocationErrorKind, InvocationOutcome};
 use crate::pipeline::output::Output;
 use crate::pipeline::records::batch::{Order, RecordResult, RecordRun, RecordRunner, run};
-use crate::pipeline::records::dynamodb::DynamoDbRecord;
-use crate::pipeline::records::eventbridge::EventBridgeEvent;
-use crate::pipeline::records::kafka::KafkaRecord;
-use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::custom_resource::deadline_of_handler;
 use crate::pipeline::records::parsed::{Parsed, parse};
 use crate::pipeline::records::record::Record;
+use crate::pipeline::records::record_sources;
 use crate::pipeline::records::report::FailureReport;
 use crate::pipeline::records::restriction::Restriction;
 use crate::pipeline::records::route::Calls;
-use crate::pipeline::records::routes::{Routes, record_sources};
+use crate::pipeline::records::routes::Routes;
 use crate::pipeline::records::s3::S3Object;
-use crate::pipeline::records::sns::SnsRecord;
-use crate::pipeline::records::sqs::SqsRecord;
 use crate::pipeline::records::unmatched::Unmatched;
 use crate::pipeline::records::window::of_event;
 use crate::pipeline::rules::Rules;
@@ -48,11 +44,11 @@ impl Rules {
         // Without guards there is nothing to wait for.
         let admitted = match self.guards.is_empty() && !invocation.deadline().total().is_zero() {
             true => Ok(invocation),
-            false => Box::pin(bounded(invocation.deadline(), self.guards.admit(invocation))).await,
+            false => Box::pin(self.admit(invocation)).await,
         };
         let invocation = match admitted {
             Ok(invocation) => invocation,
-            Err(problem) => return Ended::problem(&problem),
+            Err(ended) => return *ended,
         };
         let kind = invocation.event().kind();
         // S3 sends it when somebody configures notifications. There is nothing to do.
@@ -70,6 +66,28 @@ impl Rules {
         }
         record_sources!(take);
         self.whole_event(invocation).await
+    }
+
+    /// Runs the guards. A stack of CloudFormation waits for an answer, also to an event that is refused.
+    async fn admit(&self, invocation: Invocation) -> Result<Invocation, Box<Ended>> {
+        let (event, deadline) = (invocation.event().clone(), invocation.deadline());
+        let answers = self.routes.refused.as_ref().filter(|_| event.kind() == Kind::CloudFormation);
+        let Some(answers) = answers else {
+            let admitted = bounded(deadline, self.guards.admit(invocation)).await;
+            return admitted.map_err(|problem| Box::new(Ended::problem(&problem)));
+        };
+        let of_guards = deadline_of_handler(deadline);
+        match bounded(of_guards, self.guards.admit(invocation)).await {
+            Ok(invocation) => Ok(invocation),
+            Err(problem) => {
+                let refused = Ended::problem(&problem);
+                let (outcome, cause) = (refused.outcome, refused.cause);
+                Err(Box::new(match bounded(deadline, answers(event, problem)).await {
+                    Ok(()) => Ended { outcome, cause, ..Ended::handled(Output::nothing()) },
+                    Err(problem) => Ended::problem(&problem),
+                }))
+            }
+        }
     }
 
     fn records<'a, S: Record>(

@@ -1,9 +1,11 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, or_default, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -37,10 +39,8 @@ pub struct DynamoDbRecord {
     text: RecordText,
 }
 
-impl DynamoDbRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for DynamoDbRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -124,6 +124,20 @@ impl Record for DynamoDbRecord {
     fn identity_of_malformed(json: &str) -> Identity {
         let id = string_at(json, &["dynamodb", "SequenceNumber"]).unwrap_or_default();
         Identity { id, ..Identity::default() }
+    }
+}
+
+impl Redelivered for DynamoDbRecord {
+    /// A sequence number belongs to a shard.
+    fn own_id(&self) -> Vec<&str> {
+        let parts = [Self::ROUTE, &self.stream_arn, &self.sequence_number, &self.event_id];
+        parts.into_iter().filter(|part| !part.is_empty()).collect()
+    }
+
+    fn content(&self) -> Value {
+        let item =
+            |item: &Option<Box<RawValue>>| item.as_ref().map(|item| content(item.get().as_bytes()));
+        json!([self.event_name, item(&self.keys), item(&self.old_image), item(&self.new_image)])
     }
 }
 

@@ -1,11 +1,13 @@
 use std::fmt;
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::json::JsonError;
 use crate::pipeline::event::Event;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, Records, or_default};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -42,10 +44,8 @@ pub struct EventBridgeEvent<T = Box<RawValue>> {
     text: RecordText,
 }
 
-impl<T> EventBridgeEvent<T> {
-    /// The event as the bus delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl<T> RawJson for EventBridgeEvent<T> {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -81,6 +81,16 @@ impl Record for EventBridgeEvent {
     /// None that can be trusted: whoever sends an event writes its `resources`.
     fn arn(&self) -> &str {
         ""
+    }
+}
+
+impl Redelivered for EventBridgeEvent {
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        json!([self.source, self.detail_type, content(self.detail.get().as_bytes())])
     }
 }
 

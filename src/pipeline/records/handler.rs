@@ -1,7 +1,7 @@
 use std::{future::Future, sync::Arc};
 
 use axum::{Json, extract::State};
-use futures_util::future::BoxFuture;
+use futures_util::{TryFutureExt, future::BoxFuture};
 use serde::de::DeserializeOwned;
 
 use crate::pipeline::event::Event;
@@ -44,13 +44,14 @@ macro_rules! handler {
         {
             type Output = T;
 
-            async fn handle(
+            fn handle(
                 &self,
                 $app: App,
                 $invocation: Invocation,
                 $record: R,
-            ) -> Result<T, Problem> {
-                (self)($($argument),+).await.map_err(Into::into)
+            ) -> impl Future<Output = Result<T, Problem>> + Send {
+                // Not an `async fn`: its future would have room for the record once more.
+                (self)($($argument),+).map_err(Into::into)
             }
         }
     };

@@ -2,12 +2,14 @@ use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::json::JsonError;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::members::Top;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, Records};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -36,10 +38,8 @@ pub struct KafkaRecord {
     text: RecordText,
 }
 
-impl KafkaRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for KafkaRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -146,6 +146,17 @@ impl Record for KafkaRecord {
         };
         let group = Some(format!("{topic}-{partition}"));
         Identity { id: id(&topic, partition, offset), group, is_ordered: true }
+    }
+}
+
+impl Redelivered for KafkaRecord {
+    /// A topic of the same name in another cluster has the same positions.
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        json!([self.key.as_deref().map(content), self.value.as_deref().map(content)])
     }
 }
 

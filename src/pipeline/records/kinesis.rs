@@ -2,9 +2,12 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, resource, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -27,10 +30,8 @@ pub struct KinesisRecord {
     text: RecordText,
 }
 
-impl KinesisRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for KinesisRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -108,6 +109,18 @@ impl Record for KinesisRecord {
     fn identity_of_malformed(json: &str) -> Identity {
         let id = string_at(json, &["kinesis", "sequenceNumber"]).unwrap_or_default();
         Identity { id, ..Identity::default() }
+    }
+}
+
+impl Redelivered for KinesisRecord {
+    /// A sequence number belongs to a partition key. A consumer of the stream gets the same records.
+    fn own_id(&self) -> Vec<&str> {
+        let stream = self.stream_arn.split("/consumer/").next().unwrap_or_default();
+        vec![Self::ROUTE, stream, &self.partition_key, &self.sequence_number]
+    }
+
+    fn content(&self) -> Value {
+        content(&self.data)
     }
 }
 

@@ -37,9 +37,9 @@ pub(crate) fn parse<S: Record>(event: &Event) -> Result<Vec<Parsed<S>>, JsonErro
         Records::Each(records) => records,
         Records::Array(array) => {
             // All at once, since nearly every batch is well formed. If this one is not, each record by itself.
-            if let Ok(records) = decode::records::<S>(array) {
-                let records = records.into_iter();
-                return Ok(records.map(|(record, text)| Ok(kept(record, event, text))).collect());
+            let well_formed = |record, text| Ok(kept(record, event, text));
+            if let Ok(records) = decode::records(array, well_formed) {
+                return Ok(records);
             }
             let records: Vec<&RawValue> = serde_json::from_str(array)?;
             records.into_iter().map(RawValue::get).collect()

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc};
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::FromRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::sns::SnsRecord;
 use crate::pipeline::records::sqs::SqsRecord;
 use crate::problem::Problem;

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::idempotency::Idempotency;
 use crate::pipeline::records::dynamodb::DynamoDbRecord;
 use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::{Call, FromRecord, RecordHandler, call};
+use crate::pipeline::records::idempotent::{Idempotent, OwnId, Redelivered, by_key, by_own_id};
 use crate::pipeline::records::kafka::KafkaRecord;
 use crate::pipeline::records::kinesis::KinesisRecord;
 use crate::pipeline::records::s3::S3Object;
@@ -91,6 +93,108 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
         let options = RouteOptions { whole_batch: true, ..self.options };
         Route { handler: self.handler, options }
     }
+
+    /// Handles the records with the same key once, however often they are delivered or sent. `key` makes the key of
+    /// what the handler takes: of the order, and not of the message, if a producer may send the order twice.
+    ///
+    /// A record that was handled before succeeds at once. If another invocation works on its key, the record waits for
+    /// it, for as long as [`IdempotencyPolicy::wait`](crate::idempotency::IdempotencyPolicy::wait) and the invocation
+    /// allow. If it is not done by then, the record fails and is delivered again. So does a record whose content is not
+    /// that of the first one with its key, and one that finds the store away. A record whose handler fails is handled
+    /// again.
+    ///
+    /// The handler finds the [`Claim`](crate::idempotency::Claim) with
+    /// [`Invocation::attached`](crate::Invocation::attached).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{
+    ///     Idempotency, Stores, pipeline::{Message, Pipeline, Problem, route}, testing::TestEvent,
+    /// };
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Order {
+    ///     id: String,
+    /// }
+    ///
+    /// async fn on_order(order: Message<Order>) -> Result<(), Problem> {
+    ///     println!("charged for {}", order.body.id);
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
+    /// let orders = Idempotency::new("orders", stores.idempotency.clone())?;
+    /// let pipeline = Pipeline::builder(())
+    ///     .sqs("orders", route(on_order).idempotent(&orders, |order: &Message<Order>| order.body.id.clone()))
+    ///     .build()?;
+    ///
+    /// // The producer did not know that its first message had arrived.
+    /// let batch = TestEvent::sqs("orders").record("1", r#"{"id":"7"}"#).record("2", r#"{"id":"7"}"#);
+    /// assert!(batch.send(&pipeline).await?.failures().is_empty());
+    /// assert_eq!((orders.metrics().executions, orders.metrics().replayed), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn idempotent<R, Id: Serialize, K: Fn(&R) -> Id>(
+        self,
+        idempotency: &Idempotency,
+        key: K,
+    ) -> Route<Idempotent<H, K>, CONCURRENT, WHOLE_BATCH> {
+        let handler = Idempotent { handler: self.handler, idempotency: idempotency.clone(), key };
+        Route { handler, options: self.options }
+    }
+
+    /// Handles each record once, however often it is delivered. The key is what the source identifies the record by: the
+    /// message id of SQS and SNS, the id of an event, the position in a stream or in Kafka, the version of an object.
+    ///
+    /// A producer that sends a message twice makes two records. Name the key with [`idempotent`](Self::idempotent) if
+    /// that can happen. Otherwise the two do the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Idempotency, Stores, pipeline::{Pipeline, Problem, SqsRecord, route}, testing::TestEvent};
+    ///
+    /// async fn on_order(order: SqsRecord) -> Result<(), Problem> {
+    ///     println!("{}", order.body);
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?;
+    /// let orders = Idempotency::new("orders", stores.idempotency.clone())?;
+    /// let pipeline = Pipeline::builder(())
+    ///     .sqs("orders", route(on_order).idempotent_by_id(&orders).concurrency(8))
+    ///     .build()?;
+    ///
+    /// let batch = TestEvent::sqs("orders").record("1", "a kettle");
+    /// for _ in 0..2 {
+    ///     assert!(batch.clone().send(&pipeline).await?.failures().is_empty());
+    /// }
+    /// assert_eq!(orders.metrics().executions, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// The records of a window are handled together, so none of them has a key:
+    ///
+    /// ```compile_fail
+    /// # use funcify::{Idempotency, pipeline::{KinesisRecord, Pipeline, Problem, Window, route, windowed}};
+    /// # fn pipeline(orders: &Idempotency) {
+    /// # async fn count(window: Window<u64, KinesisRecord>) -> Result<u64, Problem> { Ok(0) }
+    /// let pipeline = Pipeline::builder(()).kinesis("orders", route(windowed(count)).idempotent_by_id(orders)).build();
+    /// # }
+    /// ```
+    pub fn idempotent_by_id(
+        self,
+        idempotency: &Idempotency,
+    ) -> Route<Idempotent<H, OwnId>, CONCURRENT, WHOLE_BATCH> {
+        let idempotency = idempotency.clone();
+        let handler = Idempotent { handler: self.handler, idempotency, key: OwnId };
+        Route { handler, options: self.options }
+    }
 }
 
 /// What a route of the source `S` can be made of: a handler, or a [`Route`].
@@ -147,6 +251,42 @@ where
 {
     fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
         (Calls::Each(call(app, self.handler)), self.options)
+    }
+}
+
+/// Separates the implementation for routes with a key from the others.
+#[derive(Debug)]
+pub enum WithKey {}
+
+impl<App, S, R, Id, Args, H, K, const CONCURRENT: bool, const WHOLE_BATCH: bool>
+    IntoRoute<App, S, (WithKey, R, Id, Args)> for Route<Idempotent<H, K>, CONCURRENT, WHOLE_BATCH>
+where
+    App: Clone + Send + Sync + 'static,
+    S: Options<CONCURRENT, WHOLE_BATCH> + Redelivered + Send + 'static,
+    R: FromRecord<S>,
+    Id: Serialize,
+    H: RecordHandler<App, R, Args, Output = ()>,
+    K: Fn(&R) -> Id + Send + Sync + 'static,
+{
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
+        (Calls::Each(by_key(app, self.handler)), self.options)
+    }
+}
+
+/// Separates the implementation for routes by the record's own identity from the others.
+#[derive(Debug)]
+pub enum WithOwnId {}
+
+impl<App, S, R, Args, H, const CONCURRENT: bool, const WHOLE_BATCH: bool>
+    IntoRoute<App, S, (WithOwnId, R, Args)> for Route<Idempotent<H, OwnId>, CONCURRENT, WHOLE_BATCH>
+where
+    App: Clone + Send + Sync + 'static,
+    S: Options<CONCURRENT, WHOLE_BATCH> + Redelivered + Send + 'static,
+    R: FromRecord<S>,
+    H: RecordHandler<App, R, Args, Output = ()>,
+{
+    fn into_route(self, app: App) -> (Calls<S>, RouteOptions) {
+        (Calls::Each(by_own_id(app, self.handler)), self.options)
     }
 }
 

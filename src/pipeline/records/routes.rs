@@ -2,38 +2,21 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
 use crate::pipeline::event::Event;
-use crate::pipeline::records::dynamodb::DynamoDbRecord;
-use crate::pipeline::records::eventbridge::EventBridgeEvent;
 use crate::pipeline::records::handler::Call;
-use crate::pipeline::records::kafka::KafkaRecord;
-use crate::pipeline::records::kinesis::KinesisRecord;
 use crate::pipeline::records::record::Record;
+use crate::pipeline::records::record_sources;
 use crate::pipeline::records::route::{Calls, RouteOptions};
 use crate::pipeline::records::s3::S3Object;
-use crate::pipeline::records::sns::SnsRecord;
-use crate::pipeline::records::sqs::SqsRecord;
 use crate::pipeline::records::unmatched::Unmatched;
+use crate::problem::Problem;
+
+type Refused = Box<dyn Fn(Event, Problem) -> BoxFuture<'static, Result<(), Problem>> + Send + Sync>;
 
 type S3RouteKey = Box<dyn Fn(&S3Object) -> String + Send + Sync>;
-
-/// Calls a macro with the field and the record of each source of records. To add a source, add it here.
-macro_rules! record_sources {
-    ($with:ident) => {
-        $with! {
-            s3: S3Object,
-            sqs: SqsRecord,
-            sns: SnsRecord,
-            eventbridge: EventBridgeEvent,
-            dynamodb: DynamoDbRecord,
-            kinesis: KinesisRecord,
-            kafka: KafkaRecord,
-        }
-    };
-}
-pub(in crate::pipeline) use record_sources;
 
 macro_rules! record_routes {
     ($($field:ident: $record:ty,)*) => {
@@ -44,6 +27,8 @@ macro_rules! record_routes {
             /// The function's own name for an S3 object, in place of the bucket's name.
             pub(crate) s3_route_key: Option<S3RouteKey>,
             pub(crate) events: Vec<EventRoute>,
+            /// Answers an event of CloudFormation that a guard refused.
+            pub(crate) refused: Option<Refused>,
             pub(crate) unmatched: Option<Call<Unmatched>>,
         }
 

@@ -1,12 +1,12 @@
 use std::{fmt, sync::Arc};
 
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
-
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::json::text::Text;
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::Redelivered;
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -46,10 +46,8 @@ pub struct S3Object {
     text: RecordText,
 }
 
-impl S3Object {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for S3Object {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -135,13 +133,24 @@ fn arn_of(bucket: &str) -> String {
 /// Decodes a key. S3 encodes keys like an HTML form: a space is `+`, other characters are `%XX`.
 fn decode(raw: &str) -> Option<String> {
     let mut key = Vec::with_capacity(raw.len());
-    for (index, part) in raw.split('+').enumerate() {
-        if index > 0 {
-            key.push(b' ');
-        }
-        key.extend(percent_decode_str(part));
+    let mut rest = raw.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match behind {
+            [high, low, behind @ ..] if *first == b'%' => byte(*high, *low).zip(Some(behind)),
+            _ => None,
+        };
+        let plain = if *first == b'+' { b' ' } else { *first };
+        let (byte, behind) = escaped.unwrap_or((plain, behind));
+        key.push(byte);
+        rest = behind;
     }
     String::from_utf8(key).ok()
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// An S3 event of EventBridge.
@@ -256,6 +265,20 @@ impl Record for S3Object {
     /// None if it is the ARN of another bucket than the one that the object is routed by.
     fn arn(&self) -> &str {
         if resource(&self.bucket_arn) == self.bucket { &self.bucket_arn } else { "" }
+    }
+}
+
+impl Redelivered for S3Object {
+    /// Two events of a key have different sequencers. Some events have only a time.
+    fn own_id(&self) -> Vec<&str> {
+        let event = self.sequencer.as_ref().or(self.event_time.as_ref());
+        let version = self.version_id.as_deref();
+        let parts = [Self::ROUTE, &self.event_name, &self.bucket, &self.raw_key];
+        parts.into_iter().chain(event.map(String::as_str)).chain(version).collect()
+    }
+
+    fn content(&self) -> Value {
+        json!([self.event_name, self.bucket, self.raw_key, self.version_id, self.e_tag, self.size])
     }
 }
 

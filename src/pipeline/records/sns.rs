@@ -1,9 +1,11 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -28,10 +30,8 @@ pub struct SnsRecord {
     text: RecordText,
 }
 
-impl SnsRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for SnsRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
 }
@@ -98,6 +98,16 @@ impl Record for SnsRecord {
 
     fn arn(&self) -> &str {
         &self.topic_arn
+    }
+}
+
+impl Redelivered for SnsRecord {
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        content(self.message.as_bytes())
     }
 }
 

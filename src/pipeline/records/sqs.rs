@@ -1,9 +1,11 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::pipeline::records::handler::FromRecord;
+use crate::pipeline::records::idempotent::{Redelivered, content};
+use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::{Identity, Record, or_default, resource, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
@@ -35,13 +37,13 @@ pub struct SqsRecord {
     text: RecordText,
 }
 
-impl SqsRecord {
-    /// The record as its source delivered it, as JSON. It has all members, also those without a field here.
-    #[must_use]
-    pub fn raw(&self) -> &str {
+impl RawJson for SqsRecord {
+    fn raw(&self) -> &str {
         self.text.as_str()
     }
+}
 
+impl SqsRecord {
     /// Whether the queue keeps the order of its messages.
     fn is_fifo(&self) -> bool {
         self.queue_arn.ends_with(".fifo")
@@ -90,6 +92,21 @@ impl Record for SqsRecord {
             group: string_at(json, &["attributes", "MessageGroupId"]),
             is_ordered: queue.is_some_and(|queue| queue.ends_with(".fifo")),
         }
+    }
+}
+
+impl Redelivered for SqsRecord {
+    fn own_id(&self) -> Vec<&str> {
+        vec![Self::ROUTE, &self.id]
+    }
+
+    fn content(&self) -> Value {
+        content(self.body.as_bytes())
+    }
+
+    fn was_delivered_before(&self) -> bool {
+        let count = self.attributes.get("ApproximateReceiveCount");
+        count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 1)
     }
 }
 

@@ -2,20 +2,22 @@
 //!
 //! A store that throttles or hangs has many clients: other instances of this fleet want the same
 //! token. So a process looks at it less often the more it fails, and the moment at which it gives up
-//! is drawn from a span. Otherwise a fleet that overloads its store would fall on the provider at once.
+//! is drawn from a span. Otherwise a fleet that overloads its store would then overload the provider.
 
 use std::time::Duration;
 
 use funcify_core::{engine::Chance, register::PollPolicy};
 use tokio::time::Instant;
 
-/// A caller with enough time retries for up to 84 s: 1,000 instances that give up evenly over that
-/// time send the provider 12 requests a second.
-const LONGEST: Duration = Duration::from_secs(84);
+/// A caller with enough time retries for up to 94 s: 1,000 instances that give up evenly over the last nine
+/// tenths of it send the provider 12 requests a second.
+const LONGEST: Duration = Duration::from_secs(94);
 
-/// The part of a caller's time in which it does not give up: a tenth if the store hangs, four fifths if
-/// it throttles. A store that throttles works, and serves every instance in turn.
+/// The part of a caller's time in which it does not give up: a tenth if the store hangs, half if it has
+/// answered this caller before and may only be slow, four fifths if it throttles. A store that throttles
+/// works, and serves every instance in turn.
 const KEPT: f64 = 0.1;
+const KEPT_IF_ANSWERED: f64 = 0.5;
 const KEPT_IF_THROTTLED: f64 = 0.8;
 
 /// The intervals grow to five times the longest poll interval of the store. Redis then gets a read per
@@ -87,6 +89,7 @@ pub(super) struct StoreRetry {
     /// Where in its span this caller gives up, from 0 to 1. Drawn before the first failure.
     place: f64,
     since: Option<Instant>,
+    has_answered: bool,
     is_throttled: bool,
     is_last: bool,
 }
@@ -94,12 +97,14 @@ pub(super) struct StoreRetry {
 impl StoreRetry {
     pub(super) fn new(operation: Duration, request: Duration, chance: &Chance) -> Self {
         let (place, since) = (chance.draw(), None);
-        Self { operation, request, place, since, is_throttled: false, is_last: false }
+        let [has_answered, is_throttled, is_last] = [false; 3];
+        Self { operation, request, place, since, has_answered, is_throttled, is_last }
     }
 
     /// The store answered: the time counts from the next failure.
     pub(super) fn answered(&mut self) {
         (self.since, self.is_throttled, self.is_last) = (None, false, false);
+        self.has_answered = true;
     }
 
     /// When to read the store again, at the latest after `interval`. `None`: this caller asks without
@@ -115,7 +120,11 @@ impl StoreRetry {
         self.is_throttled |= trouble == Trouble::Throttles;
         let left = ends.saturating_duration_since(since);
         let spare = left.saturating_sub(self.request).max(left / 2).saturating_sub(self.operation);
-        let kept = if self.is_throttled { KEPT_IF_THROTTLED } else { KEPT };
+        let kept = match (self.is_throttled, self.has_answered) {
+            (true, _) => KEPT_IF_THROTTLED,
+            (false, true) => KEPT_IF_ANSWERED,
+            (false, false) => KEPT,
+        };
         let gives_up = since + spare.min(LONGEST).mul_f64(kept + (1.0 - kept) * self.place);
         if self.is_last || now >= gives_up {
             return None;
@@ -183,6 +192,23 @@ mod tests {
             }
             assert_eq!(seconds[..first].iter().sum::<u32>(), 0, "{trouble:?} {seconds:?}");
             assert!(seconds.iter().all(|count| *count <= each_second), "{trouble:?} {seconds:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_has_answered_before_is_tried_for_half_of_the_time() {
+        for seed in 0..200 {
+            let chance = Chance::seeded(seed);
+            let mut retry = StoreRetry::new(OPERATION, REQUEST, &chance);
+            let ends = Instant::now() + Duration::from_secs(30);
+            retry.answered();
+            let second = Duration::from_secs(1);
+            while let Some(again) = retry.next(Trouble::Hangs, second, ends) {
+                tokio::time::sleep_until(again).await;
+            }
+            let left = ends - Instant::now();
+            let half = Duration::from_millis(30_000 - 26_500 / 2);
+            assert!((OPERATION + REQUEST..=half).contains(&left), "{left:?}");
         }
     }
 

@@ -11,27 +11,32 @@ use super::store_retry::Trouble;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 
+/// How often a process with a valid token tries a store that fails, from its slot until it asks without
+/// it. Each try may keep one caller waiting for half a second.
+const TRIES: u32 = 4;
+
 impl Refresh<'_> {
     /// Asks the provider for a token of this process's own.
     ///
-    /// A process with a valid token waits for its refresh slot, so that a fleet without a store does
-    /// not ask all at once. If the store throttles, it works, and the process goes on trying it for
-    /// half of the time that is left at the slot.
+    /// A process with a valid token has drawn the moment for that, so that a fleet without a store does
+    /// not ask all at once, and tries the store again until then: an operation in vain may be one lost
+    /// packet, or one moment of a busy store. If the store throttles, it works, and the process goes on
+    /// for half of the time that is left at that moment.
     pub(super) async fn without_store(&mut self, trouble: Trouble) -> Result<Token, TokenError> {
         let settings = self.settings;
         let now = settings.clock.now();
         if let Some(token) = self.memory.valid(&*settings.clock, self.request.rejected) {
-            let slot = token.refresh_slot();
-            let (asks_at, looks_at) = match trouble {
+            let (slot, alone_at) = (token.refresh_slot(), token.alone_at());
+            let (asks_at, interval) = match trouble {
                 Trouble::Throttles => {
                     let interval = self.state.crowding.interval(settings.poll, &settings.chance);
-                    (slot + token.expires_at().since(slot) / 2, now + interval)
+                    (alone_at + token.expires_at().since(alone_at) / 2, interval)
                 }
-                Trouble::Hangs | Trouble::Down => (slot, slot),
+                Trouble::Hangs | Trouble::Down => (alone_at, alone_at.since(slot) / (TRIES - 1)),
             };
             if now < asks_at {
                 // This caller has paid for one failed read. No other caller pays before the next look.
-                self.memory.degrade_until(asks_at.min(slot.max(looks_at)));
+                self.memory.degrade_until(asks_at.min(slot.max(now + interval)));
                 return Ok(token.overdue());
             }
         }

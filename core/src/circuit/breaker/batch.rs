@@ -27,7 +27,7 @@ struct Reports {
 pub(super) struct Waiting {
     pub(super) report: Report,
     since: Timestamp,
-    /// Dropped with this: whoever waits for the report then goes on.
+    /// Dropped with this value. The calls that wait for the report then go on.
     _ends: oneshot::Sender<Infallible>,
 }
 

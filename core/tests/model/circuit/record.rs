@@ -70,7 +70,7 @@ pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolic
 }
 
 impl Record {
-    /// What an absent record stands for.
+    /// What an absent record means.
     pub(crate) fn empty() -> Self {
         Self::of(&CircuitRecord::default())
     }

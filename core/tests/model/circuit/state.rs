@@ -122,7 +122,7 @@ impl State {
         Self { store: None, late: None, instances: vec![Instance::fresh(); instances], left, seen }
     }
 
-    /// What is in the store, or what its absence stands for.
+    /// What is in the store, or what its absence means.
     pub(crate) fn stored(&self) -> Record {
         self.store.as_ref().map_or_else(Record::empty, |(_, record)| record.clone())
     }
@@ -230,7 +230,7 @@ impl Instance {
         Self { snapshot: None, parked: None, step: Step::Idle }
     }
 
-    /// What it looks like but for the names of versions and leases.
+    /// What it looks like without the names of versions and leases.
     fn likeness(&self, stored: Option<u8>) -> u64 {
         let mut alike = self.clone();
         alike.each(&mut |part| match part {

@@ -16,8 +16,8 @@ fn issuer_and_audience_are_required() {
     assert_eq!(
         faults(&Authenticator::new().keys(KeySet::new("https://login.example.com/jwks"))),
         [
-            "the key set \"https://login.example.com/jwks\" needs an audience",
-            "the key set \"https://login.example.com/jwks\" needs an issuer",
+            "the key set \"https://login.example.com/jwks\" needs an audience: `.audience(…)`",
+            "the key set \"https://login.example.com/jwks\" needs an issuer: `.issuer(…)`",
         ]
     );
     let empty = KeySet::new("https://login.example.com/jwks").issuer("").audience("");
@@ -42,9 +42,10 @@ fn every_fault_is_reported_at_once() {
         found,
         [
             format!("{https} as the key set, got \"http://b.example.com/jwks\""),
-            "the issuer \"https://a.example.com/\" has two key sets".to_owned(),
+            "the issuer \"https://a.example.com/\" has two key sets: remove one `.keys(…)`"
+                .to_owned(),
             format!("{https} as the key set, got \"…\""),
-            "the key set \"…\" allows no algorithm".to_owned(),
+            "the key set \"…\" allows no algorithm: `.algorithms(…)`".to_owned(),
             format!("{https} as the userinfo endpoint, got \"…\""),
             format!("{https} as the key set, got \"https://d.example.com/jwks\""),
         ]
@@ -145,8 +146,8 @@ async fn no_debug_output_and_no_error_contains_the_token() {
     let authenticator = authenticator_with_userinfo(&provider);
     let token = token_with("email", json!("alice@example.com"));
     let authorization = format!("Bearer {token}");
-    let caller = authenticator.identify(Some(&authorization), None).await.unwrap();
-    let refused = authenticator.identify(Some(&authorization[..80]), None).await.unwrap_err();
+    let caller = authenticator.identify(Some(&authorization), None, None).await.unwrap();
+    let refused = authenticator.identify(Some(&authorization[..80]), None, None).await.unwrap_err();
     let down = caller.userinfo().await.unwrap_err();
     let shown = format!("{authenticator:?} {caller:?} {refused:?} {refused} {down:?} {down}");
     for part in token.split('.') {
@@ -162,5 +163,5 @@ fn a_caller_can_be_identified_from_any_task() {
     fn movable(_: impl Send) {}
     let authenticator = Authenticator::new().keys(KeySet::new("https://login.example.com/jwks"));
     sendable(&authenticator);
-    movable(authenticator.identify(None, None));
+    movable(authenticator.identify(None, None, None));
 }

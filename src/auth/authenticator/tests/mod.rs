@@ -2,6 +2,7 @@ mod circuit;
 mod configuration;
 mod key_sets;
 mod keys;
+mod load_balancer;
 pub(super) mod provider;
 mod renewal;
 mod replies;
@@ -54,7 +55,7 @@ fn token_of(kid: &str) -> String {
 }
 
 async fn identify(authenticator: &Authenticator, token: &str) -> Result<Caller, Unauthenticated> {
-    authenticator.identify(Some(&format!("Bearer {token}")), None).await
+    authenticator.identify(Some(&format!("Bearer {token}")), None, None).await
 }
 
 fn verdict<T>(result: &Result<T, Unauthenticated>) -> String {

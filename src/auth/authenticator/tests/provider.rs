@@ -11,7 +11,10 @@ use aws_lc_rs::{
     rsa::KeySize,
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair, RsaPublicKeyComponents},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -107,6 +110,16 @@ impl TestKeys {
             { "kty": "RSA", "kid": "weak", "n": WEAK_MODULUS, "e": "AQAB" },
             { "kty": "oct", "kid": "shared", "k": encode(self.public_der()) },
         ] })
+    }
+
+    /// The key of `ES256` as a load balancer's region publishes it.
+    pub(crate) fn p256_pem(&self) -> String {
+        // The point begins with 4, and the 27 bytes up to there are whole in base64.
+        let coordinates = &self.p256.public_key().as_ref()[1..];
+        let algorithm_and_curve = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
+        let base64 = format!("{algorithm_and_curve}{}", STANDARD.encode(coordinates));
+        let (first, second) = base64.split_at(64);
+        format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n")
     }
 
     /// One key, under the name `kid`.

@@ -143,7 +143,7 @@ async fn of_authorizer(
     json: &str,
 ) -> Result<Caller, Unauthenticated> {
     let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
-    authenticator.identify(None, Some(&raw)).await
+    authenticator.identify(None, Some(&raw), None).await
 }
 
 #[tokio::test]
@@ -308,8 +308,8 @@ async fn no_other_source_is_asked_about_a_refused_bearer_token() {
         .clock(clock());
     let raw: Box<RawValue> = serde_json::from_str(r#"{"claims":{"sub":"alice"}}"#).unwrap();
     let expired = format!("Bearer {}", token_with("exp", json!(NOW - 300)));
-    let refused = authenticator.identify(Some(&expired), Some(&raw)).await;
+    let refused = authenticator.identify(Some(&expired), Some(&raw), None).await;
     assert_eq!(verdict(&refused), "Expired");
-    assert_eq!(authenticator.identify(None, Some(&raw)).await.unwrap().subject, "alice");
-    assert_eq!(authenticator.identify(None, None).await.unwrap().subject, "anyone");
+    assert_eq!(authenticator.identify(None, Some(&raw), None).await.unwrap().subject, "alice");
+    assert_eq!(authenticator.identify(None, None, None).await.unwrap().subject, "anyone");
 }

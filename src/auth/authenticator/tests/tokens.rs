@@ -119,7 +119,7 @@ async fn every_token_gets_its_exact_verdict() {
     let authenticator = authenticator(&provider);
     let rows = rows();
     for row in &rows {
-        let caller = authenticator.identify(row.authorization().as_deref(), None).await;
+        let caller = authenticator.identify(row.authorization().as_deref(), None, None).await;
         assert_eq!(verdict(&caller), row.verdict, "{}", row.name);
     }
     let hostile = rows.iter().filter(|row| row.verdict != "allowed").count();

@@ -35,6 +35,7 @@ fn all_sources() -> String {
             Answer::Results => "a result for each record",
             Answer::Success => "whether the invocation failed",
             Answer::Decision => "whether the request is allowed",
+            Answer::Upload => "a response at a URL in the event",
             Answer::Value => "what the handler returns",
         });
         let route = match source.route {

@@ -1,8 +1,9 @@
 //! One table of what each source does. Recognition, requests, responses, batches, test events and the local server
 //! read it and nothing else, and the chapter shows it.
 //!
-//! To add a source, add its kind, its row in [`SOURCES`], and what is its own: a file in `records` and a method of
-//! the builder, or nothing if [`event_of`](crate::pipeline::PipelineBuilder::event_of) serves it.
+//! To add a source that [`event_of`](crate::pipeline::PipelineBuilder::event_of) serves, add its kind, its row in
+//! [`SOURCES`], and its example in `testing`. A source of records takes three places more: a file in `records` with the
+//! record, its lines in `records/mod.rs`, and a method of the builder.
 
 #[cfg(test)]
 mod chapter;

@@ -53,6 +53,8 @@ pub(crate) enum Answer {
     Success,
     /// Whether the request is allowed.
     Decision,
+    /// A response at a URL in the event.
+    Upload,
     /// What the handler returns, as JSON.
     Value,
 }

@@ -273,8 +273,8 @@ pub(crate) static SOURCES: [Source; 38] = [
             Mark::StackId,
             Mark::LogicalResource,
         ]),
-        "event_of",
-        documented(Answer::Success, CLOUDFORMATION),
+        "cloudformation",
+        documented(Answer::Upload, CLOUDFORMATION),
     ),
     row(
         Kind::S3Batch,
