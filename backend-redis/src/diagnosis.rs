@@ -34,7 +34,12 @@ impl Diagnosed for RedisBackend {
             ("+pexpire", on_key("PEXPIRE", &["60000"])),
             ("+del", on_key("DEL", &[])),
         ];
+        let cluster = matches!(self.client(), Client::Ours(route) if route.config().cluster);
         let mut trials = Vec::new();
+        if !cluster {
+            trials
+                .extend(self.moved().await.map(|error| Trial::for_functions("+hmget", Err(error))));
+        }
         for (right, command) in commands {
             let result = self.tried(&key, command).await;
             let is_hopeless = result.as_ref().is_err_and(is_about_all_commands);
@@ -43,7 +48,6 @@ impl Diagnosed for RedisBackend {
                 return trials;
             }
         }
-        let cluster = matches!(self.client(), Client::Ours(route) if route.config().cluster);
         let mut slots = redis::cmd("CLUSTER");
         slots.arg("SLOTS");
         if cluster {
@@ -83,7 +87,28 @@ impl Diagnosed for RedisBackend {
     }
 }
 
+/// A node of a cluster has a part of all keys. Of so many keys hardly ever all are on one of two nodes.
+const KEYS: usize = 24;
+
 impl RedisBackend {
+    /// The answer of a node of a cluster about a key that another node has.
+    async fn moved(&self) -> Option<StoreError> {
+        for number in 0..KEYS {
+            let key = format!("{}:{TRIED_RECORD}-{number}", self.prefix());
+            let mut command = redis::cmd("HMGET");
+            command.arg(&key).arg("id");
+            match self.tried(&key, command).await {
+                Ok(()) => {}
+                Err(error) if funcify_core::engine::error_chain(&error).contains("MOVED") => {
+                    return Some(error);
+                }
+                // What else is wrong, the trials say.
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
     async fn tried(&self, key: &str, command: Cmd) -> Result<(), StoreError> {
         match self.send(key, command).await {
             // A server that does not know the script yet, or holds something else at the key, let us ask.
