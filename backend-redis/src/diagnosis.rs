@@ -121,7 +121,7 @@ impl RedisBackend {
 
 /// Whether no other command would be answered otherwise.
 fn is_about_all_commands(error: &StoreError) -> bool {
-    // A right that is missing is told as NOPERM, a log-in that failed otherwise.
+    // A missing right is reported as NOPERM, and a failed log-in by another code.
     let text = funcify_core::engine::error_chain(error);
     error.kind() != StoreErrorKind::Denied || text.contains("WRONGPASS") || text.contains("NOAUTH")
 }

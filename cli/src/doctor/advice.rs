@@ -69,7 +69,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "redis",
         "NotValidForName",
-        "The certificate is for another name: use the host name that stands in it.",
+        "The certificate is for another name: use the host name in it.",
     ),
     ("redis", "Expired", "The certificate has expired, or the clock of this machine is wrong."),
     (

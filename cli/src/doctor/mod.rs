@@ -72,7 +72,7 @@ fn examined(opened: &Operated) -> Vec<(&'static str, &OperatedStore)> {
     let Operated { tokens, circuits, idempotency, .. } = opened;
     let same =
         |one: &OperatedStore, other: &OperatedStore| Arc::ptr_eq(&one.diagnosed, &other.diagnosed);
-    // A store that keeps no idempotency keys is told when a function uses it for them.
+    // A function learns that its store cannot keep idempotency keys when it uses it for them.
     let all_in_one =
         if CircuitStateProvider::poll_policy(&circuits.register).no_idempotency.is_some() {
             "tokens and circuits"

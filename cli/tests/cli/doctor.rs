@@ -162,7 +162,7 @@ fn a_configuration_that_cannot_work_is_told_before_anything_is_sent() {
     }
     let seal = [("FUNCIFY_SEAL_KEYS", "x")];
     let ran = with(&["doctor", "--backend", "redis://localhost"], &seal);
-    assert_says("a key that is none", &ran, 2, "FUNCIFY_SEAL_KEYS cannot be used");
+    assert_says("a malformed key", &ran, 2, "FUNCIFY_SEAL_KEYS cannot be used");
     let region = [
         ("AWS_REGION", ""),
         ("AWS_DEFAULT_REGION", ""),
