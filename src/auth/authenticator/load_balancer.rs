@@ -20,6 +20,8 @@ use crate::auth::authenticator::verify::Shared;
 /// How many keys are kept. A load balancer signs with one, and with another after a rotation.
 const MOST_KEYS: usize = 8;
 
+type NamedKey = (String, Arc<KeyCache>);
+
 /// A load balancer whose statements about its users are trusted. Clones share its keys.
 #[derive(Clone, Debug)]
 pub(super) struct LoadBalancer {
@@ -27,7 +29,7 @@ pub(super) struct LoadBalancer {
     /// Where its region publishes keys, each at its own name. It ends in a slash.
     pub(super) published_at: String,
     /// The keys by name, the last used one last.
-    keys: Arc<Mutex<Vec<(String, Arc<KeyCache>)>>>,
+    keys: Arc<Mutex<Vec<NamedKey>>>,
 }
 
 impl LoadBalancer {
