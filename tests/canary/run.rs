@@ -60,6 +60,10 @@ impl Run<'_> {
         }
         command.env("RUST_LOG", "trace").env_remove("FUNCIFY_UNSAFE_LOGS");
         command.env("FUNCIFY_BACKEND", self.store.url());
+        if matches!(self.store, Store::Ssm(_)) {
+            // It refuses the keys of idempotency.
+            command.env("FUNCIFY_IDEMPOTENCY", "memory:");
+        }
         command.env("FUNCIFY_TOKEN_URL", format!("{}{token_url}", self.world.url));
         command.env("FUNCIFY_CLIENT_ID", "warehouse").env("FUNCIFY_CLIENT_SECRET", SECRET);
         if self.sealing == Sealing::Sealed {

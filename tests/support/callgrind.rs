@@ -15,22 +15,29 @@ use crate::support::process::example;
 /// The product gives a request a few seconds. Under Valgrind, which is fifty times slower, that may be too little on a
 /// busy machine: then the program is run again.
 pub(crate) fn count(name: &str) -> Vec<(String, u64)> {
+    count_with(name, &[])
+}
+
+/// The same with arguments for the program.
+pub(crate) fn count_with(name: &str, arguments: &[&str]) -> Vec<(String, u64)> {
     let files = Files::new(name);
     let out = files.0.join("out");
-    let printed =
-        (1..3).find_map(|_| run(name, &out).ok()).unwrap_or_else(|| run(name, &out).unwrap());
+    let printed = (1..3)
+        .find_map(|_| run(name, arguments, &out).ok())
+        .unwrap_or_else(|| run(name, arguments, &out).unwrap());
     let lines = printed.lines().map(str::to_owned).zip(1..);
     lines.map(|(line, number)| (line, total(&out, number))).collect()
 }
 
 /// Runs the program once. Callgrind writes a file after each call of `measured`. An error is that a request timed out.
-fn run(name: &str, out: &Path) -> Result<String, String> {
+fn run(name: &str, arguments: &[&str], out: &Path) -> Result<String, String> {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--dump-line=no"])
         .arg(format!("--zero-before={name}::measured"))
         .arg(format!("--dump-before={name}::counted"))
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(example(name).get_program())
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .expect("valgrind is missing: run tests/run");

@@ -66,11 +66,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "UnknownIssuer",
         "The certificate is signed by an authority that is not trusted: add ca=PATH with its PEM file to the URL.",
     ),
-    (
-        "redis",
-        "NotValidForName",
-        "The certificate is for another name: use the host name in it.",
-    ),
+    ("redis", "NotValidForName", "The certificate is for another name: use the host name in it."),
     ("redis", "Expired", "The certificate has expired, or the clock of this machine is wrong."),
     (
         "redis",

@@ -180,7 +180,7 @@ async fn f25_a_circuit_that_version_0_1_recorded_goes_on_where_it_was() {
     let breaker = process.breaker();
     assert!(fails(&breaker).await, "the third failure is admitted");
     assert!(!succeeds(&breaker).await, "and opens");
-    assert_eq!(shape(&process.store.body(&circuit()).await), shape_of(OPEN));
+    assert_eq!(shape(&without_history(&process, 1).await), shape_of(OPEN));
 
     let process = Process::with(OPEN, &circuit(), time(OPEN, "/changed_at")).await;
     let breaker = process.breaker();
@@ -188,7 +188,7 @@ async fn f25_a_circuit_that_version_0_1_recorded_goes_on_where_it_was() {
     process.clock.set(Timestamp::from_millis(time(OPEN, "/open_until")));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(succeeds(&breaker).await, "a probe");
-    assert_eq!(shape(&process.store.body(&circuit()).await), shape_of(HALF_OPEN));
+    assert_eq!(shape(&without_history(&process, 1).await), shape_of(HALF_OPEN));
 
     let process = Process::with(HALF_OPEN, &circuit(), time(HALF_OPEN, "/changed_at")).await;
     assert!(succeeds(&process.breaker()).await, "the second success of the round");
@@ -205,5 +205,14 @@ async fn f25_the_records_of_a_circuit_have_the_members_that_version_0_1_reads() 
     }
     assert_eq!(shape(&process.store.body(&circuit()).await), shape_of(COUNTING));
     assert!(fails(&breaker).await);
-    assert_eq!(shape(&process.store.body(&circuit()).await), shape_of(OPEN));
+    assert_eq!(shape(&without_history(&process, 1).await), shape_of(OPEN));
+}
+
+/// The record of the circuit without its changes of state, of which it has so many: they are new, and version 0.1 keeps
+/// what it does not know.
+async fn without_history(process: &Process, changes: usize) -> Value {
+    let mut stored = process.store.body(&circuit()).await;
+    let history = stored.as_object_mut().unwrap().remove("history");
+    assert_eq!(history.and_then(|history| Some(history.as_array()?.len())), Some(changes));
+    stored
 }
