@@ -51,6 +51,10 @@ impl Stores {
 pub(super) trait Wanted {
     type Made;
 
+    #[cfg_attr(
+        not(any(feature = "memory", feature = "redis", feature = "dynamodb", feature = "ssm")),
+        expect(dead_code, reason = "without a backend there is no register")
+    )]
     fn of<R: Register + Inventory + Diagnosed>(
         self,
         backend: &'static str,

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::raw;
 use crate::sharing::fleet;
-use crate::support::attempt::unique;
+use crate::support::attempt::{stored, unique};
 use crate::support::canary::Canary;
 use crate::support::env;
 use crate::support::idp::http;
@@ -86,7 +86,7 @@ async fn on_ssm_each_version_is_a_secure_string_with_the_configured_key() {
     let key = RecordName::try_from(unique("encrypted")).unwrap();
 
     write(&*stores.tokens, &key).await;
-    let first = stores.tokens.read(&key).await.unwrap().unwrap();
+    let first = stored(async || stores.tokens.read(&key).await).await.unwrap();
     let id = WriteId::random();
     stores.tokens.write(&key, Some(first.version), id, &first.value).await.unwrap();
 

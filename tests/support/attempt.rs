@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use funcify_core::StoreErrorKind;
 use funcify_core::circuit::CircuitRecord;
 use funcify_core::register::{Body, RecordKey, Register, Swap, Version, Versioned, WriteId};
 use funcify_core::token::TokenRecord;
+use funcify_core::{StoreError, StoreErrorKind};
+use tokio::time::sleep;
 
 /// How long the tests' records are kept.
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
@@ -32,6 +33,21 @@ pub(crate) fn body(n: u64) -> Body {
 pub(crate) fn n_of(found: &Versioned<Body>) -> u64 {
     found.value.as_ref()["n"].as_u64().unwrap()
 }
+
+/// Reads a record that a test looks at afterwards. One local server represents all of AWS, and a busy machine may take
+/// longer than the product gives an operation.
+pub(crate) async fn stored<T>(read: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    for _ in 0..20 {
+        match read().await {
+            Err(error) if error.kind() == StoreErrorKind::Timeout => sleep(PAUSE).await,
+            read => return read.unwrap(),
+        }
+    }
+    read().await.unwrap()
+}
+
+/// Longer than an operation without an answer keeps a process from the next one.
+const PAUSE: Duration = Duration::from_millis(1_100);
 
 /// One attempt at a new write.
 pub(crate) async fn attempt(

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::faults::poll_once;
 use super::fleet::{Fleet, LATENCY, credentials, key, with_late_answers};
 use crate::sharing::fleet as shared;
-use crate::support::attempt::unique;
+use crate::support::attempt::{stored, unique};
 
 /// The lease lasts for 4 s. A reader of a slow store notices its end a little later.
 const SOON: Duration = Duration::from_secs(12);
@@ -44,7 +44,8 @@ async fn a_frozen_lease_holder_of_a_real_store_overwrites_nothing(url: &str) {
     assert!(waited < SOON, "the lease ended: {waited:?}");
 
     assert_eq!(freezing.await.unwrap().expose(), "token-2", "it is good enough for itself");
-    let stored = stores.tokens.read(&key.parse().unwrap()).await.unwrap().unwrap().value;
+    let name = key.parse().unwrap();
+    let stored = stored(async || stores.tokens.read(&name).await).await.unwrap().value;
     assert_eq!(stored.token.unwrap().expose(), "token-1", "but it is too late");
 }
 
