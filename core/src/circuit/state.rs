@@ -54,6 +54,20 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes, `Unknown` last.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Failures,
+        Self::FailureRate,
+        Self::SlowCalls,
+        Self::ProbeFailed,
+        Self::Probing,
+        Self::InstanceLocal,
+        Self::Override,
+        Self::StoreDown,
+        Self::Stale,
+        Self::Unknown,
+    ];
+
     /// Its name in records and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -21,23 +21,9 @@ pub(super) struct CircuitSeries {
     ignored: Series,
     slow: Series,
     timed_out: Series,
-    rejected: [Series; CAUSES.len()],
+    rejected: [Series; Cause::ALL.len()],
     state: OnceLock<Gauge>,
 }
-
-/// The causes, in the order in which their series stand. The last one is for all that are not here.
-const CAUSES: [Cause; 10] = [
-    Cause::Failures,
-    Cause::FailureRate,
-    Cause::SlowCalls,
-    Cause::ProbeFailed,
-    Cause::Probing,
-    Cause::InstanceLocal,
-    Cause::Override,
-    Cause::StoreDown,
-    Cause::Stale,
-    Cause::Unknown,
-];
 
 impl CircuitSeries {
     /// A call has ended.
@@ -62,7 +48,8 @@ impl CircuitSeries {
     /// A call was refused.
     #[inline]
     pub(super) fn refusal(&self, name: &RecordName, cause: Cause) {
-        let place = CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len() - 1);
+        let place =
+            Cause::ALL.iter().position(|known| *known == cause).unwrap_or(Cause::ALL.len() - 1);
         if let Some(series) = self.rejected.get(place) {
             series.increment(|| CIRCUIT_REJECTED.counter([label_of(name), cause.as_str().into()]));
         }

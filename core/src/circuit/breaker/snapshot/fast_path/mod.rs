@@ -52,19 +52,6 @@ const ADMITTED: u64 = 1;
 const ADMITTED_PRIVATELY: u64 = 2;
 const REFUSED: u64 = 3;
 
-const CAUSES: [Cause; 10] = [
-    Cause::Failures,
-    Cause::FailureRate,
-    Cause::SlowCalls,
-    Cause::ProbeFailed,
-    Cause::Probing,
-    Cause::InstanceLocal,
-    Cause::Override,
-    Cause::StoreDown,
-    Cause::Stale,
-    Cause::Unknown,
-];
-
 impl FastPath {
     /// A fast path without a decision.
     pub(in crate::circuit::breaker) fn new() -> Self {
@@ -87,7 +74,7 @@ impl FastPath {
                 [start, end, permit.epoch, bits(permit.changed_at), sampling, code]
             }
             Some(Decision::Refused { until, cause }) => {
-                let code = (REFUSED..).zip(CAUSES).find(|(_, known)| *known == cause);
+                let code = (REFUSED..).zip(Cause::ALL).find(|(_, known)| *known == cause);
                 [start, end, bits(until), 0, 0, code.map_or(NONE, |(code, _)| code)]
             }
         });
@@ -111,7 +98,7 @@ impl FastPath {
             }
             refused => {
                 let place = usize::try_from(refused - REFUSED).unwrap_or(usize::MAX);
-                Some(Decision::Refused { until: timestamp(first), cause: *CAUSES.get(place)? })
+                Some(Decision::Refused { until: timestamp(first), cause: *Cause::ALL.get(place)? })
             }
         }
     }
@@ -156,7 +143,7 @@ mod tests {
         let never = Timestamp::from_millis(i64::MIN);
         let decisions = [admitted(6, NOW, false), admitted(u64::MAX, never, true)]
             .into_iter()
-            .chain(CAUSES.map(|cause| Decision::Refused { until: LATER, cause }));
+            .chain(Cause::ALL.map(|cause| Decision::Refused { until: LATER, cause }));
         for decision in decisions {
             fast_path.publish(Some(decision), NOW..LATER);
             assert_eq!(fast_path.decision(NOW), Some(decision));
