@@ -14,6 +14,7 @@ mod fleet;
 mod laws;
 mod rules;
 mod state;
+mod steps;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
