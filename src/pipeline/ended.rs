@@ -33,7 +33,7 @@ impl Ended {
         Self::failed(InvocationError::of(problem), problem.cause())
     }
 
-    pub(super) fn http(output: HttpOutput, cause: Cause, is_routed: bool) -> Self {
+    pub(super) fn http(output: Box<HttpOutput>, cause: Cause, is_routed: bool) -> Self {
         let status = output.response().status();
         let outcome = match status.as_u16() {
             _ if cause.refused => InvocationOutcome::Refused,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
+    hash::{BuildHasherDefault, Hash},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,6 +10,7 @@ use funcify_core::engine::metrics::{
     COLD_STARTS, INVOCATION_DURATION, INVOCATIONS, LabelValue, RECORDS,
 };
 use metrics::{Counter, Histogram};
+use rapidhash::fast::RapidHasher;
 
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::outcome::{InvocationOutcome, Processed};
@@ -30,13 +31,15 @@ impl PipelineSeries {
         let Processed { kind, outcome, route, .. } = processed;
         let route = route.clone().map(one_of_several);
         let key = (*kind, route.clone(), *outcome);
-        let (count, duration) = self.invocations.get(key, || {
+        let register = || {
             let (kind, route) = (LabelValue::from(kind.as_str()), label(route.as_deref()));
             let labels = [kind.clone(), route.clone(), outcome.as_str().into()];
             (INVOCATIONS.counter(labels), INVOCATION_DURATION.histogram([kind, route]))
+        };
+        self.invocations.with(key, register, |(count, duration)| {
+            count.increment(1);
+            duration.record(milliseconds);
         });
-        count.increment(1);
-        duration.record(milliseconds);
         if cold_start {
             COLD_STARTS.counter([kind.as_str().into()]).increment(1);
         }
@@ -49,8 +52,8 @@ impl PipelineSeries {
     ) {
         for (route, outcome) in ended {
             let labels = || [label(route.as_deref()), outcome.as_str().into()];
-            let count = self.records.get((route.clone(), outcome), || RECORDS.counter(labels()));
-            count.increment(1);
+            let register = || RECORDS.counter(labels());
+            self.records.with((route.clone(), outcome), register, |count| count.increment(1));
         }
     }
 }
@@ -65,12 +68,15 @@ fn label(route: Option<&str>) -> LabelValue {
 }
 
 /// Handles by what they count.
-struct Registered<K, V>(Mutex<HashMap<K, V>>);
+struct Registered<K, V>(Mutex<HashMap<K, V, Hasher>>);
 
-impl<K: Eq + Hash, V: Clone> Registered<K, V> {
-    fn get(&self, key: K, register: impl FnOnce() -> V) -> V {
+/// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.
+type Hasher = BuildHasherDefault<RapidHasher<'static>>;
+
+impl<K: Eq + Hash, V> Registered<K, V> {
+    fn with(&self, key: K, register: impl FnOnce() -> V, count: impl FnOnce(&V)) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(key).or_insert_with(register).clone()
+        count(known.entry(key).or_insert_with(register));
     }
 }
 

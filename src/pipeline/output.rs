@@ -31,7 +31,7 @@ use crate::pipeline::http::response::HttpOutput;
 pub struct Output(Content);
 
 enum Content {
-    Http(HttpOutput),
+    Http(Box<HttpOutput>),
     Batch(Batch),
     Value(Box<RawValue>),
     Nothing,
@@ -48,7 +48,7 @@ struct Batch {
 }
 
 impl Output {
-    pub(super) fn of_http(output: HttpOutput) -> Self {
+    pub(super) fn of_http(output: Box<HttpOutput>) -> Self {
         Self(Content::Http(output))
     }
 
@@ -101,7 +101,6 @@ impl Output {
     }
 
     /// The HTTP response with a body that may still be coming.
-    #[expect(clippy::result_large_err, reason = "both are what the caller goes on with")]
     pub(super) fn into_stream(self) -> Result<Response<Body>, Self> {
         match self.0 {
             Content::Http(output) => Ok(output.into_stream()),

@@ -1,7 +1,6 @@
 use std::{
     fmt,
-    future::Future,
-    pin::pin,
+    future::{Future, ready},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use funcify_core::Deadline;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use http::Request;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
@@ -95,30 +94,30 @@ impl Pipeline {
 
     /// Processes one event. `body_to` says what happens to the body of an HTTP response. The log line of its
     /// end is the caller's to write.
-    pub(super) async fn process_to(
+    ///
+    /// Whatever needs no waiting happens here and not in the future: a future is moved several times, with all
+    /// that it holds.
+    pub(super) fn process_to(
         &self,
         event: LambdaEvent<Box<RawValue>>,
         body_to: BodyTo,
-    ) -> (Processed, Ending) {
+    ) -> impl Future<Output = (Processed, Ending)> + Send {
         let lines = Lines::new(self.0.is_cold.swap(false, Ordering::Relaxed));
         let span = log::span(&event.context);
         let series = Arc::clone(&self.0.rules.series);
         let request_id = crate::metrics::is_written().then(|| event.context.request_id.clone());
-        // Before the first await, so that the future does not have to hold the event.
-        let started = span.in_scope(|| self.start(event, &lines));
-        let trace = match (&started, body_to) {
-            (Ok(started), BodyTo::Stream) => started.invocation.trace().clone(),
-            _ => TraceContext::default(),
-        };
-        // Pinned here, because moving it into the span would copy all of it.
-        let work = pin!(async {
-            match started {
-                Ok(started) => self.0.rules.run(started, body_to).await,
-                Err(processed) => *processed,
+        let mut trace = None;
+        let work = span.in_scope(|| match self.start(event, &lines) {
+            Ok(started) => {
+                if body_to == BodyTo::Stream {
+                    trace = Some(Box::new(started.invocation.trace().clone()));
+                }
+                Either::Left(self.0.rules.run(started, body_to))
             }
+            Err(processed) => Either::Right(ready(*processed)),
         });
-        let processed = work.instrument(span.clone()).await;
-        (processed, Ending { span, lines, trace, series, request_id })
+        let ending = Ending { span: span.clone(), lines, trace, series, request_id };
+        work.instrument(span).map(|processed| (processed, ending))
     }
 
     pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
@@ -172,18 +171,18 @@ impl Pipeline {
 }
 
 impl Rules {
-    async fn run(&self, Started { invocation, request }: Started, body_to: BodyTo) -> Processed {
+    fn run(
+        &self,
+        Started { invocation, request }: Started,
+        body_to: BodyTo,
+    ) -> impl Future<Output = Processed> + Send {
         let shared = invocation.clone();
-        let kind = shared.event().kind();
-        let work = pin!(async {
-            match (&self.http, request) {
-                (Some(http), Some(request)) => http.serve(request, invocation, body_to).await,
-                // Boxed, so that the future of a request has no room for the work of a batch.
-                _ => Box::pin(self.dispatch(invocation)).await,
-            }
-        });
-        let ended = shared.deadline().scope(shared.trace().clone().scope(work)).await;
-        ended.of(kind, shared.route())
+        let work = match (&self.http, request) {
+            (Some(http), Some(request)) => http.serve(request, invocation, body_to),
+            _ => self.dispatch(invocation),
+        };
+        let work = shared.deadline().scope(shared.trace().clone().scope(work));
+        work.map(move |ended| ended.of(shared.event().kind(), shared.route()))
     }
 }
 

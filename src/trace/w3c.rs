@@ -88,7 +88,10 @@ fn is_value(value: &str) -> bool {
 /// Whether the text is an `X-Amzn-Trace-Id`: members `Name=value` with semicolons between them, one of them
 /// the `Root`.
 pub(crate) fn is_xray(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.,|/+".contains(&byte);
+    let legal = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b':' | b'.' | b',' | b'|' | b'/' | b'+')
+    };
     let is_text = |text: &str| !text.is_empty() && text.bytes().all(legal);
     let mut has_root = false;
     for member in text.trim_end_matches(';').split(';') {

@@ -208,11 +208,11 @@ where
     type Output = H::Output;
 
     fn handle(
-        &self,
+        self,
         app: App,
         invocation: crate::pipeline::Invocation,
         Typed(event): Typed<T>,
-    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send {
+    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send + 'static {
         self.0.handle(app, invocation, event)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, ready},
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,7 +16,10 @@ use axum::{
     routing::RouterIntoService,
 };
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt, TryFutureExt,
+    future::{BoxFuture, Either},
+};
 use http::StatusCode;
 use tower::Service;
 
@@ -62,42 +65,32 @@ impl Http {
     }
 
     /// Sends the request through the layers and the router, and reads the response.
-    pub(in crate::pipeline) async fn serve(
+    ///
+    /// The future is boxed, because each future around it would otherwise have room for all of it.
+    pub(in crate::pipeline) fn serve(
         &self,
         request: ::http::Request<Bytes>,
         invocation: Invocation,
         body_to: BodyTo,
-    ) -> Ended {
+    ) -> BoxFuture<'static, Ended> {
         let format = ResponseFormat::of_request(invocation.event(), Some(request.method()));
         let (deadline, shared) = (invocation.deadline(), invocation.clone());
         let mut request = for_axum(request, invocation);
-        let ended = match &self.layered {
-            None => {
-                let inside = self.inside.clone();
-                // Boxed, because each future around it would otherwise have room for all of it.
-                let work = Box::pin(async {
-                    let response = inside.handle(request).await?;
-                    // The deadline applies to the body too, which may take its time.
-                    Ok(HttpOutput::of(response, format, body_to).await)
-                });
-                bounded(deadline, work).await
-            }
-            Some(layered) => {
-                request.extensions_mut().insert(Reading { format, body_to });
-                let mut layered = layered.clone();
-                let work = Box::pin(async {
-                    let response = match layered.call(request).await {
-                        Ok(response) => response,
-                        Err(never) => match never {},
-                    };
-                    Ok(HttpOutput::of(response, format, body_to).await)
-                });
-                // The answer of ours at the deadline still has to pass the layers.
-                bounded(deadline.for_report(), work).await
-            }
+        let ended = move |ended: Result<_, Problem>| {
+            let (output, cause) =
+                ended.unwrap_or_else(|problem| HttpOutput::problem(problem, format));
+            Ended::http(output, cause, shared.route().is_some())
         };
-        let (output, cause) = ended.unwrap_or_else(|problem| HttpOutput::problem(problem, format));
-        Ended::http(output, cause, shared.route().is_some())
+        let read = move |response| HttpOutput::of(response, format, body_to).map(Ok);
+        let Some(layered) = &self.layered else {
+            // The deadline applies to the body too, which may take its time.
+            let work = self.inside.handle(request).and_then(read).boxed();
+            return bounded(deadline, work).map(ended).boxed();
+        };
+        request.extensions_mut().insert(Reading { format, body_to });
+        let response = layered.clone().call(request).map_err(|never| match never {});
+        // The answer of ours at the deadline still has to pass the layers.
+        bounded(deadline.for_report(), response.and_then(read).boxed()).map(ended).boxed()
     }
 }
 
@@ -111,26 +104,49 @@ impl Inside {
     }
 
     /// Runs the guards and the router.
-    async fn handle(mut self, mut request: Request) -> Result<Response, Problem> {
+    ///
+    /// The request goes into the future of the router at once, if there is nothing to wait for: a future with the
+    /// request beside it would be twice as large.
+    fn handle(
+        &self,
+        mut request: Request,
+    ) -> impl Future<Output = Result<Response, Problem>> + Send + use<> {
         let extensions = request.extensions_mut();
         if let Some(Malformed(error)) = extensions.remove::<Malformed>() {
-            return Err(Problem::of(&*error));
+            return Either::Right(ready(Err(Problem::of(&*error))).boxed());
         }
-        // It is missing only if a layer has replaced the request.
-        let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
         if self.guards.is_empty() {
-            extensions.get::<Invocation>().ok_or_else(missing)?;
-        } else {
-            let invocation = extensions.remove::<Invocation>().ok_or_else(missing)?;
-            let invocation = self.guards.admit(invocation).await?;
-            request.extensions_mut().insert(invocation);
+            return match extensions.get::<Invocation>() {
+                Some(_) => Either::Left(self.route(request).map(Ok)),
+                None => Either::Right(ready(Err(missing())).boxed()),
+            };
         }
-        let routed = self.router.call(request);
-        match while_renewing_keys(self.authenticator.as_deref(), routed).await {
-            Ok(response) => Ok(response),
+        let inside = self.clone();
+        Either::Right(Box::pin(async move {
+            let invocation = request.extensions_mut().remove::<Invocation>();
+            let invocation = inside.guards.admit(invocation.ok_or_else(missing)?).await?;
+            request.extensions_mut().insert(invocation);
+            Ok(inside.route(request).await)
+        }))
+    }
+
+    fn route(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
+        let routed = self.router.clone().call(request).map(|response| match response {
+            Ok(response) => response,
             Err(never) => match never {},
+        });
+        match &self.authenticator {
+            None => Either::Left(routed),
+            Some(authenticator) => {
+                Either::Right(Box::pin(while_renewing_keys(Arc::clone(authenticator), routed)))
+            }
         }
     }
+}
+
+/// The invocation is missing only if a layer has replaced the request.
+fn missing() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The answer to each request, for the layers around it: also where the handler panics, takes too long, or
@@ -145,22 +161,18 @@ impl Service<Request> for Inside {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let inside = self.clone();
-        Box::pin(async move {
-            let extensions = request.extensions();
-            let deadline = extensions.get::<Invocation>().map(Invocation::deadline);
-            let reading = extensions.get::<Reading>().copied();
-            let (Some(deadline), Some(reading)) = (deadline, reading) else {
-                return Ok(Problem::new(StatusCode::INTERNAL_SERVER_ERROR).into_response());
-            };
-            let work = Box::pin(async {
-                let response = inside.handle(request).await?;
-                let (output, cause) =
-                    HttpOutput::of(response, reading.format, reading.body_to).await;
-                Ok(with_cause(output, cause))
-            });
-            Ok(bounded(deadline, work).await.unwrap_or_else(IntoResponse::into_response))
-        })
+        let extensions = request.extensions();
+        let deadline = extensions.get::<Invocation>().map(Invocation::deadline);
+        let reading = extensions.get::<Reading>().copied();
+        let (Some(deadline), Some(reading)) = (deadline, reading) else {
+            return Box::pin(ready(Ok(missing().into_response())));
+        };
+        let work = self.handle(request).and_then(move |response| {
+            let output = HttpOutput::of(response, reading.format, reading.body_to);
+            output.map(|(output, cause)| Ok(with_cause(*output, cause)))
+        });
+        let answered = bounded(deadline, work.boxed());
+        answered.map(|it| Ok(it.unwrap_or_else(IntoResponse::into_response))).boxed()
     }
 }
 
@@ -172,17 +184,15 @@ fn with_cause(output: HttpOutput, cause: Cause) -> Response {
 
 /// Renews old keys while the handler waits for something, so that no caller has to wait for them later.
 async fn while_renewing_keys<T>(
-    authenticator: Option<&dyn Identify>,
+    authenticator: Arc<dyn Identify>,
     handler: impl Future<Output = T>,
 ) -> T {
     let mut handler = pin!(handler);
-    if let Some(authenticator) = authenticator {
-        tokio::select! {
-            // The renewal is polled first: a handler that never waits lets it advance a step too.
-            biased;
-            () = authenticator.renew_old_keys() => {}
-            output = &mut handler => return output,
-        }
+    tokio::select! {
+        // The renewal is polled first: a handler that never waits lets it advance a step too.
+        biased;
+        () = authenticator.renew_old_keys() => {}
+        output = &mut handler => return output,
     }
     handler.await
 }

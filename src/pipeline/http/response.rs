@@ -34,12 +34,13 @@ pub(crate) enum BodyTo {
 impl HttpOutput {
     /// Reads `response` to its end, or prepares it for streaming.
     ///
-    /// Also returns the cause that a problem left for the log.
+    /// Also returns the cause that a problem left for the log. The output is boxed, because it passes through
+    /// many futures.
     pub(crate) async fn of(
         response: Response<Body>,
         format: ResponseFormat,
         body_to: BodyTo,
-    ) -> (Self, Cause) {
+    ) -> (Box<Self>, Cause) {
         let response =
             if is_bare_error(&response) { Box::pin(problem_of(response)).await } else { response };
         let (mut parts, body) = response.into_parts();
@@ -47,12 +48,12 @@ impl HttpOutput {
         let body = if format.has_content(parts.status) { body } else { Body::empty() };
         if body_to == BodyTo::Stream {
             let response = Response::from_parts(parts, Bytes::new());
-            return (Self { response, stream: Some(body), format }, cause);
+            return (Box::new(Self { response, stream: Some(body), format }), cause);
         }
         let output = match Limited::new(body, format.limit).collect().await {
             Ok(body) => {
                 let response = Response::from_parts(parts, body.to_bytes());
-                Self { response, stream: None, format }
+                Box::new(Self { response, stream: None, format })
             }
             Err(error) if error.is::<LengthLimitError>() => {
                 return Self::internal_error(format, &TooLarge(format.limit));
@@ -70,7 +71,7 @@ impl HttpOutput {
     }
 
     /// The response of a problem, which needs no waiting.
-    pub(crate) fn problem(problem: Problem, format: ResponseFormat) -> (Self, Cause) {
+    pub(crate) fn problem(problem: Problem, format: ResponseFormat) -> (Box<Self>, Cause) {
         let body = match format.has_content(problem.status()) {
             true => serde_json::to_vec(&problem).unwrap_or_default().into(),
             false => Bytes::new(),
@@ -78,13 +79,13 @@ impl HttpOutput {
         let (mut parts, _) = problem.into_response().into_parts();
         let cause = parts.extensions.remove::<Cause>().unwrap_or_default();
         let response = Response::from_parts(parts, body);
-        (Self { response, stream: None, format }, cause)
+        (Box::new(Self { response, stream: None, format }), cause)
     }
 
     fn internal_error(
         format: ResponseFormat,
         error: &(dyn std::error::Error + 'static),
-    ) -> (Self, Cause) {
+    ) -> (Box<Self>, Cause) {
         let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error);
         Self::problem(problem, format)
     }

@@ -40,7 +40,7 @@ impl Pipeline {
     ) -> Result<Response<ByteStream>, InvocationError> {
         let deadline = self.deadline(&event.context);
         let (mut processed, ending) = self.process_to(event, BodyTo::Stream).await;
-        let trace = ending.trace.clone();
+        let trace = ending.trace.as_deref().cloned().unwrap_or_default();
         let response = match std::mem::replace(&mut processed.result, Ok(Output::nothing())) {
             Ok(output) => output.into_stream(),
             Err(error) => {

@@ -47,8 +47,8 @@ pub(super) fn failed_record(id: &str, index: usize, route: Option<&str>, problem
 pub(super) struct Ending {
     pub(super) span: Span,
     pub(super) lines: Lines,
-    /// The trace of a response that is streamed.
-    pub(super) trace: TraceContext,
+    /// The trace of a response that is streamed. Boxed, because most responses are not.
+    pub(super) trace: Option<Box<TraceContext>>,
     pub(super) series: Arc<PipelineSeries>,
     /// `None` if no metrics are written to the log.
     pub(super) request_id: Option<String>,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use funcify_core::Deadline;
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
@@ -40,32 +40,38 @@ use crate::problem::Problem;
 
 impl Rules {
     /// Runs an event that the router does not take.
-    pub(crate) async fn dispatch(&self, invocation: Invocation) -> Ended {
+    ///
+    /// The future is boxed, so that the future of a request has no room for the work of a batch.
+    pub(crate) fn dispatch(&self, invocation: Invocation) -> BoxFuture<'_, Ended> {
         // Without guards there is nothing to wait for.
-        let admitted = match self.guards.is_empty() && !invocation.deadline().total().is_zero() {
-            true => Ok(invocation),
-            false => Box::pin(self.admit(invocation)).await,
-        };
-        let invocation = match admitted {
-            Ok(invocation) => invocation,
-            Err(ended) => return *ended,
-        };
+        if self.guards.is_empty() && !invocation.deadline().total().is_zero() {
+            return self.to_route(invocation);
+        }
+        Box::pin(async move {
+            match self.admit(invocation).await {
+                Ok(invocation) => self.to_route(invocation).await,
+                Err(ended) => *ended,
+            }
+        })
+    }
+
+    fn to_route(&self, invocation: Invocation) -> BoxFuture<'_, Ended> {
         let kind = invocation.event().kind();
         // S3 sends it when somebody configures notifications. There is nothing to do.
         if kind == Kind::S3TestEvent {
-            return Ended::handled(Output::nothing());
+            return Box::pin(ready(Ended::handled(Output::nothing())));
         }
         let routes = &self.routes;
         let route = Source::of(kind).route;
         macro_rules! take {
             ($($field:ident: $record:ty,)*) => {$(
                 if <$record>::ROUTE == route && !routes.$field.is_empty() {
-                    return self.records(invocation, &routes.$field).await;
+                    return self.records(invocation, &routes.$field);
                 }
             )*};
         }
         record_sources!(take);
-        self.whole_event(invocation).await
+        Box::pin(self.whole_event(invocation))
     }
 
     /// Runs the guards. A stack of CloudFormation waits for an answer, also to an event that is refused.
@@ -94,16 +100,16 @@ impl Rules {
         &'a self,
         invocation: Invocation,
         routes: &'a Routes<S>,
-    ) -> impl Future<Output = Ended> + Send {
+    ) -> BoxFuture<'a, Ended> {
         let records = match parse::<S>(invocation.event()) {
             Ok(records) => records,
-            Err(error) => return Either::Right(Either::Right(ready(bad_event(&error)))),
+            Err(error) => return Box::pin(ready(bad_event(&error))),
         };
         if invocation.event().top(Top::Window).is_some() || routes.any_windowed() {
-            return Either::Right(Either::Left(Box::pin(self.window(invocation, routes, records))));
+            return Box::pin(self.window(invocation, routes, records));
         }
         let report = FailureReport::of_kind(invocation.event().kind());
-        Either::Left(self.batch(invocation, routes, records, report))
+        Box::pin(self.batch(invocation, routes, records, report))
     }
 
     /// Runs a batch that may be part of a tumbling window.

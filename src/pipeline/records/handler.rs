@@ -1,9 +1,10 @@
-use std::{future::Future, sync::Arc};
+use std::{convert::identity, future::Future, sync::Arc};
 
 use axum::{Json, extract::State};
 use futures_util::{TryFutureExt, future::BoxFuture};
 use serde::de::DeserializeOwned;
 
+use crate::pipeline::bounded::catch_panic;
 use crate::pipeline::event::Event;
 use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
@@ -25,11 +26,11 @@ pub trait RecordHandler<App, R, Args>: Clone + Send + Sync + 'static {
 
     /// Handles one record.
     fn handle(
-        &self,
+        self,
         app: App,
         invocation: Invocation,
         record: R,
-    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send;
+    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send + 'static;
 }
 
 macro_rules! handler {
@@ -37,19 +38,19 @@ macro_rules! handler {
         impl<App, R, F, Fut, T, E> RecordHandler<App, R, ($($kind,)+)> for F
         where
             F: Fn($($kind),+) -> Fut + Clone + Send + Sync + 'static,
-            Fut: Future<Output = Result<T, E>> + Send,
-            E: Into<Problem>,
+            Fut: Future<Output = Result<T, E>> + Send + 'static,
+            E: Into<Problem> + 'static,
             App: Send,
             R: Send,
         {
             type Output = T;
 
             fn handle(
-                &self,
+                self,
                 $app: App,
                 $invocation: Invocation,
                 $record: R,
-            ) -> impl Future<Output = Result<T, Problem>> + Send {
+            ) -> impl Future<Output = Result<T, Problem>> + Send + 'static {
                 // Not an `async fn`: its future would have room for the record once more.
                 (self)($($argument),+).map_err(Into::into)
             }
@@ -102,8 +103,11 @@ where
     R: FromRecord<S>,
     H: RecordHandler<App, R, Args>,
 {
+    // The record becomes the handler's argument here and not in a future, which would have room for both.
     Arc::new(move |invocation, record| {
-        let (app, handler) = (app.clone(), handler.clone());
-        Box::pin(async move { handler.handle(app, invocation, R::from_record(record)?).await })
+        match catch_panic(|| R::from_record(record)).and_then(identity) {
+            Ok(record) => Box::pin(handler.clone().handle(app.clone(), invocation, record)),
+            Err(problem) => Box::pin(async { Err(problem) }),
+        }
     })
 }

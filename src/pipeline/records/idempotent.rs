@@ -109,8 +109,8 @@ impl Delivery {
         H: RecordHandler<App, R, Args, Output = ()>,
     {
         let Self { invocation, content, is_repeated } = self;
-        let handle =
-            async move |claim| route.handler.handle(app, invocation.attach(claim), record).await;
+        let handler = route.handler.clone();
+        let handle = async move |claim| handler.handle(app, invocation.attach(claim), record).await;
         let idempotency = route.idempotency.redelivered(is_repeated);
         idempotency.run(&key, &content, handle).await.map_err(IntoProblem::into_problem)
     }

@@ -116,15 +116,16 @@ impl Inside for EventBridgeEvent {
 
 impl<App, I, H, R, Args> RecordHandler<App, Payload, (I, R, Args)> for Via<I, H>
 where
-    App: Clone + Send,
-    I: Inside,
-    R: FromRecord<I>,
+    App: Clone + Send + 'static,
+    I: Inside + 'static,
+    R: FromRecord<I> + 'static,
     H: RecordHandler<App, R, Args, Output = ()>,
+    Args: 'static,
 {
     type Output = ();
 
     async fn handle(
-        &self,
+        self,
         app: App,
         invocation: Invocation,
         payload: Payload,
@@ -135,7 +136,10 @@ where
             let (service, arn) = inside.source();
             let allowed = restriction.map_or(Ok(()), |it| it.check_inner(service, arn));
             let handled = match allowed.and_then(|()| R::from_record(inside)) {
-                Ok(record) => self.handler.handle(app.clone(), invocation.clone(), record).await,
+                Ok(record) => {
+                    let handler = self.handler.clone();
+                    handler.handle(app.clone(), invocation.clone(), record).await
+                }
                 Err(problem) => Err(problem),
             };
             // A failure does not keep the other records waiting for the next delivery.
