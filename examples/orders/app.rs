@@ -164,8 +164,8 @@ async fn read(
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
 }
 
-/// The orders as lines of JSON. With streaming, each line is sent as soon as it is ready. The cookie that `read`
-/// sets shows which order the caller has read last.
+/// The orders as lines of JSON. With streaming, each line is sent as soon as it is ready. The cookie that
+/// `read` sets shows which order the caller has read last.
 async fn feed(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
     const PAUSE: Duration = Duration::from_millis(300);
 

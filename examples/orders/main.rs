@@ -50,8 +50,8 @@ async fn main() -> ExitCode {
 }
 
 /// Runs as a Lambda function. All settings come from the environment. `ORDERS_STAND_INS=1` replaces the
-/// identity provider and the warehouse by stand-ins in this process. Set `ORDERS_STREAM=1` if the function has
-/// function URLs or REST APIs that stream.
+/// identity provider and the warehouse by stand-ins in this process. Set `ORDERS_STREAM=1` if the function
+/// has function URLs or REST APIs that stream.
 async fn on_lambda() -> Result<(), Box<dyn Error + Send + Sync>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
         Ok("1") => LocalSetUp::set_up(None).await.map(|set_up| set_up.function),
