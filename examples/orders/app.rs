@@ -55,7 +55,7 @@ impl App {
     }
 }
 
-/// What has one effect, however often it is repeated.
+/// The two operations that must have one effect, however often they are repeated.
 #[derive(Clone)]
 pub(crate) struct Once {
     pub(crate) payments: Idempotency,
@@ -128,7 +128,7 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
 #[derive(Clone)]
 struct Currency(String);
 
-/// A guard can also read what the handlers need, once for each event.
+/// A guard can also read what the handlers need, once for each event, and attach it.
 async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
     let request = invocation.event().http();
     let wanted = request.and_then(|request| request.headers().get("x-currency")?.to_str().ok());
@@ -155,8 +155,8 @@ async fn read(
 ) -> Result<impl IntoResponse, Problem> {
     let found = app.orders().get(&id).cloned();
     let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
-    // The call has the fleet's token and runs in the fleet's circuit. If the circuit is open, `?` makes
-    // the response a 503 with Retry-After.
+    // The call carries the fleet's token and goes through the fleet's circuit. If the circuit is open, `?`
+    // makes the response a 503 with Retry-After.
     let stock: Value = app.warehouse.get(&format!("/stock/{}", segment(&order.sku))).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
     let cookies =
@@ -164,8 +164,8 @@ async fn read(
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
 }
 
-/// The orders one by one, as lines of JSON. With streaming, each is sent when it is there. The cookie of `read`
-/// shows which order the caller has read last.
+/// The orders as lines of JSON. With streaming, each line is sent as soon as it is ready. The cookie that
+/// `read` sets shows which order the caller has read last.
 async fn feed(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
     const PAUSE: Duration = Duration::from_millis(300);
 
@@ -189,11 +189,11 @@ async fn place(
     Ok((StatusCode::CREATED, Json(json!({"id": id}))))
 }
 
-/// Who pays: the key of a payment belongs to its caller.
+/// Who pays. Two callers may choose the same `Idempotency-Key`, and get two payments.
 #[derive(Clone)]
 struct Payer(String);
 
-/// The policy has let the caller in, so it is known here.
+/// The policy has verified the caller before, so this costs nothing.
 async fn name_payer(
     invocation: Invocation,
     mut request: Request,
@@ -213,8 +213,8 @@ struct Payment {
     amount: u32,
 }
 
-/// If the function dies after the call and before it has stored its response, the next attempt makes the call again. It has
-/// the same `Idempotency-Key`, which [`Api`] adds, so that nothing is charged twice.
+/// If the function dies after the call and before its response is stored, the next attempt makes the call
+/// again. [`Api`] adds the same `Idempotency-Key` to both calls, so that the warehouse does not charge twice.
 async fn pay(
     State(app): State<App>,
     Path(id): Path<u32>,

@@ -59,8 +59,8 @@ impl EventFile {
         Ok(Self { name, event })
     }
 
-    /// The event, with tokens in place of their markers. A token in a shipped file would have expired long
-    /// ago.
+    /// The event, with fresh tokens in place of `{{token}}` and `{{expired_token}}`. A token in a shipped
+    /// file would have expired long ago.
     pub(crate) fn event(&self, callers: &IdentityProvider) -> TestEvent {
         let text = self
             .event

@@ -1,17 +1,19 @@
 //! A complete function, as you would deploy it.
 //!
-//! Uploads arrive in S3. Orders are read and placed over HTTP, and arrive in a queue. Each call to the
-//! warehouse has the fleet's own token and runs in the fleet's circuit.
+//! Clients read, place and pay orders over HTTP. Orders also arrive in a queue, and files in two buckets.
+//! For each order the function calls another service, the warehouse. These calls carry the fleet's token and
+//! go through the fleet's circuit breaker.
 //!
 //! ```sh
 //! cargo run --example orders                     # the shipped events
 //! cargo run --example orders -- event.json …     # events of your own
 //! cargo run --example orders -- --json           # output for scripts
 //! cargo run --example orders -- --idp URL        # the fleet's token from a real provider
-//! cargo run --example orders -- --serve          # over HTTP on localhost, for curl and browser
+//! cargo run --example orders -- --serve          # an HTTP server on localhost, for curl and browser
 //! ```
 //!
-//! If `AWS_LAMBDA_RUNTIME_API` is set, the same binary is the Lambda function.
+//! If `AWS_LAMBDA_RUNTIME_API` is set, as on Lambda and under `cargo lambda watch`, the same binary is the
+//! Lambda function. Read `app.rs` first: it is the function. The other files let it run on your machine.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its results")]
 
@@ -38,7 +40,7 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader has read enough: `orders --json | head -1`.
+        // The other end of the pipe was closed, as by `orders --json | head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orders: {}", error_chain(&*error));
@@ -48,14 +50,14 @@ async fn main() -> ExitCode {
 }
 
 /// Runs as a Lambda function. All settings come from the environment. `ORDERS_STAND_INS=1` replaces the
-/// identity provider and the warehouse by stand-ins. `ORDERS_STREAM=1` is for function URLs and REST APIs
-/// that stream.
+/// identity provider and the warehouse by stand-ins in this process. Set `ORDERS_STREAM=1` if the function
+/// has function URLs or REST APIs that stream.
 async fn on_lambda() -> Result<(), Box<dyn Error + Send + Sync>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
         Ok("1") => LocalSetUp::set_up(None).await.map(|set_up| set_up.function),
         _ => Function::from_env().await,
     };
-    // Lambda gets an error too, and shows it.
+    // `run` also takes the error of a failed set-up: it reports it to Lambda, which shows it.
     let pipeline = function.map(|function| function.pipeline).map_err(ConfigError::Start);
     match streams() {
         true => funcify::run_streaming(pipeline).await?,
@@ -75,7 +77,7 @@ async fn here() -> Result<(), Box<dyn Error + Send + Sync>> {
         print!("{}", arguments::USAGE);
         return Ok(());
     }
-    // Faults are found before the first event runs.
+    // Read first, so that a wrong file is an error before any event runs.
     let files = events::read(&arguments.files)?;
     let LocalSetUp { function, callers, notes } =
         LocalSetUp::set_up(arguments.idp.as_deref()).await?;

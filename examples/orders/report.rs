@@ -1,4 +1,4 @@
-//! Prints what became of the events: a table for people, or lines of JSON for scripts.
+//! Prints the result of each event: a table for people, or lines of JSON for scripts.
 
 use std::{
     io::{self, Write},
@@ -15,7 +15,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Says what is real and what is a stand-in.
+    /// Prints which parts are real and which are stand-ins.
     pub(crate) fn start(json: bool, notes: &[String]) -> io::Result<Self> {
         if json {
             // The standard output is for data only.

@@ -17,7 +17,7 @@ use crate::{
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
-/// The key of the token unless it gets another.
+/// The key under which the fleet shares its token.
 const TOKEN_KEY: &str = "BEARER_TOKEN";
 
 /// The function, and the parts of it that the summary shows.
@@ -67,8 +67,8 @@ impl Function {
         Ok(Self { pipeline, token, key, circuits, once, stores })
     }
 
-    /// The stores that do not answer, and why. The function runs without them, except payments and messages: those
-    /// have to be repeated when their store is back.
+    /// The stores that do not answer, and why. The function works without them, with one exception: payments
+    /// and messages fail, and have to be repeated when their store is back.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
@@ -97,7 +97,7 @@ impl Function {
         self.token.metrics().grants
     }
 
-    /// How many payments and messages got the answer of an earlier one.
+    /// The number of payments and messages that came again and got the stored answer.
     pub(crate) fn replayed(&self) -> u64 {
         self.once.payments.metrics().replayed + self.once.messages.metrics().replayed
     }

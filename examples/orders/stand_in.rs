@@ -29,7 +29,7 @@ pub(crate) struct Warehouse {
     pub(crate) url: String,
 }
 
-/// An identity provider for machines (RFC 6749 §4.4) with a key set.
+/// An identity provider that grants tokens to machines (RFC 6749 §4.4) and publishes its keys.
 pub(crate) struct IdentityProvider {
     pub(crate) issuer: String,
     signer: Arc<Signer>,
@@ -170,7 +170,7 @@ async fn reserve(
     Ok((StatusCode::CREATED, Json(reserved)))
 }
 
-/// Each charge has a receipt of its own, and needs a key.
+/// Gives each charge a new receipt. The request must have an `Idempotency-Key`.
 async fn charge(
     State(charged): State<Arc<AtomicU32>>,
     headers: HeaderMap,
