@@ -156,3 +156,13 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migration.md")]
 struct Migration;
+
+/// The same for those of the page about tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingPage;
+
+/// The same for those of the page about local work.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/local.md")]
+struct LocalPage;
