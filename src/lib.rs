@@ -121,6 +121,8 @@ pub use auth::{AccessPolicy, Authenticator};
 pub use config_error::ConfigError;
 /// A circuit breaker whose state the whole fleet shares.
 ///
+/// [All pages]: https://docs.rs/funcify
+///
 #[doc = include_str!("../docs/circuit.md")]
 #[doc(inline)]
 pub use funcify_core::circuit;
