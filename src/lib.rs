@@ -121,6 +121,8 @@ pub use auth::{AccessPolicy, Authenticator};
 pub use config_error::ConfigError;
 /// A circuit breaker whose state the whole fleet shares.
 ///
+/// [All pages]: https://docs.rs/funcify
+///
 #[doc = include_str!("../docs/circuit.md")]
 #[doc(inline)]
 pub use funcify_core::circuit;
@@ -156,3 +158,13 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migration.md")]
 struct Migration;
+
+/// The same for those of the page about tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingPage;
+
+/// The same for those of the page about local work.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/local.md")]
+struct LocalPage;

@@ -1,3 +1,5 @@
+//! [All pages]: https://docs.rs/funcify
+//!
 #![doc = include_str!("../README.md")]
 
 mod diagnosis;

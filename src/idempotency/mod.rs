@@ -1,6 +1,8 @@
 //! One effect for one key, whoever retries: a message that is delivered twice, a client that repeats its
 //! request, a function that died between the effect and the answer.
 //!
+//! [All pages]: https://docs.rs/funcify
+//!
 #![doc = include_str!("../../docs/idempotency.md")]
 
 mod acquire;

@@ -2,6 +2,8 @@
 //!
 //! You describe the function with [`Pipeline::builder`], and run it with [`run`](crate::run()).
 //!
+//! [All pages]: https://docs.rs/funcify
+//!
 #![doc = include_str!("../../docs/pipeline.md")]
 
 mod bounded;

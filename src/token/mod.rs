@@ -4,6 +4,8 @@
 //! have none does it ask the identity provider, and only under a lease that one process holds at a
 //! time. While a token is valid, only the one call that fetches the next token waits for it.
 //!
+//! [All pages]: https://docs.rs/funcify
+//!
 #![doc = include_str!("../../docs/token.md")]
 
 mod authentication;
