@@ -30,14 +30,14 @@ use crate::pipeline::http::response::{BodyTo, HttpOutput};
 use crate::pipeline::invocation::Invocation;
 use crate::problem::{Cause, Problem};
 
-/// What answers HTTP events.
+/// The part of a pipeline that answers HTTP events.
 pub(in crate::pipeline) struct Http {
     inside: Inside,
-    /// The layers of the user around `inside`, if there are any.
+    /// `inside` with the layers of the user around it, if there are any.
     layered: Option<RouterIntoService<Body>>,
 }
 
-/// What the layers of the user are around: guards, router, policy and handlers.
+/// The part inside of the user's layers: guards, router, policy and handlers.
 #[derive(Clone)]
 pub(in crate::pipeline) struct Inside {
     router: RouterIntoService<Body>,
@@ -45,11 +45,12 @@ pub(in crate::pipeline) struct Inside {
     authenticator: Option<Arc<dyn Identify>>,
 }
 
-/// Why an event makes no valid request. It travels with what is known of the request.
+/// Why no valid request can be made from an event. It is an extension of the request with the parts that are
+/// known.
 #[derive(Clone)]
 pub(in crate::pipeline) struct Malformed(pub(in crate::pipeline) Arc<RequestError>);
 
-/// What becomes of the body, for a response that goes through layers.
+/// How a response that goes through layers is read.
 #[derive(Clone, Copy)]
 struct Reading {
     format: ResponseFormat,
@@ -74,10 +75,10 @@ impl Http {
         let ended = match &self.layered {
             None => {
                 let inside = self.inside.clone();
-                // Boxed, because each future around it would otherwise have room for all of it.
+                // Boxed, because otherwise every future around this one would be larger by its size.
                 let work = Box::pin(async {
                     let response = inside.handle(request).await?;
-                    // The deadline applies to the body too, which may take its time.
+                    // The deadline also applies to the body, which may take long.
                     Ok(HttpOutput::of(response, format, body_to).await)
                 });
                 bounded(deadline, work).await
@@ -92,7 +93,7 @@ impl Http {
                     };
                     Ok(HttpOutput::of(response, format, body_to).await)
                 });
-                // The answer of ours at the deadline still has to pass the layers.
+                // The 503 that `inside` makes at the deadline still has to pass the layers.
                 bounded(deadline.for_report(), work).await
             }
         };
@@ -116,7 +117,7 @@ impl Inside {
         if let Some(Malformed(error)) = extensions.remove::<Malformed>() {
             return Err(Problem::of(&*error));
         }
-        // It is missing only if a layer has replaced the request.
+        // The invocation is missing only if a layer has replaced the request.
         let missing = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
         if self.guards.is_empty() {
             extensions.get::<Invocation>().ok_or_else(missing)?;
@@ -133,8 +134,8 @@ impl Inside {
     }
 }
 
-/// The answer to each request, for the layers around it: also where the handler panics, takes too long, or
-/// makes a response that is too large.
+/// Answers every request for the layers around it, also if the handler panics, takes too long, or makes a
+/// response that is too large.
 impl Service<Request> for Inside {
     type Response = Response;
     type Error = Infallible;
@@ -170,7 +171,7 @@ fn with_cause(output: HttpOutput, cause: Cause) -> Response {
     response
 }
 
-/// Renews old keys while the handler waits for something, so that no caller has to wait for them later.
+/// Renews old keys while the handler waits for other things, so that no caller has to wait for a renewal.
 async fn while_renewing_keys<T>(
     authenticator: Option<&dyn Identify>,
     handler: impl Future<Output = T>,
@@ -178,7 +179,7 @@ async fn while_renewing_keys<T>(
     let mut handler = pin!(handler);
     if let Some(authenticator) = authenticator {
         tokio::select! {
-            // The renewal is polled first: a handler that never waits lets it advance a step too.
+            // The renewal is polled first, so that it advances by a step even if the handler never waits.
             biased;
             () = authenticator.renew_old_keys() => {}
             output = &mut handler => return output,
@@ -189,7 +190,7 @@ async fn while_renewing_keys<T>(
 
 fn for_axum(request: ::http::Request<Bytes>, invocation: Invocation) -> Request {
     let mut request = request.map(Body::from);
-    // Lambda limits the body itself.
+    // Lambda limits the size of the body.
     DefaultBodyLimit::disable().apply(&mut request);
     request.extensions_mut().insert(invocation);
     request
