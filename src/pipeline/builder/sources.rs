@@ -188,8 +188,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     ///
     /// Records are handled in order, up to the first failure. The output reports the first failed record, and
     /// the stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If the
-    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch). For tumbling windows,
-    /// see [`windowed`](crate::pipeline::windowed).
+    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    ///
+    /// For tumbling windows, see [`windowed`](crate::pipeline::windowed).
     ///
     /// # Examples
     ///
@@ -222,8 +223,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     ///
     /// Records are handled in order, up to the first failure. The output reports the first failed record, and
     /// the stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If the
-    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch). For tumbling windows,
-    /// see [`windowed`](crate::pipeline::windowed).
+    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    ///
+    /// For tumbling windows, see [`windowed`](crate::pipeline::windowed).
     ///
     /// # Examples
     ///

@@ -50,7 +50,7 @@ macro_rules! handler {
                 $invocation: Invocation,
                 $record: R,
             ) -> impl Future<Output = Result<T, Problem>> + Send {
-                // Not an `async fn`: its future would have room for the record once more.
+                // Not an `async fn`, because its future would hold the record a second time.
                 (self)($($argument),+).map_err(Into::into)
             }
         }
@@ -62,7 +62,7 @@ handler!(|app, _invocation, record| State<App>, R => State(app), record);
 handler!(|_app, invocation, record| Invocation, R => invocation, record);
 handler!(|app, invocation, record| State<App>, Invocation, R => State(app), invocation, record);
 
-/// What a handler can get from a record of the source `S`.
+/// A type that a handler can take for a record of the source `S`.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via::<S3Object, _>(handler)`"
@@ -72,7 +72,7 @@ pub trait FromRecord<S>: Sized + Send {
     ///
     /// # Errors
     ///
-    /// If the record has other content. That record fails, and no other.
+    /// If the record has other content. Then this record fails, and no other record.
     fn from_record(record: S) -> Result<Self, Problem>;
 }
 
