@@ -1,5 +1,4 @@
-//! One pipeline for every event of AWS Lambda, and one access token and one circuit breaker for a whole fleet
-//! of functions.
+//! One pipeline for every AWS Lambda event, one access token and one circuit breaker for the whole fleet.
 //!
 //! Lambda runs a function in many instances at the same time. An instance lives for minutes and does not see
 //! the others. So when a token expires, every instance fetches a new one. When a service is down, every

@@ -1,4 +1,4 @@
-//! The function itself, as you would deploy it.
+//! The function itself, as you would deploy it: routes, guards, policy and handlers.
 
 use std::{
     collections::BTreeMap,
@@ -55,14 +55,14 @@ impl App {
     }
 }
 
-/// What has one effect, however often it is repeated.
+/// The work that is done once, however often a request or message is repeated.
 #[derive(Clone)]
 pub(crate) struct Once {
     pub(crate) payments: Idempotency,
     pub(crate) messages: Idempotency,
 }
 
-/// The whole function in one place: the routes, who is let in, and who may do what.
+/// The whole function in one place: the routes, who is calling, and who may do what.
 pub(crate) fn pipeline(
     app: App,
     stores: Stores,
@@ -101,8 +101,8 @@ pub(crate) fn pipeline(
         .build()
 }
 
-/// Lets the web page of the shop call the function, with its cookies. The layer is around the policy, so that
-/// the page can read why a call is refused.
+/// Lets the web page of the shop call the function with its cookies. The layer is around the policy, so that
+/// the page can also read why a call was refused.
 fn cors() -> CorsLayer {
     let shop = std::env::var("ORDERS_SHOP").ok().and_then(|shop| shop.parse::<HeaderValue>().ok());
     let Some(shop) = shop else { return CorsLayer::new() };
@@ -124,11 +124,11 @@ async fn refuse_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
     }
 }
 
-/// The currency in which the caller wants prices.
+/// The currency in which the caller wants to see prices.
 #[derive(Clone)]
 struct Currency(String);
 
-/// A guard can also read what the handlers need, once for each event.
+/// A guard can also read what the handlers need, once for each event, and attach it.
 async fn currency(invocation: Invocation) -> Result<Invocation, Problem> {
     let request = invocation.event().http();
     let wanted = request.and_then(|request| request.headers().get("x-currency")?.to_str().ok());
@@ -155,8 +155,8 @@ async fn read(
 ) -> Result<impl IntoResponse, Problem> {
     let found = app.orders().get(&id).cloned();
     let order = found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND))?;
-    // The call has the fleet's token and runs in the fleet's circuit. If the circuit is open, `?` makes
-    // the response a 503 with Retry-After.
+    // The call has the fleet's token and goes through the fleet's circuit. If the circuit is open, `?` makes
+    // the response a 503 with `Retry-After`.
     let stock: Value = app.warehouse.get(&format!("/stock/{}", segment(&order.sku))).await?;
     let currency = invocation.attached::<Currency>().map(|currency| currency.0.clone());
     let cookies =
@@ -164,8 +164,8 @@ async fn read(
     Ok((cookies, Json(json!({"id": id, "order": order, "stock": stock, "currency": currency}))))
 }
 
-/// The orders one by one, as lines of JSON. With streaming, each is sent when it is there. The cookie of `read`
-/// shows which order the caller has read last.
+/// The orders one by one, as lines of JSON. With streaming, each line is sent when it is ready. The cookie
+/// that `read` sets shows which order the caller has read last.
 async fn feed(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
     const PAUSE: Duration = Duration::from_millis(300);
 
@@ -189,11 +189,11 @@ async fn place(
     Ok((StatusCode::CREATED, Json(json!({"id": id}))))
 }
 
-/// Who pays: the key of a payment belongs to its caller.
+/// The caller who pays. Two callers may use the same `Idempotency-Key` for different payments.
 #[derive(Clone)]
 struct Payer(String);
 
-/// The policy has let the caller in, so it is known here.
+/// Passes the caller to the idempotency layer. The policy has already identified the caller.
 async fn name_payer(
     invocation: Invocation,
     mut request: Request,
@@ -213,8 +213,9 @@ struct Payment {
     amount: u32,
 }
 
-/// If the function dies after the call and before it has stored its response, the next attempt makes the call again. It has
-/// the same `Idempotency-Key`, which [`Api`] adds, so that nothing is charged twice.
+/// Pays for an order. If the function dies after the call and before its response is stored, the next attempt
+/// repeats the call. [`Api`] sends the same `Idempotency-Key` with it, so the warehouse does not charge
+/// twice.
 async fn pay(
     State(app): State<App>,
     Path(id): Path<u32>,
@@ -228,7 +229,7 @@ async fn pay(
     Ok((StatusCode::CREATED, Json(receipt)))
 }
 
-/// Each message of the queue is an order. Only an order that cannot be placed is delivered again.
+/// Each message of the queue is an order. Only orders that could not be placed are delivered again.
 async fn on_message(State(app): State<App>, order: Message<Order>) -> Result<(), Problem> {
     app.place(order.body).await.map(drop)
 }

@@ -35,7 +35,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<EventFile>, EventFileError> 
             |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return shipped()?.iter().map(|path| EventFile::read(path, stem(path))).collect();
     }
-    // The names as they were given, because two folders may contain files of the same name.
+    // The paths as they were given, because two folders may contain files with the same name.
     files.iter().map(|path| EventFile::read(path, path.display().to_string())).collect()
 }
 
@@ -59,7 +59,7 @@ impl EventFile {
         Ok(Self { name, event })
     }
 
-    /// The event, with tokens in place of their markers. A token in a shipped file would have expired long
+    /// The event, with tokens in place of the placeholders. A token in a shipped file would have expired long
     /// ago.
     pub(crate) fn event(&self, callers: &IdentityProvider) -> TestEvent {
         let text = self
@@ -67,7 +67,7 @@ impl EventFile {
             .to_string()
             .replace("{{token}}", &callers.token())
             .replace("{{expired_token}}", &callers.expired_token());
-        // It was valid JSON, and a token needs no escaping.
+        // The text stays valid JSON, because a token needs no escaping.
         TestEvent::from(serde_json::from_str::<Value>(&text).unwrap_or_else(|_| self.event.clone()))
     }
 }

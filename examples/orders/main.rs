@@ -1,7 +1,7 @@
 //! A complete function, as you would deploy it.
 //!
-//! Uploads arrive in S3. Orders are read and placed over HTTP, and arrive in a queue. Each call to the
-//! warehouse has the fleet's own token and runs in the fleet's circuit.
+//! Uploads arrive in S3. Orders are read and placed over HTTP, and they also arrive in a queue. Every call to
+//! the warehouse has the fleet's token and goes through the fleet's circuit breaker.
 //!
 //! ```sh
 //! cargo run --example orders                     # the shipped events
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader has read enough: `orders --json | head -1`.
+        // The reader of the output has closed the pipe, as in `orders --json | head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("orders: {}", error_chain(&*error));
@@ -48,14 +48,14 @@ async fn main() -> ExitCode {
 }
 
 /// Runs as a Lambda function. All settings come from the environment. `ORDERS_STAND_INS=1` replaces the
-/// identity provider and the warehouse by stand-ins. `ORDERS_STREAM=1` is for function URLs and REST APIs
-/// that stream.
+/// identity provider and the warehouse with stand-ins. Set `ORDERS_STREAM=1` for function URLs and REST APIs
+/// that stream their responses.
 async fn on_lambda() -> Result<(), Box<dyn Error + Send + Sync>> {
     let function = match std::env::var("ORDERS_STAND_INS").as_deref() {
         Ok("1") => LocalSetUp::set_up(None).await.map(|set_up| set_up.function),
         _ => Function::from_env().await,
     };
-    // Lambda gets an error too, and shows it.
+    // `run` reports this error to Lambda, so that the log of the function shows it.
     let pipeline = function.map(|function| function.pipeline).map_err(ConfigError::Start);
     match streams() {
         true => funcify::run_streaming(pipeline).await?,

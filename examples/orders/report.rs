@@ -1,4 +1,4 @@
-//! Prints what became of the events: a table for people, or lines of JSON for scripts.
+//! Prints the results of the events: a table for people, or lines of JSON for scripts.
 
 use std::{
     io::{self, Write},
@@ -15,10 +15,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Says what is real and what is a stand-in.
+    /// Prints what is real and what is a stand-in.
     pub(crate) fn start(json: bool, notes: &[String]) -> io::Result<Self> {
         if json {
-            // The standard output is for data only.
+            // The standard output has only data, for scripts.
             for line in notes.iter().filter(|note| note.starts_with("backend")) {
                 eprintln!("orders: {line}");
             }
@@ -96,7 +96,7 @@ fn response(processed: &Processed) -> Value {
     }
 }
 
-/// The start of the response: the body if it is HTTP, otherwise all of it.
+/// The start of the response: of the body if it is an HTTP response, otherwise of the whole output.
 fn start_of(processed: &Processed, response: &Value) -> String {
     let http = processed.result.as_ref().ok().and_then(|output| output.http());
     let text = match http {

@@ -1,4 +1,4 @@
-//! Sets the function up, from the environment or with stand-ins on this machine.
+//! Sets up the function, from the environment or with stand-ins for other services on this machine.
 
 use std::{env, error::Error};
 
@@ -17,7 +17,7 @@ use crate::{
     stand_in::{AUDIENCE, IdentityProvider, Warehouse},
 };
 
-/// The key of the token unless it gets another.
+/// The key under which the token is stored by default.
 const TOKEN_KEY: &str = "BEARER_TOKEN";
 
 /// The function, and the parts of it that the summary shows.
@@ -67,8 +67,8 @@ impl Function {
         Ok(Self { pipeline, token, key, circuits, once, stores })
     }
 
-    /// The stores that do not answer, and why. The function runs without them, except payments and messages: those
-    /// have to be repeated when their store is back.
+    /// The stores that do not answer, and why. Without them the function still runs, except for payments and
+    /// messages, which must be repeated when their store is back.
     pub(crate) async fn silent_stores(&self) -> Vec<String> {
         let stores = &self.stores;
         let mut silent = Vec::new();
@@ -97,7 +97,7 @@ impl Function {
         self.token.metrics().grants
     }
 
-    /// How many payments and messages got the answer of an earlier one.
+    /// How many payments and messages got the result of an earlier attempt.
     pub(crate) fn replayed(&self) -> u64 {
         self.once.payments.metrics().replayed + self.once.messages.metrics().replayed
     }
@@ -120,9 +120,9 @@ impl Function {
 /// The function on this machine, with stand-ins for the services that it calls.
 pub(crate) struct LocalSetUp {
     pub(crate) function: Function,
-    /// Issues the tokens of the callers in the shipped events.
+    /// Issues the tokens that the shipped events contain.
     pub(crate) callers: IdentityProvider,
-    /// What is real and what is a stand-in.
+    /// Notes for the report: what is real, and what is a stand-in.
     pub(crate) notes: Vec<String>,
 }
 
@@ -145,7 +145,8 @@ impl LocalSetUp {
         notes.push(format!("callers' tokens     stand-in at {}", callers.issuer));
         let (credentials, key) = match issuer {
             Some(issuer) => (of_environment(issuer)?, TOKEN_KEY.to_owned()),
-            // Each run has a provider of its own, so their tokens need different keys.
+            // Each run has its own provider, so the tokens of different runs need different keys in the
+            // store.
             None => (stand_in(&callers), callers.name()),
         };
         let kind = if issuer.is_some() { "" } else { "stand-in at " };
@@ -162,7 +163,7 @@ impl LocalSetUp {
     }
 }
 
-/// The credentials of the environment, with another issuer.
+/// The credentials from the environment, with another issuer.
 fn of_environment(issuer: &str) -> Result<ClientCredentials, Missing> {
     let issuer = Endpoint::Issuer(issuer.to_owned());
     let (id, secret) = match ["FUNCIFY_CLIENT_ID", "FUNCIFY_CLIENT_SECRET"].map(variable) {

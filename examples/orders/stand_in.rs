@@ -1,5 +1,5 @@
-//! Stand-ins for the identity provider and the warehouse, so that the example runs on one machine. Do not
-//! deploy them.
+//! Stand-ins for the identity provider and the warehouse, so that the example runs on one machine. They check
+//! no credentials: do not deploy them.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ pub(crate) struct Warehouse {
     pub(crate) url: String,
 }
 
-/// An identity provider for machines (RFC 6749 §4.4) with a key set.
+/// An identity provider with the client credentials grant (RFC 6749, section 4.4) and a key set.
 pub(crate) struct IdentityProvider {
     pub(crate) issuer: String,
     signer: Arc<Signer>,
@@ -170,7 +170,7 @@ async fn reserve(
     Ok((StatusCode::CREATED, Json(reserved)))
 }
 
-/// Each charge has a receipt of its own, and needs a key.
+/// Charges a payment. Each charge has its own receipt, and the request needs an `Idempotency-Key`.
 async fn charge(
     State(charged): State<Arc<AtomicU32>>,
     headers: HeaderMap,

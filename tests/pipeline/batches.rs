@@ -21,7 +21,7 @@ fn noted(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Notes `what`, fails if it starts with "bad", and panics if it is "panic".
+/// Records `what`. Fails if it starts with "bad", and panics if it is "panic".
 fn note(log: &Log, what: &str) -> Result<(), Problem> {
     log.lock().unwrap().push(what.to_owned());
     assert_ne!(what, "panic");
