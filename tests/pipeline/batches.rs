@@ -1,3 +1,5 @@
+//! Batches: which records are handled, in which order, and which failures the source gets.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

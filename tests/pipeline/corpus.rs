@@ -1,3 +1,5 @@
+//! The fixtures of other crates: each is recognised, and nothing of an HTTP request is lost.
+
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use funcify::{

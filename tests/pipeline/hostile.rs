@@ -1,3 +1,5 @@
+//! Property tests: no event makes the pipeline panic.
+
 use std::sync::LazyLock;
 
 use axum::{Router, routing::any};

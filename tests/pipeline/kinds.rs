@@ -1,3 +1,5 @@
+//! Which kind is recognised from the members of an event.
+
 use funcify::{
     pipeline::{Event, Kind},
     testing::TestEvent,

@@ -1,3 +1,5 @@
+//! The local server, and events from files.
+
 use axum::{
     Router,
     body::Bytes,

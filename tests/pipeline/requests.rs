@@ -1,3 +1,5 @@
+//! The HTTP request that a handler gets, for every source.
+
 use std::sync::{Arc, Mutex};
 
 use axum::{

@@ -1,3 +1,5 @@
+//! The steps before a handler: guards, authenticator, policy.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

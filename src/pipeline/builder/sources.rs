@@ -28,7 +28,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// [`AccessPolicy::allow_source`](crate::AccessPolicy::allow_source).
     ///
     /// The handler is called once for each object of an event. If it fails for any object, the invocation
-    /// fails, and Lambda retries the whole event.
+    /// fails, and Lambda [retries](https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html) the
+    /// whole event.
     ///
     /// # Examples
     ///
@@ -90,8 +91,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// group.
     ///
     /// The output names the messages that failed. The event source mapping **must** have
-    /// `ReportBatchItemFailures`, otherwise SQS deletes the failed messages too. If the mapping cannot have
-    /// it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    /// [`ReportBatchItemFailures`](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html),
+    /// otherwise SQS deletes the failed messages too. If the mapping cannot have it, use
+    /// [`whole_batch`](crate::pipeline::Route::whole_batch).
     ///
     /// # Examples
     ///
@@ -187,8 +189,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Routes the records of a DynamoDB stream by the name of the table. A name may end in `*`.
     ///
     /// Records are handled in order, up to the first failure. The output reports the first failed record, and
-    /// the stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If the
-    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    /// the stream continues from it. The event source mapping **must** have
+    /// [`ReportBatchItemFailures`](https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html).
+    /// If the mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
     ///
     /// For tumbling windows, see [`windowed`](crate::pipeline::windowed).
     ///
@@ -222,8 +225,9 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Routes the records of a Kinesis stream by the name of the stream. A name may end in `*`.
     ///
     /// Records are handled in order, up to the first failure. The output reports the first failed record, and
-    /// the stream continues from it. The event source mapping **must** have `ReportBatchItemFailures`. If the
-    /// mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
+    /// the stream continues from it. The event source mapping **must** have
+    /// [`ReportBatchItemFailures`](https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html).
+    /// If the mapping cannot have it, use [`whole_batch`](crate::pipeline::Route::whole_batch).
     ///
     /// For tumbling windows, see [`windowed`](crate::pipeline::windowed).
     ///
@@ -257,7 +261,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// may end in `*`.
     ///
     /// The records of a partition are handled in order, up to the first failure. The output names the records
-    /// that failed by partition and offset. The event source mapping **must** have `ReportBatchItemFailures`,
+    /// that failed by partition and offset. The event source mapping **must** have
+    /// [`ReportBatchItemFailures`](https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html),
     /// otherwise failed records are not delivered again. If the mapping cannot have it, use
     /// [`whole_batch`](crate::pipeline::Route::whole_batch).
     ///

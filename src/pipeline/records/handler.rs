@@ -94,7 +94,7 @@ impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
 pub(in crate::pipeline) type Call<S, T = ()> =
     Arc<dyn Fn(Invocation, S) -> BoxFuture<'static, Result<T, Problem>> + Send + Sync>;
 
-/// Closes a handler over its state.
+/// Binds a handler to its state.
 pub(in crate::pipeline) fn call<App, S, R, Args, H>(app: App, handler: H) -> Call<S, H::Output>
 where
     App: Clone + Send + Sync + 'static,
