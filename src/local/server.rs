@@ -64,6 +64,16 @@ pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infa
 /// # Errors
 ///
 /// The same as [`serve`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(pipeline: funcify::Pipeline) -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// funcify::local::serve_streaming(pipeline, listener).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn serve_streaming(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
     accept(pipeline, listener, Kind::FunctionUrl).await
 }

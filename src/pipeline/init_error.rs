@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::config_error::ConfigError;
 use crate::json::error::redacted_chain;
 
-/// How long the report may take: 2 s. Lambda answers from the same machine, and gives the whole init phase 10
+/// How long the report may take. Lambda answers from the same machine, and the whole init phase may take 10
 /// s.
 const TIME: Duration = Duration::from_secs(2);
 

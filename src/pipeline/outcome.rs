@@ -47,8 +47,8 @@ pub struct Processed {
 pub enum InvocationOutcome {
     /// A handler ran and succeeded.
     Handled,
-    /// The event was refused before any work was done: by a guard, because of missing credentials or
-    /// permissions, because the request is malformed, or because a circuit is open.
+    /// The event was refused: by a guard, because credentials or a permission are missing, because the
+    /// request is malformed, or because a circuit is open.
     Refused,
     /// No route takes the event.
     Unmatched,

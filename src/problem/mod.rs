@@ -124,7 +124,18 @@ impl Problem {
         self
     }
 
-    /// Adds a header to the response.
+    /// Adds a header to the response. A header with the same name is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Problem;
+    /// use http::{HeaderValue, StatusCode, header};
+    ///
+    /// let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS)
+    ///     .header(header::RETRY_AFTER, HeaderValue::from_static("30"));
+    /// assert_eq!(problem.status(), 429);
+    /// ```
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.append(name, value);
@@ -133,6 +144,19 @@ impl Problem {
 
     /// Adds an error and its causes to the log line of the invocation. The caller does not see them. Values
     /// that a parser quotes are removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Problem;
+    /// use http::StatusCode;
+    ///
+    /// fn stock() -> Result<String, Problem> {
+    ///     std::fs::read_to_string("/no/such/file")
+    ///         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY).caused_by(&error))
+    /// }
+    /// assert_eq!(stock().unwrap_err().status(), 502);
+    /// ```
     #[must_use]
     pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
         self.0.cause.text = Some(redacted_chain(error).into());

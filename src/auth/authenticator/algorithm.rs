@@ -1,4 +1,5 @@
-/// An algorithm that signs tokens (RFC 7518, section 3; RFC 8037). All of them are asymmetric.
+/// An algorithm that signs tokens (RFC 7518, section 3; RFC 8037), for
+/// [`KeySet::algorithms`](crate::auth::KeySet::algorithms). All of them are asymmetric.
 ///
 /// The symmetric algorithms (`HS256` and the like) and `none` cannot be allowed. With a symmetric algorithm,
 /// anyone who can verify a token could also sign one. With `none`, a token has no signature.

@@ -105,6 +105,18 @@ impl KeySet {
 
     /// Accepts tokens that are signed with one of these algorithms. The default is `RS256`, `PS256`,
     /// `ES256` and `EdDSA`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::auth::{Algorithm, KeySet};
+    ///
+    /// let keys = KeySet::new("https://login.example.com/jwks")
+    ///     .issuer("https://login.example.com/")
+    ///     .audience("https://orders.example.com")
+    ///     .algorithms([Algorithm::Es256, Algorithm::EdDsa]);
+    /// # drop(keys);
+    /// ```
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self

@@ -99,8 +99,8 @@ impl Pipeline {
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Sets the stores of the function.
     ///
-    /// The authenticator keeps the circuits of its own calls to issuers there, so that the fleet shares these
-    /// circuits. Without stores, these calls have no circuit.
+    /// The authenticator keeps the circuits of its calls to issuers there, so that the fleet shares them.
+    /// Without stores, these calls have no circuit.
     ///
     /// # Examples
     ///

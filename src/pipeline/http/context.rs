@@ -42,7 +42,7 @@ pub struct RequestContext {
     /// The address of the client, as the source saw it. For a load balancer and VPC Lattice this is the last
     /// address in `x-forwarded-for`, which they add.
     pub source_ip: Option<IpAddr>,
-    /// The number of the AWS account that has the API, function or target group.
+    /// The id of the AWS account of the API, function or target group.
     pub account_id: Option<String>,
     /// The identifier of the API. `None` for a load balancer and VPC Lattice.
     pub api_id: Option<String>,

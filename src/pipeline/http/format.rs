@@ -72,8 +72,9 @@ impl ResponseFormat {
         Self { members, limit, is_head: method == Some(&Method::HEAD), sends_content }
     }
 
-    /// Whether a response with this status has content (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5). Content
-    /// of any other response is not sent: a source could take it for the beginning of the next response.
+    /// Whether a response with this status has content (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5). If it
+    /// has none, what the handler wrote is not sent: a source could take it for the beginning of the next
+    /// response.
     pub(crate) fn has_content(self, status: StatusCode) -> bool {
         let has_none =
             self.is_head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);

@@ -20,7 +20,8 @@ use crate::problem::Problem;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Window<S, R> {
-    /// What the previous call for this window returned. `S::default()` in the first call.
+    /// What the previous call for this window returned. In the first call, `S` is deserialized from an empty
+    /// object, or is `S::default()` if that fails.
     pub state: S,
     /// The records of this call, in the order of the shard.
     pub records: Vec<R>,
