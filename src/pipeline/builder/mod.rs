@@ -313,8 +313,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Sets how long before the end of the invocation its work ends, by default 300 ms: the time for the
-    /// response.
+    /// Sets how long before the end of the invocation its work ends. By default 300 ms, for the response.
     pub fn deadline_margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
