@@ -43,9 +43,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Where a member's value is in the text of an event. An `Option` of it takes eight bytes. They are few
-/// because an event keeps a span for every member that funcify knows, and most events have few of these
-/// members.
+/// Where a member's value is in the text of an event. An `Option<Span>` takes only eight bytes, because an
+/// event keeps one for every member that funcify knows, and most events have few of these members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: u32,

@@ -169,8 +169,8 @@ impl<'t> Jwt<'t> {
     /// Checks that the claims are those of a bearer access token.
     ///
     /// `events` is the claim of logout tokens (OpenID Connect Back-Channel Logout, section 2.4) and of all
-    /// other security events (RFC 8417). No claim is in every ID token and in no access token. So an ID token
-    /// is recognised by the nonce and the hashes (OpenID Connect Core, sections 2 and 3.3.2.11), by
+    /// other security events (RFC 8417). No single claim distinguishes ID tokens from access tokens. So an ID
+    /// token is recognised by the nonce and the hashes (OpenID Connect Core, sections 2 and 3.3.2.11), by
     /// `token_use` (Amazon Cognito) or by the claim `typ` (Keycloak). A token whose header has the `typ`
     /// `at+jwt` is an access token whatever its claims are (RFC 9068, section 2.1).
     pub(crate) fn check_use(&self) -> Result<(), Unauthenticated> {

@@ -102,7 +102,7 @@ impl Userinfo {
     fn kept(&self, key: &[u8; 32], now: Timestamp) -> Option<Arc<Map<String, Value>>> {
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = replies.get(key)?;
-        // If the clock was set back, the reply must not be kept longer for it.
+        // If the clock was set back, the reply would otherwise be kept too long.
         let remaining = reply.until.since(now);
         (now < reply.until && remaining <= KEPT).then(|| reply.claims.clone())
     }
