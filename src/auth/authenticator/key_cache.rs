@@ -190,7 +190,7 @@ impl KeyCache {
         Pending { started_at: clock.now(), is_second: false, reply }
     }
 
-    /// Most issuers publish keys for other uses too, so skipping one is logged at debug. A weak or malformed
+    /// Issuers publish keys for other uses too, so skipping one is logged at debug. A weak or malformed
     /// key is a mistake of the issuer, so skipping it is a warning.
     fn log(&self, result: &Result<Keys, FetchError>) {
         let key_set = self.url.host_str();
