@@ -1,23 +1,28 @@
-//! One pipeline for every Lambda event, one token and one circuit for the whole fleet.
+//! One pipeline for every AWS Lambda event, one access token and one circuit breaker for the whole fleet.
 //!
-//! A fleet is every instance of your functions that uses the same store and prefix. An instance lives
-//! for minutes and knows nothing of the others. So when a token expires, all of them fetch a new one,
-//! and when a service is down, each finds out by itself. funcify keeps both facts in a store that all
-//! instances share, and routes every event to a handler.
+//! Lambda runs a function in many instances at the same time. An instance lives for minutes and does not see
+//! the others. So when a token expires, every instance fetches a new one. When a service is down, every
+//! instance finds out by itself, with failing calls. funcify keeps the token and the state of the circuit
+//! breaker in a store that all instances share: Redis, DynamoDB or Parameter Store. It also routes every
+//! event of a function to a handler.
+//!
+//! A *fleet* is all instances of your functions that use the same store with the same prefix.
 //!
 //! | you want to | you need |
 //! |---|---|
-//! | handle events: HTTP requests, queues, buckets, streams | [`Pipeline`] and [`run()`]; [`local`] and [`testing`] on your machine |
+//! | handle events: HTTP requests, queues, buckets, streams | [`Pipeline`] and [`run()`] |
+//! | run the function on your machine and in tests | [`local`] and [`testing`] |
 //! | know who is calling, and what they may do | [`Authenticator`] and [`AccessPolicy`] |
 //! | call another service with the token, through the circuit | [`Api`] |
 //! | get the fleet's token | [`TokenGetter`] |
-//! | protect anything else with a circuit breaker | [`CircuitBreaker`] |
-//! | choose where token and circuit are stored | [`Stores`], by URL |
+//! | protect any other call with a circuit breaker | [`CircuitBreaker`] |
+//! | do work once, although a request or record is repeated | [`Idempotency`] and [`IdempotencyLayer`] |
+//! | choose where all of this is stored | [`Stores`], by URL |
 //!
 //! # A pipeline
 //!
-//! axum routes HTTP events. Records are routed by the name of the queue, bucket or stream that they
-//! come from. [`testing`] makes events of every source, and [`local`] runs the event in a file.
+//! An axum router handles HTTP events. Records are routed by the name of the queue, bucket or stream that
+//! they come from. [`testing`] makes events of every source, and [`local`] runs an event from a file.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -42,13 +47,13 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The documentation of [`pipeline`] explains each step. If you know pyfuncify, read `docs/migration.md`
-//! in the repository.
+//! The documentation of [`pipeline`] explains every step and every source. If you come from pyfuncify, read
+//! `docs/migration.md` in the repository.
 //!
 //! # A circuit
 //!
-//! All instances share the state of a circuit. Failures on any instance open it for the whole fleet, and
-//! one instance probes whether the service has recovered.
+//! All instances share the state of a circuit. Failures on any instance open the circuit for the whole fleet.
+//! Later, one instance probes whether the service has recovered.
 //!
 //! ```
 //! use funcify::{CircuitBreaker, CircuitPolicy, Stores, circuit::CircuitError};
@@ -68,13 +73,15 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The documentation of [`circuit`] has the rules, how to choose their numbers, and what they cost.
+//! The documentation of [`circuit`] has the rules, explains how to choose their numbers, and says what a
+//! circuit costs.
 //!
 //! # A token
 //!
-//! [`TokenGetter`] gets it with the OAuth 2.0 client-credentials grant, once for the fleet. [`Api`] sends
-//! it with the calls to one service, and [`api::TokenLayer`] with those of your own client. The
-//! documentation of [`token`] says what happens when something fails.
+//! [`TokenGetter`] gets an access token with the OAuth 2.0 client credentials grant (RFC 6749, section 4.4),
+//! once for the whole fleet. [`Api`] sends the token with every call to one service. [`api::TokenLayer`] adds
+//! the token to the requests of your own HTTP client. The documentation of [`token`] says what happens when
+//! the identity provider or the store fails.
 //!
 //! # Features
 //!
@@ -82,11 +89,13 @@
 //! |---|---|---|
 //! | `lambda` | yes | the pipeline, [`auth`], [`local`], [`testing`] and [`run()`] |
 //! | `memory` | yes | a store in this process, which no other process shares |
-//! | `redis`, `dynamodb`, `ssm` | no | a shared store each |
+//! | `redis`, `dynamodb`, `ssm` | no | one shared store each: Redis, DynamoDB, SSM Parameter Store |
+//! | `redis-iam` | no | `redis`, with passwords for ElastiCache and MemoryDB from IAM |
 //! | `secrets` | no | a client secret in Secrets Manager or Parameter Store, read with the AWS SDK |
 //!
-//! Without `lambda`, funcify is the shared token and the shared circuit for any tokio service. A URL
-//! whose feature is off is a [`ConfigError`] that names the feature.
+//! Without `lambda`, funcify is the shared token, the shared circuit and idempotency for any tokio service.
+//! If a URL needs a feature that is off, opening the store fails with a [`ConfigError`] that names the
+//! feature.
 
 pub mod api;
 #[cfg(feature = "lambda")]
@@ -149,12 +158,12 @@ pub use token::{ClientCredentials, TokenGetter};
 #[doc(hidden)]
 pub use trace::TraceContext;
 
-/// The examples of the README are compiled with those of the documentation.
+/// Compiles the examples of the README together with those of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The same for those of the migration page.
+/// Compiles the examples of the migration page.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migration.md")]
 struct Migration;

@@ -1,5 +1,6 @@
-//! One process of a fleet, for tests that start several of them on one store: it does what its
-//! command line says, and prints one JSON object for each step. For something to deploy, see `orders`.
+//! One process of a fleet, for tests that start several processes on one store. The command line lists the
+//! steps that it runs, and it prints one JSON object for each step. For a function to deploy, see the example
+//! `orders`.
 //!
 //! ```sh
 //! export FUNCIFY_BACKEND=redis://127.0.0.1
@@ -7,10 +8,10 @@
 //! cargo run --example fleet_member -- NAME fail 3 call
 //! ```
 //!
-//! `NAME` is the circuit's name and the token's key. The token is that of `FUNCIFY_ISSUER`,
-//! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`, for the resource `FLEET_MEMBER_RESOURCE` if that
-//! is set, and sealed if `FUNCIFY_SEAL_KEYS` is. With `FLEET_MEMBER_KEY`, a file with a P-256 key, the
-//! client proves its identity with that key. If `RUST_LOG` is set, the member logs.
+//! `NAME` is the name of the circuit and the key of the token. The credentials come from `FUNCIFY_ISSUER`,
+//! `FUNCIFY_CLIENT_ID` and `FUNCIFY_CLIENT_SECRET`. These variables are optional: `FLEET_MEMBER_RESOURCE` is
+//! the resource of the token, `FUNCIFY_SEAL_KEYS` encrypts the stored token, `FLEET_MEMBER_KEY` is a file
+//! with a P-256 key that authenticates the client, and `RUST_LOG` switches logging on.
 
 #![expect(
     clippy::print_stdout,
@@ -36,7 +37,7 @@ use serde_json::json;
 use step::Step;
 use tokio::time::sleep;
 
-/// How long tasks take at most that end when their client is dropped.
+/// The longest time that tasks need to end after their client was dropped.
 const SETTLED: Duration = Duration::from_millis(300);
 
 #[tokio::main]
@@ -68,7 +69,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut member = Some(member);
     for step in steps {
         if let Step::Forget(lasting) = step {
-            // Everything is dropped, and the runtime gets the time to end what ran beside it.
+            // Drops everything, and gives the runtime time to end the tasks that ran in the background.
             member = None;
             sleep(SETTLED).await;
             print(step.name(), json!({}));

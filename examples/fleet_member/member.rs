@@ -1,4 +1,4 @@
-//! The member itself: one circuit and one token, each shared with whoever has the same store.
+//! The member itself: one circuit and one token, which all processes with the same store share.
 
 use std::{
     error::Error,
@@ -23,16 +23,16 @@ use tokio::time::sleep;
 
 use crate::step::Step;
 
-/// The failure that opens the circuit.
+/// The number of failures that open the circuit.
 const FAILURES: u32 = 3;
 
-/// How old a member's picture of the circuit may be.
+/// How old a member's snapshot of the circuit may be.
 const SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// Between the calls of a member that watches.
+/// The pause between two calls of the step `watch`.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a claim of its work lasts at most, and how long it waits for another's.
+/// The longest time that a claim on work lasts, and that a member waits for the claim of another one.
 const CLAIM: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,7 +40,8 @@ pub(crate) struct Member {
     key: RecordName,
     stores: Stores,
     circuit: CircuitBreaker,
-    /// How often the store was lost: a member that decides by itself shows nothing.
+    /// How often the store could not be reached. While it cannot, a member decides by itself, and the test
+    /// shows nothing.
     outages: Arc<AtomicU64>,
 }
 
@@ -103,7 +104,7 @@ impl Member {
         json!({ "refused": false, "admitted": admitted, "outages": self.outages() })
     }
 
-    /// Shows by a hash which token it is, never the token.
+    /// Prints a hash of the token, so that tests can compare tokens without seeing them.
     async fn token(&self) -> Result<Value, Box<dyn Error>> {
         let token = self.getter()?.token().await?;
         let minted = token.source() == TokenSource::Minted;
@@ -117,7 +118,7 @@ impl Member {
         Ok(json!({ "epoch": found.map(|found| found.value.epoch) }))
     }
 
-    /// Each write on top of the one before; its number is the epoch.
+    /// Each write replaces the one before. The number of the write is the epoch of the record.
     async fn write(&self, writes: u32) -> Result<Value, Box<dyn Error>> {
         let mut version = None;
         for epoch in 1..=writes.into() {
@@ -151,7 +152,7 @@ impl Member {
         )
     }
 
-    /// The answer is the process that did the work.
+    /// The answer names the process that did the work.
     async fn once(&self, effect: impl AsyncFnOnce(), fails: bool) -> Result<Value, Box<dyn Error>> {
         let mut policy = IdempotencyPolicy::default();
         (policy.longest_claim, policy.wait) = (CLAIM, PATIENCE);

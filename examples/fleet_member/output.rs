@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-/// One line: which step, when it ended, and what came of it.
+/// Prints one line: the step, when it ended, and its outcome.
 pub(crate) fn print(step: &str, outcome: Value) {
     let mut line =
         Map::from_iter([("step".to_owned(), json!(step)), ("at".to_owned(), json!(now()))]);
@@ -12,7 +12,7 @@ pub(crate) fn print(step: &str, outcome: Value) {
     println!("{}", Value::Object(line));
 }
 
-/// Unix milliseconds: the processes of one machine share the clock.
+/// Milliseconds since the Unix epoch. Processes on one machine share this clock.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

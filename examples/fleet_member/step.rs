@@ -1,4 +1,4 @@
-//! The command line.
+//! Parses the command line.
 
 use std::time::Duration;
 
@@ -7,25 +7,26 @@ pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | to
 /// A command for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// So many calls, each of which fails.
+    /// This number of calls, each of which fails.
     Fail(u32),
-    /// One call that succeeds if it is admitted.
+    /// One call, which succeeds if the circuit admits it.
     Call,
-    /// Such calls for so long at most, until one is refused.
+    /// Such calls until one is refused, for at most this time.
     Watch(Duration),
-    /// The fleet's token.
+    /// Gets the fleet's token.
     Token,
-    /// A look at the circuit's record.
+    /// Reads the record of the circuit.
     Read,
-    /// So many writes of a record that nobody else writes; a line for each that is done.
+    /// This number of writes of a record that no other process writes, with a line of output for each.
     Write(u32),
-    /// The same again and again for so long.
+    /// Gets the token again and again for this time, and counts the failures.
     Hold(Duration),
-    /// Work that takes so long and has one effect, whoever does it. Its key is the name of the member.
+    /// Work that takes this time and has one effect, whichever process does it. Its key is the name of the
+    /// member.
     Once(Duration),
-    /// The same, where the work blocks its thread, and fails in the end if it is to.
+    /// The same as `Once`, but the work blocks its thread, and fails at its end if `fails` is set.
     Block { lasting: Duration, fails: bool },
-    /// Drops everything, and does nothing for so long. It must be the last step.
+    /// Drops everything, then does nothing for this time. It must be the last step.
     Forget(Duration),
 }
 

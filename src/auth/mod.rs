@@ -1,16 +1,15 @@
-//! Who is calling, and what they may do.
+//! Identifies callers, and decides what they may do.
 //!
-//! An [`Authenticator`] finds out who is calling, from a bearer token or another source. An
-//! [`AccessPolicy`] says which permission each route needs. Give both to the pipeline with
+//! An [`Authenticator`] identifies the caller, from a bearer token or another source. An [`AccessPolicy`]
+//! says which permission each route needs. Give both to the pipeline with
 //! [`authenticator`](crate::pipeline::PipelineBuilder::authenticator) and
 //! [`policy`](crate::pipeline::PipelineBuilder::policy).
 //!
-//! Neither reports what is wrong with it when you make it. The pipeline reports the faults of both, with
-//! its own, when it is built. Until then a faulty key set verifies no token, and a faulty entry allows
-//! nothing.
+//! Their methods do not fail. Building the pipeline reports the faults of both, together with its own. Used
+//! without a pipeline, a faulty key set verifies no token, and a faulty entry of a policy allows nothing.
 //!
-//! In the terms of XACML, and of pyfuncify, the authenticator is a policy information point (PIP) and
-//! the pipeline that asks the access policy a policy enforcement point.
+//! In the terms of XACML and of pyfuncify, the authenticator is a policy information point (PIP), and the
+//! pipeline is the policy enforcement point that asks the access policy.
 
 pub(crate) mod authenticator;
 pub(crate) mod policy;

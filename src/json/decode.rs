@@ -14,16 +14,16 @@ use serde_json::{Error, de::StrRead};
 
 use crate::json::scan::{Scan, ScanError};
 
-/// Decodes the records of an array. `keep` gets each with its text.
+/// Decodes the records of an array. `keep` gets each record with its JSON text.
 ///
 /// # Errors
 ///
-/// If a record is malformed. The error has no position; `serde_json` on the same text gives one.
+/// If a record is malformed. The error has no position. `serde_json` finds the position in the same text.
 pub(crate) fn records<'de, T: Deserialize<'de>, R>(
     array: &'de str,
     keep: impl Fn(T, &'de str) -> R,
 ) -> Result<Vec<R>, Error> {
-    // S3 and SNS nearly always send one record, and a vector makes room for four.
+    // S3 and SNS nearly always send one record, and an empty vector would grow to room for four.
     let mut records = Vec::with_capacity(1);
     Scan::new(array).each_of_list(|scan| {
         let start = scan.start();
@@ -48,8 +48,8 @@ fn malformed() -> Error {
     Error::custom("expected JSON")
 }
 
-/// Decodes the value that comes next: objects and strings without escape sequences by the scan,
-/// everything else by `serde_json`.
+/// Decodes the value that comes next. The scan decodes objects, and strings without escape sequences.
+/// `serde_json` decodes everything else.
 struct ScanDeserializer<'s, 'de>(&'s mut Scan<'de>);
 
 impl<'de> ScanDeserializer<'_, 'de> {

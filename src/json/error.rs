@@ -7,8 +7,8 @@ use crate::json::redact::without_values;
 use crate::json_error::JsonError;
 
 impl JsonError {
-    /// Why `json` could not be decoded as `T`, with the path to the member that is wrong. `T` must be a
-    /// type of this crate: in a map of a user's type the name of a member can be any text.
+    /// Why `json` could not be decoded as `T`, with the path to the member that is wrong. `T` must be a type
+    /// of this crate. In a map of a user's type, the name of a member can be any text, also a secret.
     pub(crate) fn of<'a, T: Deserialize<'a>>(json: &'a str, error: &serde_json::Error) -> Self {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let path = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {

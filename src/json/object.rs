@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 
 /// Parses one JSON object. `None` for another value, and if a member occurs twice at any depth.
 ///
-/// Parsers disagree on which of two members counts. A token could pass the check with one of them and
-/// be used with the other (RFC 8725, section 2.6; RFC 7515, section 4).
+/// Parsers disagree on which of two equal members counts. A token could be checked with one of them and used
+/// with the other (RFC 8725, section 2.6; RFC 7515, section 4).
 pub(crate) fn parse_object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice::<Distinct>(json).ok()?;
     serde_json::from_slice(json).ok()
 }
 
-/// Any JSON value without a repeated member. It is checked and not kept.
+/// Any JSON value without a repeated member. The value is checked and not kept.
 struct Distinct;
 
 impl<'de> Deserialize<'de> for Distinct {

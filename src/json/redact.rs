@@ -22,7 +22,7 @@ pub(crate) fn without_values(text: &str) -> Cow<'_, str> {
     };
     let rest = text.get(prefix.len()..).unwrap_or_default();
     let (rest, place) = split_place(rest);
-    // The path in the value, if it consists of names only.
+    // The path to the member at fault. It is kept if it consists of names only.
     let start = BEGINNINGS.into_iter().chain(PLAIN).filter_map(|start| rest.find(start)).min();
     let (path, message) =
         start.and_then(|start| rest.split_at_checked(start)).unwrap_or(("", rest));

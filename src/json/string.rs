@@ -1,6 +1,6 @@
 //! Finds the end of a string in valid JSON.
 
-/// The text behind the string whose content `text` begins with, and whether it has escape sequences.
+/// The text after the string whose content `text` begins with, and whether the string has escape sequences.
 #[inline]
 pub(crate) fn after_string(text: &[u8]) -> Option<(&[u8], bool)> {
     match from_mark(text) {
@@ -25,11 +25,11 @@ fn from_mark(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// The same from a place where an escape sequence may begin. JSON in a JSON string has many of them,
-/// so eight bytes are looked at together.
+/// The same as [`after_string`], from a place where an escape sequence may begin. JSON in a JSON string has
+/// many escape sequences, so eight bytes are examined together.
 #[inline(never)]
 fn after_escaped(mut text: &[u8]) -> Option<(&[u8], bool)> {
-    // Only the last few bytes may begin with another one than a backslash.
+    // `text` begins with a backslash, unless it is the last few bytes.
     let mut is_escaped = text.first() == Some(&b'\\');
     // Whether a backslash before these eight bytes escapes the first of them.
     let mut carried = 0;
@@ -59,7 +59,8 @@ fn after_escaped(mut text: &[u8]) -> Option<(&[u8], bool)> {
     }
 }
 
-/// The backslashes that escape the byte behind them: all, unless two are next to each other.
+/// The backslashes that escape the byte after them. These are all backslashes, unless two are next to each
+/// other.
 #[inline]
 fn escaping(mut slashes: u64) -> u64 {
     if slashes & slashes << 8 == 0 {
@@ -90,15 +91,15 @@ const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 pub(crate) fn marks(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
     let differs = word ^ u64::from_le_bytes([byte; 8]);
-    // Most text is ASCII throughout.
+    // Most text is ASCII, for which one addition is enough.
     if word & HIGH == 0 {
         return !(differs + LOW) & HIGH;
     }
     !(((differs & LOW) + LOW) | differs | LOW)
 }
 
-/// The same, cheaper, and correct only up to the first such byte: the subtraction borrows from the bytes
-/// above it (Warren, 6-1).
+/// The same as [`marks`], but cheaper, and correct only up to the first such byte: the subtraction borrows
+/// from the bytes above it (Warren, 6-1).
 #[inline]
 pub(crate) fn first_mark(word: u64, byte: u8) -> u64 {
     let differs = word ^ u64::from_le_bytes([byte; 8]);

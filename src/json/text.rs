@@ -43,8 +43,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Where a member's value is in the text of an event. Eight bytes with its `None`: an event keeps one
-/// for each of 41 members, and most events have few of them.
+/// Where a member's value is in the text of an event. An `Option<Span>` takes only eight bytes, because an
+/// event keeps one for every member that funcify knows, and most events have few of these members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: u32,
@@ -64,7 +64,7 @@ impl Span {
     }
 }
 
-/// The content of a JSON string, borrowed unless it has escape sequences; `None` for another value.
+/// The content of a JSON string, borrowed unless it has escape sequences. `None` for another value.
 pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     let content = json.strip_prefix('"')?.strip_suffix('"')?;
     if is_escaped(content.as_bytes()) {
@@ -73,7 +73,7 @@ pub(crate) fn string(json: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(content))
 }
 
-/// What kind of value this is, for an error that must not show it.
+/// What kind of value this is, for an error that must not show the value.
 pub(crate) fn described(json: &str) -> &'static str {
     match json.as_bytes().first() {
         Some(b'"') => "a string",
@@ -85,7 +85,7 @@ pub(crate) fn described(json: &str) -> &'static str {
     }
 }
 
-/// The text of a JSON array from its first value on; `None` for an empty array or another value.
+/// The text of a JSON array from its first value on. `None` for an empty array or another value.
 pub(crate) fn from_first(array: &str) -> Option<&str> {
     let inside = array.strip_prefix('[')?.trim_start();
     (!inside.starts_with(']')).then_some(inside)

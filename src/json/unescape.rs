@@ -57,7 +57,7 @@ pub(crate) fn unescape(content: &str) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// The character that a letter after a backslash means. 0 for `u`, and for a letter that may not be there.
+/// The character that a backslash and this letter encode. 0 for `u`, and for a letter that is not allowed.
 #[inline]
 fn simple(letter: u8) -> u8 {
     match letter {
@@ -71,7 +71,8 @@ fn simple(letter: u8) -> u8 {
     }
 }
 
-/// Decodes one `\uXXXX` or a pair of them, after the first `\u`. Returns the rest of the text too.
+/// Decodes one `\uXXXX` or a pair of them. `text` begins after the first `\u`. Returns the rest of the text
+/// too.
 fn surrogates(text: &[u8]) -> Option<(char, &[u8])> {
     let (first, rest) = unit(text)?;
     if !(0xd800..0xdc00).contains(&first) {

@@ -8,7 +8,7 @@ use crate::json_error::redact::{described, split_place};
 
 /// Why JSON was refused: what was expected, what kind of value came, and where.
 ///
-/// Parsers quote the value that they refuse. A value of an event or of a service's answer may be a
+/// Parsers quote the value that they refuse. A value in an event or in the answer of a service may be a
 /// password, and errors end up in logs. So this error quotes no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {
@@ -40,7 +40,7 @@ impl fmt::Display for JsonError {
             write!(f, "{path}: ")?;
         }
         f.write_str(&self.what)?;
-        // A parser that was given only a part of the text knows no position.
+        // The error has no position if the parser got only a part of the text.
         if self.line > 0 {
             write!(f, " at line {} column {}", self.line, self.column)?;
         }

@@ -25,7 +25,7 @@ pub(crate) const PLAIN: [&str; 7] = [
     "expected base64",
 ];
 
-/// How serde's descriptions of a value begin, and what we call it.
+/// How serde's descriptions of a value begin, and how the error describes the value.
 const KINDS: [(&str, &str); 12] = [
     ("boolean", "true or false"),
     ("integer", "a number"),
@@ -49,7 +49,7 @@ pub(crate) fn described(message: &str) -> Cow<'static, str> {
     if let Some(plain) = PLAIN.into_iter().find(|plain| *plain == message) {
         return plain.into();
     }
-    // The names of members are those of the type.
+    // These messages name only members of the type, and no value.
     if after("missing field `").or(after("duplicate field `")).or(after("two members `")).is_some()
     {
         return message.to_owned().into();

@@ -5,7 +5,7 @@ use std::{
 
 use serde_json::value::RawValue;
 
-/// An event file cannot be used.
+/// Why an event file cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
     #[error("the event file {} cannot be read", path.display())]

@@ -31,25 +31,31 @@ use std::{
 pub use self::server::{serve, serve_streaming};
 use crate::pipeline::{Pipeline, Processed, log};
 
-/// Processes the event in a file of JSON as Lambda would. The invocation ends in 29 seconds.
+/// Processes the event in a JSON file, as Lambda would. The invocation may take 29 seconds, as long as API
+/// Gateway waits for a response.
 ///
-/// If you have the event in memory, use [`TestEvent`](crate::testing::TestEvent) or
-/// [`Pipeline::process`].
+/// For an event in memory, use [`TestEvent`](crate::testing::TestEvent) or [`Pipeline::process`].
 ///
 /// # Errors
 ///
-/// If the file cannot be read, or with [`io::ErrorKind::InvalidData`] if it is invalid JSON. The error
-/// names the file.
+/// The error of reading the file, or [`io::ErrorKind::InvalidData`] if the file is not valid JSON. The
+/// message names the file. An event that fails is not an error: see [`Processed::result`].
 pub async fn event(pipeline: &Pipeline, path: impl AsRef<Path>) -> io::Result<Processed> {
     let event = file::read(path.as_ref())?;
     Ok(pipeline.process(invocation::of(event)).await)
 }
 
-/// Writes log lines for people to the standard error. `AWS_LAMBDA_LOG_LEVEL` is their level, by default
-/// `INFO`, and `RUST_LOG` refines it by level and target. The HTTP and AWS clients log from `info` on whatever `RUST_LOG` says, as for
-/// [`run`](crate::run()).
+/// Writes log lines as text to the standard error. `AWS_LAMBDA_LOG_LEVEL` is their level, by default `INFO`,
+/// and `RUST_LOG` refines it by level and target. As with [`run`](crate::run()), lines of the HTTP and AWS
+/// clients below `info` are left out, whatever `RUST_LOG` says.
 ///
-/// It does nothing if the process has a `tracing` subscriber already.
+/// If the process already has a `tracing` subscriber, `log` does nothing.
+///
+/// # Examples
+///
+/// ```no_run
+/// funcify::local::log();
+/// ```
 pub fn log() {
     use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
 

@@ -21,17 +21,19 @@ use crate::pipeline::event::source::http::{Cookies, HttpSource};
 use crate::pipeline::http::streamed::Broken;
 use crate::pipeline::{Kind, Pipeline};
 
-/// The largest body of a request: as large as Lambda accepts it. A larger one gets 413, like from an
+/// The largest body of a request: the largest payload that Lambda accepts. A larger body gets 413, as from an
 /// HTTP API. Source: "Lambda quotas" in the Lambda developer guide, invocation payload.
 const MAX_BODY: usize = 6 * 1024 * 1024;
 
-/// Serves the HTTP routes of the pipeline, like an HTTP API of API Gateway: each request becomes an event.
+/// Serves the HTTP routes of the pipeline on your machine, as an HTTP API of API Gateway would: each request
+/// becomes an event with payload format 2.0.
 ///
-/// Bind `listener` to the loopback address, because nothing protects this server.
+/// Bind `listener` to the loopback address, because nothing protects this server. A request may have a body
+/// of up to 6 MB, and an invocation may take 29 seconds.
 ///
 /// # Errors
 ///
-/// If a connection cannot be accepted. The server stops for no other reason.
+/// The error of accepting a connection. The server stops for no other reason.
 ///
 /// # Examples
 ///
@@ -54,19 +56,29 @@ pub async fn serve(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infa
     accept(pipeline, listener, Kind::HttpV2).await
 }
 
-/// Serves like [`serve`], but each request becomes the event of a function URL, and each response is streamed
-/// as by [`run_streaming`](crate::run_streaming()).
+/// Serves the HTTP routes like [`serve`], but each request becomes the event of a function URL, and each
+/// response is streamed as by [`run_streaming`](crate::run_streaming()).
 ///
-/// A body that fails cuts the connection. A response may have any size.
+/// If a body fails, the connection is cut. A response may have any size.
 ///
 /// # Errors
 ///
 /// The same as [`serve`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(pipeline: funcify::Pipeline) -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// funcify::local::serve_streaming(pipeline, listener).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn serve_streaming(pipeline: Pipeline, listener: TcpListener) -> io::Result<Infallible> {
     accept(pipeline, listener, Kind::FunctionUrl).await
 }
 
-/// Serves as a source of this kind, which has payload format 2.0.
+/// Serves as a source of this kind. It must be one with payload format 2.0.
 async fn accept(pipeline: Pipeline, listener: TcpListener, kind: Kind) -> io::Result<Infallible> {
     let Some(source) = Source::of(kind).http else {
         return Err(io::Error::other("expected a source of HTTP requests"));
@@ -105,7 +117,7 @@ async fn respond(
                 let mut response = response.map(|pieces| {
                     StreamBody::new(pieces.map(|piece| piece.map(Frame::data))).boxed_unsync()
                 });
-                // The length of a stream is not known, whatever a handler says.
+                // The length of a stream is not known in advance, even if a handler has set the header.
                 response.headers_mut().remove(header::CONTENT_LENGTH);
                 response
             }
@@ -147,7 +159,7 @@ fn event(
         true => percent_decode_str(sent).decode_utf8_lossy(),
         false => Cow::Borrowed(sent),
     };
-    // Only the domain tells the event of a function URL from that of an HTTP API.
+    // Recognition tells a function URL from an HTTP API by the domain only.
     let domain = if source.streams.value { "local.lambda-url.local.on.aws" } else { "localhost" };
     let query = parts.uri.query().unwrap_or_default();
     let (body, is_base64) = match std::str::from_utf8(body) {
@@ -186,7 +198,7 @@ fn event(
     to_raw_value(&event).unwrap_or_default()
 }
 
-/// Headers as payload format 2.0 has them: one string for each name. A function URL has the cookies here too.
+/// Headers in payload format 2.0: one string for each name. A function URL has the cookies here too.
 fn headers(headers: &HeaderMap, cookies: Cookies) -> Map<String, Value> {
     let is_here = |name: &&HeaderName| **name != header::COOKIE || cookies == Cookies::Both;
     let joined = |name: &HeaderName| {

@@ -1,4 +1,4 @@
-//! Bounds the work of handlers: it ends at the deadline, and a panic ends only the work.
+//! Bounds the work of handlers: work ends at the deadline, and a panic ends the work but not the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,17 +8,17 @@ use http::StatusCode;
 
 use crate::problem::Problem;
 
-/// A handler panicked. The payload of the panic is not kept, because it may contain secrets.
+/// A handler panicked. The payload of the panic is dropped, because it may contain secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked")]
 struct Panicked;
 
-/// Runs `work` until the deadline. The reports that it still has to make get a little longer.
+/// Runs `work` until the deadline. Reports of circuit breakers in it may take a little longer.
 pub(crate) fn bounded<T>(
     deadline: Deadline,
     work: impl Future<Output = Result<T, Problem>>,
 ) -> impl Future<Output = Result<T, Problem>> {
-    // Work that panicked is dropped and never polled again, so nobody sees what it left half-done.
+    // Work that panicked is dropped and never polled again, so nothing sees a state that it left half-done.
     let caught = AssertUnwindSafe(work).catch_unwind();
     deadline.enforce(caught).map(|result| match result {
         Ok(Ok(result)) => result,
@@ -27,7 +27,7 @@ pub(crate) fn bounded<T>(
     })
 }
 
-/// Runs `work`, which does not wait. A panic becomes a problem.
+/// Runs `work`, which is not async. A panic becomes a problem.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_payload| panicked())
 }

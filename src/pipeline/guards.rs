@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// A guard.
+/// A function that runs before a route is chosen, and may refuse the event.
 pub(super) type Guard =
     Box<dyn Fn(Invocation) -> BoxFuture<'static, Result<Invocation, Problem>> + Send + Sync>;
 
@@ -21,7 +21,7 @@ impl Guards {
     /// Runs the guards, up to the first that refuses.
     pub(super) async fn admit(&self, mut invocation: Invocation) -> Result<Invocation, Problem> {
         for guard in self.0.iter() {
-            // A guard that fails has not refused: its failure is the function's.
+            // A 5xx is a failure of the function, and not a refusal of the event.
             let mark = |problem: Problem| match problem.status().is_server_error() {
                 true => problem,
                 false => problem.refused(),

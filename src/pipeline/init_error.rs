@@ -1,4 +1,4 @@
-//! Tells Lambda why the function does not start.
+//! Reports to Lambda why the function does not start.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use crate::config_error::ConfigError;
 use crate::json::error::redacted_chain;
 
-/// Lambda answers from the same machine. Its time for a start is 10 s in all.
+/// How long the report may take. Lambda answers from the same machine, and the whole init phase may take 10
+/// s.
 const TIME: Duration = Duration::from_secs(2);
 
 /// Logs the error, and reports it to Lambda. `AWS_LAMBDA_RUNTIME_API` must be valid.
@@ -34,5 +35,5 @@ pub(super) async fn report(error: &ConfigError) {
     tracing::error!(target: "funcify", error = failed, "Lambda did not take the report of it");
 }
 
-/// As Lambda classifies errors: the runtime found its configuration invalid.
+/// The error type of a runtime whose configuration is invalid, in Lambda's form `category.reason`.
 const KIND: &str = "Runtime.ConfigInvalid";

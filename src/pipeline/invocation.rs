@@ -19,13 +19,14 @@ use crate::pipeline::event::members::Top;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
-/// One invocation of the function: its event, and everything that is known about it.
+/// One invocation of the function: its event, its context and its caller.
 ///
-/// It is cheap to clone. It is an axum extractor, and handlers of records can take it as an argument. A
-/// guard can [`attach`](Self::attach) values, and handlers read them with [`attached`](Self::attached).
+/// An `Invocation` is cheap to clone. It is an axum extractor, and handlers of records can take it as an
+/// argument. A guard can [`attach`](Self::attach) values, which handlers read with
+/// [`attached`](Self::attached).
 ///
-/// [`Deadline::current`] is the deadline of the invocation. Each call of an [`Api`](crate::Api) ends with
-/// it, and passes on the trace that the invocation belongs to.
+/// Within an invocation, [`Deadline::current`] returns its deadline. A call of an [`Api`](crate::Api) ends at
+/// this deadline, and sends the trace headers of the invocation along.
 ///
 /// # Examples
 ///
@@ -74,13 +75,13 @@ struct Shared {
     credentials: Credentials,
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
-    /// The routes after the first, if the records of one event take several.
+    /// The routes after the first, if the records of one event take several routes.
     more_routes: Mutex<Vec<Arc<str>>>,
 }
 
 const OIDC_DATA: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 
-/// The headers of a request that say who is calling.
+/// The headers of a request that identify the caller.
 #[derive(Default)]
 pub(super) struct Credentials {
     authorization: Credential,
@@ -88,13 +89,13 @@ pub(super) struct Credentials {
     oidc_data: Credential,
 }
 
-/// One such header.
+/// The values of one of these headers.
 #[derive(Default)]
 enum Credential {
     #[default]
     None,
     One(HeaderValue),
-    /// There are several such headers, and nothing says which one applies.
+    /// The header is repeated, and nothing says which value applies.
     Many,
 }
 
@@ -108,7 +109,7 @@ impl Credential {
         }
     }
 
-    /// The value as text. An error says that there are several.
+    /// The value as text. An error if there are several values.
     fn text(&self) -> Result<Option<&str>, ()> {
         match self {
             Self::None => Ok(None),
@@ -122,13 +123,13 @@ impl Credentials {
     pub(super) fn of(headers: &HeaderMap, kind: Kind) -> Self {
         let oidc_data = match kind {
             Kind::Alb => Credential::of(headers, OIDC_DATA),
-            // Anyone could have written it.
+            // From any other source, the client could have written the header.
             _ => Credential::None,
         };
         Self { authorization: Credential::of(headers, header::AUTHORIZATION), oidc_data }
     }
 
-    /// The token in the question of a gateway to a Lambda authorizer. AppSync gives it without a scheme.
+    /// The token in a request to a Lambda authorizer. AppSync sends it without a scheme.
     pub(super) fn of_question(event: &Event) -> Self {
         let token = match event.top(Top::AuthorizationToken) {
             Some(token) => string(token).map(Cow::into_owned),
@@ -143,7 +144,8 @@ impl Credentials {
     }
 }
 
-/// The header `Authorization` in an object of headers. `None` if there are several: nothing says which one applies.
+/// The header `Authorization` in an object of headers. `None` if there are several, because nothing says
+/// which one applies.
 fn authorization_in(headers: &str) -> Option<String> {
     let headers: BTreeMap<String, serde_json::Value> = serde_json::from_str(headers).ok()?;
     let is_one = |(name, _): &(String, _)| name.eq_ignore_ascii_case("authorization");
@@ -182,13 +184,14 @@ impl Invocation {
         &self.shared.event
     }
 
-    /// What Lambda says about the invocation: the request id, the function, the client.
+    /// What Lambda says about the invocation: the request id, the ARN of the function, the identity of a
+    /// mobile client and more.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.shared.context
     }
 
-    /// When the work of the invocation ends.
+    /// When the work of the invocation must end.
     pub(super) fn deadline(&self) -> Deadline {
         self.shared.deadline
     }
@@ -197,13 +200,17 @@ impl Invocation {
         &self.shared.trace
     }
 
-    /// The caller. The first call identifies it, later calls return the same result.
+    /// The caller, identified by the [`authenticator`](super::PipelineBuilder::authenticator) of the
+    /// pipeline. The first call may send requests. Later calls return the same result, also an error.
     ///
     /// # Errors
     ///
-    /// 401 without valid credentials, 400 with more than one `Authorization` header or, from a load balancer, more than
-    /// one `x-amzn-oidc-data`, 503 if the caller cannot be identified now, 500 if the pipeline has no
-    /// [`authenticator`](super::PipelineBuilder::authenticator).
+    /// A [`Problem`] with one of these statuses:
+    ///
+    /// - 401 if there are no valid credentials,
+    /// - 400 if the header `Authorization` or, from a load balancer, `x-amzn-oidc-data` is repeated,
+    /// - 503 if the caller cannot be identified now,
+    /// - 500 if the pipeline has no authenticator.
     pub async fn caller(&self) -> Result<&Caller, Problem> {
         let shared = &*self.shared;
         let Some(authenticator) = &shared.authenticator else {
@@ -219,20 +226,20 @@ impl Invocation {
         shared.caller.get_or_init(|| identify).await.as_ref().map_err(|error| error.clone().into())
     }
 
-    /// Attaches a value for the later steps. A second value of the same type replaces the first.
+    /// Attaches a value for later guards and the handler. A second value of the same type replaces the first.
     #[must_use]
     pub fn attach<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.attached.insert(value);
         self
     }
 
-    /// The value of type `T` that an earlier step attached.
+    /// The value of type `T` that a guard attached. `None` if there is no such value.
     #[must_use]
     pub fn attached<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.attached.get()
     }
 
-    /// Notes a route for the log.
+    /// Records a route for the log.
     pub(super) fn note_route(&self, route: impl Into<Arc<str>>) {
         let route = route.into();
         let first = self.shared.route.get_or_init(|| Arc::clone(&route));
@@ -245,7 +252,7 @@ impl Invocation {
         }
     }
 
-    /// The noted route. Several routes are joined with commas.
+    /// The recorded route. Several routes are joined with commas.
     pub(super) fn route(&self) -> Option<Arc<str>> {
         let first = self.shared.route.get()?;
         let more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,7 +273,7 @@ impl<S: Sync> FromRequestParts<S> for Invocation {
         _state: &S,
     ) -> Result<Self, Self::Rejection> {
         let invocation = parts.extensions.get::<Self>().cloned();
-        // It is missing only if something other than a pipeline serves the router.
+        // The invocation is missing only if something other than a pipeline serves the router.
         invocation.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }

@@ -1,4 +1,5 @@
-//! What a pipeline counts. The routes are those of the function, so there are few series.
+//! What a pipeline counts. The labels are routes of the function and not paths of clients, so there are few
+//! series.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ pub(super) struct PipelineSeries {
     records: Registered<(Option<Arc<str>>, InvocationOutcome), Counter>,
 }
 
-/// What is counted of an invocation.
+/// The labels of a counted invocation.
 type Invoked = (Kind, Option<Arc<str>>, InvocationOutcome);
 
 impl PipelineSeries {
@@ -58,7 +59,7 @@ impl PipelineSeries {
     }
 }
 
-/// The combinations of routes that an event can take are many, and each would be a series of its own.
+/// An event can take many combinations of routes, and each combination would be a series of its own.
 fn one_of_several(route: Arc<str>) -> Arc<str> {
     if route.contains(',') { Arc::from("several") } else { route }
 }
@@ -67,7 +68,7 @@ fn label(route: Option<&str>) -> LabelValue {
     route.unwrap_or("none").to_owned().into()
 }
 
-/// Handles by what they count.
+/// The handles of registered metrics, by their labels.
 struct Registered<K, V>(Mutex<HashMap<K, V, Hasher>>);
 
 /// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.

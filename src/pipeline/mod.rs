@@ -1,4 +1,4 @@
-//! Takes an event of any source to a handler, and the handler's result back to the source.
+//! Takes events of every source to your handlers, and their results back to the source.
 //!
 //! You describe the function with [`Pipeline::builder`], and run it with [`run`](crate::run()).
 //!

@@ -7,22 +7,37 @@ use crate::pipeline::event::kind::Kind;
 use crate::pipeline::output::Output;
 use crate::problem::Problem;
 
-/// What became of an event.
+/// The result of processing an event.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{pipeline::{InvocationOutcome, Kind, Pipeline}, testing::TestEvent};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let pipeline = Pipeline::builder(()).build()?;
+/// let processed = pipeline.process(TestEvent::s3("uploads", "a.txt").into()).await;
+/// assert_eq!(processed.kind, Kind::S3);
+/// assert_eq!(processed.outcome, InvocationOutcome::Unmatched);
+/// assert!(processed.result.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Processed {
-    /// What sent the event.
+    /// The kind of the source.
     pub kind: Kind,
     /// The route: the path in the router, or the name of a record route. If the records of one event took
-    /// several routes, all of them with commas between them.
+    /// several routes, their names with commas between them. `None` if no route was found.
     pub route: Option<Arc<str>>,
-    /// How it ended.
+    /// How the processing ended.
     pub outcome: InvocationOutcome,
     /// The HTTP status. `None` if the event was not HTTP.
     pub status: Option<StatusCode>,
     /// What Lambda gets.
     pub result: Result<Output, InvocationError>,
-    /// Why it failed, with all causes. The log shows it, the caller never sees it.
+    /// Why it failed, with all causes. The log shows this text. The client never sees it.
     pub cause: Option<Arc<str>>,
 }
 
@@ -32,11 +47,12 @@ pub struct Processed {
 pub enum InvocationOutcome {
     /// A handler ran and succeeded.
     Handled,
-    /// It was refused: by a guard, because of a missing permission or an open circuit.
+    /// The event was refused: by a guard, because credentials or a permission are missing, because the
+    /// request is malformed, or because a circuit is open.
     Refused,
-    /// No route takes it.
+    /// No route takes the event.
     Unmatched,
-    /// All of it failed, or some of its records did.
+    /// The event failed, or at least one of its records did.
     Failed,
 }
 
@@ -57,16 +73,16 @@ impl fmt::Display for InvocationOutcome {
     }
 }
 
-/// An invocation failed. Lambda or the source retries it as configured.
+/// The error of a failed invocation. Lambda or the source retries it as configured.
 ///
-/// It contains what may be shown to whoever invoked the function. The causes go to the log only.
+/// It contains only what the invoker of the function may see. The log has the causes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct InvocationError {
     /// What failed.
     pub kind: InvocationErrorKind,
-    /// A sentence about it.
+    /// A sentence about the failure, for the invoker.
     pub message: String,
 }
 
@@ -74,7 +90,7 @@ pub struct InvocationError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvocationErrorKind {
-    /// The event cannot be read: `BAD_EVENT`.
+    /// The event is malformed: `BAD_EVENT`.
     BadEvent,
     /// No route takes the event: `NO_MATCHING_ROUTE`.
     NoMatchingRoute,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::pipeline::http::response::HttpOutput;
 
-/// The output of a function. It is serialised in the response format of its source.
+/// The output of a function. `Serialize` writes it in the response format of the source.
 ///
 /// # Examples
 ///
@@ -41,9 +41,9 @@ enum Content {
 #[derive(Default)]
 struct Batch {
     failures: Vec<String>,
-    /// Whether a failure is `topic-partition@offset`, which the source takes apart.
+    /// Whether a failure is `topic-partition@offset`, of which the report shows the two parts.
     by_offset: bool,
-    /// The state of a tumbling window. Lambda counts its absence as a failure.
+    /// The state of a tumbling window. If it is missing, Lambda counts the invocation as failed.
     state: Option<Box<RawValue>>,
 }
 
@@ -76,7 +76,7 @@ impl Output {
         Self(Content::Value(value))
     }
 
-    /// The output for a source that reads none.
+    /// The output for a source that reads no output.
     pub(super) fn nothing() -> Self {
         Self(Content::Nothing)
     }
@@ -90,8 +90,9 @@ impl Output {
         }
     }
 
-    /// The identifiers of the records that failed and are delivered again: message ids of SQS, sequence
-    /// numbers of a stream, `topic-partition@offset` of Kafka. Empty if the event was not a batch.
+    /// The identifiers of the records that failed and will be delivered again: message ids of SQS, the
+    /// sequence number of the first failed record of a stream, `topic-partition@offset` of Kafka. Empty if
+    /// the event was not a batch of these sources.
     #[must_use]
     pub fn failures(&self) -> &[String] {
         match &self.0 {
@@ -100,7 +101,7 @@ impl Output {
         }
     }
 
-    /// The HTTP response with a body that may still be coming.
+    /// The HTTP response, with a body that the handler may still produce.
     pub(super) fn into_stream(self) -> Result<Response<Body>, Self> {
         match self.0 {
             Content::Http(output) => Ok(output.into_stream()),
@@ -109,7 +110,7 @@ impl Output {
     }
 }
 
-/// Shows no values of a handler.
+/// Leaves out values that a handler returned.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {

@@ -7,7 +7,7 @@ use crate::pipeline::http::dispatch::Http;
 use crate::pipeline::metrics::PipelineSeries;
 use crate::pipeline::records::routes::RecordRoutes;
 
-/// Everything that a function has configured.
+/// Everything that is configured for a function.
 pub(super) struct Rules {
     pub(super) http: Option<Http>,
     pub(super) routes: RecordRoutes,
@@ -15,8 +15,8 @@ pub(super) struct Rules {
     pub(super) authenticator: Option<Arc<dyn Identify>>,
     pub(super) policy: Option<Arc<AccessPolicy>>,
     pub(super) margin: Duration,
-    /// What is removed from the front of each path.
+    /// The text that is removed from the front of each path.
     pub(super) base_path: Box<str>,
-    /// What is counted.
+    /// The metrics of this pipeline.
     pub(super) series: Arc<PipelineSeries>,
 }

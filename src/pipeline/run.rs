@@ -15,26 +15,27 @@ use crate::pipeline::service::Pipeline;
 
 /// Runs the pipeline as a Lambda function until Lambda ends the process.
 ///
-/// `pipeline` may also be the result of setting it up. Then an error is logged and reported to Lambda
-/// (`/runtime/init/error`), so that CloudWatch shows why the function does not start. An error that is not a
-/// [`ConfigError`] becomes one with [`ConfigError::Start`].
+/// `pipeline` may also be the `Result` of building it. An error in it is logged and reported to Lambda
+/// (`/runtime/init/error`), so that CloudWatch shows why the function does not start. Wrap an error that is
+/// not a [`ConfigError`] in [`ConfigError::Start`].
+///
+/// # The log
 ///
 /// If the process has no `tracing` subscriber yet, `run` installs one that writes to the standard output:
 /// lines of JSON, or of text if `AWS_LAMBDA_LOG_FORMAT` is `Text`. `AWS_LAMBDA_LOG_LEVEL` is their level
-/// (`TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`; by default `INFO`), and `RUST_LOG` refines it by level
+/// (`TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`, by default `INFO`). `RUST_LOG` refines it by level
 /// and target: `info,funcify=debug`. A panic is logged with its place in the code and without its payload.
 ///
-/// The AWS SDK, hyper, reqwest, rustls, redis and lambda_runtime log whole requests and responses at
-/// `debug` and `trace`, and so tokens and personal data. This subscriber passes their lines from `info` on
-/// only, whatever `RUST_LOG` says. `FUNCIFY_UNSAFE_LOGS=1` lets them through: set it only where every
-/// secret is worthless. A subscriber of your own needs such a filter too.
+/// At `debug` and `trace`, the AWS SDK, hyper, reqwest, rustls, redis and lambda_runtime log requests and
+/// responses, with tokens and personal data in them. This subscriber drops their lines below `info`, whatever
+/// `RUST_LOG` says. `FUNCIFY_UNSAFE_LOGS=1` lets these lines through. Set it only where every secret is
+/// worthless. A subscriber of your own needs such a filter too.
 ///
 /// # Errors
 ///
-/// The error in `pipeline`. [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is missing,
-/// [`ConfigError::Invalid`] if
-/// another variable of Lambda is missing or malformed, [`ConfigError::Runtime`] if the Runtime API does
-/// not answer.
+/// The error in `pipeline`. [`ConfigError::NotOnLambda`] if `AWS_LAMBDA_RUNTIME_API` is not set.
+/// [`ConfigError::Invalid`] if a variable that Lambda sets is missing or malformed. [`ConfigError::Runtime`]
+/// if the Runtime API does not answer.
 ///
 /// # Examples
 ///
@@ -50,22 +51,36 @@ use crate::pipeline::service::Pipeline;
 /// ```
 pub async fn run(pipeline: impl Into<Result<Pipeline, ConfigError>>) -> Result<(), ConfigError> {
     let pipeline = start(pipeline.into()).await?;
-    // Without the tracing layer of the runtime, because the pipeline has a span of its own.
+    // The tracing layer of the runtime is left out, because the pipeline has a span of its own.
     Runtime::new(pipeline).run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
 /// Runs the pipeline like [`run`], and streams the responses to function URLs and REST APIs.
 ///
-/// A function URL needs `InvokeMode: RESPONSE_STREAM`, and a REST API the response transfer mode `STREAM`. The
-/// event does not say which mode is set, so every one of them must be set. The body of a response is sent as
-/// your handler produces it, and may have any size. Other events get complete outputs.
+/// A function URL needs `InvokeMode: RESPONSE_STREAM`, and a REST API needs the response transfer mode
+/// `STREAM`. The event does not say which mode is set, so every function URL and REST API of this function
+/// must have it. The body of a response is sent as your handler produces it, and funcify does not limit its
+/// size. Other events get complete outputs.
 ///
 /// If the body fails, panics or has not ended at the deadline, the stream ends with an error, so that no
-/// client takes it for complete. The log line `end` is written at the end of the body.
+/// client takes the body for complete. The log line `end` is written at the end of the body.
 ///
 /// # Errors
 ///
 /// The same as [`run`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use funcify::{ConfigError, Pipeline};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), ConfigError> {
+///     let router = Router::new().route("/feed", get(async || "line by line"));
+///     funcify::run_streaming(Pipeline::builder(()).http(router).build()).await
+/// }
+/// ```
 pub async fn run_streaming(
     pipeline: impl Into<Result<Pipeline, ConfigError>>,
 ) -> Result<(), ConfigError> {
@@ -74,21 +89,21 @@ pub async fn run_streaming(
     runtime.run_concurrent().await.map_err(ConfigError::Runtime)
 }
 
-/// So that `run` takes a pipeline as well as the result of building one.
+/// Lets `run` take a pipeline as well as the result of building one.
 impl From<Pipeline> for Result<Pipeline, ConfigError> {
     fn from(pipeline: Pipeline) -> Self {
         Ok(pipeline)
     }
 }
 
-/// Everything that can fail before the first event.
+/// Does everything that can fail before the first event.
 async fn start(pipeline: Result<Pipeline, ConfigError>) -> Result<Pipeline, ConfigError> {
     const API: &str = "AWS_LAMBDA_RUNTIME_API";
 
     if env::var_os(API).is_none() {
         return Err(pipeline.err().unwrap_or(ConfigError::NotOnLambda));
     }
-    // With a malformed variable the runtime would panic.
+    // The runtime would panic if this variable is malformed.
     let is_address = |api: &str| api.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
     expect(API, "an address", is_address)?;
     log_lines();
@@ -126,7 +141,7 @@ fn expect(
 fn log_lines() {
     let lines = LogLines { format: LogFormat::from_env(), writer: io::stdout };
     let lines = log::subscriber().with(lines);
-    // If the process has a subscriber of its own, panics are that subscriber's affair too.
+    // A process with a subscriber of its own also logs panics in its own way.
     if lines.try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);

@@ -33,14 +33,14 @@ use crate::pipeline::xray::with_xray;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
-/// A function: it takes events of any source to their handlers.
+/// A Lambda function: it takes events of every source to their handlers.
 ///
-/// It is a [`tower::Service`] for `lambda_runtime`. It is always ready and cheap to clone, and it
-/// processes any number of events at the same time. [`crate::run`] runs it on Lambda,
-/// [`crate::local`] runs it on your machine.
+/// [`crate::run`] runs it on Lambda, [`crate::local`] runs it on your machine, and [`crate::testing`] sends
+/// it test events. It is also a [`tower::Service`] for `lambda_runtime`. A pipeline is always ready and cheap
+/// to clone, and processes any number of events at the same time.
 ///
-/// From the outside to the inside, an event passes: trace, layers, errors to responses, deadline, panic
-/// handling, guards, route, policy, handler.
+/// An event passes these steps, from the outside to the inside: trace, layers, conversion of errors into
+/// responses, deadline, panic handling, guards, route, policy, handler.
 ///
 /// # Examples
 ///
@@ -69,7 +69,7 @@ struct Inner {
     built_at: SystemTime,
 }
 
-/// An event that was recognised, and its request if there is a router for it.
+/// A recognised event, and its request if there is a router for it.
 struct Started {
     invocation: Invocation,
     request: Option<Request<Bytes>>,
@@ -81,7 +81,8 @@ impl Pipeline {
         Self(Arc::new(Inner { rules, is_cold, built_at }))
     }
 
-    /// Processes one event and returns what became of it.
+    /// Processes one event, and returns its result, route and outcome. An event that fails is not an error of
+    /// `process`: see [`Processed::result`].
     pub fn process(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -92,10 +93,10 @@ impl Pipeline {
         })
     }
 
-    /// Processes one event. `body_to` says what happens to the body of an HTTP response. The log line of its
-    /// end is the caller's to write.
+    /// Processes one event. `body_to` says what happens to the body of an HTTP response. The caller must call
+    /// [`Ending::end`], which logs the end.
     ///
-    /// Whatever needs no waiting happens here and not in the future: a future is moved several times, with all
+    /// Whatever needs no await is done here and not in the future. A future is moved several times, with all
     /// that it holds.
     pub(super) fn process_to(
         &self,
@@ -129,7 +130,7 @@ impl Pipeline {
         self.0.rules.http.is_some()
     }
 
-    /// The part that needs no waiting: recognises the event and makes its request.
+    /// The part that is not async: recognises the event and makes its request.
     fn start(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -192,11 +193,12 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// The time until Lambda ends this invocation. `deadline` is in milliseconds since the Unix epoch.
 ///
-/// Emulators send a deadline from before the process began, such as 0 or 600,000. That is none.
+/// Emulators send a deadline that lies before the start of the process, such as 0 or 600,000. It is ignored,
+/// and the longest time applies.
 fn time_left(deadline: u64, built_at: SystemTime) -> Duration {
     let since_epoch = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = Duration::from_millis(deadline);
-    // A deadline has no parts of a millisecond.
+    // The deadline is in whole milliseconds, so the start is compared in whole milliseconds too.
     if deadline.as_millis() < since_epoch(built_at).as_millis() {
         return LONGEST;
     }

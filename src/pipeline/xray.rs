@@ -4,8 +4,8 @@ use http::HeaderValue;
 
 use crate::trace::{TraceContext, w3c::is_xray};
 
-/// Replaces the X-Ray trace id of the request by the one that Lambda gave the invocation. An id that is
-/// malformed is ignored.
+/// Replaces the X-Ray trace id of the request with the one that Lambda gave to the invocation. A malformed id
+/// is ignored.
 pub(super) fn with_xray(mut trace: TraceContext, trace_id: &str) -> TraceContext {
     let xray = HeaderValue::from_str(trace_id).ok().filter(|_| is_xray(trace_id));
     trace.xray = xray.or(trace.xray);

@@ -1,4 +1,4 @@
-//! Which problem each error becomes. Only this file knows the errors of all subjects.
+//! Decides which problem each error becomes. Only this file knows the errors of all modules.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -18,8 +18,8 @@ use crate::problem::Problem;
 use crate::token::TokenError;
 
 impl Problem {
-    /// The problem of `error`: the first of its causes that decides, else the last that suggests one,
-    /// else 500.
+    /// The problem for `error`. The first of its causes that decides the problem wins. Otherwise the last
+    /// cause that suggests one wins. Otherwise the problem is a 500.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut suggested = None;
         for cause in causes(error).map(unshared) {
@@ -32,7 +32,7 @@ impl Problem {
             if let Some(unauthenticated) = cause.downcast_ref::<Unauthenticated>() {
                 match unauthenticated.www_authenticate() {
                     Some(challenge) => return Self::unauthenticated(challenge).caused_by(error),
-                    // The token cannot be verified now; a deeper cause may know for how long.
+                    // The caller cannot be identified now. A deeper cause may say for how long.
                     None => suggested = Some(Self::unavailable(Duration::from_secs(1))),
                 }
             }
@@ -52,7 +52,7 @@ impl Problem {
 
     /// A 503 with the header `Retry-After`, in whole seconds, at least one.
     fn unavailable(retry_after: Duration) -> Self {
-        // Rounded up: a caller that comes back a moment too early is refused once more.
+        // Rounded up, because a caller that comes back a moment too early is refused again.
         let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         Self::new(StatusCode::SERVICE_UNAVAILABLE).header(header::RETRY_AFTER, seconds.into())
@@ -65,7 +65,7 @@ impl Problem {
     }
 }
 
-/// The error in an `Arc`: the `Arc` is an error with a type of its own, whose source is that of the
+/// The error in an `Arc`. The `Arc` is itself an error with its own type, so a downcast does not find the
 /// error in it.
 fn unshared<'a>(cause: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     match cause.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
@@ -74,8 +74,8 @@ fn unshared<'a>(cause: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     }
 }
 
-/// The status of a gateway whose call failed (RFC 9110, section 15.6): 504 where the service took
-/// too long, 502 where it failed, 500 where the fault is the function's own.
+/// The status of a gateway whose call failed (RFC 9110, section 15.6): 504 if the service took too long, 502
+/// if it failed, 500 if the function itself is at fault.
 fn gateway_status(error: &ApiError) -> StatusCode {
     match error {
         ApiError::TimedOut | ApiError::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -96,15 +96,18 @@ impl<E: Error + 'static> From<E> for Problem {
     }
 }
 
-/// Makes a [`Problem`] of an error where `?` does not compile or does too little.
+/// Converts an error into a [`Problem`] where `?` does not compile, or would choose a status that is too
+/// general.
 ///
-/// - A boxed error becomes the same problem as the error in it. For an error of anyhow, box it with
+/// - A boxed error becomes the same problem as the error in it. Box an error of anyhow with
 ///   `Box::<dyn Error + Send + Sync>::from(error)`.
-/// - The error of an [`Idempotency`](crate::Idempotency) becomes 409 if the work is in progress, 422 for
-///   another payload, 503 if the store is away, and otherwise the problem of the error of the work.
-/// - The error of a call through a circuit breaker becomes 503 if the circuit was open, 504 if the breaker
-///   ended the call, and otherwise the problem of the error that the call returned. With `?` a call that
-///   took too long would become 500.
+/// - The error of an [`Idempotency`](crate::Idempotency) becomes 409 if the work is in progress, was taken
+///   over or has no stored answer, 422 if the key was used with another payload, and 503 if the store is away
+///   or the deadline has passed. The error of the work itself becomes its own problem, and any other error
+///   500.
+/// - The error of a call through a circuit breaker becomes 503 if the circuit was open, and 504 if the
+///   breaker ended the call. The error that the call itself returned becomes its own problem. With `?`, a
+///   call that the breaker ended would become 500.
 ///
 /// # Examples
 ///
@@ -137,7 +140,7 @@ impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
         match self {
             Self::Open(open) => open.into(),
             Self::Failed(error) => error.into(),
-            // The other variants have no cause of their own: the breaker ended the call.
+            // In the other variants the breaker ended the call, and there is no error that says so.
             _ => Problem::new(StatusCode::GATEWAY_TIMEOUT),
         }
     }

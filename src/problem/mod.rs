@@ -1,4 +1,4 @@
-//! Problem details (RFC 9457), and which of them each error becomes.
+//! Problem details (RFC 9457), and the problem that each error becomes.
 
 mod mapping;
 
@@ -13,15 +13,24 @@ pub use mapping::IntoProblem;
 
 use crate::json::error::redacted_chain;
 
-/// An error response: problem details as RFC 9457 defines them.
+/// An error response in the format of RFC 9457, problem details.
 ///
-/// Return it from a handler, or let `?` make it from any error. An open circuit and a passed
-/// deadline become 503, wherever they are among the causes of the error. A call of
-/// [`Api`](crate::Api) that failed becomes 502, one that took too long 504. Any other error becomes
-/// 500. The causes of the error go to the log and never to the caller.
+/// Return it from a handler, or let `?` convert any error into one. The error and its causes decide the
+/// status:
 ///
-/// `Problem` is not an [`Error`] itself. For a boxed error, and for the error of a circuit breaker, use
-/// [`IntoProblem`].
+/// | error, or one of its causes | status |
+/// |---|---|
+/// | the circuit is open, or the deadline has passed | 503 with `Retry-After` |
+/// | the fleet's token cannot be fetched for a known time | 503 with `Retry-After` |
+/// | the caller is not identified | 401, or 503 with `Retry-After` if that is not possible now |
+/// | a call of [`Api`](crate::Api) took too long | 504 |
+/// | a call of [`Api`](crate::Api) got no answer, an answer that cannot be used, or a 5xx | 502 |
+/// | any other error | 500 |
+///
+/// The log shows the error and its causes. The caller does not see them.
+///
+/// `Problem` itself is not an [`Error`]. For a boxed error, and for the errors of a circuit breaker and of
+/// [`Idempotency`](crate::Idempotency), use [`IntoProblem`].
 ///
 /// # Examples
 ///
@@ -62,18 +71,18 @@ struct Parts {
     cause: Cause,
 }
 
-/// What the log says about a problem. It travels with the response.
+/// What the log says about a problem. It is an extension of the response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cause {
     /// The error and its causes in one line.
     pub(crate) text: Option<Arc<str>>,
-    /// Whether the request was refused before anything was tried: by a guard, by the access policy,
-    /// by an open circuit.
+    /// Whether the request was refused before anything was tried: by a guard, the access policy or an open
+    /// circuit.
     pub(crate) refused: bool,
 }
 
 impl Problem {
-    /// A problem with this status and nothing else.
+    /// A problem with this status. Its title is the name of the status.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
         Self(Box::new(Parts {
@@ -88,18 +97,17 @@ impl Problem {
         }))
     }
 
-    /// A 400 with a `detail` that the caller sees, such as "expected a quantity".
+    /// A 400 Bad Request. The caller sees `detail`, such as "expected a quantity".
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST).with("detail", detail.into())
     }
 
-    /// Sets a member of the JSON object. The caller sees it, for a 5xx too.
+    /// Sets a member of the JSON object. The caller sees it, also in a 5xx.
     ///
-    /// `type` (a URI, by default `about:blank`), `title` (by default the name of the status), `detail` (it
-    /// explains this occurrence of the problem) and `instance` (a URI) have the meaning that RFC 9457 gives
-    /// them and take a string; another value is ignored. `status` is ignored. Any other member is an
-    /// extension of yours.
+    /// RFC 9457, section 3.1, defines `type` (a URI, by default `about:blank`), `title` (by default the name
+    /// of the status), `detail` (explains this occurrence of the problem) and `instance` (a URI). They take a
+    /// string, and another value is ignored. `status` is ignored. Every other member is your extension.
     #[must_use]
     pub fn with(mut self, member: impl Into<String>, value: impl Into<Value>) -> Self {
         let member = member.into();
@@ -116,14 +124,39 @@ impl Problem {
         self
     }
 
-    /// Adds a header to the response.
+    /// Adds a header to the response. A header with the same name is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Problem;
+    /// use http::{HeaderValue, StatusCode, header};
+    ///
+    /// let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS)
+    ///     .header(header::RETRY_AFTER, HeaderValue::from_static("30"));
+    /// assert_eq!(problem.status(), 429);
+    /// ```
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.append(name, value);
         self
     }
 
-    /// Records an error and its causes for the log. The caller does not see them.
+    /// Adds an error and its causes to the log line of the invocation. The caller does not see them. Values
+    /// that a parser quotes are removed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Problem;
+    /// use http::StatusCode;
+    ///
+    /// fn stock() -> Result<String, Problem> {
+    ///     std::fs::read_to_string("/no/such/file")
+    ///         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY).caused_by(&error))
+    /// }
+    /// assert_eq!(stock().unwrap_err().status(), 502);
+    /// ```
     #[must_use]
     pub fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
         self.0.cause.text = Some(redacted_chain(error).into());

@@ -15,19 +15,19 @@ use crate::testing::http::HttpRequest;
 use crate::testing::records::{self, Batch, BatchSource};
 use crate::testing::services;
 
-/// The time until Lambda ends the invocation of a test event: as long as API Gateway waits for a
-/// response, and a second more.
+/// The time until Lambda ends the invocation of a test event: a second more than API Gateway waits for a
+/// response.
 const TIME: Duration = Duration::from_secs(30);
 
 /// An event as Lambda delivers it.
 ///
-/// A constructor per source makes it, modifiers add to it. For an event of any other shape, convert JSON:
-/// `TestEvent::from(json!({ … }))`. `Display` writes the event as JSON, which also parses to an
-/// [`Event`](crate::pipeline::Event).
+/// There is a constructor for each source, and methods that add to the event. For an event of any other
+/// shape, convert JSON: `TestEvent::from(json!({ … }))`. `Display` writes the event as JSON, which you can
+/// parse to an [`Event`](crate::pipeline::Event).
 ///
-/// [`send`](Self::send) returns what Lambda gets. For everything that became of the event, call
-/// `pipeline.process(event.into())` ([`Pipeline::process`]). Lambda would end the invocation in 30 seconds;
-/// for another deadline, set `context.deadline` of the [`LambdaEvent`].
+/// [`send`](Self::send) returns what Lambda gets. To see the route, the outcome and the cause of a failure
+/// too, call `pipeline.process(event.into())` ([`Pipeline::process`]). The invocation has 30 seconds. For
+/// another deadline, set `context.deadline` of the [`LambdaEvent`].
 ///
 /// # Examples
 ///
@@ -70,13 +70,13 @@ enum Content {
 }
 
 impl TestEvent {
-    /// An HTTP request in the format of the source `kind`. The path of a WebSocket is its route key.
+    /// An HTTP request in the format of the source `kind`. For a WebSocket, the path is the route key.
     ///
     /// The path may have a query, encoded as a client sends it: `/orders?sku=a%20kettle&page=2`.
     ///
     /// # Panics
     ///
-    /// If events of this kind are not HTTP.
+    /// If `kind` is not a kind of HTTP events.
     #[track_caller]
     pub fn http(kind: Kind, method: Method, path: &str) -> Self {
         assert!(kind.is_http(), "expected a kind of HTTP events, got {kind}");
@@ -93,22 +93,23 @@ impl TestEvent {
         Self::http(Kind::HttpV2, Method::POST, path)
     }
 
-    /// The notification of an object that was put into a bucket. `key` is encoded, as in an event of S3.
+    /// A notification that an object was put into a bucket. Encode `key` as S3 does in an event, like a field
+    /// of an HTML form: a space is `+`, a special character is `%XX`.
     pub fn s3(bucket: &str, key: &str) -> Self {
         Self(Content::Json(records::s3(bucket, key)))
     }
 
-    /// An empty batch of this queue. Add messages with [`record`](Self::record).
+    /// An empty batch of the SQS queue with this name. Add messages with [`record`](Self::record).
     pub fn sqs(queue: &str) -> Self {
         Self(Content::Batch(Batch::new(BatchSource::Sqs, queue)))
     }
 
-    /// A notification of this topic.
+    /// A notification of the SNS topic with this name.
     pub fn sns(topic: &str, message: impl Into<String>) -> Self {
         Self(Content::Json(records::sns(topic, message.into())))
     }
 
-    /// An event of the default bus.
+    /// An event of the default EventBridge bus.
     pub fn eventbridge(source: &str, detail_type: &str, detail: Value) -> Self {
         Self(Content::Json(records::eventbridge(source, detail_type, detail)))
     }
@@ -118,7 +119,7 @@ impl TestEvent {
         Self(Content::Batch(Batch::new(BatchSource::Kinesis, stream)))
     }
 
-    /// An empty batch of the stream of this table. Add records with [`record`](Self::record).
+    /// An empty batch of the DynamoDB stream of this table. Add records with [`record`](Self::record).
     pub fn dynamodb_stream(table: &str) -> Self {
         Self(Content::Batch(Batch::new(BatchSource::DynamoDb, table)))
     }
@@ -133,12 +134,13 @@ impl TestEvent {
         Self(Content::Batch(Batch::new(BatchSource::Firehose, stream)))
     }
 
-    /// An example of an event of this kind, for the kinds without a constructor of their own. Its values are those of
-    /// AWS's documentation or of the same form. To change one, parse what `Display` writes.
+    /// An example event of a kind that has no constructor of its own. Its values come from AWS's
+    /// documentation or have the same form. To change a value, parse the JSON that `Display` writes, and
+    /// convert the result with `TestEvent::from`.
     ///
     /// # Panics
     ///
-    /// If this kind has a constructor of its own, or events of any shape.
+    /// If this kind has a constructor of its own, or is [`Kind::Unknown`].
     #[track_caller]
     pub fn of(kind: Kind) -> Self {
         match services::example(kind) {
@@ -147,7 +149,7 @@ impl TestEvent {
         }
     }
 
-    /// Adds a header to the request. A header can be added repeatedly.
+    /// Adds a header to the request. Call it again with the same name to repeat the header.
     ///
     /// # Panics
     ///
@@ -169,7 +171,8 @@ impl TestEvent {
         self
     }
 
-    /// Sets the statement of API Gateway's authorizer about the caller, or of a function URL's.
+    /// Sets `requestContext.authorizer`: what the authorizer of API Gateway, or the IAM authorization of a
+    /// function URL, says about the caller.
     ///
     /// # Panics
     ///
@@ -180,7 +183,7 @@ impl TestEvent {
         self
     }
 
-    /// Delivers a request of an Application Load Balancer with multi-value headers.
+    /// Delivers the request as an Application Load Balancer with multi-value headers does.
     #[doc(hidden)]
     #[track_caller]
     pub fn multi_value_headers(mut self) -> Self {
@@ -188,9 +191,9 @@ impl TestEvent {
         self
     }
 
-    /// Adds a record to the batch: a message id and a body for SQS, a sequence number and data for a
-    /// stream, an offset and a value for Kafka, a record id and data for Firehose. In a DynamoDB stream the data
-    /// becomes the attributes `pk` and `value` of a new item.
+    /// Adds a record to the batch. `id` and `data` are a message id and a body for SQS, a sequence number and
+    /// data for a stream, an offset and a value for Kafka, a record id and data for Firehose. In a DynamoDB
+    /// stream, `data` becomes the attributes `pk` and `value` of a new item.
     ///
     /// # Panics
     ///
@@ -204,11 +207,11 @@ impl TestEvent {
         self
     }
 
-    /// Sends the event through `pipeline`. Lambda would end the invocation in 30 seconds.
+    /// Sends the event through `pipeline`. The invocation has 30 seconds.
     ///
     /// # Errors
     ///
-    /// If the invocation would fail on Lambda.
+    /// The [`InvocationError`] that Lambda would get. An HTTP event with an error response is a success.
     pub async fn send(&self, pipeline: &Pipeline) -> Result<Output, InvocationError> {
         pipeline.process(self.into()).await.result
     }

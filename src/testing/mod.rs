@@ -1,4 +1,4 @@
-//! Events for the tests of your function.
+//! Test events of every source, which you send through your pipeline without Lambda.
 //!
 //! # Examples
 //!

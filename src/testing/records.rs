@@ -28,7 +28,7 @@ impl Batch {
             BatchSource::DynamoDb => format!(
                 "arn:aws:dynamodb:eu-west-1:123456789012:table/{name}/stream/2024-05-01T00:00:00.000"
             ),
-            // The event does not say it of each record.
+            // A record of Kafka has no ARN, only the name of its topic.
             BatchSource::Kafka => name.to_owned(),
             BatchSource::Firehose => {
                 format!("arn:aws:firehose:eu-west-1:123456789012:deliverystream/{name}")

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::pipeline::Kind;
 
-/// An example of this kind. `None` if the kind has a constructor of its own, or no shape.
+/// An example of this kind. `None` if the kind has a constructor of its own, or no fixed shape.
 #[expect(clippy::too_many_lines, reason = "one example a kind")]
 pub(super) fn example(kind: Kind) -> Option<Value> {
     Some(match kind {
@@ -40,7 +40,7 @@ pub(super) fn example(kind: Kind) -> Option<Value> {
         Kind::CloudFormation => json!({
             "RequestType": "Create",
             "RequestId": "9e2f2f5c",
-            // No test of a function may answer to AWS.
+            // The example names a local URL, so that no test of a function sends an answer to AWS.
             "ResponseURL": "http://localhost:9/response",
             "ResourceType": "Custom::Seed",
             "LogicalResourceId": "Seed",

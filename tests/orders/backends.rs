@@ -12,7 +12,7 @@ fn with(url: &str, option: &str) -> String {
     format!("{url}{mark}{option}")
 }
 
-/// A prefix for keys that no other test and no earlier run has.
+/// A prefix for keys that no other test and no earlier run uses.
 fn prefix(purpose: &str) -> String {
     format!("prefix=funcify-test-{purpose}-{:x}", env::seed())
 }
@@ -40,7 +40,8 @@ async fn runs_as_shipped_on(url: &str, replayed: u64) {
 async fn on_redis_it_runs_as_on_memory_and_runs_again() {
     let url = with(&env::redis(), &prefix("orders"));
     runs_as_shipped_on(&url, REPLAYED).await;
-    // The token and the circuits of the first run do not disturb the second. What it did is not done again.
+    // The token and the circuits of the first run do not disturb the second run. The work of the first run is
+    // not repeated.
     runs_as_shipped_on(&url, REPLAYED_AGAIN).await;
 }
 

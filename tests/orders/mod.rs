@@ -1,4 +1,4 @@
-//! The built `orders` example, as a user runs it.
+//! Runs the built example `orders` as a user does.
 
 mod backends;
 mod refusals;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Process, example};
 
-/// The command, without the environment variables of the tests that it would read.
+/// The command. Environment variables of the tests that the example would read are removed.
 pub(crate) fn orders(arguments: &[&str]) -> Command {
     let mut command = example("orders");
     for (name, _) in env::vars_os() {
@@ -23,14 +23,14 @@ pub(crate) fn orders(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it, and returns its exit code, standard output and standard error.
+/// Runs the command, and returns its exit code, standard output and standard error.
 async fn run(command: Command) -> (i32, String, String) {
     let mut process = Process::start(command);
     let status = process.ended(Duration::from_secs(60)).await;
     (status.code().unwrap(), process.stdout(), process.stderr())
 }
 
-/// Runs it with `--json`, and returns the events and the summary.
+/// Runs the command with `--json`, and returns the events and the summary.
 async fn json_of(command: Command) -> (Vec<Value>, Value) {
     let (code, stdout, stderr) = run(command).await;
     assert_eq!(code, 0, "{stderr}");
@@ -83,10 +83,10 @@ const SHIPPED: [Ended<'static>; 19] = [
     ("19-sqs-delivered-again", "sqs", Some("orders"), "handled", None),
 ];
 
-/// The repeated payment and the repeated message.
+/// What is replayed in the first run: the repeated payment and the repeated message.
 const REPLAYED: u64 = 2;
 
-/// What a second run on the same store repeats: the payments, and the messages that did not fail.
+/// What is replayed in a second run on the same store: the payments, and the messages that did not fail.
 const REPLAYED_AGAIN: u64 = 5;
 
 /// Asserts the result of each shipped event, one grant for all of them, closed circuits, and how much was replayed.

@@ -1,4 +1,4 @@
-//! One line names a fault of the arguments or the settings before the first event runs.
+//! Faults in the arguments or settings: one line names the fault before the first event runs.
 
 use std::{fs, path::PathBuf, process};
 

@@ -40,7 +40,7 @@ async fn curl_gets_the_responses_of_an_http_api() {
     let placed = placed.json(&serde_json::json!({"sku": "lamp", "quantity": 2}));
     assert_eq!(placed.send().await.unwrap().status(), 201);
 
-    // Log lines for people, without JSON, without a token, and without colours since this is no terminal.
+    // Log lines as text: no JSON, no token, and no colours, because this is not a terminal.
     process.prints("route=\"/orders/{id}\"", SOON).await;
     let log = process.stderr();
     assert!(log.lines().all(|line| line.contains("INFO")), "{log}");

@@ -1,3 +1,5 @@
+//! Batches: which records are handled, in which order, and which failures the source gets.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,7 +23,7 @@ fn noted(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Notes `what`, fails if it starts with "bad", and panics if it is "panic".
+/// Records `what`. Fails if it starts with "bad", and panics if it is "panic".
 fn note(log: &Log, what: &str) -> Result<(), Problem> {
     log.lock().unwrap().push(what.to_owned());
     assert_ne!(what, "panic");

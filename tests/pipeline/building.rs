@@ -1,4 +1,5 @@
-//! The faults of a pipeline are reported before it runs: a rule that silently does nothing is a hole.
+//! The faults of a pipeline are reported before it runs. A rule that silently does nothing is a security
+//! hole.
 
 use axum::{Router, routing::get};
 use funcify::{

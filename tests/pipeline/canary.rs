@@ -1,4 +1,4 @@
-//! A refused event leaks none of its values into the log or the output.
+//! An event that is refused leaks none of its values into the log or the output.
 
 use axum::{Json, Router, extract::Query, routing::post};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::inputs;
 use crate::support::canary::encodings;
 
-/// Every encoding changes it.
+/// A text that every encoding changes, so that a test can find it in each of its forms.
 const CANARY: &str = "canary \"of the/body+% ü, expected canary";
 
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,7 @@ fn careless() -> [Pipeline; 2] {
                 serde_json::from_str::<Order>(image.get()).map(drop).map_err(Problem::from)
             })
     };
-    // Nobody serves these keys.
+    // Nothing listens at the URL of these keys.
     let keys = KeySet::new("http://127.0.0.1:1/jwks")
         .issuer("https://login.example.com")
         .audience("orders");
@@ -78,8 +78,8 @@ fn leak(text: &str) -> Option<String> {
         .find(|encoding| text.contains(encoding))
 }
 
-/// Members that errors may show: names, so that somebody can find the queue, and identifiers, which the
-/// source gets.
+/// Members that errors may show: names, so that a reader of the log finds the queue, and identifiers, which
+/// the output reports to the source.
 const REPORTED: [&str; 9] = [
     "/name",
     "/eventSourceARN",
@@ -172,7 +172,7 @@ fn bodies() -> Vec<Value> {
     let notification = json!({ "Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:::t",
         "Message": order });
     let mut events = vec![sqs("q", &order)];
-    // The content of the envelopes gets canaries as well.
+    // The content of the envelopes gets canaries too.
     events.extend(with_canary(&s3).iter().map(|inside| sqs("s3", &inside.to_string())));
     events.extend(with_canary(&notification).iter().map(|inside| sqs("sns", &inside.to_string())));
     let post = json!({ "version": "2.0", "rawPath": "/a", "rawQueryString": "quantity=1",

@@ -1,4 +1,4 @@
-//! What the source says about a request, and what it says about a record.
+//! The context of a request, and the fields of a record, for every source.
 
 use std::{
     sync::{Arc, Mutex},
@@ -79,7 +79,7 @@ async fn every_source_of_requests_says_who_calls_from_where() {
         assert_eq!(context.time, Some(UNIX_EPOCH + Duration::from_secs(1_714_564_800)));
     }
     for kind in [Kind::Alb, Kind::VpcLatticeV1, Kind::VpcLatticeV2] {
-        // A list for VPC Lattice 2.
+        // VPC Lattice 2 writes a list.
         let forwarded = match kind {
             Kind::VpcLatticeV2 => json!(["203.0.113.9, 192.0.2.1"]),
             _ => json!("203.0.113.9, 192.0.2.1"),

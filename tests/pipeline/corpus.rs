@@ -1,3 +1,5 @@
+//! The fixtures of other crates: each is recognised, and nothing of an HTTP request is lost.
+
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use funcify::{
@@ -9,7 +11,7 @@ use serde_json::Value;
 use super::requests::seen;
 use crate::support::events;
 
-/// Every event that the crates with types for events ship as a fixture, by file name.
+/// Every event that the crates with types for events contain as a fixture, by file name.
 pub(super) fn fixtures() -> BTreeMap<String, String> {
     // Only the crates of this platform. Those of other platforms may not be downloaded.
     let rustc = Command::new("rustc").arg("-vV").output().unwrap();
@@ -106,7 +108,7 @@ async fn no_header_parameter_cookie_or_byte_of_a_fixture_is_lost() {
     assert!(requests >= 25, "only {requests} requests among the fixtures");
 }
 
-/// The names and values of both maps. If both have a name, the values of the first.
+/// The names and values of both maps. For a name in both maps, the values of the first.
 pub(super) fn pairs(json: &Value, multi: &str, single: &str) -> Vec<(String, String)> {
     let members = |map: &str| json[map].as_object().cloned().unwrap_or_default().into_iter();
     let is_in_multi =

@@ -1,4 +1,4 @@
-//! Custom resources of CloudFormation: the stack gets its answer, whatever became of the handler.
+//! Custom resources of CloudFormation: the stack gets a response, whatever the handler does.
 
 use std::{
     sync::{Arc, Mutex},
@@ -96,7 +96,7 @@ async fn the_stack_gets_what_the_handler_returns() {
         });
         whole.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
         assert_eq!(answer, whole, "{what}");
-        // The URL is signed for a request without one.
+        // The URL is signed for a request without a content type.
         assert_eq!(headers["content-type"], "");
     }
 }
@@ -113,7 +113,7 @@ async fn a_failure_a_panic_and_the_deadline_are_answered() {
         ("no object", "Internal Server Error"),
     ] {
         let processed = pipeline.process(does(&url, Some("old"), what).into()).await;
-        // Lambda must not run it again: the stack knows already.
+        // The stack already has its response, so Lambda must not run the function again.
         assert!(processed.result.is_ok(), "{what}");
         let (_, answer) = received.lock().unwrap().pop().unwrap();
         assert_eq!((&answer["Status"], &answer["Reason"]), (&json!("FAILED"), &json!(reason)));

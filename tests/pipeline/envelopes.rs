@@ -44,7 +44,7 @@ fn pipeline(log: &Log, policy: AccessPolicy) -> Pipeline {
         .unwrap()
 }
 
-/// A notification about an object of `bucket`. Its ARN may be that of another one.
+/// A notification about an object in `bucket`. `arn` may be that of another bucket.
 fn object(bucket: &str, arn: &str) -> Value {
     let mut event = events::json(&TestEvent::s3(bucket, "a"));
     event["Records"][0]["s3"]["bucket"]["arn"] = json!(arn);
@@ -68,7 +68,7 @@ fn notification(account: &str, message: &Value) -> Value {
     notification
 }
 
-/// An event of a bus about an object of `bucket`, which names `resource`.
+/// An event of a bus about an object in `bucket`, with `resource` among its resources.
 fn bus_event(bucket: &str, resource: &str) -> Value {
     let detail = json!({ "bucket": { "name": bucket }, "object": { "key": "a" } });
     let mut event = events::json(&TestEvent::eventbridge("aws.s3", "Object Created", detail));
@@ -100,7 +100,7 @@ fn sources() -> AccessPolicy {
         .allow_source("uploads", "arn:aws:s3:::uploads")
 }
 
-/// An event with an envelope, and whether its record is from one of the sources.
+/// Events with an envelope, and whether the record inside comes from an allowed source.
 fn rows() -> Vec<(&'static str, TestEvent, bool)> {
     let queue = |name: &str, body: Value| TestEvent::sqs(name).record("1", body.to_string());
     let rule = "arn:aws:events:eu-west-1:123456789012:rule/ours";
@@ -138,7 +138,7 @@ fn rows() -> Vec<(&'static str, TestEvent, bool)> {
     ]
 }
 
-/// Whether exactly the records from the sources of the policy reach a handler.
+/// Whether a record reaches the handler exactly if the policy allows its source.
 async fn is_restricted(name: &str, event: TestEvent, allowed: bool, policy: AccessPolicy) -> bool {
     let log = Log::default();
     let processed = pipeline(&log, policy).process(event.into()).await;
@@ -155,7 +155,8 @@ async fn is_restricted(name: &str, event: TestEvent, allowed: bool, policy: Acce
 async fn a_record_in_an_envelope_must_be_from_a_source_of_its_route() {
     for (name, event, allowed) in rows() {
         assert!(is_restricted(name, event.clone(), allowed, sources()).await, "{name}");
-        // Mutant: a policy that judges the envelopes only, as one without patterns for their content does.
+        // Mutant: a policy that judges only the envelopes. A policy without patterns for their content does
+        // so.
         let unrestricted = AccessPolicy::new();
         assert_eq!(is_restricted(name, event, allowed, unrestricted).await, allowed, "{name}");
     }

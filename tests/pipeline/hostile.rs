@@ -1,3 +1,5 @@
+//! Property tests: no event makes the pipeline panic.
+
 use std::sync::LazyLock;
 
 use axum::{Router, routing::any};
@@ -17,14 +19,14 @@ use serde_json::{Map, Value, json};
 
 use crate::support::events;
 
-/// A pipeline with a route for everything, which reads everything of an event.
+/// A pipeline with a route for everything, whose handlers read every part of an event.
 pub(super) static EVERYTHING: LazyLock<Pipeline> = LazyLock::new(everything);
 
 fn everything() -> Pipeline {
     async fn look(invocation: Invocation) -> Result<Invocation, Problem> {
         let event = invocation.event();
         let _ = (event.kind(), event.http(), event.text().len());
-        // Reads what the authorizer of the source says.
+        // Makes funcify read what the authorizer of the source says.
         let _ = invocation.caller().await;
         Ok(invocation)
     }
@@ -79,7 +81,7 @@ fn seeds() -> Vec<Value> {
     .to_vec()
 }
 
-/// Any JSON, with a preference for names and texts that events use.
+/// Any JSON, mostly with names and texts that occur in events.
 fn json() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         prop::sample::select(vec![
@@ -189,7 +191,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Runs an event. The handlers cannot panic, so a panic would be a fault of funcify.
+/// Runs an event. The handlers cannot panic, so a panic is a fault of funcify.
 fn survives(pipeline: &Pipeline, event: &Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {

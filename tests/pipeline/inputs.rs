@@ -1,4 +1,4 @@
-//! Hostile inputs from `tests/inputs/events.json`, each with its exact answer.
+//! Hostile inputs from `tests/inputs/events.json`. Each has its exact expected answer.
 
 use std::{
     collections::BTreeMap,
@@ -33,13 +33,13 @@ struct Inputs {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    /// The base event, and the values that are set in it by JSON pointer.
+    /// The name of a base event, and the values that are set in it by JSON pointer.
     of: Option<String>,
     #[serde(default)]
     set: BTreeMap<String, Value>,
-    /// Or the text of the event.
+    /// Instead of a base event: the text of the event.
     text: Option<Text>,
-    /// Or the URL of a backend.
+    /// Instead of an event: the URL of a backend.
     backend: Option<String>,
     answer: String,
 }
@@ -48,7 +48,7 @@ struct Case {
 #[serde(untagged)]
 enum Text {
     Plain(String),
-    /// Pieces of text, each with its number of repetitions.
+    /// Pieces of text, each with the number of its repetitions.
     Repeated(Vec<(String, usize)>),
 }
 
@@ -80,7 +80,7 @@ impl Inputs {
     }
 }
 
-/// Sets the value at `pointer`. Its last step may be a new member.
+/// Sets the value at `pointer`. The last step of the pointer may be a new member.
 fn set(event: &mut Value, pointer: &str, value: &Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     match event.pointer_mut(parent).unwrap() {
@@ -95,7 +95,7 @@ pub(super) fn bases() -> Vec<Value> {
     Inputs::read().bases.into_values().collect()
 }
 
-/// The text of every event among them.
+/// The text of every input that is an event.
 pub(super) fn texts() -> Vec<String> {
     let inputs = Inputs::read();
     let events = inputs.cases.iter().filter(|case| case.backend.is_none());

@@ -1,3 +1,5 @@
+//! Which kind is recognised from the members of an event.
+
 use funcify::{
     pipeline::{Event, Kind},
     testing::TestEvent,
@@ -130,7 +132,7 @@ fn an_event_with_repeated_members_is_refused() {
         assert!(text.parse::<Event>().is_err(), "{text}");
     }
     let deep = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth), "1") + &"}".repeat(depth);
-    // Nothing that reads an event calls itself, so no depth is too deep and no number of values too large.
+    // No code that reads an event is recursive, so an event may have any depth and any number of values.
     for text in [deep(33), deep(100_000), format!("[{}1]", "1,".repeat(1_000_000))] {
         assert_eq!(text.parse::<Event>().unwrap().kind(), Kind::Unknown);
     }

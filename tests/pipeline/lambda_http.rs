@@ -1,4 +1,4 @@
-//! The corpus through `lambda_http` and through funcify: what each of them loses.
+//! Sends the corpus through `lambda_http` and through funcify, and compares what each of them loses.
 
 use std::{
     collections::BTreeMap,
@@ -19,12 +19,12 @@ use super::{
 };
 use crate::support::events;
 
-/// What became of the events in one library.
+/// What one library made of the events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Verdicts {
     /// A handler gets every header, parameter, cookie and byte of the body.
     whole: usize,
-    /// A handler gets a request that lacks some of it.
+    /// A handler gets a request, but some of these are missing.
     lossy: usize,
     /// No handler gets a request.
     refused: usize,

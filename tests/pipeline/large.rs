@@ -68,7 +68,8 @@ async fn ten_thousand_messages_are_handled() {
     );
 }
 
-/// DynamoDB allows 32 levels in an item, and writes each as two.
+/// DynamoDB allows 32 levels in an item. In JSON each level is two levels deep, because values have their
+/// type around them.
 #[tokio::test]
 async fn an_item_of_any_depth_and_width_is_handled() {
     let deep = |levels: usize| {
@@ -99,7 +100,7 @@ async fn members_that_no_handler_reads_are_not_counted() {
     }
 }
 
-/// A message with content that no handler can take fails, and its neighbours do not.
+/// A message whose content no handler can take fails. The messages before and after it do not.
 #[tokio::test]
 async fn a_record_that_is_too_deep_for_its_handler_fails_alone() {
     let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));

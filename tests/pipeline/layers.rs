@@ -1,4 +1,4 @@
-//! Every answer passes the layers that the user put around everything, also those that funcify makes.
+//! Every response passes the layers of `.layer(…)`, also the responses that funcify makes.
 
 use std::time::Duration;
 

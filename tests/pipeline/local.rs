@@ -1,3 +1,5 @@
+//! The local server, and events from files.
+
 use axum::{
     Router,
     body::Bytes,
@@ -101,7 +103,7 @@ async fn a_streamed_body_that_fails_cuts_the_connection_and_its_length_is_not_pr
     let reply = client.get(format!("{url}/whole")).send().await.unwrap();
     assert_eq!(reply.headers().get("content-length"), None);
     assert_eq!(reply.text().await.unwrap(), "onetwo");
-    // The connection may be cut before the head is sent.
+    // The connection may be cut before the head of the response is sent.
     let reply = client.get(format!("{url}/broken")).send().await;
     let text = match reply {
         Ok(reply) => reply.text().await,

@@ -1,4 +1,4 @@
-//! A malformed record fails by itself: the other records are handled, and nothing is lost.
+//! Malformed records: only the malformed record fails, the other records are handled, and nothing is lost.
 
 use std::sync::{Arc, Mutex};
 
@@ -47,7 +47,7 @@ fn pipelines(log: &Log) -> [Pipeline; 2] {
     [builder(1), builder(4)]
 }
 
-/// The records that were handled, in their order, and the result of the event.
+/// The records that were handled, in the order in which they were handled, and the result of the event.
 async fn handled(pipeline: &Pipeline, log: &Log, records: Vec<Value>) -> (Vec<String>, Processed) {
     let processed = pipeline.process(TestEvent::from(json!({ "Records": records })).into()).await;
     (std::mem::take(&mut *log.lock().unwrap()), processed)
@@ -114,7 +114,7 @@ async fn a_fifo_queue_keeps_its_order_around_a_malformed_message() {
         let (seen, processed) = handled(&pipeline, &log, batch).await;
         assert_eq!(seen, ["b1"]);
         assert_eq!(processed.result.unwrap().failures(), ["a1", "a2"]);
-        // The group is unknown: the message may belong before any of those behind it.
+        // The group is unknown, so the message may belong to the group of any message after it.
         let batch = vec![
             sqs("orders.fifo", "a1", "a", "x"),
             sqs("orders.fifo", "b1", Value::Null, 5),
@@ -176,7 +176,7 @@ async fn a_queue_without_reports_gets_no_report_that_it_would_not_read() {
     let builder =
         Pipeline::builder(Arc::clone(&log)).sqs("orders", route(on_message).whole_batch());
     let pipeline = builder.build().unwrap();
-    // Nothing says which queue it was.
+    // Nothing in the event says which queue it comes from.
     let nowhere = json!({ "eventSource": "aws:sqs", "messageId": "1", "body": "x" });
     let (_, processed) = handled(&pipeline, &log, vec![nowhere]).await;
     assert_eq!(processed.result.unwrap_err().kind, InvocationErrorKind::RecordsFailed);

@@ -1,4 +1,4 @@
-//! From the event to the handler and back, through the public API only.
+//! Tests of the pipeline, from the event to the handler and back, through the public API only.
 
 mod batches;
 mod building;

@@ -1,4 +1,4 @@
-//! Deliberately broken variants. The same tests pass for funcify and fail for them.
+//! Mutants: deliberately broken variants. The same checks pass for funcify and fail for them.
 
 use axum::{Router, body::Body, extract::Request, routing::any};
 use funcify::pipeline::{Event, Kind, Pipeline};
@@ -48,7 +48,7 @@ async fn a_path_that_is_decoded_before_it_is_split_escapes_and_is_caught() {
     assert!(escapes(|path| Some(decode(&decode(path)))));
 }
 
-/// Whether the event of a Lambda authorizer stays away from the router.
+/// Whether the event of a Lambda authorizer does not get to the router.
 async fn keeps_authorizers_away(looks_like_a_request: impl Fn(&Value) -> bool) -> bool {
     let event = events::authorizer(&Method::GET, "/admin");
     let json = events::json(&event);
@@ -105,8 +105,8 @@ async fn a_policy_that_exempts_preflights_runs_the_code_behind_it_and_is_caught(
     assert!(!runs_no_code(&mutant, &ran).await);
 }
 
-/// Whether a client cannot write a path that another path is an alias of: with payload 1.0 and a custom domain, no
-/// stage precedes the path.
+/// Whether the path of a client is kept: with payload 1.0 and a custom domain no stage precedes the path, so
+/// nothing may be removed from it.
 async fn keeps_client_paths(path_of: impl Fn(&Value) -> String) -> bool {
     let mut event = events::json(&events::http_v1_payload(Method::GET, "/prod/admin"));
     event["resource"] = "$default".into();

@@ -1,4 +1,5 @@
-//! Events changed at random, from a seed that is printed. It runs far more cases than a property test.
+//! Events that are changed at random, from a seed that the test prints. It runs far more cases than a
+//! property test.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 use super::{corpus, hostile::EVERYTHING, inputs};
 use crate::support::env;
 
-/// Names, texts and values that events use.
+/// Names, texts and values that occur in events.
 const WORDS: &[&str] = &[
     "Records",
     "requestContext",
@@ -109,7 +110,7 @@ const WORDS: &[&str] = &[
     ".",
 ];
 
-/// A small generator of random numbers (SplitMix64), so that a seed gives the same numbers everywhere.
+/// A small generator of random numbers (SplitMix64). A seed gives the same numbers on every machine.
 struct Chance(u64);
 
 impl Chance {
@@ -129,7 +130,7 @@ impl Chance {
     }
 }
 
-/// Every event of the other tests.
+/// The events of all other tests, which are then changed.
 fn seeds() -> Vec<Value> {
     let fixtures = corpus::fixtures().into_values();
     let texts = fixtures.chain(inputs::texts());
@@ -178,7 +179,7 @@ fn change(value: &mut Value, chance: &mut Chance, seeds: &[Value]) {
             text.insert_str(place, word);
         }
         (2, Value::String(text)) => {
-            // An envelope: its content is changed as well.
+            // The text is an envelope, so its content is changed too.
             let inside = serde_json::from_str(text);
             let mut inside = inside.unwrap_or_else(|_| chance.of(seeds).clone());
             change(&mut inside, chance, seeds);
@@ -236,7 +237,7 @@ fn no_event_changed_at_random_makes_anything_panic() {
                     }
                     let sent = TestEvent::from(event.clone());
                     let processed = runtime.block_on(EVERYTHING.process((&sent).into()));
-                    // The handlers cannot panic, so a panic would be a fault of funcify.
+                    // The handlers cannot panic, so a panic is a fault of funcify.
                     let failed = processed.outcome == InvocationOutcome::Failed;
                     assert!(!failed || !format!("{processed:?}").contains("panicked"), "{event}");
                     if let Ok(output) = &processed.result {

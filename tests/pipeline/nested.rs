@@ -1,4 +1,4 @@
-//! A service that is nested into the router chooses its routes itself. The policy judges the same path.
+//! Nested services choose their routes themselves. The policy must judge the same path as the service.
 
 use axum::{Router, extract::Request, routing::any};
 use funcify::{
@@ -86,7 +86,7 @@ const PATHS: [&str; 16] = [
     "/a/b/c/d", "/%61", "/a%20b", "/{x}", "/",
 ];
 
-/// Which route answers each path, and with which permission. A service is nested in `nest`.
+/// Which route answers each path, and with which permission. `nest` nests the service.
 async fn answers(
     nest: fn(Router, Router) -> Router,
     routes: &[&'static str],
@@ -115,7 +115,7 @@ async fn answers(
     answers
 }
 
-/// Every choice of routes, nested as a router and as a service. In a router, axum says which route it matched.
+/// Every set of routes, nested as a router and as a service. For a router, axum says which route it matched.
 #[tokio::test]
 async fn the_policy_matches_a_path_as_the_router_does() {
     let mut allowed = 0;
@@ -129,7 +129,8 @@ async fn the_policy_matches_a_path_as_the_router_does() {
             answers(|router, inner| router.nest_service("/nested", inner), &routes).await;
         for (at, (one, other)) in by_axum.iter().zip(&by_policy).enumerate() {
             let path = PATHS[at / routes.len()];
-            // A path without a route does not exist in a router, and is not listed for a service.
+            // A path without a route is a 404 of the router, and a 403 for a service because it is not
+            // listed.
             let is_same = one == other || (one.0, other.0) == (404, 403);
             assert!(is_same, "{routes:?} {path}: {one:?} {other:?}");
             allowed += u32::from(one.0 == 200);

@@ -1,4 +1,4 @@
-//! The end of an invocation: a hanging call is reported to the fleet before Lambda ends the function.
+//! The end of an invocation: a call that hangs is reported to the fleet before Lambda ends the function.
 
 use std::{
     future::pending,

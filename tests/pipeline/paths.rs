@@ -1,5 +1,5 @@
-//! For every source and every path of a client: the policy and the router agree on the route, and what the handler's
-//! extractors give back is what the client encoded, once.
+//! Paths of clients, for every source: the policy and the router agree on the route, and the extractors of
+//! the handler return what the client encoded, decoded once.
 
 use std::collections::BTreeMap;
 
@@ -50,13 +50,14 @@ const ROUTES: [&str; 5] = [
     "/{tenant}/about",
 ];
 
-/// What a client wants, and the path that it sends.
+/// The segments that a client means, and the path that it sends.
 struct Sent {
     segments: Vec<String>,
     path: String,
 }
 
-/// The answer that the segments must get: 400, 401 of the protected route, 404, or the route with its parameters.
+/// The answer that these segments must get: a 400, the 401 of the protected route, a 404, or the route with
+/// its parameters.
 fn expected(segments: &[String]) -> (u16, Value) {
     let is_dots =
         |segment: &String| segment.split(['/', '\\']).any(|part| part == "." || part == "..");
@@ -68,7 +69,7 @@ fn expected(segments: &[String]) -> (u16, Value) {
     match texts[..] {
         ["admin", _, ..] if !tail().is_empty() => (401, Value::Null),
         ["items", id] if !id.is_empty() => (200, json!(["/items/{id}", { "id": id }])),
-        // axum takes an empty segment for a parameter, but not at the end of a path.
+        // axum accepts an empty segment as the value of a parameter, but not at the end of a path.
         ["items", id, "parts", part] if !part.is_empty() => {
             (200, json!(["/items/{id}/parts/{part}", { "id": id, "part": part }]))
         }
@@ -82,7 +83,7 @@ fn expected(segments: &[String]) -> (u16, Value) {
     }
 }
 
-/// A small generator of numbers, so that a seed says what was sent.
+/// A small generator of random numbers. The seed determines which paths are sent.
 struct Chance(u64);
 
 impl Chance {
@@ -116,7 +117,7 @@ impl Chance {
         Sent { path: format!("/{}", encoded.join("/")), segments }
     }
 
-    /// Encoded as RFC 3986 demands, and other characters now and then.
+    /// Encodes a segment as RFC 3986 requires, and sometimes other characters too.
     fn encoded(&mut self, segment: &str) -> String {
         let mut encoded = String::new();
         for character in segment.chars() {
@@ -133,13 +134,13 @@ impl Chance {
     }
 }
 
-/// What an HTTP API makes of a path before the function sees it: it is decoded, and a slash is a slash.
+/// The segments of a path after an HTTP API has decoded it: an encoded slash has become a separator.
 fn decoded_by_the_gateway(path: &str) -> Vec<String> {
     let decoded = percent_decode_str(path).decode_utf8().unwrap().into_owned();
     decoded[1..].split('/').map(str::to_owned).collect()
 }
 
-/// The first path of `count` that gets another answer than it must.
+/// The first of `count` paths that gets another answer than it must.
 async fn disagreement(
     kind: Kind,
     count: usize,
@@ -178,7 +179,7 @@ async fn policy_and_router_agree_and_every_parameter_is_what_the_client_encoded_
     }
 }
 
-/// Decodes the path in the event once more.
+/// Mutant: decodes the path in the event a second time.
 fn decoded_again(member: &'static str) -> impl Fn(TestEvent) -> TestEvent {
     move |event| {
         let mut event: Value = serde_json::from_str(&event.to_string()).unwrap();
@@ -194,7 +195,7 @@ async fn a_path_that_is_decoded_twice_is_caught() {
     assert!(disagreement(Kind::RestV1, 2_000, decoded_again("path")).await.is_some());
 }
 
-/// The status of this path of an HTTP API, whose gateway routed it by its route `$default`.
+/// The status for this path of an HTTP API whose route is `$default`.
 async fn status(raw_path: &str) -> u16 {
     let mut event: Value = serde_json::from_str(&TestEvent::get("/").to_string()).unwrap();
     event["rawPath"] = raw_path.into();
@@ -218,7 +219,7 @@ async fn a_name_that_is_encoded_in_the_path_of_an_http_api_is_no_other_name() {
     }
 }
 
-/// What a nested service that decodes the path could take for another path is not let through.
+/// A path that a nested service could take for another path by decoding it is refused.
 #[tokio::test]
 async fn no_hidden_slash_reaches_a_nested_service_behind_a_policy() {
     let inner = Router::new().fallback(async || "inside");

@@ -1,4 +1,4 @@
-//! A browser sends a CORS preflight without a token, so no code that needs a caller may run for it.
+//! CORS preflights: a browser sends them without a token, so no code that needs a caller may run for them.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ impl Ran {
     }
 }
 
-/// Every place where a router takes code of the user's.
+/// A router with code of the user in every place where a router takes code.
 pub(super) fn router(ran: &Ran) -> Router {
     let code = |name| {
         let ran = ran.clone();
@@ -60,7 +60,7 @@ pub(super) fn router(ran: &Ran) -> Router {
         .layer(inner_layer)
 }
 
-/// The paths of the router, with the status of a request with `OPTIONS` and without a token.
+/// The paths of the router, with the status that an `OPTIONS` request without a token gets.
 const PATHS: [(&str, u16); 15] = [
     ("/options", 401),
     ("/both", 401),
@@ -143,7 +143,7 @@ async fn a_cors_layer_around_the_policy_answers_every_preflight_and_no_code_runs
         assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_METHODS], "GET", "{path}");
     }
     assert_eq!(ran.take(), [""; 0]);
-    // The request itself is judged. The browser may read why it is refused.
+    // The policy judges the request after the preflight. The browser may read why it was refused.
     for (path, status) in [("/get", 401), ("/any", 403), ("/nowhere", 404)] {
         let event = events::http_get(path).header("origin", "https://shop.example.com");
         let output = event.send(&pipeline).await.unwrap();

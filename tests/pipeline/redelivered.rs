@@ -1,4 +1,4 @@
-//! Records that are delivered, or sent, more than once.
+//! Idempotent routes: records that are delivered or sent more than once.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ fn noted(log: &Log) -> Vec<String> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Fails what starts with "bad", and never ends for "hang".
+/// Records `what`. Fails if it starts with "bad", and never ends if it is "hang".
 async fn work(log: &Log, what: &str) -> Result<(), Problem> {
     log.lock().unwrap().push(what.to_owned());
     match what {
@@ -51,7 +51,7 @@ struct Fleet {
     log: Log,
 }
 
-/// One of them, and its connection to the store.
+/// One instance, and its connection to the store.
 struct Instance {
     idempotency: Idempotency,
     connection: Faulty<MemoryBackend>,
@@ -84,7 +84,7 @@ impl Instance {
     }
 }
 
-/// The event as SQS delivers it the second time.
+/// The event as SQS delivers it for the second time.
 fn again(event: &TestEvent) -> TestEvent {
     let mut event = events::json(event);
     for record in event["Records"].as_array_mut().unwrap() {
@@ -97,7 +97,7 @@ fn failures(processed: &Processed) -> Vec<&str> {
     processed.result.as_ref().unwrap().failures().iter().map(String::as_str).collect()
 }
 
-/// The function of each source, an event, and one with another record whose content is the same.
+/// For each source: its function, an event, and an event with another record that has the same content.
 fn sources(instance: &Instance) -> Vec<(&'static str, Pipeline, TestEvent, TestEvent)> {
     async fn dynamodb(State(log): State<Log>, change: DynamoDbRecord) -> Result<(), Problem> {
         work(&log, &change.event_name).await
@@ -211,7 +211,8 @@ async fn a_record_of_each_source_that_is_delivered_again_is_handled_once() {
     assert_eq!(one.replayed + other.replayed, 24);
 }
 
-/// A message that SQS delivered before costs one read, which is cheaper than a write that conflicts.
+/// For a message that SQS delivered before, funcify reads first, because one read is cheaper than a write
+/// that conflicts.
 #[tokio::test]
 async fn what_was_delivered_before_is_read_first() {
     let fleet = Fleet::new();
@@ -233,7 +234,7 @@ async fn of_a_batch_that_failed_in_part_only_the_failed_messages_are_handled_aga
     let batch = batch.fold(TestEvent::sqs("orders"), |batch, (body, id)| batch.record(id, *body));
     let processed = pipeline.process((&batch).into()).await;
     assert_eq!((failures(&processed), noted(&fleet.log)), (vec!["2"], strings(["a", "bad", "c"])));
-    // Without a report of single failures, or after a failure of Lambda, SQS delivers all of them.
+    // Without a report of single failures, or after a failure of Lambda, SQS delivers all messages again.
     let processed = pipeline.process((&again(&batch)).into()).await;
     assert_eq!((failures(&processed), noted(&fleet.log)), (vec!["2"], strings(["bad"])));
 }
@@ -247,7 +248,8 @@ struct Order {
     id: String,
 }
 
-/// The key is that of the order. Its producer sends it twice, and once with another content. An empty key is none.
+/// The key is the id of the order. The producer sends the order twice, and once with other content. An empty
+/// key is refused.
 #[tokio::test]
 async fn another_content_for_a_key_fails_its_message_and_no_other() {
     async fn on_order(State(log): State<Log>, order: Message<Order>) -> Result<(), Problem> {
@@ -289,8 +291,8 @@ async fn a_duplicate_waits_for_the_first_and_succeeds_with_it() {
     );
 }
 
-/// Another instance works on the first message of a group. What waits for it gives up before the function is ended,
-/// and the other group is not held up.
+/// Another instance works on the first message of a group. The delivery that waits for it gives up before the
+/// function is ended, and the other group is handled.
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_that_waits_holds_up_its_group_and_not_past_the_deadline() {
     let batch = [("a1", "a", "hang"), ("a2", "a", "a2"), ("b1", "b", "b1"), ("b2", "b", "b2")];
@@ -310,7 +312,7 @@ async fn a_duplicate_that_waits_holds_up_its_group_and_not_past_the_deadline() {
     }
 }
 
-/// In a queue without groups the messages behind it are tried until the deadline.
+/// In a queue without groups, the messages after it are tried until the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_policy_without_a_wait_passes_over_what_is_in_progress() {
     let fleet = Fleet::new();
@@ -341,7 +343,7 @@ async fn a_store_that_is_away_fails_the_message_before_anything_is_begun() {
     let processed = pipeline.process((&batch).into()).await;
     assert_eq!((failures(&processed), noted(&fleet.log).len()), (vec!["1"], 0));
     instance.connection.heal();
-    // For a moment the store that was down is not asked at all.
+    // For a short time after an outage, the store is not asked at all.
     sleep(Duration::from_secs(30)).await;
     assert!(failures(&pipeline.process((&batch).into()).await).is_empty());
 }

@@ -1,3 +1,5 @@
+//! The HTTP request that a handler gets, for every source.
+
 use std::sync::{Arc, Mutex};
 
 use axum::{
@@ -52,7 +54,7 @@ pub(super) async fn seen(event: &TestEvent) -> Seen {
     seen.unwrap()
 }
 
-/// The same, if a request reaches the handler.
+/// The same, if a request reaches the handler at all.
 pub(super) async fn reached(event: &TestEvent) -> (Processed, Option<Seen>) {
     let slot = Slot::default();
     let router = Router::new().fallback(see);
@@ -158,7 +160,7 @@ async fn the_stage_is_stripped_and_the_text_of_the_event_keeps_it() {
     let parsed = events::parsed(&event);
     assert_eq!(parsed.http().unwrap().uri().path(), "/orders");
     assert!(parsed.text().contains(r#""rawPath":"/prod/orders""#));
-    // The stage precedes every path, under a custom domain too, whatever the path begins with.
+    // The stage precedes every path, also under a custom domain, whatever the path begins with.
     for (domain, stage, route, whole, path) in [
         ("api.example.com", "prod", "$default", "/prod/orders", "/orders"),
         ("api.example.com", "prod", "ANY /{proxy+}", "/prod/orders", "/orders"),
@@ -203,7 +205,7 @@ async fn an_ambiguous_request_gets_400_from_every_source() {
             assert_eq!(refused(&event).await, 400, "{path}");
         }
     }
-    // The path of an HTTP API is text already, so it is always UTF-8.
+    // The gateway of an HTTP API has decoded the path to text, so the path is always UTF-8.
     for event in every_source(&Method::GET, "/%c0%ae") {
         let is_decoded = events::parsed(&event).kind() == funcify::pipeline::Kind::HttpV2;
         assert_eq!(reached(&event).await.1.is_some(), is_decoded, "{event}");
@@ -289,7 +291,7 @@ proptest! {
         prop_assume!(segments.iter().all(|segment| segment != "." && segment != ".."));
         let path = format!("/{}", segments.join("/"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        // Some sources join repeated names. Other tests look at those.
+        // Some sources join the values of repeated names. Other tests check these.
         query.sort();
         query.dedup_by(|one, other| one.0 == other.0);
         for event in every_source(&Method::POST, &format!("{path}?{}", encoded(&query))) {

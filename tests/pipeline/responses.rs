@@ -1,3 +1,5 @@
+//! The output that each source gets for an HTTP response.
+
 use axum::{
     Router,
     body::Body,

@@ -1,4 +1,5 @@
-//! The services that deliver records in a form of their own, or one event: recognised, handled, answered.
+//! Services that deliver records in a form of their own, or a single event: their events are recognised,
+//! handled and answered.
 
 use std::{
     collections::BTreeMap,
@@ -76,7 +77,7 @@ async fn a_record_of_kafka_has_its_headers_decoded_and_a_malformed_one_fails_alo
     assert_eq!(error.kind, InvocationErrorKind::RecordsFailed);
 }
 
-/// MSK delivers 100 records by default, and each byte of a header is a number.
+/// Lambda reads up to 100 records of Kafka by default, and writes each byte of a header as a number.
 #[tokio::test]
 async fn a_full_batch_of_kafka_with_headers_is_handled() {
     let batch = (0..100)

@@ -1,3 +1,5 @@
+//! The steps before a handler: guards, authenticator, policy.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -100,7 +102,7 @@ fn caller(subject: &str, permission: &str) -> Caller {
     caller
 }
 
-/// Tokens `reader` and `writer`; `away` cannot be judged.
+/// Knows the tokens `reader` and `writer`. The token `away` cannot be verified now.
 fn authenticator() -> Authenticator {
     Authenticator::from_fn(async |authorization: Option<String>, _| {
         match authorization.as_deref() {

@@ -1,4 +1,4 @@
-//! Tumbling windows: the state goes in and comes out, and the last call reaches the handler.
+//! Tumbling windows: the handler gets the state and returns it, and the last call reaches the handler too.
 
 use std::collections::BTreeMap;
 

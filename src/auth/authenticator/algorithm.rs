@@ -1,7 +1,8 @@
-/// An algorithm that signs tokens (RFC 7518, section 3; RFC 8037). All of them are asymmetric.
+/// An algorithm that signs tokens (RFC 7518, section 3; RFC 8037), for
+/// [`KeySet::algorithms`](crate::auth::KeySet::algorithms). All of them are asymmetric.
 ///
-/// `HS256` and its like would let everyone who can verify a token also sign one, and `none` lets
-/// everyone do so. There is no way to allow them.
+/// The symmetric algorithms (`HS256` and the like) and `none` cannot be allowed. With a symmetric algorithm,
+/// anyone who can verify a token could also sign one. With `none`, a token has no signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -26,11 +27,11 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithms that a key set allows unless you choose others: one of each kind of key and
-    /// padding, with the hash that issuers use.
+    /// The algorithms that a key set allows by default: one for each kind of key and padding, with the hash
+    /// that most issuers use.
     pub(crate) const DEFAULT: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
 
-    /// The algorithm that a header names; `None` for a symmetric or an unknown one. Case matters.
+    /// The algorithm with this name in a header. `None` for a symmetric or unknown algorithm. Case matters.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "RS256" => Self::Rs256,

@@ -10,7 +10,7 @@ use crate::json::object::parse_object;
 const UNREADABLE: Unauthenticated =
     Unauthenticated::Malformed("the authorizer's claims are unreadable");
 
-/// The caller that an authorizer let through; `None` if there was no authorizer.
+/// The caller that an authorizer let through. `None` if there was no authorizer.
 ///
 /// Where the claims are depends on the authorizer:
 ///
@@ -57,7 +57,8 @@ pub(super) fn caller(
     Ok(Some(caller))
 }
 
-/// The whole statement of an authorizer. A repeated member is refused: two readers could each take another one.
+/// Everything that an authorizer says about the caller. A repeated member is refused, because two parsers
+/// could each use a different one of the values.
 pub(super) fn value(authorizer: &RawValue) -> Result<Value, Unauthenticated> {
     parse_object(authorizer.get().as_bytes()).map(Value::Object).ok_or(UNREADABLE)
 }
@@ -69,8 +70,8 @@ fn member(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Val
     }
 }
 
-/// The permissions in a claim. An HTTP API writes an array as the text `[a b]`, in which an element with a space
-/// looks like two elements. So an array of several elements has none.
+/// The permissions in a claim. An HTTP API writes an array as the text `[a b]`, in which an element with a
+/// space looks like two elements. So an array of several elements grants nothing.
 fn words(claim: &Value) -> Vec<&str> {
     let array = claim.as_str().and_then(|text| text.strip_prefix('[')?.strip_suffix(']'));
     match array {

@@ -2,7 +2,7 @@
 
 use crate::auth::authenticator::error::Unauthenticated;
 
-/// The token in `authorization`; `None` for another scheme and for an empty header.
+/// The token in `authorization`. `None` for another scheme and for an empty header.
 pub(super) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated> {
     let authorization = authorization.trim_matches([' ', '\t']);
     let end = authorization.find([' ', '\t']).unwrap_or(authorization.len());
@@ -10,7 +10,7 @@ pub(super) fn token(authorization: &str) -> Result<Option<&str>, Unauthenticated
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
-    // Only spaces may separate them (RFC 9110, section 11.4).
+    // Only spaces may separate the scheme and the token (RFC 9110, section 11.4).
     let token = token.trim_start_matches(' ');
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if !token.is_empty() && token.bytes().all(legal) {

@@ -6,7 +6,7 @@ use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::userinfo::Request;
 use crate::auth::policy::{Permission, PermissionPattern};
 
-/// Who is calling, and what they may do.
+/// The caller of a request: who it is, and what it may do.
 ///
 /// # Examples
 ///
@@ -21,22 +21,23 @@ use crate::auth::policy::{Permission, PermissionPattern};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Caller {
-    /// Who it is: the `sub` of the token.
+    /// The name of the caller: the `sub` of the token, or the `principalId` or `userArn` that an authorizer
+    /// names.
     pub subject: String,
-    /// Who vouches for it: the `iss` of the token.
+    /// Who vouches for the caller: the `iss` of the token. `None` if the source names no issuer.
     pub issuer: Option<String>,
-    /// Everything that the issuer claims about the caller.
+    /// All claims of the token, or everything that the authorizer says about the caller.
     pub claims: Map<String, Value>,
-    /// What it may do: permissions of the form `service:resource:action`. `*` matches one whole segment,
-    /// `**` at the end for all that remain: `orders:*:read`, `orders:**`.
+    /// What the caller may do: permissions of the form `service:resource:action`. `*` matches one whole
+    /// segment, and `**` at the end matches all segments that remain: `orders:*:read`, `orders:**`.
     ///
-    /// Text of another form grants nothing, so that a `scope` may contain `openid` or `email`.
+    /// Text of another form grants nothing. So a `scope` may also contain `openid` or `email`.
     pub permissions: Vec<String>,
     pub(super) userinfo: Option<Request>,
 }
 
 impl Caller {
-    /// A caller of whom only the name is known, and who may do nothing.
+    /// A caller with this name, without permissions, claims or an issuer.
     #[must_use]
     pub fn new(subject: impl Into<String>) -> Self {
         Self {
@@ -48,8 +49,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller has this permission, `service:resource:action` without wildcards. Nobody has a
-    /// permission of another form.
+    /// Whether the caller has this permission: `service:resource:action`, without wildcards. `false` for text
+    /// of another form.
     #[must_use]
     pub fn allows(&self, permission: &str) -> bool {
         Permission::new(permission).is_ok_and(|permission| self.has(&permission))
@@ -63,15 +64,29 @@ impl Caller {
         self.permissions.iter().filter_map(|text| PermissionPattern::new(text))
     }
 
-    /// Asks the issuer's userinfo endpoint about the caller; `None` if the key set names none.
+    /// Asks the issuer's userinfo endpoint about the caller (OpenID Connect Core, section 5.3). `None` if no
+    /// key set verified the caller, or that key set has no [`userinfo`](crate::auth::KeySet::userinfo)
+    /// endpoint.
     ///
-    /// The first call sends a request. Its answer is kept for a minute, but not longer than the token
-    /// is valid.
+    /// The first call sends a request, which takes 3 s at most. The answer is kept for 60 s, but not longer
+    /// than the token is valid.
     ///
     /// # Errors
     ///
-    /// [`Unauthenticated::Unconfirmed`] if the issuer refuses the token or describes someone else;
-    /// [`Unauthenticated::Unavailable`] if it cannot be asked now.
+    /// [`Unauthenticated::Unconfirmed`] if the issuer refuses the token or describes another subject.
+    /// [`Unauthenticated::Unavailable`] if the endpoint does not answer, or its answer cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Invocation, Problem};
+    ///
+    /// async fn email(invocation: Invocation) -> Result<String, Problem> {
+    ///     let userinfo = invocation.caller().await?.userinfo().await?;
+    ///     let email = userinfo.as_ref().and_then(|claims| claims.get("email")?.as_str());
+    ///     Ok(email.unwrap_or("unknown").to_owned())
+    /// }
+    /// ```
     pub async fn userinfo(&self) -> Result<Option<Arc<Map<String, Value>>>, Unauthenticated> {
         match &self.userinfo {
             Some(request) => request.claims_of(&self.subject).await.map(Some),
@@ -80,7 +95,7 @@ impl Caller {
     }
 }
 
-/// Without the token, the claims, and text that is not a permission. They may be personal data.
+/// Shows no token, no claims, and no text that is not a permission: they may be personal data.
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::auth::authenticator::error::Unauthenticated;
 
-/// The claims with permissions unless others are named. `scope` is that of OAuth 2.0 (RFC 8693, section
-/// 4.2), `scp` that of Okta (a list) and Entra (a text), `permissions` that of Auth0, `activities` that of pyfuncify.
+/// The claims that are read for permissions by default. `scope` comes from OAuth 2.0 (RFC 8693, section 4.2),
+/// `scp` from Okta (a list) and Entra (a text), `permissions` from Auth0, `activities` from pyfuncify.
 const DEFAULT: [&str; 4] = ["scope", "scp", "permissions", "activities"];
 
-/// The permissions in the claims that are `named`, or else in the default ones. `words` takes a claim apart.
+/// The permissions in the claims `named`, or in the default claims if `named` is empty. `words` splits a
+/// claim into permissions.
 pub(super) fn permissions<'a>(
     claims: &'a Map<String, Value>,
     named: &'a [String],
@@ -22,8 +23,8 @@ pub(super) fn permissions<'a>(
     }
 }
 
-/// Refuses a token that only the owner of a key may use (RFC 7800), for a certificate (RFC 8705) or a proof
-/// (DPoP, RFC 9449). Nobody checks here that the caller owns the key.
+/// Refuses a token that is bound to a key (`cnf`, RFC 7800): that of a client certificate (RFC 8705) or of a
+/// proof of possession (DPoP, RFC 9449). funcify does not check that the caller holds the key.
 pub(super) fn refuse_bound(claims: &Map<String, Value>) -> Result<(), Unauthenticated> {
     match claims.contains_key("cnf") {
         true => Err(Unauthenticated::Malformed("`cnf` binds it to a key that is not checked")),
@@ -31,8 +32,8 @@ pub(super) fn refuse_bound(claims: &Map<String, Value>) -> Result<(), Unauthenti
     }
 }
 
-/// The permissions in a claim of a token: a string with spaces between permissions, or an array. An element of
-/// an array is one permission, whatever spaces are in it.
+/// The permissions in a claim of a token: a string with spaces between permissions, or an array. An element
+/// of an array is one permission, even if it contains spaces.
 pub(super) fn words(claim: &Value) -> Vec<&str> {
     match claim {
         Value::String(text) => text.split(' ').collect(),

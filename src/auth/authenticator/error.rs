@@ -2,56 +2,57 @@ use std::{error::Error, sync::Arc};
 
 use crate::auth::authenticator::fetch::FetchError;
 
-/// Why the caller is unknown.
+/// Why the caller could not be identified.
 ///
-/// The pipeline answers 503 to [`Unavailable`](Self::Unavailable), and 401 to all others, with the
-/// `WWW-Authenticate` header of RFC 6750.
+/// The pipeline answers 503 for [`Unavailable`](Self::Unavailable). For all others it answers 401, with the
+/// `WWW-Authenticate` header of RFC 6750, section 3.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unauthenticated {
     /// The request has no credentials.
     #[error("no bearer token was sent")]
     Missing,
-    /// The credentials are not one access token in the form of RFC 7519, 8725 and 9068.
+    /// The credentials are not one access token as RFC 7519, RFC 8725 and RFC 9068 define it. The text names
+    /// the fault.
     #[error("the access token is malformed: {0}")]
     Malformed(&'static str),
     /// The key set does not allow the algorithm that signed the token.
     #[error("the algorithm of the access token is not allowed")]
     Algorithm,
-    /// The key set has no key with the name that the token gives.
+    /// The key set has no key with the `kid` and the algorithm of the token.
     #[error("no trusted key fits the access token")]
     Key,
-    /// The key did not make the signature.
+    /// The key of the token did not make its signature.
     #[error("the signature of the access token is wrong")]
     Signature,
     /// The token is no longer valid.
     #[error("the access token has expired")]
     Expired,
-    /// The token is not valid yet, or was issued in the future.
+    /// The token is not valid yet, or its `iat` is in the future.
     #[error("the access token is not valid yet")]
     NotYetValid,
-    /// No key set is for the issuer of the token.
+    /// No key set has the `iss` of the token as its issuer.
     #[error("the issuer of the access token is not trusted")]
     Issuer,
     /// The token is for another audience.
     #[error("the access token is meant for another audience")]
     Audience,
-    /// The issuer's userinfo endpoint refused the token, or described someone else.
+    /// The issuer's userinfo endpoint refused the token, or described another subject.
     #[error("the issuer does not confirm the access token")]
     Unconfirmed,
-    /// The token cannot be verified now: its key, or another source, cannot be reached.
+    /// The caller cannot be identified now, because the keys or the userinfo cannot be fetched.
     #[error("the access token cannot be verified now")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
 }
 
 impl Unauthenticated {
-    /// The URL of the key set cannot be used.
+    /// For a key set whose URL cannot be used.
     pub(super) fn no_address() -> Self {
         Self::Unavailable(Arc::new(FetchError::Address))
     }
 
-    /// The value of the `WWW-Authenticate` header (RFC 6750, section 3): no error code where no
-    /// credentials were sent, else `invalid_token`. `None` where the response is not a 401.
+    /// The value of the `WWW-Authenticate` header (RFC 6750, section 3). It has no error code if the request
+    /// has no credentials, and otherwise `invalid_token`. `None` if the response is not a 401.
     pub(crate) fn www_authenticate(&self) -> Option<&'static str> {
         macro_rules! invalid {
             ($why:literal) => {

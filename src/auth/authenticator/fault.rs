@@ -11,19 +11,19 @@ pub(crate) enum AuthenticatorFault {
         /// The URL as errors show it.
         got: String,
     },
-    /// No token can belong to the key set.
+    /// Without an issuer, no token can belong to the key set.
     #[error("the key set {url:?} needs an issuer: `.issuer(…)`")]
     Issuer {
         /// The URL of the key set, as errors show it.
         url: String,
     },
-    /// Tokens for anyone would be accepted.
+    /// Without an audience, tokens for every other service would be accepted.
     #[error("the key set {url:?} needs an audience: `.audience(…)`")]
     Audience {
         /// The URL of the key set, as errors show it.
         url: String,
     },
-    /// No token can be verified.
+    /// Without an algorithm, no token can be verified.
     #[error("the key set {url:?} allows no algorithm: `.algorithms(…)`")]
     Algorithms {
         /// The URL of the key set, as errors show it.
@@ -35,7 +35,7 @@ pub(crate) enum AuthenticatorFault {
         /// The issuer, as errors show it.
         issuer: String,
     },
-    /// Nobody signs for it.
+    /// It is not known where the keys of such a load balancer are published.
     #[error("expected the ARN of an Application Load Balancer, got {got:?}")]
     LoadBalancer {
         /// What was given.

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::auth::authenticator::url::may_be_fetched;
 use crate::client::{ReadError, outcome_of, read_capped, secret_header, secret_text};
 
-/// How long a reply may take: 3 s, as long as a Lambda function runs by default.
+/// How long a reply may take: 3 s, the default timeout of a Lambda function.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why nothing was fetched.
@@ -74,7 +74,7 @@ impl Fetch {
         })
     }
 
-    /// The same, but not longer than the invocation lasts.
+    /// The same as [`get`](Self::get), but it ends at the deadline of the invocation.
     pub(crate) async fn get_in_time(
         &self,
         url: &Url,
@@ -84,7 +84,7 @@ impl Fetch {
         let reply = self.get(url, bearer, limit);
         match &self.circuit {
             None => in_time(reply).await?,
-            // The breaker ends it with the invocation, and records what that says about the issuer.
+            // The breaker ends the call at the deadline of the invocation, and records the outcome.
             Some(_) => reply.await,
         }
         .map_err(Arc::new)
@@ -104,8 +104,8 @@ async fn answer(
     }
 }
 
-/// What a reply says about the issuer's health. A refusal of the token says nothing about it; a status
-/// that is neither 200 nor a refusal is a failure, a redirect too.
+/// What a reply says about the issuer's health. A 200 is a success. A 4xx other than 429 is the caller's
+/// mistake and says nothing about the issuer. Everything else is a failure, also a redirect.
 fn health<T>(result: &Result<Option<T>, FetchError>) -> CallOutcome {
     match result {
         Ok(Some(_)) => CallOutcome::Success,
@@ -126,7 +126,8 @@ fn time_is_over() -> bool {
     Deadline::current().is_some_and(|deadline| deadline.remaining().is_zero())
 }
 
-/// Runs `work` as long as the invocation lasts. With too little time left it does not start.
+/// Runs `work` until the deadline of the invocation. It does not start if less than [`Deadline::LEAST`] is
+/// left.
 pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Arc<FetchError>> {
     let Some(deadline) = Deadline::current() else { return Ok(work.await) };
     let late = || Arc::new(FetchError::Deadline(DeadlineExceeded));

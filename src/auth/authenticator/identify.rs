@@ -9,8 +9,8 @@ use crate::auth::authenticator::jwt::Jwt;
 use crate::auth::authenticator::verify::Shared;
 use crate::auth::authenticator::{Authenticator, Caller, Unauthenticated, authorizer, bearer};
 
-/// What a pipeline needs of its [`Authenticator`]. It holds it as a trait object, so that a function
-/// without one is built without an HTTP client and a verifier of signatures.
+/// What a pipeline needs of its [`Authenticator`]. The pipeline holds a trait object, so that the binary of a
+/// function without an authenticator contains no HTTP client and no verifier of signatures for it.
 #[async_trait]
 pub(crate) trait Identify: fmt::Debug + Send + Sync {
     /// Everything that is wrong with the configuration.
@@ -21,10 +21,10 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
 
     /// Finds out who is calling.
     ///
-    /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of an
-    /// event of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes a REST
-    /// API. It must never come from another source: there anyone could have written it. `oidc_data` is the header
-    /// `x-amzn-oidc-data` of an event of a load balancer.
+    /// `authorization` is the `Authorization` header. `authorizer` is `requestContext.authorizer` of an event
+    /// of API Gateway or of a function URL, or `requestContext.identity` where IAM authorizes a REST API. It
+    /// must never come from the event of another source, in which anyone could have written it. `oidc_data`
+    /// is the header `x-amzn-oidc-data` of an event of a load balancer.
     async fn identify(
         &self,
         authorization: Option<&str>,
@@ -32,8 +32,7 @@ pub(crate) trait Identify: fmt::Debug + Send + Sync {
         oidc_data: Option<&str>,
     ) -> Result<Caller, Unauthenticated>;
 
-    /// Renews keys that are due. When this future is dropped, the next call goes on with the same
-    /// fetch.
+    /// Renews keys that are due. If this future is dropped, the next call continues the same fetch.
     async fn renew_old_keys(&self);
 }
 

@@ -10,7 +10,7 @@ use crate::auth::authenticator::public_key::{Key, Unusable};
 #[error("expected a JSON Web Key Set")]
 pub(crate) struct NotAKeySet;
 
-/// The usable keys of one issuer. By default there are none.
+/// The usable keys of one issuer.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     usable: Vec<Key>,
@@ -28,7 +28,7 @@ impl Keys {
     /// Parses a key set (RFC 7517, section 5). Keys of an unknown kind or use and weak keys are skipped.
     /// Private members are not read.
     ///
-    /// A set without a usable key is what the issuer says: it has withdrawn all of its keys.
+    /// A set without a usable key is valid: the issuer has withdrawn all of its keys.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, NotAKeySet> {
         let set: Value = serde_json::from_slice(json).map_err(|_| NotAKeySet)?;
         let published = set.get("keys").and_then(Value::as_array).ok_or(NotAKeySet)?;
@@ -71,14 +71,14 @@ impl Keys {
     }
 }
 
-/// A key that is published by itself.
+/// The set of a key that is published by itself.
 impl From<Key> for Keys {
     fn from(key: Key) -> Self {
         Self { usable: vec![key], skipped: Vec::new() }
     }
 }
 
-/// The name of a key that is skipped, if it is short enough for the log.
+/// The name of a skipped key, if it is short enough for the log.
 fn kid(jwk: &Map<String, Value>) -> Option<String> {
     const LONGEST: usize = 256;
 

@@ -19,15 +19,15 @@ use crate::auth::authenticator::error::Unauthenticated;
 use crate::auth::authenticator::public_key::Key;
 use crate::json::object::parse_object;
 
-/// The largest access token: 16 KB, the longest header that an Application Load Balancer accepts. API
-/// Gateway accepts 10 KB of headers in all.
+/// The largest access token: 16 KB, the longest header that an Application Load Balancer accepts. API Gateway
+/// accepts less, 10 KB for all headers together.
 const LARGEST: usize = 16 * 1024;
 /// The longest `kid`. Issuers use thumbprints and UUIDs, of up to 64 characters.
 const LONGEST_KID: usize = 256;
-/// How far two clocks may be apart: 30 s, within the "few minutes" of RFC 7519, section 4.1.4. Hosts
-/// that synchronize their clocks are much closer.
+/// How far the clocks of the issuer and of this host may be apart: 30 s, within the "few minutes" of RFC
+/// 7519, section 4.1.4. Synchronized clocks are much closer.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// The last second of the year 9999. A later time is a mistake, milliseconds for example.
+/// The last second of the year 9999. A later time is a mistake, such as milliseconds in place of seconds.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// Header members with which a token brings its own key (RFC 8725, section 3.10), or changes what is
@@ -38,7 +38,7 @@ const REFUSED_MEMBERS: [&str; 6] = ["jku", "x5u", "jwk", "x5c", "crit", "b64"];
 const ACCESS_TOKEN: &str = "at+jwt";
 const OTHER_TYPE: Unauthenticated = Unauthenticated::Malformed("`typ` is not an access token's");
 
-/// The parts of a token. Trust none of them before [`Jwt::is_signed_by`].
+/// The parts of a token. None of them can be trusted before [`Jwt::is_signed_by`] has returned `true`.
 pub(crate) struct Jwt<'t> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
@@ -120,7 +120,8 @@ impl<'t> Jwt<'t> {
         Ok(expires)
     }
 
-    /// Checks the `exp` in the header, where a load balancer writes it, and that of the claims if they have one.
+    /// Checks the `exp` in the header, where a load balancer writes it, and also the `exp` in the claims if
+    /// there is one.
     pub(crate) fn check_times_of_header(&self, now: Timestamp) -> Result<(), Unauthenticated> {
         let expires = time(&self.header, "exp", "`exp` is not a time")?;
         let expires = expires.ok_or(Unauthenticated::Malformed("`exp` is missing"))?;
@@ -151,7 +152,7 @@ impl<'t> Jwt<'t> {
         if ours { Ok(()) } else { Err(Unauthenticated::Audience) }
     }
 
-    /// Checks the `typ` in the header. Case does not matter in it.
+    /// Checks the `typ` in the header, without regard to case.
     pub(crate) fn check_type(&self, required: Option<&str>) -> Result<(), Unauthenticated> {
         let is_one_of = |types: &[&str]| {
             self.kind.as_deref().is_some_and(|kind| {
@@ -165,13 +166,13 @@ impl<'t> Jwt<'t> {
         if is_allowed { Ok(()) } else { Err(OTHER_TYPE) }
     }
 
-    /// Checks that the claims are those of an access token, which whoever has it may use.
+    /// Checks that the claims are those of a bearer access token.
     ///
-    /// `events` is the claim of logout tokens (OpenID Connect Back-Channel Logout, section 2.4) and of all other
-    /// security events (RFC 8417). ID tokens have no claim that they must have and access tokens must not. They
-    /// are known by the nonce and the hashes (OpenID Connect Core, sections 2 and 3.3.2.11), by `token_use`
-    /// (Amazon Cognito) and by the claim `typ` (Keycloak). A header that says `at+jwt` leaves no doubt (RFC
-    /// 9068, section 2.1).
+    /// `events` is the claim of logout tokens (OpenID Connect Back-Channel Logout, section 2.4) and of all
+    /// other security events (RFC 8417). No single claim distinguishes ID tokens from access tokens. So an ID
+    /// token is recognised by the nonce and the hashes (OpenID Connect Core, sections 2 and 3.3.2.11), by
+    /// `token_use` (Amazon Cognito) or by the claim `typ` (Keycloak). A token whose header has the `typ`
+    /// `at+jwt` is an access token whatever its claims are (RFC 9068, section 2.1).
     pub(crate) fn check_use(&self) -> Result<(), Unauthenticated> {
         claims::refuse_bound(&self.claims)?;
         if self.claims.contains_key("events") {
@@ -262,7 +263,7 @@ fn short(kind: &str) -> &str {
     }
 }
 
-/// The name of the key. It is only compared, never interpreted.
+/// The name of the key. It is compared with others and never interpreted.
 fn kid(header: &Map<String, Value>) -> Result<Option<String>, Unauthenticated> {
     match header.get("kid") {
         None => Ok(None),

@@ -1,4 +1,5 @@
-//! The keys of one issuer: fetched when first needed, kept, and renewed while handlers wait.
+//! The keys of one issuer: fetched when they are first needed, kept, and renewed while handlers wait for
+//! other things.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -20,12 +21,12 @@ const LARGEST: usize = 256 * 1024;
 /// When keys are fetched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshPolicy {
-    /// From this age on keys are renewed while handlers wait.
+    /// The age at which keys are renewed, while handlers wait for other things.
     pub(super) refresh_after: Duration,
-    /// At this age keys end, whatever the issuer answers: a key that was withdrawn must not be trusted for
-    /// ever.
+    /// The age at which keys are no longer used, even if the issuer cannot be reached: a withdrawn key must
+    /// not be trusted for ever.
     pub(super) ends_after: Duration,
-    /// The shortest time between two fetches, whatever unknown keys tokens name.
+    /// The shortest time between two fetches, however many unknown keys the tokens name.
     pub(super) cool_down: Duration,
     /// The pause after the first failed fetch. It doubles with each failure, up to the cool-down.
     pub(super) back_off: Duration,
@@ -36,19 +37,20 @@ impl RefreshPolicy {
         // A withdrawn key is trusted for ten minutes at most while the issuer answers, and an issuer
         // gets at most six requests an hour from an instance.
         refresh_after: Duration::from_secs(10 * 60),
-        // Callers with a known key do not notice an outage of the issuer that is shorter than a day.
+        // Callers with a known key do not notice an outage of the issuer of less than a day.
         ends_after: Duration::from_secs(24 * 60 * 60),
-        // Tokens with invented key names cost the issuer two requests a minute from an instance.
+        // Tokens with invented key names cause two requests a minute from an instance to the issuer.
         cool_down: Duration::from_secs(30),
         back_off: Duration::from_secs(1),
     };
 }
 
-/// A fetch under way. It belongs to the cache and not to the caller that started it: when that caller
-/// is dropped, the next one goes on with the fetch.
+/// A fetch in progress. The cache owns it, so that the next caller can continue it if the caller that started
+/// it is dropped.
 struct Pending {
     started_at: Timestamp,
-    /// Started because the one before it died. Its failure is the issuer's.
+    /// Whether this fetch repeats one whose connection may have died. If it fails too, the issuer is at
+    /// fault.
     is_second: bool,
     reply: Pin<Box<dyn Future<Output = Result<Keys, FetchError>> + Send>>,
 }
@@ -78,7 +80,7 @@ impl KeyCache {
         Self { url, parse: key_set, policy, cached, pending }
     }
 
-    /// The cache of one key without a name, which is published in PEM.
+    /// The cache of a single key without a name, which is published in PEM.
     pub(super) fn of_one_key(url: Url, policy: RefreshPolicy) -> Self {
         Self { parse: one_key, ..Self::new(url, policy) }
     }
@@ -94,8 +96,8 @@ impl KeyCache {
 
     /// The keys, if one of them is a candidate for `kid` and `algorithm`.
     ///
-    /// A known key costs no wait until the keys end. An unknown key, and any key after that, causes a fetch,
-    /// but not before the cool-down is over.
+    /// A known key is returned at once until the keys are too old to use. Otherwise the keys are fetched, but
+    /// not before the cool-down is over.
     pub(super) async fn keys(
         &self,
         kid: Option<&str>,
@@ -117,13 +119,14 @@ impl KeyCache {
         };
         match &cached.failure {
             _ if has_key(&cached) => Ok(cached.keys.clone()),
-            // It may be a new key: that the issuer is down is not the caller's fault.
+            // The key may be new. The caller is not at fault if the issuer is down.
             Some(failure) => Err(Unauthenticated::Unavailable(failure.clone())),
             None => Err(Unauthenticated::Key),
         }
     }
 
-    /// Fetches the keys again if they were fetched before, are due, and nobody else fetches them.
+    /// Fetches the keys again if they were fetched before and are due, unless another caller is fetching
+    /// them.
     pub(super) async fn renew(&self, fetch: &Fetch, clock: &dyn Clock) {
         if self.cached.load().fetched_at.is_none() {
             return;
@@ -133,7 +136,7 @@ impl KeyCache {
         }
     }
 
-    /// The lock of the fetch, if the keys are due and nobody holds it.
+    /// The lock of the fetch, if the keys are due and no other caller holds it.
     fn due(&self, now: Timestamp) -> Option<MutexGuard<'_, Option<Pending>>> {
         let cached = self.cached.load();
         let due = cached.is_older_than(self.policy.refresh_after, now)
@@ -141,8 +144,8 @@ impl KeyCache {
         if due { self.pending.try_lock().ok() } else { None }
     }
 
-    /// The keys after a fetch: this caller's own, or that of another caller. Within the cool-down
-    /// after the last fetch, what it brought.
+    /// The keys after a fetch by this caller or by another one. Within the cool-down, the result of the last
+    /// fetch.
     async fn refetched(&self, fetch: &Fetch, clock: &dyn Clock) -> Arc<Cached> {
         let pending = self.pending.lock().await;
         if self.cached.load().may_try(self.policy, clock.now()) {
@@ -151,7 +154,7 @@ impl KeyCache {
         self.cached.load_full()
     }
 
-    /// Starts a fetch or goes on with the one under way, and keeps its result.
+    /// Starts a fetch, or continues the one in progress, and keeps its result.
     async fn finish(
         &self,
         mut pending: MutexGuard<'_, Option<Pending>>,
@@ -159,14 +162,15 @@ impl KeyCache {
         clock: &dyn Clock,
     ) {
         let age = self.policy.refresh_after;
-        // A reply may wait in a frozen process. It is as old as its request, and this one is too old.
+        // A reply is as old as its request, and may have waited in a frozen process. This one is too old to
+        // use.
         pending.take_if(|left_over| has_passed(left_over.started_at, age, clock.now()));
         let may_have_died = pending.as_ref().is_some_and(|left_over| !left_over.is_second);
         let under_way = pending.get_or_insert_with(|| self.start(fetch, clock));
         let mut result = (&mut under_way.reply).await;
         if may_have_died && result.is_err() {
-            // The fetch is from an earlier invocation: its connection may have died while Lambda froze
-            // the process.
+            // An earlier invocation started this fetch. Its connection may have died while the process was
+            // frozen.
             *under_way = Pending { is_second: true, ..self.start(fetch, clock) };
             result = (&mut under_way.reply).await;
         }
@@ -186,8 +190,8 @@ impl KeyCache {
         Pending { started_at: clock.now(), is_second: false, reply }
     }
 
-    /// Keys for another use are published every day. A weak key, or one that cannot be read, is a mistake of
-    /// the issuer.
+    /// Issuers publish keys for other uses too, so skipping one is logged at debug. A weak or malformed
+    /// key is a mistake of the issuer, so skipping it is a warning.
     fn log(&self, result: &Result<Keys, FetchError>) {
         let key_set = self.url.host_str();
         match result {
@@ -225,7 +229,7 @@ impl Cached {
         self.tried_at.is_none_or(|tried_at| has_passed(tried_at, pause, now))
     }
 
-    /// What is cached after a fetch. A failed one leaves the old keys.
+    /// What is cached after a fetch. A failed fetch leaves the old keys.
     fn after(
         &self,
         result: Result<Keys, FetchError>,
@@ -235,7 +239,7 @@ impl Cached {
         match result {
             Ok(keys) => Self {
                 keys: Arc::new(keys),
-                // A reply may wait in a frozen process: it is as old as its request.
+                // A reply is as old as its request, and may have waited in a frozen process.
                 fetched_at: Some(started_at),
                 tried_at: Some(now),
                 failures: 0,
@@ -261,7 +265,7 @@ fn one_key(reply: &[u8]) -> Result<Keys, FetchError> {
     Key::of_pem(reply).map(Keys::from).map_err(expected)
 }
 
-/// Whether `pause` has passed since `then`. After the clock was set back it has, or the pause could
+/// Whether `pause` has passed since `then`. Also `true` if the clock was set back: otherwise the pause could
 /// last for ever.
 fn has_passed(then: Timestamp, pause: Duration, now: Timestamp) -> bool {
     now < then || now.since(then) >= pause

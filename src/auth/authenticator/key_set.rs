@@ -12,22 +12,24 @@ use crate::shown_url::shown;
 
 /// The keys of one issuer, and the rules for the tokens that they verify. Clones share the keys.
 ///
-/// An [`issuer`](Self::issuer) and an [`audience`](Self::audience) are required.
+/// An [`issuer`](Self::issuer) and at least one [`audience`](Self::audience) are required. The methods do not
+/// fail: building the pipeline reports every fault of a key set.
 ///
 /// # Which tokens are accepted
 ///
-/// By default an access token of this issuer, for one of these audiences, which is valid now. Its header has
-/// no `typ`, or `JWT` or `at+jwt`. Most issuers write `JWT` into every kind of token, so these are refused by
-/// their claims:
+/// By default a key set accepts an access token of its issuer, for one of its audiences, that is valid now.
+/// The clocks of issuer and function may differ by 30 s. The `typ` in the header is `JWT`, `at+jwt` or
+/// absent. Most issuers write `JWT` into every kind of token, so other kinds are recognised by their claims
+/// and refused:
 ///
-/// - a token with `cnf`, which only the owner of a key may use (RFC 8705, RFC 9449): nobody checks here that
-///   the caller owns the key,
+/// - tokens with `cnf`, which are bound to a key (RFC 8705, RFC 9449): funcify does not check that the caller
+///   holds the key,
 /// - logout tokens and other security events: they have `events`,
-/// - ID tokens: they have `nonce`, `at_hash` or `c_hash`, `id` as `token_use` (Amazon Cognito), or `ID` as the
-///   claim `typ` (Keycloak). A token whose header says `at+jwt` may have these claims.
+/// - ID tokens: they have `nonce`, `at_hash` or `c_hash`, `id` as `token_use` (Amazon Cognito), or `ID` as
+///   the claim `typ` (Keycloak). A token with the `typ` `at+jwt` may have these claims.
 ///
-/// An ID token without any of these claims looks like an access token. If your issuer writes `at+jwt` into the
-/// header of access tokens (RFC 9068), require it with [`token_type`](Self::token_type).
+/// An ID token without any of these claims looks like an access token. If your issuer writes `at+jwt` into
+/// the header of access tokens (RFC 9068), require it with [`token_type`](Self::token_type).
 ///
 /// # Examples
 ///
@@ -56,13 +58,14 @@ pub struct KeySet {
     pub(super) token_type: Option<String>,
     pub(super) userinfo: Option<Arc<Userinfo>>,
     pub(super) circuit: Option<CircuitBreaker>,
-    /// How errors name this key set.
+    /// The URL as errors show it.
     url: String,
     malformed: Vec<AuthenticatorFault>,
 }
 
 impl KeySet {
-    /// The JSON Web Key Set (RFC 7517) at `url`, which must be https, or plain http to a loopback host.
+    /// The JSON Web Key Set (RFC 7517, section 5) at `url`. The URL must be https, or plain http to a
+    /// loopback host, and must contain no user name or password.
     pub fn new(url: &str) -> Self {
         let parsed = Url::parse(url);
         let malformed = |_: &_| AuthenticatorFault::Url { what: "key set", got: shown(url) };
@@ -81,20 +84,20 @@ impl KeySet {
         }
     }
 
-    /// Verifies the tokens whose `iss` is exactly this text.
+    /// Verifies the tokens whose `iss` is exactly this text. Required.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// Accepts tokens for this audience. Call it again to accept several.
+    /// Accepts tokens for this audience. Call it again to accept several. At least one is required.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Reads the audience of a token from this claim instead of `aud`. Access tokens of Amazon Cognito
-    /// have it in `client_id`.
+    /// Reads the audience of a token from this claim instead of `aud`. Access tokens of Amazon Cognito have
+    /// their audience in `client_id`.
     pub fn audience_claim(mut self, claim: impl Into<String>) -> Self {
         self.audience_claim = claim.into();
         self
@@ -102,6 +105,18 @@ impl KeySet {
 
     /// Accepts tokens that are signed with one of these algorithms. The default is `RS256`, `PS256`,
     /// `ES256` and `EdDSA`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::auth::{Algorithm, KeySet};
+    ///
+    /// let keys = KeySet::new("https://login.example.com/jwks")
+    ///     .issuer("https://login.example.com/")
+    ///     .audience("https://orders.example.com")
+    ///     .algorithms([Algorithm::Es256, Algorithm::EdDsa]);
+    /// # drop(keys);
+    /// ```
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
@@ -114,8 +129,8 @@ impl KeySet {
         self
     }
 
-    /// Accepts only tokens with this `typ` in the header: `at+jwt` for the access tokens of RFC 9068. The
-    /// default is `JWT`, `at+jwt`, and no `typ`.
+    /// Accepts only tokens with this `typ` in the header: `at+jwt` for the access tokens of RFC 9068. By
+    /// default `JWT`, `at+jwt` and no `typ` are accepted.
     ///
     /// # Examples
     ///
@@ -133,8 +148,9 @@ impl KeySet {
         self
     }
 
-    /// The issuer's userinfo endpoint, which must be https, or plain http to a loopback host.
-    /// [`Caller::userinfo`](super::Caller::userinfo) asks it.
+    /// The issuer's userinfo endpoint (OpenID Connect Core, section 5.3), which
+    /// [`Caller::userinfo`](super::Caller::userinfo) asks. The URL must be https, or plain http to a loopback
+    /// host.
     pub fn userinfo(mut self, url: &str) -> Self {
         match Url::parse(url) {
             Ok(url) => self.userinfo = Some(Arc::new(Userinfo::new(url))),
@@ -145,22 +161,23 @@ impl KeySet {
         self
     }
 
-    /// Fetches keys and userinfo through this circuit. By default a pipeline with a backend gives each
-    /// key set a circuit of its own, named after the host, with the default policy.
+    /// Fetches keys and userinfo through this circuit. By default a pipeline with
+    /// [`stores`](crate::pipeline::PipelineBuilder::stores) gives each key set a circuit of its own, with the
+    /// name `pip-` and the host, and the default policy. A pipeline without stores uses no circuit.
     ///
-    /// While the circuit is open, a caller whose key is unknown gets a 503 with `Retry-After`. For a
-    /// caller whose key is known nothing changes.
+    /// While the circuit is open, a caller whose key is unknown gets a 503 with `Retry-After`. A caller whose
+    /// key is known is not affected.
     pub fn circuit(mut self, circuit: CircuitBreaker) -> Self {
         self.circuit = Some(circuit);
         self
     }
 
-    /// Whether it verifies the tokens of `issuer`.
+    /// Whether this key set verifies the tokens of `issuer`.
     pub(super) fn is_of(&self, issuer: &str) -> bool {
         self.issuer.as_deref() == Some(issuer)
     }
 
-    /// Gives it a circuit in `store`, unless it has one.
+    /// Gives this key set a circuit in `store`, unless it has one.
     pub(super) fn circuit_in(&mut self, store: &Arc<dyn CircuitStateProvider>) {
         if let (None, Some(keys)) = (&self.circuit, &self.keys) {
             let name = circuit_name(keys.url());
@@ -169,7 +186,7 @@ impl KeySet {
         }
     }
 
-    /// What is wrong with it by itself.
+    /// The faults of this key set, without regard to other key sets.
     pub(super) fn faults(&self) -> Vec<AuthenticatorFault> {
         let mut faults = self.malformed.clone();
         let keys = self.keys.as_ref().map(|keys| ("key set", keys.url()));
@@ -191,7 +208,7 @@ impl KeySet {
         faults
     }
 
-    /// The fault that a key set before it has the same issuer.
+    /// The fault, if one of the key sets `before` has the same issuer.
     pub(super) fn repeated_issuer<'a>(
         &self,
         mut before: impl Iterator<Item = &'a Self>,
@@ -202,8 +219,7 @@ impl KeySet {
     }
 }
 
-/// A legal name for a circuit, whatever the host: at most 64 characters, none of them a colon or a
-/// bracket.
+/// A legal name for a circuit, whatever the host is: at most 64 characters, without colons and brackets.
 fn circuit_name(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let legal = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);

@@ -17,7 +17,8 @@ use crate::auth::authenticator::jwt::Jwt;
 use crate::auth::authenticator::key_cache::{KeyCache, RefreshPolicy};
 use crate::auth::authenticator::verify::Shared;
 
-/// How many keys are kept. A load balancer signs with one, and with another after a rotation.
+/// How many keys are kept. A load balancer signs with one key, and after a rotation with another. The rest is
+/// for key names that somebody invents.
 const MOST_KEYS: usize = 8;
 
 type NamedKey = (String, Arc<KeyCache>);
@@ -26,14 +27,15 @@ type NamedKey = (String, Arc<KeyCache>);
 #[derive(Clone, Debug)]
 pub(super) struct LoadBalancer {
     arn: String,
-    /// Where its region publishes keys, each at its own name. It ends in a slash.
+    /// The URL below which the region publishes its keys, each under its name. It ends in a slash.
     pub(super) published_at: String,
-    /// The keys by name, the last used one last.
+    /// The keys by name, the most recently used last.
     keys: Arc<Mutex<Vec<NamedKey>>>,
 }
 
 impl LoadBalancer {
-    /// The load balancer with this ARN. `None` if it is not the ARN of one in a region whose keys are known.
+    /// The load balancer with this ARN. `None` if the text is not the ARN of an Application Load Balancer, or
+    /// AWS does not document where the keys of its partition are published.
     pub(super) fn new(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         let mut next = || parts.next();
@@ -71,14 +73,14 @@ impl LoadBalancer {
             Unauthenticated::Malformed("`kid` is not the name of a key");
 
         let jwt = Jwt::parse_padded(data)?;
-        // Anyone can have a load balancer, and AWS signs for all of them.
+        // AWS signs for the load balancers of all customers, so the signer must be this one.
         if jwt.header("signer").and_then(Value::as_str) != Some(&*self.arn) {
             return Err(Unauthenticated::Issuer);
         }
         if jwt.algorithm != Algorithm::Es256 {
             return Err(Unauthenticated::Algorithm);
         }
-        // It becomes a part of a URL.
+        // The name becomes a part of a URL.
         let kid = jwt.kid.as_deref().ok_or(NO_KEY)?;
         if kid.len() > 64 || !kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(NO_KEY);
@@ -100,7 +102,8 @@ impl LoadBalancer {
         Ok(caller)
     }
 
-    /// The cache of the key with this name. A key that was never found is the first to go.
+    /// The cache of the key with this name. If there is no room, a key that AWS did not have is removed
+    /// first.
     fn cache(&self, kid: &str) -> Option<Arc<KeyCache>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let known = keys.iter().position(|(known, _)| known == kid);
@@ -121,7 +124,7 @@ impl LoadBalancer {
     }
 }
 
-/// Whether AWS has no key of this name.
+/// Whether the error means that AWS has no key with this name.
 fn is_unknown(error: &Unauthenticated) -> bool {
     let Unauthenticated::Unavailable(cause) = error else { return false };
     let unknown = [StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];

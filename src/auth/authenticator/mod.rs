@@ -1,4 +1,4 @@
-//! Who is calling: bearer tokens that an issuer's keys verify, or another source.
+//! Identifies the caller: by a bearer token that an issuer's keys verify, or by another source.
 
 mod algorithm;
 mod authorizer;
@@ -39,17 +39,20 @@ use crate::error_chain;
 #[cfg(test)]
 mod tests;
 
-/// Finds out who is calling. Clones share their keys.
+/// Identifies the caller of a request. Clones share their keys.
 ///
-/// A bearer token must be a JWT (RFC 9068) of an issuer that you trust: name one [`KeySet`] for each
-/// issuer. It is verified as RFC 8725 recommends. Each key set has its own rules, and its keys verify
-/// the tokens of its issuer only. Keys are fetched when they are first needed, then kept and renewed:
-/// a caller whose key is known does not wait. A key that the issuer withdraws is trusted for ten minutes at
-/// most while the issuer answers, and for a day after the last answer if it does not.
+/// A bearer token must be a JWT (RFC 9068) of an issuer that you trust: add one [`KeySet`] for each issuer.
+/// The token is verified as RFC 8725 recommends. Each key set has its own rules, and its keys verify only the
+/// tokens of its issuer. Keys are fetched when they are first needed, kept, and renewed while handlers wait
+/// for other things, so a caller whose key is known does not wait.
 ///
-/// Without a bearer token other sources can name the caller. They are asked in this order:
-/// [`load_balancer`](Self::load_balancer), [`authorizer_claims`](Self::authorizer_claims), then [`from_fn`](Self::from_fn). A bearer token that is
-/// refused ends the search. The order in which you call these methods does not matter.
+/// A key that the issuer has withdrawn is trusted for ten minutes at most while the issuer answers. If the
+/// issuer does not answer, its keys are trusted for a day after the last answer.
+///
+/// Without a bearer token, other sources can name the caller. They are asked in this order:
+/// [`load_balancer`](Self::load_balancer), [`authorizer_claims`](Self::authorizer_claims),
+/// [`from_fn`](Self::from_fn). After a bearer token that is refused, no other source is asked. The order in
+/// which you call these methods does not matter.
 ///
 /// Give the authenticator to a pipeline. [`Invocation::caller`](crate::Invocation::caller) then names the
 /// caller.
@@ -83,7 +86,7 @@ mod tests;
 #[derive(Clone)]
 pub struct Authenticator {
     key_sets: Vec<KeySet>,
-    /// The claims with the permissions of an authorizer's caller, if an authorizer is trusted.
+    /// The claims that are read for permissions, if an authorizer is trusted.
     authorizer: Option<Vec<String>>,
     load_balancer: Option<Result<LoadBalancer, AuthenticatorFault>>,
     function: Option<Arc<Function>>,
@@ -96,7 +99,7 @@ type Function = dyn Fn(Option<String>, Option<Value>) -> Identified + Send + Syn
 type Identified = Pin<Box<dyn Future<Output = Result<Caller, Unauthenticated>> + Send>>;
 
 impl Authenticator {
-    /// An authenticator that knows no caller: add at least one source.
+    /// An authenticator without a source. It identifies no caller until you add a source.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -112,8 +115,8 @@ impl Authenticator {
     /// An authenticator that asks `identify` who is calling. The arguments are the `Authorization`
     /// header and `requestContext.authorizer` of the event.
     ///
-    /// Key sets and authorizer claims that you add are asked first; `identify` is asked only where
-    /// there is neither a bearer token for a key set nor an authorizer's caller.
+    /// `identify` is asked last: only if no key set, load balancer or authorizer that you added applies to
+    /// the request.
     ///
     /// # Examples
     ///
@@ -165,7 +168,7 @@ impl Authenticator {
         self
     }
 
-    /// Makes the HTTP client, unless there is one.
+    /// Builds the HTTP client, unless there is one.
     fn with_client(&mut self) -> &mut Self {
         self.http.get_or_insert_with(|| {
             client().map_err(|error| AuthenticatorFault::Client(error_chain(&error)))
@@ -173,15 +176,17 @@ impl Authenticator {
         self
     }
 
-    /// Where there is no bearer token, trusts the user that the Application Load Balancer with this ARN has signed in:
-    /// an event of the kind `alb` has the user's claims in the header `x-amzn-oidc-data`.
+    /// Trusts the user that the Application Load Balancer with this ARN has signed in, if the request has no
+    /// bearer token. An event of the kind `alb` has the user's claims in the header `x-amzn-oidc-data`
+    /// ("Authenticate users using an Application Load Balancer" in the user guide of Elastic Load Balancing).
     ///
-    /// The claims are signed (ES256). The key is fetched from the load balancer's region when it is first needed, and
-    /// kept as those of a [`KeySet`] are. The signer must be this load balancer, since AWS signs for every customer's.
-    /// The permissions are those in the claims `scope`, `scp`, `permissions` and `activities`.
+    /// The claims are signed (ES256). The key is fetched from the load balancer's region when it is first
+    /// needed, and kept as those of a [`KeySet`] are. The signer must be this load balancer, because AWS
+    /// signs for the load balancers of all customers. The permissions are those in the claims `scope`, `scp`,
+    /// `permissions` and `activities`.
     ///
-    /// A text that is not such an ARN is a fault of the pipeline. So is one of a region in China, because AWS does
-    /// not document where keys are published there.
+    /// Building the pipeline fails if `arn` is not such an ARN. It also fails for a region in China, because
+    /// AWS does not document where it publishes the keys there.
     ///
     /// # Examples
     ///
@@ -199,20 +204,21 @@ impl Authenticator {
         self
     }
 
-    /// Where there is no bearer token, trusts what an authorizer of API Gateway (Cognito, JWT, Lambda
-    /// or IAM) or the IAM authorization of a function URL says about the caller.
+    /// Trusts what an authorizer of API Gateway (Cognito, JWT, Lambda or IAM) or the IAM authorization of a
+    /// function URL says about the caller, if the request has no bearer token.
     ///
-    /// `permissions` names the claims with the permissions of the caller. If it is empty, they are `scope`, `scp`,
-    /// `permissions` and `activities`.
+    /// `permissions` names the claims that contain the permissions of the caller. If it is empty, the claims
+    /// are `scope`, `scp`, `permissions` and `activities`.
     ///
-    /// Whoever may invoke the function directly (`lambda:InvokeFunction`) writes the whole event, with
-    /// `requestContext.authorizer` in it, and is believed. Give that right to the gateway alone.
+    /// Anyone who may invoke the function directly (`lambda:InvokeFunction`) writes the whole event,
+    /// including `requestContext.authorizer`, and funcify trusts it. Give that right only to the gateway.
     ///
-    /// The JWT authorizer of an HTTP API writes an array as the text `[a b]`. An element with a space in it
-    /// looks there like two elements. So an array with several elements grants nothing. Use a claim with
-    /// spaces between the permissions, as `scope` is, or verify the token with [`keys`](Self::keys).
+    /// The JWT authorizer of an HTTP API writes an array as the text `[a b]`. In this text, an element with a
+    /// space looks like two elements, so an array with several elements grants nothing. Use a claim like
+    /// `scope`, which is a string with spaces between the permissions, or verify the token with
+    /// [`keys`](Self::keys).
     ///
-    /// IAM names the caller by ARN and knows no permissions, so such a caller has none. To map ARNs to
+    /// IAM names the caller by ARN and without permissions, so such a caller has none. To map ARNs to
     /// permissions, use [`from_fn`](Self::from_fn).
     ///
     /// # Examples
@@ -244,16 +250,16 @@ impl Authenticator {
         self
     }
 
-    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for issuers with a
-    /// certificate of your own authority. `pem` is a list of PEM certificates. One that cannot be read,
-    /// or is refused, is a fault of the pipeline.
+    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for issuers whose certificate
+    /// your own authority has signed. `pem` contains one or more PEM certificates. Building the pipeline
+    /// fails if one of them cannot be read or used.
     #[must_use]
     pub fn root_certificates(mut self, pem: &[u8]) -> Self {
         self.http = Some(client_trusting(pem).map_err(AuthenticatorFault::Client));
         self
     }
 
-    /// Takes the time from `clock`.
+    /// Reads the time from `clock`.
     #[doc(hidden)]
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {

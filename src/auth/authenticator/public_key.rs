@@ -32,13 +32,13 @@ enum Kind {
 /// Why a published key is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unusable {
-    /// It is for something else. Issuers publish such keys too.
+    /// The key is for something other than verifying a token. Issuers publish such keys too.
     #[error("{0}")]
     OtherUse(&'static str),
-    /// A member is missing, or has another form than RFC 7518 says.
+    /// A member is missing, or does not have the form that RFC 7518 defines.
     #[error("{0}")]
     Malformed(&'static str),
-    /// Others than the issuer could sign with it.
+    /// Somebody other than the issuer could make signatures for this key.
     #[error("{0}")]
     Weak(&'static str),
 }
@@ -67,7 +67,7 @@ impl Key {
             ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&bytes("x")?)?),
             _ => return Err(UNKNOWN),
         };
-        // A key for an unknown algorithm may verify nothing else.
+        // A key that names an unknown algorithm may not verify any other.
         let algorithm = match jwk.get("alg").map(|name| name.as_str().and_then(Algorithm::named)) {
             Some(None) => return Err(Unusable::OtherUse("the key is for another algorithm")),
             named => named.flatten(),
@@ -96,8 +96,8 @@ impl Key {
         Ok(Self { kid: None, kind: Kind::P256, algorithm: Some(Algorithm::Es256), material })
     }
 
-    /// Whether this key may verify `algorithm`: it must be one for this kind of key, and the key's own if
-    /// the key names one.
+    /// Whether this key may verify `algorithm`: the algorithm must be one for this kind of key, and the one
+    /// that the key names, if it names one.
     pub(super) fn may_verify(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::Rs256
@@ -138,8 +138,8 @@ fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
     used && jwk.get("key_ops").is_none_or(|all| all.as_array().is_some_and(verifies))
 }
 
-/// An RSA key of 2,048 bits (RFC 7518, section 3.3) to 8,192 bits, beyond which one verification costs
-/// milliseconds. The exponent must be odd and not 1, under which the signature is the message itself.
+/// An RSA key of 2,048 bits (RFC 7518, section 3.3) to 8,192 bits. With a longer key, one verification takes
+/// milliseconds. The exponent must be odd and not 1: with 1, the signature is the message itself.
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<DecodingKey, Unusable> {
     let modulus = without_leading_zeros(modulus);
     let exponent = without_leading_zeros(exponent);
@@ -163,7 +163,7 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// An uncompressed point of the curve. The identity has no such form.
+/// An uncompressed point on the curve. The identity cannot be written in this form.
 fn point(
     x: &[u8],
     y: &[u8],
@@ -190,11 +190,11 @@ fn edwards(x: &[u8]) -> Result<DecodingKey, Unusable> {
     }
 }
 
-/// Whether an encoded point of Ed25519 is one of the eight whose order divides 8. Under such a key anyone can
-/// make signatures.
+/// Whether an encoded point of Ed25519 is one of the eight whose order divides 8. Anyone can make signatures
+/// for such a key.
 ///
-/// Each has one or two encodings of its `y` coordinate. The highest bit is the sign of `x`, which both points
-/// with this `y` differ in.
+/// Each has one or two encodings of its `y` coordinate. The highest bit is the sign of `x`, in which the two
+/// points with the same `y` differ.
 fn has_small_order(point: &[u8]) -> bool {
     const HIGHEST: u8 = 0x7f;
     const ORDER_8: [[u8; 32]; 2] = [

@@ -18,12 +18,13 @@ use crate::auth::authenticator::fetch::{Fetch, FetchError};
 use crate::json::object::parse_object;
 use crate::shown_url::shown;
 
-/// The largest reply: 64 KB. Claims about one person have a few.
+/// The largest reply: 64 KB. The claims about one person take a few KB.
 const LARGEST: usize = 64 * 1024;
-/// How long a reply is kept: 60 s, so that the requests of one page ask once and a change is seen soon.
+/// How long a reply is kept: 60 s, so that all requests of one web page cause one fetch, and a change is seen
+/// soon.
 const KEPT: Duration = Duration::from_secs(60);
-/// The most replies that are kept, which bounds the memory: more callers than one instance serves in
-/// a minute.
+/// The most replies that are kept, to bound the memory: more than the callers that one instance serves in a
+/// minute.
 const MOST: usize = 1_000;
 
 /// The userinfo endpoint of one issuer, and its latest replies.
@@ -80,7 +81,7 @@ impl Request {
         let reply = reply.ok_or(Unauthenticated::Unconfirmed)?;
         let claims =
             parse_object(&reply).ok_or_else(|| Unauthenticated::Unavailable(Arc::new(UNUSABLE)))?;
-        // OpenID Connect Core, section 5.3.2: the reply of another subject must not be used.
+        // OpenID Connect Core, section 5.3.2: a reply about another subject must not be used.
         if claims.get("sub").and_then(Value::as_str) == Some(subject) {
             Ok(Arc::new(claims))
         } else {
@@ -101,7 +102,7 @@ impl Userinfo {
     fn kept(&self, key: &[u8; 32], now: Timestamp) -> Option<Arc<Map<String, Value>>> {
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = replies.get(key)?;
-        // After the clock was set back, the reply must not last longer.
+        // If the clock was set back, the reply would otherwise be kept too long.
         let remaining = reply.until.since(now);
         (now < reply.until && remaining <= KEPT).then(|| reply.claims.clone())
     }

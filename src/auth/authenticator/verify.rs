@@ -1,4 +1,4 @@
-//! The steps by which a key set verifies a token, in order.
+//! The steps in which a key set verifies a token.
 
 use std::sync::Arc;
 

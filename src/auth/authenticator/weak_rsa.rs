@@ -2,13 +2,13 @@
 
 /// The primes up to this one must not divide a modulus (NIST SP 800-89, section 5.3.3).
 const LARGEST_SMALL_PRIME: u32 = 751;
-/// The primes up to this one show the fingerprint of ROCA (CVE-2017-15361).
+/// The fingerprint of ROCA (CVE-2017-15361) is computed modulo the primes up to this one.
 const LARGEST_ROCA_PRIME: u32 = 167;
 
-/// Why nobody may trust signatures under `modulus`; `None` if nothing is known against it.
+/// Why signatures with this modulus cannot be trusted. `None` if no weakness is found.
 ///
-/// All three tests look at the remainders by small primes. An honest modulus never fails the first, fails the
-/// second once in 2^132 keys, and the third once in 2^27.
+/// All three tests use the remainders modulo small primes. A properly generated modulus never fails the first
+/// test. It fails the second once in 2^132 keys, and the third once in 2^27.
 pub(super) fn weakness(modulus: &[u8]) -> Option<&'static str> {
     let remainders = || small_primes().map(|prime| (prime, remainder(modulus, prime)));
     if remainder(modulus, 2) == 0 || remainders().any(|(_, remainder)| remainder == 0) {
@@ -18,7 +18,8 @@ pub(super) fn weakness(modulus: &[u8]) -> Option<&'static str> {
     if remainders().all(|(prime, remainder)| power(remainder, (prime - 1) / 2, prime) == 1) {
         return Some("the modulus is a square");
     }
-    // Both primes of such a key are powers of 65537 modulo a product of small primes, and so is the modulus.
+    // In such a key, both primes are powers of 65537 modulo a product of small primes. So their product, the
+    // modulus, is one too.
     let fingerprint = || remainders().take_while(|(prime, _)| *prime <= LARGEST_ROCA_PRIME);
     if fingerprint().all(|(prime, remainder)| is_power_of_65537(remainder, prime)) {
         return Some("the modulus has the fingerprint of ROCA, CVE-2017-15361");
@@ -26,7 +27,7 @@ pub(super) fn weakness(modulus: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// The odd ones.
+/// The odd primes up to [`LARGEST_SMALL_PRIME`].
 fn small_primes() -> impl Iterator<Item = u32> {
     let is_prime =
         |number: &u32| (3..).take_while(|d| d * d <= *number).all(|d| !number.is_multiple_of(d));
@@ -43,7 +44,7 @@ fn power(base: u32, exponent: u32, prime: u32) -> u32 {
 
 fn is_power_of_65537(remainder: u32, prime: u32) -> bool {
     let powers = std::iter::successors(Some(1), |power| Some(power * 65_537 % prime));
-    // There are at most `prime - 1` of them.
+    // There are at most `prime - 1` different powers.
     powers.take(prime as usize).any(|power| power == remainder)
 }
 

@@ -15,12 +15,12 @@ pub(crate) enum AccessPolicyFault {
         /// What is wrong with it.
         source: PermissionError,
     },
-    /// The path is not one that a router accepts.
+    /// A router does not accept the path.
     #[error("expected a path that begins with / in the policy of {method}, got {path:?}")]
     Path {
         /// The route's method.
         method: Method,
-        /// What came.
+        /// The path that was given.
         path: String,
     },
     /// The route is listed already.
@@ -38,7 +38,7 @@ pub(crate) enum AccessPolicyFault {
     Source {
         /// The route's name.
         route: String,
-        /// What came.
+        /// The pattern that was given.
         pattern: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What callers may do: routes, the permissions that they need, and the sources of records.
+//! What callers may do: the permission that each route needs, and the sources that routes take records from.
 
 pub(crate) mod fault;
 mod permission;
@@ -13,11 +13,14 @@ use route::Routes;
 pub(crate) use route::Rule;
 use source::SourcePattern;
 
-/// Says which permission each HTTP route needs, and from which sources other routes take events.
+/// Says which permission each HTTP route needs, and from which sources the other routes take records.
 ///
-/// A route that is not listed is refused with 403: an empty policy allows no HTTP request. Write the
-/// path as you give it to the router, with parameters in braces; their names do not matter. `HEAD`
-/// needs the permission of `GET` unless it has an entry of its own.
+/// A request to a route that is not listed is refused with 403, so an empty policy allows no HTTP request.
+/// Write the path as you give it to the router, with parameters in braces. The names of parameters do not
+/// matter. `HEAD` needs the permission of `GET` unless it has an entry of its own.
+///
+/// The methods do not fail. Building the pipeline reports every malformed entry, and each route that is
+/// listed twice.
 ///
 /// # Examples
 ///
@@ -67,7 +70,8 @@ impl AccessPolicy {
         Self::default()
     }
 
-    /// Lets callers with this permission (`service:resource:action`) call the route.
+    /// Lets callers with this permission call the route. A permission is three names with colons between
+    /// them, `service:resource:action`. Each name has 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
     #[must_use]
     pub fn allow(mut self, method: Method, path: &str, permission: &str) -> Self {
         match Permission::new(permission) {
@@ -81,25 +85,25 @@ impl AccessPolicy {
         self
     }
 
-    /// Lets anyone call the route, without a token too.
+    /// Lets anyone call the route, also without a token.
     #[must_use]
     pub fn public(mut self, method: Method, path: &str) -> Self {
         self.list(method, path, None);
         self
     }
 
-    /// Lets the route of a queue, bucket, topic or stream take records only from sources whose ARN
-    /// matches the pattern. Call it again for further sources.
+    /// Lets the route of a queue, bucket, topic or stream take records only from sources whose ARN matches
+    /// the pattern. Call it again to add a source.
     ///
-    /// Each of the six parts of the ARN is compared by itself; `*` matches any characters within one
-    /// part. A route without an entry takes records from every source that its name matches and that
-    /// AWS lets invoke the function. Routes of EventBridge cannot be restricted, because whoever sends
-    /// an event writes its ARNs.
+    /// Each of the six parts of the ARN is compared by itself. `*` matches any characters within one part. A
+    /// route without an entry takes records from every source that its name matches and that AWS lets invoke
+    /// the function. Routes of EventBridge cannot be restricted, because the sender of an event writes its
+    /// ARNs.
     ///
-    /// A route that opens envelopes with [`via`](crate::pipeline::via) takes the records in them from every
-    /// bucket and topic, unless a pattern is for their service. Then they must match one too: add the ARN of
-    /// the bucket to that of the queue. Whoever may write to the queue or topic writes these ARNs. Events of
-    /// EventBridge in an envelope match no pattern.
+    /// A route with [`via`](crate::pipeline::via) opens envelopes. It takes the records in them from every
+    /// bucket and topic, unless one of its patterns is for the service of the record. Then the record must
+    /// match a pattern too: list the ARN of the bucket beside the ARN of the queue. Anyone who may write to
+    /// the queue or topic can write these inner ARNs. Events of EventBridge in an envelope match no pattern.
     ///
     /// # Examples
     ///
@@ -169,7 +173,7 @@ impl AccessPolicy {
         patterns.peek().is_none() || patterns.any(|(_, pattern)| pattern.matches(arn))
     }
 
-    /// The routes whose sources it restricts.
+    /// The routes whose sources the policy restricts.
     pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|(name, _)| &**name)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Text is not a [`Permission`].
+/// The text is not a [`Permission`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected service:resource:action, got {got:?}")]
 pub(crate) struct PermissionError {
@@ -11,7 +11,7 @@ pub(crate) struct PermissionError {
 
 impl PermissionError {
     fn new(got: &str) -> Self {
-        // Enough to recognise it, however long it is.
+        // Enough to recognise the text, however long it is.
         Self { got: got.chars().take(80).collect() }
     }
 }
@@ -44,10 +44,10 @@ impl fmt::Debug for Permission {
     }
 }
 
-/// What a caller was granted: permissions, with `*` for one whole segment and `**` at the end for all
-/// that remain.
+/// A pattern for the permissions that a caller was granted. `*` matches one whole segment, and `**` at the
+/// end matches all segments that remain.
 ///
-/// Segments are compared whole: `orders:*:read` grants reading anything of `orders` and nothing of
+/// Segments are compared whole: `orders:*:read` grants reading everything of `orders`, and nothing of
 /// `orders-archive`.
 #[derive(Clone, Copy)]
 pub(crate) struct PermissionPattern<'a>(&'a str);
@@ -65,7 +65,7 @@ impl<'a> PermissionPattern<'a> {
         (legal && count.contains(&leading.split(':').count())).then_some(Self(pattern))
     }
 
-    /// Whether a caller who was granted this has `permission`.
+    /// Whether a caller who was granted this pattern has `permission`.
     pub(crate) fn grants(self, permission: &Permission) -> bool {
         let mut needed = permission.0.split(':');
         for granted in self.0.split(':') {
@@ -101,7 +101,7 @@ mod tests {
         PermissionPattern::new(pattern).is_some_and(|pattern| pattern.grants(&permission))
     }
 
-    /// What must be granted, and what must not: among it all that pyfuncify grants by mistake.
+    /// What must be granted, and what must not, including everything that pyfuncify grants by mistake.
     const TABLE: &[(&str, &str, bool)] = &[
         ("orders:order:read", "orders:order:read", true),
         ("*:order:read", "orders:order:read", true),
@@ -122,7 +122,7 @@ mod tests {
         ("ORDERS:order:read", "orders:order:read", false),
         ("stock:**", "orders:order:read", false),
         ("orders:item:**", "orders:order:read", false),
-        // These are not patterns, so they grant nothing.
+        // These texts are not patterns, so they grant nothing.
         ("", "orders:order:read", false),
         ("*", "orders:order:read", false),
         ("*:*", "orders:order:read", false),

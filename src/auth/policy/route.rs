@@ -8,7 +8,7 @@ use crate::auth::policy::permission::Permission;
 /// What the policy says about a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule<'a> {
-    /// Anyone may call it, without a token too.
+    /// Anyone may call it, also without a token.
     Public,
     /// The caller needs this permission.
     Needs(&'a Permission),
@@ -38,8 +38,9 @@ impl Routes {
         }
     }
 
-    /// The listed path that matches the path of a request. Of several, the one that the router would take:
-    /// the first by segments, and a name goes before a parameter, a parameter before a wildcard.
+    /// The listed path that matches the path of a request. If several match, this is the one that the router
+    /// would take: segments are compared from the left, and a literal comes before a parameter, a parameter
+    /// before a wildcard.
     pub(super) fn matching(&self, path: &str) -> Option<&str> {
         let matching = self.0.iter().find(|route| matches(&route.path, path));
         matching.map(|route| &*route.path)
@@ -110,6 +111,6 @@ fn is_route(path: &str) -> bool {
     let mut names = BTreeSet::new();
     path.starts_with('/')
         && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte))
-        // The router refuses a path with two parameters of one name.
+        // The router refuses a path that has two parameters with the same name.
         && path.split('/').filter(|segment| shape(segment).0 > 0).all(|segment| names.insert(segment))
 }

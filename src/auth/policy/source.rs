@@ -2,9 +2,9 @@
 
 /// A pattern for ARNs: each of the six parts is compared by itself.
 ///
-/// `*` matches any characters within one part and never a colon between parts, so that a pattern which
-/// names an account cannot match another one. The sixth part, the resource, may contain colons and
-/// slashes; there `*` matches them too.
+/// `*` matches any characters within one part and never a colon between parts. So a pattern that names an
+/// account cannot match another account. The sixth part, the resource, may contain colons and slashes; there
+/// `*` matches them too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourcePattern(Box<str>);
 
@@ -17,7 +17,7 @@ impl SourcePattern {
         (clean && legal).then(|| Self(pattern.into()))
     }
 
-    /// Whether it can match an ARN of this service.
+    /// Whether the pattern can match an ARN of this service.
     pub(crate) fn is_for(&self, service: &str) -> bool {
         parts(&self.0).nth(2).is_some_and(|pattern| part_matches(pattern, service))
     }

@@ -2,9 +2,9 @@ use crate::json::scan::scanner::{Scan, ScanError};
 
 /// Finds members of a JSON object in one pass and returns the text of their values.
 ///
-/// `place` returns the index in the result for a name; members without one are skipped. A value of
-/// `null` counts as absent. Text after the object is not read. Syntax is not checked: invalid JSON
-/// may be taken for an object.
+/// `place` returns the index in the result for the name of a member. Members without an index are skipped. A
+/// value of `null` counts as absent. Text after the object is not read. Syntax is not checked, so invalid
+/// JSON may be accepted as an object.
 pub(crate) fn members<const N: usize>(
     json: &str,
     place: impl Fn(&str) -> Option<usize>,
@@ -17,7 +17,7 @@ pub(crate) fn members<const N: usize>(
     Ok(without_null(found))
 }
 
-/// Stores the value of a member at its index, if it has one. A second value is refused, whatever the first is.
+/// Stores the value of a member at its index, if it has one. A second value for one index is refused.
 fn keep<'a>(
     found: &mut [Option<&'a str>],
     place: Option<usize>,

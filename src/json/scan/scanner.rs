@@ -10,7 +10,7 @@ pub(crate) enum ScanError {
     NotAnObject,
     /// The text is not a list.
     NotAList,
-    /// The member of this name occurs twice. Two parsers could each take another one.
+    /// The member with this name occurs twice. Two parsers could each use a different one of them.
     Repeated(String),
 }
 
@@ -103,7 +103,7 @@ impl<'a> Scan<'a> {
         self.json.get(start..self.at - 1)
     }
 
-    /// The text that was not scanned yet.
+    /// The text that has not been scanned yet.
     pub(crate) fn rest(&self) -> &'a str {
         self.json.get(self.at..).unwrap_or_default()
     }
@@ -162,7 +162,7 @@ impl<'a> Scan<'a> {
     /// Whether `byte` comes next, after any white space.
     #[inline]
     pub(crate) fn is_at(&mut self, byte: u8) -> bool {
-        // Most JSON is written without spaces, so look before skipping them.
+        // Most JSON has no spaces between its parts, so the byte is compared before spaces are skipped.
         if self.byte() != Some(byte) {
             self.skip_space();
         }
@@ -180,18 +180,18 @@ impl<'a> Scan<'a> {
         self.json.as_bytes().get(self.at).copied()
     }
 
-    /// The bytes that were not scanned yet.
+    /// The bytes that have not been scanned yet.
     fn bytes(&self) -> &'a [u8] {
         self.json.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// `rest` is the end of the text.
+    /// Continues at `rest`, which must be the end of the text.
     fn go_on_at(&mut self, rest: &[u8]) {
         self.at = self.json.len() - rest.len();
     }
 }
 
-/// The text behind the object or array that `text` begins with.
+/// The text after the object or array that `text` begins with.
 fn after_container(mut text: &[u8]) -> Option<&[u8]> {
     let mut depth = 0_usize;
     loop {
@@ -199,7 +199,7 @@ fn after_container(mut text: &[u8]) -> Option<&[u8]> {
         text = match byte {
             b'"' => {
                 let mut rest = after_string(rest)?.0;
-                // Strings mostly follow each other: names and values.
+                // Strings mostly follow each other as names and values.
                 while let [b':' | b',', b'"', next @ ..] = rest {
                     rest = after_string(next)?.0;
                 }
@@ -221,7 +221,7 @@ fn after_container(mut text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The text behind the number, `true`, `false` or `null` that `text` begins with.
+/// The text after the number, `true`, `false` or `null` that `text` begins with.
 fn after_scalar(text: &[u8]) -> &[u8] {
     let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
     text.iter().position(ends).and_then(|end| text.get(end..)).unwrap_or_default()

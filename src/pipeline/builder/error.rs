@@ -13,14 +13,14 @@ pub(super) enum Fault {
     ImpossibleName { source_name: &'static str, name: String },
     #[error("`{0}` is set twice, and a pipeline has only one")]
     SetTwice(&'static str),
-    /// The policy restricts a route that does not exist, and so it restricts nothing. EventBridge
-    /// events cannot be restricted: their sender writes the ARNs in them.
+    /// The policy restricts a route that does not exist, so it restricts nothing. Events of EventBridge
+    /// cannot be restricted, because their sender writes the ARNs in them.
     #[error(
         "the policy restricts the sources of {name:?}, but no route of s3, sqs, sns, kinesis or \
          dynamodb_stream has this name"
     )]
     NoRouteToRestrict { name: String },
-    /// The policy cannot restrict both: the events of EventBridge would all be refused.
+    /// The restriction would apply to both routes, and all events of EventBridge would be refused.
     #[error(
         "the policy restricts the sources of {name:?}, but a route of eventbridge has this name too, and its \
          events cannot be restricted"
@@ -29,7 +29,7 @@ pub(super) enum Fault {
     /// With a concurrency of 0 no message could ever be handled.
     #[error("the concurrency of the {source_name} route `{name}` must be at least 1, got 0")]
     NoConcurrency { source_name: &'static str, name: String },
-    /// It would never be removed.
+    /// No path begins with this text, so it would never be removed.
     #[error("`base_path`: expected a base path such as `/shop`, got {0:?}")]
     BasePath(String),
     #[error("a layer needs a router to be around, and there is none: `.http(router)`")]

@@ -1,4 +1,4 @@
-//! Finds every fault of a pipeline before it runs: a rule that silently does nothing is a hole.
+//! Finds every fault of a pipeline before it runs. A rule that silently does nothing is a security hole.
 
 use crate::auth::authenticator::Identify;
 use crate::auth::policy::AccessPolicy;
@@ -20,7 +20,8 @@ pub(super) fn of_routes(routes: &RecordRoutes) -> Vec<Fault> {
     faults
 }
 
-/// The characters that no name of this source contains. The function may have a key of its own for buckets.
+/// The characters that no name of this source contains. Names of S3 routes may contain anything if the
+/// function computes them itself.
 fn foreign<S: Record>(routes: &RecordRoutes) -> &'static [char] {
     let has_own_key = S::ROUTE == S3Object::ROUTE && routes.s3_route_key.is_some();
     if has_own_key || S::COLON_IN_NAME { &[] } else { &[':'] }
@@ -48,7 +49,7 @@ pub(super) fn of_authenticator(authenticator: Option<&dyn Identify>) -> Vec<Faul
     faults.into_iter().map(Fault::Authenticator).collect()
 }
 
-/// The faults of the policy, by itself and with the rest of the pipeline.
+/// The faults of the policy, in itself and in combination with the rest of the pipeline.
 pub(super) fn of_policy(
     policy: &AccessPolicy,
     routes: &RecordRoutes,

@@ -25,11 +25,12 @@ use crate::pipeline::service::Pipeline;
 use crate::problem::Problem;
 use crate::stores::Stores;
 
-/// Describes a function: its routes, and the rules that events pass before a handler.
+/// Describes a function: its routes, and the checks that an event passes before a handler gets it.
 ///
-/// [`Pipeline::builder`] makes one. [Guards](Self::guard) run, and the predicates of
-/// [`event`](Self::event) routes are asked, in the order in which you add them, and a later
-/// [layer](Self::layer) is outside of an earlier one. Otherwise the order of the calls does not matter.
+/// [`Pipeline::builder`] makes one. The order of the calls matters in three cases only: [guards](Self::guard)
+/// run in the order in which you add them, [`event`](Self::event) and [`firehose`](Self::firehose) routes are
+/// tried in this order, and a later [layer](Self::layer) is outside of an earlier one. The methods do not
+/// fail: [`build`](Self::build) reports every fault.
 ///
 /// # Examples
 ///
@@ -61,7 +62,7 @@ pub struct PipelineBuilder<App> {
     app: App,
     stores: Option<Stores>,
     router: Option<Router<App>>,
-    /// From the inside to the outside.
+    /// The innermost layer is the first.
     layers: Vec<AddLayer>,
     routes: RecordRoutes,
     guards: Vec<Guard>,
@@ -72,11 +73,12 @@ pub struct PipelineBuilder<App> {
     faults: Vec<Fault>,
 }
 
-/// Puts a layer around everything that a router answers.
+/// Puts a layer around the router.
 type AddLayer = Box<dyn FnOnce(Router) -> Router + Send + Sync>;
 
 impl Pipeline {
-    /// Starts the description of a pipeline. All handlers share `app`, which is also axum's state.
+    /// Starts the description of a pipeline. All handlers share `app`. It is also the state of the axum
+    /// router, which handlers read with `State`.
     pub fn builder<App: Clone + Send + Sync + 'static>(app: App) -> PipelineBuilder<App> {
         PipelineBuilder {
             app,
@@ -95,22 +97,35 @@ impl Pipeline {
 }
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
-    /// Gives the pipeline the stores of the function.
+    /// Sets the stores of the function.
     ///
-    /// The authenticator keeps the circuits of its own calls in them, so that the fleet shares those
-    /// circuits.
+    /// The authenticator keeps the circuits of its calls to issuers there, so that the fleet shares them.
+    /// Without stores, these calls have no circuit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Pipeline, Stores};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
+    /// assert!(Pipeline::builder(()).stores(stores).build().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn stores(mut self, stores: Stores) -> Self {
         self.reject_second("stores", self.stores.is_some());
         self.stores = Some(stores);
         self
     }
 
-    /// Writes metrics to the log, one line an invocation in CloudWatch's embedded metric format: `emf:` and a
-    /// namespace. The variable `FUNCIFY_METRICS` does the same without code, and counts if both are there. See
-    /// `docs/operations.md` in the repository for the metrics and their labels.
+    /// Writes metrics to the log, one line for each invocation, in CloudWatch's embedded metric format.
+    /// `setting` is `emf:` and a namespace of 1 to 255 characters. The variable `FUNCIFY_METRICS` does the
+    /// same without code, and wins if both are set. See `docs/operations.md` in the repository for the
+    /// metrics and their labels.
     ///
-    /// What was counted before this call is not written. If the process has a recorder of the crate `metrics`
-    /// already, building the pipeline fails; that recorder gets the metrics without this call.
+    /// What was counted before this call is not written. If the process already has a recorder of the crate
+    /// `metrics`, building the pipeline fails. That recorder gets the metrics without this call.
     ///
     /// # Examples
     ///
@@ -128,9 +143,25 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Routes HTTP events with an axum router: API Gateway, function URLs, ALB, VPC Lattice.
+    /// Routes HTTP events with an axum router. The sources are API Gateway, function URLs, Application Load
+    /// Balancers and VPC Lattice.
     ///
-    /// A WebSocket event is a POST to its route key: `/$connect`, `/$disconnect`, `/$default`, `/send`.
+    /// A WebSocket event becomes a POST to its route key: `/$connect`, `/$disconnect`, `/$default`, `/send`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::{Router, extract::Path, routing::get};
+    /// use funcify::{Pipeline, testing::TestEvent};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let router = Router::new().route("/orders/{id}", get(async |Path(id): Path<String>| id));
+    /// let pipeline = Pipeline::builder(()).http(router).build()?;
+    /// let output = TestEvent::get("/orders/7").send(&pipeline).await?;
+    /// assert_eq!(output.http().unwrap().body(), "7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn http(mut self, router: Router<App>) -> Self {
         self.reject_second("http", self.router.is_some());
         self.router = Some(router);
@@ -140,15 +171,15 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     /// Puts a layer around everything that answers an HTTP event: the guards, the router, the policy and the
     /// handlers. A later layer is outside of an earlier one.
     ///
-    /// The layer sees every request before it is routed, so it may change the path: the policy judges the
-    /// route that the router takes then. It sees every response, also those that funcify makes: a 401 or 403
-    /// of the policy, a 404, the refusal of a guard, a 400 for a malformed request, a 500 after a panic or for
-    /// a response that is too large, a 503 at the deadline. If the event makes no valid request, the layer
-    /// gets its method and headers with the path `/`.
+    /// The layer sees every request before it is routed. If it changes the path, the policy judges the route
+    /// of the new path. The layer sees every response, also the ones that funcify makes: a 401 or 403 of the
+    /// policy, a 404, the refusal of a guard, a 400 for a malformed request, a 500 after a panic or for a
+    /// response that is too large, a 503 at the deadline. If no valid request can be made from the event, the
+    /// layer gets its method and headers with the path `/`.
     ///
     /// A layer that you put on the router itself with [`Router::layer`] is behind the policy, and knows the
-    /// matched route. So put a layer here that has to answer a request without a caller. A browser sends a
-    /// CORS preflight without a token, and the `CorsLayer` of tower-http answers it.
+    /// matched route. A layer that has to answer requests without a caller belongs here. An example is the
+    /// `CorsLayer` of tower-http, because a browser sends a CORS preflight without a token.
     ///
     /// # Examples
     ///
@@ -189,13 +220,31 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Adds a guard. It runs for every event, before a route is chosen. An error refuses the event. Only a
-    /// [layer](Self::layer) is outside of the guards.
+    /// Adds a guard: a function that runs for every event, before a route is chosen. It returns the
+    /// invocation, or an error that refuses the event. Only a [layer](Self::layer) sees an HTTP event before
+    /// the guards.
     ///
-    /// A guard can also read what your handlers need and [attach](Invocation::attach) it to the
-    /// invocation. Guards run in the order in which you add them, up to the first error.
+    /// A guard can also read what your handlers need, and [attach](Invocation::attach) it to the invocation.
+    /// Guards run in the order in which you add them, up to the first error.
     ///
-    /// An error with a status of 5xx counts as a failure of the function, and not as a refusal.
+    /// An error with a 5xx status counts as a failure of the function, and not as a refusal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Invocation, Pipeline, Problem};
+    /// use http::StatusCode;
+    ///
+    /// async fn not_blocked(invocation: Invocation) -> Result<Invocation, Problem> {
+    ///     let request = invocation.event().http();
+    ///     match request.is_some_and(|request| request.headers().contains_key("x-block")) {
+    ///         true => Err(Problem::new(StatusCode::FORBIDDEN)),
+    ///         false => Ok(invocation),
+    ///     }
+    /// }
+    ///
+    /// assert!(Pipeline::builder(()).guard(not_blocked).build().is_ok());
+    /// ```
     pub fn guard<F, Fut>(mut self, guard: F) -> Self
     where
         F: Fn(Invocation) -> Fut + Send + Sync + 'static,
@@ -206,37 +255,40 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Identifies the caller, once for each event and only if the policy or a handler asks.
+    /// Sets how the caller is identified. This happens once for each event at most, and only if the policy or
+    /// a handler asks for the caller. See [`Authenticator`] for an example.
     pub fn authenticator(mut self, authenticator: Authenticator) -> Self {
         self.reject_second("authenticator", self.authenticator.is_some());
         self.authenticator = Some(Box::new(authenticator));
         self
     }
 
-    /// Decides what each caller may do.
+    /// Sets what each caller may do. See [`AccessPolicy`] for an example.
     ///
-    /// An HTTP route that the policy does not list is refused. A route for which the policy names
-    /// sources accepts events from no other source. Without a policy everything is allowed.
+    /// A request to an HTTP route that the policy does not list is refused. A route for which the policy
+    /// names sources takes records only from these. Without a policy everything is allowed. A policy needs an
+    /// [`authenticator`](Self::authenticator) if the pipeline has a router.
     ///
-    /// A policy cannot list a fallback. Under a policy, a path without a route is answered with 404, and no
-    /// fallback of the router or of a nested one runs.
+    /// A policy cannot list a fallback. With a policy, a path without a route is answered with 404, and no
+    /// fallback of the router or of a nested router runs.
     ///
-    /// A CORS preflight is a request like any other. To answer it, use [`layer`](Self::layer).
+    /// The policy judges a CORS preflight like any other request. To answer it before the policy, use
+    /// [`layer`](Self::layer).
     ///
-    /// Behind [`Router::nest_service`] the router does not say which route it matched. There the listed path
-    /// that matches the path of the request decides: of several the one that the router would take.
+    /// Behind [`Router::nest_service`] the router does not say which route it matched. There, the listed path
+    /// that matches the path of the request decides.
     pub fn policy(mut self, policy: AccessPolicy) -> Self {
         self.reject_second("policy", self.policy.is_some());
         self.policy = Some(policy);
         self
     }
 
-    /// Removes `base_path`, such as `/shop`, from the front of each path before a route is looked for. A path that
-    /// does not begin with it stays as it is.
+    /// Removes `base_path`, such as `/shop`, from the front of each path before the request is routed. A path
+    /// that does not begin with `base_path` stays as it is.
     ///
-    /// Use it for a base path that no event shows: of a distribution or load balancer, or of an HTTP API whose route is
-    /// `$default`. The stage of an HTTP API and the base path of a custom domain are removed without it, where the
-    /// matched route shows them.
+    /// Use it for a base path that the event does not show: that of a CloudFront distribution, of a load
+    /// balancer, or of an HTTP API whose route is `$default`. The stage of an HTTP API, and the base path of
+    /// a custom domain that the matched route shows, are removed without this setting.
     ///
     /// # Examples
     ///
@@ -261,8 +313,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Sets how long before the end of the invocation its work ends: [`Deadline::WORK_MARGIN`] unless
-    /// you set it.
+    /// Sets how long before the end of the invocation its work ends. By default 300 ms, for the response.
     pub fn deadline_margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
@@ -272,7 +323,8 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Faults`], which names every fault at once.
+    /// [`ConfigError::Faults`], which names every fault at once: of routes, of the authenticator, of the
+    /// policy, and settings that are set twice.
     ///
     /// # Examples
     ///
@@ -317,7 +369,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
             if layers.is_empty() {
                 return Http::new(inside, None);
             }
-            // A router with no route of its own, so that the layers see a request before it is routed.
+            // This router has no route, so that the layers see a request before it is routed.
             let around = Router::new().fallback_service(inside.clone());
             Http::new(inside, Some(layers.into_iter().fold(around, |router, add| add(router))))
         });
@@ -333,7 +385,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         }))
     }
 
-    /// A second value would silently replace the first.
+    /// A setting that is set twice is a fault, because the second value would silently replace the first.
     fn reject_second(&mut self, what: &'static str, is_set: bool) {
         if is_set {
             self.faults.push(Fault::SetTwice(what));

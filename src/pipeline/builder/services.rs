@@ -1,4 +1,4 @@
-//! The routes of services that send one event, or take a result for each record.
+//! The routes of services that send one event, or that take a result for each record.
 
 use std::sync::Arc;
 
@@ -19,13 +19,14 @@ use crate::pipeline::records::routes::EventRoute;
 use crate::problem::Problem;
 
 impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
-    /// Routes the events of one kind to a handler that takes the event as a `T`. What it returns, as JSON, is the
-    /// output of the function.
+    /// Routes the events of one kind to a handler that takes the event as a `T`. What the handler returns
+    /// becomes the output of the function, as JSON.
     ///
-    /// Use it for the kinds without a method of their own: CloudWatch Logs, Cognito, AppSync, S3 Batch Operations, MQ, DocumentDB, SES, IoT, CodePipeline, Config, Connect and Lex. `T` and `R` are types of yours, or
-    /// those of the crate `aws_lambda_events`. For log events there is
-    /// [`CloudWatchLogs`](crate::pipeline::CloudWatchLogs). If the event is no `T`, or the handler fails, the
-    /// invocation fails.
+    /// Use it for the kinds without a method of their own: CloudWatch Logs, Cognito, AppSync, S3 Batch
+    /// Operations, MQ, DocumentDB, SES, IoT, CodePipeline, Config, Connect and Lex. `T` and `R` are your own
+    /// types, or those of the crate `aws_lambda_events`. For log events there is
+    /// [`CloudWatchLogs`](crate::pipeline::CloudWatchLogs). If the event cannot be deserialized as a `T`, or
+    /// the handler fails, the invocation fails.
     ///
     /// # Examples
     ///
@@ -66,19 +67,23 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Routes the requests of CloudFormation for a custom resource to a handler that takes the event as a `T`, and sends
-    /// the response for which the stack waits to the `ResponseURL` in the event.
+    /// Routes the requests of CloudFormation for a custom resource to a handler that takes the event as a
+    /// `T`. funcify sends the response, for which the stack waits, to the `ResponseURL` in the event ("Custom
+    /// resource reference" in the CloudFormation user guide).
     ///
-    /// What the handler returns, as JSON, may have the members `PhysicalResourceId`, `Data` and `NoEcho` of the response.
-    /// Return `()` if it needs none. Without a `PhysicalResourceId` an existing resource keeps its own, and a new one gets
-    /// the `RequestId`. If the handler fails or panics, or if a guard refuses the event, the response is `FAILED`, with the
-    /// detail of the [`Problem`] as the reason. The deadline of the handler is a second earlier than that of the
-    /// invocation, or at half of a time of less than two seconds, so that a handler which takes too long is answered
-    /// too. A response may have 4,096 bytes. The invocation fails only if the response cannot be sent: Lambda then
-    /// tries again.
+    /// The handler returns the members `PhysicalResourceId`, `Data` and `NoEcho` of the response, as a type
+    /// that becomes a JSON object. Return `()` if the response needs none of them. Without a
+    /// `PhysicalResourceId`, an existing resource keeps the one that it has, and a new resource gets the
+    /// `RequestId`. The response may have up to 4,096 bytes.
     ///
-    /// [`TestEvent::of`](crate::testing::TestEvent::of) has a `ResponseURL` that nobody serves. A test puts that of a server
-    /// of its own into the event.
+    /// If the handler fails, panics or returns too much, or if a guard refuses the event, the response is
+    /// `FAILED`, with the detail of the [`Problem`] as the reason. The deadline of the handler is one second
+    /// earlier than that of the invocation, so that the stack gets a response for a handler that takes too
+    /// long. If less than two seconds are left, it is after half of the time. The invocation fails only if
+    /// the response cannot be sent in three attempts. Lambda then invokes the function again.
+    ///
+    /// In the event of [`TestEvent::of`](crate::testing::TestEvent::of), nothing listens at the
+    /// `ResponseURL`. A test replaces it with the URL of its own server.
     ///
     /// # Examples
     ///
@@ -131,12 +136,14 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Answers the questions of gateways to a Lambda authorizer: of REST, HTTP and WebSocket APIs, and of AppSync.
+    /// Makes the function a Lambda authorizer for REST, HTTP and WebSocket APIs, and for AppSync. The handler
+    /// decides for each request whether it is allowed.
     ///
-    /// [`Invocation::caller`](crate::pipeline::Invocation::caller) says who is calling: the pipeline's authenticator
-    /// verifies the token in the question, with the keys that the fleet's other functions use too. A failure with the
-    /// status 401 becomes the 401 of the API. The answer has the format that the gateway takes: a policy for REST and
-    /// WebSocket APIs and for an HTTP API with format 1.0, a simple response for format 2.0. So an HTTP API with format
+    /// [`Invocation::caller`](crate::pipeline::Invocation::caller) identifies the caller: the
+    /// [`authenticator`](Self::authenticator) of the pipeline verifies the token in the event. If the handler
+    /// fails with the status 401 and without a `detail`, as `caller` does, the API answers 401. The output
+    /// has the format that the gateway takes: a policy for REST and WebSocket APIs and for an HTTP API with
+    /// payload format 1.0, and a simple response for payload format 2.0. So an HTTP API with payload format
     /// 2.0 needs `EnableSimpleResponses`.
     ///
     /// # Examples
@@ -165,11 +172,24 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
         self
     }
 
-    /// Transforms the records of a Firehose stream, by the name of the delivery stream. The output has a result for
-    /// each record. If the handler fails, its record is marked as failed, and Firehose delivers it to the error
-    /// prefix.
+    /// Transforms the records of a Firehose stream, by the name of the delivery stream. The output has a
+    /// result for each record, in the order of the event. If the handler fails for a record, that record is
+    /// marked as failed, and Firehose delivers it to the error prefix. Records that there is no time for are
+    /// marked as failed too.
     ///
-    /// A name may end in `*`. The first route that matches takes the event.
+    /// A name may end in `*`. The first matching route takes the event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::pipeline::{FirehoseRecord, Pipeline, Problem, Transformed};
+    ///
+    /// async fn to_upper(record: FirehoseRecord) -> Result<Transformed, Problem> {
+    ///     Ok(Transformed::Data(record.data.to_ascii_uppercase()))
+    /// }
+    ///
+    /// assert!(Pipeline::builder(()).firehose("clicks", to_upper).build().is_ok());
+    /// ```
     pub fn firehose<R, Args>(
         mut self,
         stream: &str,
@@ -184,7 +204,7 @@ impl<App: Clone + Send + Sync + 'static> PipelineBuilder<App> {
     }
 }
 
-/// An event as a `T`.
+/// An event that is deserialized as a `T`.
 struct Typed<T>(T);
 
 impl<T: DeserializeOwned + Send> FromRecord<Event> for Typed<T> {

@@ -2,11 +2,11 @@ use std::error::Error;
 
 use crate::json::JsonError;
 
-/// An event cannot be read.
+/// Why an event cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// It is invalid JSON, or it has a member twice that may be there only once.
+    /// The event is invalid JSON, or has a member twice that funcify reads.
     #[error("expected a JSON event")]
     Json(#[source] Box<dyn Error + Send + Sync>),
 }

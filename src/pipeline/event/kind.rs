@@ -1,8 +1,8 @@
 /// What sent an event, and which envelopes it contains.
 ///
-/// The kind follows from the shape of the event, and never from the content of a request. `sqs<s3` is an
-/// SQS message that contains an S3 notification. Only a route made with [`via`](crate::pipeline::via) opens
-/// such an envelope. `Display` writes the name that logs show.
+/// The kind follows from the members of the event, and never from the content of a request. `Display` writes
+/// the name that logs show. `sqs<s3` is the name for SQS messages that contain S3 notifications. Only a route
+/// made with [`via`](crate::pipeline::via) opens such an envelope.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub enum Kind {
     VpcLatticeV1,
     /// VPC Lattice, event structure version 2.
     VpcLatticeV2,
-    /// A question of API Gateway to a Lambda authorizer. It is never routed as a request.
+    /// A request of API Gateway or AppSync to a Lambda authorizer. It is never routed as an HTTP request.
     Authorizer,
     /// Notifications of S3.
     S3,
@@ -64,13 +64,13 @@ pub enum Kind {
     Kinesis,
     /// Records of Kafka: Amazon MSK or a cluster of your own.
     Kafka,
-    /// Records that Firehose lets a function transform.
+    /// Records that the function transforms for Firehose.
     Firehose,
     /// Log events of a CloudWatch Logs subscription.
     CloudWatchLogs,
     /// A trigger of a Cognito user pool.
     Cognito,
-    /// A question of AppSync to a resolver, or a list of them.
+    /// A call of an AppSync resolver, or a list of calls.
     AppSync,
     /// A custom resource of CloudFormation.
     CloudFormation,
@@ -82,8 +82,8 @@ pub enum Kind {
     DocumentDb,
     /// A mail that SES received.
     Ses,
-    /// A button or a custom authorizer of IoT. An IoT rule sends what its query selects, which has no shape of its
-    /// own: such an event is [`Unknown`](Self::Unknown).
+    /// A button or a custom authorizer of IoT. An IoT rule sends whatever its query selects, so its event
+    /// cannot be recognised and is [`Unknown`](Self::Unknown).
     Iot,
     /// A job of CodePipeline.
     CodePipeline,

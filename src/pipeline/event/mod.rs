@@ -23,10 +23,10 @@ use crate::pipeline::event::recognise::{Recognised, recognise};
 use crate::pipeline::event::source::Source;
 use crate::pipeline::http::request::{RequestError, bare_request, method, request};
 
-/// An event of Lambda: its text, and what sent it.
+/// An event of Lambda: its JSON, and the kind of its source.
 ///
-/// It is cheap to clone. Nothing of the event is lost: [`text`](Self::text) is the event as it was
-/// delivered. The pipeline makes the event; to read one yourself, parse its text.
+/// An `Event` is cheap to clone. Nothing of the event is lost: [`text`](Self::text) is the JSON as Lambda
+/// delivered it. Handlers get the event from the pipeline. To make one yourself, parse its text.
 ///
 /// # Examples
 ///
@@ -57,46 +57,47 @@ struct Inner {
 }
 
 impl Event {
-    /// What sent the event, and which envelopes it contains.
+    /// The kind of the source, and of the envelopes in the event.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.recognised.kind
     }
 
-    /// The event as it was delivered.
+    /// The JSON of the event, as Lambda delivered it.
     #[must_use]
     pub fn text(&self) -> &str {
         self.0.text.get()
     }
 
-    /// The HTTP request of the event, as your router gets it. `None` if the event is not HTTP, or makes
-    /// no valid request.
+    /// The HTTP request of the event, as your router gets it. `None` if the event is not HTTP, or no valid
+    /// request can be made from it.
     ///
-    /// The path is without the stage and encoded in one canonical way. The body is decoded if it was
-    /// base64. A WebSocket event is a POST to its route key.
+    /// The path has no stage and is encoded in one canonical way. The `base_path` of the pipeline is not
+    /// removed. The body is decoded if it was base64. A WebSocket event becomes a POST to its route key.
     #[must_use]
     pub fn http(&self) -> Option<&Request<Bytes>> {
         let request = self.0.request.get_or_init(|| {
             if !self.kind().is_http() {
                 return None;
             }
-            // The request's headers and body are slices that keep the text alive. They need a text of
-            // their own: slices of this event, kept in this event, would never be dropped.
+            // The headers and the body of the request are slices that keep the text of an event alive. They
+            // need a copy of the event, because slices of this event, kept in this event, would never be
+            // dropped.
             let own = Self::try_from(self.0.text.clone()).ok()?;
             own.request("").ok()
         });
         request.as_ref()
     }
 
-    /// The statement of the source's own authorizer about the caller, as JSON. `None` if the source has
-    /// no authorizer: only API Gateway and function URLs have one.
+    /// What the authorizer of the source says about the caller, as JSON. `None` if the source has no
+    /// authorizer. Only API Gateway and function URLs have one.
     pub(crate) fn authorizer(&self) -> Option<&RawValue> {
         Source::of(self.kind()).http.filter(|source| source.has_authorizer)?;
         serde_json::from_str(self.context(Context::Authorizer)?).ok()
     }
 
-    /// The identity that signed the request, if IAM authorised it and the payload format is 1.0. Then
-    /// `requestContext.identity` has a `userArn`.
+    /// The identity that signed the request, if IAM authorized it and the payload format is 1.0.
+    /// `requestContext.identity` then has a `userArn`.
     pub(crate) fn signer(&self) -> Option<&RawValue> {
         Source::of(self.kind()).http.filter(|source| source.has_signer)?;
         let identity = self.context(Context::Identity)?;
@@ -105,7 +106,7 @@ impl Event {
         serde_json::from_str(identity).ok()
     }
 
-    /// A new request of this event. `base_path` is removed from its path.
+    /// A new HTTP request made from this event. `base_path` is removed from its path.
     pub(crate) fn request(&self, base_path: &str) -> Result<Request<Bytes>, RequestError> {
         let source = Source::of(self.kind()).http.ok_or(RequestError::Expected("a request"))?;
         let shared = Bytes::from_owner(self.clone());
@@ -118,7 +119,7 @@ impl Event {
         method(self.text(), &self.0.recognised, source)
     }
 
-    /// What is known of a request that is not valid.
+    /// The parts that are known of a request that is not valid.
     pub(crate) fn bare_request(&self) -> Request<Bytes> {
         let Some(source) = Source::of(self.kind()).http else { return Request::default() };
         bare_request(self.text(), &self.0.recognised, source, &Bytes::from_owner(self.clone()))
@@ -133,7 +134,8 @@ impl Event {
         self.top(Top::Records)
     }
 
-    /// Where each record of a batch is in the text. One pass over the batch: keep the result.
+    /// Where each record of a batch is in the text. This parses the whole batch, so the caller should keep
+    /// the result.
     pub(crate) fn record_spans(&self) -> Vec<Option<Span>> {
         let records = self.records().and_then(|records| serde_json::from_str(records).ok());
         let records: Vec<&RawValue> = records.unwrap_or_default();
@@ -151,8 +153,8 @@ impl Event {
 
 /// Recognises an event by its top-level members.
 ///
-/// Fails if a member that may be there only once is there twice. An event of an unknown shape is not an
-/// error: its kind is [`Kind::Unknown`].
+/// Fails if a member that funcify reads is there twice. An event with an unknown shape is not an error. Its
+/// kind is [`Kind::Unknown`].
 impl TryFrom<Box<RawValue>> for Event {
     type Error = EventError;
 
@@ -177,7 +179,7 @@ impl AsRef<[u8]> for Event {
 }
 
 impl fmt::Debug for Event {
-    /// Shows the kind only. The text may contain secrets.
+    /// Shows only the kind, because the text may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("kind", &self.kind()).finish_non_exhaustive()
     }

@@ -22,7 +22,7 @@ pub(crate) struct Recognised {
 struct Found<'a, const N: usize> {
     text: &'a str,
     spans: [Option<Span>; N],
-    /// A bit for each member that was found, if only with the value `null`.
+    /// A bit for each member that was found, also for one with the value `null`.
     seen: u64,
 }
 
@@ -42,7 +42,8 @@ impl<'a, const N: usize> Found<'a, N> {
         scanned.ok().map(|()| found)
     }
 
-    /// Keeps the value of a member, if it has a place. A second value is refused, whatever the first is.
+    /// Keeps the value of a member, if it has a place. A second member with the same name is refused, also if
+    /// the first one is `null`.
     fn keep(&mut self, place: Option<usize>, name: &str, value: &str) -> Result<(), ScanError> {
         let Some(place) = place else { return Ok(()) };
         if self.seen >> place & 1 == 1 {
@@ -100,7 +101,7 @@ pub(crate) fn recognise(json: &str) -> Result<Recognised, EventError> {
     Ok(Recognised { kind, top: top.spans, context: context.spans })
 }
 
-/// The kind of an event that is a list. AppSync sends a list of questions if the resolver takes batches.
+/// The kind of an event that is a list. AppSync sends a list of calls if the resolver takes batches.
 fn of_list(json: &str) -> Kind {
     let first = from_first(json).filter(|first| first.starts_with('{'));
     let marks = first.map(marks_of).unwrap_or_default();
@@ -160,7 +161,7 @@ fn kind(
     if let Some(kind) = of_delivery(top) {
         return kind;
     }
-    // The connect event of a WebSocket differs from a REST request only by its connection.
+    // The connect event of a WebSocket API differs from a REST request only by its connection id.
     if context_has(Context::ConnectionId) {
         return Kind::WebSocket;
     }
@@ -188,7 +189,8 @@ fn kind(
     of_service(top, marks)
 }
 
-/// The kind of an event that another service sends, by the members that only its events have.
+/// The kind of an event that no other rule has recognised, by the members that only the events of one service
+/// have.
 fn of_service(top: &Found<'_, { Top::COUNT }>, marks: Marks) -> Kind {
     if let Some(kind) =
         at(top, Top::EventSource).and_then(string).and_then(|it| Source::of_batch(&it))
@@ -243,14 +245,15 @@ fn of_delivery(top: &Found<'_, { Top::COUNT }>) -> Option<Kind> {
     }
     let source = at(top, Top::Source)?;
     let detail_type = at(top, Top::DetailType)?;
-    // CloudTrail reports calls of S3 with the same source. Only these details are notifications.
+    // CloudTrail reports calls of S3 with the same source. Only events with these detail types are
+    // notifications.
     let from_s3 = string(source).as_deref() == Some("aws.s3")
         && string(detail_type).is_some_and(|detail_type| detail_type.starts_with("Object "))
         && at(top, Top::Detail).is_some_and(|detail| detail.starts_with('{'));
     Some(if from_s3 { Kind::EventBridgeS3 } else { Kind::EventBridge })
 }
 
-/// The kind of a batch, by its first record. `from_first` starts with that record.
+/// The kind of a batch, by its first record. `from_first` is the text from that record on.
 fn of_records(from_first: &str) -> Option<Kind> {
     let source = first_of(from_first, &["eventSource", "EventSource"])?;
     Some(match Source::of_records(&string(source)?)? {
@@ -281,7 +284,7 @@ fn only<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     member
 }
 
-/// The kind of a batch whose first record has none: that of the first record that has one.
+/// The kind of a batch whose first record cannot be recognised: the kind of the first record that can.
 fn of_any_record(array: &str) -> Option<Kind> {
     let all: Vec<&RawValue> = serde_json::from_str(array).ok()?;
     all.into_iter().find_map(|record| of_records(record.get()))

@@ -1,4 +1,4 @@
-//! The layer around each route of the router: notes the route, and asks the policy.
+//! The layer around each route of the router. It notes the route for the log, and asks the policy.
 
 use std::{
     convert::Infallible,
@@ -19,13 +19,13 @@ use crate::auth::policy::{AccessPolicy, Permission, Rule};
 use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// Puts admission around every route.
+/// Puts the admission layer around every route.
 ///
-/// Under a policy, no fallback of the user's is left, since a policy cannot list one. So there is no code of the
-/// user's that is not behind admission, and what admission sees is a route.
+/// A policy cannot list a fallback, so with a policy the fallbacks of the user are removed. Then all code of
+/// the user is behind the admission layer, and everything that the layer sees is a route.
 pub(in crate::pipeline) fn admitted(router: Router, policy: Option<Arc<AccessPolicy>>) -> Router {
     let router = if policy.is_some() { router.reset_fallback() } else { router };
-    // Without routes, `route_layer` panics.
+    // `route_layer` panics if there are no routes.
     if router.has_routes() { router.route_layer(AdmissionLayer(policy)) } else { router }
 }
 
@@ -63,8 +63,9 @@ where
         let invocation = request.extensions().get::<Invocation>().cloned();
         let matched = request.extensions().get::<MatchedPath>().cloned();
         let listed = || self.policy.as_ref()?.listed_path(request.uri().path());
-        // Below a nested service no path is matched. What the service gets of the path is what the policy judges.
-        // How the service takes a slash in a segment is not known here, so a path with one is not let through.
+        // Behind a nested service axum names no matched path, so the policy judges the path that the service
+        // gets. It is not known whether the service takes an encoded slash for a separator, so such a path is
+        // refused.
         if matched.is_none() && self.policy.is_some() && has_hidden_segments(request.uri().path()) {
             return refused(
                 Problem::bad_request("expected a path without encoded slashes").refused(),
@@ -94,7 +95,7 @@ where
     }
 }
 
-/// Whether a service could find more or fewer segments in a canonical path than its slashes show.
+/// Whether a service that decodes or merges slashes would find other segments in this canonical path.
 fn has_hidden_segments(path: &str) -> bool {
     path.contains("//") || path.contains("%2F") || path.contains("%5C")
 }

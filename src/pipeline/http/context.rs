@@ -17,7 +17,7 @@ use crate::pipeline::event::source::http::CallerAddress;
 use crate::pipeline::invocation::Invocation;
 use crate::problem::Problem;
 
-/// What the source says about a request, the same for every source of HTTP requests. It is an axum extractor.
+/// What the source says about an HTTP request, in one form for all sources. It is an axum extractor.
 ///
 /// # Examples
 ///
@@ -39,28 +39,28 @@ use crate::problem::Problem;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RequestContext {
-    /// The address of the client, as the source saw it. A load balancer and VPC Lattice write it at the end of
-    /// `x-forwarded-for`.
+    /// The address of the client, as the source saw it. For a load balancer and VPC Lattice this is the last
+    /// address in `x-forwarded-for`, which they add.
     pub source_ip: Option<IpAddr>,
-    /// The account of the API, function or target group.
+    /// The id of the AWS account of the API, function or target group.
     pub account_id: Option<String>,
-    /// The identifier of the API. A load balancer and VPC Lattice have none.
+    /// The identifier of the API. `None` for a load balancer and VPC Lattice.
     pub api_id: Option<String>,
     /// The identifier that the source gave to the request.
     pub request_id: Option<String>,
-    /// The domain that the client called: `domainName`, or else the `Host`.
+    /// The domain that the client called: `domainName`, or the header `Host` if there is none.
     pub domain_name: Option<String>,
-    /// The stage of the API.
+    /// The stage of the API. `None` if the source has no stages.
     pub stage: Option<String>,
-    /// The variables of the stage.
+    /// The variables of the stage. Empty if there are none.
     pub stage_variables: BTreeMap<String, String>,
-    /// When the source got the request. A load balancer does not say it.
+    /// When the source got the request. `None` for a load balancer, which does not say so.
     pub time: Option<SystemTime>,
-    /// The statement of the source's own authorizer about the caller, as JSON.
+    /// What the authorizer of the source says about the caller, as JSON (`requestContext.authorizer`).
     pub authorizer: Option<Box<RawValue>>,
 }
 
-/// Shows no statement of an authorizer and no variables.
+/// Leaves out the authorizer and the variables, which may contain secrets.
 impl fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestContext")
@@ -135,13 +135,14 @@ fn address(text: String) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port)
 }
 
-/// The last address: the source adds it, and the client can write the ones before it.
+/// The last address in the header. The source adds it. The client can write the addresses before it.
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     address(last.rsplit(',').next()?.trim().to_owned())
 }
 
-/// `requestTimeEpoch` and `timeEpoch` are in milliseconds. VPC Lattice writes microseconds, as a text.
+/// API Gateway writes `requestTimeEpoch` or `timeEpoch` as a number of milliseconds. VPC Lattice writes
+/// microseconds as a string.
 fn time(context: &str) -> Option<SystemTime> {
     let epoch = member(context, "requestTimeEpoch").or_else(|| member(context, "timeEpoch"))?;
     let since = match serde_json::from_str::<String>(epoch) {

@@ -33,14 +33,14 @@ use crate::pipeline::http::response::{BodyTo, HttpOutput};
 use crate::pipeline::invocation::Invocation;
 use crate::problem::{Cause, Problem};
 
-/// What answers HTTP events.
+/// The part of a pipeline that answers HTTP events.
 pub(in crate::pipeline) struct Http {
     inside: Inside,
-    /// The layers of the user around `inside`, if there are any.
+    /// `inside` with the layers of the user around it, if there are any.
     layered: Option<RouterIntoService<Body>>,
 }
 
-/// What the layers of the user are around: guards, router, policy and handlers.
+/// The part inside of the user's layers: guards, router, policy and handlers.
 #[derive(Clone)]
 pub(in crate::pipeline) struct Inside {
     router: RouterIntoService<Body>,
@@ -48,11 +48,12 @@ pub(in crate::pipeline) struct Inside {
     authenticator: Option<Arc<dyn Identify>>,
 }
 
-/// Why an event makes no valid request. It travels with what is known of the request.
+/// Why no valid request can be made from an event. It is an extension of the request with the parts that are
+/// known.
 #[derive(Clone)]
 pub(in crate::pipeline) struct Malformed(pub(in crate::pipeline) Arc<RequestError>);
 
-/// What becomes of the body, for a response that goes through layers.
+/// How a response that goes through layers is read.
 #[derive(Clone, Copy)]
 struct Reading {
     format: ResponseFormat,
@@ -66,7 +67,7 @@ impl Http {
 
     /// Sends the request through the layers and the router, and reads the response.
     ///
-    /// The future is boxed, because each future around it would otherwise have room for all of it.
+    /// The future is boxed, because otherwise every future around this one would be larger by its size.
     pub(in crate::pipeline) fn serve(
         &self,
         request: ::http::Request<Bytes>,
@@ -83,13 +84,13 @@ impl Http {
         };
         let read = move |response| HttpOutput::of(response, format, body_to).map(Ok);
         let Some(layered) = &self.layered else {
-            // The deadline applies to the body too, which may take its time.
+            // The deadline also applies to the body, which may take long.
             let work = self.inside.handle(request).and_then(read).boxed();
             return bounded(deadline, work).map(ended).boxed();
         };
         request.extensions_mut().insert(Reading { format, body_to });
         let response = layered.clone().call(request).map_err(|never| match never {});
-        // The answer of ours at the deadline still has to pass the layers.
+        // The 503 that `inside` makes at the deadline still has to pass the layers.
         bounded(deadline.for_report(), response.and_then(read).boxed()).map(ended).boxed()
     }
 }
@@ -105,8 +106,8 @@ impl Inside {
 
     /// Runs the guards and the router.
     ///
-    /// The request goes into the future of the router at once, if there is nothing to wait for: a future with the
-    /// request beside it would be twice as large.
+    /// Without guards the router gets the request at once. A future that held the request until then would be twice
+    /// as large.
     fn handle(
         &self,
         mut request: Request,
@@ -149,8 +150,8 @@ fn missing() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The answer to each request, for the layers around it: also where the handler panics, takes too long, or
-/// makes a response that is too large.
+/// Answers every request for the layers around it, also if the handler panics, takes too long, or makes a
+/// response that is too large.
 impl Service<Request> for Inside {
     type Response = Response;
     type Error = Infallible;
@@ -182,14 +183,14 @@ fn with_cause(output: HttpOutput, cause: Cause) -> Response {
     response
 }
 
-/// Renews old keys while the handler waits for something, so that no caller has to wait for them later.
+/// Renews old keys while the handler waits for other things, so that no caller has to wait for a renewal.
 async fn while_renewing_keys<T>(
     authenticator: Arc<dyn Identify>,
     handler: impl Future<Output = T>,
 ) -> T {
     let mut handler = pin!(handler);
     tokio::select! {
-        // The renewal is polled first: a handler that never waits lets it advance a step too.
+        // The renewal is polled first, so that it advances by a step even if the handler never waits.
         biased;
         () = authenticator.renew_old_keys() => {}
         output = &mut handler => return output,
@@ -199,7 +200,7 @@ async fn while_renewing_keys<T>(
 
 fn for_axum(request: ::http::Request<Bytes>, invocation: Invocation) -> Request {
     let mut request = request.map(Body::from);
-    // Lambda limits the body itself.
+    // Lambda limits the size of the body.
     DefaultBodyLimit::disable().apply(&mut request);
     request.extensions_mut().insert(invocation);
     request

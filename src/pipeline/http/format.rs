@@ -18,15 +18,15 @@ use crate::pipeline::event::members::Top;
 use crate::pipeline::event::source::Source;
 use crate::pipeline::event::source::http::{self as source, SIX_MEGABYTES};
 
-/// How a source takes the response to one request.
+/// The format in which a source takes the response to one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResponseFormat {
     members: Members,
     /// The largest response as JSON, in bytes.
     pub(crate) limit: usize,
-    /// Whether the request is a HEAD, whose response has no content.
+    /// Whether the request is a HEAD. Its response has no content.
     is_head: bool,
-    /// Whether the source takes content even where HTTP has none.
+    /// Whether the source takes content even where HTTP allows none.
     sends_content: bool,
 }
 
@@ -37,7 +37,7 @@ enum Members {
     MultiValue,
     /// `headers`
     SingleValue,
-    /// `headers`, and `cookies` apart from them.
+    /// `headers`, and `cookies` in a list of their own.
     Cookies,
     /// `multiValueHeaders` and `statusDescription`
     DescribedMultiValue,
@@ -46,7 +46,7 @@ enum Members {
 }
 
 impl ResponseFormat {
-    /// The format for an event of which no request could be made.
+    /// The format for an event from which no request could be made.
     pub(crate) fn of(event: &Event) -> Self {
         Self::of_request(event, event.method().as_ref())
     }
@@ -54,7 +54,7 @@ impl ResponseFormat {
     pub(crate) fn of_request(event: &Event, method: Option<&Method>) -> Self {
         let source = Source::of(event.kind()).http;
         let response = source.map_or(source::Response::MultiValue, |source| source.response.value);
-        // The request shows how the load balancer is configured.
+        // The form of the request shows how the target group of the load balancer is configured.
         let is_multi_value = || event.top(Top::MultiValueHeaders).is_some();
         let members = match response {
             source::Response::MultiValue => Members::MultiValue,
@@ -72,8 +72,9 @@ impl ResponseFormat {
         Self { members, limit, is_head: method == Some(&Method::HEAD), sends_content }
     }
 
-    /// Whether a response with this status has content. What a handler made for another one is not sent: a source
-    /// would take it for the beginning of the next response.
+    /// Whether a response with this status has content (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5). If it
+    /// has none, what the handler wrote is not sent: a source could take it for the beginning of the next
+    /// response.
     pub(crate) fn has_content(self, status: StatusCode) -> bool {
         let has_none =
             self.is_head || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
@@ -99,7 +100,7 @@ pub(crate) struct Formatted<'a> {
     pub(crate) format: ResponseFormat,
 }
 
-/// The metadata of a streamed response: all but the body.
+/// The metadata of a streamed response: everything except the body.
 pub(crate) struct Head<'a, B> {
     pub(crate) response: &'a Response<B>,
     pub(crate) format: ResponseFormat,
@@ -118,7 +119,7 @@ impl<B> Head<'_, B> {
         } else {
             map.serialize_entry("headers", &headers)?;
         }
-        // Emulators of payload 2.0 need the member, even if it is empty.
+        // Emulators of payload 2.0 require the member, even if it is empty.
         if format.has_cookies() {
             let cookies = response.headers().get_all(header::SET_COOKIE);
             map.serialize_entry("cookies", &Values(cookies))?;
@@ -153,7 +154,7 @@ impl Serialize for Formatted<'_> {
 
 /// The body as text. `None` if it is sent as base64.
 fn text_body(response: &Response<Bytes>) -> Option<&str> {
-    // A compressed body can be UTF-8 by accident.
+    // A compressed body may be valid UTF-8 by accident.
     let encoding = response.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
         return None;
@@ -183,8 +184,8 @@ impl Serialize for Headers<'_> {
             if self.format.is_multi_value() {
                 map.serialize_entry(name.as_str(), &Values(values))?;
             } else if *name == header::SET_COOKIE {
-                // Cookies cannot be joined with commas. Names in different case are different names for
-                // the source, and the same name for the browser.
+                // Cookies cannot be joined with commas. For the source, names in different case are different
+                // names. For the browser, they are the same name.
                 for (position, value) in values.iter().enumerate() {
                     map.serialize_entry(&in_case(name.as_str(), position), &text(value))?;
                 }
@@ -196,20 +197,21 @@ impl Serialize for Headers<'_> {
     }
 }
 
-/// Whether a header is sent among the headers. Headers that describe the connection are not.
+/// Whether a header is sent among the headers. Headers that describe the connection are left out.
 fn is_sent(name: &HeaderName, format: ResponseFormat) -> bool {
     let is_sent_apart = format.has_cookies() && *name == header::SET_COOKIE;
     let of_connection = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     !is_sent_apart && !of_connection.contains(name)
 }
 
-/// A spelling of `name` for each number: its letters are upper case where the bits of `number` are set.
+/// Spells `name` in a way that differs for each number: a letter is upper case where its bit of `number` is
+/// set.
 fn in_case(name: &str, number: usize) -> String {
     let spell = |(index, letter): (usize, char)| {
         let upper = number.checked_shr(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or(0) & 1;
         if upper == 1 { letter.to_ascii_uppercase() } else { letter }
     };
-    // Only letters have a bit, since a hyphen has no case.
+    // Only letters are counted, because a hyphen has no case.
     let mut letters = 0_usize;
     let indexed = name.chars().map(|letter| {
         let index = letters;

@@ -12,10 +12,10 @@ use crate::json::text::{described, string};
 #[derive(Clone, Copy)]
 pub(crate) enum Take<'n> {
     All,
-    /// Those whose name the map does not have yet. The map has these names. Both members of an event usually have
-    /// the same names in the same order, and then nothing is looked up.
+    /// Headers whose name the map does not have yet. The list has the names in the map. Both members of an
+    /// event usually have the same names in the same order, and then no name is looked up.
     Missing(&'n [Cow<'n, str>]),
-    /// All but the cookies, which the source delivers in a list too.
+    /// All except the cookies, which the source also delivers in a list.
     AllButCookies,
 }
 
@@ -45,11 +45,11 @@ impl From<ScanError> for HeaderError {
 /// Adds the headers in the object `json` to `headers`. A value is a string or a list of strings. `json` must be valid
 /// JSON, and a slice of `shared`.
 ///
-/// Returns the names whose values are in lists, without those of empty lists.
+/// Returns the names whose values are in lists. Names with empty lists are left out.
 ///
 /// # Errors
 ///
-/// If a name or value is not valid in HTTP (a line break, a control character), or has another type.
+/// If a name or value is not valid in HTTP (it has a line break or a control character), or has another type.
 pub(crate) fn fill<'a>(
     headers: &mut HeaderMap,
     json: &'a str,
@@ -90,7 +90,7 @@ fn add(
     shared: &Bytes,
 ) -> Result<bool, HeaderError> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name)?;
-    // The last value is added with the name itself: most headers have one value, and need no copy of their name.
+    // The last value takes the name itself. Most headers have one value, so their name is not cloned.
     let mut last = None;
     if scan.is_at(b'[') {
         scan.each_of_list(|scan| {
@@ -117,7 +117,7 @@ fn append(
     name: HeaderName,
     value: HeaderValue,
 ) -> Result<(), HeaderError> {
-    // `append` would panic if there are too many.
+    // `append` would panic if there are too many headers.
     headers.try_append(name, value).map(|_| ()).map_err(|_| HeaderError::TooMany)
 }
 
@@ -145,7 +145,7 @@ mod tests {
         std::str::from_utf8(json).unwrap()
     }
 
-    /// The headers of both objects, of the second those that the first does not have.
+    /// The headers of both objects. Of the second object, only those that the first does not have.
     fn filled(all: &str, missing: &str) -> Result<Vec<(String, String)>, HeaderError> {
         let mut headers = HeaderMap::new();
         let [all, missing] = [all, missing].map(|json| Bytes::copy_from_slice(json.as_bytes()));

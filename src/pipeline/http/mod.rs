@@ -1,4 +1,4 @@
-//! HTTP: from the event to a request, and from the response to the response format of the source.
+//! HTTP: makes a request from the event, and turns the response into the response format of the source.
 
 pub(crate) mod admission;
 pub(crate) mod context;

@@ -4,17 +4,17 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// A path was refused: a router or a proxy could take it for another path.
+/// Why a path was refused. A router or a proxy could take such a path for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
     #[error("the path does not begin with a slash")]
     Relative,
-    /// Also if the dots or the slashes around them are encoded.
+    /// This includes encoded dots, and encoded slashes around them.
     #[error("the path has a segment of dots")]
     Dots,
     #[error("the path has a control character")]
     Control,
-    /// Once it is decoded.
+    /// The decoded path is not UTF-8.
     #[error("the path is not UTF-8")]
     Utf8,
 }
@@ -22,9 +22,9 @@ pub(crate) enum PathError {
 /// Whether the source has decoded a path already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathForm {
-    /// It is as the client encoded it, and is decoded here.
+    /// The path is as the client encoded it. It is decoded here.
     Encoded,
-    /// The source has decoded it once. To decode it again would make another path of it.
+    /// The source has decoded the path. Decoding it again would change it.
     Decoded,
 }
 
@@ -50,10 +50,11 @@ const SEGMENT: &AsciiSet = &CONTROLS
 
 /// Appends the canonical form of `path` to `out`: each segment decoded once, and encoded in one way.
 ///
-/// A `%` that starts no escape is a plain `%`. Empty segments stay.
+/// A `%` that does not begin an escape sequence is a plain `%`. Empty segments are kept.
 pub(crate) fn canonical(path: &str, form: PathForm, out: &mut String) -> Result<(), PathError> {
     let segments = path.strip_prefix('/').ok_or(PathError::Relative)?;
-    // Most paths are canonical already. A dot may be part of a dot segment.
+    // Most paths are canonical already. Paths with a dot are checked below, because it may be part of a dot
+    // segment.
     if path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_~".contains(&byte)) {
         out.push_str(path);
         return Ok(());
@@ -72,8 +73,8 @@ pub(crate) fn canonical(path: &str, form: PathForm, out: &mut String) -> Result<
     Ok(())
 }
 
-/// Refuses dot segments and control characters. Slashes and backslashes within a segment are content, but no dot
-/// segment may be between them: a handler that joins the text to a path would leave its folder.
+/// Refuses dot segments and control characters. Slashes and backslashes within a segment are content, but dot
+/// segments between them are refused too: a handler that joins the text to a path would leave its folder.
 fn refuse(segment: &str) -> Result<(), PathError> {
     if segment.split(['/', '\\']).any(|part| part == "." || part == "..") {
         return Err(PathError::Dots);
@@ -84,7 +85,8 @@ fn refuse(segment: &str) -> Result<(), PathError> {
     Ok(())
 }
 
-/// `path` without `prefix` at its front, which is whole segments: `/prod`. `path` itself if it does not begin with it.
+/// `path` without `prefix` at its front. A prefix is one or more whole segments, such as `/prod`. If `path`
+/// does not begin with `prefix`, it is returned as it is.
 pub(crate) fn without_prefix<'a>(path: &'a str, prefix: &str) -> &'a str {
     let prefix = prefix.trim_matches('/');
     if prefix.is_empty() {
@@ -97,7 +99,7 @@ pub(crate) fn without_prefix<'a>(path: &'a str, prefix: &str) -> &'a str {
     }
 }
 
-/// `path` without its base path, if the route that API Gateway matched shows what that is.
+/// `path` without its base path, if the route that API Gateway matched shows the base path.
 ///
 /// `template` is the route (`/orders/{id}`, `/files/{proxy+}`), and `parameter` gives the value of each of its
 /// parameters. The template with its values is the end of the path. What precedes it is the base path.
@@ -113,7 +115,7 @@ pub(crate) fn without_base_path<'a>(
     let Some(base) = whole.strip_suffix(route).filter(|base| base.starts_with('/')) else {
         return path;
     };
-    // Where the path goes on behind the base path: at the first slash that the decoded base path ends at.
+    // Finds the slash in `path` at which the decoded base path ends.
     let mut decoded_len = 0_usize;
     for (index, segment) in path.match_indices('/').zip(path.split('/').skip(1)) {
         if decoded_len == base.len() {

@@ -1,4 +1,4 @@
-//! Puts the query of a request together from the parameters of the event.
+//! Builds the query of a request from the parameters of the event.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use crate::json::text::Text;
 /// How a source delivers the names and values of parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// Decoded. They are encoded again.
+    /// Decoded. They are encoded again for the query.
     Decoded,
     /// Encoded, as the client sent them.
     Encoded,
 }
 
-/// The characters that are encoded in names and values: all but the unreserved ones of RFC 3986,
+/// The characters that are encoded in names and values: all except the unreserved characters of RFC 3986,
 /// section 2.3.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The characters that are encoded in a query that is encoded already: those that no URI may contain.
+/// The characters that are encoded in a query that is already encoded: those that a URI may not contain.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\');
 
-/// Appends a whole query as the client sent it. Characters that no URI may contain are encoded.
+/// Appends a whole query as the client sent it. Characters that a URI may not contain are encoded.
 pub(crate) fn push_raw(out: &mut String, query: &str) {
     out.extend(utf8_percent_encode(query, QUERY));
 }
@@ -45,8 +45,7 @@ pub(crate) fn push_parameters(
     serde_json::Deserializer::from_str(json).deserialize_map(Push { out, encoding, known })
 }
 
-/// The names of the members of an object, sorted: a caller chooses how many there are, and each is looked
-/// up once.
+/// The names of the members of an object, sorted for binary search: the client chooses how many there are.
 fn names(json: &str) -> Result<Vec<Text<'_>>, serde_json::Error> {
     struct Names;
 

@@ -1,4 +1,4 @@
-//! Makes the HTTP request of an event without losing any of it.
+//! Makes an HTTP request from an event, without losing any part of it.
 
 use std::borrow::Cow;
 
@@ -20,13 +20,13 @@ use crate::pipeline::http::path::{
 };
 use crate::pipeline::http::query::{Encoding, push_parameters, push_raw};
 
-/// An event makes no valid HTTP request. It is answered with 400.
+/// Why no valid HTTP request can be made from an event. The answer is a 400.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
-    /// A member is missing, or has a type that its source never writes.
+    /// A member is missing, or has a type that the source never writes.
     #[error("expected {0}")]
     Expected(&'static str),
-    /// The path can be taken for another one.
+    /// The path could be taken for another path.
     #[error("the path was refused")]
     Path(#[from] PathError),
     /// A header is malformed.
@@ -38,13 +38,12 @@ pub(crate) enum RequestError {
     /// Path and query together are too long for a URI.
     #[error("the path and query are not a valid URI")]
     Uri(#[from] http::uri::InvalidUri),
-    /// The event says that the body is base64, and it is not.
+    /// The event says that the body is base64, but it is not.
     #[error("the body is not valid base64")]
     Base64,
 }
 
-/// More headers than a request usually has after a CDN and a gateway. With even more headers the map
-/// grows.
+/// The initial capacity for headers: more than a request usually has after a CDN and a gateway.
 const USUAL_HEADERS: usize = 48;
 
 /// The request of the event `text`. Headers and body are slices of `shared`, which is the same text.
@@ -65,8 +64,8 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// What is known of an event that makes no valid request: its method and headers, as far as they are valid,
-/// with the path `/`. Layers that answer for every request, such as CORS, need them.
+/// A request for an event from which no valid request can be made: its method and headers, as far as they are
+/// valid, and the path `/`. Layers that apply to every response, such as CORS, need these.
 pub(crate) fn bare_request(
     text: &str,
     recognised: &Recognised,
@@ -147,7 +146,7 @@ impl<'a> HttpEvent<'a> {
         Ok(Uri::from_maybe_shared(Bytes::from(uri))?)
     }
 
-    /// The path as the route of the API sees it.
+    /// The path without what the source writes before the path of the route.
     fn without_prefix<'p>(&self, path: &'p str) -> &'p str {
         let path = match self.source.prefix.value {
             Prefix::Nothing => path,
@@ -164,7 +163,8 @@ impl<'a> HttpEvent<'a> {
         if stage == "$default" { path } else { without_prefix(path, &stage) }
     }
 
-    /// Whether the client used the domain that API Gateway made for the API. Only a custom domain has base paths.
+    /// Whether the client called the domain that API Gateway made for the API. Only a custom domain has base
+    /// paths.
     fn is_own_domain(&self) -> bool {
         let domain = self.context(Context::DomainName).and_then(string);
         domain.is_none_or(|domain| domain.contains(".execute-api."))
@@ -225,7 +225,7 @@ impl<'a> HttpEvent<'a> {
         self.top(Top::Cookies).is_some_and(|cookies| from_first(cookies).is_some())
     }
 
-    /// The cookies of a list, joined into one header as RFC 6265, section 5.4, has it.
+    /// The cookies of a list, joined into one header with `; ` (RFC 6265, section 5.4).
     fn cookies(&self, json: &str) -> Result<Option<HeaderValue>, RequestError> {
         const EXPECTED: RequestError = RequestError::Expected("cookies as a list of strings");
         let mut joined = String::with_capacity(json.len());

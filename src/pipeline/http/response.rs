@@ -1,4 +1,4 @@
-//! Makes the output of a handler's HTTP response.
+//! Turns the HTTP response of a handler into the output of the function.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::problem::{Cause, Problem};
 
 /// An HTTP response for a source.
 pub(crate) struct HttpOutput {
-    /// Without a body if the response is streamed.
+    /// The response. Its body is empty if it is streamed.
     response: Response<Bytes>,
     /// The body of a streamed response.
     stream: Option<Body>,
@@ -25,17 +25,16 @@ pub(crate) struct HttpOutput {
 /// What happens to the body of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyTo {
-    /// It is read to its end.
+    /// The body is read to its end.
     Memory,
-    /// It is sent piece by piece.
+    /// The body is sent piece by piece.
     Stream,
 }
 
 impl HttpOutput {
     /// Reads `response` to its end, or prepares it for streaming.
     ///
-    /// Also returns the cause that a problem left for the log. The output is boxed, because it passes through
-    /// many futures.
+    /// Also returns the cause of a problem, for the log. The output is boxed, because it passes through many futures.
     pub(crate) async fn of(
         response: Response<Body>,
         format: ResponseFormat,
@@ -70,7 +69,7 @@ impl HttpOutput {
         (output, cause)
     }
 
-    /// The response of a problem, which needs no waiting.
+    /// The response for a problem. Its body is complete, so nothing has to be awaited.
     pub(crate) fn problem(problem: Problem, format: ResponseFormat) -> (Box<Self>, Cause) {
         let body = match format.has_content(problem.status()) {
             true => serde_json::to_vec(&problem).unwrap_or_default().into(),
@@ -94,14 +93,15 @@ impl HttpOutput {
         &self.response
     }
 
-    /// The response, with a body that may still be coming.
+    /// The response, with a body that the handler may still produce.
     pub(crate) fn into_stream(self) -> Response<Body> {
         let (parts, body) = self.response.into_parts();
         Response::from_parts(parts, self.stream.unwrap_or_else(|| Body::from(body)))
     }
 
     fn is_too_large(&self) -> bool {
-        // JSON writes a byte with six at most. Only a response near the limit must be counted exactly.
+        // JSON needs at most six bytes for one (`\u0000`). So only a response near the limit has to be
+        // counted exactly.
         if self.response.body().len().saturating_mul(6) < self.format.limit / 2 {
             return false;
         }
@@ -116,7 +116,7 @@ impl Serialize for HttpOutput {
     }
 }
 
-/// Shows no headers, which may set cookies, and no body.
+/// Leaves out the headers, which may set cookies, and the body.
 impl fmt::Debug for HttpOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http")
@@ -143,14 +143,14 @@ impl std::io::Write for Count {
     }
 }
 
-/// The longest plain text that becomes the detail of a problem, in bytes. axum's own rejections are far
-/// shorter, and a longer text is a document and not a message.
+/// The longest plain text that becomes the detail of a problem: 4 KB. axum's own rejections are far shorter.
+/// A longer text is a document rather than a message.
 const MAX_DETAIL: u64 = 4 * 1024;
 
 /// Whether this is an error response whose handler chose no content type.
 ///
-/// axum's rejections are plain text, its 404 and 405 have no body. A response with another content type,
-/// or with a longer text, is left as it is.
+/// axum's rejections are plain text, and its 404 and 405 have no body. A response with another content type,
+/// or with a longer text, is not changed.
 fn is_bare_error(response: &Response<Body>) -> bool {
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -166,7 +166,7 @@ fn is_bare_error(response: &Response<Body>) -> bool {
         }
 }
 
-/// The problem that says what a bare error response says.
+/// Turns a bare error response into a problem with the same status and text.
 async fn problem_of(response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let (mut parts, body) = response.into_parts();
@@ -178,7 +178,7 @@ async fn problem_of(response: Response<Body>) -> Response<Body> {
         let detail = without_values(detail);
         match status.is_client_error() {
             true => problem = problem.with("detail", detail),
-            // The text of a 5xx may be meant for the log only.
+            // The text of a 5xx may be meant only for the log.
             false => {
                 let cause = parts.extensions.get_or_insert_default::<Cause>();
                 cause.text.get_or_insert_with(|| Arc::from(&*detail));

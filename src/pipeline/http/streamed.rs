@@ -1,4 +1,4 @@
-//! A response whose body is sent while the handler makes it.
+//! A response whose body is sent while the handler produces it.
 
 use std::pin::Pin;
 
@@ -22,17 +22,18 @@ use crate::pipeline::service::Pipeline;
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
-/// The pieces of a body. Nothing follows an error.
+/// The pieces of a body. The stream ends after an error.
 pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
 
-/// A body failed, panicked or did not end before the deadline. The cause is in the log only.
+/// A body failed, panicked or did not end before the deadline. Only the log has the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the response ended early")]
 pub(crate) struct Broken;
 
 impl Pipeline {
-    /// Processes one HTTP event, as the response to `method`. The body is read while it is sent. The event
-    /// ends with it: then its end is logged, and what the body does until then belongs to the invocation.
+    /// Processes one HTTP event whose request has this method. The body of the response is read while it is
+    /// sent. The event ends at the end of the body: its end is logged then, and everything that the body does
+    /// until then runs in the invocation.
     pub(crate) async fn stream(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -111,7 +112,7 @@ impl Streamed {
     }
 }
 
-/// Nobody reads the body any more.
+/// Dropped before its end: nobody reads the rest of the body.
 impl Drop for Streamed {
     fn drop(&mut self) {
         #[derive(Debug, thiserror::Error)]
@@ -181,7 +182,7 @@ mod tests {
         pipeline().stream(event, &Method::GET).await.unwrap()
     }
 
-    /// The body as text, with a `!` at the end if it broke, and the log.
+    /// The body as text, with a `!` at the end if it ended early, and the log.
     fn sent(path: &str) -> (String, String) {
         let log = LogCapture::new();
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(log.writer()).finish();
@@ -239,7 +240,7 @@ mod tests {
             runtime.block_on(async {
                 let mut pieces = response("/hangs", Duration::from_secs(30)).await.into_body();
                 pieces.next().await.unwrap().unwrap();
-                // It waits for its next piece when the connection is closed.
+                // The body waits for its next piece when the connection is closed.
                 let mut next = pieces.next();
                 poll_fn(|cx| {
                     assert!(next.poll_unpin(cx).is_pending());

@@ -1,7 +1,7 @@
 //! Streams responses to function URLs and REST APIs, through the Runtime API of Lambda.
 //!
-//! `lambda_runtime` 1.5 cannot end a stream with an error: it writes the text of its trailers into the body, and
-//! ends the body as if it were complete. So the request of a streamed response is made here.
+//! `lambda_runtime` 1.5 cannot end a stream with an error: it writes the text of its trailers into the body,
+//! and ends the body as if it were complete. So this module sends the streamed response itself.
 
 use std::{
     convert::Infallible,
@@ -37,10 +37,10 @@ const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-
 const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 
-/// Between the metadata and the body. Source: "Response streaming" in the Lambda developer guide.
+/// The bytes between the metadata and the body. Source: "Response streaming" in the Lambda developer guide.
 const DELIMITER: [u8; 8] = [0; 8];
 
-/// A layer around the runtime's own service that takes the invocations whose response is streamed.
+/// A layer around the runtime's own service, for the invocations whose response is streamed.
 #[derive(Clone)]
 pub(crate) struct StreamingLayer {
     pipeline: Pipeline,
@@ -62,7 +62,7 @@ impl<S> Layer<S> for StreamingLayer {
     }
 }
 
-/// Streams the responses to function URLs and REST APIs, and leaves everything else to `inner`.
+/// Streams the responses to function URLs and REST APIs. `inner` gets all other invocations.
 #[derive(Clone)]
 pub(crate) struct Streaming<S> {
     layer: StreamingLayer,
@@ -118,7 +118,8 @@ impl Streamable {
 }
 
 impl StreamingLayer {
-    /// Sends one response. A failure is logged, because the runtime would end if it were returned.
+    /// Sends one response. A failure to send it is logged and not returned, because an error would end the
+    /// runtime.
     async fn respond(
         self,
         event: LambdaEvent<Box<RawValue>>,
@@ -149,13 +150,13 @@ impl StreamingLayer {
                 tracing::error!(target: "funcify", request_id, error, "Lambda did not take the response");
             }
         }
-        // The connection drops the body with its end. Until then the work of this invocation goes on.
+        // The connection drops the body when it has ended. The invocation lasts until then.
         let Err(_dropped) = end.await;
         Ok(())
     }
 }
 
-/// `ended` is dropped with the body.
+/// The body owns `ended`, so `ended` is dropped with it.
 fn stream_request(
     request_id: &str,
     response: Response<ByteStream>,
@@ -188,8 +189,8 @@ fn stream_request(
     Ok(request)
 }
 
-/// The trailers of a stream that failed. Source: "Reporting midstream errors" in "Building a custom runtime" of
-/// the Lambda developer guide. The caller may see them, so they say nothing about the cause.
+/// The trailers of a stream that failed. Source: "Reporting midstream errors" in "Building a custom runtime"
+/// of the Lambda developer guide. The client may see them, so they do not name the cause.
 fn failure() -> HeaderMap {
     let kind = InvocationErrorKind::HandlerFailed.to_string();
     let error = serde_json::json!({ "errorType": kind, "errorMessage": Broken.to_string() });
@@ -200,7 +201,7 @@ fn failure() -> HeaderMap {
     trailers
 }
 
-/// The report of an invocation that has no response.
+/// The request that reports an invocation without a response as failed.
 fn error_request(request_id: &str, error: &InvocationError) -> Result<Request<Body>, Error> {
     let kind = error.kind.to_string();
     let body = serde_json::json!({ "errorType": kind, "errorMessage": error.message });

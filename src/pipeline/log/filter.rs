@@ -1,16 +1,16 @@
-//! Which lines are logged. Those of dependencies that may show a token or another secret are not.
+//! Filters log lines. Lines of dependencies that may show a token or another secret are left out.
 
 use std::env;
 
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{Layer, filter::Targets, layer::Context};
 
-/// The target and the name of the span of an invocation. It passes at every level, so that each line has the
-/// request id.
+/// The target and the name of the span of an invocation. The span passes at every level, so that every line
+/// has the request id.
 pub(super) const INVOCATION: (&str, &str) = ("funcify", "invocation");
 
-/// The runtime says there, without the request id, that an invocation failed. The `end` line says it with all
-/// that is known.
+/// With this target the runtime logs, without the request id, that an invocation failed. The `end` line says
+/// the same with all details.
 const REPEATS: &str = "lambda_runtime::layers::panic";
 
 /// A layer that passes lines by level and target, as configured.
@@ -18,7 +18,7 @@ const REPEATS: &str = "lambda_runtime::layers::panic";
 pub(crate) struct Configured(Targets);
 
 impl Configured {
-    /// `AWS_LAMBDA_LOG_LEVEL` is the level, INFO by default. `RUST_LOG` refines it by level and target.
+    /// `AWS_LAMBDA_LOG_LEVEL` is the level, by default INFO. `RUST_LOG` refines it by level and target.
     pub(crate) fn from_env() -> Self {
         let [level, refined] = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].map(|name| env::var(name).ok());
         Self::of(level.as_deref(), refined.as_deref())
@@ -29,7 +29,7 @@ impl Configured {
             Some("TRACE") => LevelFilter::TRACE,
             Some("DEBUG") => LevelFilter::DEBUG,
             Some("WARN") => LevelFilter::WARN,
-            // The levels of Lambda go on to FATAL.
+            // Lambda also has the level FATAL, which `tracing` does not have.
             Some("ERROR" | "FATAL") => LevelFilter::ERROR,
             _ => LevelFilter::INFO,
         };
@@ -63,11 +63,12 @@ impl<S: Subscriber> Layer<S> for Configured {
     }
 }
 
-/// Lets those lines through, for a search in the dark with secrets that are worth nothing.
+/// The variable that lets these lines through, for debugging with secrets that are worthless.
 const UNSAFE_LOGS: &str = "FUNCIFY_UNSAFE_LOGS";
 
-/// The crates that see requests and responses as bytes. At DEBUG and TRACE some of them log these: the
-/// AWS SDK logs whole bodies, lambda_runtime whole events, hyper and h2 headers, axum what it refused.
+/// The crates that handle the bytes of requests and responses. At DEBUG and TRACE some of them log these
+/// bytes: the AWS SDK logs whole bodies, lambda_runtime whole events, hyper and h2 headers, axum the input
+/// that it refused.
 const SEE_BYTES: [&str; 16] = [
     "axum",
     "axum_core",
@@ -87,17 +88,17 @@ const SEE_BYTES: [&str; 16] = [
     "tower_http",
 ];
 
-/// How the crates of the AWS SDK begin.
+/// How the names of the crates of the AWS SDK begin.
 const AWS: &str = "aws_";
 
-/// A layer that passes lines and spans of these crates from INFO on, whatever other layers let through.
+/// A layer that drops lines and spans of these crates below INFO, whatever other layers let through.
 #[derive(Debug)]
 pub(crate) struct WithoutSecrets {
     is_off: bool,
 }
 
 impl WithoutSecrets {
-    /// It passes everything if `FUNCIFY_UNSAFE_LOGS` is `1`.
+    /// A layer that lets everything through if `FUNCIFY_UNSAFE_LOGS` is `1`.
     pub(crate) fn from_env() -> Self {
         Self { is_off: env::var_os(UNSAFE_LOGS).is_some_and(|value| value == "1") }
     }

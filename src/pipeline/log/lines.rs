@@ -34,7 +34,7 @@ pub(crate) enum LogFormat {
 }
 
 impl LogFormat {
-    /// The format that the function is configured with: `Text` or `JSON`. JSON unless Lambda says otherwise.
+    /// The format in `AWS_LAMBDA_LOG_FORMAT`, `Text` or `JSON`. JSON if it is not set.
     pub(crate) fn from_env() -> Self {
         let configured = env::var("AWS_LAMBDA_LOG_FORMAT");
         let is_text = configured.is_ok_and(|format| format.eq_ignore_ascii_case("text"));
@@ -59,7 +59,7 @@ fn text(fields: &Map<String, Value>) -> Result<String, fmt::Error> {
     for name in FIRST {
         let value = fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let separator = if line.is_empty() { "" } else { " " };
-        // A message of several lines would be several log entries.
+        // A message with line breaks would become several log entries.
         write!(line, "{separator}{}", value.replace('\n', "\\n"))?;
     }
     for (name, value) in fields.iter().filter(|(name, _)| !FIRST.contains(&name.as_str())) {

@@ -23,8 +23,8 @@ use crate::pipeline::outcome::{InvocationOutcome, Processed};
 use crate::problem::Problem;
 use crate::trace::TraceContext;
 
-/// The span of an invocation. Every log line in it has the request id, at every level: so the span has the
-/// highest.
+/// The span of an invocation, which gives every log line in it the request id. It has the highest level, so
+/// that it is there for lines of every level.
 pub(super) fn span(context: &Context) -> Span {
     tracing::error_span!(
         target: "funcify",
@@ -35,7 +35,8 @@ pub(super) fn span(context: &Context) -> Span {
     )
 }
 
-/// The line of a record that failed. Records without an identifier have their position in the batch, from 0.
+/// Writes the line of a record that failed. A record without an identifier has its position in the batch
+/// instead, from 0.
 pub(super) fn failed_record(id: &str, index: usize, route: Option<&str>, problem: &Problem) {
     let id = Some(id).filter(|id| !id.is_empty());
     let index = if id.is_none() { Some(index) } else { None };
@@ -43,7 +44,7 @@ pub(super) fn failed_record(id: &str, index: usize, route: Option<&str>, problem
     tracing::warn!(target: "funcify", record = id, index, route, error, "record failed");
 }
 
-/// What is still to be logged of an event.
+/// What is needed to log the end of an event.
 pub(super) struct Ending {
     pub(super) span: Span,
     pub(super) lines: Lines,
@@ -87,7 +88,7 @@ impl Lines {
     }
 
     fn end(&self, processed: &Processed) {
-        // Called in the macro only, so that nothing is computed if nobody listens.
+        // These closures are called only in the macro, so that nothing is computed if the line is not logged.
         let duration_ms = || milliseconds(self.started.elapsed());
         let status = || processed.status.map(|status| status.as_u16());
         macro_rules! line {
@@ -117,11 +118,11 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-/// A subscriber without a writer. `AWS_LAMBDA_LOG_LEVEL` is the level of its lines, INFO by default, and
-/// `RUST_LOG` refines it by level and target (`info,funcify=debug`). Lines that may show a secret are left out,
-/// whatever the two say.
+/// A subscriber without a writer. `AWS_LAMBDA_LOG_LEVEL` is the level of its lines, by default INFO, and
+/// `RUST_LOG` refines it by level and target (`info,funcify=debug`). Lines that may show a secret are left
+/// out, whatever these variables say.
 ///
-/// Filters by span or field are not supported: they would bring a regex engine into every function.
+/// Filters by span or field are not supported, because they would add a regex engine to every function.
 pub(crate) fn subscriber() -> Layered<WithoutSecrets, Layered<Configured, Registry>> {
     registry().with(Configured::from_env()).with(WithoutSecrets::from_env())
 }

@@ -1,4 +1,4 @@
-//! A pipeline as a Lambda authorizer: it answers the question of a gateway whether a request is allowed.
+//! A pipeline as a Lambda authorizer, which decides for a gateway whether a request is allowed.
 
 use std::fmt;
 
@@ -10,18 +10,20 @@ use crate::pipeline::records::raw_json::RawJson;
 use crate::pipeline::records::record::string_at;
 use crate::problem::Problem;
 
-/// The question of a gateway whether a request is allowed: of a REST API, an HTTP API, a WebSocket API or AppSync.
+/// A request of a gateway to a Lambda authorizer: is this call allowed? The gateway is a REST, HTTP or
+/// WebSocket API, or AppSync.
 ///
-/// Who is calling, [`Invocation::caller`](crate::pipeline::Invocation::caller) says: the pipeline's
-/// [`Authenticator`](crate::Authenticator) verifies the token in the question.
+/// [`Invocation::caller`](crate::pipeline::Invocation::caller) identifies the caller: the
+/// [`Authenticator`](crate::Authenticator) of the pipeline verifies the token in the request. See
+/// [`PipelineBuilder::authorizer`](crate::pipeline::PipelineBuilder::authorizer) for an example.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AuthorizerRequest {
-    /// The ARN of the method or route that is called. `None` if AppSync asks.
+    /// The ARN of the method or route that is called. `None` for AppSync.
     pub route_arn: Option<String>,
-    /// The method of the request, if the question has it.
+    /// The method of the call, if the event contains it.
     pub method: Option<String>,
-    /// The path of the request, if the question has it, as the gateway wrote it.
+    /// The path of the call as the gateway wrote it, if the event contains it.
     pub path: Option<String>,
     event: Event,
 }
@@ -32,7 +34,7 @@ impl RawJson for AuthorizerRequest {
     }
 }
 
-/// Shows no headers and no token.
+/// Leaves out the headers and the token.
 impl fmt::Debug for AuthorizerRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizerRequest")
@@ -51,7 +53,16 @@ impl FromRecord<Event> for AuthorizerRequest {
     }
 }
 
-/// The answer of a Lambda authorizer. It is sent in the format that the gateway takes.
+/// The decision of a Lambda authorizer. The output has the format that the gateway takes.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::pipeline::Decision;
+///
+/// let decision = Decision::allow("alice").with("tenant", "acme");
+/// assert_eq!(format!("{decision:?}"), "Allow");
+/// ```
 #[derive(Clone)]
 pub struct Decision {
     principal: Option<String>,
@@ -61,27 +72,30 @@ pub struct Decision {
 impl Decision {
     /// Allows the request. `principal` names the caller.
     ///
-    /// The policy that a REST API gets allows the called method and no other one. If the API caches answers, a cached
-    /// one refuses the caller's other methods: set the time to live of the authorizer to 0.
+    /// The policy that a REST or WebSocket API gets allows only the called method. If the API caches
+    /// policies, a cached policy refuses the caller's calls of other methods. To prevent this, set the time
+    /// to live of the authorizer's cache to 0.
     #[must_use]
     pub fn allow(principal: impl Into<String>) -> Self {
         Self { principal: Some(principal.into()), context: Map::new() }
     }
 
-    /// Refuses the request: the client gets 403. For 401, fail with a [`Problem`] of that status.
+    /// Refuses the request: the client gets 403. For a 401, return a [`Problem`] with that status and without
+    /// a `detail` instead.
     #[must_use]
     pub fn deny() -> Self {
         Self { principal: None, context: Map::new() }
     }
 
-    /// Adds a value for the integration: `requestContext.authorizer`. A REST API takes strings, numbers and booleans.
+    /// Adds a value to the context of the decision, which the gateway passes to its integration: a function
+    /// reads it in `requestContext.authorizer`. A REST API takes strings, numbers and booleans.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.context.insert(name.into(), value.into());
         self
     }
 
-    /// The answer to this question.
+    /// The output for this event.
     pub(in crate::pipeline) fn answer(self, event: &Event) -> Result<Box<RawValue>, Problem> {
         let is_allowed = self.principal.is_some();
         let arn = string_at(event.text(), &["methodArn"]);
@@ -109,7 +123,7 @@ impl Decision {
     }
 }
 
-/// Shows no context.
+/// Leaves out the context.
 impl fmt::Debug for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.principal.is_some() { "Allow" } else { "Deny" })

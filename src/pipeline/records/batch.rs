@@ -1,4 +1,4 @@
-//! Runs the records of a batch: in order, until the deadline, each with its own result.
+//! Runs the records of a batch in order, until the deadline. Each record has its own result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,12 +52,12 @@ impl RecordResult {
     }
 }
 
-/// Runs one record after the other. It knows everything but the records.
+/// What is needed to run a record, except the record itself.
 pub(crate) trait RecordRunner<S>: Sync {
-    /// A started record. It is smaller than the record itself.
+    /// A started record. It takes less memory than the record itself.
     type Started: Send;
 
-    /// No record is started after it.
+    /// The deadline. No record is started after it.
     fn deadline(&self) -> Deadline;
 
     fn start(&self, index: usize, record: S) -> Self::Started;
@@ -99,8 +99,8 @@ pub(crate) async fn run<S: Record>(
 
 type OrderingGroup<S> = Vec<(usize, Parsed<S>)>;
 
-/// Puts records that must wait for each other into one group. A record without a group of its own is
-/// alone in one.
+/// Puts records that must wait for each other into one group. A record without an ordering group gets a group
+/// of its own.
 fn ordering_groups<S: Record>(
     records: impl Iterator<Item = (usize, Parsed<S>)>,
 ) -> Vec<OrderingGroup<S>> {
@@ -132,13 +132,13 @@ fn run_in_order<S: Record>(
         let mut results = Vec::with_capacity(records.size_hint().0);
         let mut stopped_groups = BTreeSet::new();
         let mut failed = false;
-        // A record is started before the first await, so that the future does not have to hold it.
+        // A record is started before the await, so that the future does not hold the record.
         while let Some((index, id, group, started)) = records.next().map(|(index, record)| {
             let (id, group) = (id(&record).to_owned(), group(&record).map(str::to_owned));
             let must_wait = (stops && failed)
                 || group.as_ref().is_some_and(|group| stopped_groups.contains(group));
             let started = match record {
-                // It has not failed itself, but it would overtake the record that has.
+                // This record has not failed, but it must not overtake the one that has.
                 record if must_wait => {
                     let route = record.ok().and_then(|record| runner.route(&record));
                     Err((Problem::new(StatusCode::CONFLICT).with("detail", WAITS), route))

@@ -18,10 +18,11 @@ use crate::problem::Problem;
 /// The longest response that CloudFormation takes, in bytes.
 const LONGEST: usize = 4_096;
 
-/// What is left of the time for the response: 1 s, or half of a shorter time. An upload takes some tens of milliseconds.
+/// The time that is left for the response: 1 s, or half of the time if less than 2 s are left. An upload
+/// takes some tens of milliseconds.
 const FOR_RESPONSE: Duration = Duration::from_secs(1);
 
-/// How often the response is sent, and the pause between.
+/// How often sending the response is attempted, and the pause between the attempts.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,7 +63,7 @@ struct Response<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Why a response was not sent.
+/// Why the response was not delivered.
 #[derive(Debug, thiserror::Error)]
 enum ResponseError {
     #[error("{HTTPS_REQUIRED} as the `ResponseURL`")]
@@ -79,11 +80,11 @@ pub(in crate::pipeline) fn deadline_of_handler(deadline: Deadline) -> Deadline {
     deadline.no_later_than(left.saturating_sub(FOR_RESPONSE).max(left / 2))
 }
 
-/// Sends what became of the resource. `result` is what the handler returned, as JSON.
+/// Sends the result of the handler to CloudFormation. `result` is what the handler returned, as JSON.
 ///
 /// # Errors
 ///
-/// If the event has no such URL, or the response did not get there.
+/// If the event has no usable URL, or the response could not be delivered.
 pub(in crate::pipeline) async fn respond(
     client: &Client,
     event: &Event,
@@ -120,7 +121,7 @@ async fn upload(client: &Client, url: &Url, response: Bytes) -> Result<(), Respo
     let request =
         client.put(url.clone()).header(header::CONTENT_TYPE, HeaderValue::from_static(""));
     let sent = request.body(response).send().await;
-    // The URL is a secret: whoever has it can answer.
+    // The URL is a secret, because anyone who has it can answer.
     let status = sent.map_err(|error| ResponseError::Request(error.without_url()))?.status();
     if status.is_success() { Ok(()) } else { Err(ResponseError::Status(status)) }
 }
@@ -137,7 +138,7 @@ fn succeeded(question: &Question, json: &RawValue) -> Result<Bytes, Problem> {
     Ok(response.into())
 }
 
-/// A problem's own detail is meant for others to see. Its causes are in the log only.
+/// The detail of a problem is meant for others to see. Only the log has its causes.
 fn failed(question: &Question, problem: &Problem) -> Bytes {
     let of_status = || problem.status().canonical_reason().unwrap_or("failed").to_owned();
     let reason = problem.detail_text().map_or_else(of_status, str::to_owned);
@@ -147,7 +148,8 @@ fn failed(question: &Question, problem: &Problem) -> Bytes {
 }
 
 impl Question {
-    /// Without an identifier of its own, a resource keeps the one that it has. A new one gets that of the request.
+    /// If the handler returned no identifier, an existing resource keeps its own, and a new one gets that of
+    /// the request.
     fn response<'a>(
         &'a self,
         status: &'static str,

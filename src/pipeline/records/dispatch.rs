@@ -1,4 +1,4 @@
-//! Brings records and whole events to their routes.
+//! Sends records and whole events to their routes.
 
 use std::{
     any::Any,
@@ -39,11 +39,11 @@ use crate::pipeline::rules::Rules;
 use crate::problem::Problem;
 
 impl Rules {
-    /// Runs an event that the router does not take.
+    /// Runs an event that does not go to the router.
     ///
-    /// The future is boxed, so that the future of a request has no room for the work of a batch.
+    /// The future is boxed, so that the future of a request is not as large as that of a batch.
     pub(crate) fn dispatch(&self, invocation: Invocation) -> BoxFuture<'_, Ended> {
-        // Without guards there is nothing to wait for.
+        // Without guards there is nothing to await.
         if self.guards.is_empty() && !invocation.deadline().total().is_zero() {
             return self.to_route(invocation);
         }
@@ -57,7 +57,7 @@ impl Rules {
 
     fn to_route(&self, invocation: Invocation) -> BoxFuture<'_, Ended> {
         let kind = invocation.event().kind();
-        // S3 sends it when somebody configures notifications. There is nothing to do.
+        // S3 sends this event when somebody configures notifications. There is nothing to do.
         if kind == Kind::S3TestEvent {
             return Box::pin(ready(Ended::handled(Output::nothing())));
         }
@@ -74,7 +74,7 @@ impl Rules {
         Box::pin(self.whole_event(invocation))
     }
 
-    /// Runs the guards. A stack of CloudFormation waits for an answer, also to an event that is refused.
+    /// Runs the guards. A CloudFormation stack waits for a response also if a guard refuses the event.
     async fn admit(&self, invocation: Invocation) -> Result<Invocation, Box<Ended>> {
         let (event, deadline) = (invocation.event().clone(), invocation.deadline());
         let answers = self.routes.refused.as_ref().filter(|_| event.kind() == Kind::CloudFormation);
@@ -126,7 +126,7 @@ impl Rules {
             first.map_or_else(|| S::name_of(&arn).to_owned(), |first| first.name().to_owned());
         let route = routes.find(&name);
         let Some((route, Calls::Window(call))) = route.map(|route| (route, &route.calls)) else {
-            // The function does not use the window. Lambda needs its state nevertheless.
+            // The handler does not use the window, but Lambda requires its state in the output.
             let state = event.top(Top::State).unwrap_or("{}");
             let state = serde_json::from_str::<Box<RawValue>>(state).ok();
             let report = FailureReport::of_kind(event.kind());
@@ -175,7 +175,7 @@ impl Rules {
                 Order::Groups { concurrency }
             }
         };
-        // Without a route nobody knows whether the source reads reports. If it does not, a report would
+        // Without a route it is not known whether the source reads reports. If it does not, a report would
         // lose the batch.
         let whole_batch = route.map_or(routes.any_whole_batch(), |route| route.options.whole_batch);
         let report = if whole_batch { FailureReport::WholeBatch } else { report };
@@ -238,7 +238,7 @@ struct Runner<'a, S> {
     rules: &'a Rules,
     invocation: Invocation,
     routes: &'a Routes<S>,
-    /// Where the records are in the text of the event, if a record that no route takes was found.
+    /// Where the records are in the text of the event. Computed for the first record that no route takes.
     spans: OnceLock<Vec<Option<Span>>>,
 }
 
@@ -276,7 +276,7 @@ impl<S: Record> RecordRunner<S> for Runner<'_, S> {
         let name = Arc::clone(&route.name);
         match &route.calls {
             Calls::Each(call) => Routed::Handler(name, call(invocation, record)),
-            // Another route of this source takes windows, and this record is in the same batch.
+            // The route takes whole windows, but the first record of this batch went to another route.
             Calls::Window(_) => {
                 Routed::Refused(Some(name), Problem::new(StatusCode::INTERNAL_SERVER_ERROR))
             }

@@ -10,29 +10,33 @@ use crate::pipeline::records::record::{Identity, Record, or_default, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// A change of an item in a DynamoDB table.
+/// A record of a DynamoDB stream: a change of an item.
 ///
-/// The items are in DynamoDB's own JSON, in which each value has its type: `{"pk":{"S":"…"}}`.
+/// The items are in DynamoDB JSON, in which each value has its type: `{"pk":{"S":"…"}}`. See
+/// [`PipelineBuilder::dynamodb_stream`](crate::pipeline::PipelineBuilder::dynamodb_stream) for an example.
 #[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct DynamoDbRecord {
     /// `INSERT`, `MODIFY` or `REMOVE`.
     pub event_name: String,
-    /// Its position in its shard.
+    /// The position of the record in its shard.
     pub sequence_number: String,
-    /// The key of the item.
+    /// The key of the item, as DynamoDB JSON.
     pub keys: Option<Box<RawValue>>,
-    /// The item after the change, if the stream contains it.
+    /// The item after the change, as DynamoDB JSON. `None` if the item was removed or the stream does not
+    /// contain new images.
     pub new_image: Option<Box<RawValue>>,
-    /// The item before the change, if the stream contains it.
+    /// The item before the change, as DynamoDB JSON. `None` if the item is new or the stream does not contain
+    /// old images.
     pub old_image: Option<Box<RawValue>>,
     /// The ARN of the stream.
     pub stream_arn: String,
-    /// The identifier of this change.
+    /// The identifier of the record.
     pub event_id: String,
-    /// Who made the change, as JSON, if it was a service. DynamoDB itself
-    /// (`{"type":"Service","principalId":"dynamodb.amazonaws.com"}`) deletes the items whose time to live is over.
+    /// Who made the change, as JSON, if a service did. DynamoDB itself
+    /// (`{"type":"Service","principalId":"dynamodb.amazonaws.com"}`) deletes the items whose time to live is
+    /// over.
     pub user_identity: Option<Box<RawValue>>,
     /// About when the change was made, in seconds since the Unix epoch.
     pub created_at: Option<f64>,
@@ -85,7 +89,7 @@ impl From<Wire> for DynamoDbRecord {
     }
 }
 
-/// Shows no item.
+/// Leaves out the item.
 impl fmt::Debug for DynamoDbRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbRecord")
@@ -128,7 +132,7 @@ impl Record for DynamoDbRecord {
 }
 
 impl Redelivered for DynamoDbRecord {
-    /// A sequence number belongs to a shard.
+    /// A sequence number is unique within its shard only.
     fn own_id(&self) -> Vec<&str> {
         let parts = [Self::ROUTE, &self.stream_arn, &self.sequence_number, &self.event_id];
         parts.into_iter().filter(|part| !part.is_empty()).collect()

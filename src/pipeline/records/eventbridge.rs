@@ -12,32 +12,35 @@ use crate::pipeline::records::record::{Record, Records, or_default};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// An event of an EventBridge bus. `T` is the type of its detail.
+/// An event of an EventBridge bus. `T` is the type of its detail, by default its JSON text.
 ///
-/// It is routed by its detail type, which determines the format of the detail.
+/// It is routed by its detail type, because that determines the format of the detail. A detail that is JSON
+/// in a string, as EventBridge Scheduler sends it, is parsed too. See
+/// [`PipelineBuilder::eventbridge`](crate::pipeline::PipelineBuilder::eventbridge) for an example.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct EventBridgeEvent<T = Box<RawValue>> {
-    /// Its identifier.
+    /// The identifier of the event.
     #[serde(default, deserialize_with = "or_default")]
     pub id: String,
-    /// The service or application that sent it.
+    /// The service or application that sent the event.
     pub source: String,
-    /// The type of its detail.
+    /// The type of the detail, such as `Order Placed`.
     pub detail_type: String,
-    /// When it happened, in the format of EventBridge.
+    /// When it happened, in the format of EventBridge: `2026-05-01T10:00:00Z`.
     #[serde(default, deserialize_with = "or_default")]
     pub time: String,
-    /// The resources that it concerns. For a schedule, the rule. Whoever sends an event writes them.
+    /// The ARNs of the resources that the event concerns. For a schedule, this is the rule. The sender of the
+    /// event writes them, so they prove nothing.
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Vec<String>,
-    /// What happened.
+    /// The detail: what happened.
     pub detail: T,
-    /// The account that it comes from.
+    /// The AWS account that the event comes from.
     #[serde(default, deserialize_with = "or_default")]
     pub account: String,
-    /// The region that it comes from.
+    /// The AWS region that the event comes from.
     #[serde(default, deserialize_with = "or_default")]
     pub region: String,
     #[serde(skip)]
@@ -50,7 +53,7 @@ impl<T> RawJson for EventBridgeEvent<T> {
     }
 }
 
-/// Shows no detail.
+/// Leaves out the detail.
 impl<T> fmt::Debug for EventBridgeEvent<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBridgeEvent")
@@ -78,7 +81,7 @@ impl Record for EventBridgeEvent {
         &self.detail_type
     }
 
-    /// None that can be trusted: whoever sends an event writes its `resources`.
+    /// No ARN in the event can be trusted, because the sender writes its `resources`.
     fn arn(&self) -> &str {
         ""
     }

@@ -1,4 +1,4 @@
-//! Firehose lets a function transform records, and takes a result for each of them.
+//! Records of Firehose, which the function transforms. The output has a result for each of them.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -14,19 +14,20 @@ use crate::pipeline::records::handler::{Call, FromRecord};
 use crate::pipeline::records::routes::EventRoute;
 use crate::problem::Problem;
 
-/// A record that Firehose lets a function transform.
+/// A record that the function transforms for Firehose. See
+/// [`PipelineBuilder::firehose`](crate::pipeline::PipelineBuilder::firehose) for an example.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FirehoseRecord {
-    /// Its identifier in this event.
+    /// The identifier of the record in this event.
     pub id: String,
-    /// Its data, decoded from base64.
+    /// The data, decoded from base64.
     pub data: Vec<u8>,
-    /// About when it arrived, in milliseconds since the Unix epoch.
+    /// About when the record arrived, in milliseconds since the Unix epoch.
     pub arrived_at: Option<i64>,
 }
 
-/// Shows no data.
+/// Leaves out the data.
 impl fmt::Debug for FirehoseRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FirehoseRecord").field("id", &self.id).finish_non_exhaustive()
@@ -39,19 +40,20 @@ impl FromRecord<Self> for FirehoseRecord {
     }
 }
 
-/// What became of a Firehose record. A handler that fails marks the record as failed.
+/// The result for a Firehose record. If the handler fails instead, the record is marked as failed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Transformed {
-    /// It is delivered with this data.
+    /// The record is delivered with this data.
     Data(Vec<u8>),
-    /// It is delivered with this data, to the prefix that these keys of dynamic partitioning make.
+    /// The record is delivered with this data, and with these keys for dynamic partitioning, which determine
+    /// the prefix of the object.
     Partitioned(Vec<u8>, BTreeMap<String, String>),
-    /// It is not delivered, as intended.
+    /// The record is dropped on purpose and not delivered.
     Dropped,
 }
 
-/// Shows no data.
+/// Leaves out the data.
 impl fmt::Debug for Transformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -97,7 +99,7 @@ struct Metadata {
     partition_keys: BTreeMap<String, String>,
 }
 
-/// A route for the delivery stream of this name.
+/// A route for the delivery stream with this name.
 pub(in crate::pipeline) fn route(
     stream: &str,
     call: Call<FirehoseRecord, Transformed>,
@@ -115,7 +117,7 @@ pub(in crate::pipeline) fn route(
                 let deadline = invocation.deadline();
                 let WireRecord { record_id: id, data, approximate_arrival_timestamp } = record;
                 let transformed = match STANDARD.decode(&data) {
-                    // Firehose gets what is done so far, and the rest as failed.
+                    // There is no time left: Firehose gets the results so far, and the rest as failed.
                     Ok(_) if deadline.remaining() < Deadline::LEAST => None,
                     Ok(data) => {
                         let arrived_at = approximate_arrival_timestamp;
@@ -152,7 +154,7 @@ fn result(record_id: String, data: String, transformed: Option<Transformed>) -> 
     OneResult { record_id, result, data, metadata }
 }
 
-/// Whether the event is of a delivery stream with this name. A name may end in `*`.
+/// Whether the event comes from a delivery stream with this name. A name may end in `*`.
 fn is_of(pattern: &str, event: &str) -> bool {
     let arn = super::record::string_at(event, &["deliveryStreamArn"]).unwrap_or_default();
     let name = arn.split(":deliverystream/").nth(1).unwrap_or_default();

@@ -51,7 +51,7 @@ macro_rules! handler {
                 $invocation: Invocation,
                 $record: R,
             ) -> impl Future<Output = Result<T, Problem>> + Send + 'static {
-                // Not an `async fn`: its future would have room for the record once more.
+                // Not an `async fn`, because its future would hold the record a second time.
                 (self)($($argument),+).map_err(Into::into)
             }
         }
@@ -63,7 +63,7 @@ handler!(|app, _invocation, record| State<App>, R => State(app), record);
 handler!(|_app, invocation, record| Invocation, R => invocation, record);
 handler!(|app, invocation, record| State<App>, Invocation, R => State(app), invocation, record);
 
-/// What a handler can get from a record of the source `S`.
+/// A type that a handler can take for a record of the source `S`.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     note = "take the record itself, `Message<T>` for JSON, or open an envelope: `via::<S3Object, _>(handler)`"
@@ -73,7 +73,7 @@ pub trait FromRecord<S>: Sized + Send {
     ///
     /// # Errors
     ///
-    /// If the record has other content. That record fails, and no other.
+    /// If the record has other content. Then this record fails, and no other record.
     fn from_record(record: S) -> Result<Self, Problem>;
 }
 
@@ -95,7 +95,7 @@ impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
 pub(in crate::pipeline) type Call<S, T = ()> =
     Arc<dyn Fn(Invocation, S) -> BoxFuture<'static, Result<T, Problem>> + Send + Sync>;
 
-/// Closes a handler over its state.
+/// Binds a handler to its state.
 pub(in crate::pipeline) fn call<App, S, R, Args, H>(app: App, handler: H) -> Call<S, H::Output>
 where
     App: Clone + Send + Sync + 'static,
@@ -103,7 +103,7 @@ where
     R: FromRecord<S>,
     H: RecordHandler<App, R, Args>,
 {
-    // The record becomes the handler's argument here and not in a future, which would have room for both.
+    // The record is converted here and not in the future, which would hold it twice.
     Arc::new(move |invocation, record| {
         match catch_panic(|| R::from_record(record)).and_then(identity) {
             Ok(record) => Box::pin(handler.clone().handle(app.clone(), invocation, record)),

@@ -1,4 +1,4 @@
-//! A route whose records have one effect, however often they are delivered.
+//! Routes whose records have one effect, however often they are delivered.
 
 use std::sync::Arc;
 
@@ -19,31 +19,33 @@ pub struct Idempotent<H, K> {
     pub(super) key: K,
 }
 
-/// The key is the identity that the source gave to the record.
+/// The marker of a route whose key is the identity that the source gave to the record.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnId;
 
 /// A record that its source may deliver more than once.
 pub trait Redelivered {
-    /// What identifies it: the same in each delivery, and another for each record of every source.
+    /// What identifies the record. It is the same in each delivery, and different for every other record of
+    /// every source.
     fn own_id(&self) -> Vec<&str>;
 
-    /// What its handler depends on: the same in each delivery.
+    /// The content that the handler depends on. It is the same in each delivery.
     fn content(&self) -> Value;
 
-    /// Whether its source says that it was delivered before.
+    /// Whether the source says that the record was delivered before.
     fn was_delivered_before(&self) -> bool {
         false
     }
 }
 
-/// The content of a message as JSON: what it contains if that is JSON, otherwise its text, or its bytes in base64.
+/// The content of a message as a JSON value: the parsed message if it is JSON, otherwise its text, otherwise
+/// its bytes in base64.
 pub(super) fn content(bytes: &[u8]) -> Value {
     let text = || std::str::from_utf8(bytes).map_or_else(|_| STANDARD.encode(bytes), str::to_owned);
     serde_json::from_slice(bytes).unwrap_or_else(|_| text().into())
 }
 
-/// Closes a handler over its state. The key is the record's own identity.
+/// Binds a handler to its state. The key is the identity of the record.
 pub(super) fn by_own_id<App, S, R, Args, H>(app: App, route: Idempotent<H, OwnId>) -> Call<S>
 where
     App: Clone + Send + Sync + 'static,
@@ -62,7 +64,7 @@ where
     })
 }
 
-/// The same, where the function of the route makes the key.
+/// The same as [`by_own_id`], but the function of the route makes the key.
 pub(super) fn by_key<App, S, R, Id, Args, H, K>(app: App, route: Idempotent<H, K>) -> Call<S>
 where
     App: Clone + Send + Sync + 'static,

@@ -14,26 +14,27 @@ use crate::pipeline::records::record::{Identity, Record, Records};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// A record of a Kafka topic, of Amazon MSK or a cluster of your own.
+/// A record of a Kafka topic, from Amazon MSK or a cluster of your own. See
+/// [`PipelineBuilder::kafka`](crate::pipeline::PipelineBuilder::kafka) for an example.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Wire")]
 #[non_exhaustive]
 pub struct KafkaRecord {
-    /// Its topic.
+    /// The topic of the record.
     pub topic: String,
-    /// Its partition.
+    /// The partition of the topic.
     pub partition: i32,
-    /// Its position in the partition.
+    /// The position of the record in the partition.
     pub offset: i64,
-    /// When it was made or appended, in milliseconds since the Unix epoch.
+    /// When the record was created or appended, in milliseconds since the Unix epoch.
     pub timestamp: Option<i64>,
-    /// Its key, decoded from base64. `None` if it has none.
+    /// The key, decoded from base64. `None` if the record has no key.
     pub key: Option<Vec<u8>>,
-    /// Its value, decoded from base64. `None` is a tombstone: the key was deleted.
+    /// The value, decoded from base64. `None` is a tombstone: the key was deleted.
     pub value: Option<Vec<u8>>,
-    /// Its headers. A header can be there repeatedly.
+    /// The headers. A name may occur more than once.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// Topic, partition and offset.
+    /// `topic-partition@offset`.
     id: String,
     text: RecordText,
 }
@@ -80,18 +81,18 @@ impl TryFrom<Wire> for KafkaRecord {
     }
 }
 
-/// A byte of a header. Lambda writes bytes as Java has them, from -128 on.
+/// A byte of a header. Lambda writes the signed bytes of Java, from -128 to 127.
 fn byte(number: i16) -> u8 {
     let [_, low] = number.to_be_bytes();
     low
 }
 
-/// `topic-partition@offset`: the output takes it apart again.
+/// The identifier `topic-partition@offset`. The output splits it into its parts again.
 fn id(topic: &str, partition: i32, offset: i64) -> String {
     format!("{topic}-{partition}@{offset}")
 }
 
-/// Shows no key, no value and no headers.
+/// Leaves out the key, the value and the headers.
 impl fmt::Debug for KafkaRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaRecord")
@@ -118,7 +119,7 @@ impl Record for KafkaRecord {
         ""
     }
 
-    /// The partition: its records are handled in order.
+    /// The partition, whose records are handled in order.
     fn group(&self) -> Option<&str> {
         self.id.rsplit_once('@').map(|(partition, _)| partition)
     }
@@ -150,7 +151,7 @@ impl Record for KafkaRecord {
 }
 
 impl Redelivered for KafkaRecord {
-    /// A topic of the same name in another cluster has the same positions.
+    /// The identity does not name the cluster: topics with one name in two clusters share their positions.
     fn own_id(&self) -> Vec<&str> {
         vec![Self::ROUTE, &self.id]
     }

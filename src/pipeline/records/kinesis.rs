@@ -12,18 +12,19 @@ use crate::pipeline::records::record::{Identity, Record, resource, string_at};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// A record of a Kinesis stream.
+/// A record of a Kinesis stream. See [`PipelineBuilder::kinesis`](crate::pipeline::PipelineBuilder::kinesis)
+/// for an example.
 #[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct KinesisRecord {
-    /// Its position in its shard.
+    /// The position of the record in its shard.
     pub sequence_number: String,
-    /// The key that determined its shard.
+    /// The key that determined the shard.
     pub partition_key: String,
-    /// Its data, decoded from base64.
+    /// The data, decoded from base64.
     pub data: Vec<u8>,
-    /// About when it arrived, in seconds since the Unix epoch.
+    /// About when the record arrived, in seconds since the Unix epoch.
     pub arrived_at: Option<f64>,
     /// The ARN of the stream, or of a consumer of the stream.
     pub stream_arn: String,
@@ -71,7 +72,7 @@ impl From<Wire> for KinesisRecord {
     }
 }
 
-/// Shows no data and no partition key, which may be a person's name.
+/// Leaves out the data, and the partition key, which may be personal data.
 impl fmt::Debug for KinesisRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KinesisRecord")
@@ -113,7 +114,8 @@ impl Record for KinesisRecord {
 }
 
 impl Redelivered for KinesisRecord {
-    /// A sequence number belongs to a partition key. A consumer of the stream gets the same records.
+    /// A sequence number is unique for its partition key. The ARN is that of the stream, because the stream
+    /// and its consumers deliver the same records.
     fn own_id(&self) -> Vec<&str> {
         let stream = self.stream_arn.split("/consumer/").next().unwrap_or_default();
         vec![Self::ROUTE, stream, &self.partition_key, &self.sequence_number]

@@ -4,7 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// What a subscription of CloudWatch Logs delivers, decoded and decompressed.
+/// The event of a CloudWatch Logs subscription, decoded and decompressed. It may have up to 128 MB of log
+/// events.
 ///
 /// Take it in a handler for [`Kind::CloudWatchLogs`](crate::pipeline::Kind::CloudWatchLogs).
 ///
@@ -26,15 +27,15 @@ use serde::{Deserialize, Deserializer, de::Error};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CloudWatchLogs {
-    /// The account of the log group.
+    /// The AWS account of the log group.
     pub owner: String,
-    /// The log group.
+    /// The name of the log group.
     pub log_group: String,
-    /// The log stream.
+    /// The name of the log stream.
     pub log_stream: String,
-    /// The subscription filters that matched.
+    /// The names of the subscription filters that matched.
     pub subscription_filters: Vec<String>,
-    /// `DATA_MESSAGE`, or `CONTROL_MESSAGE` for a check of CloudWatch Logs that the function can be reached.
+    /// `DATA_MESSAGE`, or `CONTROL_MESSAGE` if CloudWatch Logs only checks that the function can be reached.
     pub message_type: String,
     /// The log events.
     pub events: Vec<LogEvent>,
@@ -44,15 +45,15 @@ pub struct CloudWatchLogs {
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct LogEvent {
-    /// Its identifier.
+    /// The identifier of the log event.
     pub id: String,
     /// When it happened, in milliseconds since the Unix epoch.
     pub timestamp: i64,
-    /// Its text.
+    /// The text of the log event.
     pub message: String,
 }
 
-/// Shows no messages.
+/// Leaves out the messages.
 impl fmt::Debug for CloudWatchLogs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CloudWatchLogs")
@@ -63,7 +64,7 @@ impl fmt::Debug for CloudWatchLogs {
     }
 }
 
-/// Shows no message.
+/// Leaves out the message.
 impl fmt::Debug for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogEvent").field("id", &self.id).finish_non_exhaustive()
@@ -92,8 +93,8 @@ struct Content {
     log_events: Vec<LogEvent>,
 }
 
-/// The most bytes that are decompressed: 128 MB. CloudWatch Logs sends far less. Without a bound, an event of 6 MB
-/// could fill gigabytes.
+/// The most bytes that are decompressed: 128 MB, far more than CloudWatch Logs sends. Without a limit, an
+/// event of 6 MB could decompress to gigabytes.
 const MOST: u64 = 128 * 1024 * 1024;
 
 impl<'de> Deserialize<'de> for CloudWatchLogs {

@@ -41,9 +41,10 @@ use crate::problem::Problem;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message<T> {
-    /// The identifier that the source gave to it.
+    /// The identifier that the source gave to the message: the message id of SQS and SNS, the sequence number
+    /// of Kinesis, `topic-partition@offset` of Kafka, the record id of Firehose.
     pub id: String,
-    /// The parsed body.
+    /// The parsed body. The tombstone of a Kafka record is parsed as `null`.
     pub body: T,
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is not HTTP: the records of each source, and how they reach their handlers.
+//! Everything that is not HTTP: the records of each source, and how they get to their handlers.
 
 pub(super) mod authorizer;
 mod batch;
@@ -46,7 +46,8 @@ pub use unmatched::Unmatched;
 pub use via::via;
 pub use window::{Window, windowed};
 
-/// Calls a macro with the field and the record of each source of records. To add a source, add it here, and above.
+/// Calls a macro with the field and the record type of each source of records. A new source is added here and
+/// above.
 macro_rules! record_sources {
     ($with:ident) => {
         $with! {

@@ -1,4 +1,4 @@
-//! Parses the records of a batch. A malformed record fails by itself.
+//! Parses the records of a batch. A malformed record does not affect the others.
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -25,7 +25,7 @@ pub(crate) struct MalformedRecord {
 ///
 /// # Errors
 ///
-/// If they are not where the source delivers them.
+/// If the records are not where the source delivers them.
 pub(crate) fn parse<S: Record>(event: &Event) -> Result<Vec<Parsed<S>>, JsonError> {
     let records: Vec<&str> = match S::records(event)? {
         Records::Event => {
@@ -36,7 +36,8 @@ pub(crate) fn parse<S: Record>(event: &Event) -> Result<Vec<Parsed<S>>, JsonErro
         }
         Records::Each(records) => records,
         Records::Array(array) => {
-            // All at once, since nearly every batch is well formed. If this one is not, each record by itself.
+            // All records are decoded together, because nearly every batch is well formed. If this one is
+            // not, each record is decoded by itself below.
             let well_formed = |record, text| Ok(kept(record, event, text));
             if let Ok(records) = decode::records(array, well_formed) {
                 return Ok(records);
@@ -56,7 +57,7 @@ fn kept<S: Record>(mut record: S, event: &Event, text: &str) -> S {
 /// Parses each record by itself.
 fn parse_each<S: Record>(texts: &[&str], event: &Event) -> Vec<Parsed<S>> {
     let mut is_ordered = false;
-    // The first malformed record of an unknown group. Any record behind it may belong to that group.
+    // The first malformed record whose group is unknown. Any record after it may belong to that group.
     let mut barrier = None;
     let mut records = Vec::with_capacity(texts.len());
     for (index, raw) in texts.iter().copied().enumerate() {

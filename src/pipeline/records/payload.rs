@@ -33,13 +33,13 @@ impl FromRecord<KinesisRecord> for Payload {
 }
 
 impl FromRecord<EventBridgeEvent> for Payload {
-    /// The whole event: an S3 notification in the format of EventBridge says only in its detail what it is about.
+    /// The whole event, because an S3 notification in the format of EventBridge needs more than the detail.
     fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
         Ok(Self(event.raw().into()))
     }
 }
 
-/// Shows no payload.
+/// Leaves out the payload.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Payload").finish_non_exhaustive()

@@ -1,4 +1,4 @@
-/// A record, or the question of a gateway, as its source wrote it.
+/// The JSON of a record, or of a request to an authorizer, as its source wrote it.
 ///
 /// # Examples
 ///
@@ -12,6 +12,6 @@
 /// # assert!(Pipeline::builder(()).sqs("orders", on_order).build().is_ok());
 /// ```
 pub trait RawJson {
-    /// The JSON of the source. It has all members, also those without a field here.
+    /// The JSON of the source. It has all members, also those without a field in funcify's type.
     fn raw(&self) -> &str;
 }

@@ -1,4 +1,4 @@
-//! What routing and batches need to know of a record.
+//! What routing and batches need to know about a record.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
@@ -11,35 +11,36 @@ use crate::pipeline::records::text::RecordText;
 pub(in crate::pipeline) trait Record:
     DeserializeOwned + Send + 'static
 {
-    /// The method of the builder that routes it, as in the table of sources.
+    /// The method of the builder that routes this record, as in the table of sources.
     const ROUTE: &'static str;
-    /// Whether its source can be trusted to say where it comes from, so that a policy can restrict it.
+    /// Whether the ARN in the record can be trusted, so that a policy can restrict the sources.
     const HAS_ARN: bool = true;
-    /// Whether a name by which it is routed may have a colon.
+    /// Whether the name that routes a record may contain a colon.
     const COLON_IN_NAME: bool = false;
 
-    /// The name by which it is routed.
+    /// The name by which the record is routed.
     fn name(&self) -> &str;
 
-    /// The name by which a record of this resource is routed. Only streams can have batches without records.
+    /// The name by which a record of the resource with this ARN is routed. It is needed for batches without
+    /// records, which only streams have.
     fn name_of(_arn: &str) -> &str {
         ""
     }
 
-    /// Its identifier in a partial batch response.
+    /// The identifier in a partial batch response.
     fn id(&self) -> &str {
         ""
     }
 
-    /// The resource that it comes from. Empty if nothing says so that can be trusted.
+    /// The ARN of the resource that the record comes from. Empty if there is no ARN that can be trusted.
     fn arn(&self) -> &str;
 
-    /// Its ordering group. The records of a group are handled in order, up to the first failure.
+    /// The ordering group. The records of a group are handled in order, up to the first failure.
     fn group(&self) -> Option<&str> {
         None
     }
 
-    /// Keeps its JSON.
+    /// Stores the JSON of the record.
     fn keep(&mut self, text: RecordText);
 
     /// Where the records of an event are.
@@ -47,7 +48,7 @@ pub(in crate::pipeline) trait Record:
         Ok(Records::Array(event.records().unwrap_or("[]")))
     }
 
-    /// What can still be read of a malformed record. Empty if the source accepts no report.
+    /// What can still be read of a malformed record. Empty if the source takes no report of single failures.
     fn identity_of_malformed(_json: &str) -> Identity {
         Identity::default()
     }
@@ -55,22 +56,22 @@ pub(in crate::pipeline) trait Record:
 
 /// Where the records of an event are.
 pub(in crate::pipeline) enum Records<'e> {
-    /// In this array.
+    /// In this JSON array.
     Array(&'e str),
-    /// Each by itself.
+    /// The JSON of each record.
     Each(Vec<&'e str>),
-    /// The event is the only one.
+    /// The event itself is the only record.
     Event,
 }
 
 /// What identifies a malformed record.
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct Identity {
-    /// Its identifier in a partial batch response. Empty if it has none.
+    /// The identifier in a partial batch response. Empty if there is none.
     pub(super) id: String,
     /// Its ordering group, if it can be read.
     pub(super) group: Option<String>,
-    /// Whether it comes from a source that keeps an order.
+    /// Whether the source keeps the order of its records.
     pub(super) is_ordered: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a source gets to know of the records that failed.
+//! Reports the records that failed to the source.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::pipeline::output::Output;
 use crate::pipeline::records::batch::RecordResult;
 use crate::problem::Problem;
 
-/// Which failures a source accepts in a report.
+/// Which failures a source takes in a report.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureReport {
     /// Every record that failed.
@@ -19,12 +19,12 @@ pub(crate) enum FailureReport {
     First,
     /// Every record that failed, by its partition and offset.
     Offsets,
-    /// None: the whole batch succeeds or fails.
+    /// No report: the whole batch succeeds or fails.
     WholeBatch,
 }
 
 impl FailureReport {
-    /// What the source of this kind accepts.
+    /// What a source of this kind takes.
     pub(crate) fn of_kind(kind: Kind) -> Self {
         match Source::of(kind).answer.value {
             Answer::Failures => Self::Each,
@@ -50,7 +50,7 @@ struct Failed {
 }
 
 impl FailureReport {
-    /// The end of a batch with these results.
+    /// The outcome of a batch with these results.
     pub(crate) fn of(self, results: Vec<RecordResult>) -> Ended {
         let total = results.len();
         let any_unmatched = results.iter().any(|result| !result.matched);
@@ -94,7 +94,7 @@ impl FailureReport {
             Self::First => 1,
             Self::Each | Self::Offsets | Self::WholeBatch => count,
         };
-        // A failure without an identifier cannot be reported. The whole batch must be delivered again.
+        // A failure without an identifier cannot be reported, so the whole batch must be delivered again.
         let any_nameless = failed.iter().take(reported).any(|failed| failed.id.is_empty());
         if any_nameless || self == Self::WholeBatch {
             let kind = match outcome {

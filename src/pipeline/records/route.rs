@@ -18,8 +18,8 @@ use crate::pipeline::records::window::{Window, WindowCall, Windowed, window_call
 
 /// A handler of records with options, made by [`route`].
 ///
-/// The two parameters say which options are set. A source accepts a route only if it can use all of
-/// its options, which the compiler checks.
+/// The two parameters say which options are set. The compiler checks that the source can use all options of
+/// its route.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Route<H, const CONCURRENT: bool = false, const WHOLE_BATCH: bool = false> {
@@ -42,7 +42,7 @@ impl Default for RouteOptions {
     }
 }
 
-/// Gives a handler options. A handler without options needs no `route`.
+/// Wraps a handler, so that options can be set. A handler without options needs no `route`.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl Default for RouteOptions {
 /// assert!(pipeline.is_ok());
 /// ```
 ///
-/// An S3 notification has no use for concurrency:
+/// An option that the source cannot use does not compile, such as concurrency for S3:
 ///
 /// ```compile_fail
 /// # use funcify::pipeline::{Pipeline, Problem, S3Object, route};
@@ -79,31 +79,39 @@ pub fn route<H>(handler: H) -> Route<H> {
 
 impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WHOLE_BATCH> {
     /// Handles up to `concurrency` messages of a batch of SQS or Kafka at the same time. The default is 1.
+    /// With 0, building the pipeline fails.
     ///
-    /// The messages of one FIFO group or one partition are still handled one after the other.
+    /// The messages of one FIFO group, and the records of one partition, are still handled one after the
+    /// other.
     pub fn concurrency(self, concurrency: usize) -> Route<H, true, WHOLE_BATCH> {
         let options = RouteOptions { concurrency, ..self.options };
         Route { handler: self.handler, options }
     }
 
-    /// Fails the whole batch if one of its records fails. SQS and streams then deliver all of it again.
+    /// Fails the whole batch if one of its records fails. The source then delivers all records of the batch
+    /// again. This option is for SQS, Kafka, Kinesis and DynamoDB streams.
     ///
-    /// Use it if the event source mapping does not have `ReportBatchItemFailures`.
+    /// Use it if the event source mapping does not have `ReportBatchItemFailures`: without that setting, the
+    /// source counts a batch with reported failures as a success.
     pub fn whole_batch(self) -> Route<H, CONCURRENT, true> {
         let options = RouteOptions { whole_batch: true, ..self.options };
         Route { handler: self.handler, options }
     }
 
-    /// Handles the records with the same key once, however often they are delivered or sent. `key` makes the key of
-    /// what the handler takes: of the order, and not of the message, if a producer may send the order twice.
+    /// Handles the records with the same key once, however often they are delivered or sent. `key` computes
+    /// the key from what the handler takes. If a producer may send an order twice, use the identifier of the
+    /// order and not that of the message.
     ///
-    /// A record that was handled before succeeds at once. If another invocation works on its key, the record waits for
-    /// it, for as long as [`IdempotencyPolicy::wait`](crate::idempotency::IdempotencyPolicy::wait) and the invocation
-    /// allow. If it is not done by then, the record fails and is delivered again. So does a record whose content is not
-    /// that of the first one with its key, and one that finds the store away. A record whose handler fails is handled
-    /// again.
+    /// A record whose key was handled before succeeds at once. If another invocation is working on the key,
+    /// the record waits for it, by default up to 5 s
+    /// ([`IdempotencyPolicy::wait`](crate::idempotency::IdempotencyPolicy::wait)) and never past the
+    /// deadline.
     ///
-    /// The handler finds the [`Claim`](crate::idempotency::Claim) with
+    /// The record fails, and is delivered again, if the other invocation is not done by then, if the key was
+    /// used with other content, or if the store cannot be reached. If the handler fails, the record is
+    /// handled again.
+    ///
+    /// The handler gets the [`Claim`](crate::idempotency::Claim) with
     /// [`Invocation::attached`](crate::Invocation::attached).
     ///
     /// # Examples
@@ -130,7 +138,7 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
     ///     .sqs("orders", route(on_order).idempotent(&orders, |order: &Message<Order>| order.body.id.clone()))
     ///     .build()?;
     ///
-    /// // The producer did not know that its first message had arrived.
+    /// // The producer sends the order again, because it does not know that the first message has arrived.
     /// let batch = TestEvent::sqs("orders").record("1", r#"{"id":"7"}"#).record("2", r#"{"id":"7"}"#);
     /// assert!(batch.send(&pipeline).await?.failures().is_empty());
     /// assert_eq!((orders.metrics().executions, orders.metrics().replayed), (1, 1));
@@ -146,11 +154,12 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
         Route { handler, options: self.options }
     }
 
-    /// Handles each record once, however often it is delivered. The key is what the source identifies the record by: the
-    /// message id of SQS and SNS, the id of an event, the position in a stream or in Kafka, the version of an object.
+    /// Handles each record once, however often it is delivered. The key is the identity that the source gave
+    /// to the record: the message id of SQS and SNS, the id of an EventBridge event, the position in a stream
+    /// or in a Kafka partition, the event of an S3 object.
     ///
-    /// A producer that sends a message twice makes two records. Name the key with [`idempotent`](Self::idempotent) if
-    /// that can happen. Otherwise the two do the same.
+    /// If a producer sends a message twice, there are two records with two keys. If that can happen, use
+    /// [`idempotent`](Self::idempotent) with a key of your own. Everything else is as described there.
     ///
     /// # Examples
     ///
@@ -178,7 +187,7 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
     /// # }).unwrap();
     /// ```
     ///
-    /// The records of a window are handled together, so none of them has a key:
+    /// The records of a window are handled together, so this does not compile:
     ///
     /// ```compile_fail
     /// # use funcify::{Idempotency, pipeline::{KinesisRecord, Pipeline, Problem, Window, route, windowed}};
@@ -197,7 +206,7 @@ impl<H, const CONCURRENT: bool, const WHOLE_BATCH: bool> Route<H, CONCURRENT, WH
     }
 }
 
-/// What a route of the source `S` can be made of: a handler, or a [`Route`].
+/// A value that can become a route of the source `S`: a handler, or a [`Route`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle `{S}`",
     label = "expected `async fn([State<App>,] [Invocation,] record) -> Result<(), E>`, or `route(handler)`",
@@ -218,7 +227,7 @@ pub enum Calls<S> {
     Window(WindowCall<S>),
 }
 
-/// Shows no handler.
+/// Leaves out the handler.
 impl<S> fmt::Debug for Calls<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calls").finish_non_exhaustive()
@@ -273,7 +282,7 @@ where
     }
 }
 
-/// Separates the implementation for routes by the record's own identity from the others.
+/// Separates the implementation for routes whose key is the identity of the record from the others.
 #[derive(Debug)]
 pub enum WithOwnId {}
 

@@ -1,4 +1,4 @@
-//! Which handler takes a record, by the name of its source.
+//! Finds the handler of a record by the name of its source.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ macro_rules! record_routes {
         #[derive(Default)]
         pub(crate) struct RecordRoutes {
             $(pub(crate) $field: Routes<$record>,)*
-            /// The function's own name for an S3 object, in place of the bucket's name.
+            /// Computes the name that routes an S3 object, in place of the bucket's name.
             pub(crate) s3_route_key: Option<S3RouteKey>,
             pub(crate) events: Vec<EventRoute>,
             /// Answers an event of CloudFormation that a guard refused.
@@ -33,7 +33,8 @@ macro_rules! record_routes {
         }
 
         impl RecordRoutes {
-            /// Whether a policy can restrict a route of this name: its records carry the ARN of their source.
+            /// Whether a policy can restrict a route with this name, because its records contain the ARN of
+            /// their source.
             pub(crate) fn can_be_restricted(&self, name: &str) -> bool {
                 $((<$record>::HAS_ARN && self.$field.has(name)))||*
             }
@@ -91,7 +92,7 @@ impl<S> Routes<S> {
         self.0.is_empty()
     }
 
-    /// Whether any of the sources accepts no report of single failures.
+    /// Whether any of the routes has the option `whole_batch`.
     pub(crate) fn any_whole_batch(&self) -> bool {
         self.0.iter().any(|route| route.options.whole_batch)
     }
@@ -101,7 +102,7 @@ impl<S> Routes<S> {
         self.0.iter().any(|route| matches!(route.calls, Calls::Window(_)))
     }
 
-    /// The names that an earlier route has too.
+    /// The names that an earlier route already has.
     pub(crate) fn repeated_names(&self) -> impl Iterator<Item = &str> {
         let is_repeated = |&(index, name): &(usize, &str)| {
             self.names().take(index).any(|earlier| earlier == name)

@@ -11,37 +11,43 @@ use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// An object in an S3 notification.
+/// An object in an S3 notification. See [`PipelineBuilder::s3`](crate::pipeline::PipelineBuilder::s3) for an
+/// example.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct S3Object {
-    /// What happened to it: `ObjectCreated:Put`, … In an event of EventBridge its detail type: `Object Created`, …
+    /// What happened to the object: `ObjectCreated:Put` and others. In an event of EventBridge, this is the
+    /// detail type: `Object Created` and others.
     pub event_name: String,
-    /// The name of its bucket.
+    /// The name of the bucket.
     pub bucket: String,
-    /// Its key, decoded. Other calls of S3 take this key.
+    /// The key of the object, decoded. This is the key that the S3 API takes.
     ///
-    /// A key is a name and not a path: `..` has no meaning in it. Do not join it to a path.
+    /// A key is a name and not a path. Do not join it to a path of a file system, because it may contain
+    /// `..`.
     pub key: String,
-    /// Its key as the event has it.
+    /// The key as it is in the event.
     pub raw_key: String,
-    /// Its size in bytes. `None` if it was removed.
+    /// The size in bytes. `None` if the object was removed.
     pub size: Option<u64>,
-    /// Its entity tag. `None` if it was removed.
+    /// The entity tag. `None` if the object was removed.
     pub e_tag: Option<String>,
-    /// Its version, if the bucket keeps versions.
+    /// The version of the object, if the bucket keeps versions.
     pub version_id: Option<String>,
-    /// Orders the events of one key: pad the shorter one with zeros on the right, then compare as text.
+    /// A hexadecimal text that orders the events of one key. To compare two, pad the shorter one with zeros
+    /// on the right, then compare them as text.
     pub sequencer: Option<String>,
-    /// When it happened, in the format of S3.
+    /// When it happened, in ISO 8601: `2024-05-01T12:00:00.000Z`.
     pub event_time: Option<String>,
-    /// The ARN of its bucket.
+    /// The ARN of the bucket.
     pub bucket_arn: String,
-    /// Why it happened: `PutObject`, `Lifecycle Expiration`, … Only an event of EventBridge says so.
+    /// Why it happened: `PutObject`, `Lifecycle Expiration` and others. Only an event of EventBridge has a
+    /// reason.
     pub reason: Option<String>,
-    /// The restoration from an archive, as JSON, if this is what happened.
+    /// Data about the restoration from an archive, as JSON, if the object was restored.
     pub glacier_event_data: Option<Box<RawValue>>,
-    /// The transition or expiration, as JSON, if a rule of the bucket's lifecycle caused it.
+    /// Data about the transition to another storage class, as JSON, if a lifecycle rule of the bucket caused
+    /// it.
     pub lifecycle_event_data: Option<Box<RawValue>>,
     text: RecordText,
 }
@@ -52,7 +58,7 @@ impl RawJson for S3Object {
     }
 }
 
-/// Shows no JSON.
+/// Leaves out the JSON.
 impl fmt::Debug for S3Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Object")
@@ -162,7 +168,7 @@ struct BusEvent {
     detail: Detail,
 }
 
-/// Its detail. Its key is not encoded.
+/// The detail of the event. Unlike in a notification of S3, the key is not encoded.
 #[derive(Deserialize)]
 struct Detail {
     bucket: DetailBucket,
@@ -207,7 +213,7 @@ impl From<BusEvent> for S3Object {
     }
 }
 
-/// The objects of an S3 notification that came in an envelope. None if it is S3's test event.
+/// The objects of an S3 notification that came in an envelope. The list is empty for S3's test event.
 pub(super) fn objects_of_notification(text: &Arc<str>) -> Result<Vec<S3Object>, Problem> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -257,19 +263,19 @@ impl Record for S3Object {
         self.text = text;
     }
 
-    /// The whole name of the bucket: anyone may own another bucket whose name begins with it.
+    /// The whole name of the bucket, because anyone may own another bucket whose name begins with it.
     fn name(&self) -> &str {
         &self.bucket
     }
 
-    /// None if it is the ARN of another bucket than the one that the object is routed by.
+    /// Empty if the ARN is not that of the bucket by which the object is routed.
     fn arn(&self) -> &str {
         if resource(&self.bucket_arn) == self.bucket { &self.bucket_arn } else { "" }
     }
 }
 
 impl Redelivered for S3Object {
-    /// Two events of a key have different sequencers. Some events have only a time.
+    /// Two events of one key have different sequencers. Events without a sequencer have only a time.
     fn own_id(&self) -> Vec<&str> {
         let event = self.sequencer.as_ref().or(self.event_time.as_ref());
         let version = self.version_id.as_deref();

@@ -10,22 +10,23 @@ use crate::pipeline::records::record::{Record, resource};
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// A notification of an SNS topic.
+/// A notification of an SNS topic. See [`PipelineBuilder::sns`](crate::pipeline::PipelineBuilder::sns) for an
+/// example.
 #[derive(Clone, Deserialize)]
 #[serde(from = "Wire")]
 #[non_exhaustive]
 pub struct SnsRecord {
-    /// Its identifier.
+    /// The identifier of the notification.
     pub id: String,
     /// The ARN of the topic.
     pub topic_arn: String,
-    /// Its subject, if it has one.
+    /// The subject, if the sender gave one.
     pub subject: Option<String>,
-    /// Its message.
+    /// The text of the message.
     pub message: String,
-    /// When it was published, in the format of SNS.
+    /// When the message was published, in the format of SNS: `2024-05-01T12:00:00.000Z`.
     pub timestamp: Option<String>,
-    /// The attributes that the sender gave to it, as JSON.
+    /// The message attributes that the sender gave, as JSON.
     pub message_attributes: Option<Box<RawValue>>,
     text: RecordText,
 }
@@ -43,7 +44,7 @@ struct Wire {
     sns: Notification,
 }
 
-/// A notification in the format of SNS. A queue that subscribes to the topic gets the same.
+/// A notification in the format of SNS. A queue that subscribes to the topic gets the same format.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Notification {
@@ -75,7 +76,7 @@ impl From<Notification> for SnsRecord {
     }
 }
 
-/// Shows no message.
+/// Leaves out the message.
 impl fmt::Debug for SnsRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnsRecord")

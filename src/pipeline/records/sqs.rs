@@ -10,24 +10,25 @@ use crate::pipeline::records::record::{Identity, Record, or_default, resource, s
 use crate::pipeline::records::text::RecordText;
 use crate::problem::Problem;
 
-/// A message of an SQS queue.
+/// A message of an SQS queue. See [`PipelineBuilder::sqs`](crate::pipeline::PipelineBuilder::sqs) for an
+/// example, and [`Message`](crate::pipeline::Message) for a body that is JSON.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SqsRecord {
-    /// Its identifier.
+    /// The message id.
     #[serde(rename = "messageId")]
     pub id: String,
-    /// The handle for calls of SQS about this delivery, such as a change of the visibility timeout.
+    /// The handle of this delivery for calls of the SQS API, such as a change of the visibility timeout.
     #[serde(default, deserialize_with = "or_default")]
     pub receipt_handle: String,
-    /// Its body.
+    /// The body of the message.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
-    /// The attributes that SQS gave to it: `ApproximateReceiveCount`, `MessageGroupId`, …
+    /// The attributes that SQS gave to the message: `ApproximateReceiveCount`, `MessageGroupId` and others.
     #[serde(default, deserialize_with = "or_default")]
     pub attributes: BTreeMap<String, String>,
-    /// The attributes that the sender gave to it, as JSON.
+    /// The message attributes that the sender gave, as JSON.
     #[serde(default)]
     pub message_attributes: Option<Box<RawValue>>,
     /// The ARN of the queue.
@@ -50,7 +51,7 @@ impl SqsRecord {
     }
 }
 
-/// Shows no body and no handle, which can delete the message.
+/// Leaves out the body, and the handle, with which the message can be deleted.
 impl fmt::Debug for SqsRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqsRecord")
@@ -80,7 +81,7 @@ impl Record for SqsRecord {
     }
 
     fn group(&self) -> Option<&str> {
-        // SQS delivers no FIFO message without a group. Such messages would form one group together.
+        // SQS delivers every FIFO message with a group. Messages without one would form a group together.
         let group = || self.attributes.get("MessageGroupId").map_or("", String::as_str);
         self.is_fifo().then(group)
     }

@@ -1,11 +1,11 @@
-//! The JSON of a record, without a copy of it.
+//! The JSON of a record, as a slice of the event.
 
 use std::sync::Arc;
 
 use crate::json::text::Span;
 use crate::pipeline::event::Event;
 
-/// The JSON of a record: a part of the event that it came in, or of an envelope.
+/// The JSON of a record: a part of the text of its event, or of an envelope.
 #[derive(Clone, Default)]
 pub(in crate::pipeline) struct RecordText(Option<(Whole, Span)>);
 

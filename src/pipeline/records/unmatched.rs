@@ -6,19 +6,20 @@ use crate::pipeline::event::kind::Kind;
 use crate::pipeline::records::handler::FromRecord;
 use crate::problem::Problem;
 
-/// An event, or a record of a batch, that no route takes.
+/// An event, or a record of a batch, that no route takes. See
+/// [`PipelineBuilder::unmatched`](crate::pipeline::PipelineBuilder::unmatched) for an example.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unmatched {
     /// The kind of the event.
     pub kind: Kind,
-    /// The name that no route has: of a bucket, a queue, … `None` for a whole event.
+    /// The name that no route has, such as that of a bucket or a queue. `None` for a whole event.
     pub name: Option<String>,
-    /// The event or record as it was delivered.
+    /// The JSON of the event or record, as it was delivered.
     pub raw: Box<RawValue>,
 }
 
-/// Shows no content.
+/// Leaves out the JSON.
 impl fmt::Debug for Unmatched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unmatched")

@@ -24,11 +24,12 @@ impl<I, H: Clone> Clone for Via<I, H> {
     }
 }
 
-/// Opens envelopes, and calls `handler` once for each record in them.
+/// Opens envelopes, and calls `handler` once for each record in them. An envelope is a message that contains
+/// a notification of another source.
 ///
-/// The type says what the envelopes contain: [`S3Object`], [`SnsRecord`] or [`EventBridgeEvent`]. Envelopes
-/// in envelopes are opened by `via` in `via`. All records of an envelope are tried. If the handler fails
-/// for any of them, the envelope fails.
+/// The type says what the envelopes contain: [`S3Object`], [`SnsRecord`] or [`EventBridgeEvent`]. For an
+/// envelope in an envelope, use `via` in `via`. All records of an envelope are tried. If the handler fails
+/// for any of them, the message with the envelope fails.
 ///
 /// [`AccessPolicy::allow_source`](crate::AccessPolicy::allow_source) can restrict the buckets and topics of the
 /// records inside.
@@ -68,10 +69,10 @@ pub trait Inside: Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// If it contains something else.
+    /// If the payload contains something else.
     fn open(payload: &Arc<str>) -> Result<Vec<Self>, Problem>;
 
-    /// The service that it comes from, and the ARN of its source there.
+    /// The service that the record comes from, and the ARN of its source in that service.
     fn source(&self) -> (&'static str, &str);
 }
 
@@ -142,7 +143,8 @@ where
                 }
                 Err(problem) => Err(problem),
             };
-            // A failure does not keep the other records waiting for the next delivery.
+            // After a failure the other records are handled too, so that they do not wait for the next
+            // delivery.
             result = result.and(handled);
         }
         result

@@ -1,4 +1,5 @@
-//! Tumbling windows: a stream's records of a time span, and what a function has made of them so far.
+//! Tumbling windows: the records of a stream in a span of time, and the state that the function has computed
+//! from them so far.
 
 use std::{fmt, sync::Arc};
 
@@ -12,29 +13,32 @@ use crate::pipeline::invocation::Invocation;
 use crate::pipeline::records::handler::RecordHandler;
 use crate::problem::Problem;
 
-/// The records of one call for a tumbling window, and the state that the calls before it made.
+/// The records of one call for a tumbling window, and the state that the earlier calls for the window have
+/// computed.
 ///
-/// A handler made with [`windowed`] gets it. The last call for a window has no records.
+/// A handler in [`windowed`] takes it. The last call for a window has no records.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Window<S, R> {
-    /// What the last call for this window returned. The default for the first call.
+    /// What the previous call for this window returned. In the first call, `S` is deserialized from an empty
+    /// object, or is `S::default()` if that fails.
     pub state: S,
-    /// The records, in the order of the shard.
+    /// The records of this call, in the order of the shard.
     pub records: Vec<R>,
-    /// When the window starts, as the event has it: `2026-05-01T10:00:00Z`. Empty without a window.
+    /// When the window starts, in the format of the event: `2026-05-01T10:00:00Z`. Empty if the event source
+    /// mapping has no window.
     pub start: String,
-    /// When the window ends.
+    /// When the window ends, in the same format.
     pub end: String,
-    /// The shard of all these records.
+    /// The shard of all records of this call. Empty if the event source mapping has no window.
     pub shard_id: String,
-    /// Whether this is the last call for the window. What the handler returns then is not kept.
+    /// Whether this is the last call for the window. Lambda does not keep what the handler returns from it.
     pub is_final: bool,
-    /// Whether Lambda ended the window early, because the state was larger than 1 MB.
+    /// Whether Lambda ended the window early because the state was larger than 1 MB.
     pub is_terminated_early: bool,
 }
 
-/// Shows no state and no records.
+/// Leaves out the state and the records.
 impl<S, R> fmt::Debug for Window<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
@@ -50,12 +54,13 @@ impl<S, R> fmt::Debug for Window<S, R> {
 #[derive(Clone, Debug)]
 pub struct Windowed<H>(pub(super) H);
 
-/// Handles the records of a stream for tumbling windows: all records of an event in one call, with the state of the
-/// calls before it. The handler returns the new state, which Lambda gives to the next call.
+/// Handles the records of a Kinesis or DynamoDB stream in tumbling windows: the handler gets all records of
+/// an event in one call, with the state of the calls before it. It returns the new state, which Lambda passes
+/// to the next call.
 ///
-/// The event source mapping needs a tumbling window. If the handler fails, the invocation fails, and Lambda calls
-/// again with the same records and the same state. A malformed record ends the records of the call: Lambda continues
-/// from it.
+/// The event source mapping needs a tumbling window. If the handler fails, the invocation fails, and Lambda
+/// calls again with the same records and the same state. If a record is malformed, the handler gets only the
+/// records before it, and Lambda continues from the malformed record.
 ///
 /// # Examples
 ///
@@ -86,7 +91,7 @@ pub(in crate::pipeline) type WindowCall<R> = Arc<
         + Sync,
 >;
 
-/// Closes a handler over the application's state.
+/// Binds a handler to the application's state.
 pub(super) fn window_call<App, S, R, Args, H>(app: App, handler: H) -> WindowCall<R>
 where
     App: Clone + Send + Sync + 'static,
@@ -111,7 +116,7 @@ where
     let Window { state, records, start, end, shard_id, is_final, is_terminated_early } = window;
     let state = match state.as_deref().map(RawValue::get) {
         None => S::default(),
-        // The first call for a window has an empty object, whatever the type of the state is.
+        // The first call for a window gets an empty object, whatever the type of the state is.
         Some("{}") => serde_json::from_str("{}").unwrap_or_default(),
         Some(state) => serde_json::from_str(state).map_err(|error| {
             Problem::bad_request("expected another state of the window").caused_by(&error)
@@ -120,7 +125,7 @@ where
     Ok(Window { state, records, start, end, shard_id, is_final, is_terminated_early })
 }
 
-/// What an event says about its window.
+/// The members of an event that describe its window.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -140,7 +145,8 @@ struct Span {
     end: String,
 }
 
-/// The window of an event, with these records. Without a window in the event, it has no state and no times.
+/// The window of an event, with these records. If the event has no window, there is no state and there are no
+/// times.
 pub(super) fn of_event<R>(
     event: &Event,
     records: Vec<R>,

@@ -1,4 +1,4 @@
-//! The formats in which the sources deliver a request. What differs between them is in the table of sources.
+//! The formats in which the sources deliver a request. The table of sources has the differences between them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
@@ -152,7 +152,7 @@ impl HttpRequest {
         value
     }
 
-    /// The body as JSON has it, and whether that is base64.
+    /// The body as a JSON value, and whether it is base64.
     fn text_body(&self) -> (Value, bool) {
         match self.body.as_deref().map(|body| (body, std::str::from_utf8(body))) {
             None => (Value::Null, false),

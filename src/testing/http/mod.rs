@@ -13,7 +13,7 @@ pub(super) struct HttpRequest {
     pub(super) has_multi_value_headers: bool,
     pub(super) method: Method,
     pub(super) path: String,
-    /// As the client sent it. Empty if there is none.
+    /// The query as the client sent it. Empty if there is none.
     pub(super) query: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<Vec<u8>>,

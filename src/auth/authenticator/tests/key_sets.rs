@@ -22,7 +22,7 @@ fn token(issuer: &str, (claim, value): (&str, &str), (algorithm, kid): (&str, &s
     format!("{signed}.{}", encode(KEYS.sign(algorithm, &signed)))
 }
 
-/// Both key sets, in either order.
+/// Two authenticators with both key sets, one in each order.
 async fn in_both_orders(provider: &Provider) -> [Authenticator; 2] {
     let at = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer);
     let strict = || {
@@ -62,7 +62,7 @@ async fn each_key_set_keeps_its_own_rules_in_any_order() {
     }
 }
 
-/// A rule of a key set, and what follows of it for one token.
+/// A rule of a key set, and its effect on one token.
 struct Rule {
     name: &'static str,
     set: fn(KeySet) -> KeySet,
@@ -149,8 +149,8 @@ impl Rule {
     }
 }
 
-/// Whether no key set lends this rule to another one. `verdict` gets the key sets in either order, and a token of
-/// the one with the rule or of the other.
+/// Whether the rule of one key set does not apply to another key set. `verdict` gets the key sets in either
+/// order, and a token for one of them.
 async fn keeps_its_own(rule: &Rule, verdict: impl AsyncFn([KeySet; 2], &str) -> String) -> bool {
     let provider = Provider::start().await;
     let at = |issuer: &str| KeySet::new(&provider.url("/jwks")).issuer(issuer).audience("orders");
@@ -220,7 +220,7 @@ async fn the_keys_of_one_issuer_never_verify_the_tokens_of_another() {
         .clock(clock());
     assert_eq!(authenticator.faults(), []);
     assert_eq!(verdict(&identify(&authenticator, &token_of("one")).await), "allowed");
-    // Signed with the first issuer's key in the name of the second issuer.
+    // A token that names the second issuer and is signed with the first issuer's key.
     let mut claims = tokens::good_claims();
     claims.insert("iss".to_owned(), json!("https://other.example.com/"));
     for (kid, expected) in [("one", "Key"), ("other", "Signature")] {

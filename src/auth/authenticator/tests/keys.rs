@@ -1,4 +1,4 @@
-//! When keys are fetched, and when not.
+//! When keys are fetched, and when they are not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -97,8 +97,8 @@ async fn old_keys_are_renewed_beside_the_calls() {
     assert_eq!(provider.requests("/jwks").len(), 2);
 }
 
-/// How many hours the key of a set is trusted while the issuer gives this reply instead of the set. A function
-/// is called every hour. After two days nobody looks any more.
+/// For how many hours a key is trusted while the issuer gives this reply instead of its key set. The function
+/// is called every hour, for two days at most.
 async fn trusted_hours(policy: RefreshPolicy, reply: Reply) -> u32 {
     let (provider, clock) = (Provider::start().await, clock());
     let keys = KeyCache::new(provider.url("/jwks").parse().unwrap(), policy);
@@ -275,7 +275,7 @@ async fn a_reply_is_as_old_as_its_request() {
             async || verdict(&keys.keys(Some("rsa"), Algorithm::Rs256, &fetch, &*clock).await);
         provider.reply("/jwks", Reply::Late(Duration::from_millis(100), KEYS.jwks()));
         assert!(timeout(Duration::from_millis(30), ask()).await.is_err());
-        // The reply arrives, and nobody reads it.
+        // The reply arrives, but nothing reads it.
         tokio::time::sleep(Duration::from_millis(200)).await;
         clock.advance(asleep);
         assert_eq!(ask().await, "allowed");

@@ -31,9 +31,9 @@ fn claims() -> Value {
     json!({ "sub": "alice", "email": "a@example.com", "scope": "orders:read", "exp": NOW + 120 })
 }
 
-/// As a load balancer writes it: each part is padded, and the padding is signed too.
+/// The header as a load balancer writes it: each part is padded, and the padding is signed too.
 fn data(header: &Value, claims: &Value, by: &str) -> String {
-    // Of a length that needs padding.
+    // Gives the JSON a length that needs padding.
     let pad = |json: &Value| {
         let mut text = json.to_string();
         while text.len() % 3 != 1 {

@@ -37,7 +37,7 @@ fn authenticator(provider: &Provider) -> Authenticator {
     with_keys(key_set(provider))
 }
 
-/// With the userinfo endpoint of `provider`.
+/// An authenticator that also has the userinfo endpoint of `provider`.
 fn authenticator_with_userinfo(provider: &Provider) -> Authenticator {
     with_keys(key_set(provider).userinfo(&provider.url("/userinfo")))
 }

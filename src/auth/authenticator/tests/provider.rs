@@ -1,4 +1,4 @@
-//! An issuer in this process: its keys are made for the test run, its replies are set by the test.
+//! An issuer in this process. Its keys are generated for the test run, and the test sets its replies.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ pub(crate) const ROCA_MODULUS: &str = "\
     Dfk9tI6sjMSvLToWJX6ysq3Ka6Rk5ZdPqSVQ0xsbq_Fh52ktALhuPdiG7KtKv74aj4zCY_9K9VzbRfQkmlGTkl9emD\
     12LwtoAJQ-sCZ7CPQu0xHOH1yG6svIzk08t6L-4e9WQUI6HPQRTl7PUANKYKQSUjr55vSqEQ";
 
-/// Keys are slow to make, so they are made once.
+/// Generating keys is slow, so it is done once.
 pub(crate) static KEYS: LazyLock<TestKeys> = LazyLock::new(TestKeys::generate);
 
 pub(crate) struct TestKeys {
@@ -114,7 +114,8 @@ impl TestKeys {
 
     /// The key of `ES256` as a load balancer's region publishes it.
     pub(crate) fn p256_pem(&self) -> String {
-        // The point begins with 4, and the 27 bytes up to there are whole in base64.
+        // The point begins with a 4. The 27 bytes up to and including it are a whole number of base64
+        // characters.
         let coordinates = &self.p256.public_key().as_ref()[1..];
         let algorithm_and_curve = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
         let base64 = format!("{algorithm_and_curve}{}", STANDARD.encode(coordinates));

@@ -1,4 +1,5 @@
-//! A pipeline renews old keys while its handlers wait, so that no caller waits for them.
+//! A pipeline renews old keys while its handlers wait for other things, so that no caller waits for a
+//! renewal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +43,7 @@ async fn who(invocation: &Invocation) -> Result<String, Problem> {
     Ok(invocation.caller().await?.subject.clone())
 }
 
-/// The same answers from a function: the pipeline does not see that there are keys.
+/// The same authenticator behind a function, so that the pipeline does not see its keys.
 fn not_renewed(authenticator: Authenticator) -> Authenticator {
     Authenticator::from_fn(move |authorization: Option<String>, _: Option<Value>| {
         let authenticator = authenticator.clone();
@@ -107,7 +108,8 @@ async fn an_issuer_that_fails_is_not_asked_at_every_invocation() {
         call(&pipeline, "/at-once").await;
         sleep(Duration::from_millis(5)).await;
     }
-    // The fetch is repeated once, in case it died while frozen. Then the pause never ends on this clock.
+    // The fetch is repeated once, because its connection may have died while the process was frozen. The
+    // pause after that does not end, because the clock of the test does not move.
     assert_eq!(provider.requests("/jwks").len(), 3);
 }
 

@@ -1,4 +1,4 @@
-//! Replies of an issuer, a row each in `tests/inputs/issuer.json`, with the exact verdict on each.
+//! Replies of an issuer. Each is a row in `tests/inputs/issuer.json` with its exact verdict.
 
 use base64::{
     Engine,
@@ -26,9 +26,9 @@ struct Row {
     headers: Vec<String>,
     #[serde(default)]
     body: Text,
-    /// Used instead of the body for bytes that are not text.
+    /// Replaces the body, for bytes that are not text.
     base64: Option<String>,
-    /// A `content-length` that may be wrong. By default it is right.
+    /// A `content-length` that may be wrong. By default it is correct.
     length: Option<usize>,
     #[serde(default)]
     no_length: bool,
@@ -64,7 +64,7 @@ fn ok() -> u16 {
 }
 
 impl Text {
-    /// The text, with the marks replaced by the keys of this run.
+    /// The text, with its placeholders replaced with the keys of this run.
     fn filled(&self, origin: &str) -> String {
         let text = match self {
             Self::Plain(text) => text.clone(),
@@ -133,7 +133,7 @@ impl Row {
     }
 }
 
-/// The verdict, and for an outage our own errors among its causes.
+/// The verdict. For an outage, also funcify's own errors among the causes.
 fn described<T>(result: &Result<T, Unauthenticated>) -> String {
     let mut described = verdict(result);
     if let Err(Unauthenticated::Unavailable(cause)) = result {

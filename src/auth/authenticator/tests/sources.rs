@@ -1,4 +1,5 @@
-//! Other sources about a caller: userinfo, the authorizers of API Gateway, a function of the user.
+//! Other sources of information about a caller: userinfo, the authorizers of API Gateway, a function of the
+//! user.
 
 use std::time::Duration;
 
@@ -225,7 +226,7 @@ async fn an_element_of_an_array_with_spaces_does_not_grant_its_parts() {
     for array in [&["visitor orders:order:read"][..], &["visitor", "orders:order:read"]] {
         let text = format!("[{}]", array.join(" "));
         assert!(!grants(&jwt(&text)).await, "{array:?}");
-        // Mutant: whoever splits this text grants the parts of an element.
+        // Mutant: code that splits this text grants the parts of an element.
         let split = text.trim_matches(['[', ']']).split(' ');
         assert!(split.into_iter().any(|part| part == "orders:order:read"));
     }
@@ -258,7 +259,7 @@ async fn a_bound_token_is_refused_behind_an_authorizer_too() {
     for (json, expected) in [
         (r#"{"jwt":{"claims":{"sub":"alice","cnf":"map[jkt:0ZcO]"}}}"#, bound),
         (r#"{"claims":{"sub":"alice","cnf":"{\"jkt\":\"0ZcO\"}"}}"#, bound),
-        // Lambda authorizers check what they want, and write what they want.
+        // A Lambda authorizer decides what it checks and what it writes, so `cnf` has no meaning there.
         (r#"{"lambda":{"sub":"alice","cnf":"checked"}}"#, "allowed"),
     ] {
         assert_eq!(verdict(&of_authorizer(&authenticator, json).await), expected, "{json}");

@@ -1,4 +1,4 @@
-//! Good and hostile tokens, a row each in `tests/inputs/jwt.json`, with the exact verdict on each.
+//! Good and hostile tokens. Each is a row in `tests/inputs/jwt.json` with its exact verdict.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

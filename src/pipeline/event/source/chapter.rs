@@ -1,4 +1,4 @@
-//! The tables of the chapter, made from the table in the code.
+//! Compares the tables in `docs/pipeline.md` with the table in the code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use crate::pipeline::event::source::http::{
 use crate::pipeline::event::source::known::{Basis, Known};
 use crate::pipeline::event::source::{Answer, SOURCES, Shape};
 
-/// A cell: what is known, and how.
+/// A cell of a table: what is known, and how it is known.
 fn cell(text: &str, basis: Basis) -> String {
     match basis {
         Basis::Documented(page) => format!("{text} [d]({page})"),

@@ -1,4 +1,4 @@
-//! What each source of HTTP requests does, one value a source.
+//! What each source of HTTP requests does, with one value for each source.
 
 use crate::pipeline::event::members::Top;
 use crate::pipeline::event::source::known::{Known, captured, documented, inferred};
@@ -8,7 +8,7 @@ pub(crate) struct HttpSource {
     pub(crate) method: MethodMember,
     /// The member with the path, and whether the path in it is still encoded.
     pub(crate) path: Known<Path>,
-    /// What precedes the path of the route.
+    /// What the source writes before the path of the route.
     pub(crate) prefix: Known<Prefix>,
     pub(crate) query: Known<Query>,
     pub(crate) headers: Known<Headers>,
@@ -16,10 +16,10 @@ pub(crate) struct HttpSource {
     pub(crate) response: Known<Response>,
     /// The largest response as JSON, in bytes.
     pub(crate) limit: Known<usize>,
-    /// Whether the source can take a response while the handler still makes it.
+    /// Whether the source can take a response while the handler still produces it.
     pub(crate) streams: Known<bool>,
-    /// Whether a response to HEAD, a 204 or a 304 is sent with its content. No source needs it, and no client
-    /// expects it, so funcify sends none.
+    /// Whether a response to HEAD, a 204 or a 304 is sent with content. No source needs the content and no
+    /// client expects it, so it is `false` for every source.
     pub(crate) sends_content: Known<bool>,
     pub(crate) caller: Known<CallerAddress>,
     /// Whether the source may have an authorizer of its own.
@@ -34,7 +34,7 @@ pub(crate) enum MethodMember {
     Top(Top),
     /// `requestContext.http.method`
     Http,
-    /// The source has no methods: each event is a POST.
+    /// The source has no methods. Each event becomes a POST.
     Post,
 }
 
@@ -55,7 +55,8 @@ pub(crate) enum Prefix {
     Nothing,
     /// The stage, unless it is `$default`.
     Stage,
-    /// Under the API's own domain the stage, unless it is `$default`. Under a custom domain the base path.
+    /// Under the domain that API Gateway made for the API, the stage, unless it is `$default`. Under a custom
+    /// domain, the base path.
     StageOrBasePath,
     /// Under a custom domain the base path.
     BasePath,
@@ -66,7 +67,8 @@ pub(crate) enum Prefix {
 pub(crate) enum Query {
     /// `rawQueryString`, as the client sent it.
     Raw,
-    /// Behind the path, as the client sent it. Without a `?` there, the parameters are encoded.
+    /// After the path, as the client sent it. If the path has no `?`, the parameters, as the client encoded
+    /// them.
     InPath,
     /// Parameters, decoded once.
     Decoded,
@@ -77,11 +79,12 @@ pub(crate) enum Query {
 /// How the source delivers headers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Headers {
-    /// One text a name. The values of a repeated header are joined with commas.
+    /// One text for each name. The values of a repeated header are joined with commas.
     Joined,
-    /// `multiValueHeaders` has a list a name, and `headers` the last value.
+    /// `multiValueHeaders` has a list for each name, and `headers` has the last value.
     Listed,
-    /// As the target group is configured: `headers` with the last value, or `multiValueHeaders`.
+    /// `headers` with the last value, or `multiValueHeaders`, depending on the configuration of the target
+    /// group.
     Either,
 }
 
@@ -92,7 +95,7 @@ pub(crate) enum Cookies {
     Header,
     /// In the list `cookies`, and not in the header.
     List,
-    /// In the list `cookies` and in the header: the same cookies twice.
+    /// The same cookies twice: in the list `cookies` and in the header.
     Both,
 }
 
@@ -103,7 +106,7 @@ pub(crate) enum Response {
     MultiValue,
     /// `headers`
     SingleValue,
-    /// `headers`, and `cookies` apart from them.
+    /// `headers`, and `cookies` in a list of their own.
     Cookies,
     /// `headers` or `multiValueHeaders`, whichever the request has, and `statusDescription`.
     DescribedLikeRequest,
@@ -280,12 +283,12 @@ pub(super) static LATTICE_V2: HttpSource = HttpSource {
 };
 
 impl HttpSource {
-    /// Whether the path is decoded already. What is decoded once must not be decoded again.
+    /// Whether the source has decoded the path. A decoded path must not be decoded again.
     pub(crate) fn path_is_decoded(&self) -> bool {
         !matches!(self.path.value, Path::Encoded(_))
     }
 
-    /// Whether parameters are encoded as the client sent them.
+    /// Whether the parameters are still encoded as the client sent them.
     pub(crate) fn query_is_encoded(&self) -> bool {
         matches!(self.query.value, Query::Encoded | Query::InPath)
     }

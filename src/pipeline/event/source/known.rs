@@ -1,6 +1,6 @@
-//! What a cell of the table says, and how that is known.
+//! A value in the table of sources, and how it is known.
 
-/// A statement about a source, and on what it rests.
+/// A statement about a source, with its evidence.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<T> {
     pub(crate) value: T,
@@ -8,14 +8,15 @@ pub(crate) struct Known<T> {
     pub(crate) basis: Basis,
 }
 
-/// On what a statement about a source rests.
+/// The evidence for a statement about a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Basis {
     /// AWS says so on this page of its documentation.
     Documented(&'static str),
-    /// Somebody recorded real events, or compared with the real service, and published it here.
+    /// Somebody recorded real events, or compared an emulator with the real service, and published the result
+    /// here.
     Captured(&'static str),
-    /// Nobody says so. It follows from what similar sources do.
+    /// No evidence was found. The statement follows from what similar sources do.
     Inferred,
 }
 
@@ -24,7 +25,7 @@ pub(super) const fn documented<T>(value: T, page: &'static str) -> Known<T> {
     Known { value, basis: Basis::Documented(page) }
 }
 
-/// Somebody recorded it, and published it at `place`.
+/// Somebody recorded it, and published the recording at `place`.
 pub(super) const fn captured<T>(value: T, place: &'static str) -> Known<T> {
     Known { value, basis: Basis::Captured(place) }
 }

@@ -1,4 +1,4 @@
-//! Members that are only looked at for whether they are there.
+//! Members that show by their presence which source an event comes from. Their values are not read.
 
 macro_rules! marks {
     ($($variant:ident = $member:literal,)*) => {

@@ -1,9 +1,9 @@
-//! One table of what each source does. Recognition, requests, responses, batches, test events and the local server
-//! read it and nothing else, and the chapter shows it.
+//! The table of sources: everything that differs between them. Recognition, requests, responses, batches,
+//! test events and the local server read only this table, and `docs/pipeline.md` shows it.
 //!
-//! To add a source that [`event_of`](crate::pipeline::PipelineBuilder::event_of) serves, add its kind, its row in
-//! [`SOURCES`], and its example in `testing`. A source of records takes three places more: a file in `records` with the
-//! record, its lines in `records/mod.rs`, and a method of the builder.
+//! To add a source that [`event_of`](crate::pipeline::PipelineBuilder::event_of) serves, add its kind, its
+//! row in [`SOURCES`], and its example in `testing`. A source of records needs three more additions: a file
+//! in `records` with the record, its lines in `records/mod.rs`, and a method of the builder.
 
 #[cfg(test)]
 mod chapter;
@@ -40,7 +40,7 @@ impl Source {
         SOURCES.iter().find(is).map(|source| source.kind)
     }
 
-    /// The first kind all of whose members are there.
+    /// The first kind that has all of its members in `marks`.
     pub(crate) fn of_members(seen: Marks) -> Option<Kind> {
         let is =
             |source: &&Self| matches!(source.shape, Shape::Members(marks) if seen.has_all(marks));

@@ -1,36 +1,36 @@
-//! What a row of the table has.
+//! A row of the table of sources.
 
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::event::source::http::HttpSource;
 use crate::pipeline::event::source::known::Known;
 use crate::pipeline::event::source::marks::Mark;
 
-/// One row: everything that differs between this source and the others.
+/// A source: everything that differs between it and the others.
 pub(crate) struct Source {
     pub(crate) kind: Kind,
     /// The name that logs and commands show.
     pub(crate) name: &'static str,
-    /// What it is, for the chapter.
+    /// What the source is, as `docs/pipeline.md` describes it.
     pub(crate) title: &'static str,
     pub(crate) shape: Shape,
     /// The method of the builder that routes it.
     pub(crate) route: &'static str,
     pub(crate) answer: Known<Answer>,
-    /// How it delivers requests. `None` if its events are not HTTP requests.
+    /// How the source delivers requests. `None` if its events are not HTTP requests.
     pub(crate) http: Option<&'static HttpSource>,
 }
 
 /// How an event of a source is recognised.
 pub(crate) enum Shape {
-    /// It has all of these members, and `RequestContext` or nothing more to look at.
+    /// The event has all of these members.
     Members(&'static [Mark]),
-    /// `Records` is a list, and the first of them has this `eventSource`.
+    /// `Records` is a list, and its first record has this `eventSource`.
     Records(&'static str),
-    /// `eventSource` beside the records is one of these.
+    /// The event has an `eventSource` beside its records, which is one of these.
     Batch(&'static [&'static str]),
-    /// It needs a look at values: `recognise` knows how.
+    /// By the values of members. The rules are in `recognise.rs`.
     Values,
-    /// Its first record, or its detail, contains an event of another source.
+    /// The first record, or the detail, contains an event of another source.
     Envelope,
     /// Every other event.
     Other,

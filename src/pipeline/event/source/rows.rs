@@ -42,7 +42,7 @@ const CONNECT: &str =
     "https://docs.aws.amazon.com/connect/latest/adminguide/connect-lambda-functions.html";
 const LEX: &str = "https://docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html";
 
-/// The row for every event that no other row takes.
+/// The row for every event that no other row recognises.
 pub(super) const UNKNOWN: &Source = &Source {
     kind: Kind::Unknown,
     name: "unknown",
