@@ -90,7 +90,8 @@ impl Refresh<'_> {
 
     /// Asks the provider under the lease, and shares the token or the failure with the fleet.
     async fn mint(&mut self, lease: HeldLease) -> Result<Asked, TokenError> {
-        // Keeps the instance running until the lease is given back, even if the handler has returned.
+        // Until this is dropped, the pipeline does not end the invocation's work at its deadline, so that
+        // there is time to give the lease back.
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
             Ok(minted) => {
