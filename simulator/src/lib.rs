@@ -53,7 +53,8 @@ pub use run::Settings;
 pub use scenario::Scenario;
 pub use timeline::{Slot, Timeline};
 
-/// Runs one scenario on virtual time. The example of the [crate](crate) shows how.
+/// Runs one scenario on virtual time. The runtime must be a current-thread runtime of tokio with paused
+/// time, as in the example of this crate.
 ///
 /// # Errors
 ///

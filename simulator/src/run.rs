@@ -33,8 +33,8 @@ pub struct Settings {
     /// Whether to run the full counts: days instead of minutes, a thousand trials instead of a hundred.
     /// Default: false.
     pub long: bool,
-    /// For how many simulated hours the long-running scenarios observe the fleet. Default: chosen by the
-    /// scenario and by [`long`](Self::long).
+    /// For how many simulated hours the long-running scenarios observe the fleet. By default the scenario
+    /// chooses the hours. `long` makes them more.
     pub hours: Option<f64>,
     progress: Option<Arc<dyn Fn(&'static str, Duration) + Send + Sync>>,
 }

@@ -17,6 +17,20 @@ use crate::token::TokenError;
 /// [`CircuitOpen`] and [`DeadlineExceeded`] are among the [sources](Error::source).
 /// [`Problem`](crate::Problem) converts any `ApiError` into the response of a gateway: status 502, 503, 504,
 /// or 500.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{Api, api::ApiError};
+/// use http::StatusCode;
+///
+/// async fn left(warehouse: &Api) -> Result<u32, ApiError> {
+///     match warehouse.get("/stock/tea").await {
+///         Err(ApiError::Status(answer)) if answer.status() == StatusCode::NOT_FOUND => Ok(0),
+///         result => result,
+///     }
+/// }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {

@@ -165,6 +165,17 @@ impl Api {
     ///
     /// The invocation's deadline can end the request earlier, and so can the `call_timeout` of the circuit's
     /// policy (3 s by default). For a slower service, raise both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify::Api;
+    ///
+    /// let reports = Api::new("reports", "https://reports.example")?.timeout(Duration::from_secs(60));
+    /// # let _ = reports;
+    /// # Ok::<(), funcify::ConfigError>(())
+    /// ```
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
@@ -175,6 +186,19 @@ impl Api {
     /// # Errors
     ///
     /// [`ConfigError::Invalid`] if a certificate cannot be read or used.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use funcify::Api;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let authority = std::fs::read("ca.pem")?;
+    /// let warehouse = Api::new("warehouse", "https://warehouse.internal")?.root_certificates(&authority)?;
+    /// # let _ = warehouse;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn root_certificates(self, pem: &[u8]) -> Result<Self, ConfigError> {
         let http = client_trusting(pem).map_err(ConfigError::invalid)?;
         Ok(Self { http, ..self })

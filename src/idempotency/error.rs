@@ -6,6 +6,23 @@ use funcify_core::{DeadlineExceeded, StoreError};
 ///
 /// With [`InProgress`](Self::InProgress), [`Mismatch`](Self::Mismatch), [`Nested`](Self::Nested) and
 /// [`Unclaimed`](Self::Unclaimed), this call did not begin the work.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::idempotency::IdempotencyError;
+///
+/// fn status<E>(error: &IdempotencyError<E>) -> u16 {
+///     match error {
+///         IdempotencyError::InProgress { .. } => 409,
+///         IdempotencyError::Mismatch => 422,
+///         IdempotencyError::Unclaimed(_) => 503,
+///         _ => 500,
+///     }
+/// }
+///
+/// assert_eq!(status(&IdempotencyError::<()>::Mismatch), 422);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdempotencyError<E> {

@@ -7,6 +7,17 @@ use crate::token::grant::GrantError;
 /// Why there is no token.
 ///
 /// If the circuit of the provider is open, [`CircuitOpen`] is in the chain of [`source`](Error::source).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify::token::TokenError;
+///
+/// let retry_after = Duration::from_secs(2);
+/// let error = TokenError::Remembered { code: "unavailable".to_owned(), retry_after };
+/// assert_eq!(error.retry_after(), Some(retry_after));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
