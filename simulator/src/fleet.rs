@@ -1,4 +1,4 @@
-//! A fleet of instances, each with a circuit breaker of its own, and the calls that they make.
+//! A fleet of instances, each with its own circuit breaker, and the calls that they make.
 
 use std::{
     future::{Future, poll_fn},

@@ -140,13 +140,13 @@ impl ClientCredentials {
     /// A secret in Secrets Manager or Parameter Store is read when it is first needed, and again when the
     /// provider refuses it. So a rotation needs no deployment. If the AWS Parameters and Secrets Lambda
     /// Extension runs, the secret is read from it. The extension caches a secret for `SECRETS_MANAGER_TTL` or
-    /// `SSM_PARAMETER_STORE_TTL` (300 s unless set), and returns the old one for so long. Without the
+    /// `SSM_PARAMETER_STORE_TTL` (300 s unless set), and returns the old secret until then. Without the
     /// extension, the AWS SDK reads the secret, which needs the feature `secrets` of funcify.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Faults`] with every variable that is missing or cannot be used, if both endpoints are
-    /// set, or if the name of a `FUNCIFY_` variable looks like a typing error.
+    /// [`ConfigError::Faults`] with every variable that is missing or cannot be used, or if both endpoints
+    /// are set. [`ConfigError::Invalid`] if the name of a `FUNCIFY_` variable looks like a typing error.
     ///
     /// # Examples
     ///
