@@ -1,10 +1,10 @@
 use std::error::Error;
 
-/// The set-up is wrong. The message names the variable, URL, field or route at fault and says what was
-/// expected. It contains no secret.
+/// Something is configured wrongly. The message names the variable, URL, field or route at fault and says
+/// what was expected. It contains no secret.
 ///
-/// The details of a fault may be among the [sources](Error::source):
-/// [`error_chain`](crate::error_chain) writes all of them in one line.
+/// The details may be in the [sources](Error::source). [`error_chain`](crate::error_chain) writes the error
+/// and all its sources in one line.
 ///
 /// # Examples
 ///
@@ -18,19 +18,19 @@ use std::error::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Lambda did not start this process.
+    /// This process does not run on Lambda, which `funcify::run` requires.
     #[error(
         "AWS_LAMBDA_RUNTIME_API is not set: this process does not run on Lambda; \
          `funcify::local` runs a pipeline elsewhere"
     )]
     NotOnLambda,
-    /// The function could not be set up, for a reason of its own.
+    /// Your own set-up of the function failed. Wrap its error in this variant and pass it to `funcify::run`.
     #[error("the function cannot start")]
     Start(#[source] Box<dyn Error + Send + Sync>),
-    /// The Lambda runtime ended, because the Runtime API does not answer.
+    /// The Lambda runtime ended, because the Runtime API did not answer.
     #[error("the Lambda runtime ended")]
     Runtime(#[source] Box<dyn Error + Send + Sync>),
-    /// This build does not include the store.
+    /// The feature of a store is off in this build.
     #[error("this build has no {feature} backend: switch on the feature `{feature}` of funcify")]
     FeatureDisabled {
         /// The feature to switch on.
@@ -40,29 +40,29 @@ pub enum ConfigError {
     #[error("{what}")]
     #[non_exhaustive]
     Invalid {
-        /// Which setting, and what was expected.
+        /// The setting, and what was expected.
         what: String,
-        /// What is wrong with it.
+        /// The error that says what is wrong with the setting.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// The parts do not make a whole. Names every fault at once.
+    /// Several parts of a configuration were checked together. This has every fault that was found.
     #[error("{what}: {}", faults.join("; "))]
     #[non_exhaustive]
     Faults {
-        /// What was to be built.
+        /// The configuration that was checked.
         what: &'static str,
-        /// What is wrong, a sentence each. There is at least one.
+        /// The faults, each as one sentence. There is at least one.
         faults: Vec<String>,
     },
 }
 
 impl ConfigError {
-    /// A setting that cannot be used, with nothing more to say about it.
+    /// A setting that cannot be used, without a source.
     pub(crate) fn invalid(what: impl Into<String>) -> Self {
         Self::Invalid { what: what.into(), source: None }
     }
 
-    /// A setting that cannot be used, and what is wrong with it.
+    /// A setting that cannot be used, with the error that says why.
     pub(crate) fn because(
         what: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,

@@ -1,14 +1,14 @@
-//! How errors, logs and `Debug` show a URL: without anything that may be a secret.
+//! The form of a URL in errors, logs and `Debug`, without anything that may be a secret.
 
 use url::Url;
 
-/// Stands for text that is not shown.
+/// Replaces text that is not shown.
 const HIDDEN: &str = "…";
 
 /// The scheme, host, port and path of an http or https URL.
 ///
-/// Other text is not shown at all: a mistyped URL (`user:password@host`), or a password that was put in
-/// the place of the URL. Nor is a URL with an `@` behind its host, because what looks like the host may
+/// Any other text is hidden completely, because it may be a mistyped URL (`user:password@host`) or a
+/// misplaced password. A URL with an `@` after its host is hidden too, because what looks like the host may
 /// be a user name (`https://user:1234/rest-of-the-password@host`).
 pub(crate) fn shown(text: &str) -> String {
     let Ok(mut url) = Url::parse(text.trim()) else { return HIDDEN.to_owned() };
@@ -20,13 +20,13 @@ pub(crate) fn shown(text: &str) -> String {
     }
     url.set_query(None);
     url.set_fragment(None);
-    // Both fail only for a URL without host, and these have one.
+    // These fail only for a URL without a host, and an http URL has one.
     let _ = (url.set_username(""), url.set_password(None));
     url.into()
 }
 
-/// The scheme of a URL; nothing if it is not shown. Without slashes behind it, what looks like a scheme may
-/// be a user name or a password (`password:6379`).
+/// The scheme of a URL, or an empty text if it must not be shown. What looks like a scheme may be a user
+/// name or a password if no slashes follow it (`password:6379`).
 pub(crate) fn shown_scheme(text: &str) -> &str {
     let (scheme, _) = text.trim().split_once("://").unwrap_or_default();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);

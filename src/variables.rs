@@ -1,8 +1,8 @@
-//! The environment variables of funcify, and those that only look like one.
+//! The environment variables of funcify, and a check for misspelled ones.
 
 use crate::config_error::ConfigError;
 
-/// Every variable that funcify reads. Those of its tests begin with `FUNCIFY_TEST_`.
+/// Every variable that funcify reads. The variables of its tests begin with `FUNCIFY_TEST_`.
 const KNOWN: [&str; 15] = [
     "FUNCIFY_AUDIENCE",
     "FUNCIFY_BACKEND",
@@ -21,11 +21,11 @@ const KNOWN: [&str; 15] = [
     "FUNCIFY_UNSAFE_LOGS",
 ];
 
-/// A name with so many letters wrong, missing or added is a typing error and not a name of its own.
+/// A name counts as a typing error if at most this many letters are wrong, missing or added.
 const TYPING_ERRORS: usize = 2;
 
-/// Refuses a variable that differs from a known one by a typing error, and logs any other unknown one:
-/// a fleet whose `FUNCIFY_SEALKEYS` nobody reads would store its tokens in the clear.
+/// Refuses a variable whose name looks like a typing error, and logs any other unknown one. A fleet that sets
+/// `FUNCIFY_SEALKEYS` instead of `FUNCIFY_SEAL_KEYS` would otherwise store its tokens in the clear.
 pub(crate) fn check(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
     let is_unknown = |name: &String| {
         name.starts_with("FUNCIFY_")
@@ -45,12 +45,13 @@ pub(crate) fn check(names: impl Iterator<Item = String>) -> Result<(), ConfigErr
     Ok(())
 }
 
-/// The names of all variables of this process.
+/// The names of all environment variables of this process.
 pub(crate) fn names() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
 }
 
-/// How many letters must be replaced, added or removed to make one of the other (Levenshtein).
+/// How many letters must be replaced, added or removed to turn one name into the other (the Levenshtein
+/// distance).
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (place, letter) in (1..).zip(one.bytes()) {

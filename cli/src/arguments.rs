@@ -1,4 +1,4 @@
-//! What the command accepts.
+//! The arguments of the command. The doc comments here are the texts of `--help` and of the manual page.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,20 +6,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use funcify_core::register::RecordName;
 
-/// Shows what the circuits, tokens and idempotency keys of a funcify fleet do, and steers them.
+/// Shows and changes the circuits, tokens and idempotency keys of a funcify fleet.
 ///
-/// The stores are those of the functions: --backend, or the variables FUNCIFY_BACKEND, FUNCIFY_TOKENS,
-/// FUNCIFY_CIRCUITS, FUNCIFY_IDEMPOTENCY and FUNCIFY_SEAL_KEYS.
+/// Name the stores of the fleet as its functions do: in the variables FUNCIFY_BACKEND, FUNCIFY_TOKENS,
+/// FUNCIFY_CIRCUITS, FUNCIFY_IDEMPOTENCY and FUNCIFY_SEAL_KEYS. Or give one store with --backend.
 ///
-/// Exit codes: 0 done; 1 the answer is bad; 2 wrong usage or configuration; 3 the store cannot be reached or
-/// refuses.
+/// Exit codes: 0 success; 1 the check failed (doctor, simulate, --fail-if-open); 2 wrong usage or
+/// configuration; 3 the store cannot be reached or refuses the request.
 #[derive(Debug, Parser)]
 #[command(name = "funcify", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// The URL of the store: redis://…, dynamodb://TABLE, ssm:///path.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) backend: Option<String>,
-    /// Print JSON, one document.
+    /// Print JSON instead of text.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -43,10 +43,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: IdempotencyCommand,
     },
-    /// Check whether the stores can be reached, by this identity, with which rights; exit with 1 if a
-    /// function would not work.
+    /// Check whether a function would work with the stores: connection, rights and clock. Exit with code 1
+    /// if it would not.
     Doctor {
-        /// Create the DynamoDB table unless it exists.
+        /// Create the DynamoDB table if it does not exist.
         #[arg(long)]
         create: bool,
     },
@@ -65,31 +65,31 @@ pub(crate) enum Command {
 pub(crate) enum CircuitCommand {
     /// List the circuits that have a record.
     List {
-        /// Only circuits in this state.
+        /// List only circuits in this state.
         #[arg(long)]
         state: Option<State>,
     },
-    /// Show one circuit in full, with its last eight changes of state.
+    /// Show everything about one circuit, with its last eight changes of state.
     Show {
         /// The name of the circuit.
         name: RecordName,
-        /// Exit with code 1 if calls are refused now.
+        /// Exit with code 1 if the circuit refuses calls now.
         #[arg(long)]
         fail_if_open: bool,
     },
     /// Watch circuits live. Keys: arrows choose, o opens, d disables, c closes, q quits.
     Watch {
-        /// Only these circuits. All that have a record unless given.
+        /// The circuits to watch. Default: all that have a record.
         names: Vec<RecordName>,
-        /// How often to look: 500ms on Redis, 2s on DynamoDB, 5s on SSM unless given.
+        /// How often to read the store. Default: 500ms on Redis, 2s on DynamoDB, 5s on SSM.
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         every: Option<Duration>,
     },
-    /// Refuse every call of the fleet for some time.
+    /// Make the circuit refuse every call of the fleet for some time.
     Open(Overrides),
-    /// Admit every call of the fleet for some time, and count nothing.
+    /// Make the circuit admit every call of the fleet for some time, and count no failures.
     Disable(Overrides),
-    /// End an override, and close the circuit.
+    /// End an override and close the circuit.
     Close {
         /// The name of the circuit.
         name: RecordName,
@@ -102,10 +102,10 @@ pub(crate) enum CircuitCommand {
 pub(crate) struct Overrides {
     /// The name of the circuit.
     pub(crate) name: RecordName,
-    /// For how long, such as 30m or 2h: a week at most.
+    /// How long the override lasts, such as 30m or 2h: from 1s to 7d.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
-    /// Why, for whoever looks at the circuit next: 64 bytes.
+    /// Why you override the circuit, for the next person who looks at it: at most 64 bytes.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
@@ -114,10 +114,10 @@ pub(crate) struct Overrides {
 
 #[derive(Debug, Args)]
 pub(crate) struct Author {
-    /// Who does it: 64 bytes. Your user@host unless given.
+    /// Who makes the change: at most 64 bytes. Default: your user@host.
     #[arg(long, value_name = "WHO")]
     pub(crate) by: Option<String>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -126,24 +126,24 @@ pub(crate) struct Author {
 pub(crate) enum TokenCommand {
     /// List the tokens that have a record.
     List,
-    /// Show one token's times, lease and last failure, and a fingerprint of the token.
+    /// Show the times, the lease, the last failure and a fingerprint of one token.
     Show {
         /// The key of the token.
         key: RecordName,
     },
-    /// Let the fleet renew the token with its next request for it: one grant.
+    /// Make the token due: the next instance that reads its record renews it, with one grant.
     Rotate {
         /// The key of the token.
         key: RecordName,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
     },
-    /// Empty the record. Instances that hold the token in memory keep it until it is due.
+    /// Empty the record of the token. Instances that have the token in memory use it until it is due.
     Forget {
         /// The key of the token.
         key: RecordName,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
     },
@@ -151,19 +151,19 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdempotencyCommand {
-    /// Show how far the work for a key is: state, age, attempts, expiry. The answer is shown only with --output.
+    /// Show the state of the work for a key: age, attempts, expiry. The answer is shown only with --output.
     Show {
         #[command(flatten)]
         key: IdempotencyKey,
-        /// Print the stored answer too. It may hold personal data or a secret.
+        /// Print the stored answer too. It may contain personal data or a secret.
         #[arg(long)]
         output: bool,
     },
-    /// Forget a key: the next call with it does the work again.
+    /// Forget a key, so that the next call with it does the work again.
     Forget {
         #[command(flatten)]
         key: IdempotencyKey,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long, short)]
         yes: bool,
     },
@@ -171,29 +171,29 @@ pub(crate) enum IdempotencyCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct IdempotencyKey {
-    /// The name of the record, as the logs show it. With --scope the key that the code uses: a text, or a JSON
-    /// array for several parts or a number, such as '["tenant", 7]'.
+    /// The name of the record, as in the logs. With --scope, the key as in your code: a text, or a JSON
+    /// array if the key is a number or has several parts, such as '["tenant", 7]'.
     pub(crate) key: String,
-    /// The scope in which the code uses the key.
+    /// The scope of the key in your code.
     #[arg(long)]
     pub(crate) scope: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// Only this scenario; you may give several. All of them unless given.
+    /// The scenario to run. Repeat the option for several scenarios. Default: all.
     #[arg(long, value_name = "NAME")]
     pub(crate) scenario: Vec<String>,
-    /// The number of instances.
+    /// The number of instances. Default: that of each scenario, for which its limits are set.
     #[arg(long, value_name = "N")]
     pub(crate) instances: Option<std::num::NonZeroUsize>,
     /// The seed of all randomness. The same seed gives the same figures.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Your circuit policy, as .json or .toml.
+    /// A file with your circuit policy, named *.json or *.toml. Default: that of each scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// Draw the timeline of the one scenario into this file.
+    /// Draw the timeline into this file. Needs exactly one --scenario.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }

@@ -1,10 +1,10 @@
-//! Asks before something is changed, and finds out who changes it.
+//! Asks for confirmation before a change, and finds out who makes it.
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::error::Failed;
 
-/// Says what will happen, and asks. Without a terminal nobody can answer.
+/// Prints what will happen and asks for confirmation. Fails without a terminal, because nobody can answer.
 pub(crate) fn confirm(what_happens: &str, yes: bool) -> Result<(), Failed> {
     eprintln!("{what_happens}");
     if yes {
@@ -23,7 +23,7 @@ pub(crate) fn confirm(what_happens: &str, yes: bool) -> Result<(), Failed> {
     Err(Failed::usage("nothing was changed"))
 }
 
-/// `user@host`.
+/// The author of a change: the given one, or `user@host`.
 pub(crate) fn author(given: Option<String>) -> String {
     given.unwrap_or_else(|| {
         let host = whoami::fallible::hostname().unwrap_or_else(|_| "unknown-host".to_owned());

@@ -1,4 +1,4 @@
-//! What can fail, and the exit code of each.
+//! The failures of the command and their exit codes.
 
 use std::{io, process::ExitCode};
 
@@ -22,7 +22,7 @@ impl Failed {
         Self::Usage(message.into())
     }
 
-    /// Prints the error with its causes and what to do; the code of the process.
+    /// Prints the error with its causes and what to do about it. Returns the exit code of the process.
     pub(crate) fn exit(self) -> ExitCode {
         if matches!(&self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             // The reader, such as `head`, has closed the pipe.

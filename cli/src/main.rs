@@ -1,4 +1,4 @@
-//! The operator's command: what the fleet's circuits, tokens and idempotency keys do, and how to steer them.
+//! The operator's command, which shows and changes the circuits, tokens and idempotency keys of a fleet.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its answers")]
 
 mod arguments;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failed::Io(error).exit(),
     };
-    // The simulator has runtimes of its own, one a scenario.
+    // The simulator creates its own runtime for each scenario.
     let done = match arguments.command {
         Command::Simulate(simulated) => simulate::run(&simulated, arguments.json),
         command => runtime.block_on(run(command, arguments.backend.as_deref(), arguments.json)),

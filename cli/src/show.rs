@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::NOTHING};
 
-/// Whether colours are shown: on a terminal, and never with `NO_COLOR` (no-color.org).
+/// Whether to show colours: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
 pub(crate) fn has_colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
@@ -22,7 +22,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// A name and its value a line.
+/// A table of names and values, one pair in each line.
 pub(crate) fn pairs(pairs: &[(&str, String)]) -> Table {
     let mut table = table(&[]);
     for (name, value) in pairs {

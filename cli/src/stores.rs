@@ -8,7 +8,7 @@ pub(crate) async fn open(backend: Option<&str>) -> Result<Operated, Failed> {
     Ok(Operated::open(backend).await?)
 }
 
-/// The store, unless no other process can share it.
+/// Returns the store, or an error if it is the memory of this process, which has nothing to show.
 pub(crate) fn shared(store: &OperatedStore) -> Result<&OperatedStore, Failed> {
     if store.backend == "memory" {
         return Err(Failed::usage(

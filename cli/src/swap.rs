@@ -1,4 +1,5 @@
-//! A change of a record: a swap that loses against a newer version, and is then tried on that one.
+//! Changes a record with a compare-and-swap. If the record has changed meanwhile, the change is tried on
+//! the newer version.
 
 use std::time::Duration;
 
@@ -8,16 +9,16 @@ use funcify_core::{
     register::{Record, RecordName, RetryingRegister, Swap, WriteId},
 };
 
-/// How often a change is tried while other writers are faster, and how long it waits in between at most.
+/// The most rounds of tries while other writers are faster, and the longest pause between two rounds.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A conflict shows the newer record, so the change is tried on that at once. A writer that reads before each write loses
-/// against that. Only after so many conflicts in a row it waits.
+/// The tries in one round, without a pause. A conflict returns the newer record, so the next try needs no
+/// read. That makes it faster than a writer that reads before each write.
 const AT_ONCE: usize = 4;
 
-/// Writes what `change` makes of the record. `None` from it means that there is nothing to change; then
-/// nothing is written and the result is false.
+/// Writes the record that `change` makes of the current one. If `change` returns `None`, there is nothing to
+/// change: nothing is written, and the result is `false`.
 pub(crate) async fn change<T: Record + Clone>(
     store: &RetryingRegister,
     name: &RecordName,
@@ -38,7 +39,7 @@ pub(crate) async fn change<T: Record + Clone>(
             match store.swap_record(name, expected, id, &next).await {
                 Ok(Swap::Applied(_)) => return Ok(true),
                 Ok(Swap::Conflict(newer)) => found = newer,
-                // It may have been stored: the next read shows it.
+                // The next read shows whether the change was stored.
                 Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
                     doubt = Some(id);
                     break;

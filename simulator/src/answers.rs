@@ -1,4 +1,4 @@
-//! A simulated store for many keys, which knows what must not happen to them.
+//! A simulated store of idempotency keys, which counts the writes that must never happen.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +21,11 @@ use tokio::time::sleep;
 
 use super::{store::lock, world::World};
 
-/// How long an operation takes on average: a Redis in the same region.
+/// How long an operation takes on average: as long as in a Redis in the same region.
 const LATENCY: Duration = Duration::from_millis(5);
 
-/// Whether a write takes effect: the current version, the one that it expects, and what it writes. An honest store
-/// compares the versions.
+/// Decides whether a write takes effect, given the current version, the version that the write expects, and
+/// the record that it writes. A correct store compares the two versions.
 pub(super) type Accepts = fn(Option<Version>, Option<Version>, &IdempotencyRecord) -> bool;
 
 /// Holds the record of each key.
@@ -48,12 +48,12 @@ impl Answers {
         })
     }
 
-    /// Requested reads and writes.
+    /// The number of requested reads and writes.
     pub(super) fn operations(&self) -> u64 {
         self.operations.load(Ordering::Relaxed)
     }
 
-    /// Answers that were stored by a claimant after somebody else had taken its key over.
+    /// The number of answers that a claimant stored after another one had taken over its key.
     pub(super) fn stale_completions(&self) -> u64 {
         self.stale_completions.load(Ordering::Relaxed)
     }
@@ -76,12 +76,12 @@ impl Connection {
         Self { answers: Arc::clone(answers), is_dead: Arc::default(), stall: Arc::default() }
     }
 
-    /// The process dies: it sends nothing from now on, not even a release.
+    /// Lets the process die. From now on it sends nothing, not even the write that frees its key.
     pub(super) fn die(&self) {
         self.is_dead.store(true, Ordering::Relaxed);
     }
 
-    /// The next request is sent so much later.
+    /// Delays the next request by this time.
     pub(super) fn stall(&self, lasting: Duration) {
         *lock(&self.stall) = lasting;
     }
@@ -148,7 +148,7 @@ impl IdempotencyProvider for Connection {
     }
 }
 
-/// Whether `next` is the answer of a claim that another one has followed.
+/// Whether `next` is the answer of a claim that another claim has replaced.
 fn is_stale(current: &IdempotencyRecord, next: &IdempotencyRecord) -> bool {
     next.status == KeyStatus::Completed && next.fence < current.fence
 }

@@ -1,4 +1,4 @@
-//! The simulated dependency that the circuit protects: it answers, fails, hangs, and counts its calls.
+//! The simulated dependency that the circuit protects. It answers, fails or hangs, and counts its calls.
 
 use std::{
     sync::{
@@ -17,10 +17,10 @@ use super::{
     world::World,
 };
 
-/// How many failures are recorded at most.
+/// The most failures that are recorded.
 const MAX_FAILURES: usize = 20_000;
 
-/// One dependency in its present state of health.
+/// One dependency with its state of health.
 #[derive(Debug)]
 pub(super) struct Dependency {
     world: Arc<World>,
@@ -42,7 +42,7 @@ pub(super) struct Health {
     pub(super) failure_rate: f64,
     /// How long an answer takes on average.
     pub(super) latency: Duration,
-    /// How long an answer that has arrived takes to reach its call: two turns of a runtime.
+    /// How long it takes until the call is polled after its answer has arrived.
     pub(super) hand_over: Duration,
     /// The instance whose calls all fail, even when the dependency is healthy.
     pub(super) poisoned: Option<usize>,
@@ -52,7 +52,7 @@ impl Health {
     pub(super) const UP: Self = Self::failing(0.0);
     pub(super) const DOWN: Self = Self::failing(1.0);
 
-    /// Fails this part of the calls, and answers with its usual latency.
+    /// A dependency that fails this part of the calls and answers with its usual latency.
     pub(super) const fn failing(failure_rate: f64) -> Self {
         Self {
             failure_rate,
@@ -71,7 +71,7 @@ impl Health {
     }
 }
 
-/// The dependency failed.
+/// The error of a call that the dependency failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failed;
 
@@ -95,7 +95,7 @@ impl Dependency {
         })
     }
 
-    /// Changes its health, and starts to count failures anew.
+    /// Changes the health, and starts to count failures anew.
     pub(super) fn set_health(&self, health: Health) {
         *lock(&self.health) = health;
         lock(&self.failures).clear();
@@ -127,12 +127,12 @@ impl Dependency {
         Err(Failed)
     }
 
-    /// How many calls reached it.
+    /// How many calls have reached the dependency.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// When the last call reached it.
+    /// When the last call reached the dependency.
     pub(super) fn last_call(&self) -> Duration {
         Duration::from_millis(self.last_call_millis.load(Ordering::Relaxed))
     }

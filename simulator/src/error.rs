@@ -8,10 +8,11 @@ pub enum SimulatorError {
     /// The circuit policy is invalid.
     #[error("the circuit policy is invalid")]
     Policy(#[from] CircuitConfigError),
-    /// The settings ask for a fleet without instances.
+    /// The settings have a fleet without instances.
     #[error("expected at least one instance, got none")]
     NoInstances,
-    /// The runtime's time is not paused. A simulated hour would take an hour.
+    /// The time of the tokio runtime is not paused: a simulated hour would take an hour. Build the runtime
+    /// with `start_paused(true)`.
     #[error("expected a runtime with paused time, got one that runs in real time")]
     RealTime,
     /// The configuration of the token getters is invalid.
@@ -20,7 +21,7 @@ pub enum SimulatorError {
     /// An instance got no token before the scenario began.
     #[error("an instance got no token before the scenario began")]
     Token(#[from] TokenError),
-    /// What the operator did could not be written.
+    /// The override of the simulated operator could not be written.
     #[error("what the operator did could not be written")]
     Operator(#[from] StoreError),
 }

@@ -16,12 +16,12 @@ pub struct Report {
     pub seed: u64,
     /// The figures, the most important first.
     pub figures: Vec<Figure>,
-    /// What happened when.
+    /// What happened at which time.
     pub timeline: Timeline,
 }
 
 impl Report {
-    /// The value of the figure with this name.
+    /// The value of the figure with this name, or `None` if the scenario has no such figure.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
@@ -33,7 +33,10 @@ impl Report {
         self.figures.iter().all(Figure::is_within_limit)
     }
 
-    /// `{"scenario","instances","seed","figures":{…}}`; a figure is `null` if its event never happened.
+    /// The report as JSON, without the timeline: an object with `scenario`, `instances`, `seed` and
+    /// `figures`.
+    ///
+    /// `figures` has one member per figure. Its value is `null` if the event of the figure never happened.
     #[must_use]
     pub fn json(&self) -> Value {
         let figures: Map<_, _> = self
@@ -54,15 +57,15 @@ impl Report {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Figure {
-    /// Its name in tables and in JSON.
+    /// The name in tables and in JSON.
     pub name: &'static str,
-    /// Its value. It is infinite if its event never happened.
+    /// The value. It is infinite if the event of the figure never happened.
     pub value: f64,
-    /// Its limit, if it has one.
+    /// The limit, if there is one.
     pub limit: Option<Limit>,
 }
 
-/// What the value of a [`Figure`] must be.
+/// The values that a [`Figure`] may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Limit {
@@ -73,7 +76,7 @@ pub enum Limit {
 }
 
 impl Figure {
-    /// Whether the value is within the limit. Without a limit it is.
+    /// Whether the value is within the limit. Always true without a limit.
     #[must_use]
     pub fn is_within_limit(&self) -> bool {
         match self.limit {
@@ -97,7 +100,7 @@ impl Figure {
     }
 }
 
-/// Whole numbers stay whole. Others keep six decimal places: more would be noise.
+/// The value in JSON. A whole number is written without a decimal point, any other with six decimal places.
 fn number(value: f64) -> Value {
     let rounded = (value * 1e6).round() / 1e6;
     if rounded.fract() == 0.0 && rounded.abs() < 1e15 {

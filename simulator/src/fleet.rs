@@ -1,4 +1,4 @@
-//! A fleet of instances, each with a circuit breaker of its own, and the calls that they make.
+//! A fleet of instances, each with its own circuit breaker, and the calls that they make.
 
 use std::{
     future::{Future, poll_fn},
@@ -29,7 +29,7 @@ use super::{
     world::World,
 };
 
-/// Breakers on one store, or on a store each if the state is not shared.
+/// Circuit breakers that share one store, or have a store each if the state is not shared.
 pub(super) struct Fleet {
     pub(super) dependency: Arc<Dependency>,
     pub(super) stores: Vec<Arc<Store>>,
@@ -38,7 +38,8 @@ pub(super) struct Fleet {
     tally: Arc<Tally>,
     chance: Chance,
     in_flight: JoinSet<()>,
-    /// Whether a scenario holds a call of its own, whose timers must not be skipped.
+    /// Whether a scenario polls a call itself. Time must not be skipped then, because the call may have
+    /// timers.
     holds: bool,
     progress: Run,
 }
@@ -46,7 +47,7 @@ pub(super) struct Fleet {
 /// The number of calls between two reports of progress.
 const PROGRESS_EVERY: u64 = 4_096;
 
-/// What the callers got.
+/// Counts what the callers got.
 #[derive(Debug)]
 struct Tally {
     recorder: Arc<Recorder>,
@@ -57,7 +58,7 @@ struct Tally {
 }
 
 impl Fleet {
-    /// A fleet of the size that the run asks for. `clock_error` says by how many milliseconds the
+    /// A fleet of the size in the settings of the run. `clock_error` returns by how many milliseconds the
     /// clock of the instance with this index is wrong.
     pub(super) fn new(
         run: &Run,
@@ -98,12 +99,13 @@ impl Fleet {
         })
     }
 
-    /// Makes `rate` calls a second in all, for so long.
+    /// Makes `rate` calls a second, in all instances together, for the time `lasting`.
     pub(super) async fn calls(&mut self, rate: f64, lasting: Duration) {
         self.calls_until(rate, lasting, |_| false).await;
     }
 
-    /// The same, until `done`. Returns whether it was done.
+    /// Makes calls like [`calls`](Self::calls), but ends early when `done` returns true. Returns whether it
+    /// did.
     pub(super) async fn calls_until(
         &mut self,
         rate: f64,
@@ -130,7 +132,7 @@ impl Fleet {
         done(self)
     }
 
-    /// Lets time pass until `at`. If no timer is waiting, it skips the time.
+    /// Lets time pass until `at`. If no timer is waiting, this skips the time.
     async fn wait_until(&mut self, at: Duration) {
         while self.in_flight.try_join_next().is_some() {}
         let gap = at.saturating_sub(self.now());
@@ -144,13 +146,13 @@ impl Fleet {
     /// Starts one call of the instance with this index.
     pub(super) async fn call(&mut self, index: usize) {
         let Some(mut call) = self.made_by(index) else { return };
-        // Most calls of a healthy fleet end at their first poll. A task for each would cost more than the call.
+        // Most calls of a healthy fleet end at their first poll. A task would cost more than such a call.
         if starts_waiting(&mut call).await {
             self.in_flight.spawn(call);
         }
     }
 
-    /// A call that starts when it is polled.
+    /// A call of the instance with this index, which starts when it is polled.
     pub(super) fn prepare(&mut self, index: usize) -> Option<Call> {
         self.holds = true;
         self.made_by(index)
@@ -196,7 +198,8 @@ impl Fleet {
         self.stores.iter().all(|store| store.state() == state)
     }
 
-    /// How many seconds after `since` the last store's circuit changed to `state`; infinite if one did not.
+    /// How many seconds after `since` the circuits of all stores had changed to `state`. Infinite if one
+    /// did not.
     pub(super) fn seconds_to(&self, state: CircuitState, since: Duration) -> f64 {
         let first = |store: &Arc<Store>| store.first(state, since);
         let all: Option<Vec<_>> = self.stores.iter().map(first).collect();
@@ -212,7 +215,7 @@ impl Fleet {
         self.tally.refused.load(Ordering::Relaxed)
     }
 
-    /// How many calls the breakers ended.
+    /// How many calls the breakers ended because of their timeout.
     pub(super) fn timed_out(&self) -> u64 {
         self.tally.timed_out.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! A fleet of instances, each with a token getter of its own.
+//! A fleet of instances, each with its own token getter.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -18,10 +18,10 @@ use funcify::token::{
     ClientCredentials, ClientSecret, Endpoint, Token, TokenError, TokenGetter, TokenSource,
 };
 
-/// How long a token lives.
+/// The default lifetime of a token.
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Token getters on one store, or on a store each if the state is not shared.
+/// Token getters that share one store, or have a store each if the state is not shared.
 pub(super) struct Getters {
     run: Run,
     pub(super) store: Arc<Store>,
@@ -31,7 +31,7 @@ pub(super) struct Getters {
     pub(super) longest: Duration,
 }
 
-/// What a caller got, and how long it waited.
+/// The token or the error that a caller got, and how long it waited.
 pub(super) type Answer = (Result<Token, TokenError>, Duration);
 
 impl Getters {
@@ -46,12 +46,12 @@ impl Getters {
         }
     }
 
-    /// Replaces the store by one of this kind.
+    /// Replaces the store with one of this kind.
     pub(super) fn with_store(self, kind: StoreKind) -> Self {
         Self { store: Store::of_kind(&self.run.world, kind), ..self }
     }
 
-    /// Replaces the provider by one whose tokens live so long.
+    /// Replaces the provider with one whose tokens have this lifetime.
     pub(super) fn with_lifetime(self, lifetime: Duration) -> Self {
         let provider = Provider::new(&self.run.world, &self.run.recorder, lifetime);
         Self { provider, ..self }
@@ -99,8 +99,9 @@ impl Getters {
         Ok(answers)
     }
 
-    /// Calls every instance about every ten seconds. Of the instances that send a request to the
-    /// provider, `death_rate` die before the answer, and new ones replace them.
+    /// Calls every instance about every ten seconds, for the time `lasting`. If an instance sends a request
+    /// to the provider, it dies before the answer with the probability `death_rate`, and a new one replaces
+    /// it.
     pub(super) async fn run_for(&mut self, death_rate: f64, lasting: Duration) {
         let ends = Instant::now() + lasting;
         let mut instances = JoinSet::new();
@@ -173,7 +174,7 @@ impl Instance {
     }
 }
 
-/// Polls `work` as long as its process lives.
+/// Polls `work` until its process dies. Returns `None` if it does.
 async fn unless_dead<T>(connection: &Connection, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|cx| match work.as_mut().poll(cx) {

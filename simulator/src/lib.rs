@@ -1,12 +1,15 @@
-//! A whole fleet of functions in one process, on virtual time.
+//! Simulates a whole fleet of functions in one process, on virtual time.
 //!
-//! The circuit breakers, the token getters and their rules are funcify's own. Only the store, the
-//! dependency and the identity provider are simulated. A [`Scenario`] makes one thing happen to such
-//! a fleet and returns a [`Report`]: figures, some of them with a [`Limit`], and a [`Timeline`] that
-//! you can draw. Use it to choose a circuit policy before an outage tests yours.
+//! Use it to choose a circuit policy before an outage tests yours. The circuit breakers, the token getters
+//! and their rules are the real ones of funcify. Only the store, the dependency and the identity provider
+//! are simulated.
 //!
-//! Time is tokio's. Run a scenario on a paused current-thread runtime (`start_paused`, from tokio's
-//! feature `test-util`): hours pass in seconds, and the same seed gives the same figures.
+//! [`run`] runs one [`Scenario`], in which one thing happens to the fleet. It returns a [`Report`]: figures,
+//! some of them with a [`Limit`], and a [`Timeline`] that you can draw with [`svg`] or [`sparkline`].
+//!
+//! The virtual time is that of tokio. Run a scenario on a current-thread runtime with paused time
+//! (`start_paused`, from tokio's feature `test-util`). Hours then pass in seconds, and the same seed gives
+//! the same figures.
 //!
 //! # Examples
 //!
@@ -50,12 +53,13 @@ pub use run::Settings;
 pub use scenario::Scenario;
 pub use timeline::{Slot, Timeline};
 
-/// Runs one scenario on virtual time.
+/// Runs one scenario on virtual time. The runtime must be a current-thread runtime of tokio with paused
+/// time, as in the example of this crate.
 ///
 /// # Errors
 ///
-/// [`SimulatorError`] for an invalid policy, a fleet without instances, and a runtime that runs in
-/// real time.
+/// [`SimulatorError`] if the policy is invalid, if the fleet has no instances, or if the runtime's time is
+/// not paused.
 pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Report, SimulatorError> {
     if !time_is_paused().await {
         return Err(SimulatorError::RealTime);
@@ -74,7 +78,7 @@ pub async fn run(scenario: Scenario, settings: &Settings) -> Result<Report, Simu
     })
 }
 
-/// Whether a second of the runtime's time passes in less than a real one.
+/// Whether a second of the runtime's time passes in less than a real second.
 async fn time_is_paused() -> bool {
     let moment = Duration::from_secs(1);
     let (real, virtually) = (std::time::Instant::now(), Instant::now());

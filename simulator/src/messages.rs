@@ -1,4 +1,4 @@
-//! Messages that come again and again, and the processes that they come to.
+//! Messages that are delivered again and again, and the processes that handle them.
 
 use std::{
     sync::{
@@ -22,22 +22,22 @@ use super::{
     timeline::Happening,
 };
 
-/// How long the messages keep coming.
+/// The time over which the messages are sent.
 const LASTING: Duration = Duration::from_secs(600);
 
-/// When Lambda ends an invocation.
+/// The timeout of an invocation.
 const INVOCATION: Duration = Duration::from_secs(10);
 
-/// Clocks are wrong by so many milliseconds at most, in either direction.
+/// The most milliseconds by which a clock is wrong, in either direction.
 const SKEW: i64 = 1_000;
 
-/// A message that failed comes again within this time.
+/// A message that failed is delivered again within this time.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// After so many deliveries without success its key counts as wedged.
+/// After this many deliveries without success, the key of a message counts as wedged.
 const MOST_DELIVERIES: u32 = 40;
 
-/// Processes on one store, or on a store each if the state is not shared.
+/// Processes that share one store, or have a store each if the state is not shared.
 pub(super) struct Processes {
     run: Run,
     pub(super) stores: Vec<Arc<Answers>>,
@@ -60,7 +60,7 @@ impl Processes {
         Arc::new(Self { run: run.clone(), stores, clocks, takeovers: AtomicU64::new(0) })
     }
 
-    /// Claims that followed one without an answer.
+    /// The number of claims that followed a claim without an answer.
     pub(super) fn takeovers(&self) -> u64 {
         self.takeovers.load(Ordering::Relaxed)
     }
@@ -70,13 +70,13 @@ impl Processes {
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
     Lives,
-    /// It dies so long after the delivery.
+    /// The process dies this long after the delivery.
     Dies(Duration),
-    /// It is stopped so long after the delivery, and for so long.
+    /// The process is frozen this long after the delivery (first), for this long (second).
     Freezes(Duration, Duration),
-    /// It is stopped for so long when its work is done: its next request is sent so much later.
+    /// The process is frozen when its work is done: its next request is delayed by this time.
     Stalls(Duration),
-    /// Its work fails.
+    /// The work fails.
     Fails,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Message {
     key: u32,
     chance: Chance,
     pub(super) executions: AtomicU32,
-    /// Executions that did not give their answer: their process died, froze or failed.
+    /// Executions whose caller did not get their answer, because the process died, was frozen, or failed.
     pub(super) excused: AtomicU32,
     pub(super) deliveries: AtomicU32,
     pub(super) answers: Mutex<Vec<u32>>,
@@ -109,8 +109,8 @@ impl Message {
         })
     }
 
-    /// The message is sent once to four times, some copies at once and some much later. Of twenty messages one gets
-    /// a stranger: another payload under the same key.
+    /// Sends the message one to four times, some copies at once and some much later. One message in twenty
+    /// gets a stranger: another payload under the same key.
     pub(super) async fn live(self: Arc<Self>) -> Arc<Self> {
         sleep(self.chance.up_to(LASTING)).await;
         let mut copies = JoinSet::new();
@@ -152,7 +152,7 @@ impl Message {
         self.is_wedged.store(1, Ordering::Relaxed);
     }
 
-    /// Another payload comes once the key is taken.
+    /// Delivers another payload after the key has been claimed.
     async fn meets_a_stranger(&self) {
         while self.executions.load(Ordering::Relaxed) == 0 {
             sleep(Duration::from_secs(1)).await;
@@ -163,7 +163,7 @@ impl Message {
         }
     }
 
-    /// One delivery to any process. `None`: it died.
+    /// Makes one delivery to a random process. Returns `None` if the process dies.
     async fn delivered(
         &self,
         fate: Fate,
@@ -205,7 +205,7 @@ impl Message {
                 Fate::Freezes(after, lasting) => match timeout(after, &mut call).await {
                     Ok(ended) => Some(ended),
                     Err(_) => {
-                        // Nobody polls it meanwhile.
+                        // A frozen process does not poll its work.
                         sleep(lasting).await;
                         Some(call.await)
                     }
@@ -232,7 +232,7 @@ impl Message {
         }
     }
 
-    /// A number below `many`.
+    /// A random number from 0 to `many - 1`.
     fn one_of(&self, many: u32) -> u32 {
         let picked = self.chance.draw() * f64::from(many);
         #[expect(

@@ -1,4 +1,4 @@
-//! The simulated identity provider: it grants tokens, can be down, and records its requests.
+//! The simulated identity provider. It grants tokens, can be down, and records its requests.
 
 use std::{
     collections::VecDeque,
@@ -56,17 +56,18 @@ impl Provider {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// How many requests came at or after `since`, whatever the answer.
+    /// How many requests came at or after `since`, whether they were answered with a token or not.
     pub(super) fn requests_since(&self, since: Duration) -> usize {
         lock(&self.requests).iter().filter(|at| **at >= since).count()
     }
 
-    /// How many tokens it granted at or after `since`.
+    /// How many tokens the provider granted at or after `since`.
     pub(super) fn grants_since(&self, since: Duration) -> usize {
         lock(&self.grants).iter().filter(|at| **at >= since).count()
     }
 
-    /// Grants per needed grant. Grants less than `apart` from each other served the same need.
+    /// How many grants there were for each grant that was needed. Grants less than `apart` from each other
+    /// count as made for the same need.
     pub(super) fn grants_per_need(&self, apart: Duration) -> f64 {
         let granted = lock(&self.grants);
         let again = granted.windows(2).filter(|pair| match pair {
@@ -115,12 +116,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection on which this part of the requesting instances dies.
+    /// A connection of an instance that dies, at each request, with the probability `death_rate`.
     pub(super) fn new(provider: &Arc<Provider>, death_rate: f64) -> Self {
         Self { provider: Arc::clone(provider), death_rate, is_dead: Arc::default() }
     }
 
-    /// Whether the instance died.
+    /// Whether the instance has died.
     pub(super) fn is_dead(&self) -> bool {
         self.is_dead.load(Ordering::Relaxed)
     }

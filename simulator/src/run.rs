@@ -1,4 +1,4 @@
-//! One run of one scenario: its settings, its world and its progress listener.
+//! The settings of a scenario, and one run of it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use funcify_core::circuit::CircuitPolicy;
 
 use super::{Scenario, timeline::Recorder, world::World};
 
-/// How a scenario is run.
+/// The settings of a run. By default, each scenario chooses its own.
 ///
 /// # Examples
 ///
@@ -24,15 +24,17 @@ use super::{Scenario, timeline::Recorder, world::World};
 pub struct Settings {
     /// The seed of all randomness. The same seed gives the same figures.
     pub seed: u64,
-    /// The number of instances. By default [`Scenario::instances`], for which the limits were set.
+    /// The number of instances, at least 1. Default: [`Scenario::instances`], for which the limits are set.
     pub instances: Option<usize>,
-    /// The circuit policy. By default the scenario's own.
+    /// The circuit policy. Default: that of the scenario.
     pub policy: Option<CircuitPolicy>,
-    /// Whether each instance has a store of its own, as a fleet without a shared store has.
+    /// Whether each instance has its own store, as in a fleet without a shared one. Default: false.
     pub unshared: bool,
     /// Whether to run the full counts: days instead of minutes, a thousand trials instead of a hundred.
+    /// Default: false.
     pub long: bool,
-    /// How many simulated hours the long-running scenarios observe the fleet.
+    /// For how many simulated hours the long-running scenarios observe the fleet. By default the scenario
+    /// chooses the hours. `long` makes them more.
     pub hours: Option<f64>,
     progress: Option<Arc<dyn Fn(&'static str, Duration) + Send + Sync>>,
 }
@@ -56,7 +58,7 @@ impl Settings {
         Self { policy: Some(policy), ..self }
     }
 
-    /// Gives each instance a store of its own, for comparison with a shared one.
+    /// Gives each instance its own store, for comparison with a shared one.
     #[must_use]
     pub fn with_unshared_state(self) -> Self {
         Self { unshared: true, ..self }
@@ -68,13 +70,13 @@ impl Settings {
         Self { long: true, ..self }
     }
 
-    /// Sets how many simulated hours the long-running scenarios observe the fleet.
+    /// Sets for how many simulated hours the long-running scenarios observe the fleet.
     #[must_use]
     pub fn with_hours(self, hours: f64) -> Self {
         Self { hours: Some(hours), ..self }
     }
 
-    /// Calls `listener` now and then with the scenario's name and the time simulated so far.
+    /// Calls `listener` from time to time, with the name of the scenario and the virtual time so far.
     #[must_use]
     pub fn with_progress(
         self,
@@ -97,7 +99,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// What every part of a scenario needs.
+/// The values that every part of a scenario needs.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) scenario: Scenario,
@@ -119,12 +121,12 @@ impl Run {
         }
     }
 
-    /// The policy of the settings, or else the scenario's own.
+    /// The policy in the settings, or that of the scenario if they have none.
     pub(super) fn policy(&self, own: CircuitPolicy) -> CircuitPolicy {
         self.settings.policy.clone().unwrap_or(own)
     }
 
-    /// How long to observe the fleet: as the settings say, or else the full or the quick duration.
+    /// How long to observe the fleet: the hours in the settings, or else the full or the quick duration.
     pub(super) fn duration(&self, quick: Duration, full: Duration) -> Duration {
         match self.settings.hours {
             Some(hours) => Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(quick),

@@ -1,4 +1,5 @@
-//! The simulated store: it has latency, it can be down, it may throttle, and it counts its operations.
+//! The simulated store of circuits and tokens. It has latency, can be down or throttle, and counts its
+//! operations.
 
 use std::{
     sync::{
@@ -20,10 +21,11 @@ use tokio::time::sleep;
 
 use super::world::World;
 
-/// How long an operation waits for a store that is down: the deadline of an operation on a real store.
+/// How long an operation waits for a store that is down. The default `timeout` of a real store is the same.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Holds one circuit and one token. A write replaces only what its writer has read.
+/// A store with one circuit and one token. A write takes effect only if the record is the one that its
+/// writer read.
 #[derive(Debug)]
 pub(super) struct Store {
     world: Arc<World>,
@@ -34,7 +36,7 @@ pub(super) struct Store {
     is_down: AtomicBool,
     kind: StoreKind,
     latency_micros: AtomicU64,
-    /// What is left of the reads and the writes that it serves a second, if they are limited.
+    /// The quotas of reads and of writes, if they are limited.
     quotas: Mutex<Option<[Quota; 2]>>,
     reads: AtomicU64,
     swaps: AtomicU64,
@@ -42,11 +44,11 @@ pub(super) struct Store {
 
 type Held<T> = Option<Versioned<T>>;
 
-/// The places of the two quotas.
+/// The indices of the two quotas.
 const READS: usize = 0;
 const WRITES: usize = 1;
 
-/// A bucket that fills up at a steady pace, with room for a second's worth.
+/// A token bucket that fills at a steady rate and holds the requests of one second.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
     a_second: f64,
@@ -71,7 +73,7 @@ fn whole_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A written change of the circuit's state.
+/// A change of the circuit's state that was written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Change {
     pub(super) at: Duration,
@@ -103,23 +105,24 @@ impl Store {
         store
     }
 
-    /// While it is down, every operation fails when its time is up.
+    /// Makes the store go down or come back. While it is down, every operation fails after its timeout.
     pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// From now on an operation takes so long on average.
+    /// Sets how long an operation takes on average from now on.
     pub(super) fn set_latency(&self, latency: Duration) {
         self.latency_micros.store(whole_micros(latency), Ordering::Relaxed);
     }
 
-    /// From now on it serves so many reads and so many writes a second, and throttles the others.
+    /// From now on, serves `a_second` reads and as many writes a second, and throttles the others.
     pub(super) fn set_quota(&self, a_second: f64) {
         let quota = Quota { a_second, left: a_second, at: self.world.elapsed() };
         *lock(&self.quotas) = Some([quota, quota]);
     }
 
-    /// Takes one request from the quota of reads or of writes, or fails so.
+    /// Takes one request from the quota of reads or of writes. Fails with the kind `failing` if there is
+    /// none left.
     fn take(&self, which: usize, failing: StoreErrorKind) -> Result<(), StoreError> {
         let now = self.world.elapsed();
         let mut quotas = lock(&self.quotas);
@@ -138,7 +141,7 @@ impl Store {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Requested writes, including refused ones: a store bills both.
+    /// The number of requested writes, including refused ones: a store bills both.
     pub(super) fn swaps(&self) -> u64 {
         self.swaps.load(Ordering::Relaxed)
     }
@@ -155,7 +158,7 @@ impl Store {
         lock(&self.circuit).as_ref().map_or(CircuitState::Closed, |found| found.value.state)
     }
 
-    /// When the circuit first went into `state` at or after `since`.
+    /// When the circuit first changed to `state` at or after `since`.
     pub(super) fn first(&self, state: CircuitState, since: Duration) -> Option<Duration> {
         let changes = lock(&self.changes);
         changes.iter().find(|c| c.at >= since && c.state == state).map(|change| change.at)
@@ -165,7 +168,7 @@ impl Store {
         lock(&self.changes).clone()
     }
 
-    /// Takes half of an operation's latency, or all of its time if the store is down.
+    /// Waits for half of an operation's latency. If the store is down, waits for the timeout and fails.
     async fn travel(&self) -> Result<(), StoreError> {
         if self.is_down.load(Ordering::Relaxed) {
             sleep(TIMEOUT).await;
@@ -176,7 +179,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gets no answer, as often as a store of this kind gives none.
+    /// Waits for the timeout and fails, as often as a store of this kind does not answer.
     async fn may_hang(&self) -> Result<(), StoreError> {
         if self.kind.hanging == 0.0 || self.chance.draw() >= self.kind.hanging {
             return Ok(());
@@ -193,7 +196,7 @@ impl Store {
         let found = lock(record).clone();
         self.travel().await?;
         if self.kind.reads_history && found.is_some() && self.swaps() > 1 {
-            // The version before it shows whether the version found is valid.
+            // The previous version shows whether this one is valid, and takes another read.
             self.take(READS, StoreErrorKind::Throttled)?;
         }
         Ok(found)
@@ -223,8 +226,8 @@ impl Store {
         self.record_change();
         self.travel().await?;
         if self.kind.reads_history {
-            // If this is throttled, nobody can say whether the write was the first on top of what it
-            // replaces.
+            // If this read is throttled, it is unknown whether the write was the first one on top of the
+            // version that it replaces.
             self.take(READS, StoreErrorKind::Ambiguous)?;
         }
         Ok(swap)
@@ -285,24 +288,24 @@ impl TokenPersistenceProvider for Store {
     }
 }
 
-/// What a store is like.
+/// The properties of a store.
 #[derive(Clone, Debug)]
 pub(super) struct StoreKind {
     pub(super) poll_policy: PollPolicy,
     /// How long one operation takes on average.
     pub(super) latency: Duration,
-    /// How many reads, and how many writes, it serves in a second, if it has a quota.
+    /// How many reads, and how many writes, the store serves in a second, if it has a quota.
     pub(super) quota: Option<f64>,
-    /// Whether a second read shows which versions are valid, as in Parameter Store.
+    /// Whether an operation needs another read that shows which versions are valid, as in Parameter Store.
     pub(super) reads_history: bool,
-    /// How operations fail while it is down.
+    /// How operations fail while the store is down.
     pub(super) fails_as: StoreErrorKind,
-    /// The part of all operations that get no answer, although it is not down.
+    /// The part of all operations that get no answer while the store is not down.
     pub(super) hanging: f64,
 }
 
 impl Default for StoreKind {
-    /// A Redis in the same region.
+    /// The properties of a Redis in the same region.
     fn default() -> Self {
         Self {
             poll_policy: PollPolicy::default(),
@@ -319,7 +322,7 @@ fn failure(kind: StoreErrorKind) -> StoreError {
     StoreError::new("simulated store", kind, DeadlineExceeded)
 }
 
-/// Locks the mutex even if a panic poisoned it: every value behind one is complete at any moment.
+/// Locks the mutex even if a panic has poisoned it, because no panic can leave these values half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What happened when, in slots whose width grows with the length of the run.
+//! What happened at which time, in slots whose width grows with the length of the run.
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,18 +12,18 @@ use super::{
     world::World,
 };
 
-/// The most slots there are. When they are full, each slot becomes twice as wide.
+/// The most slots of a timeline. When they are full, each slot becomes twice as wide.
 const SLOTS: usize = 512;
 
-/// Calls, failures, refusals and probes over time, and the states of the circuit.
+/// The calls, failures, refusals and probes over time, and the states of the circuit.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Timeline {
     /// The width of a slot, in virtual time.
     pub width: Duration,
-    /// The slots in order of time.
+    /// The slots in order of time, at most 512.
     pub slots: Vec<Slot>,
-    /// When the shared circuit changed to which state. It begins closed.
+    /// When the shared circuit changed its state, and to which one. The circuit begins closed.
     pub states: Vec<(Duration, CircuitState)>,
 }
 
@@ -109,7 +109,7 @@ impl Recorder {
         lock(&self.timeline).count(self.world.elapsed(), what);
     }
 
-    /// Adds the states of one fleet's circuit. The next fleet begins with a closed one.
+    /// Adds the states of one fleet's circuit. The circuit of the next fleet begins closed.
     pub(super) fn states(&self, changes: &[Change]) {
         let states = &mut lock(&self.timeline).states;
         states.extend(changes.iter().map(|change| (change.at, change.state)));

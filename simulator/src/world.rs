@@ -1,4 +1,4 @@
-//! Virtual time and seeded randomness: what makes a run repeatable.
+//! Virtual time and seeded randomness, which make a run repeatable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ impl World {
         self.clock.elapsed()
     }
 
-    /// Moves virtual time forward while nothing waits for a timer. This is what happens between two
-    /// healthy calls; a timer for each gap would cost more than the call.
+    /// Moves virtual time forward while nothing waits for a timer, as between two healthy calls. A timer for
+    /// each gap would cost more than the call.
     pub(super) fn skip(&self, time: Duration) {
         self.clock.skip(time);
     }
 
-    /// A random source for one part of the world, so that its draws do not shift those of another part.
+    /// A random source for one part of the world, so that its draws do not change those of another part.
     pub(super) fn chance(&self) -> Chance {
         Chance::seeded(self.seeds.bits())
     }
@@ -37,7 +37,7 @@ impl World {
         Arc::clone(&self.clock) as _
     }
 
-    /// A wall clock that is wrong by so many milliseconds.
+    /// A wall clock that is wrong by this many milliseconds.
     pub(super) fn clock_off_by(&self, millis: i64) -> Arc<dyn Clock> {
         self.clock.off_by(millis)
     }

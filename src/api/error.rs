@@ -8,20 +8,34 @@ use crate::token::TokenError;
 
 /// Why a call to a service failed.
 ///
-/// | error | what the service did | you may |
+/// | error | what the service did | what you can do |
 /// |---|---|---|
 /// | `Token`, `Open`, and `Status` with 429 | nothing | use a fallback, or repeat the call later |
-/// | `Deadline`, `TimedOut`, `Unreachable`, `Reply`, and `Status` with 5xx | perhaps what you asked for | repeat a call that may be done twice |
-/// | `Request`, and any other `Status` | nothing | not repeat it: the same call fails again |
+/// | `Deadline`, `TimedOut`, `Unreachable`, `Reply`, and `Status` with 5xx | perhaps what you asked for | repeat the call only if it may be done twice |
+/// | `Request`, and any other `Status` | nothing | correct the call: the same call fails again |
 ///
-/// An open circuit ([`CircuitOpen`]) and a passed deadline are among the
-/// [sources](Error::source). [`Problem`](crate::Problem) makes of them, and of any other `ApiError`,
-/// the response of a gateway.
+/// [`CircuitOpen`] and [`DeadlineExceeded`] are among the [sources](Error::source).
+/// [`Problem`](crate::Problem) converts any `ApiError` into the response of a gateway: status 502, 503, 504,
+/// or 500.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::{Api, api::ApiError};
+/// use http::StatusCode;
+///
+/// async fn left(warehouse: &Api) -> Result<u32, ApiError> {
+///     match warehouse.get("/stock/tea").await {
+///         Err(ApiError::Status(answer)) if answer.status() == StatusCode::NOT_FOUND => Ok(0),
+///         result => result,
+///     }
+/// }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The request could not be built: its path leaves the base URL, or its body is not JSON. Nothing
-    /// was sent.
+    /// The request could not be built: its path leaves the base URL, or its body cannot be written as JSON.
+    /// Nothing was sent.
     #[error("the request cannot be built")]
     Request(#[source] Box<dyn Error + Send + Sync>),
     /// There is no token. Nothing was sent.
@@ -30,26 +44,28 @@ pub enum ApiError {
     /// The circuit of the service is open. Nothing was sent.
     #[error("the call was refused")]
     Open(#[source] CircuitOpen),
-    /// The time of the invocation is over.
+    /// The deadline of the invocation passed before the service answered.
     #[error("the call did not end in time")]
     Deadline(#[source] DeadlineExceeded),
-    /// The service did not answer within the time-out.
+    /// The service did not answer within [`Api::timeout`](super::Api::timeout) or the `call_timeout` of the
+    /// circuit.
     #[error("the service did not answer in time")]
     TimedOut,
     /// The service could not be reached, or the connection broke.
     #[error("the service could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// The status of the answer is not 2xx. The answer can be read here.
+    /// The service answered with a status other than 2xx. This is the answer.
     #[error("the service answered {}", .0.status().as_u16())]
     Status(Box<Response<Bytes>>),
-    /// The answer is larger than 16 MB, or not the JSON that was expected. The source says where, and
-    /// quotes nothing of the answer.
+    /// The answer is larger than 16 MB, or its JSON has not the expected form. The source says where, and
+    /// quotes no value of the answer.
     #[error("the service's answer cannot be used")]
     Reply(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl fmt::Debug for ApiError {
-    /// Without headers and body of the answer: they may contain personal data or secrets.
+    /// Shows the status and the length of an answer. Its headers and its body may contain personal data or
+    /// secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut variant = |name, field: &dyn fmt::Debug| f.debug_tuple(name).field(field).finish();
         match self {

@@ -17,10 +17,11 @@ use crate::token::{TokenError, TokenGetter};
 /// A [`tower::Layer`] that attaches the fleet's token to requests for the hosts that you name. Other
 /// requests pass unchanged.
 ///
-/// A request for a named host fails if there is no token, or if its URL is neither https nor plain http
-/// to a loopback host. It is never sent without the token. When a host answers 401, the token is renewed
-/// for the next request. The request itself is not repeated, because its body is gone;
-/// [`Api`](super::Api) repeats it.
+/// A request for a named host is never sent without the token. It fails if there is no token. It also fails
+/// if its URL is not https, except plain http to a loopback host.
+///
+/// When a host answers 401, the layer renews the token for the next request. It does not repeat the request,
+/// because the body is gone. [`Api`](super::Api) repeats it.
 ///
 /// # Examples
 ///
@@ -43,12 +44,12 @@ pub struct TokenLayer {
 
 impl TokenLayer {
     /// Attaches the token of `getter` to requests for these hosts. A host is an exact name or address,
-    /// without scheme, port and path; case does not matter.
+    /// without scheme, port and path. Case does not matter.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names every text that is not a host: no request could ever be for it, so that all
-    /// would be sent without the token.
+    /// [`ConfigError::Faults`] if there is no host, and with every text that is not a host: such a text would
+    /// match no request, so that all of them would be sent without the token.
     pub fn new(
         getter: TokenGetter,
         hosts: impl IntoIterator<Item = impl Into<String>>,
@@ -56,7 +57,8 @@ impl TokenLayer {
         let hosts: Arc<[String]> = hosts.into_iter().map(Into::into).collect();
         let is_host = |host: &&String| {
             Host::parse(host).is_ok_and(|parsed| {
-                // The parser decodes and normalizes; a request has the plain form.
+                // The parser also accepts encoded forms. The URI of a request has the plain form, so only
+                // that can match.
                 !host.contains('*') && parsed.to_string().eq_ignore_ascii_case(host)
             })
         };
@@ -83,7 +85,7 @@ impl<S> Layer<S> for TokenLayer {
     }
 }
 
-/// The service that a [`TokenLayer`] makes.
+/// The service under a [`TokenLayer`].
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct AttachToken<S> {
@@ -125,7 +127,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Call the service that was ready, and leave the clone in its place.
+        // The service that was polled ready is the one to call. The clone takes its place.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();

@@ -1,4 +1,4 @@
-//! Calls another service, with the fleet's token and through a circuit breaker.
+//! Calls to other services, with the fleet's token and through a circuit breaker.
 
 mod error;
 mod layer;
@@ -21,16 +21,18 @@ use crate::config_error::ConfigError;
 use crate::shown_url::shown;
 use crate::token::TokenGetter;
 
-/// How long one request may take unless the user says otherwise. With a circuit, the call time-out of its
-/// policy usually ends it earlier.
+/// The default for how long one request may take. With a circuit, the `call_timeout` of its policy usually
+/// ends the request earlier.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one service. Cheap to clone.
 ///
-/// It attaches the token to every request and sends nothing without it. It makes each call through
-/// the circuit, ends it with the invocation's deadline, and passes on the trace. When the service
-/// answers 401, it renews the token and repeats the request once. It retries nothing else and follows
-/// no redirect.
+/// With a [`token`](Self::token), the client attaches the token to every request and sends nothing without
+/// one. With a [`circuit`](Self::circuit), it makes each call through the circuit breaker. It ends a call at
+/// the deadline of the invocation, and passes on the headers of the trace.
+///
+/// When the service answers 401 because of the token, the client gets another token and repeats the request
+/// once. It retries nothing else and follows no redirect.
 ///
 /// # Examples
 ///
@@ -65,12 +67,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// A client of the service at `base_url`, which must be https, or plain http to a loopback host. Logs
-    /// show the service as `name`.
+    /// A client of the service at `base_url`: an https URL, or a plain http URL of a loopback host, without
+    /// user name, query and fragment. Logs show the service as `name`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if `base_url` cannot be used.
+    /// [`ConfigError::Invalid`] if `base_url` cannot be used.
     pub fn new(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
         let base = parsed(base_url)?;
         if !may_carry_secrets(base.scheme(), base.host()) {
@@ -81,12 +83,23 @@ impl Api {
         Self::at(name.into(), base)
     }
 
-    /// The same, but plain http is allowed to any host. The token is then sent unencrypted: use it only
-    /// for a service in your own network.
+    /// A client like that of [`new`](Self::new), for which plain http to any host is allowed.
+    ///
+    /// Over plain http the token is sent unencrypted. Use this only for a service in your own network.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if `base_url` cannot be used.
+    /// [`ConfigError::Invalid`] if `base_url` cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::Api;
+    ///
+    /// let url = "http://warehouse.internal:8080/v1";
+    /// assert!(Api::new("warehouse", url).is_err());
+    /// assert!(Api::over_plain_http("warehouse", url).is_ok());
+    /// ```
     pub fn over_plain_http(name: impl Into<Arc<str>>, base_url: &str) -> Result<Self, ConfigError> {
         let base = parsed(base_url)?;
         if !matches!(base.scheme(), "https" | "http") {
@@ -109,49 +122,93 @@ impl Api {
         })
     }
 
-    /// Attaches the token of `getter` to every request. Without a token nothing is sent.
+    /// Attaches the token of `getter` to every request. If there is no token, a call sends nothing and fails
+    /// with [`ApiError::Token`]. Default: no token is attached.
     pub fn token(self, getter: TokenGetter) -> Self {
         Self { token: Some(getter), ..self }
     }
 
     /// Treats a 403 as a 401: the token is renewed, at most once in 30 s for the whole fleet, and the
-    /// request is repeated once. For a service that answers 403 to a token that has expired. By default a
-    /// 403 says that the token does not permit the call, and another token would not either.
+    /// request is repeated once.
+    ///
+    /// Use this for a service that answers 403 to a token that has expired. By default, a 403 means that the
+    /// token does not permit the call, and that another token would not permit it either.
     pub fn forbidden_is_expired(self) -> Self {
         Self { forbidden_is_expired: true, ..self }
     }
 
-    /// Makes every call through this circuit. A failed connection, a time-out, 429 and 5xx count as
-    /// failures of the service. Any other 4xx counts as neither failure nor success. If a 429 or a 503 with
-    /// `Retry-After` opens the circuit, it stays open for at least that long, up to the policy's
-    /// `max_open_duration`.
+    /// Makes every call through this circuit. Default: no circuit.
+    ///
+    /// A failed connection, a timeout, 429 and 5xx count as failures of the service. Another 4xx does not
+    /// count. If a 429 or a 503 with `Retry-After` opens the circuit, it stays open for at least that long,
+    /// up to the policy's `max_open_duration`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Api, CircuitBreaker, CircuitPolicy, Stores};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
+    /// let policy = CircuitPolicy::default();
+    /// let breaker = CircuitBreaker::new("warehouse", policy, stores.circuits.clone())?;
+    /// let warehouse = Api::new("warehouse", "https://warehouse.example/v1")?.circuit(breaker);
+    /// # let _ = warehouse;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn circuit(self, breaker: CircuitBreaker) -> Self {
         Self { circuit: Some(breaker), ..self }
     }
 
-    /// How long one request may take, 10 s by default. The invocation's deadline and the call time-out of
-    /// the circuit (3 s by default) can end it earlier. For a service that is slower than that, raise the
-    /// policy's `call_timeout` too.
+    /// How long one request may take, with its answer. Default: 10 s.
+    ///
+    /// The invocation's deadline can end the request earlier, and so can the `call_timeout` of the circuit's
+    /// policy (3 s by default). For a slower service, raise both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify::Api;
+    ///
+    /// let reports = Api::new("reports", "https://reports.example")?.timeout(Duration::from_secs(60));
+    /// # let _ = reports;
+    /// # Ok::<(), funcify::ConfigError>(())
+    /// ```
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a service with a
-    /// certificate of your own authority. `pem` is a list of PEM certificates.
+    /// Trusts the certificate authorities in `pem`, a list of PEM certificates, in addition to Mozilla's: for
+    /// a service whose certificate is from your own authority. Default: none.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if a certificate cannot be read, or is refused.
+    /// [`ConfigError::Invalid`] if a certificate cannot be read or used.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use funcify::Api;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let authority = std::fs::read("ca.pem")?;
+    /// let warehouse = Api::new("warehouse", "https://warehouse.internal")?.root_certificates(&authority)?;
+    /// # let _ = warehouse;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn root_certificates(self, pem: &[u8]) -> Result<Self, ConfigError> {
         let http = client_trusting(pem).map_err(ConfigError::invalid)?;
         Ok(Self { http, ..self })
     }
 }
 
-/// What errors call the URL.
+/// The name of the URL in errors.
 const BASE_URL: &str = "`Api::new`: the base URL";
 
-/// The URL, which may have any scheme.
+/// Parses the URL. Does not check its scheme.
 fn parsed(base_url: &str) -> Result<Url, ConfigError> {
     let base = Url::parse(base_url.trim())
         .map_err(|error| ConfigError::because(format!("{BASE_URL}: expected a URL"), error))?;

@@ -1,14 +1,14 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-/// Encodes any text as one segment of a path, or as one value in a query (RFC 3986, sections 3.3 and
-/// 3.4).
+/// Encodes any text as one segment of a path, or as one value in a query (RFC 3986 §3.3 and §3.4).
 ///
-/// Use it for text that others wrote: a `/`, a `?`, a `#` or a `&` in it would send the request, with
-/// the fleet's token, to another path or with another query. No text can climb: a request is refused if
-/// its path has the segment `.` or `..` in any spelling, also once or several times encoded, and
-/// between encoded slashes. So `segment("..")` and `segment("../../admin")` are refused when the request
-/// is sent.
+/// Use it for text that others wrote. Otherwise a `/`, `?`, `#` or `&` in it would send the request, with the
+/// fleet's token, to another path or with another query.
+///
+/// No text can leave the base URL of an [`Api`](super::Api). When a request is sent, it is refused if its
+/// path has the segment `.` or `..` in any spelling: encoded once or several times, or between encoded
+/// slashes. This also refuses `segment("..")` and `segment("../../admin")`.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ pub fn segment(text: &str) -> String {
     utf8_percent_encode(text, &KEPT).to_string()
 }
 
-/// The path leaves the base URL of the API.
+/// The error of a path that leaves the base URL of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a path below the base URL of the API")]
 pub(super) struct PathError;
@@ -47,17 +47,17 @@ pub(super) fn below(base: &Url, path: &str) -> Result<Url, PathError> {
     }
 }
 
-/// Whether a path has the segment `.` or `..`, as any server may read it.
+/// Whether a path has the segment `.` or `..`, by the rules of any server.
 ///
-/// URLs treat `\` as `/`, and drop tabs and line breaks. Servers decode a path before or after they split
-/// it, some of them twice, and some ignore what follows a `;`.
+/// URL parsers treat `\` as `/`, and drop tabs and line breaks. Some servers decode a path before they split
+/// it, some after, and some twice. Some ignore what follows a `;`.
 fn climbs(path: &str) -> bool {
     let decoded = decoded(&path.replace(['\t', '\r', '\n'], ""));
     let mut segments = decoded.split(['/', '\\']);
     segments.any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
-/// The path with its dots, slashes and semicolons decoded, however often they were encoded.
+/// Decodes the dots, slashes and semicolons of the path, however often they were encoded.
 fn decoded(path: &str) -> String {
     let mut decoded = String::with_capacity(path.len());
     let mut rest = path;

@@ -18,8 +18,8 @@ use crate::json_error::JsonError;
 use crate::token::Token;
 use crate::trace::TraceContext;
 
-/// The largest answer that is read: 16 MB. A Lambda function can return 6 MB, so this is enough for
-/// an answer that it filters before passing it on.
+/// The largest answer that is read: 16 MB. A Lambda function can return 6 MB, so this leaves room for an
+/// answer that the function filters before it passes it on.
 const ANSWER_LIMIT: usize = 16 * 1_048_576;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -27,19 +27,33 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 impl Api {
     /// Sends a GET for `path` and decodes the JSON of the answer.
     ///
-    /// `path` is relative to the base URL and may have a query. It is used as it is: encode text that
-    /// others wrote with [`segment`](super::segment). `()` accepts an empty answer.
+    /// `path` is relative to the base URL and may have a query. It is used as it is, so encode text that
+    /// others wrote with [`segment`](super::segment). For `T`, `()` and `Option` accept an empty answer.
     ///
     /// # Errors
     ///
-    /// [`ApiError`]. An answer whose status is not 2xx is in [`ApiError::Status`].
+    /// [`ApiError`]. [`ApiError::Status`] contains an answer with a status other than 2xx.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use funcify::{Api, api::{ApiError, segment}};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Stock { left: u32 }
+    ///
+    /// async fn left(warehouse: &Api, item: &str) -> Result<u32, ApiError> {
+    ///     let stock: Stock = warehouse.get(&format!("/stock/{}", segment(item))).await?;
+    ///     Ok(stock.left)
+    /// }
+    /// ```
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         let request = self.request(Method::GET, path, HeaderMap::new(), None)?;
         decoded(&self.exchanged(request).await?)
     }
 
-    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. `path` and answer are
-    /// as for [`get`](Self::get).
+    /// Sends a POST of `body` as JSON to `path` and decodes the JSON of the answer. For `path` and `T` the
+    /// rules of [`get`](Self::get) apply. The example of [`Api`] shows it.
     ///
     /// # Errors
     ///
@@ -57,15 +71,19 @@ impl Api {
 
     /// Sends any other request and reads the whole answer, at most 16 MB.
     ///
-    /// The URI of the request is a path, and a query if you need one, below the base URL. It is used as it
-    /// is: encode text that others wrote with [`segment`](super::segment). Method, headers and body
-    /// are yours. `Accept` is `application/json` unless you set it. With a token, `Authorization` is
-    /// overwritten. Inside the work of an [`Idempotency`](crate::Idempotency), a POST or PATCH has an
-    /// `Idempotency-Key` that is the same for the same request in every attempt, unless you set one.
+    /// The URI of the request is a path below the base URL, with a query if you need one. It is used as it
+    /// is, so encode text that others wrote with [`segment`](super::segment). You choose the method, the
+    /// headers and the body, except for these headers:
     ///
-    /// The body is bytes, text, or a [`reqwest::Body`]; `""` is none. A stream cannot be sent twice, so
-    /// after a 401 its request is not repeated with a new token. The bound names reqwest 0.13: a new
-    /// major version of it is a new major version of funcify.
+    /// - `Accept` is `application/json` unless you set it.
+    /// - `Authorization` is overwritten if the client has a token.
+    /// - Inside the work of an [`Idempotency`](crate::Idempotency), a POST or PATCH gets an
+    ///   `Idempotency-Key` unless you set one. It is the same in every attempt if the method, the URL and the
+    ///   body are the same.
+    ///
+    /// The body is bytes, text, or a [`reqwest::Body`]. `""` sends no body. A stream cannot be sent twice, so
+    /// its request is not repeated with a new token after a 401. The bound names reqwest 0.13: a new major
+    /// version of reqwest needs a new major version of funcify.
     ///
     /// # Errors
     ///
@@ -96,7 +114,7 @@ impl Api {
         self.exchanged(request).await
     }
 
-    /// The request for `path`, with the headers that every request has unless it brings its own.
+    /// Builds the request for `path`, and adds the headers that it does not have itself.
     fn request(
         &self,
         method: Method,
@@ -109,7 +127,7 @@ impl Api {
         if let Some(trace) = TraceContext::current() {
             trace.apply(&mut headers);
         }
-        // A stream may be another one at the next attempt.
+        // A stream gets no key: its bytes are not known, and may differ in the next attempt.
         let bytes = body.as_ref().map_or(Some(&[][..]), reqwest::Body::as_bytes);
         if let Some(bytes) = bytes.filter(|_| !headers.contains_key(IDEMPOTENCY_KEY))
             && let Some(key) = outgoing_key(&method, url.as_str(), bytes)
@@ -123,7 +141,7 @@ impl Api {
         Ok(request)
     }
 
-    /// Sends the request with the token, once more if the service rejects the token.
+    /// Sends the request with the token, and once more with another one if the service rejects it.
     async fn exchanged(&self, request: reqwest::Request) -> Result<Response<Bytes>, ApiError> {
         let Some(getter) = &self.token else { return Box::pin(self.call(request)).await };
 
@@ -133,7 +151,7 @@ impl Api {
         let is_rejected = is_token_rejected(&answer, self.forbidden_is_expired);
         let (Some(again), true) = (again, is_rejected) else { return answer };
 
-        // Without another token the answer of the service stands.
+        // If there is no other token, the caller gets the service's answer.
         match getter.rejected(&token).await {
             Ok(other) => Box::pin(self.call(authorized(again, &other))).await,
             Err(error) => {
@@ -151,7 +169,7 @@ impl Api {
         let exchange = async || self.exchange(request).await;
         let answer = match &self.circuit {
             None => in_time(exchange()).await,
-            // The breaker ends the call with the invocation, and records what that says about the service.
+            // The breaker itself ends the call at the invocation's deadline, and counts that.
             Some(circuit) => match circuit.call_classified(outcome, exchange).await {
                 Ok(answer) => Ok(answer),
                 Err(CircuitError::Open(open)) => Err(ApiError::Open(open)),
@@ -186,7 +204,7 @@ fn decoded<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, ApiError>
     serde_json::from_slice(text).map_err(|error| ApiError::Reply(JsonError::from(error).into()))
 }
 
-/// What an exchange says about the service's health.
+/// How the circuit counts an exchange.
 fn outcome(exchange: &Result<Response<Bytes>, ApiError>) -> CallOutcome {
     match exchange {
         Ok(answer) => health_of(answer.status(), answer.headers()),
@@ -195,7 +213,7 @@ fn outcome(exchange: &Result<Response<Bytes>, ApiError>) -> CallOutcome {
     }
 }
 
-/// Ends an exchange with the invocation, where there is no breaker that does so.
+/// Ends an exchange at the invocation's deadline, if no breaker does so.
 async fn in_time<T>(exchange: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     match Deadline::current() {
         Some(deadline) => timeout_at(deadline.ends(), exchange)
@@ -217,8 +235,8 @@ fn authorized(mut request: reqwest::Request, token: &Token) -> reqwest::Request 
     request
 }
 
-/// Whether the answer is a 401 about the token (RFC 6750, section 3.1), or one that gives no reason. Where
-/// a 403 means the same, any 403 does.
+/// Whether the service rejected the token: it answered 401 with the error `invalid_token` (RFC 6750 §3.1) or
+/// without any error. If `forbidden_is_expired`, every 403 counts too.
 fn is_token_rejected(
     answer: &Result<Response<Bytes>, ApiError>,
     forbidden_is_expired: bool,

@@ -1,4 +1,4 @@
-//! Step: take the key, or wait for the answer.
+//! Step: claim the key, or wait for the answer of the call that has claimed it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,17 +17,17 @@ use super::{
     shared::{Shared, is_transient},
 };
 
-/// So many writes on what was there do not all conflict, unless the store is broken.
+/// A call gives up after this many conflicts. Only a broken store produces so many.
 const MOST_CONFLICTS: u32 = 100;
 
 pub(super) enum Acquired {
     /// This call does the work.
     Claim(Held),
-    /// It was done. `None`: its answer was not kept.
+    /// Another call did the work. `None` if its answer was not kept.
     Answer(Option<String>),
 }
 
-/// One call of one key.
+/// One call with one key.
 pub(super) struct Call<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) policy: &'a IdempotencyPolicy,
@@ -100,12 +100,12 @@ impl Call<'_> {
                     if !std::mem::replace(&mut has_waited, true) {
                         counters.waited.increment();
                     }
-                    // One look as the claim ends, and one as the wait does.
+                    // The last reads are at the end of the claim and at the end of the wait.
                     let poll = began + shared.poll.interval(&shared.chance).min(left);
                     sleep_until(poll.min(wait_ends)).await;
                     match self.read().await {
                         Ok(current) => stored = current,
-                        // It may be back before the wait is over.
+                        // The store may recover before the wait is over.
                         Err(error) if is_transient(&error) => {}
                         Err(error) => return Err(Refusal::Unclaimed(error)),
                     }
@@ -127,7 +127,7 @@ impl Call<'_> {
         Refusal::Unclaimed(error)
     }
 
-    /// How long a claim of this call may last. `None`: there is no time to work.
+    /// How long a claim of this call may last. Returns `None` if there is no time left to work.
     fn time_left(&self) -> Option<Duration> {
         let longest = self.policy.longest_claim;
         let Some(deadline) = Deadline::current() else { return Some(longest) };
@@ -135,7 +135,7 @@ impl Call<'_> {
         has_time.then(|| deadline.for_report().remaining().min(longest))
     }
 
-    /// How long a caller that gets `InProgress` should wait before it comes back.
+    /// How long a caller that gets `InProgress` should wait before it calls again.
     fn come_back(&self, left: Duration) -> Duration {
         const SECOND: Duration = Duration::from_secs(1);
         left.min(self.policy.wait.max(SECOND))
@@ -161,7 +161,7 @@ impl Call<'_> {
         }
     }
 
-    /// When this call stops waiting: early enough for a last look.
+    /// When this call stops waiting: early enough before the deadline for a last read.
     fn wait_ends(&self) -> Instant {
         let ends = Instant::now() + self.policy.wait;
         match Deadline::current() {
@@ -174,7 +174,7 @@ impl Call<'_> {
     }
 }
 
-/// Since when this call has seen the same version.
+/// Since when this call has seen the current version of the record.
 fn watched_since(
     watch: &mut Option<(Version, Instant)>,
     version: Option<Version>,

@@ -1,4 +1,4 @@
-//! What the work gets, and what is around it while it runs.
+//! The claim that the work gets, and the claims that the current task is inside of.
 
 use std::{future::Future, sync::Arc};
 
@@ -14,7 +14,7 @@ tokio::task_local! {
     static CURRENT: Claim;
 }
 
-/// The right to do the work for one key. The work gets it.
+/// The right to do the work for one key. [`Idempotency::run`](super::Idempotency::run) passes it to the work.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ struct Inner {
     key: Key,
     fence: i64,
     attempt: u32,
-    /// The claim inside whose work this one was taken.
+    /// The claim whose work took this one, if any.
     outer: Option<Claim>,
 }
 
@@ -50,25 +50,26 @@ impl Claim {
         Self(Arc::new(Inner { key, fence, attempt, outer }))
     }
 
-    /// A number that grows with every claim of the key. A database can refuse a write with a smaller one
-    /// than it has seen, so that a process that was stopped in the middle of its work does no harm.
+    /// A fencing token: a number that grows with every claim of the key. Let your database refuse a write
+    /// with a smaller number than it has seen. Then a process that was frozen in the middle of its work
+    /// cannot overwrite the result of the next one.
     ///
-    /// It is the time in milliseconds since the Unix epoch, or one more than the last where that is
-    /// greater.
+    /// It is the time of the claim in milliseconds since the Unix epoch, or the last number plus one if that
+    /// is greater.
     #[must_use]
     pub fn fence(&self) -> i64 {
         self.0.fence
     }
 
-    /// How many claims of the key there were, this one included. Above 1, somebody began before and may
-    /// have had a part of the effect.
+    /// The number of this claim of the key, counted from 1. If it is above 1, an earlier attempt began and
+    /// may have had a part of the effect.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.0.attempt
     }
 
-    /// A key for a call downstream: a UUID of version 8 (RFC 9562) that is the same in every attempt.
-    /// Give each call of the work a name of its own.
+    /// An idempotency key for a call that the work makes: a UUID of version 8 (RFC 9562 §5.8) that is the
+    /// same in every attempt. Give each call in the work its own `name`.
     #[must_use]
     pub fn step(&self, name: &str) -> String {
         self.0.key.step(name)
@@ -80,7 +81,7 @@ impl Claim {
     }
 }
 
-/// Whether this task is inside the work for the key already.
+/// Whether this task is already inside the work for this key.
 pub(super) fn is_inside(key: &Key) -> bool {
     let mut next = CURRENT.try_with(Claim::clone).ok();
     while let Some(claim) = next {
@@ -92,14 +93,14 @@ pub(super) fn is_inside(key: &Key) -> bool {
     false
 }
 
-/// The `Idempotency-Key` of a request that the work sends: the same for the same request in every
-/// attempt. `None` outside of any work, and for a method that needs none.
+/// The `Idempotency-Key` of a request that the work sends. It is the same for the same request in every
+/// attempt. Returns `None` outside of any work, and for a method other than POST and PATCH.
 pub(crate) fn outgoing_key(method: &Method, url: &str, body: &[u8]) -> Option<String> {
     if !matches!(*method, Method::POST | Method::PATCH) {
         return None;
     }
     let body = digest(&SHA256, body);
     let claim = CURRENT.try_with(Claim::clone).ok()?;
-    // A name that no user would choose.
+    // With the null character, the name differs from any that a user would choose for a step.
     Some(format!("\"{}\"", claim.step(&format!("{method} {url}\0{body:?}"))))
 }

@@ -4,44 +4,65 @@ use funcify_core::{DeadlineExceeded, StoreError};
 
 /// Why a call has no answer.
 ///
-/// Only after [`Failed`](Self::Failed), [`Deadline`](Self::Deadline) and [`Superseded`](Self::Superseded)
-/// did this call begin the work.
+/// With [`InProgress`](Self::InProgress), [`Mismatch`](Self::Mismatch), [`Nested`](Self::Nested) and
+/// [`Unclaimed`](Self::Unclaimed), this call did not begin the work.
+///
+/// # Examples
+///
+/// ```
+/// use funcify::idempotency::IdempotencyError;
+///
+/// fn status<E>(error: &IdempotencyError<E>) -> u16 {
+///     match error {
+///         IdempotencyError::InProgress { .. } => 409,
+///         IdempotencyError::Mismatch => 422,
+///         IdempotencyError::Unclaimed(_) => 503,
+///         _ => 500,
+///     }
+/// }
+///
+/// assert_eq!(status(&IdempotencyError::<()>::Mismatch), 422);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdempotencyError<E> {
-    /// The work failed with this error. The key is free again, unless the failure is remembered.
+    /// The work failed with this error. The key is free again, unless
+    /// [`run_classified`](super::Idempotency::run_classified) remembers the failure.
     #[error("the work failed")]
     Failed(#[source] E),
-    /// Another call works on the key, and did not finish while this one waited. Come back later.
+    /// Another call works on the key, and did not finish while this one waited. Call again later.
     #[error("another call with this key is in progress")]
     InProgress {
-        /// When to come back.
+        /// How long to wait before you call again.
         retry_after: Duration,
     },
-    /// The key was used with another payload. Nothing was begun.
+    /// The key was used with another payload.
     #[error("the key was used with another payload")]
     Mismatch,
-    /// The work was done, but its answer was not kept: it was too large, or it has another form by now.
+    /// The work was done, but there is no answer to return: it was too large to be stored, it cannot be
+    /// unsealed, or it cannot be decoded as the type of this call.
     #[error("the work was done, but its answer was not kept")]
     AnswerNotKept,
-    /// The work was done by this call, but its claim had ended and another call had taken the key over, or
-    /// may have: the store could not be asked. The next call gets the answer of the other one.
+    /// This call did the work, but its claim had ended by then. Another call has taken the key over, or may
+    /// have done so while the store failed. The next call gets the answer of that call.
     #[error("another call took the key over while this one worked")]
     Superseded,
-    /// The operation was called inside itself with the same key.
+    /// The work of a key called the operation again with the same key. Waiting would never end.
     #[error("the operation was called inside itself with the same key")]
     Nested,
-    /// The key could not be claimed. Nothing was begun. The key or the payload cannot be written as
-    /// JSON, or the key is empty, if the kind is [`Invalid`](crate::StoreErrorKind::Invalid). Otherwise
-    /// the store is away.
+    /// The key could not be claimed.
+    ///
+    /// If the kind of the error is [`Invalid`](crate::StoreErrorKind::Invalid), the key is empty, or the key
+    /// or the payload cannot be written as JSON. Otherwise the store failed.
     #[error("the key could not be claimed")]
     Unclaimed(#[source] StoreError),
-    /// The work was ended by the deadline of the invocation, or by the end of its claim.
+    /// The deadline of the invocation or the end of the claim came before the work was done, or before it
+    /// could begin.
     #[error("the work was ended before it was done")]
     Deadline(#[source] DeadlineExceeded),
 }
 
-/// The same without the error of the work.
+/// An [`IdempotencyError`] without the error of the work.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     InProgress { retry_after: Duration },

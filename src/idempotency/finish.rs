@@ -15,10 +15,10 @@ use tokio::{
 
 use super::shared::{Shared, is_transient};
 
-/// How long an answer may take to be stored outside of an invocation.
+/// How long to try to store an answer outside of an invocation.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// A store that loses a record again and again while a claim stands is written to so often.
+/// How often an answer is written anew if the store keeps losing the record of a claim that has not ended.
 const MOST_LOSSES: u32 = 3;
 
 /// A claim that this process holds. If it is dropped while the work runs, the key is freed.
@@ -37,7 +37,7 @@ pub(super) struct Held {
 pub(super) enum Completed {
     /// The output of this call is the answer.
     Here,
-    /// Another call's is. `None`: it was not kept.
+    /// The answer is that of another call. `None` if it was not kept.
     Elsewhere(Option<String>),
     Superseded,
 }
@@ -51,9 +51,9 @@ impl Held {
         self.record.attempt
     }
 
-    /// Stores the answer. The write is repeated until the report's deadline.
+    /// Stores the answer. The write is repeated until the deadline for reports.
     pub(super) async fn complete(mut self, answer: Option<String>) -> Completed {
-        // Whatever happens from here on, the work is not to be done again.
+        // The work is done: from here on, nothing may free the key.
         self.is_open = false;
         let _pending = PendingReport::begin();
         let deadline =
@@ -108,14 +108,14 @@ impl Held {
                 shared.counters.not_remembered.increment();
                 let error = error_chain(&error);
                 tracing::error!(key = %name, error, "work was done and its answer was not remembered");
-                // Once the claim is over, somebody else may have done the work and answered differently.
+                // Once the claim is over, another call may have done the work with another answer.
                 return if self.stands() { Completed::Here } else { Completed::Superseded };
             }
             sleep(pause).await;
         }
     }
 
-    /// Frees the key. If that fails, it is free when the claim ends.
+    /// Frees the key. If that fails, the key becomes free when the claim ends.
     pub(super) async fn release(mut self) {
         self.is_open = false;
         let _pending = PendingReport::begin();
@@ -133,7 +133,7 @@ impl Held {
                 counters.released.increment();
                 tracing::debug!(key = %self.name, "key released");
             }
-            // Somebody else has it.
+            // Another call has the key by now.
             Ok(Swap::Conflict(_)) => counters.superseded.increment(),
             Err(error) => {
                 counters.store_errors.increment();

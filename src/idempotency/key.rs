@@ -1,4 +1,4 @@
-//! The name of a record and its fingerprint: what a key and a payload become.
+//! The name of a record, which is made of the key, and its fingerprint, which is made of the payload.
 
 use std::fmt::Write as _;
 
@@ -11,15 +11,15 @@ use funcify_core::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// A name has up to 64 characters, of which the hash takes 43 and the dot one.
+/// The longest scope. A name has up to 64 characters: the scope, a dot, and a hash of 43 characters.
 pub(super) const LONGEST_SCOPE: usize = 20;
 
-/// A key within its scope, as it is stored: it reveals nothing of the parts.
+/// A key within its scope, as a hash: it reveals nothing of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key(pub(super) RecordName);
 
 impl Key {
-    /// The key of what a user gave: the elements of a tuple or a list are parts of it.
+    /// Makes the key of a value from the user. The elements of a tuple or a list are its parts.
     pub(crate) fn new(scope: &str, key: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
         let parts = match serde_json::to_value(key).map_err(invalid)? {
             Value::Array(parts) => parts,
@@ -38,17 +38,17 @@ impl Key {
         format!("{scope}.{}", URL_SAFE_NO_PAD.encode(hash)).parse().map(Self)
     }
 
-    /// The name of its record.
+    /// The name of the key's record.
     pub(crate) fn name(&self) -> &RecordName {
         &self.0
     }
 
-    /// 128 bits over the payload, keyed by the key.
+    /// A hash of the key and the payload: 128 bits in hexadecimal.
     pub(super) fn fingerprint(&self, payload: &Payload) -> String {
         hex(&hash("payload", [self.0.as_ref().as_bytes(), payload.0.as_bytes()].into_iter()))
     }
 
-    /// A UUID of version 8 (RFC 9562, section 5.8) for a step of the work: the same in every attempt.
+    /// A UUID of version 8 (RFC 9562 §5.8) for a step of the work. It is the same in every attempt.
     pub(super) fn step(&self, step: &str) -> String {
         let hash = hash("step", [self.0.as_ref().as_bytes(), step.as_bytes()].into_iter());
         let mut uuid = hex(&hash);
@@ -67,7 +67,7 @@ impl Key {
     }
 }
 
-/// What a key is used with, as canonical JSON.
+/// The payload that a key is used with, as canonical JSON.
 pub(crate) struct Payload(String);
 
 impl Payload {
@@ -76,7 +76,8 @@ impl Payload {
     }
 }
 
-/// The digest of parts, each with its length, so that no two lists of parts are the same bytes.
+/// The hash of several parts. Each part follows its length, so that no two lists of parts hash the same
+/// bytes.
 fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
     for part in [kind.as_bytes()].into_iter().chain(parts) {
@@ -86,7 +87,7 @@ fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     context.finish().as_ref().to_vec()
 }
 
-/// The first 128 bits in hexadecimal.
+/// The first 128 bits of a hash in hexadecimal.
 fn hex(hash: &[u8]) -> String {
     hash.iter().take(16).fold(String::with_capacity(36), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -94,7 +95,7 @@ fn hex(hash: &[u8]) -> String {
     })
 }
 
-/// JSON with the members of each object in order, whatever the map keeps.
+/// JSON with the members of each object sorted by name, whatever order the map has.
 fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write_canonical(value, &mut text);

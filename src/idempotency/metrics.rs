@@ -4,8 +4,8 @@ use funcify_core::engine::metrics::{IDEMPOTENCY_CALLS, Series};
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What an [`Idempotency`](super::Idempotency) and its clones have done. All fields count up
-        /// from 0.
+        /// What an [`Idempotency`](super::Idempotency) and its clones have done since it was created. All
+        /// fields count up from 0.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct IdempotencyMetrics {
@@ -30,29 +30,29 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Calls that took the key and began the work.
+    /// Calls that claimed the key and began the work.
     executions,
-    /// Executions among them after an earlier claim that had ended without an answer.
+    /// Of the `executions`, those after an earlier claim that had ended without an answer.
     takeovers,
     /// Calls that got the answer of another execution.
     replayed,
     /// Calls that waited for another execution.
     waited,
-    /// Calls that got `InProgress`.
+    /// Calls that got [`InProgress`](super::IdempotencyError::InProgress).
     in_progress,
-    /// Calls that used the key with another payload.
+    /// Calls that got [`Mismatch`](super::IdempotencyError::Mismatch).
     mismatches,
-    /// Claims that were released, because the work failed or was ended.
+    /// Claims that were released, because the work failed or ran out of time.
     released,
-    /// Executions that another one had taken over before they ended.
+    /// Executions whose key another call had taken over before they ended.
     superseded,
-    /// Answers that could not be stored.
+    /// Executions whose answer could not be stored in time. The next call does the work again.
     not_remembered,
-    /// Store operations that failed.
+    /// Reads and writes of the store that failed.
     store_errors,
 }
 
-/// The fields that the metric of all calls counts, and their names there.
+/// The fields that `funcify.idempotency.calls` counts too, each with its value of the label `result`.
 const RESULTS: [(&str, &str); 6] = [
     ("executions", "executed"),
     ("replayed", "replayed"),
@@ -65,7 +65,7 @@ const RESULTS: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub(super) struct Counter {
     count: AtomicU64,
-    /// The result and the scope of its series, if it has one.
+    /// The labels of the counter's series, result and scope, if it has a series.
     labels: Option<(&'static str, Box<str>)>,
     series: Series,
 }

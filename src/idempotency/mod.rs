@@ -1,5 +1,5 @@
-//! One effect for one key, whoever retries: a message that is delivered twice, a client that repeats its
-//! request, a function that died between the effect and the answer.
+//! Work that is done once per key, however often it is retried: because a message is delivered twice, a
+//! client repeats its request, or a function dies between the effect and the answer.
 //!
 //! [All pages]: https://docs.rs/funcify
 //!
@@ -37,7 +37,10 @@ use finish::Completed;
 use metrics::Counters;
 use shared::Shared;
 
-/// Does the work for a key once, and gives everybody who asks the same answer. Cheap to clone.
+/// Does the work for a key once, and gives every caller the same answer.
+///
+/// Create one per operation and process. It is cheap to clone, and clones count into the same
+/// [`metrics`](Self::metrics).
 ///
 /// # Examples
 ///
@@ -67,18 +70,22 @@ pub struct Idempotency {
     shared: Arc<Shared>,
     policy: IdempotencyPolicy,
     clock: Arc<dyn Clock>,
-    /// Whether the key was probably used before: then a read comes first, which costs less.
+    /// Whether to read the record before the first write. If the key was probably used before, a read costs
+    /// less than a write that conflicts.
     reads_first: bool,
 }
 
 impl Idempotency {
-    /// Idempotency for one operation, by the default policy. `scope` names the operation: 1 to 20 of
-    /// `A-Z a-z 0-9 _ . -`. The same key in another scope is another key.
+    /// Idempotency for one operation, with the default policy. `store` is the field `idempotency` of
+    /// [`Stores`](crate::Stores).
+    ///
+    /// `scope` names the operation: 1 to 20 of the characters `A-Z a-z 0-9 _ . -`. The same key in another
+    /// scope is another key.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the scope is not such a name, or if the store is not made for this: SSM
-    /// Parameter Store.
+    /// [`ConfigError::Invalid`] if the scope is not such a name, or if the store does not support
+    /// idempotency, as SSM Parameter Store does not.
     pub fn new(scope: &str, store: Arc<dyn IdempotencyProvider>) -> Result<Self, ConfigError> {
         let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if !(1..=key::LONGEST_SCOPE).contains(&scope.len()) || !scope.bytes().all(is_legal) {
@@ -102,11 +109,28 @@ impl Idempotency {
         })
     }
 
-    /// Sets the retention, the wait and the other numbers.
+    /// Sets how long an answer is remembered, how long a duplicate waits, and the other numbers. Default:
+    /// [`IdempotencyPolicy::default`]. Use the same policy in every function that shares the scope.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names every number that is out of its range.
+    /// [`ConfigError::Faults`] with every number that is out of its range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify::{Stores, idempotency::{Idempotency, IdempotencyPolicy}};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let stores = Stores::from_url("memory:").await?;
+    /// let mut policy = IdempotencyPolicy::default();
+    /// policy.retention = Duration::from_secs(7 * 86_400);
+    /// let payments = Idempotency::new("payments", stores.idempotency.clone())?.policy(policy)?;
+    /// # let _ = payments;
+    /// # Ok::<(), funcify::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn policy(self, policy: IdempotencyPolicy) -> Result<Self, ConfigError> {
         let faults = policy.faults();
         if faults.is_empty() {
@@ -122,7 +146,7 @@ impl Idempotency {
         Self { clock, ..self }
     }
 
-    /// Takes the jitter of its polls from `chance`, and counts anew. For simulations.
+    /// Draws the intervals between reads from `chance`, with new counters. For simulations.
     #[doc(hidden)]
     #[must_use]
     pub fn chance(self, chance: Chance) -> Self {
@@ -133,27 +157,27 @@ impl Idempotency {
         Self { shared, ..self }
     }
 
-    /// The same for a call that was probably made before, such as a message that is delivered again.
+    /// A clone for a call that was probably made before, such as a message that is delivered again.
     #[doc(hidden)]
     #[must_use]
     pub fn redelivered(&self, reads_first: bool) -> Self {
         Self { reads_first, ..self.clone() }
     }
 
-    /// Does `work` once for `key`, and returns its answer: that of this call, or that of an earlier one
-    /// with the same key and the same payload.
+    /// Does `work` once for `key`, and returns its answer: the output of `work`, or the answer of an earlier
+    /// call with the same key and the same payload.
     ///
-    /// `key` is a text, a number, or a tuple of such parts. `payload` is what the work depends on: if the
-    /// key comes again with another one, the answer is [`IdempotencyError::Mismatch`]. Both are
+    /// `key` is a text, a number, or a tuple of such parts. `payload` is everything that the work depends on.
+    /// If a later call uses the key with another payload, it gets [`IdempotencyError::Mismatch`]. Both are
     /// compared as JSON, in which the order of members does not count.
     ///
-    /// If another call works on the key, this one waits for its answer. If the work fails, the key is
-    /// free again, and the next call does the work. If the future of this call is dropped or panics, the
-    /// key is freed too.
+    /// If another call works on the key, this one waits for its answer, for 5 s by default
+    /// ([`IdempotencyPolicy::wait`]). If the work fails, the key is free again, and the next call does the
+    /// work. If the future of this call is dropped or panics, the key is freed too.
     ///
     /// # Errors
     ///
-    /// [`IdempotencyError`]; [`Failed`](IdempotencyError::Failed) with the error of the work.
+    /// [`IdempotencyError::Failed`] with the error of the work, and otherwise [`IdempotencyError`].
     pub async fn run<T: Serialize + DeserializeOwned, E>(
         &self,
         key: &(impl Serialize + ?Sized),
@@ -174,12 +198,15 @@ impl Idempotency {
         }
     }
 
-    /// The same, where some failures are final: `is_final` says whether a result is remembered. A
-    /// duplicate then gets the same failure, as [`Failed`](IdempotencyError::Failed).
+    /// Does `work` once for `key`, as [`run`](Self::run) does, and can remember failures too.
+    ///
+    /// A result is remembered if `is_final` returns `true` for it. A duplicate of a remembered failure gets
+    /// the same failure as [`IdempotencyError::Failed`]. If `is_final` returns `false`, the key is free
+    /// again.
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Self::run).
+    /// The same as [`run`](Self::run).
     ///
     /// # Examples
     ///
@@ -227,7 +254,7 @@ impl Idempotency {
         result.map_err(IdempotencyError::Failed)
     }
 
-    /// What this value and its clones have done so far.
+    /// What this value and its clones have done since it was created.
     #[must_use]
     pub fn metrics(&self) -> IdempotencyMetrics {
         self.shared.counters.read()
@@ -280,18 +307,19 @@ impl Idempotency {
     }
 }
 
-/// Where the work ended.
+/// Which call did the work.
 pub(crate) enum Ended<R> {
+    /// This call, with this output.
     Here(R),
-    /// In another call, which remembered this answer.
+    /// Another call, which stored this answer. `None` if it was not kept.
     Elsewhere(Option<String>),
 }
 
-/// What is remembered of an output.
+/// What to remember of an output.
 pub(crate) enum Keep {
     /// Nothing: the next call does the work again.
     Nothing,
-    /// That it was done, with this answer if there is one to keep.
+    /// That the work was done, with this answer if there is one to keep.
     Answer(Option<String>),
 }
 
@@ -313,7 +341,7 @@ enum Kept<T, E> {
 }
 
 fn parsed<A: DeserializeOwned>(answer: Option<String>) -> Option<A> {
-    // Of another form by now, or sealed by keys that this process does not have.
+    // It fails if the type has changed since, or if this process does not have the keys of the seal.
     serde_json::from_str(&answer?).ok()
 }
 

@@ -1,4 +1,4 @@
-//! What all calls of one scope share.
+//! The parts that all calls of one scope share.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
 }
 
-/// Whether the same operation can succeed a moment later.
+/// Whether the same operation may succeed a moment later.
 pub(super) fn is_transient(error: &StoreError) -> bool {
     !matches!(error.kind(), StoreErrorKind::Denied | StoreErrorKind::Invalid)
 }

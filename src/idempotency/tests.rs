@@ -1,4 +1,4 @@
-//! The engine on virtual time, on a store in memory whose connection may fail.
+//! Tests of idempotency on virtual time, with a store in memory whose connection may fail.
 
 use std::{
     future::pending,
@@ -47,7 +47,7 @@ impl Fleet {
         (Idempotency::new("orders", store).unwrap().clock(clock), faulty)
     }
 
-    /// Works for so long, and answers with the number of the execution.
+    /// Work that takes this long and answers with the number of the execution.
     async fn call(&self, process: &Idempotency, payload: &str, work: u64) -> Outcome {
         process.run("7", payload, async |_| Ok(self.execute(work).await)).await
     }
@@ -154,7 +154,7 @@ async fn a_failure_frees_the_key_and_a_final_one_is_remembered() {
             process.run_classified("8", "a", |_| true, async |claim| Err::<(), _>(claim.attempt()));
         assert!(matches!(call.await, Err(IdempotencyError::Failed(1))));
     }
-    // What a call that remembers nothing of a failure cannot decode.
+    // `run` cannot decode a failure that `run_classified` has remembered.
     let other = process.run("8", "a", async |_| Ok::<(), ()>(())).await;
     assert!(matches!(other, Err(IdempotencyError::AnswerNotKept)));
 }
@@ -190,7 +190,7 @@ async fn work_ends_with_the_invocation_and_the_key_is_free_for_the_next() {
     assert!(matches!(late, Err(IdempotencyError::Deadline(_))), "nothing is begun");
 }
 
-/// The process is stopped inside the work. Only its wall clock shows it when it goes on.
+/// The process is frozen inside the work. When it goes on, only its wall clock shows that.
 #[tokio::test(start_paused = true)]
 async fn a_claimant_that_was_frozen_takes_no_further_step() {
     let fleet = Fleet::new();
@@ -210,7 +210,7 @@ async fn a_claimant_that_was_frozen_takes_no_further_step() {
     assert_eq!(steps, 3, "a step was taken after the freeze");
 }
 
-/// The store is away for the claimant when its work is done.
+/// The store is down for the claimant when its work is done.
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_over_is_taken_over_and_the_successors_answer_is_the_answer() {
     let fleet = Fleet::new();
@@ -253,7 +253,7 @@ async fn a_claim_that_the_store_lost_is_written_anew_and_another_ones_answer_is_
     let late = process.run("7", "a", async |_| {
         fleet.memory.remove(&key);
         let second = other.clone();
-        // Another task, so that it does not count as the operation inside itself.
+        // In another task, because a call inside the work itself would be refused as nested.
         let second =
             tokio::spawn(async move { second.run("7", "a", async |_| Ok::<_, ()>(5)).await });
         assert_eq!(second.await.unwrap().unwrap(), 5);
@@ -301,7 +301,7 @@ async fn an_answer_that_cannot_be_stored_is_returned_and_not_remembered() {
     assert_eq!(again.unwrap(), 2, "the claim ended by itself");
 }
 
-/// The work blocks its thread while the process is stopped, so that it ends in the same poll.
+/// The work blocks its thread while the process is frozen, so that it ends in the same poll.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_stored_is_not_returned_once_the_claim_is_over() {
     let fleet = Fleet::new();
@@ -367,7 +367,7 @@ fn a_scope_a_policy_and_a_store_that_cannot_be_used_are_refused() {
     assert!(refused.to_string().contains("wait is 3600s"), "{refused}");
 }
 
-/// The payload of each claim, with the metrics of a fleet whose clocks differ by a second.
+/// The payload of each claim, and the metrics of a fleet whose clocks differ by a second.
 #[tokio::test(start_paused = true)]
 async fn skewed_duplicates_are_one_execution() {
     for millis in [-1_000, -400, 400, 1_000] {

@@ -1,4 +1,4 @@
-//! Step: do the work, as long as the claim stands.
+//! Step: do the work while the claim lasts.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use super::finish::Held;
 
 impl Held {
-    /// Runs the work to its end. `None`: the claim or the invocation ended first.
+    /// Runs the work to its end. Returns `None` if the claim or the invocation ends first.
     ///
-    /// Both clocks are looked at before each poll. A process that was frozen, for however long, takes no
-    /// further step of work that somebody else may be doing by now: its monotonic clock may have stood
-    /// still, and its wall clock may have been set.
+    /// This reads both clocks before each poll, so that a process that was frozen takes no further step of
+    /// work that another process may be doing by now. One clock is not enough: the monotonic clock may have
+    /// stood still, and the wall clock may have been set.
     pub(super) async fn work<F: Future>(&mut self, work: F) -> Option<F::Output> {
-        // If the invocation's work is ended, the key is still to be freed.
+        // Until this is dropped, the pipeline does not end the invocation's work at its deadline, so that
+        // there is time to free the key.
         let _pending = PendingReport::begin();
         let ends = Deadline::current().map_or(self.ends, |deadline| deadline.ends().min(self.ends));
         let mut work = pin!(work);
@@ -41,7 +42,7 @@ impl Held {
         .await
     }
 
-    /// Whether the claim stands by both clocks of this process.
+    /// Whether the claim has not ended by either clock of this process.
     pub(super) fn stands(&self) -> bool {
         Instant::now() < self.ends && self.clock.now() < self.ends_by_wall_clock
     }

@@ -1,13 +1,13 @@
-//! The header `Idempotency-Key`: a string of RFC 9651, section 3.3.3.
+//! The header `Idempotency-Key`: a string as in RFC 9651 §3.3.3.
 
 use http::HeaderMap;
 
 use crate::idempotency::IDEMPOTENCY_KEY;
 
-/// A key of more characters is refused. A UUID has 36.
+/// The longest key that is accepted, in characters. A UUID has 36.
 const LONGEST: usize = 255;
 
-/// The key of a request. `None`: there is no header.
+/// The key of a request. Returns `None` if the request has no such header.
 pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! A layer for routes: requests with the header `Idempotency-Key` have one effect.
+//! A layer for routes, under which repeated requests with the same `Idempotency-Key` have one effect.
 
 mod key;
 mod response;
@@ -27,23 +27,27 @@ use crate::idempotency::{Ended, Idempotency, Keep, Refusal};
 use crate::problem::Problem;
 use response::{Remembered, is_final, retry_after};
 
-/// A [`tower::Layer`] for routes: a POST or PATCH with the header `Idempotency-Key` has its effect once,
-/// and a repeated request gets the same response, with the header `Idempotent-Replayed: true`.
+/// A [`tower::Layer`] for routes, under which a POST or PATCH with the header `Idempotency-Key` has its
+/// effect once. A repeated request gets the same response, with the header `Idempotent-Replayed: true`.
+/// Requests with other methods pass unchanged.
 ///
-/// It follows the IETF draft *The Idempotency-Key HTTP Header Field*. The key is a text in double quotes.
+/// It follows the IETF draft *The Idempotency-Key HTTP Header Field*. The key is a text of 1 to 255
+/// characters in double quotes.
 ///
 /// | request | response |
 /// |---|---|
-/// | without a key, where it is required | 400 |
-/// | with a malformed key | 400 |
-/// | with the key of a request that is in progress | 409 with `Retry-After` |
-/// | with the key of another request: path, query or body differ | 422 |
-/// | while the store is away | 503 with `Retry-After`; nothing was begun |
+/// | has no key, but the layer requires one | 400 |
+/// | has a malformed key | 400 |
+/// | has the key of a request that is in progress | 409 with `Retry-After` |
+/// | has the key of another request: the method, path, query or body differs | 422 |
+/// | comes while the store is down | 503 with `Retry-After`; the route was not called |
 ///
-/// Responses with 2xx, 3xx and 4xx are remembered, except 401, 403, 408, 425 and 429, after which the
-/// request can be repeated. So it can after a 5xx. `Set-Cookie`, `Date` and trace headers are not
-/// replayed. A stream is not remembered: the repeated request gets a 409. The handler finds the
-/// [`Claim`](crate::idempotency::Claim) among the extensions of the request.
+/// Responses with 2xx, 3xx and 4xx are remembered, except 401, 403, 408, 425 and 429. After these, and after
+/// a 5xx, a repeated request calls the route again. Headers that belong to one exchange, such as
+/// `Set-Cookie`, `Date` and the trace headers, are not replayed. A streamed response is not remembered: a
+/// repeated request gets a 409.
+///
+/// The [`Claim`](crate::idempotency::Claim) is in the extensions of the request that the route gets.
 ///
 /// # Examples
 ///
@@ -55,7 +59,7 @@ use response::{Remembered, is_final, retry_after};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let stores = Stores::from_url("memory:").await?;
 /// let payments = Idempotency::new("payments", stores.idempotency.clone())?;
-/// // Who calls: the key of one caller is not that of another.
+/// // Names the caller, because two callers may choose the same key.
 /// let tenant = |request: &Parts| request.headers.get("x-tenant")?.to_str().ok().map(str::to_owned);
 /// let router: Router = Router::new()
 ///     .route("/payments", post(async || "paid"))
@@ -71,15 +75,15 @@ pub struct IdempotencyLayer {
     is_required: bool,
 }
 
-/// Names the caller of a request.
+/// Returns the name of a request's caller.
 type Principal = dyn Fn(&Parts) -> Option<String> + Send + Sync;
 
 impl IdempotencyLayer {
-    /// Answers a POST or PATCH without a key with 400.
+    /// A layer that answers a POST or PATCH without a key with 400.
     ///
-    /// `principal` names the caller: an account, a tenant, the subject of its token. The key is scoped by
-    /// it, so that nobody reads the answer to another's request. A request of a caller without a name is
-    /// answered with 401.
+    /// `principal` returns the name of the caller, such as an account, a tenant or the subject of a token.
+    /// The name becomes a part of the key, so that no caller gets the answer to another caller's request. If
+    /// `principal` returns `None` or an empty name, the request is answered with 401.
     #[must_use]
     pub fn required(
         idempotency: Idempotency,
@@ -88,7 +92,8 @@ impl IdempotencyLayer {
         Self { idempotency, principal: Arc::new(principal), is_required: true }
     }
 
-    /// Passes a POST or PATCH without a key to the route. Otherwise as [`required`](Self::required).
+    /// A layer that passes a POST or PATCH without a key to the route. Otherwise it is like that of
+    /// [`required`](Self::required).
     #[must_use]
     pub fn optional(
         idempotency: Idempotency,
@@ -129,7 +134,7 @@ impl IdempotencyLayer {
             let mut request = Request::from_parts(parts, Body::from(body));
             request.extensions_mut().insert(claim);
             let (mut parts, body) = called(&mut route, request).await.into_parts();
-            // A stream has no size. It is passed on and not kept.
+            // A body without a size is a stream. It is passed on and not kept.
             if body.size_hint().exact().is_none() {
                 return (Response::from_parts(parts, body), None);
             }
@@ -238,7 +243,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The one that is ready, and a new one for the next request.
+        // The route that was polled ready is the one to call. The clone takes its place.
         let next = self.route.clone();
         let mut route = std::mem::replace(&mut self.route, next);
         if !matches!(*request.method(), Method::POST | Method::PATCH) {

@@ -1,4 +1,4 @@
-//! What is remembered of a response, and the response that is made of it again.
+//! The stored form of a response.
 
 use axum::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-/// Says that a response is that of an earlier request.
+/// The header that marks a response as that of an earlier request.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// What belongs to one exchange only, and is not replayed.
+/// The headers that belong to one exchange only, and are not replayed.
 const NOT_REPLAYED: [&str; 14] = [
     "connection",
     "content-length",
@@ -32,22 +32,23 @@ const NOT_REPLAYED: [&str; 14] = [
 pub(super) struct Remembered {
     status: u16,
     headers: Vec<(String, String)>,
-    /// As text where it is text.
+    /// The body, if it is UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Otherwise as base64.
+    /// Any other body, as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
 }
 
-/// Whether a response with this status is the answer, and not one for now only.
+/// Whether a response with this status is final. Another one may turn out differently if the request is
+/// repeated.
 pub(super) fn is_final(status: StatusCode) -> bool {
     let is_for_now = matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429);
     !is_for_now && !status.is_server_error()
 }
 
 impl Remembered {
-    /// `None`: a header is not text.
+    /// Returns `None` if a header is not text.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Option<Self> {
         let kept = headers.iter().filter(|(name, _)| !NOT_REPLAYED.contains(&name.as_str()));
         let pair = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -59,7 +60,7 @@ impl Remembered {
         Some(Self { status: status.as_u16(), headers, text, base64 })
     }
 
-    /// `None`: it has another form by now.
+    /// Returns `None` if the stored response cannot be decoded.
     pub(super) fn response(self) -> Option<Response> {
         let body = match (self.text, self.base64) {
             (Some(text), _) => Bytes::from(text),
@@ -77,7 +78,7 @@ impl Remembered {
     }
 }
 
-/// The time in whole seconds, at least one, as `Retry-After` has it.
+/// The header `Retry-After`, in whole seconds and at least 1.
 pub(super) fn retry_after(time: std::time::Duration) -> (HeaderName, HeaderValue) {
     let seconds = u64::try_from(time.as_millis().div_ceil(1_000).max(1)).unwrap_or(u64::MAX);
     (header::RETRY_AFTER, seconds.into())

@@ -1,4 +1,4 @@
-//! The table of the draft: which request gets which response.
+//! Which request gets which response, as the draft says.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ struct Server {
 }
 
 impl Server {
-    /// A route that answers with the status of the query, and the number of its call.
+    /// A route that answers with the status in the query and the number of its call.
     fn new(is_required: bool) -> Self {
         let calls = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&calls);
@@ -204,7 +204,8 @@ async fn a_request_that_is_in_progress_is_a_409_and_a_store_that_is_away_a_503()
     assert_eq!((away.status(), away.header("retry-after"), server.calls()), (503, Some("1"), 1));
 }
 
-/// The mutant that keeps one key for all callers would give the second the answer of the first.
+/// The mutant does not make the caller a part of the key: it would give the second caller the answer to the
+/// first.
 #[tokio::test(start_paused = true)]
 async fn nobody_gets_the_answer_to_another_callers_request() {
     let server = Server::new(true);

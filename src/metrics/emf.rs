@@ -1,4 +1,4 @@
-//! The recorder behind the lines.
+//! The recorder of the facade `metrics` that writes the lines.
 
 use std::{
     collections::HashMap,
@@ -13,13 +13,13 @@ use super::{
     series::{Count, Kept, Level, Values},
 };
 
-/// Labels of funcify's metrics that say what happened, and not to what. In the lines they are part of the name, as in
-/// `funcify.circuit.calls.failure`. A line has one value for each dimension: so one line can tell of a success
-/// and of a failure.
+/// The labels of funcify's metrics that become a part of the name, as in `funcify.circuit.calls.failure`.
+/// They say what happened, and the other labels say to which circuit, token or route. A line can have only
+/// one value for each dimension, so this lets one line report both successes and failures.
 const PART_OF_THE_NAME: [&str; 7] =
     ["outcome", "cause", "to", "source", "code", "operation", "result"];
 
-/// Keeps each series, and makes a line of those that changed. Clones are one recorder.
+/// Keeps each series, and makes lines of those that changed. A clone shares its series.
 #[derive(Clone, Debug)]
 pub(crate) struct Emf {
     namespace: Arc<str>,
@@ -28,7 +28,7 @@ pub(crate) struct Emf {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where the series of a key is.
+    /// The index in `series` of each key.
     places: HashMap<(Type, Key), usize>,
     series: Vec<Series>,
     units: HashMap<String, Unit>,
@@ -43,7 +43,7 @@ enum Type {
 
 #[derive(Debug)]
 struct Series {
-    /// The name in the facade, for the unit.
+    /// The name in the facade, by which the unit is found.
     metric: String,
     /// The name in the line.
     name: String,
@@ -58,8 +58,8 @@ impl Emf {
         Self { namespace: namespace.into(), state: Arc::new(Mutex::new(state)) }
     }
 
-    /// What changed since the last time: one line, each further line with a line break before it, and more
-    /// only where two series disagree on a dimension, such as two circuits.
+    /// The lines for the series that changed since the last call. Usually that is one line. It is more if two
+    /// series have different values for a dimension, as with two circuits.
     pub(crate) fn take(&self, now: Timestamp, request_id: &str) -> String {
         let mut state = self.lock();
         let State { series, units, .. } = &mut *state;
@@ -77,7 +77,7 @@ impl Emf {
         }
     }
 
-    /// The series of `key`, or a new one.
+    /// Finds the series of `key`, or adds it.
     fn series<T>(
         &self,
         r#type: Type,

@@ -1,7 +1,7 @@
 //! The lines of the embedded metric format.
 //!
-//! Source: "Specification: Embedded metric format" in the CloudWatch user guide. A line has one value for
-//! each dimension and each metric, and at most 100 metrics.
+//! The format is in "Specification: Embedded metric format" in the CloudWatch user guide. A line has at
+//! most 100 metrics, and one value for each dimension.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use funcify_core::Timestamp;
 use metrics::Unit;
 use serde_json::{Map, Value, json};
 
-/// CloudWatch takes so many metrics of a line.
+/// The most metrics in one line that CloudWatch accepts.
 const MOST_METRICS: usize = 100;
 
 /// One metric that changed.
@@ -26,7 +26,7 @@ struct Line<'a> {
     points: Vec<Point<'a>>,
 }
 
-/// As few lines as these points need, each with a line break at its end.
+/// Puts the points into as few lines as possible. Each line ends with a line break.
 pub(super) fn lines<'a>(
     namespace: &str,
     now: Timestamp,
@@ -92,7 +92,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The unit as CloudWatch names it.
+/// CloudWatch's name of the unit.
 fn unit(unit: Option<Unit>) -> &'static str {
     match unit {
         Some(Unit::Count) => "Count",

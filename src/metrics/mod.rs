@@ -1,4 +1,4 @@
-//! Metrics as lines of the log: CloudWatch's embedded metric format, without a client.
+//! Writes metrics to the log in CloudWatch's embedded metric format, which needs no client.
 
 mod emf;
 mod line;
@@ -16,11 +16,11 @@ pub(crate) use emf::Emf;
 
 use crate::config_error::ConfigError;
 
-/// The variable: `emf:NAMESPACE`.
+/// The variable. Its value is `emf:NAMESPACE`.
 pub(crate) const METRICS: &str = "FUNCIFY_METRICS";
 
-/// The recorder of this process, once it is installed. The facade's recorder is one a process too, and does
-/// not give back what was installed.
+/// The recorder of this process, once it is installed. The facade `metrics` keeps it too, but does not return
+/// it.
 static INSTALLED: OnceLock<Emf> = OnceLock::new();
 
 /// Installs the recorder that `FUNCIFY_METRICS` names, if it is set.
@@ -33,8 +33,8 @@ pub(crate) fn install_from_env() -> Result<(), ConfigError> {
     install(&setting).map_err(in_variable)
 }
 
-/// Installs the recorder for `emf:NAMESPACE`. The first one counts: of the variable and the code, the variable
-/// is read earlier.
+/// Installs the recorder for `emf:NAMESPACE`, unless one is installed already. The variable therefore takes
+/// precedence over a setting in code, because it is read first.
 pub(crate) fn install(setting: &str) -> Result<(), ConfigError> {
     let namespace = namespace(setting)?;
     if INSTALLED.get().is_some() {
@@ -44,12 +44,12 @@ pub(crate) fn install(setting: &str) -> Result<(), ConfigError> {
     metrics::set_global_recorder(emf.clone()).map_err(|_| {
         ConfigError::invalid("this process has a recorder of metrics already: use one of the two")
     })?;
-    // Nobody else installs one: the facade has refused it.
+    // This cannot fail: the facade accepts one recorder only.
     let _ = INSTALLED.set(emf);
     Ok(())
 }
 
-/// The namespace in `emf:NAMESPACE`, as CloudWatch allows it.
+/// The namespace in `emf:NAMESPACE`, if CloudWatch accepts it.
 pub(crate) fn namespace(setting: &str) -> Result<&str, ConfigError> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#: ".contains(&byte);
     let given = setting.trim().strip_prefix("emf:").filter(|namespace| {
@@ -72,12 +72,13 @@ pub(crate) fn is_written() -> bool {
     INSTALLED.get().is_some()
 }
 
-/// Writes what changed since the last time to the log, at the end of an invocation.
+/// Writes the metrics that changed since the last invocation to the log. Called at the end of each
+/// invocation.
 pub(crate) fn write(request_id: &str) {
     let Some(emf) = INSTALLED.get() else { return };
     let lines = emf.take(Timestamp::from(SystemTime::now()), request_id);
     if !lines.is_empty() {
-        // A log that cannot be written must not fail the function.
+        // A failure to write the log must not fail the function.
         let _ = io::stdout().lock().write_all(lines.as_bytes());
     }
 }

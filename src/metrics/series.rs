@@ -1,4 +1,4 @@
-//! The values of one series, as the recorder keeps them between two lines.
+//! The values of one series, which the recorder keeps from one line to the next.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use metrics::{CounterFn, GaugeFn, HistogramFn};
 
-/// CloudWatch takes so many values of one metric in a line.
+/// The most values of one metric in a line that CloudWatch accepts.
 const MOST_VALUES: usize = 100;
 
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ impl CounterFn for Count {
     }
 }
 
-/// A value and whether it was set since the last line: also to the same value, so that a state which lasts
-/// is seen.
+/// A value, and whether it was set since the last line. Setting the same value again counts, so that a
+/// lasting state is still reported.
 #[derive(Debug, Default)]
 pub(super) struct Level {
     bits: AtomicU64,
@@ -34,7 +34,7 @@ pub(super) struct Level {
 impl Level {
     fn change(&self, change: impl Fn(f64) -> f64) {
         let changed = |bits| Some(change(f64::from_bits(bits)).to_bits());
-        // It always changes something.
+        // This cannot fail, because `changed` always returns a value.
         let _ = self.bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
         self.is_set.store(true, Ordering::Release);
     }
@@ -58,7 +58,7 @@ impl GaugeFn for Level {
 pub(super) struct Values(Mutex<Vec<f64>>);
 
 impl HistogramFn for Values {
-    /// With more than 100 values until the next line, the later ones are left out.
+    /// Drops a value if there are 100 since the last line.
     fn record(&self, value: f64) {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if values.len() < MOST_VALUES {
@@ -67,7 +67,7 @@ impl HistogramFn for Values {
     }
 }
 
-/// A series of any type. For a counter with what the last line said.
+/// A series of any type. A counter comes with its value in the last line.
 #[derive(Debug)]
 pub(super) enum Kept {
     Count(Arc<Count>, u64),
@@ -76,7 +76,8 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    /// What is new since the last time, as JSON allows it: no value that is not a number.
+    /// The change since the last call, if there is one. Infinite values and NaN are dropped, because JSON has
+    /// no form for them.
     pub(super) fn take(&mut self) -> Option<serde_json::Value> {
         match self {
             Self::Count(count, said) => {

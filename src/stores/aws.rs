@@ -7,9 +7,11 @@ use super::refused::refused;
 use crate::client::{build, tls_trusting};
 use crate::config_error::ConfigError;
 
-/// One configuration for all AWS services, over the kind of HTTP client that funcify uses for everything
-/// else: one HTTP stack, with root certificates that need no parsing. Stores with different limits for
-/// connecting have one each.
+/// The AWS configuration of all stores, loaded once. A store with another limit for connecting gets a new
+/// one.
+///
+/// It uses the same HTTP client as the rest of funcify: a function then contains one HTTP stack, and its root
+/// certificates need no parsing at start.
 #[derive(Default)]
 pub(super) struct Aws(Option<(TimeLimits, SdkConfig)>);
 

@@ -1,4 +1,4 @@
-//! The stores that the environment names.
+//! The stores that the environment variables name.
 
 use std::{env, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::{
 use crate::config_error::ConfigError;
 use crate::variables;
 
-/// Names the backend of all: tokens, circuits and idempotency.
+/// Names the backend of tokens, circuits and idempotency.
 const BOTH: &str = "FUNCIFY_BACKEND";
 /// Overrides the backend of tokens.
 const TOKENS: &str = "FUNCIFY_TOKENS";
@@ -23,24 +23,35 @@ const CIRCUITS: &str = "FUNCIFY_CIRCUITS";
 const IDEMPOTENCY: &str = "FUNCIFY_IDEMPOTENCY";
 
 impl Stores {
-    /// Opens the backend in `FUNCIFY_BACKEND`. `FUNCIFY_TOKENS`, `FUNCIFY_CIRCUITS` and
-    /// `FUNCIFY_IDEMPOTENCY` override it, each for its part. Without `FUNCIFY_BACKEND` and
-    /// `FUNCIFY_IDEMPOTENCY`, the records of idempotency are kept beside the circuits. The values are
-    /// URLs, as for [`Stores::from_url`]. There is no default, because a fleet that does not share its
-    /// circuits should know it.
+    /// Opens the stores that the environment variables name.
     ///
-    /// If `FUNCIFY_SEAL_KEYS` is set, tokens and the answers of idempotency are
-    /// [sealed](Self::sealed), unless they stay in the memory of this process.
+    /// | variable | |
+    /// |---|---|
+    /// | `FUNCIFY_BACKEND` | the URL of one store for everything, as for [`Stores::from_url`] |
+    /// | `FUNCIFY_TOKENS`, `FUNCIFY_CIRCUITS`, `FUNCIFY_IDEMPOTENCY` | another store for one part |
+    /// | `FUNCIFY_SEAL_KEYS` | the keys that [seal](Self::sealed) tokens and the answers of idempotency, unless these stay in the memory of this process |
+    /// | `FUNCIFY_METRICS` | `emf:NAMESPACE` writes metrics to the log from now on; see `docs/operations.md` in the repository |
     ///
-    /// If `FUNCIFY_METRICS` is `emf:NAMESPACE`, metrics are written to the log from now on; see
-    /// `docs/operations.md` in the repository.
+    /// Without `FUNCIFY_BACKEND` and `FUNCIFY_IDEMPOTENCY`, the records of idempotency are in the store of
+    /// the circuits. There is no default store: a fleet whose instances share nothing would not notice it.
     ///
-    /// This does no network I/O; it is async because loading the AWS configuration is.
+    /// This does no network I/O. It is async because loading the AWS configuration is.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the variable that is missing or wrong, and any `FUNCIFY_` variable whose name
-    /// differs from a known one by a typing error.
+    /// [`ConfigError::Invalid`] names the variable that is missing or cannot be used, or a `FUNCIFY_`
+    /// variable whose name looks like a typing error. If this build does not include a store,
+    /// [`ConfigError::FeatureDisabled`] is among its sources.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), funcify::ConfigError> {
+    /// let stores = funcify::Stores::from_env().await?;
+    /// # let _ = stores;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn from_env() -> Result<Self, ConfigError> {
         #[cfg(feature = "lambda")]
         crate::metrics::install_from_env()?;
@@ -67,7 +78,7 @@ impl Stores {
     }
 }
 
-/// What the environment says about the stores.
+/// The settings of the stores in the environment.
 pub(super) struct Environment {
     pub(super) tokens: Setting,
     pub(super) circuits: Setting,
@@ -94,7 +105,8 @@ impl Environment {
         Ok(Self { tokens, circuits, idempotency, seal_keys: seal_keys()?.map(Arc::new) })
     }
 
-    /// All in one backend that was named otherwise; the keys are those of the environment.
+    /// Everything in one backend, whose URL comes from the command line. The seal keys still come from the
+    /// environment.
     pub(super) fn at(backend: Backend) -> Result<Self, ConfigError> {
         let all = Setting { variable: "--backend", backend };
         Ok(Self {
@@ -114,7 +126,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// An empty variable counts as not set.
+    /// Reads a variable. An empty one counts as not set.
     fn read(variable: &'static str) -> Result<Option<Self>, ConfigError> {
         let Some(value) = env::var_os(variable).filter(|value| !value.is_empty()) else {
             return Ok(None);
@@ -132,8 +144,8 @@ impl Setting {
     }
 }
 
-/// The keys in `FUNCIFY_SEAL_KEYS`, if it is set. An empty variable is an error: tokens that should
-/// be sealed are not stored in the clear because a secret came out empty.
+/// The keys in `FUNCIFY_SEAL_KEYS`, if it is set. An empty variable is an error. Otherwise a deployment that
+/// fails to fill it in would store its tokens in the clear.
 fn seal_keys() -> Result<Option<SealKeys>, ConfigError> {
     let keys = match env::var(SEAL_KEYS) {
         Ok(keys) => SealKeys::parse(&Zeroizing::new(keys)).map(Some),

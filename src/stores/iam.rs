@@ -1,4 +1,4 @@
-//! The passwords of a cache that accepts IAM: a signed token for each connection.
+//! The passwords for a cache with IAM authentication: a signed token for each connection.
 
 use std::{error::Error, time::Duration};
 

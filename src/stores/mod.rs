@@ -1,4 +1,4 @@
-//! The choice of a store: by URL, from the environment or in code.
+//! Opens the stores: by URL, from the environment or in code.
 
 #[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam", feature = "secrets"))]
 mod aws;
@@ -22,8 +22,11 @@ use funcify_core::{
     token::TokenPersistenceProvider,
 };
 
-/// Where the fleet keeps its tokens, the state of its circuits, and what was done for a key: any stores,
-/// your own included. To keep one of them elsewhere, set its field.
+/// Where the fleet keeps its tokens, the state of its circuits, and the answers of idempotency. Cheap to
+/// clone.
+///
+/// Open the stores with [`from_env`](Self::from_env) or [`from_url`](Self::from_url), or pass a store of your
+/// own to [`new`](Self::new). To keep one part in another store, set its field.
 ///
 /// # Examples
 ///
@@ -40,16 +43,26 @@ use funcify_core::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stores {
-    /// Where the fleet keeps its token.
+    /// Where the fleet keeps its tokens.
     pub tokens: Arc<dyn TokenPersistenceProvider>,
     /// Where the fleet keeps the state of its circuits.
     pub circuits: Arc<dyn CircuitStateProvider>,
-    /// Where the fleet keeps what was done, and with what answer.
+    /// Where the fleet keeps which work was done for an idempotency key, and with what answer.
     pub idempotency: Arc<dyn IdempotencyProvider>,
 }
 
 impl Stores {
-    /// Keeps everything in one store.
+    /// Keeps everything in one store of your own. Its operations are repeated after failures.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify::{Stores, register::Register};
+    ///
+    /// fn open(my_store: impl Register) -> Stores {
+    ///     Stores::new(my_store)
+    /// }
+    /// ```
     #[must_use]
     pub fn new(register: impl Register) -> Self {
         Self::of(RetryingRegister::new(register))

@@ -1,4 +1,4 @@
-//! Opens each backend, if its feature is on.
+//! Opens a backend, if its feature is on.
 
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 use super::refused::refused;
@@ -11,26 +11,30 @@ use super::{Stores, url::Backend};
 use crate::config_error::ConfigError;
 
 impl Stores {
-    /// Opens the backend that `url` names, for tokens and circuits. This does no network I/O.
+    /// Opens the store that `url` names, for tokens, circuits and idempotency. This does no network I/O.
     ///
     /// | URL | store |
     /// |---|---|
-    /// | `memory:` | the memory of this process, not shared |
+    /// | `memory:` | the memory of this process, which no other process shares |
     /// | `redis://[user:password@]host[:port][/database][?prefix&insecure&ca=PATH&cert=PATH&key=PATH]` | one node of Redis or Valkey |
-    /// | `rediss://…` | the same over TLS |
-    /// | `redis-cluster://host1,host2…`, `rediss-cluster://…` | a cluster |
-    /// | `valkey://…`, `valkeys://…`, `valkey-cluster://…`, `valkeys-cluster://…` | the same, for Valkey |
+    /// | `rediss://…` | one node, over TLS |
+    /// | `redis-cluster://host1,host2…`, `rediss-cluster://…` | a cluster, in the clear or over TLS |
+    /// | `valkey://…`, `valkeys://…`, `valkey-cluster://…`, `valkeys-cluster://…` | the same four for Valkey |
     /// | `rediss://user@host?iam=elasticache&cache=NAME[&region]` | ElastiCache or MemoryDB with IAM (feature `redis-iam`) |
     /// | `dynamodb://TABLE[?region&prefix&pk&sk&sk_value]` | a DynamoDB table with the string key `pk`; `TABLE` may be an ARN |
     /// | `ssm:///path[?kms_key=alias/…&tier=standard\|advanced\|intelligent&region]` | SSM Parameter Store, under the path |
     ///
-    /// Every store but the memory has the options `timeout` (milliseconds for one operation with its
-    /// retries, 500 unless set, 100 to 10,000) and `connect_timeout` (half of it unless set). Raise
-    /// `timeout` if the store is far away.
+    /// Every store except the memory has two more options, in milliseconds:
+    ///
+    /// - `timeout`: how long one operation may take, with its retries. 100 to 10,000, 500 by default. Raise it
+    ///   if the store is far away.
+    /// - `connect_timeout`: how long a connection may take. 20 to 5,000, and at most half of `timeout`, which
+    ///   is the default.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the URL is invalid, or if this build does not include the backend.
+    /// [`ConfigError::Invalid`] if the URL is invalid, and [`ConfigError::FeatureDisabled`] if this build
+    /// does not include the store.
     ///
     /// # Examples
     ///
@@ -46,8 +50,8 @@ impl Stores {
     }
 }
 
-/// What is made of the register of a backend. A function gets only what it uses: what an operator needs
-/// in addition is not linked into it.
+/// Makes the value that a caller wants from the register of a backend. This keeps the code that only an
+/// operator's command needs out of the binary of a function.
 pub(super) trait Wanted {
     type Made;
 
@@ -62,7 +66,7 @@ pub(super) trait Wanted {
     ) -> Self::Made;
 }
 
-/// What a function uses.
+/// Makes what a function uses.
 #[derive(Clone, Copy)]
 pub(super) struct ForFunctions;
 
@@ -74,7 +78,7 @@ impl Wanted for ForFunctions {
     }
 }
 
-/// Opens backends that share one AWS configuration.
+/// Opens backends, which share one AWS configuration.
 #[derive(Default)]
 pub(super) struct Opening {
     #[cfg(any(feature = "dynamodb", feature = "ssm", feature = "redis-iam"))]

@@ -1,4 +1,4 @@
-//! The stores as the operator's command opens them.
+//! The stores for the operator's command.
 
 use std::sync::Arc;
 
@@ -19,31 +19,31 @@ use super::{
 };
 use crate::{config_error::ConfigError, idempotency::Key};
 
-/// One store, and what lists it. Not part of the public API.
+/// One store, with its listing and its diagnosis. Not part of the public API.
 #[derive(Clone, Debug)]
 pub struct OperatedStore {
-    /// The feature of the backend: `redis`.
+    /// The name of the backend, which is also its feature: `redis`, for example.
     pub backend: &'static str,
-    /// Reads and swaps.
+    /// Reads and replaces records.
     pub register: RetryingRegister,
-    /// Lists.
+    /// Lists records.
     pub inventory: Arc<dyn Inventory>,
-    /// Finds out what is wrong with it.
+    /// Finds out what is wrong with the store.
     pub diagnosed: Arc<dyn Diagnosed>,
 }
 
 /// The stores of tokens, circuits and idempotency. Not part of the public API.
 #[derive(Clone, Debug)]
 pub struct Operated {
-    /// Where the tokens are, as they are stored.
+    /// The store of the tokens, which may be sealed.
     pub tokens: OperatedStore,
-    /// The tokens as a function reads them, if there are keys that unseal them.
+    /// Reads the tokens unsealed, if there are seal keys.
     pub unsealed: Option<Arc<dyn TokenPersistenceProvider>>,
-    /// Where the circuits are.
+    /// The store of the circuits.
     pub circuits: OperatedStore,
-    /// Where it is kept what was done, as it is stored.
+    /// The store of idempotency, whose answers may be sealed.
     pub idempotency: OperatedStore,
-    /// The answers as a function reads them, if there are keys that unseal them.
+    /// Reads the answers unsealed, if there are seal keys.
     pub unsealed_answers: Option<Arc<dyn IdempotencyProvider>>,
 }
 
@@ -52,7 +52,8 @@ impl Operated {
     ///
     /// # Errors
     ///
-    /// As [`Stores::from_url`](super::Stores::from_url) and [`Stores::from_env`](super::Stores::from_env).
+    /// Those of [`Stores::from_url`](super::Stores::from_url) and
+    /// [`Stores::from_env`](super::Stores::from_env).
     pub async fn open(url: Option<&str>) -> Result<Self, ConfigError> {
         let environment = match url {
             Some(url) => Environment::at(url.parse()?)?,
@@ -80,17 +81,17 @@ impl Operated {
         Ok(Self { tokens, unsealed, circuits, idempotency, unsealed_answers })
     }
 
-    /// The name of the record in which the answer for a key of this scope is kept.
+    /// The name of the record for a key in this scope.
     ///
     /// # Errors
     ///
-    /// If the key is empty or the scope is not one.
+    /// If the key is empty or the scope is not valid.
     pub fn idempotency_name(scope: &str, key: &Value) -> Result<RecordName, StoreError> {
         Ok(Key::new(scope, key)?.name().clone())
     }
 }
 
-/// All that a store can do.
+/// Makes everything that a store can do.
 struct Whole;
 
 impl Wanted for Whole {

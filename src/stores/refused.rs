@@ -1,4 +1,4 @@
-//! The error of a URL that a backend refused.
+//! The error for a URL that a backend refuses.
 
 use crate::config_error::ConfigError;
 

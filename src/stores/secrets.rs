@@ -1,4 +1,4 @@
-//! Secrets of AWS, read through the SDK. With the feature `secrets`.
+//! Reads secrets with the AWS SDK, if the feature `secrets` is on.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use crate::token::SecretUrl;
 
 type Read = Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
 
-/// The secret as it is now.
+/// Reads the current secret.
 #[cfg(feature = "secrets")]
 pub(crate) async fn read(secret: &SecretUrl) -> Read {
     let mut aws = super::aws::Aws::default();

@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr};
 use crate::config_error::ConfigError;
 use crate::shown_url::shown_scheme;
 
-/// A backend with its URL. Every variant exists in every build.
+/// A backend with its URL. Every build has every variant, so that a disabled backend gets an error of its
+/// own.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Backend {
     Memory,
@@ -15,7 +16,7 @@ pub(super) enum Backend {
 }
 
 impl Backend {
-    /// The feature of this crate that adds the backend.
+    /// The feature of this crate that includes the backend.
     pub(super) fn feature(&self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -29,8 +30,8 @@ impl Backend {
 impl FromStr for Backend {
     type Err = ConfigError;
 
-    /// Recognizes the backend by the scheme, in upper and lower case (RFC 3986, section 3.1). The
-    /// backend itself parses the rest.
+    /// Recognizes the backend by the scheme, whose case does not matter (RFC 3986 §3.1). The backend itself
+    /// parses the rest.
     fn from_str(url: &str) -> Result<Self, ConfigError> {
         let (scheme, rest) = url.split_once(':').unwrap_or_default();
         match scheme.to_ascii_lowercase().as_str() {

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A client's secret: redacted in `Debug`, wiped when it is dropped.
+/// A client's secret. `Debug` does not show it, and it is wiped from memory when it is dropped.
 ///
 /// # Examples
 ///
@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct ClientSecret(SecretString);
 
 impl ClientSecret {
-    /// The secret itself: for the request to the provider, never for a log.
+    /// The secret itself. Put it into the request to the provider, and never into a log.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -28,8 +28,7 @@ impl ClientSecret {
 }
 
 impl From<String> for ClientSecret {
-    /// A line break at the end is dropped: files and secret stores often add one, and no secret ends
-    /// with it.
+    /// Drops a line break at the end. Files and secret stores often add one, and no secret ends with one.
     fn from(secret: String) -> Self {
         match secret.strip_suffix('\n') {
             Some(line) => Self::from(line),
@@ -39,7 +38,7 @@ impl From<String> for ClientSecret {
 }
 
 impl From<&str> for ClientSecret {
-    /// As from a `String`.
+    /// Drops a line break at the end, as for a `String`.
     fn from(secret: &str) -> Self {
         let line = secret.strip_suffix('\n').unwrap_or(secret);
         Self(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
@@ -54,8 +53,8 @@ impl fmt::Debug for ClientSecret {
 
 /// Where the client's secret comes from: a [`ClientSecret`] itself, or a secret store.
 ///
-/// The getter asks for it when it first needs it, and once more whenever the provider refuses it: it
-/// may have been rotated.
+/// The getter reads the secret when it first needs it, and keeps it. When the provider refuses the
+/// secret, the getter reads it once more, because it may have been rotated.
 ///
 /// # Examples
 ///
@@ -74,11 +73,11 @@ impl fmt::Debug for ClientSecret {
 /// ```
 #[async_trait]
 pub trait SecretSource: fmt::Debug + Send + Sync + 'static {
-    /// The secret as it is now.
+    /// Reads the current secret. The getter ends the call at the caller's deadline.
     ///
     /// # Errors
     ///
-    /// The error of the secret store.
+    /// The error of the secret store. It must not contain the secret: it is logged.
     async fn secret(&self) -> Result<ClientSecret, Box<dyn Error + Send + Sync>>;
 }
 
@@ -90,20 +89,50 @@ impl SecretSource for ClientSecret {
 }
 
 /// Signs the client's assertions with a key that never leaves its store, such as a key in AWS KMS.
-/// A private key at hand is [`ClientAuthentication::private_key`].
+///
+/// If you have the private key as PEM, use [`ClientAuthentication::private_key`] instead.
+///
+/// # Examples
+///
+/// ```
+/// use std::{error::Error, sync::Arc};
+/// use funcify::token::{ClientAuthentication, Signer};
+///
+/// #[derive(Debug)]
+/// struct KmsKey;
+///
+/// #[async_trait::async_trait]
+/// impl Signer for KmsKey {
+///     fn algorithm(&self) -> &str {
+///         "ES256"
+///     }
+///
+///     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+///         // Call `kms:Sign` with the message. KMS returns an ECDSA signature as DER: convert it to R‖S.
+///         # let _ = message;
+///         Ok(vec![0; 64])
+///     }
+/// }
+///
+/// let authentication = ClientAuthentication::PrivateKeyJwt(Arc::new(KmsKey));
+/// # let _ = authentication;
+/// ```
 #[async_trait]
 pub trait Signer: fmt::Debug + Send + Sync + 'static {
-    /// The algorithm as JWS names it (RFC 7518 §3.1): `RS256`, `PS256`, `ES256`, `EdDSA`, ….
+    /// The name of the algorithm in JWS: `RS256`, `PS256`, `ES256` (RFC 7518 §3.1), `EdDSA` (RFC 8037
+    /// §3.1), and so on.
     fn algorithm(&self) -> &str;
 
-    /// The members of the assertion's header that name the key: `kid`, its id, if the provider knows
-    /// several keys of this client; `x5t` or `x5t#S256` for a provider that finds the key by its
-    /// certificate, as Entra does (RFC 7515 §4.1.7). The default is none.
+    /// The members of the assertion's header that identify the key, as name and value.
+    ///
+    /// Return `kid`, the id of the key, if the provider knows several keys of this client. Return `x5t` or
+    /// `x5t#S256` for a provider that finds the key by its certificate, as Entra does (RFC 7515 §4.1.7).
+    /// Default: none.
     fn header(&self) -> Vec<(String, String)> {
         Vec::new()
     }
 
-    /// The raw signature of `message`, in the form that JWS requires (R‖S for ECDSA).
+    /// The signature of `message`, in the form that JWS requires: for ECDSA, R‖S (RFC 7518 §3.4).
     ///
     /// # Errors
     ///
@@ -113,15 +142,28 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
 
 /// How the client proves its identity to the provider.
 ///
-/// Any [`SecretSource`] becomes [`Basic`](Self::Basic) by `From`.
+/// `From` turns any [`SecretSource`] into [`Basic`](Self::Basic).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use funcify::token::{ClientAuthentication, ClientCredentials, ClientSecret, Endpoint};
+///
+/// let endpoint = Endpoint::TokenUrl("https://login.example/token".to_owned());
+/// let secret = ClientSecret::from("from your secret store");
+/// let post = ClientAuthentication::Post(Arc::new(secret));
+/// let credentials = ClientCredentials::new(endpoint, "warehouse", post);
+/// # let _ = credentials;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientAuthentication {
-    /// `client_secret_basic`: id and secret in the `Authorization` header (RFC 6749 §2.3.1).
+    /// `client_secret_basic`: the id and the secret are in the `Authorization` header (RFC 6749 §2.3.1).
     Basic(Arc<dyn SecretSource>),
-    /// `client_secret_post`: id and secret in the body, for providers that require it.
+    /// `client_secret_post`: the id and the secret are in the body, for providers that require it.
     Post(Arc<dyn SecretSource>),
-    /// `private_key_jwt`: a signed assertion. The key never leaves the client (RFC 7523 §2.2).
+    /// `private_key_jwt`: a signed assertion (RFC 7523 §2.2). The private key is never sent.
     PrivateKeyJwt(Arc<dyn Signer>),
 }
 

@@ -1,4 +1,4 @@
-//! The token as a caller sees it.
+//! The token that a caller gets.
 
 use std::{fmt, sync::Arc};
 
@@ -9,8 +9,21 @@ use tokio::time::Instant;
 
 /// An access token, ready for an `Authorization` header. Cheap to clone.
 ///
-/// Its `Debug` form shows a fingerprint in place of the token: the first eight hexadecimal digits of
-/// its SHA-256. The logs of the getter show the same fingerprint.
+/// `Debug` shows a fingerprint in place of the token: the first eight hexadecimal digits of its SHA-256.
+/// The logs of the getter show the same fingerprint.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(getter: funcify::TokenGetter) -> Result<(), Box<dyn std::error::Error>> {
+/// let token = getter.token().await?;
+/// let request = http::Request::get("https://api.example/orders")
+///     .header("authorization", token.authorization())
+///     .body(())?;
+/// # let _ = request;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Token {
     pub(super) held: Arc<Held>,
@@ -21,19 +34,19 @@ pub struct Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// This process held it.
+    /// The token was in this process's memory.
     Memory,
-    /// It was read from the store: another process had fetched it.
+    /// This call read the token from the store. Another process had fetched it.
     Store,
-    /// The identity provider granted it just now.
+    /// The identity provider granted the token to this call.
     Minted,
-    /// This process held it. It is still valid, but past its refresh time, and could not be
-    /// refreshed.
+    /// The token was in this process's memory. It is valid but past its refresh time, and the last attempt
+    /// to refresh it failed.
     Overdue,
 }
 
 impl Token {
-    /// The token itself: for a request, never for a log.
+    /// The token itself. Put it into a request, and never into a log.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.held.token.expose()
@@ -45,13 +58,13 @@ impl Token {
         &self.held.authorization
     }
 
-    /// Where it came from.
+    /// Where the token came from.
     #[must_use]
     pub fn source(&self) -> TokenSource {
         self.source
     }
 
-    /// When it expires, by this machine's clock.
+    /// When the token expires, by this machine's clock.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.held.expires_at
@@ -64,15 +77,15 @@ impl Token {
         self.held.scope.as_deref()
     }
 
-    /// The first eight hexadecimal digits of its SHA-256. They are enough to follow a token through
-    /// the logs, and too few to use it.
+    /// The first eight hexadecimal digits of the token's SHA-256: enough to follow a token through the
+    /// logs, and useless to anybody who reads them.
     pub(super) fn fingerprint(&self) -> String {
         let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
         hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// When the fleet begins to refresh it. Before that, every call is a hit: the simulator skips
-    /// these calls.
+    /// When the fleet begins to refresh the token. Until then every call is served from memory, so the
+    /// simulator skips these calls.
     #[doc(hidden)]
     #[must_use]
     pub fn refresh_at(&self) -> Timestamp {
@@ -106,21 +119,21 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token in memory, with all that is computed from it once.
+/// A token in memory, with what is computed from it once.
 pub(super) struct Held {
     pub(super) token: AccessToken,
     pub(super) authorization: HeaderValue,
     pub(super) scope: Option<String>,
     pub(super) refresh_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    /// When this process took it into memory, by the wall clock and by the monotonic clock: the two
-    /// show by how much the wall clock was set back since.
+    /// When this process took the token into memory, by the wall clock and by the monotonic clock. If
+    /// somebody sets the wall clock back, the two show by how much.
     pub(super) accepted_at: Timestamp,
     pub(super) accepted: Instant,
-    /// From when on this process tries to refresh it.
+    /// From when on this process tries to refresh the token.
     pub(super) refresh_slot: Timestamp,
-    /// When this process refreshes it without the store, if the store fails until then. Each process
-    /// draws its own moment of the refresh window, so that a fleet without a store does not ask all at
-    /// once.
+    /// When this process refreshes the token without the store, if the store has failed until then. Each
+    /// process draws its own moment of the refresh window, so that a fleet whose store is down does not ask
+    /// the provider all at once.
     pub(super) alone_at: Timestamp,
 }

@@ -18,10 +18,39 @@ use crate::token::refresh::RefreshState;
 use crate::token::settings::Settings;
 use crate::token::{Inner, TokenGetter};
 
-/// The key of the token unless the builder gets another.
+/// The key of the token if neither the builder nor the credentials set one.
 const DEFAULT_KEY: &str = "BEARER_TOKEN";
 
-/// Configures a [`TokenGetter`].
+/// Configures a [`TokenGetter`]. Created by [`TokenGetter::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify::token::{ClientSecret, Endpoint, TokenPolicy};
+/// use funcify::{CircuitBreaker, CircuitPolicy, ClientCredentials, Stores, TokenGetter};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let stores = Stores::from_url("memory:").await?; // in production: Stores::from_env()
+/// let credentials = ClientCredentials::new(
+///     Endpoint::Issuer("https://login.example".to_owned()),
+///     "warehouse",
+///     ClientSecret::from("from your secret store"),
+/// );
+/// let circuit =
+///     CircuitBreaker::new("login", CircuitPolicy::for_token_endpoint(), stores.circuits.clone())?;
+/// let mut policy = TokenPolicy::default();
+/// policy.request_timeout = Duration::from_secs(2);
+///
+/// let getter = TokenGetter::builder(credentials, stores.tokens.clone())
+///     .key("warehouse")
+///     .policy(policy)
+///     .circuit(circuit)
+///     .build()?;
+/// # let _ = getter;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct TokenGetterBuilder {
@@ -37,7 +66,8 @@ pub struct TokenGetterBuilder {
 }
 
 impl TokenGetter {
-    /// Configures a getter for the token of `credentials`, shared through `store`.
+    /// Starts to configure a getter. It fetches the token with `credentials` and shares it with the fleet
+    /// through `store`, which is the field `tokens` of [`Stores`](crate::Stores).
     pub fn builder(
         credentials: ClientCredentials,
         store: Arc<dyn TokenPersistenceProvider>,
@@ -57,15 +87,17 @@ impl TokenGetter {
 }
 
 impl TokenGetterBuilder {
-    /// The key under which the fleet shares the token. Use one key per client, scope, audience and
-    /// provider. It is 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: [`ClientCredentials::key`], which
-    /// `from_env` reads from `FUNCIFY_TOKEN_KEY`, or else `BEARER_TOKEN`.
+    /// The key under which the fleet shares the token: 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
+    ///
+    /// Use one key for each combination of client, scope, audience and provider. Default:
+    /// [`ClientCredentials::key`], which [`ClientCredentials::from_env`] reads from `FUNCIFY_TOKEN_KEY`,
+    /// or else `BEARER_TOKEN`.
     pub fn key(self, key: impl AsRef<str>) -> Self {
         Self { key: Some(key.as_ref().to_owned()), ..self }
     }
 
-    /// The numbers in the rules of the token: the lease, when a token is due, how long a request may
-    /// take. Use the same policy in the whole fleet.
+    /// The lengths of the lease and of a request, and when a token is due. Use the same policy in the
+    /// whole fleet. Default: [`TokenPolicy::default`].
     pub fn policy(self, policy: TokenPolicy) -> Self {
         Self { policy, ..self }
     }
@@ -73,20 +105,22 @@ impl TokenGetterBuilder {
     /// Asks the provider through this circuit. Create it with
     /// [`CircuitPolicy::for_token_endpoint`](funcify_core::circuit::CircuitPolicy::for_token_endpoint).
     ///
-    /// A refusal, of a wrong secret for example, does not count against the circuit. Default: no
-    /// circuit.
+    /// A refusal, such as that of a wrong secret, does not count as a failure. Default: no circuit.
     pub fn circuit(self, circuit: CircuitBreaker) -> Self {
         Self { circuit: Some(circuit), ..self }
     }
 
-    /// Trusts the certificate authorities in `pem` in addition to Mozilla's, for a provider with a
-    /// certificate of your own authority. Those of [`ClientCredentials::root_certificates`] are trusted
-    /// too. [`grant`](Self::grant) ignores it.
+    /// Trusts the certificate authorities in `pem`, a list of PEM certificates, in addition to Mozilla's.
+    ///
+    /// Use this for a provider whose certificate is from your own authority. The getter also trusts the
+    /// authorities in [`ClientCredentials::root_certificates`]. A [`grant`](Self::grant) of your own
+    /// ignores both. Default: none.
     pub fn root_certificates(self, pem: &[u8]) -> Self {
         Self { root_certificates: pem.to_vec(), ..self }
     }
 
-    /// Asks the provider through this grant, instead of over HTTP.
+    /// Asks the provider with your own implementation of [`Grant`]. Default: an HTTP request
+    /// (RFC 6749 §4.4.2).
     pub fn grant(self, grant: impl Grant) -> Self {
         Self { grant: Some(Arc::new(grant)), ..self }
     }
@@ -105,7 +139,8 @@ impl TokenGetterBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Faults`] with every fault at once.
+    /// [`ConfigError::Faults`] with every fault at once: an invalid key, endpoint URL or certificate, a
+    /// blank client id, or a number of the [`TokenPolicy`] that is out of its range.
     pub fn build(self) -> Result<TokenGetter, ConfigError> {
         let poll = self.store.poll_policy();
         let mut faults = self.faults(poll);
@@ -192,8 +227,9 @@ impl TokenGetterBuilder {
     }
 }
 
-/// The key for the token of `digest` while `key` holds another: as much of `key` as fits, and the
-/// first eight digits of the digest of its meaning.
+/// The key to share the wanted token under while the record at `key` holds another token: the first 55
+/// characters of `key`, a dot, and eight digits of the digest. Together they have at most 64 characters,
+/// the limit of a name.
 fn own_key(key: &RecordName, digest: &str) -> Result<RecordName, NameError> {
     let (key, digest): (String, String) =
         (key.as_ref().chars().take(55).collect(), digest.chars().take(8).collect());

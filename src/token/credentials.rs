@@ -1,4 +1,4 @@
-//! Who asks for a token, and for which one.
+//! The client that asks for a token, and the token that it asks for.
 
 use std::{error::Error, fmt};
 
@@ -12,21 +12,24 @@ use crate::token::authentication::{ClientAuthentication, ClientSecret};
 use crate::token::stored_secret::StoredSecret;
 use crate::variables;
 
-/// Names a file with certificate authorities.
+/// The variable with the path of a file of certificate authorities.
 const CA_FILE: &str = "FUNCIFY_CA_FILE";
 
 /// Where to ask for tokens: an https URL, or a plain http URL of a loopback host.
+///
+/// [`TokenGetterBuilder::build`](super::TokenGetterBuilder::build) refuses a URL with another scheme, a
+/// user name, a password or a fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// The token endpoint itself.
+    /// The URL of the token endpoint.
     TokenUrl(String),
-    /// The issuer. Its metadata names the token endpoint (OpenID Connect Discovery, RFC 8414) and is
-    /// read once per getter.
+    /// The URL of the issuer. The getter finds the token endpoint in the issuer's metadata, which it reads
+    /// once (OpenID Connect Discovery 1.0 §4, otherwise RFC 8414 §3).
     Issuer(String),
 }
 
 impl fmt::Debug for Endpoint {
-    /// Without what may be a secret: the URL may contain a password until it is checked.
+    /// Hides the parts of the URL that may be secret: until `build` checks it, it may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, url) = match self {
             Self::TokenUrl(url) => ("TokenUrl", url),
@@ -36,10 +39,14 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Who asks for a token, and for which one: the client-credentials grant (RFC 6749 §4.4).
+/// The client that asks for a token, and the token that it asks for: the client-credentials grant
+/// (RFC 6749 §4.4).
 ///
-/// All fields but the first three are optional. `scope`, `audience`, `resources` and `parameters`
-/// determine the token: functions that share a key must agree on them.
+/// `endpoint`, `client_id` and `authentication` are required. All other fields are optional.
+///
+/// The required fields, `scope`, `audience`, `resources` and `parameters` determine the token. If two
+/// functions use one key and differ in these, the second one shares its token under another key and logs a
+/// warning. Rotating a secret changes nothing.
 ///
 /// # Examples
 ///
@@ -58,41 +65,45 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientCredentials {
-    /// The key under which the fleet shares the token, unless
-    /// [`TokenGetterBuilder::key`](super::TokenGetterBuilder::key) sets it.
+    /// The key under which the fleet shares the token: 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
+    /// [`TokenGetterBuilder::key`](super::TokenGetterBuilder::key) overrides it. Default: `BEARER_TOKEN`.
     pub key: Option<String>,
-    /// Certificate authorities to trust besides Mozilla's, as a list of PEM certificates, for a provider
-    /// with a certificate of your own authority.
+    /// Certificate authorities to trust in addition to Mozilla's, as a list of PEM certificates: for a
+    /// provider whose certificate is from your own authority. Default: none.
     pub root_certificates: Vec<u8>,
-    /// Where to ask.
+    /// Where to ask for the token.
     pub endpoint: Endpoint,
     /// The client's id.
     pub client_id: String,
     /// How the client proves its identity.
     pub authentication: ClientAuthentication,
-    /// The scope to ask for, separated by spaces.
+    /// The scopes to ask for, separated by spaces (RFC 6749 §3.3). Default: none, so the provider chooses.
     pub scope: Option<String>,
-    /// The `audience` to ask for, as Auth0 and others name it.
+    /// The parameter `audience`, which Auth0 and some other providers require. Default: none.
     pub audience: Option<String>,
-    /// The resources that the token is for (RFC 8707). Each is sent as a `resource`.
+    /// The resources that the token is for (RFC 8707). Each is sent as one parameter `resource`.
+    /// Default: none.
     pub resources: Vec<String>,
-    /// Other parameters that the provider requires, as name and value. `Debug` shows only the names:
-    /// a value may be a secret.
+    /// Other parameters that the provider requires, as name and value. `Debug` shows only the names,
+    /// because a value may be a secret. Default: none.
     pub parameters: Vec<(String, String)>,
-    /// Types of token that are used as `Bearer`, besides `Bearer` itself, for a provider that names its
-    /// tokens in another way. An empty text accepts a response without a type. The default is none.
+    /// Values of `token_type` that the getter accepts in addition to `Bearer`, in any case: for a provider
+    /// that gives its bearer tokens another name. An empty text accepts a response without `token_type`.
+    /// Default: none.
     pub accepted_types: Vec<String>,
-    /// The `aud` of the assertion of `private_key_jwt`. The default is the issuer as its metadata states
-    /// it, or the URL of the token endpoint (RFC 7523 §3). Okta, Entra and AD FS want that URL, or
-    /// another text.
+    /// The `aud` of the assertion of `private_key_jwt` (RFC 7523 §3).
+    ///
+    /// Default: with [`Endpoint::Issuer`], the issuer as its metadata states it; with
+    /// [`Endpoint::TokenUrl`], that URL. Set it if your provider expects another text. Okta, Entra and
+    /// AD FS, for example, expect the URL of the token endpoint, or a text of their own.
     pub assertion_audience: Option<String>,
 }
 
 impl ClientCredentials {
-    /// The credentials of `client_id` at `endpoint`.
+    /// The credentials of the client `client_id` at `endpoint`. All other fields are empty.
     ///
-    /// A [`ClientSecret`], or any other [`SecretSource`](super::SecretSource), becomes
-    /// [`ClientAuthentication::Basic`].
+    /// As `authentication`, pass a [`ClientSecret`] or another [`SecretSource`](super::SecretSource) for
+    /// [`ClientAuthentication::Basic`], or any [`ClientAuthentication`].
     pub fn new(
         endpoint: Endpoint,
         client_id: impl Into<String>,
@@ -118,23 +129,38 @@ impl ClientCredentials {
     /// | variable | |
     /// |---|---|
     /// | `FUNCIFY_TOKEN_URL` or `FUNCIFY_ISSUER` | [`endpoint`](Self::endpoint); exactly one of them |
-    /// | `FUNCIFY_CLIENT_ID` | required |
-    /// | `FUNCIFY_CLIENT_SECRET` | required: the secret, or where it is: `secretsmanager://NAME` or `ssm://NAME`; sent as `client_secret_basic` |
-    /// | `FUNCIFY_SCOPE`, `FUNCIFY_AUDIENCE` | optional |
+    /// | `FUNCIFY_CLIENT_ID` | required: [`client_id`](Self::client_id) |
+    /// | `FUNCIFY_CLIENT_SECRET` | required: the secret, or its URL: `secretsmanager://NAME` or `ssm://NAME`; sent as `client_secret_basic` |
+    /// | `FUNCIFY_SCOPE`, `FUNCIFY_AUDIENCE` | optional: [`scope`](Self::scope), [`audience`](Self::audience) |
     /// | `FUNCIFY_TOKEN_KEY` | optional: [`key`](Self::key) |
     /// | `FUNCIFY_CA_FILE` | optional: the path of a file with [`root_certificates`](Self::root_certificates) |
     ///
     /// A blank variable counts as not set.
     ///
     /// A secret in Secrets Manager or Parameter Store is read when it is first needed, and again when the
-    /// provider refuses it: so a rotation needs no deployment. It is read from the AWS Parameters and Secrets
-    /// Lambda Extension if that runs, which serves an old secret for up to `SECRETS_MANAGER_TTL` or
-    /// `SSM_PARAMETER_STORE_TTL` (300 s unless set). Otherwise the feature `secrets` of funcify reads it with the
-    /// AWS SDK.
+    /// provider refuses it. So a rotation needs no deployment. If the AWS Parameters and Secrets Lambda
+    /// Extension runs, the secret is read from it. The extension caches a secret for `SECRETS_MANAGER_TTL` or
+    /// `SSM_PARAMETER_STORE_TTL` (300 s unless set), and returns the old secret until then. Without the
+    /// extension, the AWS SDK reads the secret, which needs the feature `secrets` of funcify.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Faults`] with every variable that is missing, or if there are two endpoints.
+    /// [`ConfigError::Faults`] with every variable that is missing or cannot be used, or if both endpoints
+    /// are set. [`ConfigError::Invalid`] if the name of a `FUNCIFY_` variable looks like a typing error.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use funcify::{ClientCredentials, Stores, TokenGetter};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stores = Stores::from_env().await?;
+    /// let credentials = ClientCredentials::from_env()?;
+    /// let getter = TokenGetter::builder(credentials, stores.tokens.clone()).build()?;
+    /// # let _ = getter;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_env() -> Result<Self, ConfigError> {
         variables::check(variables::names())?;
         Self::from_variables(|name| std::env::var(name).ok())
@@ -185,7 +211,7 @@ impl ClientCredentials {
         Ok(credentials)
     }
 
-    /// The form that asks for the token, without the proof of the client's identity.
+    /// The parameters of the token request, without those that prove the client's identity.
     pub(super) fn form(&self) -> Vec<(&str, &str)> {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
@@ -195,8 +221,9 @@ impl ClientCredentials {
         form
     }
 
-    /// The digest over the meaning of all that determines the token: scopes and resources are sets, and
-    /// spaces around a text and the issuer's final slash do not matter.
+    /// The digest of everything that determines the token, in a canonical form: scopes and resources are
+    /// sorted, and spaces around a text and the issuer's final slash are removed. Credentials that differ
+    /// only in these get the same token.
     pub(super) fn meaning(&self) -> String {
         let trimmed = |text: &String| text.trim().to_owned();
         let set = |mut words: Vec<String>| {
@@ -223,12 +250,12 @@ impl ClientCredentials {
         canonical.digest()
     }
 
-    /// The first 32 hexadecimal digits of the SHA-256 over all that determines the token, as it was
-    /// configured.
+    /// The digest of everything that determines the token, as it was configured: the first 32 hexadecimal
+    /// digits of a SHA-256.
     pub(super) fn digest(&self) -> String {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut member = |text: &str| {
-            // With its length, so that two different lists never hash the same bytes.
+            // The length comes first, so that no two lists hash the same bytes.
             hash.update(&(text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         };
@@ -245,8 +272,9 @@ impl ClientCredentials {
         hex(hash.finish().as_ref(), 16)
     }
 
-    /// A keyed digest of the secret, of 4 bytes: a refusal in the record binds only the clients with
-    /// the same one. It is too short to test a guessed secret against.
+    /// A keyed digest of the secret, 4 bytes long. The record of a refusal contains it, and the refusal
+    /// applies only to processes with the same digest. With so few bytes, nobody can confirm a guessed
+    /// secret.
     pub(super) fn fingerprint(&self, secret: Option<&ClientSecret>) -> String {
         let key_id;
         let key = match (&self.authentication, secret) {
@@ -262,7 +290,7 @@ impl ClientCredentials {
     }
 }
 
-/// The certificates in the file that the variable names, or what is wrong with them.
+/// Reads the certificates in the file at `path`, or says what is wrong with them.
 fn certificates(path: &str) -> Result<Vec<u8>, String> {
     let read = || -> Result<_, Box<dyn Error>> {
         let pem = std::fs::read(path)?;
@@ -277,7 +305,7 @@ fn hex(bytes: &[u8], take: usize) -> String {
 }
 
 impl fmt::Debug for ClientCredentials {
-    /// Shows only the names of the extra parameters: a value may be a secret.
+    /// Shows only the names of the extra parameters, because a value may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("ClientCredentials")

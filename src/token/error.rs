@@ -4,31 +4,43 @@ use funcify_core::{DeadlineExceeded, circuit::CircuitOpen};
 
 use crate::token::grant::GrantError;
 
-/// There is no token, and why.
+/// Why there is no token.
 ///
-/// [`CircuitOpen`] can be found by following [`source`](Error::source).
+/// If the circuit of the provider is open, [`CircuitOpen`] is in the chain of [`source`](Error::source).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use funcify::token::TokenError;
+///
+/// let retry_after = Duration::from_secs(2);
+/// let error = TokenError::Remembered { code: "unavailable".to_owned(), retry_after };
+/// assert_eq!(error.retry_after(), Some(retry_after));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// The identity provider was asked and granted no token.
     #[error("the identity provider granted no token")]
     Grant(#[source] Arc<GrantError>),
-    /// The identity provider refused or failed a moment ago, perhaps for another process, and is
-    /// not asked again yet.
+    /// The identity provider refused or failed a moment ago, for this process or another one. The fleet
+    /// does not ask it again before `retry_after` has passed.
     #[error("the identity provider failed with `{code}`, try again in {} ms", retry_after.as_millis())]
     Remembered {
-        /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
+        /// The OAuth 2.0 error code (RFC 6749 §5.2), or one of `unavailable`, `unusable_answer`,
+        /// `not_signed`, `circuit_open` and `http_401`.
         code: String,
-        /// How long until it is asked again.
+        /// How long until the provider may be asked again.
         retry_after: Duration,
     },
-    /// The circuit of the identity provider is open.
+    /// The circuit of the identity provider is open, so the provider was not asked.
     #[error("the identity provider was not asked")]
     Open(#[source] CircuitOpen),
-    /// An API rejected a token that had replaced another rejected token less than 30 s before.
+    /// An API rejected a token, but the fleet replaced a rejected token less than 30 s ago.
     #[error("the token was rejected, but the fleet has just replaced it, try again in {} ms", retry_after.as_millis())]
     RejectedTooOften {
-        /// How long until it may be replaced again.
+        /// How long until the token may be replaced again.
         retry_after: Duration,
     },
     /// The client's secret could not be read from its [`SecretSource`](super::SecretSource).
@@ -40,7 +52,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// How long to wait before the next try, if that is known.
+    /// How long to wait before you ask for the token again, if that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

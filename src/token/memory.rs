@@ -1,4 +1,4 @@
-//! The token that this process holds, and the lookup that costs nothing.
+//! The token in this process's memory, and the lookup that needs no lock and no I/O.
 
 use std::{
     sync::{
@@ -19,17 +19,17 @@ use tokio::time::Instant;
 use crate::client::{secret_header, secret_text};
 use crate::token::bearer::{Held, Token, TokenSource};
 
-/// A wall clock that goes back by more than this was set back. Smaller steps are NTP's corrections.
+/// If the wall clock goes back by more than this, somebody has set it. Smaller steps are corrections by NTP.
 const SET_BACK: Duration = Duration::from_secs(1);
 
-/// The part of the refresh window from which each process draws the moment at which it would ask without
-/// the store. The rest of the window stays free, so that a request can fail and be repeated before the
-/// token expires.
+/// If the store fails, a process asks the provider without it at a moment that it draws from this part of
+/// the refresh window. The rest of the window leaves time to repeat a failed request before the token
+/// expires.
 const ALONE_FROM: f64 = 0.05;
 const ALONE_TO: f64 = 0.9;
 
-/// A process begins to try the store at half of its way to that moment. Without time for a second try, each
-/// lost read of a fleet would cost a grant.
+/// A process begins to read the store at half of the way from the start of the window to that moment. This
+/// leaves time for a second read: otherwise each read that is lost would cost a grant.
 const SLOT: f64 = 0.5;
 
 /// What a lookup finds.
@@ -44,9 +44,9 @@ pub(super) enum Lookup {
 /// The token in memory. A lookup takes no lock, allocates nothing and waits for nobody.
 pub(super) struct Memory {
     held: ArcSwapOption<Held>,
-    /// The latest wall-clock time that was seen.
+    /// The latest wall-clock time that a lookup has seen, in milliseconds.
     latest: AtomicI64,
-    /// Until when no call tries to refresh.
+    /// Until when no call tries to refresh, in milliseconds.
     suppressed_until: AtomicI64,
     /// Whether the last refresh failed, so that a token past its refresh time counts as overdue.
     degraded: AtomicBool,
@@ -96,9 +96,9 @@ impl Memory {
         is_valid.then_some(Token { held, source: TokenSource::Memory })
     }
 
-    /// Takes the token of a record into memory. If it is there already, it stays as it is.
+    /// Takes the token of a record into memory, unless it is there already.
     ///
-    /// `None`: the record has no token that fits into a header.
+    /// Returns `None` if the record has no token, or one that a header cannot contain.
     pub(super) fn accept(
         &self,
         record: &TokenRecord,
@@ -131,13 +131,13 @@ impl Memory {
         Some(Token { held, source })
     }
 
-    /// No call tries to refresh before `until`: another process is refreshing.
+    /// Makes no call try to refresh before `until`, because another process is refreshing.
     pub(super) fn suppress_until(&self, until: Timestamp) {
         self.suppress(until, false);
     }
 
-    /// No call tries to refresh before `until`, because refreshing failed. Calls that get a token
-    /// past its refresh time get it as overdue.
+    /// Makes no call try to refresh before `until`, because a refresh failed. Calls that get a token past its
+    /// refresh time get it as [`TokenSource::Overdue`].
     pub(super) fn degrade_until(&self, until: Timestamp) {
         self.suppress(until, true);
     }
@@ -153,8 +153,8 @@ impl Memory {
         self.suppress(Timestamp::EPOCH, false);
     }
 
-    /// The wall clock was set back. The monotonic clock shows by how much, and the token's times
-    /// move back with it.
+    /// Moves the token's times back together with a wall clock that was set back. The monotonic clock shows
+    /// by how much.
     fn follow_clock_back(&self, held: &Held, latest: Timestamp, now: Timestamp) {
         let was = latest.max(held.accepted_at + held.accepted.elapsed());
         let back = was.since(now);

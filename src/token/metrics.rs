@@ -12,8 +12,8 @@ use super::{
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a [`TokenGetter`](super::TokenGetter) has done since it was built. All fields count
-        /// up from 0.
+        /// What a [`TokenGetter`](super::TokenGetter) and its clones have done since it was built. All
+        /// fields count up from 0.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct TokenMetrics {
@@ -37,23 +37,26 @@ macro_rules! metrics {
 metrics! {
     /// Tokens that the identity provider granted to this process.
     grants,
-    /// Grants among them that this process asked for without the store, because it did not answer.
+    /// Of the `grants`, those that this process requested without a lease, because the store failed or
+    /// could not hold the token.
     without_store,
-    /// Requests to the identity provider that failed.
+    /// Attempts to get a token from the identity provider that failed. An attempt that an open circuit
+    /// refuses counts too.
     failures,
-    /// Tokens that another process had fetched and this process took from the store.
+    /// Tokens that another process had fetched and this process read from the store.
     accepted,
     /// Leases that this process took.
     leases_won,
-    /// Leases that another process took first.
+    /// Leases that this process tried to take and another process took first.
     leases_lost,
-    /// Leases that this process took after another process had let them expire.
+    /// Of the `leases_won`, those that another process had held and let expire.
     leases_expired,
-    /// Calls that got a token which was due and could not be refreshed.
+    /// Calls that got a valid token past its refresh time, because the refresh had failed.
     overdue_served,
-    /// Store operations that failed.
+    /// Reads of the store, and writes of a lease or a token, that failed.
     store_errors,
-    /// Stored records that were corrupt and counted as empty.
+    /// Stored records whose token could not be used: corrupt, sealed with a key that this process does
+    /// not have, or not visible ASCII. Such a record counts as empty.
     corrupt,
 }
 
@@ -66,7 +69,7 @@ impl Counter {
     }
 }
 
-/// The series of the calls that got a token, by its source.
+/// The series of the calls that got a token, one for each source.
 #[derive(Debug, Default)]
 struct Requests {
     memory: Series,
@@ -111,13 +114,14 @@ impl Counters {
     }
 }
 
-/// How long a token that came from the store or the provider is valid.
+/// Records in a gauge for how many more seconds the token is valid.
 pub(super) fn show_remaining(key: &RecordName, token: &Token, now: funcify_core::Timestamp) {
     let remaining = token.expires_at().since(now).as_secs_f64();
     TOKEN_REMAINING.gauge([key.to_string().into()]).set(remaining);
 }
 
-/// The code of a provider, if it is one of a known few: a label has a bounded number of values.
+/// A provider's error code if it is a known one, otherwise `other`: a label must have a bounded number of
+/// values.
 fn known(code: &str) -> &'static str {
     const CODES: [&str; 10] = [
         "access_denied",

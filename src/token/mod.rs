@@ -1,8 +1,9 @@
-//! The fleet's access token: fetched once, shared by all instances.
+//! The fleet's OAuth 2.0 access token: one instance fetches it, all instances use it.
 //!
-//! A [`TokenGetter`] looks for the token in its own memory first, then in the store. Only if both
-//! have none does it ask the identity provider, and only under a lease that one process holds at a
-//! time. While a token is valid, only the one call that fetches the next token waits for it.
+//! A [`TokenGetter`] looks for the token in its own memory first, then in the store. If neither has
+//! a valid token, the getter takes a lease in the store and asks the identity provider. Only one
+//! process can hold the lease at a time. While a token is valid, only the one call that fetches the
+//! next token waits.
 //!
 //! [All pages]: https://docs.rs/funcify
 //!
@@ -46,15 +47,18 @@ use settings::Settings;
 
 pub(crate) use secret_url::SecretUrl;
 
-/// How long a call without an invocation's deadline waits for a token, 18 s. A store that serves 40
-/// requests a second, as SSM does by default, serves 200 cold instances in 12 s.
+/// How long a call outside an invocation waits for a token: 18 s. SSM serves 40 requests a second by
+/// default. At that rate, 200 instances that start at once all have the token after 12 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(18);
 
-/// A due token is not refreshed with less than this left of the invocation, or with less than half
-/// of the invocation left if that is shorter: a refresh takes two store operations and a request.
+/// A call refreshes a due token only if the invocation has at least this much time left, because a
+/// refresh takes two store operations and a request. In an invocation of less than 2 s, half of its
+/// time is enough.
 const LEAST_TIME_TO_REFRESH: Duration = Duration::from_secs(1);
 
-/// Gets the fleet's access token. Cheap to clone; create one per process and key.
+/// Gets the fleet's access token.
+///
+/// Create one getter per process and key, and clone it: a clone is cheap and shares the token in memory.
 ///
 /// # Examples
 ///
@@ -64,7 +68,7 @@ const LEAST_TIME_TO_REFRESH: Duration = Duration::from_secs(1);
 ///     AccessToken, ClientSecret, Endpoint, Grant, GrantError, Granted, TokenSource,
 /// };
 ///
-/// /// Stands in for the identity provider.
+/// /// Takes the place of the identity provider.
 /// #[derive(Debug)]
 /// struct Provider;
 ///
@@ -102,21 +106,23 @@ struct Inner {
     settings: Settings,
     memory: Memory,
     counters: Counters,
-    /// One refresh at a time. The lock is held across awaits on purpose: a caller without a token
-    /// waits on it for the token. A caller with a valid token never waits on it.
+    /// One refresh at a time. The lock is held across awaits on purpose: a caller without a token waits
+    /// for the lock, and so for the token. A caller with a valid token never waits for the lock.
     refresh: Mutex<RefreshState>,
 }
 
 impl TokenGetter {
-    /// The token.
+    /// A valid token: from memory, from the store, or from the identity provider.
     ///
-    /// While this process holds a token that is not due, this costs no I/O, no lock and no
-    /// allocation. Ends with [`Deadline::current`], or after 18 s if there is none. Call it once
-    /// before the first invocation to fetch the token while the process starts.
+    /// While this process has a token that is not due for a refresh, the call needs no I/O, takes no lock
+    /// and allocates nothing. Otherwise it ends at [`Deadline::current`] at the latest, or after 18 s if
+    /// there is no deadline. To have the token ready for the first invocation, call this once while the
+    /// process starts.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] if there is no valid token and none could be fetched.
+    /// [`TokenError`] if there is no valid token and none could be fetched. A valid token whose refresh
+    /// failed is no error: its [`source`](Token::source) is [`TokenSource::Overdue`].
     pub async fn token(&self) -> Result<Token, TokenError> {
         let inner = &*self.inner;
         match inner.memory.look_up(&*inner.settings.clock) {
@@ -126,14 +132,29 @@ impl TokenGetter {
         }
     }
 
-    /// The token to use instead of `token`, which an API has rejected.
+    /// A token to use instead of `token`, which an API has rejected, usually with status 401.
     ///
-    /// Returns any other token that the fleet has by now. If there is none, a new one is fetched,
-    /// but at most one in 30 s for the whole fleet: it may be the API that is wrong.
+    /// If the fleet has another valid token by now, this returns it. Otherwise it fetches a new one, at
+    /// most once in 30 s for the whole fleet: an API that wrongly rejects every token must not turn each
+    /// call into a grant. [`Api`](crate::Api) and [`TokenLayer`](crate::api::TokenLayer) call this for
+    /// you.
     ///
     /// # Errors
     ///
-    /// [`TokenError::RejectedTooOften`] within these 30 s; otherwise as for [`token`](Self::token).
+    /// [`TokenError::RejectedTooOften`] if the fleet replaced a rejected token less than 30 s ago.
+    /// Otherwise as for [`token`](Self::token).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(getter: funcify::TokenGetter) -> Result<(), funcify::token::TokenError> {
+    /// let token = getter.token().await?;
+    /// // The API answers 401.
+    /// let replacement = getter.rejected(&token).await?;
+    /// # let _ = replacement;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn rejected(&self, token: &Token) -> Result<Token, TokenError> {
         Box::pin(self.inner.replace(token)).await
     }
@@ -156,8 +177,8 @@ impl fmt::Debug for TokenGetter {
 }
 
 impl Inner {
-    /// The token is valid but due: this call refreshes it, unless another call does so already or
-    /// the invocation has too little time left.
+    /// The token is valid but due. This call refreshes it, unless another call already does or the
+    /// invocation has too little time left.
     async fn refresh_due(&self, due: Token) -> Result<Token, TokenError> {
         let Ok(state) = self.refresh.try_lock() else { return Ok(self.served(due)) };
         if let Some(token) = self.memory.valid(&*self.settings.clock, Some(due.access_token())) {
@@ -169,7 +190,7 @@ impl Inner {
         if Deadline::current().is_some_and(is_late) {
             return Ok(self.served(due));
         }
-        // The process has reached its refresh slot: this call refreshes.
+        // A chance of 0 always refreshes: `look_up` returns a due token only after the refresh slot.
         self.refresh(state, Request { rejected: None, chance: 0.0, ends: ends() }).await
     }
 
@@ -184,7 +205,7 @@ impl Inner {
         self.refresh(state, Request { rejected: None, chance, ends }).await
     }
 
-    /// An API rejected the token: any other token will do.
+    /// An API rejected the token. Any other valid token may replace it.
     async fn replace(&self, token: &Token) -> Result<Token, TokenError> {
         let ends = ends();
         let rejected = Some(token.access_token());
@@ -192,7 +213,7 @@ impl Inner {
         if let Some(token) = self.memory.valid(&*self.settings.clock, rejected) {
             return Ok(self.served(token));
         }
-        // Another stored token will do even if it is due, so this draw never refreshes it.
+        // A chance of 1 never refreshes: another stored token is good enough even if it is due.
         self.refresh(state, Request { rejected, chance: 1.0, ends }).await
     }
 

@@ -15,15 +15,15 @@ use crate::config_error::ConfigError;
 use crate::token::authentication::{ClientAuthentication, Signer};
 
 impl ClientAuthentication {
-    /// `private_key_jwt` with a private key at hand, from PEM (PKCS#8, for RSA also PKCS#1).
+    /// `private_key_jwt` with a private key in PEM: PKCS#8, or PKCS#1 for RSA.
     ///
-    /// `algorithm` is `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384` or
-    /// `EdDSA`. `key_id` names the key in the header of the assertion, for providers that know
-    /// several keys of a client.
+    /// `algorithm` is `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384` or `EdDSA`
+    /// (RFC 7518 §3.1, RFC 8037 §3.1). `key_id` becomes the `kid` in the header of the assertion, for
+    /// providers that know several keys of a client.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for another algorithm, or if the PEM holds no key for it.
+    /// [`ConfigError::Faults`] if `algorithm` is another text, or if `pem` has no private key for it.
     ///
     /// # Examples
     ///
@@ -57,7 +57,8 @@ impl ClientAuthentication {
 
 type Parse = fn(&PrivateKeyDer<'_>) -> Option<Key>;
 
-/// The algorithms that sign assertions, and how each reads its key (RFC 7518 §3.1, RFC 8037 §3.1).
+/// The algorithms for signing assertions (RFC 7518 §3.1, RFC 8037 §3.1), each with the function that reads
+/// its key.
 const ALGORITHMS: [(&str, Parse); 9] = [
     ("RS256", |der| rsa(der, &RSA_PKCS1_SHA256)),
     ("RS384", |der| rsa(der, &RSA_PKCS1_SHA384)),

@@ -1,6 +1,7 @@
-//! The URL of a secret in a secret store of AWS.
+//! The URL of a secret in AWS Secrets Manager or in SSM Parameter Store.
 
-/// Where a secret is: `secretsmanager://NAME` or `ssm://NAME`. The name of a parameter may begin with a slash.
+/// Where a secret is: `secretsmanager://NAME` or `ssm://NAME`. The name of a parameter may begin with a
+/// slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretUrl {
     SecretsManager(String),
@@ -8,7 +9,7 @@ pub(crate) enum SecretUrl {
 }
 
 impl SecretUrl {
-    /// `None`: it is a secret itself.
+    /// Returns `None` if `text` is not such a URL: then it is the secret itself.
     pub(super) fn parse(text: &str) -> Option<Result<Self, String>> {
         let text = text.trim();
         let (scheme, name) = text.split_once("://")?;
@@ -17,7 +18,7 @@ impl SecretUrl {
             "ssm" => Self::Parameter,
             _ => return None,
         };
-        // Names of secrets may be ARNs, those of parameters paths.
+        // A secret may be named by its ARN, and a parameter by its path.
         let is_legal = |letter: char| letter.is_ascii_alphanumeric() || "/_+=.@:-".contains(letter);
         if name.is_empty() || name.len() > 2_048 || !name.chars().all(is_legal) {
             let expected = "FUNCIFY_CLIENT_SECRET: expected secretsmanager://NAME or ssm://NAME";

@@ -1,4 +1,4 @@
-//! What a getter was built with.
+//! The settings that a getter was built with.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) struct Settings {
     pub(super) meaning: String,
     pub(super) store: Arc<dyn TokenPersistenceProvider>,
     pub(super) key: RecordName,
-    /// The key of those who want the same token, while a token for others is stored at `key`.
+    /// The key to share the token under while the record at `key` holds another token.
     pub(super) own_key: RecordName,
     /// The identity under which this getter takes leases.
     pub(super) holder: WriteId,
@@ -29,6 +29,6 @@ pub(super) struct Settings {
     pub(super) grant: Arc<dyn Grant>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) chance: Chance,
-    /// How often the store wants to be read while another process holds the lease.
+    /// How often to read the store while another process holds the lease.
     pub(super) poll: PollPolicy,
 }

@@ -1,7 +1,7 @@
-//! A client secret that a secret store of AWS keeps, named by a URL.
+//! A client secret in AWS Secrets Manager or SSM Parameter Store, named by a URL.
 //!
-//! It is read through the AWS Parameters and Secrets Lambda Extension where that runs, which needs no SDK.
-//! Otherwise through the SDK, if the feature `secrets` is on.
+//! If the AWS Parameters and Secrets Lambda Extension runs, the secret is read from it, which needs no SDK.
+//! Otherwise the SDK reads the secret, if the feature `secrets` is on.
 
 use std::{error::Error, fmt};
 
@@ -20,24 +20,25 @@ use crate::{
     stores::secrets,
 };
 
-/// No secret is larger: Secrets Manager keeps 64 KB, and the answer has it in JSON.
+/// The largest answer that is read: 256 KB. Secrets Manager holds secrets of up to 64 KB, and JSON escapes
+/// make one longer.
 const LONGEST: usize = 256 * 1024;
 
-/// The port of the extension, unless `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT` names another.
+/// The default port of the extension. `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT` sets another.
 const PORT: u16 = 2773;
 
-/// Reads the secret each time that it is asked for it. So a rotation is noticed when the provider refuses the
-/// old secret.
+/// A secret that is read anew at each call. When the provider refuses an old secret, the next call returns
+/// the rotated one.
 pub(super) struct StoredSecret {
     secret: SecretUrl,
     endpoint: Url,
     client: reqwest::Client,
-    /// With which the extension knows its function.
+    /// `AWS_SESSION_TOKEN`: the extension answers only requests that carry it.
     session_token: String,
 }
 
 impl StoredSecret {
-    /// The secret that `text` names. `None`: it is a secret itself.
+    /// The source of the secret that the URL `text` names. Returns `None` if `text` is the secret itself.
     pub(super) fn named(
         text: &str,
         variable: impl Fn(&str) -> Option<String>,
@@ -56,7 +57,7 @@ impl StoredSecret {
         Ok(Self { secret, endpoint, client: client()?, session_token })
     }
 
-    /// The answer of the extension. `None`: it does not run here.
+    /// The secret from the extension. Returns `None` if the extension does not run.
     async fn ask_extension(&self) -> Result<Option<Zeroizing<String>>, SecretError> {
         let (path, query) = self.secret.path_and_query();
         let mut url = self.endpoint.clone();
@@ -82,7 +83,7 @@ impl StoredSecret {
     }
 }
 
-/// The secret in an answer, which has the form of the service's own.
+/// The secret in an answer of the extension. Its JSON is that of `GetSecretValue` or `GetParameter`.
 fn secret_in(body: &[u8]) -> Option<Zeroizing<String>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -140,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each request with the next of these, and returns the requests.
+    /// A fake extension: answers each request with the next of `answers`, and returns the requests.
     async fn extension(answers: &[(u16, &str)]) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -10,14 +10,14 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// The trace of an invocation. Every call of an [`Api`](crate::Api) passes it on.
+/// The trace that an invocation belongs to. An [`Api`](crate::Api) sends its headers with every call.
 ///
-/// The pipeline sets it for the task that handles the invocation. A task that you spawn does not
-/// inherit it: wrap its work in [`scope`](Self::scope). For a client of your own, convert it into a
+/// The pipeline sets the trace for the task that handles the invocation. A task that you spawn does not
+/// inherit it: wrap the work in [`scope`](Self::scope). For a client of your own, convert the trace into a
 /// [`HeaderMap`] and add those headers to the request.
 ///
-/// It consists of `traceparent` and `tracestate` (W3C Trace Context) and `X-Amzn-Trace-Id`. A header that
-/// is not of the form that its standard asks for is dropped, because anyone can write it.
+/// The headers are `traceparent` and `tracestate` (W3C Trace Context) and `X-Amzn-Trace-Id`. Anyone can write
+/// them, so a malformed one is dropped.
 ///
 /// # Examples
 ///
@@ -43,12 +43,12 @@ const XRAY: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 pub struct TraceContext {
     traceparent: Option<HeaderValue>,
     tracestate: Option<HeaderValue>,
-    /// The X-Ray trace id. In an invocation it is the one that Lambda gave.
+    /// The X-Ray trace id. In an invocation, it is the one from Lambda.
     pub(crate) xray: Option<HeaderValue>,
 }
 
 impl TraceContext {
-    /// The trace of the current task; `None` outside of an invocation.
+    /// The trace of the current task. Returns `None` outside of an invocation.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
@@ -59,7 +59,7 @@ impl TraceContext {
         CURRENT.scope(self, work)
     }
 
-    /// Adds the headers of the trace. Headers that the request already has stay.
+    /// Adds the headers of the trace, except those that the request already has.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         let ours =
             [(TRACEPARENT, &self.traceparent), (TRACESTATE, &self.tracestate), (XRAY, &self.xray)];
@@ -76,7 +76,7 @@ impl From<&HeaderMap> for TraceContext {
     fn from(headers: &HeaderMap) -> Self {
         let traceparent = w3c::only(headers, &TRACEPARENT).and_then(w3c::traceparent);
         let states = headers.get_all(TRACESTATE).iter().map(|state| state.to_str().ok());
-        // Without its `traceparent`, a `tracestate` belongs to nothing (section 3.3).
+        // A `tracestate` without a valid `traceparent` must be dropped (W3C Trace Context, section 3.3).
         let tracestate = traceparent.as_ref().and_then(|_| w3c::tracestate(states));
         let is_xray = |value: &&HeaderValue| value.to_str().is_ok_and(w3c::is_xray);
         let xray = w3c::only(headers, &XRAY).filter(is_xray).cloned();

@@ -1,25 +1,25 @@
-//! Parses the headers of a trace. A malformed header is dropped: any caller can write these headers, and
-//! the services behind should not have to cope with whatever they contain.
+//! Parses the headers of a trace. Anyone can write these headers, so a malformed one is dropped: the services
+//! that get the trace next need not cope with it.
 
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 
 /// The most members of a `tracestate` (W3C Trace Context, section 3.3.1.1).
 const MOST_MEMBERS: usize = 32;
 
-/// The longest `X-Amzn-Trace-Id` that is passed on. AWS writes about 100 characters, and as many again
-/// for its own `Lineage`.
+/// The longest `X-Amzn-Trace-Id` that is passed on. AWS writes about 100 characters, and about 100 more for
+/// its `Lineage`.
 const LONGEST_XRAY: usize = 512;
 
-/// The only value of `name`. With two of them, a service behind could read the other one.
+/// The value of `name`, if there is only one. If there are two, the next service could choose the other one.
 pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 
-/// A `traceparent` (section 3.2): `00`, trace id, parent id and flags, in lower-case hexadecimal.
+/// Parses a `traceparent` (section 3.2): `00`, trace id, parent id and flags, in lower-case hexadecimal.
 ///
-/// Of a later version, whose rest is unknown, these four parts are passed on as version `00`.
+/// A later version may have more parts. Its first four are passed on as version `00`.
 pub(super) fn traceparent(value: &HeaderValue) -> Option<HeaderValue> {
     let (known, rest) = value.to_str().ok()?.split_at_checked(55)?;
     let mut parts = known.splitn(4, '-');
@@ -40,7 +40,7 @@ pub(super) fn traceparent(value: &HeaderValue) -> Option<HeaderValue> {
     match version {
         "00" => rest.is_empty().then(|| value.clone()),
         _ if rest.is_empty() || rest.starts_with('-') => {
-            // Version 00 knows one flag, and the others must be 0.
+            // Version 00 has one flag, `sampled`. The others must be 0.
             let sampled = flags.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']);
             HeaderValue::from_str(&format!("00-{trace}-{parent}-0{}", u8::from(sampled))).ok()
         }
@@ -48,14 +48,14 @@ pub(super) fn traceparent(value: &HeaderValue) -> Option<HeaderValue> {
     }
 }
 
-/// A `tracestate` (section 3.3): up to 32 members `key=value`, in one header or several. With one
-/// malformed member, all of it is dropped.
+/// Parses a `tracestate` (section 3.3): up to 32 members `key=value`, in one header or several. One malformed
+/// member makes the whole text invalid.
 pub(super) fn tracestate<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<HeaderValue> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for text in texts {
         for member in text?.split(',') {
             let member = member.trim_matches([' ', '\t']);
-            // Empty members are allowed, and not passed on.
+            // Empty members are allowed, but not passed on.
             if member.is_empty() {
                 continue;
             }
@@ -85,8 +85,8 @@ fn is_value(value: &str) -> bool {
     (1..=256).contains(&value.len()) && value.bytes().all(legal) && !value.ends_with(' ')
 }
 
-/// Whether the text is an `X-Amzn-Trace-Id`: members `Name=value` with semicolons between them, one of them
-/// the `Root`.
+/// Whether the text is an `X-Amzn-Trace-Id`: members `Name=value` separated by semicolons, one of which is
+/// `Root`.
 pub(crate) fn is_xray(text: &str) -> bool {
     let legal = |byte: u8| {
         byte.is_ascii_alphanumeric()

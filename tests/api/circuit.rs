@@ -1,4 +1,4 @@
-//! What an answer says about the service, and what the circuit makes of it.
+//! How the circuit counts each answer of a service.
 
 use std::{
     sync::{
@@ -59,7 +59,7 @@ async fn retry_after_lengthens_the_open_duration_up_to_the_cap() {
         (StatusCode::TOO_MANY_REQUESTS, "90", 90, 90),
         (StatusCode::SERVICE_UNAVAILABLE, "90", 90, 90),
         (StatusCode::SERVICE_UNAVAILABLE, "86400", 120, 120),
-        // Nothing is asked for, or not by what this status means.
+        // These have no valid `Retry-After`, or a status with which it does not count.
         (StatusCode::SERVICE_UNAVAILABLE, "soon", 9, 10),
         (StatusCode::INTERNAL_SERVER_ERROR, "90", 9, 10),
     ] {

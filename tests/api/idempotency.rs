@@ -1,4 +1,4 @@
-//! The `Idempotency-Key` of a call inside the work for a key.
+//! The `Idempotency-Key` of a call that is made inside the work for a key.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::serve;
 
-/// A service that notes the key of each request.
+/// A service that records the key of each request.
 async fn noting() -> (Api, Arc<Mutex<Vec<Option<String>>>>) {
     let noted = Arc::new(Mutex::new(Vec::new()));
     let keys = Arc::clone(&noted);
@@ -41,7 +41,7 @@ async fn a_call_inside_the_work_has_the_same_key_in_every_attempt() {
     let keys: Vec<_> = noted.lock().unwrap().drain(..).flatten().collect();
     assert_eq!((keys.len(), &keys[0]), (3, &keys[1]));
     assert_ne!(keys[0], keys[2]);
-    // A string as the draft has it: a UUID in double quotes.
+    // The draft requires a string in double quotes. Here it is a UUID.
     assert_eq!((keys[0].len(), &keys[0][..1], &keys[0][37..]), (38, "\"", "\""));
 }
 

@@ -1,4 +1,4 @@
-//! Calls to another service: the token, the circuit, the deadline, the trace.
+//! Calls to another service: their token, circuit, deadline and trace.
 
 mod circuit;
 mod idempotency;
@@ -46,7 +46,7 @@ fn breaker() -> CircuitBreaker {
     CircuitBreaker::new("warehouse", CircuitPolicy::for_token_endpoint(), store).unwrap()
 }
 
-/// A service that accepts only the token with this number, and counts requests.
+/// A service that accepts only the token with this number, and counts its requests.
 async fn accepting(number: u64, challenge: &'static str) -> (String, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&asked);
@@ -327,7 +327,7 @@ async fn the_layer_attaches_the_token_for_the_named_hosts_only() {
     assert_eq!(seen.lock().unwrap().len(), 3, "nothing was sent");
 }
 
-/// The status of the service's answer, if it was not 2xx.
+/// The status of the service's answer, if it is not 2xx.
 fn status(error: &ApiError) -> Option<StatusCode> {
     match error {
         ApiError::Status(answer) => Some(answer.status()),

@@ -1,4 +1,4 @@
-//! The connection is cut before or after each write: the claim, the answer, the release.
+//! The connection is cut before or after each write: the claim, the answer, and the release.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -17,13 +17,13 @@ use crate::support::{aws, env};
 
 const CUTS: [Mode; 4] = [Mode::CutRequest, Mode::CutResponse, Mode::ResetAfter(3), Mode::HalfClose];
 
-/// A store with time for a busy machine, and its connection.
+/// A store with time limits for a busy machine, and its connection.
 async fn cut_at_each_write(proxy: &FaultProxy, register: Arc<dyn Register>) {
     let mut policy = IdempotencyPolicy::default();
     policy.longest_claim = Duration::from_secs(30);
     for mode in CUTS {
         for cut_at in ["claim", "answer", "release"] {
-            // A new one each time: its first operation may take two seconds.
+            // A new store each time, because its first operation may take two seconds.
             let store: Arc<dyn IdempotencyProvider> =
                 Arc::new(RetryingRegister::new(Arc::clone(&register)));
             let client = over(store, &policy);

@@ -1,4 +1,4 @@
-//! One effect for one key, on real stores.
+//! Each key has one effect, on real stores.
 
 mod cuts;
 mod processes;
@@ -11,7 +11,7 @@ use funcify::idempotency::{Idempotency, IdempotencyPolicy, IdempotencyProvider};
 
 use crate::support::env;
 
-/// A client of its own.
+/// A new client.
 fn over(store: Arc<dyn IdempotencyProvider>, policy: &IdempotencyPolicy) -> Idempotency {
     Idempotency::new("test", store).unwrap().policy(policy.clone()).unwrap()
 }

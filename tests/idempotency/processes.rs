@@ -1,4 +1,4 @@
-//! Processes that are killed or stopped inside the work.
+//! Processes are killed or stopped inside the work.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::sharing::fleet;
 use crate::support::attempt::unique;
 use crate::support::process::Process;
 
-/// Longer than a claim of the example lasts, and than a busy machine needs.
+/// How long to wait for a process: longer than a claim of the example lasts, with time for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn member(store: &str, name: &str, steps: &str) -> Process {
@@ -17,7 +17,7 @@ fn member(store: &str, name: &str, steps: &str) -> Process {
     Process::start(command)
 }
 
-/// What a process printed about this step.
+/// The line that a process printed about this step.
 fn printed(process: &Process, step: &str) -> Option<Value> {
     let stdout = process.stdout();
     let mut lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -35,7 +35,7 @@ async fn answered(mut process: Process) -> Value {
     printed(&process, "once").unwrap()
 }
 
-/// The others wait, one of them takes over when the claim ends, and all get its answer.
+/// The other processes wait. One of them takes over when the claim ends, and all get its answer.
 async fn a_killed_claimant_is_followed_by_one_other(store: String) {
     for _ in 0..3 {
         let name = unique("killed");
@@ -57,7 +57,7 @@ async fn a_killed_claimant_is_followed_by_one_other(store: String) {
     }
 }
 
-/// The process is stopped in the middle of the work, another takes over, and it goes on.
+/// A process is stopped in the middle of the work, another one takes over, and the first one goes on.
 async fn a_stopped_claimant_takes_no_further_step(store: String) {
     for _ in 0..2 {
         let name = unique("stopped");

@@ -1,4 +1,4 @@
-//! A hundred duplicates at once, key by key: one execution each, and one answer.
+//! A hundred duplicates of a key at once, for many keys. Each key must have one execution and one answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -21,14 +21,15 @@ use crate::support::env::{self, scaled};
 const DUPLICATES: usize = 100;
 const CLIENTS: usize = 4;
 
-/// How long a caller comes back to a store that answers too late: after such an operation, the others of its process
-/// fail at once for a second or more.
+/// How long a caller calls again if the store answers too late. After such an operation, the other
+/// operations of the process fail at once for a second or more.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The time of an invocation: so long the answer may take to be stored. What is not stored is done again.
+/// The time of an invocation, which bounds how long an answer may take to be stored. Work whose answer is
+/// not stored is done again.
 const INVOCATION: Duration = Duration::from_secs(60);
 
-/// As long as the work takes.
+/// How long the work takes.
 const WORK: Duration = Duration::from_millis(20);
 
 /// A store that counts the operations of all its clients.
@@ -76,7 +77,7 @@ struct Clients {
     operations: Arc<Operations>,
 }
 
-/// So many keys have their storm at once.
+/// How many keys have their storm at the same time.
 async fn storm(store: &str, clients: Clients, keys: usize, concurrent: usize) {
     let Clients { all: clients, operations } = clients;
     let (began, mut storms, mut begun) = (Instant::now(), JoinSet::new(), 0);
@@ -121,7 +122,7 @@ async fn storm_of_one_key(clients: Vec<Idempotency>) {
     assert_eq!(executions.load(Relaxed), 1, "{key}");
 }
 
-/// A busy server may answer too late. Nothing was begun then, and the caller comes back.
+/// A busy server may answer too late. Then the work was not begun, and the caller calls again.
 async fn called(client: &Idempotency, key: &str, executions: &AtomicU32) -> u32 {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {

@@ -1,20 +1,20 @@
-//! One member opens the circuit; the others refuse.
+//! One process opens the circuit, and the others refuse calls.
 
 use std::time::Duration;
 
 use super::fleet::{self, Member};
 use crate::support::attempt::unique;
 
-/// The age at which a member reads the circuit again.
+/// The age of a snapshot at which a process reads the circuit again.
 const SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// For a debug build of eight processes on a busy machine.
+/// Extra time for eight processes of a debug build on a busy machine.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What the other members did after one had opened the circuit.
 #[derive(Debug)]
 struct Others {
-    /// How long after the opening each refusing member refused its first call.
+    /// How long after the circuit opened each member refused its first call.
     refused_after: Vec<Duration>,
     admitted_to_the_end: usize,
 }
@@ -30,7 +30,7 @@ async fn one_opens(store: &str, members: usize, patience: Duration) -> Others {
     panic!("{store}: a member lost its store each time");
 }
 
-/// `None` if a member lost the store for a moment and decided by itself.
+/// Returns `None` if a member could not reach the store for a moment and decided by itself.
 async fn undisturbed(store: &str, members: usize, patience: Duration) -> Option<Others> {
     let name = unique("circuit");
     let steps = format!("call watch {}", patience.as_millis());
@@ -61,7 +61,7 @@ async fn undisturbed(store: &str, members: usize, patience: Duration) -> Option<
     (outages == 0).then_some(seen)
 }
 
-/// That they refuse within one snapshot age is asserted on virtual time, in core.
+/// A test of `core` asserts on virtual time that they refuse within one snapshot age.
 async fn all_refuse(store: &str) {
     let _alone = fleet::alone().await;
     for members in [2, 8] {
@@ -86,7 +86,7 @@ async fn on_ssm_the_circuit_that_one_process_opens_is_open_for_all() {
     all_refuse(&fleet::ssm().await).await;
 }
 
-/// The mutant: memory is not shared between processes, and the same test shows it.
+/// The mutant: processes do not share memory, so the same test must fail.
 #[tokio::test]
 async fn on_memory_the_circuit_that_one_process_opens_stays_closed_for_the_others() {
     let _alone = fleet::alone().await;

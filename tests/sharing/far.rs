@@ -1,4 +1,5 @@
-//! A store that is away for a while, and then answers late: what its fleet waits, and when the fleet uses it again.
+//! A store is down for a while and then answers late: how long the fleet waits for it, and when the fleet
+//! uses it again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +17,13 @@ use crate::support::env;
 use crate::support::proxy::{FaultProxy, Mode};
 use crate::support::redis::OwnRedis;
 
-/// How late the store answers when it is back.
+/// By how much the answers of the store are late when it is back.
 const LATE: Duration = Duration::from_millis(300);
 
-/// How long it is away.
+/// How long the store is down.
 const AWAY: Duration = Duration::from_secs(20);
 
-/// The bar is 5 s; the rest is for a busy machine.
+/// The longest time until the fleet uses the store again: 5 s, and extra time for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +35,7 @@ async fn f06_a_redis_300_ms_away_that_is_back_is_found_soon_and_few_calls_wait()
     let (url, name) = (format!("redis://{}?timeout=1000", proxy.address()), unique("far"));
     let (began, size) = (Instant::now(), env::scaled(40));
     let millis = move || u64::try_from(began.elapsed().as_millis()).unwrap();
-    // When each instance used the store again, for the first time after it was well.
+    // When each instance used the store for the first time after the store was back.
     let (well, mut backs) = (Arc::new(AtomicU64::new(u64::MAX)), Vec::new());
     let mut calls = JoinSet::new();
     let lasting = Duration::from_secs(10) + AWAY + SOON + Duration::from_secs(2);

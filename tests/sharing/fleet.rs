@@ -1,4 +1,4 @@
-//! A fleet of processes. Each runs the example `fleet_member`.
+//! A fleet of processes, which each run the example `fleet_member`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::support::process::{Process, example};
 use crate::support::{aws, env, idp};
 
-/// Longer than any member takes.
+/// How long to wait for a member: longer than any of them takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// One fleet at a time, so that its members have the machine to themselves.
@@ -56,7 +56,7 @@ impl Member {
         steps.into_iter().find(|line| line["step"] == step).unwrap()
     }
 
-    /// Waits until it has taken all of its steps.
+    /// Waits until the member has taken all of its steps.
     pub(crate) async fn ended(mut self) {
         let status = self.process.ended(PATIENCE).await;
         assert!(status.success(), "{}", self.process.stderr());
@@ -68,13 +68,13 @@ pub(crate) fn command(name: &str, steps: &str) -> Command {
     configured(example("fleet_member"), name, steps)
 }
 
-/// The same for any build of the example.
+/// A member without a store that runs this build of the example.
 pub(super) fn configured(mut command: Command, name: &str, steps: &str) -> Command {
     command.arg(name).args(steps.split_whitespace());
     for variable in ["BACKEND", "TOKENS", "CIRCUITS", "IDEMPOTENCY", "SEAL_KEYS"] {
         command.env_remove(format!("FUNCIFY_{variable}"));
     }
-    // Each fleet has a client of its own, so that its grants can be counted.
+    // Each fleet has its own client, so that its grants can be counted.
     command.env("FUNCIFY_ISSUER", env::idp());
     command.env("FUNCIFY_CLIENT_ID", client(name));
     command.env("FUNCIFY_CLIENT_SECRET", env::idp_secret());

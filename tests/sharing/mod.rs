@@ -1,4 +1,4 @@
-//! Processes that share only the store: what one of them learns, the others know.
+//! Processes that share only the store. What one of them finds out, the others know.
 
 mod circuit;
 mod far;

@@ -1,5 +1,6 @@
-//! The bars of the circuit in real time and on real stores: 200 instances under `--long`, else a tenth. The simulator has
-//! the same figures: `partial-outage` and `overrides`.
+//! The limits of the circuit in real time and on real stores. With `--long` there are 200 instances,
+//! otherwise a tenth of them. The scenarios `partial-outage` and `overrides` of the simulator have the same
+//! limits.
 
 use std::sync::{
     Arc,
@@ -17,17 +18,17 @@ use super::fleet;
 use crate::support::attempt::unique;
 use crate::support::env;
 
-/// A plain run has a tenth of the fleet.
+/// The size of the fleet. A run without `--long` has a tenth.
 fn instances() -> usize {
     env::scaled(200)
 }
 
 const CALLS_A_SECOND: f64 = 100.0;
 
-/// Longer than the rule needs to know how many calls there are.
+/// How long the fleet is healthy first: longer than the rule needs to find out how many calls there are.
 const WARM_UP: Duration = Duration::from_secs(25);
 
-/// Instances with a connection each, and what their calls got.
+/// Instances with one connection each, and the results of their calls.
 struct Fleet {
     instances: Vec<CircuitBreaker>,
     is_dead: Arc<AtomicBool>,
@@ -57,7 +58,7 @@ impl Fleet {
         u64::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 
-    /// Poisson arrivals, each at a random instance, for so long.
+    /// Makes calls for this time: Poisson arrivals, each at a random instance.
     async fn calls(self: &Arc<Self>, lasting: Duration) {
         let chance = Chance::from_entropy();
         let (began, mut at) = (Instant::now(), 0.0);
@@ -109,7 +110,7 @@ async fn on_redis_the_default_rule_opens_on_a_total_outage_within_seconds() {
     for trial in 0..10 {
         let fleet = Fleet::on(&stores, &unique("total")).await;
         trials.spawn(async move {
-            // No outage begins on a whole second.
+            // The rule counts in whole seconds, so no outage may begin on one.
             fleet.calls(WARM_UP + Duration::from_millis(137 * trial)).await;
             assert_eq!(fleet.first_refused.load(Ordering::Relaxed), u64::MAX, "a false open");
             fleet.is_dead.store(true, Ordering::Relaxed);
@@ -141,7 +142,7 @@ async fn follows_an_operator(url: &str) {
     fleet.calls(Duration::from_secs(9)).await;
     let refused_for = fleet.last_refused.load(Ordering::Relaxed).saturating_sub(closed);
     println!("{url}: calls passed for {passed_for} ms, and were refused for {refused_for} ms");
-    // The bar is 5 s; the rest is for a busy machine, and for reads of DynamoDB that are a little old.
+    // The limit is 5 s. The rest is for a busy machine, and for stale reads of DynamoDB.
     assert!(passed_for <= 6_000, "{passed_for} ms");
     assert!(refused_for <= 6_000, "{refused_for} ms");
 }

@@ -1,4 +1,4 @@
-//! Processes that are stopped with calls under way: each call was answered before they go on.
+//! Processes are stopped with calls in flight. Each call has been answered when they go on.
 
 use std::thread;
 use std::time::Duration;
@@ -13,24 +13,25 @@ use super::fleet;
 use crate::support::attempt::unique;
 use crate::support::{env, http, idp};
 
-/// Five calls of each process are enough to open the circuit.
+/// How many calls each process has in flight. If all of them failed, the circuit would open.
 const CALLS: usize = 5;
 
-/// How long the service takes.
+/// How long the service takes to answer.
 const ANSWER: Duration = Duration::from_millis(500);
 
 fn policy() -> CircuitPolicy {
     CircuitPolicy::new(CountRule::new(5, Duration::from_secs(60)))
 }
 
-/// One process: a runtime of its own, which is stopped with all that it does. Returns how many of its calls succeeded.
+/// Represents one process by its own runtime, which is stopped with everything in it. Returns how many
+/// calls succeeded.
 fn process(store: &str, circuit: &str, service: &str) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stores = Stores::from_url(store).await.unwrap();
         let breaker = CircuitBreaker::new(circuit, policy(), stores.circuits).unwrap();
         let client = idp::http();
-        // Connected, as a process is after its first call.
+        // Connects, as a process is connected after its first call.
         breaker.call(async || client.get(service).send().await).await.unwrap();
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..CALLS {
@@ -39,7 +40,8 @@ fn process(store: &str, circuit: &str, service: &str) -> usize {
                 breaker.call(async || client.get(service).send().await).await.is_ok()
             });
         }
-        // They are all sent now. The thread does nothing else until the answers are there and every timer is over.
+        // All calls are sent by the end of this sleep. Then the thread blocks until the answers have
+        // arrived and all timeouts have passed.
         sleep(ANSWER / 2).await;
         thread::sleep(policy().call_timeout + Duration::from_secs(2));
         calls.join_all().await.into_iter().filter(|succeeded| *succeeded).count()

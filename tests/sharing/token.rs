@@ -1,4 +1,4 @@
-//! One member mints the token. The others use it, and so does a member that starts later.
+//! One process fetches the token. The others use it, and so does a process that starts later.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,11 +8,11 @@ use super::fleet::{self, Member};
 use crate::support::attempt::unique;
 use crate::support::idp;
 
-/// What a fleet of cold processes got.
+/// The tokens that a fleet of cold processes got.
 #[derive(Debug)]
 struct Served {
     minted: usize,
-    /// Of the tokens, each once.
+    /// The fingerprints of the tokens, without duplicates.
     fingerprints: BTreeSet<String>,
     grants: u64,
 }
@@ -62,8 +62,8 @@ async fn sixteen_renew_together(store: &str) {
         member.ended().await;
     }
     let grants = fleet::grants(&name).await;
-    // They start one after another, so the fleet lives longer than each of them. The slower the machine, the more
-    // renewals are due.
+    // The processes start one after another, so the fleet lives longer than each of them. The slower the
+    // machine, the more renewals become due.
     let lived = began.elapsed();
     println!("{store}: 16 processes, {grants} grants in {lived:?}");
     assert_eq!((not_served, minted), (0, grants));
@@ -101,7 +101,7 @@ async fn on_ssm_one_process_mints_the_token_for_all() {
     one_mints_for_all(&fleet::ssm().await).await;
 }
 
-/// The mutant: memory is not shared between processes, and the same test shows it.
+/// The mutant: processes do not share memory, so the same test must fail.
 #[tokio::test]
 async fn on_memory_each_process_mints_a_token_of_its_own() {
     let _alone = fleet::alone().await;

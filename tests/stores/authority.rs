@@ -1,4 +1,4 @@
-//! A private certificate authority in front of AWS: named by `AWS_CA_BUNDLE`, or given in code.
+//! AWS behind a private certificate authority, which `AWS_CA_BUNDLE` names or the code passes.
 
 use std::fs;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::env;
 use crate::support::https;
 use crate::support::process::Process;
 
-/// An empty AWS endpoint.
+/// An AWS endpoint without any records.
 fn endpoint() -> String {
     https::serve(|head| {
         let is_ssm = |line: &str| line.starts_with("x-amz-target:") && line.contains("ssm");
@@ -46,7 +46,7 @@ async fn reads_once(store: &str, bundle: Option<&str>) -> (Option<i32>, String) 
     (status.code(), process.stderr())
 }
 
-/// The same, repeated while a busy machine runs into a time limit.
+/// Runs such a process, and runs it again if a busy machine exceeds a time limit.
 async fn reads(store: &str, bundle: Option<&str>) -> (Option<i32>, String) {
     for _ in 0..20 {
         let (code, stderr) = reads_once(store, bundle).await;
@@ -62,7 +62,7 @@ async fn a_private_authority_is_trusted_only_if_aws_ca_bundle_names_it() {
     for store in ["dynamodb://fleet?region=us-east-1", "ssm:///fleet?region=us-east-1"] {
         let (code, stderr) = reads(store, Some("ca.pem")).await;
         assert_eq!((code, &*stderr), (Some(0), ""), "{store}");
-        // No bundle, and a bundle with a certificate that did not sign.
+        // No bundle, and a bundle whose certificate did not sign that of the server.
         for bundle in [None, Some("server.pem")] {
             let (code, stderr) = reads(store, bundle).await;
             assert_eq!(code, Some(2), "{store} with {bundle:?}");

@@ -1,5 +1,5 @@
-//! f10: several pooled connections are dead, after a thaw or behind a NAT that has forgotten them. The first attempt may
-//! use one of them. The second uses a new connection.
+//! f10: several pooled connections are dead, after a thaw or because a NAT has dropped them. The first
+//! attempt may use a dead connection. The second one uses a new connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use crate::support::{aws, env};
 
 const POOLED: usize = 6;
 
-/// Opens this many connections at once, lets all of them vanish, and reads once.
+/// Opens this many connections at once, makes all of them dead, and reads once.
 async fn one_operation_succeeds(proxy: &FaultProxy, register: impl Register, pooled: usize) {
     let store = RetryingRegister::new(register);
     let name = circuit("vanished").name;
     let read = || store.read_record::<CircuitRecord>(&name);
-    // Answers that are late let no request wait for the connection of another.
+    // The answers are late, so that each request opens its own connection.
     proxy.set(Mode::Delay(Duration::from_millis(150))).await;
     for read in join_all((0..pooled).map(|_| read())).await {
         read.unwrap();
@@ -58,7 +58,7 @@ async fn before(service: &str) -> (FaultProxy, String) {
     (proxy, url)
 }
 
-/// A busy server of the tests may take long.
+/// The time limit for a test server that may be busy.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 #[tokio::test]

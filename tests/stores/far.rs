@@ -1,4 +1,4 @@
-//! A store that is far away works with the option `timeout`, and without it the error says which option to raise.
+//! A store that is far away works with the option `timeout`. Without it, the error names the option.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::support::redis::OwnRedis;
 use crate::support::{aws, env};
 use crate::token::fleet::{at_once, credentials};
 
-/// How long the instances of the fleet may take.
+/// How long each instance of the fleet may take.
 const TIME: Duration = Duration::from_secs(25);
 
-/// Five instances with a store each need a token at once.
+/// Five instances, each with its own connection, need a token at once.
 async fn one_grant_for_five(stores: Vec<Stores>) {
     let (provider, key) = (FakeGrant::new(), unique("far"));
     let getter = |stores: Stores| {
@@ -38,7 +38,7 @@ async fn one_grant_for_five(stores: Vec<Stores>) {
     assert_eq!((provider.grants(), alone), (1, 0), "grants, and instances without the store");
 }
 
-/// With the usual limits the store is not reached, and the error says what to do.
+/// With the default limits the store cannot be reached, and the error says what to do.
 async fn the_error_names_the_option(register: impl Register) {
     let (store, key) = (RetryingRegister::new(register), circuit("near"));
     for _ in 0..2 {
@@ -68,7 +68,7 @@ fn with(url: &str, option: &str) -> String {
 async fn f07_a_redis_210_ms_away_serves_a_fleet() {
     let redis = OwnRedis::start().await;
     let proxy = FaultProxy::start(redis.address()).await;
-    // So late that no answer comes within the usual limits, however the connection is made.
+    // The delay is so long that no answer comes within the default limits, however the connection is made.
     proxy.set(Mode::Delay(Duration::from_millis(600))).await;
     let url = format!("redis://{}", proxy.address());
     the_error_names_the_option(crate::redis::register(&url)).await;
@@ -84,7 +84,7 @@ async fn f07_a_redis_210_ms_away_serves_a_fleet() {
 #[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own, and this test needs a proxy before it")]
 async fn f07_a_dynamodb_280_ms_away_serves_a_fleet() {
     aws::dynamodb().await;
-    // The usual limits do not allow for a handshake of TLS, which takes two round trips more.
+    // The default limits leave no time for a TLS handshake, which takes two more round trips.
     let proxy = behind(&env::aws_endpoint("DYNAMODB"), 560).await;
     let aws = aws::config(Some(&format!("http://{}", proxy.address()))).await;
     let backend =
@@ -98,13 +98,13 @@ async fn f07_a_dynamodb_280_ms_away_serves_a_fleet() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(own_ssm, ignore = "SSM is your own, and this test needs a proxy before it")]
 async fn f07_an_ssm_280_ms_away_serves_a_fleet() {
-    // Every request is late by so much that even the 400 ms of an attempt do not suffice with a lookup.
+    // Every request is so late that the 400 ms of an attempt are not enough if it has to resolve the name.
     let proxy = behind(&env::aws_endpoint("SSM"), 280).await;
     let aws = aws::config(Some(&format!("http://{}", proxy.address()))).await;
     let backend = |url: &str| SsmBackend::new(SsmConfig::parse(url).unwrap(), &aws).unwrap();
     let far = with(&env::ssm(), "timeout=4000");
     one_grant_for_five((0..5).map(|_| Stores::new(backend(&far))).collect()).await;
-    // A write takes two requests, which do not fit into half a second; the first write makes the connection.
+    // A write takes two requests, which do not fit into half a second. The first write opens the connection.
     let near = RetryingRegister::new(backend(&env::ssm()));
     let name = circuit("near").name;
     let record = CircuitRecord::default();

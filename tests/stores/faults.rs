@@ -1,5 +1,5 @@
-//! f01, f02, f06, f07, f08, f10 on DynamoDB and SSM: the same connection faults on both, by a proxy
-//! before the real server. Those of Redis are in `redis/faults.rs`.
+//! f01, f02, f06, f07, f08 and f10 on DynamoDB and SSM. A proxy in front of the server injects the same
+//! connection faults on both. Those of Redis are in `redis/faults.rs`.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,14 +20,15 @@ use crate::support::{aws, env};
 /// How long an attempt may take on a server that does not answer.
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// Long for a busy machine that cuts a request at [`LIMIT`], and short for a response that is 30 s late.
+/// How long to wait for an attempt that ends at [`LIMIT`]: long enough for a busy machine, and much shorter
+/// than a response that is 30 s late.
 const CUT: Duration = Duration::from_secs(10);
 
 /// A store behind a proxy.
 struct Wire {
     proxy: FaultProxy,
     register: Arc<dyn Register>,
-    /// The same with attempts that end after [`LIMIT`].
+    /// The same store, with attempts that end after [`LIMIT`].
     hurried: Arc<dyn Register>,
 }
 
@@ -60,7 +61,7 @@ async fn a_lost_message_is_sent_again(wire: Wire) {
     let mut version = None;
     let modes = [Mode::CutResponse, Mode::CutRequest, Mode::ResetAfter(3), Mode::HalfClose];
     for (epoch, mode) in (1..).zip(modes) {
-        // A new one each time: its first operation may take two seconds, on a busy machine too.
+        // A new store each time: its first operation may take two seconds, which is enough on a busy machine.
         let store = RetryingRegister::new(Arc::clone(&wire.register));
         let mut next = CircuitRecord::default();
         next.epoch = epoch;
@@ -81,7 +82,7 @@ async fn a_store_that_is_down_is_unavailable_at_once(wire: Wire) {
     let (register, key) = (&*wire.register, circuit("down"));
     let version = write(register, &key, None, 1).await;
     wire.proxy.set(Mode::Refuse).await;
-    // The first request may still fail on the closed connection.
+    // The first request may still use the closed connection and fail.
     let _ = attempt(register, &key, Some(version), 2).await;
 
     let ((), took) = on_virtual_time(async {
@@ -103,7 +104,7 @@ async fn a_store_that_hangs_or_trickles_runs_into_the_time_limit(wire: Wire) {
         wire.proxy.set(mode).await;
         for is_write in [false, true] {
             let faults = wire.proxy.faults();
-            // A busy server may respond so late that no response meets the fault: then once more.
+            // A busy server may respond so late that the fault does not affect any response. Then try again.
             while wire.proxy.faults() == faults {
                 let attempt = async {
                     match is_write {
@@ -125,7 +126,7 @@ async fn a_dead_connection_costs_no_error_after_a_freeze(wire: Wire) {
         let connections = wire.proxy.connections();
         wire.proxy.set(mode).await;
         wire.proxy.set(Mode::Pass).await;
-        // A frozen process does nothing: its runtime polls no socket.
+        // The runtime of a frozen process polls no socket.
         thread::sleep(Duration::from_millis(1_200));
 
         version = write(&*wire.register, &key, Some(version), n).await;

@@ -15,20 +15,20 @@ use crate::support::attempt::unique;
 use crate::support::env;
 use crate::support::process::Process;
 
-/// How many writers are killed concurrently.
+/// How many writers run, and are killed, at the same time.
 const CONCURRENT: usize = 4;
 
-/// The epoch that the test writes after a kill. No writer gets that far.
+/// The epoch that the test writes after a kill. No writer reaches it.
 const SUCCESSOR: u64 = 7_000_000;
 
-/// How long a process may take to start or to end: a debug build on a busy machine.
+/// How long a process of a debug build may take to start or to end on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The record in the store after a kill.
 type Found = Option<Versioned<CircuitRecord>>;
 
-/// Checks that the store holds the last acknowledged write or the one after it, complete, and
-/// nothing only if no write was acknowledged.
+/// Checks that the store has the complete record of the last acknowledged write, or of the one after it. It
+/// may be empty only if no write was acknowledged.
 fn check(acknowledged: u64, found: &Found) -> Result<(), String> {
     let epoch = match found {
         None => 0,
@@ -52,7 +52,7 @@ async fn kill_a_writer(store: &str, name: &str, after: Duration) -> u64 {
     writer.kill();
     writer.ended(TIMEOUT).await;
     let stdout = writer.stdout();
-    // A line that was cut off was not printed.
+    // A line without its end does not count.
     let mut lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let wrote = lines.rfind(|line| line["step"] == "wrote");
     wrote.map_or(0, |line| line["epoch"].as_u64().unwrap())
@@ -64,7 +64,7 @@ async fn kill_once(stores: &Stores, store: &str, most: Duration, chance: &Chance
     let acknowledged = kill_a_writer(store, &name, chance.up_to(most)).await;
     let name: RecordName = name.parse().unwrap();
     for _ in 0..50 {
-        // A busy server may respond too late, and then operations fail at once for a second.
+        // A busy server may respond too late. After that, operations fail at once for a second.
         let Ok(found) = stores.circuits.circuit_state(&name).await else {
             sleep(Duration::from_millis(200)).await;
             continue;
@@ -77,8 +77,7 @@ async fn kill_once(stores: &Stores, store: &str, most: Duration, chance: &Chance
         next.epoch = SUCCESSOR;
         let version = found.map(|found| found.version);
         let swap = stores.circuits.update_state(&name, version, WriteId::random(), &next).await;
-        // The last request of the killed writer may still have been on its way: then this is a
-        // conflict.
+        // The last request of the killed writer may still arrive. Then this write conflicts.
         if let Ok(Swap::Applied(_)) = swap {
             return acknowledged;
         }
@@ -124,7 +123,7 @@ async fn f11_a_writer_that_is_killed_leaves_the_old_record_or_the_new_on_ssm() {
     kill_writers(fleet::ssm().await, env::scaled(1_000), Duration::from_millis(400)).await;
 }
 
-/// The records that a store would leave that loses, tears or repeats writes.
+/// The mutants: the records that remain in a store that loses, tears or repeats writes.
 #[test]
 fn a_lost_a_repeated_and_a_torn_write_are_caught() {
     use funcify_core::register::{Corruption, Version};

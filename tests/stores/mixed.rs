@@ -1,4 +1,4 @@
-//! Tokens in one store and circuits in another, which is a normal set-up.
+//! Tokens in one store and circuits in another.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What holds on every store: sealed tokens, mixed stores, killed writers, broken connections,
+//! Tests that must pass on every store: sealed tokens, mixed stores, killed writers, broken connections,
 //! and the cost.
 
 mod authority;

@@ -1,11 +1,11 @@
-//! The stored form of a record, read without any backend.
+//! Reads the stored form of a record without a backend of funcify.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use funcify_core::register::RecordKey;
 
 use crate::support::{aws, env};
 
-/// The fields of the hash under the prefix `funcify-test`, one a line; empty if there is no hash.
+/// The fields of the hash under the prefix `funcify-test`, one in each line. Empty if there is no hash.
 pub(super) async fn on_redis(key: &RecordKey) -> String {
     let client = redis::Client::open(env::redis()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -17,7 +17,7 @@ pub(super) async fn on_redis(key: &RecordKey) -> String {
     fields.join("\n")
 }
 
-/// The attributes of the item; empty if there is no item.
+/// The attributes of the item. Empty if there is no item.
 pub(super) async fn on_dynamodb(key: &RecordKey) -> String {
     let url = env::dynamodb();
     let table = url.trim_start_matches("dynamodb://").split('?').next().unwrap();
@@ -32,7 +32,7 @@ pub(super) async fn on_dynamodb(key: &RecordKey) -> String {
     found.item.map(|item| format!("{item:?}")).unwrap_or_default()
 }
 
-/// The value of the parameter, decrypted by KMS; empty if there is no parameter.
+/// The value of the parameter, decrypted by KMS. Empty if there is no parameter.
 pub(super) async fn on_ssm(key: &RecordKey) -> String {
     let get = ssm_client().await.get_parameter().name(parameter(&env::ssm(), key));
     match get.with_decryption(true).send().await {

@@ -1,4 +1,4 @@
-//! A start opens no connection.
+//! A process opens no connection when it starts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::sharing::fleet::{self, Member};
 use crate::support::attempt::unique;
 
-/// A server that counts its connections and says nothing.
+/// A server that counts its connections and sends nothing.
 async fn silent() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, connections) =
@@ -50,7 +50,7 @@ async fn all_clients_are_built_without_a_connection() {
         member.ended().await;
         assert_eq!(connections.load(Ordering::SeqCst), 0, "{tokens} and {circuits}");
     }
-    // The mutant: a process that uses its circuit does connect.
+    // The mutant: a process that uses its circuit connects.
     for circuits in [redis, "dynamodb://fleet"] {
         let before = connections.load(Ordering::SeqCst);
         let member = member("call", "memory:", circuits, port);

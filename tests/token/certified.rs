@@ -1,4 +1,4 @@
-//! A certified provider, which `tests/run` starts: each method of authentication, each format of token.
+//! Each method of authentication and each format of token, with a certified provider that `tests/run` starts.
 
 use std::{fs, sync::Arc, time::Duration};
 

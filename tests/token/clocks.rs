@@ -1,4 +1,5 @@
-//! Clocks that are wrong, and records that somebody planted. Each honest process reads the record once.
+//! Wrong clocks, and records that somebody has planted. Each process with a correct clock reads the record
+//! once.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use super::fleet::{Fleet, credentials, key};
 const AHEAD: [u64; 4] = [30, 300, 3_600, 86_400];
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// How long it takes until one of the processes that start every half second has a token. Each asks
-/// once, and has time for one look at the record.
+/// How long it takes until a process has a token, if a new one starts every half second. Each process asks
+/// once, and has time for one read of the record.
 async fn first_token(fleet: &Fleet) -> Duration {
     let begun = Instant::now();
     loop {
@@ -46,7 +47,7 @@ async fn plant(fleet: &Fleet, record: TokenRecord) {
     assert!(matches!(written, funcify_core::register::Swap::Applied(_)));
 }
 
-/// The digest that the getters of a fleet have.
+/// The digest of the getters in a fleet.
 async fn digest() -> String {
     let fleet = Fleet::new();
     fleet.getter().token().await.unwrap();
@@ -66,7 +67,7 @@ async fn a_failure_that_a_fast_clock_remembered_keeps_nobody_waiting() {
     }
 }
 
-/// It fails again and again, as fast as it may, while the provider serves everybody else.
+/// One process fails again and again, as fast as it may, while the provider serves all others.
 #[tokio::test(start_paused = true)]
 async fn a_process_with_a_fast_clock_that_keeps_failing_keeps_nobody_waiting() {
     for ahead in AHEAD.map(Duration::from_secs) {
@@ -135,8 +136,8 @@ async fn a_rejection_that_a_fast_clock_remembered_holds_a_new_token_back_for_31_
     }
 }
 
-/// By how much the token of a process whose clock is ahead is used after its end, by processes with a
-/// correct clock of which the first starts `idle` after it was published.
+/// For how long after its end a token is used. A process whose clock is ahead publishes the token, and
+/// processes with a correct clock use it. The first of them starts `idle` after the token was published.
 async fn used_late(ahead: Duration, idle: Duration, fleet: &Fleet) -> Duration {
     fleet.getter_ahead(ahead).token().await.unwrap();
     let end = Instant::now() + LIFETIME;
@@ -156,7 +157,8 @@ async fn used_late(ahead: Duration, idle: Duration, fleet: &Fleet) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn the_token_of_a_fast_clock_is_used_for_30_s_after_its_end_at_most() {
     for ahead in AHEAD {
-        // The first honest process comes at once, or when the times of the record become credible.
+        // The first process with a correct clock starts at once, or when the times of the record become
+        // credible.
         for idle in [0, ahead.saturating_sub(30), ahead, 3_000, 3_590] {
             let fleet = Fleet::with_dated_grants();
             let (ahead, idle) = (Duration::from_secs(ahead), Duration::from_secs(idle));
@@ -169,7 +171,7 @@ async fn the_token_of_a_fast_clock_is_used_for_30_s_after_its_end_at_most() {
     }
 }
 
-/// The bound that the documentation states for a provider whose answer has no date.
+/// The documentation states this bound for a provider whose answer has no date.
 #[tokio::test(start_paused = true)]
 async fn without_the_date_of_the_provider_a_token_is_used_late_by_as_much_as_the_clock_was_ahead() {
     for ahead in [30, 300].map(Duration::from_secs) {

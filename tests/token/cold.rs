@@ -109,7 +109,7 @@ async fn a_caller_waits_no_longer_than_its_deadline_and_leaves_no_lease() {
     assert!(begun.elapsed() < LATENCY * 2, "the lease was given back: {:?}", begun.elapsed());
 }
 
-/// SSM takes 4 KB, and some tokens are longer.
+/// SSM accepts 4 KB, and some tokens are longer.
 #[tokio::test(start_paused = true)]
 async fn a_token_that_the_store_cannot_hold_keeps_nobody_waiting() {
     let fleet = Fleet::far_from_its_store();
@@ -145,8 +145,8 @@ async fn a_token_that_the_store_cannot_hold_keeps_nobody_waiting() {
     assert!(stored.lease.is_none() && stored.token.is_none() && stored.unshared_until.is_some());
 }
 
-/// Two versions of a function during a deployment that adds a scope, or two functions that were given
-/// one key by mistake.
+/// The processes are two versions of a function during a deployment that adds a scope, or two functions
+/// that use one key by mistake.
 #[tokio::test(start_paused = true)]
 async fn two_tokens_at_one_key_are_each_shared_and_neither_is_overwritten() {
     let fleet = Fleet::new();
@@ -169,7 +169,7 @@ async fn two_tokens_at_one_key_are_each_shared_and_neither_is_overwritten() {
     assert_eq!(fleet.provider.grants(), 2, "one for each token");
     assert_eq!(fleet.stored().await.token.unwrap().expose(), first.expose());
 
-    // Nobody wants the old one any more: the key is free when it expires.
+    // No process asks for the old token any more, so the key is free when it expires.
     sleep(Duration::from_secs(3_600)).await;
     let last = getters("orders stock").remove(0).token().await.unwrap();
     assert_eq!(fleet.stored().await.token.unwrap().expose(), last.expose());
@@ -188,7 +188,7 @@ async fn clients_with_a_key_each_have_a_token_each() {
     let tokens = [orders.token().await.unwrap(), billing.token().await.unwrap()];
     assert_ne!(tokens[0].expose(), tokens[1].expose());
     assert_eq!(fleet.provider.grants(), 2);
-    // Another process with both finds both.
+    // Another process with both clients finds both tokens.
     for (scope, token) in ["orders", "billing"].iter().zip(&tokens) {
         let found = client(scope).token().await.unwrap();
         assert_eq!((found.expose(), found.source()), (token.expose(), TokenSource::Store));
@@ -210,7 +210,7 @@ async fn a_first_call_spares_the_second_a_wait_and_may_fail() {
     assert_eq!(failing.token().await.unwrap().source(), TokenSource::Store);
 }
 
-/// How many writes a cold fleet of 200 costs on a store with this contention back-off.
+/// How many writes a cold fleet of 200 makes on a store with this contention back-off.
 async fn writes_of_a_cold_fleet(contention: Duration) -> u64 {
     let fleet = Fleet::far_from_its_store();
     let mut poll_policy = PollPolicy::default();

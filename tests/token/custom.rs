@@ -1,5 +1,5 @@
-//! What users may write themselves: a grant, a secret source, a signer and a token store. This file
-//! imports nothing of ours but `funcify`.
+//! The parts that users may write themselves: a grant, a secret source, a signer and a token store. Of the
+//! crates in this repository, this file imports only `funcify`.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use funcify::{
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A provider that speaks a protocol of its own.
+/// A provider with its own protocol.
 #[derive(Clone, Debug, Default)]
 struct Sidecar {
     granted: Arc<AtomicU64>,

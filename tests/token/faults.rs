@@ -23,7 +23,7 @@ use super::fleet::{Fleet, LATENCY, at_once, credentials, key, with_a_late_first_
 #[tokio::test(start_paused = true)]
 async fn f01_a_lost_reply_costs_no_second_grant() {
     let fleet = Fleet::new();
-    // The read passes; the lease is written, but the reply is lost; then all goes well.
+    // The read succeeds. The lease is written, but the reply is lost. After that, everything succeeds.
     fleet.wire.script([Fault::Pass, Fault::LoseReply]);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Store);
@@ -33,7 +33,7 @@ async fn f01_a_lost_reply_costs_no_second_grant() {
 #[tokio::test(start_paused = true)]
 async fn f05_a_valid_token_is_served_while_the_store_throttles() {
     let fleet = Fleet::new();
-    // A draw that gives this process a late refresh slot.
+    // This seed gives the process a late refresh slot.
     let builder = fleet.builder(credentials(ClientSecret::from("secret")), Duration::ZERO);
     let getter = builder.chance(Chance::seeded(1)).build().unwrap();
     getter.token().await.unwrap();
@@ -74,7 +74,7 @@ async fn f05_a_throttling_store_is_retried_and_used_within_two_seconds_of_its_re
 #[tokio::test(start_paused = true)]
 async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
     let fleet = Fleet::new();
-    // A lost store costs four failed reads until the process asks without it, and nothing else.
+    // Before the process asks without the store, it makes four reads that fail, and nothing else.
     let getter = fleet.getter();
     getter.token().await.unwrap();
     sleep(Duration::from_secs(2_701)).await;
@@ -100,7 +100,7 @@ async fn f06_one_caller_waits_for_a_store_that_hangs_and_all_are_served() {
 #[tokio::test(start_paused = true)]
 async fn f06_a_lost_operation_sends_no_process_with_a_token_to_the_provider() {
     let fleet = Fleet::new();
-    // Each has a connection of its own, so that what one of them loses says nothing to the others.
+    // Each process has its own connection, so that one process does not learn of another's lost operations.
     let process = |number| {
         let store = Arc::new(RetryingRegister::new(fleet.wire.clone()));
         TokenGetter::builder(credentials(ClientSecret::from("secret")), store)
@@ -133,7 +133,7 @@ async fn f06_a_lost_operation_sends_no_process_with_a_token_to_the_provider() {
 async fn a_store_that_is_slow_at_publication_costs_no_second_grant() {
     let fleet = Fleet::new();
     let (minting, waiting) = (fleet.getter(), fleet.getter());
-    // The read and the lease pass. Then everything is throttled for 2.5 s.
+    // The read and the write of the lease succeed. Then everything is throttled for 2.5 s.
     fleet.wire.script([Fault::Pass, Fault::Pass]);
     fleet.wire.always(Fault::Throttle);
     let wire = fleet.wire.clone();
@@ -169,7 +169,8 @@ async fn f07_a_store_that_hangs_delays_a_cold_caller_and_leaves_it_time_for_the_
     fleet.wire.always(Fault::Hang);
     let begun = Instant::now();
     assert_eq!(fleet.getter().token().await.unwrap().source(), TokenSource::Minted);
-    // When it asks is drawn evenly from its 18 s, of which 3 s are kept for the request.
+    // The process draws the moment at which it asks evenly from its 18 s, of which 3 s are kept for the
+    // request.
     let asked = *fleet.provider.requests().last().unwrap() - begun;
     assert!(asked <= Duration::from_secs(15), "{asked:?}");
     assert!(begun.elapsed() <= Duration::from_secs(18), "{:?}", begun.elapsed());
@@ -239,7 +240,7 @@ async fn a_stored_token_that_expires_sooner_does_not_replace_the_one_in_memory()
     assert_eq!(getter.token().await.unwrap().expose(), "token-2", "its own");
     fleet.wire.heal();
     fleet.provider.fail(FailureMode::Unavailable);
-    // Nearly every call tries to refresh now, and reads the other token, which expires in ten seconds.
+    // Nearly every call now tries to refresh, and reads the token in the store, which expires in ten seconds.
     sleep(Duration::from_secs(3_560)).await;
     for _ in 0..20 {
         sleep(Duration::from_secs(1)).await;
@@ -248,7 +249,7 @@ async fn a_stored_token_that_expires_sooner_does_not_replace_the_one_in_memory()
     assert!(getter.metrics().failures > 0, "it did try");
 }
 
-/// A process that learns of its lease of four seconds with this delay. Its wall clock stands still.
+/// A process that learns with this delay that its lease of 4 s was written. Its wall clock does not move.
 fn slow_to_its_lease(fleet: &Fleet, by: Duration) -> TokenGetter {
     let store = with_a_late_first_answer(&fleet.store, by);
     let builder = TokenGetter::builder(credentials(ClientSecret::from("secret")), Arc::new(store));
@@ -375,7 +376,7 @@ async fn a_fleet_behind_a_store_that_fails_at_random_is_always_served() {
     }
 }
 
-/// Polls a future once, and lets time go on where it waits for that.
+/// Polls a future once. If the future waits for a timer, lets the time pass.
 pub(super) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     let polled = poll_fn(|_| {
         let mut context = Context::from_waker(Waker::noop());

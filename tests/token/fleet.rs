@@ -1,4 +1,4 @@
-//! A fleet in one process: many getters over one store, on a clock that only waiting moves.
+//! A fleet in one process: many getters that share one store, on virtual time.
 
 use std::{
     error::Error,
@@ -26,12 +26,12 @@ use tokio::time::sleep;
 /// How long the provider takes to answer.
 pub(crate) const LATENCY: Duration = Duration::from_millis(270);
 
-/// How long a request takes to the store.
+/// How long a request to the store takes.
 pub(crate) const TRAVEL: Duration = Duration::from_millis(3);
 
 pub(crate) type Store = RetryingRegister;
 
-/// A secret store in which the secret may be rotated.
+/// A secret store in which a test can rotate the secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Vault {
     secret: Arc<Mutex<String>>,
@@ -62,7 +62,7 @@ impl SecretSource for Vault {
 
 /// One store, one provider, one clock, and any number of getters.
 pub(crate) struct Fleet {
-    /// The connection to the store, for its faults.
+    /// The connection to the store, in which a test can inject faults.
     pub(crate) wire: Faulty<MemoryBackend>,
     pub(crate) store: Arc<Store>,
     pub(crate) provider: FakeGrant,
@@ -70,7 +70,7 @@ pub(crate) struct Fleet {
     seeds: AtomicU64,
 }
 
-/// The key of the token unless a getter gets another.
+/// The default key of the token.
 pub(crate) fn key() -> RecordKey {
     RecordKey::of::<TokenRecord>("BEARER_TOKEN".parse().unwrap())
 }
@@ -87,14 +87,14 @@ impl Fleet {
         }
     }
 
-    /// A fleet whose store takes its time, so that all processes read before one writes.
+    /// A fleet whose store is slow, so that all processes read before one of them writes.
     pub(crate) fn far_from_its_store() -> Self {
         let fleet = Self::new();
         fleet.wire.always(Fault::Delay(TRAVEL));
         fleet
     }
 
-    /// A fleet whose provider says when it granted a token.
+    /// A fleet whose provider states when it granted a token.
     pub(crate) fn with_dated_grants() -> Self {
         let fleet = Self::new();
         let provider = fleet.provider.clone().with_clock(fleet.clock());
@@ -139,7 +139,7 @@ impl Fleet {
         self.clock.off_by(i64::try_from(offset.as_millis()).unwrap())
     }
 
-    /// What the store holds.
+    /// The record in the store.
     pub(crate) async fn stored(&self) -> TokenRecord {
         let read = TokenPersistenceProvider::read(&*self.store, &key().name).await;
         read.unwrap().unwrap().value

@@ -1,5 +1,5 @@
-//! A process is frozen between its lease and its token, and thaws after its lease: on virtual time, and on
-//! real stores.
+//! A process is frozen while it holds the lease, and thaws after the lease has ended. On virtual time, and
+//! on real stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn a_frozen_lease_holder_of_a_real_store_overwrites_nothing(url: &str) {
         assert!(polled.is_err(), "it is served before its request is noticed");
     }
 
-    // Nobody polls `freezing` now.
+    // From here on nothing polls `freezing`: its process is frozen.
     let begun = Instant::now();
     let served = other.token().await.unwrap();
     assert_eq!((served.expose(), served.source()), ("token-1", TokenSource::Minted));
@@ -64,8 +64,9 @@ async fn f09_a_frozen_lease_holder_overwrites_nothing_on_ssm() {
     a_frozen_lease_holder_of_a_real_store_overwrites_nothing(&shared::ssm().await).await;
 }
 
-/// The process is stopped while it asks, and its request has timed out when it goes on. Another one has fetched the token
-/// meanwhile: its callers get that one, and at once.
+/// A process is stopped while it asks the provider, and its request has timed out when it goes on.
+/// Meanwhile another process has fetched the token. The callers of the first process get that token at
+/// once.
 async fn a_stopped_process_serves_the_fleets_token_on(url: &str) {
     let (provider, key) = (FakeGrant::new().with_latency(LATENCY), unique("stopped"));
     let getter = async || {
@@ -81,7 +82,7 @@ async fn a_stopped_process_serves_the_fleets_token_on(url: &str) {
         assert!(polled.is_err(), "it is served before its request is noticed");
     }
 
-    // Nobody polls `stopping` now.
+    // From here on nothing polls `stopping`: its process is stopped.
     provider.recover();
     other.token().await.unwrap();
 
@@ -138,8 +139,8 @@ async fn a_holder_that_thaws_before_its_request_checks_its_lease_once_more() {
     assert_eq!(asked_around_a_freeze(endless).await, 2, "the mutant must be caught");
 }
 
-/// A process that is stopped while it asks, and whose request has timed out when it goes on. Another one has
-/// fetched the token meanwhile.
+/// A process that is stopped while it asks the provider, and whose request has timed out when it goes on.
+/// Meanwhile another process has fetched the token.
 #[tokio::test(start_paused = true)]
 async fn f09_a_process_that_was_stopped_while_it_asked_serves_the_fleets_token() {
     for renewed in [false, true] {
@@ -164,13 +165,15 @@ async fn f09_a_process_that_was_stopped_while_it_asked_serves_the_fleets_token()
     }
 }
 
-/// The process could not store its failure. Whether the fleet has a token by now, only the store knows.
+/// The process could not store its failure. It has to read the store to find out whether the fleet has a
+/// token by now.
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_was_not_stored_does_not_hide_the_fleets_token() {
     let fleet = Fleet::new();
     let (failing, other) = (fleet.getter(), fleet.getter());
     fleet.provider.fail(FailureMode::Unavailable);
-    // The read and the lease pass; the write of the failure is refused until it gives up.
+    // The read and the write of the lease succeed. The write of the failure is refused until the process
+    // gives up.
     fleet.wire.script([Fault::Pass, Fault::Pass, Fault::Deny]);
     failing.token().await.unwrap_err();
     fleet.provider.recover();

@@ -1,5 +1,5 @@
-//! A real store that hangs: when the processes of a fleet ask the provider without it. The simulator's scenario
-//! `hanging-store` has the same figures for many seeds.
+//! When the processes of a fleet ask the provider without the store, if a real store hangs. The scenario
+//! `hanging-store` of the simulator has the same figures for many seeds.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::support::attempt::unique;
 use crate::support::env;
 use crate::support::redis::OwnRedis;
 
-/// A fleet of processes on one Redis. Each has a store of its own. While Redis is stopped, the kernel accepts its first
-/// connections, and then no more.
+/// A fleet of processes on one Redis, each with its own connection. While Redis is stopped, the kernel
+/// accepts some connections for it, and then no more.
 async fn getters(redis: &OwnRedis, count: usize, provider: &FakeGrant) -> Vec<TokenGetter> {
     let (url, key) = (redis.url(), unique("hanging"));
     let mut getters = Vec::new();
@@ -38,7 +38,8 @@ fn peak(provider: &FakeGrant, since: Instant) -> usize {
 /// The time of the callers, and the most requests of a fleet of 200 within one second.
 const COLD: [(u64, usize); 4] = [(7, 120), (20, 35), (30, 26), (90, 15)];
 
-/// Nobody has a token. Each process asks alone in the end, and the moments are spread over its time.
+/// No process has a token. In the end each process asks the provider without the store. The moments at
+/// which they do so are spread out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_a_cold_fleet_on_a_redis_that_hangs_asks_spread_out() {
     let (redis, size) = (&OwnRedis::start().await, env::scaled(200));
@@ -53,11 +54,11 @@ async fn f06_a_cold_fleet_on_a_redis_that_hangs_asks_spread_out() {
         .await;
         let (peak, took) = (peak(&provider, began), began.elapsed());
         println!("{size} with {time} s: {peak} requests a second at most, served in {took:?}");
-        // Few processes are never spread evenly.
+        // A few processes are not spread as evenly as many.
         let most = if env::long() { most } else { most / 10 + 5 };
         assert!(peak <= most, "{peak} requests within a second, with {time} s");
     };
-    // A plain run has no time for more than 20 s.
+    // A run without `--long` tests only the callers with 20 s.
     if env::long() {
         let [one, two, three, four] = COLD.map(|(time, most)| of(time, most));
         tokio::join!(four, async {
@@ -70,11 +71,13 @@ async fn f06_a_cold_fleet_on_a_redis_that_hangs_asks_spread_out() {
     }
 }
 
-/// The store is gone before the token is due. Every process is served all the time, and they renew spread out.
+/// The store hangs before the token is due. Every process always has a token, and the renewals are spread
+/// out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_a_fleet_that_loses_its_redis_renews_spread_out() {
-    // Due after half of it: 200 processes have 47 s for their requests. With a shorter life, 20 processes would have to
-    // find their last moment in less time than there is between two calls.
+    // The token is due after half of its lifetime, so that 200 processes have 47 s for their requests. With
+    // a shorter lifetime, 20 processes would have less time for their last try than there is between two
+    // calls.
     let (size, lifetime, most) = match env::long() {
         true => (200, Duration::from_secs(110), 15),
         false => (20, Duration::from_secs(40), 8),

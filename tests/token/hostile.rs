@@ -201,7 +201,7 @@ async fn each_attempt_is_signed_with_a_fresh_jti() {
     }
 }
 
-/// A signer of a key in a key service.
+/// Signs with a key in a key service.
 #[derive(Debug)]
 struct Unsigned;
 

@@ -1,4 +1,5 @@
-//! One token, configured in several ways: the same scopes in another order, spaces, the issuer's final slash.
+//! The same token, configured in several ways: with the scopes in another order, with spaces, or with a
+//! slash at the end of the issuer.
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ const WAYS: [(&str, &str); 4] = [
     ("https://login.example/", "stock orders"),
 ];
 
-/// What version 0.1 computes for the first of them.
+/// The digest that version 0.1 computes for the first configuration.
 const FIRST_OF_0_1: &str = "0bb4abb961fb8005af2ddeadaf440211";
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +52,7 @@ async fn a_token_is_shared_however_its_scopes_and_its_issuer_are_written() {
                 let from = (token.source(), token.expose().to_owned());
                 assert_eq!(from, (TokenSource::Store, format!("token-{round}")), "{first:?}");
             }
-            // Whoever renews it keeps it everybody's.
+            // Whichever configuration renews the token, all of them can use it.
             sleep(Duration::from_secs(3_600)).await;
             getter(&fleet, renewed_by.0, renewed_by.1).token().await.unwrap();
         }
@@ -67,7 +68,7 @@ async fn f25_a_token_of_version_0_1_is_used_by_its_text_and_its_record_stays_one
     let mut record = body(&fleet).await;
     assert_eq!(record["digest"], FIRST_OF_0_1, "an instance of version 0.1 finds it");
 
-    // Version 0.1 wrote the same without the member that it does not know.
+    // Version 0.1 wrote the same record without `meaning`, which it does not know.
     record.as_object_mut().unwrap().remove("meaning");
     put(&fleet, &record).await;
     let token = getter(&fleet, issuer, scope).token().await.unwrap();
@@ -81,7 +82,7 @@ async fn f25_a_token_of_version_0_1_is_used_by_its_text_and_its_record_stays_one
     assert_eq!((other.expose(), other.source()), ("token-2", TokenSource::Store));
 }
 
-/// Version 0.1 replaces the digest and keeps what it does not know.
+/// Version 0.1 replaces the digest, and keeps the members that it does not know.
 #[tokio::test(start_paused = true)]
 async fn f25_a_meaning_that_was_stored_beside_another_digest_does_not_count() {
     let fleet = Fleet::new();
@@ -103,7 +104,7 @@ async fn a_deployment_that_adds_a_scope_serves_both_versions_and_then_takes_the_
     let process = |scope: &str| getter(&fleet, "https://login.example", scope);
     let old: Vec<_> = (0..5).map(|_| process("orders")).collect();
     let new: Vec<_> = (0..5).map(|_| process("orders stock")).collect();
-    // Two hours of both, each called every minute.
+    // Both versions run for two hours, and each process is called every minute.
     for _ in 0..120 {
         for getter in old.iter().chain(&new) {
             getter.token().await.unwrap();
@@ -111,7 +112,7 @@ async fn a_deployment_that_adds_a_scope_serves_both_versions_and_then_takes_the_
         sleep(Duration::from_secs(60)).await;
     }
     let (both, begun) = (fleet.provider.grants(), 2);
-    // Each version renews its own: two hours are three lifetimes at most, for each.
+    // Each version renews its own token. Two hours are at most three lifetimes for each.
     assert!((2 * begun..=2 * 4).contains(&both), "{both} grants: no ping-pong");
     drop(old);
     for _ in 0..120 {

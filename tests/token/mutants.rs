@@ -1,4 +1,4 @@
-//! Deliberately broken stores: the promises of the other tests must fail on them.
+//! Mutants: deliberately broken stores. The tests of the other files must fail on them.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use tokio::time::sleep;
 
 use super::fleet::{Fleet, TRAVEL, at_once, credentials};
 
-/// A correct store that takes its time, so that all processes read before one writes.
+/// A correct store that is slow, so that all processes read before one of them writes.
 fn slow() -> RetryingRegister {
     let wire = Faulty::new(Arc::new(MemoryBackend::default()));
     wire.always(Fault::Delay(TRAVEL));
     RetryingRegister::new(wire)
 }
 
-/// The mutant: a store that takes its time too, and ignores the expected version.
+/// The mutant: a store that is as slow and ignores the expected version.
 fn overwrites() -> HookedTokens {
     let store = Arc::new(RetryingRegister::new(MemoryBackend::default()));
     HookedTokens::over(Arc::clone(&store))

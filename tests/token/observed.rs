@@ -1,4 +1,4 @@
-//! What you can observe of a getter: metrics and events, with a fingerprint and never a token.
+//! The metrics and the log events of a getter. They show a fingerprint, and never a token.
 
 use std::time::Duration;
 

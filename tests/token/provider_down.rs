@@ -22,7 +22,7 @@ async fn a_valid_token_is_served_until_it_expires_while_the_provider_is_down() {
     getter.token().await.unwrap();
     fleet.provider.fail(FailureMode::Unavailable);
     sleep(Duration::from_secs(3_598)).await;
-    // Even now, one draw in a hundred does not try.
+    // Even so late, one draw in a hundred does not try to refresh.
     let overdue = async || loop {
         let token = getter.token().await.unwrap();
         if token.source() == TokenSource::Overdue {
@@ -118,10 +118,10 @@ async fn a_refused_secret_is_not_tried_for_a_minute_whatever_happens_to_the_reco
         }
         let old = fleet.getter_with("old");
         old.token().await.unwrap_err();
-        // The first operation on a store may take 2 s, so the minute begins only now.
+        // The first operation on a store may take 2 s, so the minute begins after it.
         let begun = Instant::now();
         if !is_down {
-            // An operator, or the store itself, removes what the fleet remembered.
+            // An operator, or the store itself, removes the remembered failure.
             let key = key();
             let current = fleet.wire.read(&key).await.unwrap().map(|found| found.version);
             let (id, body) = (WriteId::random(), Body::default());
@@ -255,7 +255,7 @@ async fn f12_a_provider_that_hangs_opens_its_circuit_for_functions_of_three_seco
     assert_eq!(fleet.provider.requests().len(), 3);
 }
 
-/// Opens at one failure, for five minutes.
+/// A circuit that opens at one failure, for five minutes.
 fn one_in_five_minutes() -> CircuitPolicy {
     let five_minutes = Duration::from_secs(300);
     let mut policy = CircuitPolicy::new(CountRule::new(1, five_minutes));

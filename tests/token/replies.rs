@@ -1,5 +1,5 @@
-//! Responses of a token endpoint: one case a line in `tests/inputs/replies.json`, each with its exact
-//! meaning.
+//! Responses of a token endpoint. Each line of `tests/inputs/replies.json` is one response with its
+//! expected meaning.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -27,9 +27,9 @@ struct Case {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     body: Option<String>,
-    /// Or bytes that are not UTF-8.
+    /// A body of bytes that are not UTF-8.
     base64: Option<String>,
-    /// Or pieces, each with its number of repetitions.
+    /// A body of pieces, each with its number of repetitions.
     repeated: Option<Vec<(String, usize)>>,
     answer: String,
 }
@@ -67,7 +67,7 @@ fn cases() -> Vec<Case> {
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// The lifetime of a token whose response states none. No case states this one.
+/// The lifetime of a token whose response states none. No response in the file states this value.
 const UNSTATED: Duration = Duration::from_secs(12_345);
 
 fn meaning(answer: &Result<Token, TokenError>) -> String {
@@ -131,7 +131,7 @@ async fn f23_each_response_of_a_provider_has_its_exact_meaning() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The mutant: a check that cannot distinguish two responses would pass everything.
+/// The mutant: a check that cannot distinguish two responses would let every case pass.
 #[test]
 fn no_two_cases_are_the_same_and_their_meanings_differ() {
     let cases = cases();

@@ -63,7 +63,8 @@ async fn f24_a_token_sealed_with_another_key_is_not_served_and_is_replaced_once_
     assert_eq!(fleet.provider.grants(), 3, "no ping-pong");
 }
 
-/// The rollout of *Sealing*: `none` first, then last, then not at all. At any time two neighbouring steps run.
+/// The rollout in the section *Sealing*: first `none` is the first entry, then the last one, then it is
+/// removed. At any time, processes of two neighbouring steps run.
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_runs_without_seals_gets_them_without_a_grant_more() {
     let (log, _capturing) = LogCapture::start();

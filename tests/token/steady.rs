@@ -1,4 +1,4 @@
-//! Every process has a token, and it comes to its refresh time.
+//! Every process has a token, which becomes due.
 
 use std::{sync::Arc, task::Poll, time::Duration};
 
@@ -23,7 +23,7 @@ async fn a_fleet_refreshes_its_token_once_an_interval_and_no_caller_waits() {
     let getters = fleet.getters(50);
     at_once(&getters, async |getter| getter.token().await.unwrap()).await;
 
-    // Ten lifetimes, each instance called every ten seconds at a moment of its own.
+    // Ten lifetimes. Each instance is called every ten seconds, at different moments.
     let waits = at_once(&getters, async |getter| {
         let mut longest = Duration::ZERO;
         for _ in 0..3_600 {
@@ -79,7 +79,7 @@ async fn without_a_stated_lifetime_the_tokens_own_expiry_counts_and_then_the_def
         token.map(|token| token.expires_at().since(fleet.clock().now()).as_secs())
     };
     let jwt = |seconds: i64| {
-        // By the clock of the provider, which no other clock has to agree with.
+        // These are by the provider's clock, which may differ from every other clock.
         let (iat, exp) = (1_000_000, 1_000_000 + seconds);
         let claims = format!(r#"{{"iat":{iat},"exp":{exp}}}"#);
         format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
@@ -114,15 +114,16 @@ async fn a_caller_with_little_time_left_does_not_refresh_a_due_token() {
 
 #[tokio::test(start_paused = true)]
 async fn f13_a_clock_that_is_five_minutes_off_costs_at_most_one_grant_per_refresh() {
-    // One of fifty is ahead of the others; then one of fifty is behind them.
+    // First one clock of fifty is ahead of the others, then one of fifty is behind them.
     for (many, one) in [(0, 300), (300, 0)] {
-        // One cold, one due. Each time, the process whose clock is ahead may find the lease expired.
+        // One grant for the cold fleet and one when the token is due. Each time, the process whose clock is
+        // ahead may find the lease expired, which costs one more.
         let grants = an_hour_with_clocks_ahead_by(Fleet::with_dated_grants(), many, one).await;
         assert!(grants <= 4, "{grants} grants in an hour");
     }
 }
 
-/// The fleet cannot tell whose clock is wrong, and each side goes by its own token.
+/// The fleet cannot find out which clock is wrong, and each side uses its own token.
 #[tokio::test(start_paused = true)]
 async fn f13_without_the_date_of_the_provider_it_costs_at_most_two_grants_more() {
     for (many, one) in [(0, 300), (300, 0)] {
@@ -163,7 +164,7 @@ async fn f14_a_clock_that_steps_back_costs_one_grant_and_leaves_no_endless_lease
         let is_believed = back < Duration::from_secs(30);
         assert_eq!(fleet.provider.grants(), if is_believed { 1 } else { 2 }, "{back:?}");
 
-        // The holder of this lease is gone, and so is the time by which it ends.
+        // The holder of this lease has ended, and the clock by which the lease ends was set back.
         let lease = json!({ "holder": "0".repeat(32), "until": (now + Duration::from_secs(4)).as_millis() });
         let leased: Body = json!({ "lease": lease }).to_string().parse().unwrap();
         let current = fleet.wire.read(&key()).await.unwrap().map(|current| current.version);

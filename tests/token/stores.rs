@@ -1,5 +1,5 @@
-//! The same promise on every store: one grant for a cold fleet, one when the token is due, and one
-//! when it has expired. No process asks without the store, however slow the store is.
+//! The same promise on every store: one grant for a cold fleet, one when the token is due, and one when it
+//! has expired. No process asks the provider without the store, however slow the store is.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -24,19 +24,19 @@ use crate::{
     },
 };
 
-/// How long a token lives here: it is due after half of that. Within a window of 4 s, a larger fleet would overload the
-/// local server of AWS by its renewal alone.
+/// The lifetime of a token, which is due after half of it. If the second half were only 4 s, the renewal of
+/// a larger fleet would overload the local server of AWS.
 fn lifetime() -> Duration {
     Duration::from_secs(if env::long() { 40 } else { 8 })
 }
 
-/// The functions of this fleet may take so long.
+/// How long each function of this fleet may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two calls of one function of a steady fleet.
+/// The time between two calls of one function of a steady fleet.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A fleet in one process, whose members share a client by tens.
+/// A fleet in one process. Each ten of its members share a client.
 struct Fleet {
     url: String,
     provider: FakeGrant,
@@ -50,7 +50,7 @@ impl Fleet {
         let key = RecordName::try_from(unique("stores")).unwrap();
         for _ in 0..size / 10 {
             let stores = Stores::from_url(url).await.unwrap();
-            // Connected, as a function is after its first call.
+            // Connects the stores: a function is connected after its first call.
             stored(async || stores.tokens.read(&key).await).await;
             for _ in 0..10 {
                 let credentials = credentials(ClientSecret::from("secret"));
@@ -62,7 +62,7 @@ impl Fleet {
         Self { url: url.to_owned(), provider, getters }
     }
 
-    /// Everybody needs a token now; how many were granted for that.
+    /// Makes every member need a token at once. Returns how many were granted.
     async fn all_at_once(&self, what: &str) -> u64 {
         let (before, begun) = (self.provider.grants(), Instant::now());
         let tokens = at_once(&self.getters, async |getter| {
@@ -89,7 +89,7 @@ impl Fleet {
         grants
     }
 
-    /// Everybody is called again and again, until a second after the token was due.
+    /// Calls every member again and again, until a second after the token was due.
     async fn goes_on(&self) -> u64 {
         let before = self.provider.grants();
         at_once(&self.getters, async |getter| {
@@ -116,10 +116,10 @@ impl Fleet {
 async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
     let fleet = Fleet::of(url, size).await;
     assert_eq!(fleet.all_at_once("cold").await, 1);
-    // The next one comes while this one is valid, or when it has just ended.
+    // The next token is granted while this one is valid, or when it has just expired.
     let minted = fleet.provider.requests()[0];
     let steady = fleet.goes_on().await;
-    // Due after half of its life. The slower the machine, the more renewals are due.
+    // A token is due after half of its lifetime. The slower the machine, the more renewals become due.
     let (lived, due) = (minted.elapsed(), lifetime() / 2);
     let most = (lived.as_secs_f64() / due.as_secs_f64()) as u64;
     assert!(steady <= most.max(1), "{steady} grants in {lived:?}");
@@ -128,7 +128,7 @@ async fn one_grant_for_each_need(url: &str, size: usize, at_takeover: u64) {
     assert!((1..=at_takeover).contains(&again), "{again} grants at the token's end");
 }
 
-/// The negative mutant: memory is one process's own, and the same fleet shows it.
+/// The mutant: in memory, processes share nothing. The same fleet then needs more grants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_memory_each_process_needs_a_grant() {
     let fleet = Fleet::of("memory:", 40).await;
@@ -145,14 +145,15 @@ async fn f15_a_redis_that_comes_back_empty_costs_one_grant() {
     assert_eq!(fleet.all_at_once("after a restart").await, 1);
 }
 
-/// The local server of AWS is one process, which answers some hundred requests a second, and each read of SSM is a
-/// decryption besides. If 200 processes ask it at once on a busy machine, it answers none of them within half a second for
-/// longer than a caller may wait. The services have no such limit. What a quota does is in `throttled`.
+/// The number of processes on the local server of AWS. It is one process that answers some hundred requests
+/// a second, and decrypts at each read of SSM. If 200 processes ask it at once on a busy machine, it
+/// answers none of them within half a second, for longer than a caller may wait. The real services have no
+/// such limit. `throttled` tests their quotas.
 fn size_on_aws() -> usize {
     env::scaled(100).max(20)
 }
 
-/// DynamoDB and SSM are one local server, which can serve one such fleet at a time.
+/// One local server represents DynamoDB and SSM, and can serve one such fleet at a time.
 async fn aws() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::const_new(());
     ONE.lock().await
@@ -173,7 +174,7 @@ async fn f22_a_fleet_needs_one_grant_each_time_on_dynamodb() {
 async fn f22_a_fleet_needs_one_grant_each_time_on_ssm() {
     let _alone = aws().await;
     let size = size_on_aws();
-    // Where a write cannot be conditional, losers may push the holder's lease out of the history.
+    // SSM has no conditional writes, so the writes of losers may push the holder's lease out of the history.
     let at_takeover = if size > 60 { 3 } else { 1 };
     one_grant_for_each_need(&shared::ssm().await, size, at_takeover).await;
 }

@@ -1,5 +1,5 @@
-//! A cold fleet on a store with a small quota: a request too many is answered with the service's own error. The fleet
-//! must not ask the provider instead.
+//! A cold fleet on a store with a small quota. The store answers a request beyond it with the error of the
+//! real service. The fleet must not ask the provider instead.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
 use super::fleet::{Fleet, LATENCY, credentials};
 use crate::support::{attempt::unique, aws, env, throttle::Throttle};
 
-/// What Parameter Store serves in a second by default.
+/// How many requests Parameter Store serves in a second by default.
 const SSM_QUOTA: f64 = 40.0;
 
 /// One local server represents all of AWS, and each of these fleets keeps it busy.
@@ -28,14 +28,14 @@ async fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().await
 }
 
-/// Who starts, when, and on how many clients' connections.
+/// A cold fleet: how many processes start, within which time, and how many clients they use.
 struct Cold {
     stores: Vec<Stores>,
     size: usize,
     spread: Duration,
 }
 
-/// What came of it.
+/// The result of a start.
 struct Served {
     grants: u64,
     longest: Duration,
@@ -89,7 +89,7 @@ async fn dynamodb(throttle: &Arc<Throttle>, clients: usize) -> Vec<Stores> {
     stores
 }
 
-/// All at once, on a quota that serves a fifth of the fleet in a second.
+/// All processes start at once, on a quota that serves a fifth of the fleet in a second.
 async fn at_once(case: &str, stores: Vec<Stores>, throttle: &Throttle, size: usize) {
     let served = Cold { stores, size, spread: Duration::ZERO }.start().await;
     let Served { grants, longest, without_store } = served;
@@ -103,7 +103,7 @@ async fn at_once(case: &str, stores: Vec<Stores>, throttle: &Throttle, size: usi
     assert!(longest <= Duration::from_secs(15), "{longest:?}");
 }
 
-/// A plain run starts a tenth of the fleet, or as many as a quota can throttle.
+/// A run without `--long` starts a tenth of the fleet, or as many processes as a quota can throttle.
 fn size() -> usize {
     env::scaled(200).max(50)
 }
@@ -130,7 +130,7 @@ async fn f22_a_cold_fleet_on_a_throttled_dynamodb_needs_three_grants_at_most() {
 #[cfg_attr(own_ssm, ignore = "SSM is your own, and this test needs the local server")]
 async fn f22_a_fleet_that_starts_over_a_minute_on_a_throttled_ssm_needs_one_grant() {
     let _alone = alone().await;
-    // 17 a second, whatever the size.
+    // 17 processes start in each second, whatever the size of the fleet.
     let size = env::scaled(1_000);
     let spread = Duration::from_millis(60 * size as u64);
     let stores = ssm(&Throttle::ssm(SSM_QUOTA), size / 10).await;
@@ -140,7 +140,8 @@ async fn f22_a_fleet_that_starts_over_a_minute_on_a_throttled_ssm_needs_one_gran
     assert!(served.longest <= Duration::from_secs(15), "{:?}", served.longest);
 }
 
-/// SSM makes the write, and throttles the read that would show whether it counts. Another write would be one version more.
+/// SSM makes the write and throttles the read that would show whether the write counts. Writing again would
+/// only add a version.
 #[tokio::test(start_paused = true)]
 async fn f05_a_token_whose_check_is_throttled_is_written_once() {
     let fleet = Fleet::new();

@@ -45,7 +45,7 @@ pub(crate) async fn run(
         CircuitCommand::Disable(given) => {
             steer::overrides(store, given, OverrideMode::Disabled, output).await
         }
-        // The live view stands beside this module.
+        // `main` starts the live view.
         CircuitCommand::Watch { .. } => Ok(ExitCode::SUCCESS),
         CircuitCommand::Close { name, author } => steer::close(store, &name, author, output).await,
     }

@@ -19,7 +19,7 @@ pub(crate) struct Circuit {
 }
 
 impl Circuit {
-    /// Whether a call is refused at `now`, unless it becomes a probe.
+    /// Whether the circuit refuses calls at `now`, except those that become probes.
     pub(crate) fn refuses(&self, now: Timestamp) -> bool {
         match self.record.override_at(now) {
             Some(set) => set.mode == OverrideMode::ForceOpen,
@@ -50,7 +50,7 @@ pub(crate) async fn one(store: &OperatedStore, name: &RecordName) -> Result<Circ
     })
 }
 
-/// The circuits that have a record, by name.
+/// The circuits that have a record, sorted by name.
 pub(crate) async fn all(
     store: &OperatedStore,
     state: Option<State>,
@@ -66,7 +66,7 @@ pub(crate) async fn all(
     Ok(circuits)
 }
 
-/// Reads again where the store has too many requests: a long list is many reads.
+/// Reads one circuit, and reads again if the store throttles: a long list takes many reads.
 async fn patiently(store: &OperatedStore, name: &RecordName) -> Result<Circuit, Failed> {
     for pause in [200, 400, 800, 1_600].map(std::time::Duration::from_millis) {
         match one(store, name).await {

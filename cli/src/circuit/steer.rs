@@ -1,4 +1,4 @@
-//! Overrides a circuit, and closes it.
+//! Overrides a circuit and closes it.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     swap, time,
 };
 
-/// An override ends after a week: a circuit that somebody forgot must not stay forced for ever.
+/// The longest override: 7 days. If somebody forgets an override, the circuit must not stay forced for ever.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) async fn overrides(
@@ -100,14 +100,14 @@ pub(super) async fn close(
     done(store, name, output).await
 }
 
-/// A change from the live view.
+/// A change that the user makes in the live view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Steered {
     Override(RecordName, OverrideMode),
     Close(RecordName),
 }
 
-/// How long an override from the live view lasts. With the command it may be longer.
+/// How long an override from the live view lasts. The command takes any duration.
 const LIVE: Duration = Duration::from_secs(30 * 60);
 
 impl Steered {
@@ -161,7 +161,8 @@ pub(crate) async fn live(store: &OperatedStore, steered: &Steered) -> Result<(),
     Ok(())
 }
 
-/// Of a tag eight characters are kept, and of user@host the user says more.
+/// The tag of the author in the record. A tag has at most eight characters, so it is the user without the
+/// host.
 fn tag(by: &str) -> Instance {
     Instance::new(by.split('@').next().unwrap_or_default())
 }

@@ -37,7 +37,7 @@ fn mode(mode: OverrideMode) -> &'static str {
     }
 }
 
-/// What the rule has counted: failures of the count rule, or the share of failed calls.
+/// The calls and the failed calls that the rate rule has counted. Both are 0 under the count rule.
 fn counted(record: &CircuitRecord) -> (u64, u64) {
     let sum = |count: fn(&funcify_core::engine::circuit::Bucket) -> u32| {
         record.buckets.iter().map(|bucket| u64::from(count(bucket))).sum::<u64>()
@@ -58,7 +58,8 @@ pub(crate) fn evidence(record: &CircuitRecord) -> String {
     }
 }
 
-/// How bad it is, in percent: of the calls those that failed, of the places for failures those that are taken.
+/// How close the circuit is to opening, in percent: the share of failed calls, or of the 16 failures that a
+/// record of the count rule can hold. 100 if the circuit refuses calls.
 pub(crate) fn share(circuit: &Circuit, now: Timestamp) -> u8 {
     let record = &circuit.record;
     let share = match counted(record) {
@@ -96,7 +97,7 @@ pub(crate) fn overridden(set: Option<&Override>, now: Timestamp) -> String {
     })
 }
 
-/// Whoever may write to the store could send control characters to a terminal.
+/// Replaces control characters. Otherwise anybody who can write to the store could control the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,8 +1,9 @@
-//! What to do about each failure: the first line that fits.
+//! The advice for each failure.
 
 use funcify::{StoreError, StoreErrorKind, error_chain};
 
-/// What the error contains, on which store, and what to do then. `RIGHT` is the right that was tried.
+/// The advice: for a store, a text that the error contains, and what to do. The first row that matches
+/// counts. `RIGHT` is replaced by the right that was tried, and `BACKEND` by the name of the store.
 const TABLE: &[(&str, &str, &str)] = &[
     // Redis.
     (
@@ -108,7 +109,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "no response arrived within",
         "The server does not answer at this port: if it expects TLS, use rediss://; if it is far away, raise the option timeout.",
     ),
-    // AWS, before what only one of the services says.
+    // Both AWS stores. These come before the rows of a single store.
     (
         "aws",
         "no credentials found in chain",

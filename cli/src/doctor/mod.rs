@@ -1,4 +1,4 @@
-//! `funcify doctor`: whether a function would work with these stores, and what to do if not.
+//! `funcify doctor`: checks whether a function would work with these stores, and says what to do if not.
 
 mod advice;
 
@@ -15,26 +15,27 @@ use serde_json::json;
 
 use crate::{error::Failed, output::Output, show, stores, time};
 
-/// One check and what came of it.
+/// One check and its result.
 struct Check {
     store: &'static str,
     check: String,
     verdict: Verdict,
-    /// What went wrong, and what to do.
+    /// What went wrong.
     found: String,
+    /// What to do about it.
     to_do: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
-    /// A function works without it.
+    /// The check failed, but a function works without what it tried.
     Warning,
     Failed,
 }
 
-/// Clocks that differ by more than this do not believe each other's times. The records allow a second, and the
-/// answer takes a moment.
+/// A difference of clocks that is reported. Processes whose clocks differ by more than 1 s do not believe
+/// each other's times. The second one allows for the time that the answer takes.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(
@@ -67,12 +68,12 @@ pub(crate) async fn run(
     Ok(ExitCode::from(u8::from(is_bad)))
 }
 
-/// Each store once, with what is kept in it.
+/// Each store once, with the kinds of records that it contains.
 fn examined(opened: &Operated) -> Vec<(&'static str, &OperatedStore)> {
     let Operated { tokens, circuits, idempotency, .. } = opened;
     let same =
         |one: &OperatedStore, other: &OperatedStore| Arc::ptr_eq(&one.diagnosed, &other.diagnosed);
-    // A function learns that its store cannot keep idempotency keys when it uses it for them.
+    // Some stores do not support idempotency. A function gets that as an error when it uses them for it.
     let all_in_one =
         if CircuitStateProvider::poll_policy(&circuits.register).no_idempotency.is_some() {
             "tokens and circuits"
@@ -123,7 +124,8 @@ fn check(what: &'static str, backend: &'static str, trial: &Trial) -> Check {
     }
 }
 
-/// The answer was given between the two times of this machine.
+/// Compares the clocks. The server read its clock between the two times of this machine, so only a time
+/// outside of them is wrong.
 fn clock(what: &'static str, asked: Timestamp, server: Timestamp, answered: Timestamp) -> Check {
     let behind = server.since(answered);
     let ahead = asked.since(server);

@@ -1,4 +1,4 @@
-//! Forgets a key.
+//! Forgets a key, so that the next call does the work again.
 
 use funcify::Operated;
 use funcify_core::{idempotency::IdempotencyRecord, register::RecordName};
@@ -39,7 +39,8 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The fence stays, so that the next one is greater: a database may refuse a smaller one.
+/// The record without its claim and its answer. It keeps the fence, so that the next one is greater: a
+/// database may refuse a smaller one.
 fn forgotten(record: IdempotencyRecord) -> Option<IdempotencyRecord> {
     let next = IdempotencyRecord {
         fence: record.fence,

@@ -49,7 +49,7 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of the record. A key that is a JSON array has several parts; any other key is one text.
+/// The name of the record. A JSON array is a key of several parts. Any other text is a key of one part.
 fn name(given: &IdempotencyKey) -> Result<RecordName, Failed> {
     let Some(scope) = &given.scope else {
         return given.key.parse().map_err(|_| {

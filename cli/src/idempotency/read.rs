@@ -1,4 +1,4 @@
-//! Reads keys as they are stored.
+//! Reads the records of keys.
 
 use funcify::Operated;
 use funcify_core::{
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::text;
 use crate::error::Failed;
 
-/// The record as it is stored: its answer is sealed, if it is.
+/// The record as it is stored. Its answer may be sealed.
 pub(super) async fn stored(
     opened: &Operated,
     name: &RecordName,
@@ -18,7 +18,7 @@ pub(super) async fn stored(
     Ok(opened.idempotency.register.read_record(name).await?)
 }
 
-/// The answer as a function reads it. Null: none is stored.
+/// The answer, unsealed. Null if no answer is stored.
 pub(super) async fn answer(opened: &Operated, name: &RecordName) -> Result<Value, Failed> {
     let register = &opened.idempotency.register;
     let found = match &opened.unsealed_answers {

@@ -1,4 +1,4 @@
-//! A key as text and as JSON: without its answer unless that is asked for.
+//! A key as text and as JSON. The answer is shown only if the user asks for it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) fn is_sealed(answer: &str) -> bool {
     answer.starts_with("sealed:")
 }
 
-/// As a caller that comes now finds it.
+/// The state of the key for a call that comes now.
 pub(super) fn state(found: &Versioned<IdempotencyRecord>, now: Timestamp) -> &'static str {
     let record = &found.value;
     if found.corruption.is_some() {
@@ -31,7 +31,7 @@ pub(super) fn state(found: &Versioned<IdempotencyRecord>, now: Timestamp) -> &'s
     }
 }
 
-/// What the next call gets.
+/// What the next call does.
 fn next_call(state: &str) -> &'static str {
     match state {
         "in progress" => "waits for the answer",

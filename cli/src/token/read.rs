@@ -1,4 +1,4 @@
-//! Reads tokens as they are stored.
+//! Reads the records of tokens.
 
 use funcify::Operated;
 use funcify_core::{
@@ -8,7 +8,7 @@ use funcify_core::{
 
 use crate::error::Failed;
 
-/// The record as it is stored: sealed, if it is.
+/// The record as it is stored. Its token may be sealed.
 pub(super) async fn stored(
     opened: &Operated,
     key: &RecordName,

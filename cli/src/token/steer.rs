@@ -1,4 +1,4 @@
-//! Lets the fleet renew a token, and empties its record.
+//! Makes the fleet renew a token, and empties its record.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) async fn rotate(
             "`{key}` has no token that is valid: the next request of the fleet fetches one anyway"
         )));
     }
-    // The seal covers the times: without the keys the token could not be opened again.
+    // The seal covers the times, so a record whose times change must be sealed again.
     let is_sealed = text::is_sealed(&found.value);
     if is_sealed && opened.unsealed.is_none() {
         return Err(Failed::usage(format!(
@@ -53,7 +53,7 @@ pub(super) async fn rotate(
     Ok(())
 }
 
-/// Makes the token due now. A lease that somebody holds stays: the renewal is under way then.
+/// Makes the token due now. Keeps a lease: its holder is already renewing the token.
 async fn mark(store: &dyn TokenPersistenceProvider, key: &RecordName) -> Result<(), Failed> {
     for _ in 0..20 {
         let Some(found) = store.read(key).await? else { return Err(missing(key)) };
@@ -66,7 +66,7 @@ async fn mark(store: &dyn TokenPersistenceProvider, key: &RecordName) -> Result<
         match store.write(key, Some(found.version), WriteId::random(), &next).await {
             Ok(Swap::Applied(_)) => return Ok(()),
             Ok(Swap::Conflict(_)) => {}
-            // Marked twice is marked.
+            // Try again: to mark the token twice does no harm.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! A token as text and as JSON: everything but the token.
+//! A token as text and as JSON, without the token itself.
 
 use comfy_table::Cell;
 use funcify_core::{
@@ -15,7 +15,8 @@ pub(super) fn is_sealed(record: &TokenRecord) -> bool {
     record.token.as_ref().is_some_and(|token| token.expose().starts_with("sealed:"))
 }
 
-/// The first eight digits of the SHA-256 of what is stored: two records with the same one hold the same token.
+/// The first eight hexadecimal digits of the SHA-256 of the stored text. Two records with the same
+/// fingerprint contain the same token.
 fn fingerprint(record: &TokenRecord) -> Option<String> {
     let hash = Sha256::digest(record.token.as_ref()?.expose().as_bytes());
     Some(hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect())

@@ -1,12 +1,12 @@
-//! A series of shares as a line of blocks.
+//! Draws a series of percentages as a line of blocks.
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// One block a share, from 0 to 100 %.
+/// One block for each percentage, from 0 to 100.
 pub(super) fn bars(shares: impl Iterator<Item = u8>) -> String {
     let block = |share: u8| {
         let place = usize::from(share.min(100)) * (BLOCKS.len() - 1) / 100;
-        // A little is not nothing.
+        // Anything above zero must differ from zero.
         BLOCKS.get(place.max(usize::from(share > 0))).copied().unwrap_or(' ')
     };
     shares.map(block).collect()

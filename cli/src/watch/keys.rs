@@ -1,4 +1,4 @@
-//! What a key means: nothing is changed without a second key that confirms it.
+//! The meaning of each key. A change needs a second key that confirms it.
 
 use funcify_core::circuit::OverrideMode;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};

@@ -1,4 +1,4 @@
-//! `funcify circuit watch`: the circuits live in the terminal.
+//! `funcify circuit watch`: shows the circuits live in the terminal.
 
 mod bars;
 mod keys;
@@ -30,10 +30,11 @@ use crate::{
     time,
 };
 
-/// How often the names are listed anew: at each look while there are none. Listing reads the whole store.
+/// How often the names are listed anew, because listing reads the whole store. While there are no names,
+/// they are listed at each read.
 const LISTED_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the time on the screen moves on.
+/// How often the screen is drawn anew, so that the times on it move on.
 const TICK: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(
@@ -42,7 +43,7 @@ pub(crate) async fn run(
     every: Option<Duration>,
     output: Output,
 ) -> Result<ExitCode, Failed> {
-    // What a store bills, or allows a few of a second, is read less often.
+    // A store that bills each read, or allows only a few in a second, is read less often.
     let every = every.unwrap_or(match store.backend {
         "ssm" => Duration::from_secs(5),
         "dynamodb" => Duration::from_secs(2),
@@ -61,7 +62,7 @@ pub(crate) async fn run(
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Looks again and again, also while the store is down.
+/// Reads the circuits again and again, even while the store is down.
 async fn look(
     store: OperatedStore,
     wanted: Vec<RecordName>,
@@ -92,7 +93,7 @@ async fn look(
     }
 }
 
-/// One object a line for each circuit at each look, until the reader has gone.
+/// Prints one JSON object in a line for each circuit after each read, until the reader closes the pipe.
 async fn print(mut sights: mpsc::Receiver<Seen>) -> Result<(), Failed> {
     use std::io::Write;
 
@@ -146,7 +147,7 @@ async fn show(store: &OperatedStore, mut sights: mpsc::Receiver<Seen>) -> Result
     ended
 }
 
-/// The keys, read by a thread of their own: reading waits.
+/// The events of the keyboard. A thread reads them, because reading blocks.
 fn keyboard() -> mpsc::Receiver<Event> {
     let (pressed, keys) = mpsc::channel(16);
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What the screen shows.
+//! The data that the screen shows.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,10 +6,10 @@ use funcify_core::{Timestamp, register::RecordName};
 
 use crate::circuit::{read::Circuit, steer::Steered, text};
 
-/// What one look at the store found, or why it failed.
+/// The result of one read of the store: the circuits, or why it failed.
 pub(crate) type Seen = Result<Vec<Circuit>, String>;
 
-/// How many looks the line of shares goes back.
+/// How many percentages are kept for each circuit, one for each read.
 const SHARES: usize = 30;
 
 pub(super) struct Model {
@@ -17,7 +17,7 @@ pub(super) struct Model {
     pub(super) circuits: Vec<Circuit>,
     shares: HashMap<RecordName, VecDeque<u8>>,
     pub(super) chosen: usize,
-    /// What the user is asked to confirm.
+    /// The change that the user is asked to confirm.
     pub(super) asked: Option<Steered>,
     pub(super) message: String,
     /// Since when the store does not answer, and why.
@@ -40,7 +40,7 @@ impl Model {
         }
     }
 
-    /// While the store is down the circuits stay as they were seen last.
+    /// Takes the result of a read. While the store is down, the circuits stay as they were read last.
     pub(super) fn sees(&mut self, sight: Seen, now: Timestamp) {
         match sight {
             Ok(circuits) => {

@@ -1,4 +1,4 @@
-//! Draws the model.
+//! Draws the screen.
 
 use funcify_core::Timestamp;
 use ratatui::{

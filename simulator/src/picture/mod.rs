@@ -8,7 +8,7 @@ pub use svg::svg;
 
 use super::Slot;
 
-/// One row of a picture, and what it shows of a slot.
+/// One row of a picture, and the number of a slot that it shows.
 struct Row {
     name: &'static str,
     colour: &'static str,

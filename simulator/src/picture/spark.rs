@@ -10,7 +10,7 @@ const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 /// Draws calls, failures, refusals, probes and the circuit's state, each as a line of at most
 /// `columns` blocks.
 ///
-/// Each line has a scale of its own, printed at its end. Empty lines are left out.
+/// Each line has its own scale, which is printed at its end. A line with nothing to show is left out.
 ///
 /// # Examples
 ///
@@ -46,7 +46,7 @@ pub fn sparkline(timeline: &Timeline, columns: usize) -> String {
     drawn
 }
 
-/// The smallest block means at least one: a single failure must be visible.
+/// The block for a value. Any value above zero has a block, because a single failure must be visible.
 fn bar(value: u32, most: u32) -> char {
     let height = (u64::from(value) * 8).div_ceil(u64::from(most.max(1)));
     let height = usize::try_from(height).unwrap_or(8);

@@ -1,4 +1,4 @@
-//! A timeline as an SVG image: four rows over one time axis, on bands for the circuit's states.
+//! A timeline as an SVG image: four rows over one time axis. Coloured bands show the circuit's states.
 
 use std::{fmt::Write, time::Duration};
 
@@ -14,8 +14,8 @@ const TOP: f64 = 64.0;
 const ROW: f64 = 72.0;
 const GAP: f64 = 20.0;
 
-/// Draws the report's timeline: passed, failed and refused calls, and probes, on bands for the
-/// circuit's states.
+/// Draws the report's timeline as an SVG image: passed, failed and refused calls, and probes. Coloured bands
+/// show when the circuit was open or half-open.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ fn states(image: &mut String, timeline: &Timeline, bottom: f64) {
     }
 }
 
-/// One row, with a scale of its own.
+/// One row, with its own scale.
 fn bars(image: &mut String, timeline: &Timeline, top: f64, Row { name, colour, of }: &Row) {
     let most = timeline.slots.iter().map(of).max().unwrap_or_default();
     let base = top + ROW;
@@ -152,7 +152,7 @@ fn x(timeline: &Timeline, at: Duration) -> f64 {
     LEFT + part.min(1.0) * (WIDTH - LEFT - RIGHT)
 }
 
-/// Writing to a `String` does not fail.
+/// Appends to the image. Writing to a `String` does not fail.
 fn draw(into: &mut String, what: std::fmt::Arguments<'_>) {
     let _ = into.write_fmt(what);
 }

@@ -1,4 +1,4 @@
-//! Scenarios of a store that has too many clients: it throttles, or it hangs.
+//! Scenarios in which the store has too many clients: it throttles or hangs.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     store::StoreKind,
 };
 
-/// What Parameter Store serves in a second by default.
+/// How many requests Parameter Store serves in a second by default.
 const SSM_QUOTA: f64 = 40.0;
 
 pub(super) async fn throttled_cold_burst(run: &Run) -> Result<Vec<Figure>, SimulatorError> {

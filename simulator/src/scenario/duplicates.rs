@@ -1,4 +1,4 @@
-//! The scenario of idempotency: one effect for each message, whatever happens to the processes.
+//! The scenario of idempotency. Each message must have one effect, whatever happens to the processes.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -28,7 +28,7 @@ async fn figures(run: &Run, accepts: Accepts) -> Result<Vec<Figure>, SimulatorEr
         run.report_progress();
         match message {
             Ok(message) => total.add(&message),
-            // It panicked, and nobody got an answer.
+            // The message panicked, so that its callers got no answer.
             Err(_) => total.wedged += 1,
         }
     }
@@ -49,9 +49,9 @@ async fn figures(run: &Run, accepts: Accepts) -> Result<Vec<Figure>, SimulatorEr
 /// What happened to all messages.
 #[derive(Default)]
 struct Total {
-    /// The most executions of a key whose executions all gave their answer: nobody died, froze or failed.
+    /// The most executions of a key without any excused execution.
     executions: u32,
-    /// Executions that no death, freeze or failure explains.
+    /// Executions after the first that no death, freeze or failure explains.
     unexcused: u32,
     /// Keys whose callers got different answers.
     different_answers: u32,
@@ -77,7 +77,7 @@ impl Total {
     }
 }
 
-/// Stores that break one promise each. The limits must catch them, or they prove nothing.
+/// Mutants: stores that each break one promise. The limits must catch every one of them.
 #[cfg(test)]
 mod tests {
     use funcify_core::engine::KeyStatus;

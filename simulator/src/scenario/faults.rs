@@ -1,4 +1,5 @@
-//! Scenarios in which something else fails: the store, a process, a clock, the order of results.
+//! Scenarios in which something other than the dependency fails: the store, a process or a clock. In
+//! another one, results arrive in the wrong order.
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState, CountRule};
 
@@ -32,7 +33,7 @@ pub(super) async fn store_outage(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     fleet.calls(rate, seconds(90)).await;
     let last = fleet.last_refused().saturating_sub(back);
     Ok(vec![
-        // A refresh that times out and a report that times out, half a second each, and the call.
+        // A refresh and a report that time out after half a second each, and the call itself.
         Figure::at_most("longest_wait_s", longest.as_secs_f64(), 1.1),
         Figure::plain("failures_in_all", failures as f64),
         Figure::at_most("seconds_to_served", last.as_secs_f64(), 33.0),
@@ -63,7 +64,7 @@ pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorErr
         with_a_probe_in_flight(run, Health::UP.with_latency(seconds(3_600))).await?;
     let granted = fleet.now();
     fleet.idle(seconds(1)).await;
-    // The process is killed.
+    // Nothing polls the probe any more: its process is killed.
     drop(probe);
     fleet.instances.truncate(fleet.instances.len().saturating_sub(1).max(1));
 
@@ -72,7 +73,7 @@ pub(super) async fn killed_prober(run: &Run) -> Result<Vec<Figure>, SimulatorErr
     fleet.calls_until(50.0, seconds(120), |fleet| fleet.dependency.calls() > calls).await;
     let to_probe = (fleet.now() - granted).as_secs_f64();
     let back = back_to_closed(&mut fleet, 10.0).await;
-    // The probe's lease lasts as long as a call may take, and two seconds more for its report.
+    // The lease of a probe lasts as long as a call may take, and two seconds longer for its report.
     let lease = policy.call_timeout.as_secs_f64() + 2.0;
     Ok(vec![
         Figure::at_most("seconds_to_next_probe", to_probe, lease + 0.5),
@@ -146,8 +147,8 @@ pub(super) async fn skewed_clock(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     ])
 }
 
-/// A half-open circuit, and the probe of the last instance, which is frozen unless it is polled. The
-/// dependency's health is `health` for this call.
+/// A fleet with a half-open circuit, and a probe of its last instance. The probe is frozen until the caller
+/// polls it. It reaches a dependency in the state `health`.
 async fn with_a_probe_in_flight(
     run: &Run,
     health: Health,

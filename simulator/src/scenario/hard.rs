@@ -1,4 +1,4 @@
-//! Calls that take long: a dependency that hangs, a probe that does, a process that is stopped.
+//! Scenarios with long calls: the dependency hangs, a probe hangs, or a process is frozen.
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const RATE: f64 = 100.0;
 
-/// A dependency that never answers, as far as any caller waits.
+/// A dependency whose answers come later than any caller waits.
 const HANGS: Health = Health::UP.with_latency(seconds(7_200));
 
 pub(super) async fn hang(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
@@ -27,7 +27,7 @@ pub(super) async fn hang(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let by_then = fleet.dependency.calls() - before;
     let left = seconds(60).saturating_sub(fleet.now() - hung);
     fleet.calls(RATE, left).await;
-    // The first calls end after the call timeout of 3 s, and those are the first failures that anyone sees.
+    // The first calls end after the call timeout of 3 s. No instance sees a failure before that.
     Ok(vec![
         Figure::at_most("seconds_to_open", to_open, 6.0),
         Figure::at_most("calls_before_open", by_then as f64, 600.0),
@@ -53,7 +53,7 @@ pub(super) async fn slow_probe(run: &Run) -> Result<Vec<Figure>, SimulatorError>
     }
     let [first, later] = [0, 1].map(|index| reads.get(index).copied().unwrap_or_default());
     Ok(vec![
-        // Each instance finds out by a read that the circuit is half-open.
+        // Each instance needs a read to find out that the circuit is half-open.
         Figure::at_most("store_ops_per_s_at_first", first.0, run.instances as f64 * 0.5),
         Figure::at_most("store_ops_per_s_later", later.0, run.instances as f64 / 5.0),
         Figure::plain("store_ops_per_refusal_later", later.1),
@@ -61,8 +61,8 @@ pub(super) async fn slow_probe(run: &Run) -> Result<Vec<Figure>, SimulatorError>
     ])
 }
 
-/// The processes are stopped with five calls under way each. When they go on, the timers of all calls are
-/// long over, and each answer is there but was not seen yet.
+/// Each of twenty processes is frozen with five calls in flight. When the processes go on, the timeouts of
+/// all calls have passed, and all answers have arrived but were not read yet.
 pub(super) async fn thaw_with_calls(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let policy = run.policy(five_a_minute());
     let mut fleet = Fleet::new(run, &policy, |_| 0)?;

@@ -1,4 +1,4 @@
-//! Stores that work, but badly: one with a small quota, one that is far away.
+//! Scenarios with a store that works badly: it has a small quota, or it is far away.
 
 use funcify_core::circuit::{CircuitPolicy, CircuitState};
 
@@ -8,7 +8,7 @@ use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
 const RATE: f64 = 100.0;
 
-/// The standard throughput of SSM, and how long one of its operations takes.
+/// The default throughput of SSM in requests a second, and how many milliseconds one operation takes.
 const QUOTA: f64 = 40.0;
 const SSM_MILLIS: u64 = 30;
 
@@ -54,7 +54,7 @@ async fn dies_for_a_minute(
         Figure::exactly("false_opens", healthy as f64, 0.0),
         Figure::at_most("seconds_to_open", to_open, 3.0),
         Figure::at_most("failures_in_all", failures as f64, 350.0),
-        // A read and a report, and the call between them.
+        // A read, the call and a report.
         Figure::at_most("longest_wait_s", longest.as_secs_f64(), 1.1),
         Figure::at_most("seconds_to_closed", back.seconds, 33.0),
         Figure::plain("refused_in_recovery", back.refused),

@@ -1,16 +1,26 @@
 //! The scenarios: their names, their descriptions and their default sizes.
 
-/// Something that happens to the fleet.
+/// What happens to the fleet in a simulation.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_simulator::Scenario;
+///
+/// for scenario in Scenario::ALL {
+///     println!("{}: {} ({} instances)", scenario.name(), scenario.about(), scenario.instances());
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scenario {
-    /// The dependency dies for a minute and comes back.
+    /// The dependency is down for a minute.
     Outage,
     /// Every instance fails at the same moment.
     SimultaneousFailures,
     /// All, a half, a quarter or 15 % of the calls fail.
     PartialOutage,
-    /// The dependency dies and comes back, again and again.
+    /// The dependency goes down and comes back, again and again.
     Flapping,
     /// The dependency recovers as soon as the circuit has opened.
     Recovery,
@@ -28,19 +38,19 @@ pub enum Scenario {
     SkewedClock,
     /// The dependency hangs for a minute.
     Hang,
-    /// The first probe takes as long as a call may.
+    /// The first probe takes as long as a call may take.
     SlowProbe,
-    /// A process is stopped with calls under way, all of which are answered.
+    /// Processes are frozen with calls in flight, all of which are answered meanwhile.
     ThawWithCalls,
-    /// The store serves 40 reads and 40 writes a second, and the dependency dies for a minute.
+    /// The store serves 40 reads and 40 writes a second, and the dependency is down for a minute.
     ThrottledStore,
-    /// The store is 300 ms away, and the dependency dies for a minute.
+    /// The store is 300 ms away, and the dependency is down for a minute.
     DistantStore,
     /// An operator forces the circuit open, and closes it again.
     Overrides,
-    /// Nothing fails: what does a healthy fleet cost?
+    /// The fleet is healthy. Measures how many store operations it needs, and what they cost.
     HealthyCost,
-    /// Few calls fail, in fleets of many sizes and loads: does a circuit open?
+    /// Few calls fail, in fleets of many sizes and loads. No circuit may open.
     FalseOpens,
     /// A fleet renews its token again and again.
     SteadyRefresh,
@@ -48,8 +58,8 @@ pub enum Scenario {
     ColdBurst,
     /// A fleet starts without a token on a store with a small quota.
     ThrottledColdBurst,
-    /// The store hangs when the fleet starts without a token, or before its token is due; or it loses a fifth
-    /// of all operations.
+    /// The store hangs when the fleet starts without a token, or before its token is due. In another run it
+    /// does not answer a fifth of all operations.
     HangingStore,
     /// The store is down when the token is due for renewal.
     StoreDown,
@@ -62,7 +72,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// Every scenario. Those of the circuit come first.
+    /// Every scenario: first those of the circuit, then those of the token and of idempotency.
     pub const ALL: [Self; 27] = [
         Self::Outage,
         Self::SimultaneousFailures,
@@ -93,7 +103,7 @@ impl Scenario {
         Self::Duplicates,
     ];
 
-    /// The scenario with this name.
+    /// The scenario with this [`name`](Self::name), or `None` if there is none.
     ///
     /// # Examples
     ///
@@ -108,7 +118,7 @@ impl Scenario {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
     }
 
-    /// Its name.
+    /// The name in reports and on the command line: `cold-burst`, for example.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -188,7 +198,7 @@ impl Scenario {
         }
     }
 
-    /// The default number of instances, for which the limits were set.
+    /// The default number of instances, for which the limits are set.
     #[must_use]
     pub fn instances(self) -> usize {
         match self {

@@ -1,11 +1,11 @@
-//! An operator overrides the circuit, and closes it again.
+//! The scenario in which an operator overrides the circuit and closes it again.
 
 use funcify_core::circuit::{CircuitBreaker, CircuitPolicy, OverrideMode};
 
 use super::policy::seconds;
 use crate::{Figure, SimulatorError, fleet::Fleet, run::Run};
 
-/// How long after the operator's write the last instance follows, by the policy's default snapshots.
+/// The seconds after which every instance follows the operator's write: the default `snapshot_ttl`.
 const FOLLOWED: f64 = 5.0;
 
 pub(super) async fn overrides(run: &Run) -> Result<Vec<Figure>, SimulatorError> {

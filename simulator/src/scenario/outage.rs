@@ -8,8 +8,8 @@ use funcify_core::{
 use super::policy::{five_a_minute, seconds};
 use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
-/// How many calls may fail beyond those that the rule counts: the calls made at this rate while an
-/// answer (30 ms) and a report (100 ms of waiting, three trips to the store) are in flight.
+/// How many more calls may fail than the rule counts: those that start at this rate before the last answer
+/// has arrived (30 ms) and is reported (100 ms of waiting and three trips to the store).
 fn in_flight(rate: f64) -> f64 {
     (rate * 0.15).ceil()
 }
@@ -74,8 +74,8 @@ pub(super) async fn simultaneous_failures(run: &Run) -> Result<Vec<Figure>, Simu
     ])
 }
 
-/// Fifteen failures at once, under a rule that opens at sixteen. Returns how many of them are missing
-/// from the record, over twenty rounds.
+/// Makes fifteen calls fail at once, twenty times, under a rule that opens at sixteen failures. Returns how
+/// many of the failures are missing from the records.
 async fn failures_lost(run: &Run) -> Result<f64, SimulatorError> {
     let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
     let mut lost = 0;
@@ -119,7 +119,7 @@ pub(super) async fn flapping(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
 pub(super) async fn recovery(run: &Run) -> Result<Vec<Figure>, SimulatorError> {
     let mut figures = recovered(run, ["seconds_to_closed", "refused_in_recovery"]).await?;
     if run.settings.instances.is_none() {
-        // A smaller and a larger fleet take no longer.
+        // A smaller and a larger fleet must not take longer.
         for (instances, names) in [
             (50, ["seconds_to_closed_50_instances", "refused_in_recovery_50_instances"]),
             (1_000, ["seconds_to_closed_1000_instances", "refused_in_recovery_1000_instances"]),
@@ -153,13 +153,14 @@ async fn recovered(run: &Run, names: [&'static str; 2]) -> Result<Vec<Figure>, S
     ])
 }
 
-/// How long the circuit took to close after the dependency's recovery, and how many healthy calls were refused.
+/// How many seconds the circuit took to close after the dependency's recovery, and how many healthy calls it
+/// refused.
 pub(super) struct Recovered {
     pub(super) seconds: f64,
     pub(super) refused: f64,
 }
 
-/// The dependency recovers. Calls go on until the circuit has closed, and ten seconds longer.
+/// Makes the dependency recover. Calls go on until the circuit has closed, and for ten more seconds.
 pub(super) async fn back_to_closed(fleet: &mut Fleet, rate: f64) -> Recovered {
     fleet.dependency.set_health(Health::UP);
     let (up, before) = (fleet.now(), fleet.refused());

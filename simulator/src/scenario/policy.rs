@@ -1,15 +1,15 @@
-//! The policies and the units of the scenarios.
+//! The circuit policies and the units of the scenarios.
 
 use std::time::Duration;
 
 use funcify_core::circuit::{CircuitPolicy, CountRule, RateRule};
 
-/// Opens at five failures in a minute, for 30 s.
+/// A policy whose circuit opens for 30 s at five failures in a minute.
 pub(super) fn five_a_minute() -> CircuitPolicy {
     CircuitPolicy::new(CountRule::new(5, seconds(60)))
 }
 
-/// Opens when a fifth of the calls in a minute fail, for 30 s.
+/// A policy whose circuit opens for 30 s when a fifth of the calls in a minute fail.
 pub(super) fn a_fifth() -> CircuitPolicy {
     CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }

@@ -1,4 +1,4 @@
-//! Scenarios of the rate rule: how soon it opens, what it costs, and that it does not open needlessly.
+//! Scenarios of the rate rule: how soon it opens the circuit, what it costs, and whether it opens needlessly.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::{Figure, SimulatorError, dependency::Health, fleet::Fleet, run::Run};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Prices of DynamoDB on demand, in dollars a million units. An eventually consistent read takes half
-/// a unit, a write of less than 1 KB takes one.
+/// The prices of a read and a write in DynamoDB on demand, in dollars per million. An eventually consistent
+/// read takes half a unit, and a write of less than 1 KB takes one.
 const READ: f64 = 0.125 / 2.0;
 const WRITE: f64 = 0.625;
 
@@ -59,7 +59,8 @@ pub(super) async fn healthy_cost(run: &Run) -> Result<Vec<Figure>, SimulatorErro
     ])
 }
 
-/// The store operations of a thousand healthy calls with a fresh snapshot, and of a thousand refused calls.
+/// How many store operations a thousand healthy calls with a fresh snapshot make, and a thousand refused
+/// calls.
 async fn operations_of_calls(run: &Run) -> Result<(u64, u64), SimulatorError> {
     let run = Run { instances: 1, ..run.clone() };
     let policy = run.policy(five_a_minute());
@@ -120,7 +121,7 @@ pub(super) async fn false_opens(run: &Run) -> Result<Vec<Figure>, SimulatorError
     ])
 }
 
-/// Calls a second, and how many instances make them.
+/// The fleets: the calls a second, and how many instances make them.
 const FLEETS: [(f64, usize); 5] =
     [(10.0, 10), (10.0, 1_000), (100.0, 200), (1_000.0, 10), (1_000.0, 1_000)];
 
@@ -133,7 +134,7 @@ struct Trial {
     policy: CircuitPolicy,
     before: f64,
     after: f64,
-    /// In seconds.
+    /// How many seconds to wait for the circuit to open.
     bound: u64,
 }
 
@@ -154,7 +155,7 @@ impl Trial {
         let mut fleet = Fleet::new(run, &policy, |_| 0)?;
         let at_once = |failing| Health::failing(failing).with_latency(Duration::ZERO);
         fleet.dependency.set_health(at_once(self.before));
-        // The rule counts in whole seconds, so the change must not come on one.
+        // The rule counts in whole seconds. So the change comes at a random moment within a second.
         let phase = run.world.chance().up_to(seconds(1));
         fleet.calls(100.0, seconds(70) + phase).await;
         fleet.dependency.set_health(at_once(self.after));
@@ -190,9 +191,9 @@ struct Healthy {
 #[derive(Clone, Copy, PartialEq)]
 enum Shape {
     Steady,
-    /// Ten times the calls for a quarter of a minute, every ten minutes.
+    /// Ten times as many calls for 15 s, every ten minutes.
     Bursts,
-    /// From a tenth of the calls to all of them and back within 24 h.
+    /// The rate rises from a tenth to all of the calls and falls again, within 24 h.
     DayAndNight,
 }
 
@@ -261,7 +262,7 @@ impl Healthy {
         }
     }
 
-    /// How long the rate stays the same.
+    /// How long the rate stays the same from this second on.
     fn step(&self, second: u64) -> Duration {
         match (self.shape, second % 600) {
             (Shape::Steady, _) => DAY,

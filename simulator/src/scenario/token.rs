@@ -92,7 +92,7 @@ pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorE
     };
     let mut repair = JoinSet::new();
     repair.spawn(recovery);
-    // Every instance is called again until it gets a token, as its users would.
+    // Every instance is called again until it gets a token, as real callers would do.
     let retry = |getter: TokenGetter| async move {
         loop {
             match getter.token().await {
@@ -110,14 +110,14 @@ pub(super) async fn provider_outage(run: &Run) -> Result<Vec<Figure>, SimulatorE
     ])
 }
 
-/// A Parameter Store without its quota.
+/// The properties of a Parameter Store, without a quota.
 pub(super) fn ssm() -> StoreKind {
     let mut poll_policy = PollPolicy::new(millis(500), millis(2_000));
     poll_policy.contention = millis(500);
     StoreKind { poll_policy, reads_history: true, ..StoreKind::default() }
 }
 
-/// A fleet that has had a token for long.
+/// The figures of a fleet that already has a token.
 struct Steady {
     grants: f64,
     longest: Duration,
@@ -138,7 +138,7 @@ impl Steady {
     }
 }
 
-/// A fleet that starts without a token.
+/// The figures of a fleet that starts without a token.
 pub(super) struct Cold {
     pub(super) grants: usize,
     pub(super) longest: f64,
@@ -146,7 +146,7 @@ pub(super) struct Cold {
 }
 
 impl Cold {
-    /// All instances start within `spread`, on a store of this kind.
+    /// Starts all instances within `spread`, with a store of this kind.
     pub(super) async fn of(
         run: &Run,
         kind: StoreKind,

@@ -1,5 +1,5 @@
-//! Sealed answers of idempotency: who can read the store learns no answer; who can write to it cannot
-//! forge or move one.
+//! Sealed answers of idempotency. Somebody who can read the store learns no answer, and somebody who can
+//! write to it cannot forge or move one.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ pub(super) struct SealedAnswers {
 }
 
 impl SealedAnswers {
-    /// An answer that cannot be opened was not kept: the work is not done again.
+    /// Unseals the answer of a record. One that cannot be unsealed counts as not kept: the record still says
+    /// that the work was done.
     fn open(
         &self,
         key: &RecordName,
@@ -77,7 +78,7 @@ impl IdempotencyProvider for SealedAnswers {
     }
 }
 
-/// What the seal covers besides the answer.
+/// The data that the seal covers in addition to the answer.
 fn covered(key: &RecordName, seal: &str, write: WriteId, record: &IdempotencyRecord) -> Vec<u8> {
     let numbers = [record.fence, record.since.as_millis(), record.until.as_millis()];
     let [fence, since, until] = numbers.map(i64::to_be_bytes);
@@ -151,7 +152,7 @@ mod tests {
         assert!(!serde_json::to_string(&stored).unwrap().contains("canary"));
         let opened = sealed.read(&one).await.unwrap().unwrap().value;
         assert_eq!(opened, record("canary"));
-        // Written once more: the conflict carries the answer opened.
+        // The record in a conflict is unsealed too.
         let late = sealed.write(&one, None, WriteId::random(), &record("late")).await.unwrap();
         let Swap::Conflict(Some(current)) = late else { panic!("{late:?}") };
         assert_eq!(current.value.answer.as_deref(), Some("canary"));

@@ -1,4 +1,4 @@
-//! The keys that seal tokens and answers, and what a seal covers.
+//! The keys that seal tokens and answers, and the data that a seal covers.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,36 +19,36 @@ use crate::config_error::ConfigError;
 /// The variable that holds the keys.
 pub(crate) const SEAL_KEYS: &str = "FUNCIFY_SEAL_KEYS";
 
-/// The prefix of a sealed token. The id of the key, a colon, and nonce, ciphertext and tag as
-/// base64url follow.
+/// The prefix of a sealed text. After it come the id of the key, a colon, and as base64url the nonce, the
+/// ciphertext and the tag.
 const FORMAT: &str = "sealed:v1:";
 
 /// The length of a key of AES-256.
 const KEY_BYTES: usize = 32;
 
-/// The length of a nonce of AES-GCM (NIST SP 800-38D, section 5.2.1.1).
+/// The length of a nonce of AES-GCM: 96 bits (NIST SP 800-38D, section 5.2.1.1).
 const NONCE_BYTES: usize = 12;
 
-/// The error for the key at `place` in the list, counted from 1. It contains no part of the value,
-/// because what looks like an id may be a key in the wrong place.
+/// The error for the key at `place` in the list, counted from 1. It shows no part of the value, because what
+/// looks like an id may be a misplaced key.
 fn invalid(place: usize, expected: &str) -> ConfigError {
     ConfigError::invalid(format!("seal key {place} is invalid: expected {expected}"))
 }
 
-/// The entry in place of a key that represents tokens without a seal.
+/// The entry that represents tokens and answers without a seal.
 const NONE: &str = "none";
 
-/// The keys: the first one seals, all of them open.
+/// The keys. The first one seals. All of them unseal.
 pub(crate) struct SealKeys {
-    /// `None`: tokens and answers are stored without a seal.
+    /// The id of the key that seals. `None` if tokens and answers are stored without a seal.
     first: Option<String>,
     ring: BTreeMap<String, Zeroizing<Vec<u8>>>,
-    /// Whether those without a seal are read.
+    /// Whether tokens and answers without a seal are used.
     reads_unsealed: bool,
 }
 
 impl SealKeys {
-    /// Parses `id:base64,id:base64`, each key of 32 bytes. One entry may be `none`. An error never
+    /// Parses `id:base64,id:base64`, where each key has 32 bytes. One entry may be `none`. An error never
     /// contains a part of the text.
     pub(crate) fn parse(keys: &str) -> Result<Self, ConfigError> {
         let mut ring = BTreeMap::new();
@@ -92,7 +92,7 @@ impl SealKeys {
         self.reads_unsealed
     }
 
-    /// The sealed token, or the token itself if `none` is the first entry.
+    /// Seals the token. Returns the token itself if `none` is the first entry.
     pub(crate) fn seal(
         &self,
         key: &RecordName,
@@ -116,8 +116,8 @@ impl SealKeys {
         std::str::from_utf8(&token).ok().map(AccessToken::from)
     }
 
-    /// Seals a text under the first key; `None` if `none` is the first entry. `covered`: what the seal
-    /// covers besides, given the id of the key.
+    /// Seals a text under the first key. Returns `None` if `none` is the first entry. `covered` returns, for
+    /// the id of the key, the data that the seal covers in addition to the text.
     pub(super) fn seal_text(
         &self,
         covered: impl FnOnce(&str) -> Vec<u8>,
@@ -127,7 +127,7 @@ impl SealKeys {
         let failed = || StoreError::new("sealed", StoreErrorKind::Invalid, "sealing failed");
         let cipher = self.cipher(first).ok_or_else(failed)?;
         let covered = Aad::from(covered(first));
-        // With room for the tag: a buffer that grows leaves a copy of the text behind.
+        // There is room for the tag: a buffer that grows would leave a copy of the text in memory.
         let mut sealed = Zeroizing::new(Vec::with_capacity(text.len() + AES_256_GCM.tag_len()));
         sealed.extend_from_slice(text.as_bytes());
         let nonce = cipher.seal_in_place_append_tag(covered, &mut *sealed).map_err(|_| failed())?;
@@ -162,7 +162,7 @@ impl fmt::Debug for SealKeys {
     }
 }
 
-/// What the seal covers besides the token.
+/// The data that the seal covers in addition to the token.
 fn covered(key: &RecordName, id: &str, write: WriteId, record: &TokenRecord) -> Vec<u8> {
     let mut all = vec![
         FORMAT.as_bytes().to_vec(),
@@ -172,7 +172,7 @@ fn covered(key: &RecordName, id: &str, write: WriteId, record: &TokenRecord) -> 
         record.digest.as_bytes().to_vec(),
     ];
     for text in [&record.token_type, &record.scope] {
-        // Absent is not the same as empty.
+        // So that an absent text and an empty one differ.
         all.push(vec![u8::from(text.is_some())]);
         all.push(text.as_deref().unwrap_or_default().as_bytes().to_vec());
     }
@@ -182,7 +182,7 @@ fn covered(key: &RecordName, id: &str, write: WriteId, record: &TokenRecord) -> 
     parts(&all.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-/// Several parts as bytes. Each has its length, so that no two lists of parts are the same bytes.
+/// Joins several parts. Each part follows its length, so that no two lists of parts become the same bytes.
 pub(super) fn parts(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for part in parts {
@@ -192,7 +192,7 @@ pub(super) fn parts(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// Whether a stored token is sealed. A function without the keys must not use it as a token.
+/// Whether a stored token is sealed. A process without the keys must not send it as a token.
 pub(crate) fn is_sealed(token: &str) -> bool {
     token.starts_with(FORMAT)
 }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn invalid_keys_are_refused_and_never_shown() {
         assert!(SealKeys::parse(&format!("{NEW} , {OLD}")).is_ok());
-        // A key in the place of its id, as short as a key can be.
+        // A short key, and a key and its id that were swapped.
         let (short, swapped) = ("a:AAEC", "AAECAwQFBgcICQoLDA0ODw:a");
         for (keys, expected) in [
             ("", "seal key 1 is invalid: expected `id:base64`"),

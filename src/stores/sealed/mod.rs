@@ -1,5 +1,5 @@
-//! Sealed tokens and answers: who can read the store cannot use them; who can write to it cannot forge or move
-//! them.
+//! Sealed tokens and answers. Somebody who can read the store cannot use them, and somebody who can write
+//! to it cannot forge or move them.
 
 mod answers;
 mod keys;
@@ -27,31 +27,35 @@ pub(crate) use keys::is_sealed;
 pub(super) use keys::{SEAL_KEYS, SealKeys};
 
 impl Stores {
-    /// Seals the token of each record, and each answer of [`Idempotency`](crate::Idempotency), with AES-256-GCM, under these keys: `id:base64,id:base64`, each of
-    /// 32 bytes. The first key seals and all of them open, so that a key can be replaced while the fleet
-    /// runs. The rest of the record stays readable.
+    /// Seals each token and each answer of [`Idempotency`](crate::Idempotency) with AES-256-GCM (NIST
+    /// SP 800-38D). The rest of a record stays readable.
     ///
-    /// The seal covers the key of the record, the digest, type, scope and times of the token, and the
-    /// write that stored it. So a token can be neither altered nor moved to another record. A seal
-    /// cannot show that a *whole* record was rolled back to an earlier one; that ends when the earlier
-    /// token expires. A token that cannot be opened counts as missing, and is replaced. An answer that
-    /// cannot be opened counts as not kept, and the work is not done again.
+    /// `keys` has the form `id:base64,id:base64`. An id is 1 to 32 of the characters `A-Z a-z 0-9 _ . -`, and
+    /// a key is 32 bytes. The first key seals and all of them unseal, so that you can replace a key while the
+    /// fleet runs.
     ///
-    /// In place of a key, `none` represents tokens and answers without a seal: `none,id:base64` stores
-    /// them so and opens both, `id:base64,none` seals and still uses those without a seal. With these two
-    /// steps a fleet that runs without seals gets them; see *Sealing* in the chapter.
+    /// The seal covers the key of the record, the digest, type, scope and times of the token, and the write
+    /// that stored it. So nobody can alter a token, or move it to another record. A seal cannot show that
+    /// somebody put an earlier record back *as a whole*. That ends when the earlier token expires.
     ///
-    /// [`from_env`](Self::from_env) seals both if `FUNCIFY_SEAL_KEYS` is set.
+    /// A token that cannot be unsealed counts as missing and is replaced. An answer that cannot be unsealed
+    /// counts as not kept, and the work is not done again.
+    ///
+    /// One entry may be `none`, which represents tokens and answers without a seal. `none,id:base64` stores
+    /// them unsealed, and `id:base64,none` stores them sealed. Both use sealed and unsealed ones. Deploy
+    /// these two, one after the other, to a fleet that runs without seals. The section *Sealing* of
+    /// [`token`](crate::token) explains the steps.
+    ///
+    /// [`from_env`](Self::from_env) does this with the keys in `FUNCIFY_SEAL_KEYS`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the place of the key that is invalid, and never shows a key.
+    /// [`ConfigError::Invalid`] names the position of the invalid key in the list. It never shows a key.
     ///
     /// # Examples
     ///
     /// ```
-    /// use funcify::Stores;
-    /// use funcify_core::{register::WriteId, token::{AccessToken, TokenRecord}};
+    /// use funcify::{Stores, register::WriteId, token::{AccessToken, TokenRecord}};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// let stores = Stores::from_url("memory:").await?;
@@ -81,7 +85,7 @@ impl Stores {
 struct SealedTokens {
     store: Arc<dyn TokenPersistenceProvider>,
     keys: Arc<SealKeys>,
-    /// Whether it was logged that a token is stored without a seal. Once a process is enough.
+    /// Whether this process has logged that a token is stored without a seal.
     has_logged: AtomicBool,
 }
 
@@ -120,7 +124,8 @@ impl SealedTokens {
     }
 }
 
-/// What the seal of the meaning covers: the same as that of the token, and that it is not a token.
+/// The record that the seal of the meaning covers. Its type differs from that of the token, so that neither
+/// can be put in the place of the other.
 fn for_meaning(record: &TokenRecord) -> TokenRecord {
     TokenRecord { token_type: Some("meaning".to_owned()), ..record.clone() }
 }
@@ -134,7 +139,7 @@ pub(super) fn seal(
     Arc::new(SealedTokens::new(store, Arc::clone(keys)))
 }
 
-/// The same for answers.
+/// Seals the answers of stores that are opened from the environment.
 #[cfg(any(feature = "redis", feature = "dynamodb", feature = "ssm"))]
 pub(super) fn seal_answers(
     store: Arc<dyn IdempotencyProvider>,
@@ -143,8 +148,8 @@ pub(super) fn seal_answers(
     Arc::new(SealedAnswers { store, keys: Arc::clone(keys) })
 }
 
-/// In a build with the memory backend only, nobody else can read the store. So the binary need not
-/// contain a cipher.
+/// Returns the store itself. In a build with only the memory backend, no other process can read the store, so
+/// the binary need not contain a cipher.
 #[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
 pub(super) fn seal(
     store: Arc<dyn TokenPersistenceProvider>,
@@ -153,7 +158,7 @@ pub(super) fn seal(
     store
 }
 
-/// The same for answers.
+/// Returns the store itself, as [`seal`] does.
 #[cfg(not(any(feature = "redis", feature = "dynamodb", feature = "ssm")))]
 pub(super) fn seal_answers(
     store: Arc<dyn IdempotencyProvider>,
@@ -185,7 +190,7 @@ impl TokenPersistenceProvider for SealedTokens {
             Some(token) => Some(self.keys.seal(key, id, next, token)?),
             None => None,
         };
-        // Without a seal of its own, it would say that the token is for somebody else.
+        // An unsealed meaning could be altered, and would then make the token look like that of others.
         let meaning = match next.meaning.as_deref().filter(|_| token.is_some()) {
             Some(meaning) => {
                 let sealed =

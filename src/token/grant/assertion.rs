@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::token::authentication::Signer;
 
-/// How long an assertion is valid: a minute covers the request and some clock skew.
+/// How long an assertion is valid: 60 s, which covers the request and some clock skew.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// The client's assertion (RFC 7523 §3), with a fresh `jti`, so that no attempt is a replay.
+/// The client's assertion (RFC 7523 §3). Each one has a fresh `jti`, because a provider may refuse an
+/// assertion that it has seen before.
 pub(super) async fn assertion(
     signer: &dyn Signer,
     client_id: &str,

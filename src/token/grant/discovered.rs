@@ -1,6 +1,6 @@
 use url::Url;
 
-/// What the metadata of the issuer says.
+/// The members of the issuer's metadata that a request needs.
 #[derive(Clone, Debug)]
 pub(super) struct Discovered {
     pub(super) token_endpoint: Url,

@@ -7,17 +7,17 @@ use super::endpoint;
 use super::error::GrantError;
 use crate::client::{outcome_of, read_capped};
 
-/// The largest metadata that is read: 64 KB. A provider's metadata has a few kilobytes.
+/// The largest metadata that is read: 64 KB. A provider's metadata usually takes a few kilobytes.
 const METADATA_LIMIT: usize = 65_536;
 
-/// The part of a provider's metadata that is needed here.
+/// The members of a provider's metadata that are needed here.
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
     token_endpoint: String,
 }
 
-/// A provider's metadata cannot be used.
+/// Why a provider's metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum MetadataError {
     #[error("expected the issuer's metadata, got status {status}")]

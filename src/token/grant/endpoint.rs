@@ -3,7 +3,7 @@ use url::Url;
 use crate::client::{HTTPS_REQUIRED, may_carry_secrets};
 use crate::shown_url::shown_scheme;
 
-/// A URL of the identity provider cannot be used.
+/// Why a URL of the identity provider cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::token) enum EndpointError {
     #[error("expected a URL, but {0}")]

@@ -26,11 +26,11 @@ const REPLY_LIMIT: usize = 65_536;
 
 /// The grant over HTTP: one `POST` to the token endpoint (RFC 6749 §4.4.2).
 ///
-/// It follows no redirect: the secret would go along.
+/// It follows no redirect, because that would send the secret to another server.
 #[derive(Debug)]
 pub(in crate::token) struct HttpGrant {
     http: reqwest::Client,
-    /// The token endpoint that the issuer's metadata named.
+    /// The token endpoint from the issuer's metadata, once it has been read.
     discovered: ArcSwapOption<Discovered>,
 }
 
@@ -79,7 +79,8 @@ impl Grant for HttpGrant {
             .post(discovered.token_endpoint.clone())
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "identity")
-            // The next request is a token's lifetime away, and a closed connection gives its buffers back.
+            // `read_secret` can wipe the buffers of a closed connection only. The next request is a token's
+            // lifetime away, so an open connection would be of no use.
             .header(CONNECTION, "close")
             .header(CONTENT_TYPE, FORM)
             .body(encoded(&form));
@@ -94,7 +95,7 @@ impl Grant for HttpGrant {
         let body = match read_secret(response, REPLY_LIMIT).await {
             Ok(body) => body,
             Err(ReadError::Cut(error)) => return Err(unreachable(error)),
-            // An error page may be as long as it likes: its status is enough.
+            // The status of an error page is enough, however long the page is.
             Err(ReadError::TooLarge { .. }) if !status.is_success() => Zeroizing::default(),
             Err(ReadError::TooLarge { limit }) => return Err(ReplyError::TooLarge { limit }.into()),
         };
@@ -102,8 +103,8 @@ impl Grant for HttpGrant {
     }
 }
 
-/// Copies of the headers that matter. The values of a response are slices of the buffer that its body is
-/// in, and that buffer is to be wiped.
+/// Copies the headers that are needed later. The values in the response are slices of the buffer that also
+/// contains the body, and that buffer will be wiped.
 fn copied(headers: &HeaderMap) -> HeaderMap {
     let copy = |name: HeaderName| {
         let value = HeaderValue::from_bytes(headers.get(&name)?.as_bytes()).ok()?;
@@ -114,10 +115,10 @@ fn copied(headers: &HeaderMap) -> HeaderMap {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The form as it is sent. It is wiped from memory when it was sent, because it may contain a secret.
+/// The encoded form. It is wiped from memory once it has been sent, because it may contain a secret.
 fn encoded(form: &[(&str, &str)]) -> Bytes {
-    // Each byte becomes three at most; the memory for all of them at once, because a text that grows
-    // leaves copies behind.
+    // Encoding makes at most three bytes of one. The memory is reserved at once, because a text that grows
+    // leaves copies in memory.
     let longest = form.iter().map(|(name, value)| (name.len() + value.len()) * 3 + 2).sum();
     let mut text = Zeroizing::new(String::with_capacity(longest));
     for (name, value) in form {
@@ -133,7 +134,7 @@ fn encoded(form: &[(&str, &str)]) -> Bytes {
 
 type Proof = (Option<HeaderValue>, Vec<(&'static str, Zeroizing<String>)>);
 
-/// What proves the client's identity: a header, or members of the form.
+/// The proof of the client's identity: a header, or members of the form.
 async fn proof(
     credentials: &ClientCredentials,
     secret: Option<&ClientSecret>,
@@ -167,7 +168,8 @@ async fn proof(
     }
 }
 
-/// Both parts form-encoded, then joined (RFC 6749 §2.3.1): a `:` or a space in a secret survives.
+/// The value of the `Authorization` header. The id and the secret are form-encoded before they are joined
+/// with `:` (RFC 6749 §2.3.1), so each may contain a `:`.
 fn basic(client_id: &str, secret: &str) -> Result<HeaderValue, GrantError> {
     let part = |text: &str| {
         let mut part = Zeroizing::new(String::with_capacity(text.len() * 3));

@@ -23,15 +23,16 @@ use crate::token::credentials::ClientCredentials;
 
 /// Asks the identity provider for a token, once.
 ///
-/// Unless [`TokenGetterBuilder::grant`](super::TokenGetterBuilder::grant) says otherwise, the getter
-/// sends one `POST` to the token endpoint (RFC 6749 §4.4.2). Implement this trait for a provider
-/// that speaks another protocol, or for a test.
+/// By default, the getter sends one `POST` to the token endpoint (RFC 6749 §4.4.2). Implement this trait
+/// for a provider that speaks another protocol, or for a test, and pass it to
+/// [`TokenGetterBuilder::grant`](super::TokenGetterBuilder::grant).
 ///
 /// # Contract
 ///
-/// - One attempt: no retry, no cache, no circuit. The getter does all three.
-/// - It needs no time limit of its own: the getter ends it.
-/// - No error contains a secret or a token.
+/// - Make one attempt. The getter retries, caches and applies the circuit.
+/// - You need no time limit. The getter ends the attempt after
+///   [`TokenPolicy::request_timeout`](super::TokenPolicy::request_timeout).
+/// - No error may contain a secret or a token.
 ///
 /// # Examples
 ///
@@ -61,12 +62,13 @@ use crate::token::credentials::ClientCredentials;
 /// ```
 #[async_trait]
 pub trait Grant: fmt::Debug + Send + Sync + 'static {
-    /// Asks for a token with `credentials`. `secret` proves the client's identity, if the method of
-    /// authentication has one.
+    /// Asks for a token with `credentials`. `secret` is the client's secret. It is `None` if the method of
+    /// authentication has none.
     ///
     /// # Errors
     ///
-    /// [`GrantError`]: its variant says whether the provider failed or refused.
+    /// [`GrantError`]: choose the variant that says whether the provider failed or refused, because the
+    /// getter acts on it.
     async fn grant(
         &self,
         credentials: &ClientCredentials,
@@ -74,22 +76,24 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Granted, GrantError>;
 }
 
-/// A token as the provider granted it. Created from an [`AccessToken`] by `From`.
+/// The token that a provider granted. Create it from an [`AccessToken`] with `From`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Granted {
-    /// The token: visible ASCII, so that it fits into a header.
+    /// The token: visible ASCII characters only, so that a header can contain it.
     pub token: AccessToken,
-    /// How long it lives from the request on, if the provider stated it: at least 1 s. Otherwise the
-    /// `exp` of a JWT counts, then
+    /// How long the token lives, counted from the request, if the provider stated it: at least 1 s.
+    ///
+    /// If it is `None`, the lifetime is the `exp` of a JWT minus its `iat`, and otherwise
     /// [`TokenPolicy::default_lifetime`](super::TokenPolicy::default_lifetime).
     pub expires_in: Option<Duration>,
-    /// The granted scope, separated by spaces, if the provider stated it.
+    /// The granted scopes, separated by spaces, if the provider stated them.
     pub scope: Option<String>,
-    /// When it was granted by the provider's own clock: the `Date` of its response (RFC 9110
-    /// §6.6.1). If the clock of this process is ahead of it, the fleet goes by the provider's clock.
-    /// Without it, a token of a process whose clock is ahead by more than 30 s may be used after its
-    /// end by so much.
+    /// When the token was granted, by the provider's clock: the `Date` of its response (RFC 9110 §6.6.1).
+    ///
+    /// The fleet uses it to correct the times of a process whose clock is ahead. If it is `None` and that
+    /// clock is ahead by more than 30 s, the fleet may use the token after its expiry, for as long as the
+    /// clock is ahead.
     pub issued_at: Option<Timestamp>,
 }
 

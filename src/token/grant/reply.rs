@@ -13,25 +13,25 @@ use super::Granted;
 use super::error::GrantError;
 use crate::client::{outcome_of, retry_after};
 
-/// The longest token that is accepted: 16 KB. Servers take 8 to 16 KB of headers.
+/// The longest token that is accepted: 16 KB. Servers accept 8 to 16 KB of headers.
 const LONGEST_TOKEN: usize = 16_384;
 
-/// The response of an identity provider cannot be used.
+/// Why the response of an identity provider cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::token) enum ReplyError {
-    /// A sign-in page, for example.
+    /// The body is something else, such as a sign-in page.
     #[error("expected a JSON object with `access_token`")]
     NotAToken,
     #[error("expected a response of at most {limit} bytes")]
     TooLarge { limit: usize },
-    /// It would send the client, and so its secret, elsewhere.
+    /// A redirect would send the secret to another server.
     #[error("expected a token, got a redirect ({status})")]
     Redirect { status: u16 },
     #[error("expected a token of type `Bearer`, got {got} (`ClientCredentials::accepted_types`)")]
     TokenType { got: String },
     #[error("expected the scope as a text or a list of texts")]
     Scope,
-    /// The token is empty, or does not fit into a header.
+    /// The token is empty, or a header cannot contain it.
     #[error("expected a token of visible ASCII, at most 16 KB")]
     TokenText,
     #[error("expected a lifetime of at least 1 second")]
@@ -60,11 +60,11 @@ struct Refusal {
     error: String,
 }
 
-/// Reads the response of a token endpoint (RFC 6749 §5). `types` are the types of token that are
-/// accepted besides `Bearer`.
+/// Reads the response of a token endpoint (RFC 6749 §5). `types` are the values of `token_type` that are
+/// accepted in addition to `Bearer`.
 ///
-/// A body with an error code is that error, whatever the status. Without one, only 401 is a refusal: a
-/// page of a proxy or a firewall says nothing about the client.
+/// An error code in the body counts even if the status is 200. Without an error code, only a 401 is a
+/// refusal: any other error may be the page of a proxy or a firewall, which says nothing about the client.
 pub(super) fn parse(
     status: StatusCode,
     headers: &HeaderMap,
@@ -110,7 +110,7 @@ fn success(body: &[u8], types: &[String]) -> Result<Granted, ReplyError> {
     Ok(Granted { expires_in, scope, ..reply.access_token.into() })
 }
 
-/// `Bearer`, or one of `types`. An empty text among them accepts a response that states no type.
+/// Accepts `Bearer` and any of `types`. An empty text in `types` accepts a response without a type.
 fn check_type(token_type: Option<&Value>, types: &[String]) -> Result<(), ReplyError> {
     let stated = match token_type {
         None | Some(Value::Null) => "",
@@ -123,7 +123,7 @@ fn check_type(token_type: Option<&Value>, types: &[String]) -> Result<(), ReplyE
     if accepted.into_iter().any(|accepted| accepted.eq_ignore_ascii_case(stated)) {
         return Ok(());
     }
-    // Names of types are short words. Anything else could be the token.
+    // The name of a type is a short word. Any other text could be the token, so the error does not show it.
     let is_name = stated.len() <= 16 && stated.bytes().all(|byte| byte.is_ascii_alphabetic());
     let got = match stated {
         "" => "none".to_owned(),
@@ -133,7 +133,7 @@ fn check_type(token_type: Option<&Value>, types: &[String]) -> Result<(), ReplyE
     Err(ReplyError::TokenType { got })
 }
 
-/// A text, or the list of texts that some providers send instead.
+/// The scope: a text, or the list of texts that some providers send instead.
 fn scope(scope: Value) -> Result<String, ReplyError> {
     match scope {
         Value::String(text) => Ok(text),
@@ -145,8 +145,8 @@ fn scope(scope: Value) -> Result<String, ReplyError> {
     }
 }
 
-/// Seconds, as a number or as the string that some providers send instead. A token that lives longer
-/// than a year is used for a year.
+/// The lifetime: seconds, as a number or as the string that some providers send instead. Of a longer
+/// lifetime, 366 days count.
 fn lifetime(expires_in: Value) -> Result<Duration, ReplyError> {
     let seconds = match &expires_in {
         Value::Number(number) => number.as_f64(),
@@ -158,19 +158,19 @@ fn lifetime(expires_in: Value) -> Result<Duration, ReplyError> {
     seconds.map(Duration::from_secs_f64).ok_or(ReplyError::ExpiresIn)
 }
 
-/// An error code as RFC 6749 writes them. No other code is shown: it could contain a secret that the
-/// provider sent back.
+/// Whether this is a code like those of RFC 6749 §5.2. Other texts are never shown, because they may contain
+/// a secret that the provider sent back.
 fn is_error_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// The provider's `Retry-After`, of which a minute is respected.
+/// The provider's `Retry-After`, of which at most 60 s count.
 fn pause(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers).map(|pause| pause.min(TokenPolicy::LONGEST_PAUSE))
 }
 
-/// The provider's clock, when it answered.
+/// The time of the response by the provider's clock.
 fn issued_at(headers: &HeaderMap) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
     let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;

@@ -10,12 +10,12 @@ use crate::token::error::TokenError;
 use crate::token::grant::{GrantError, ReplyError};
 
 impl Refresh<'_> {
-    /// Takes the record's token into memory, unless it is no better than the one there: the token
-    /// that expires last is kept.
+    /// Takes the record's token into memory if it expires later than the token there.
     ///
-    /// `now` is the time by which the record is read. The memory goes by this machine's clock.
+    /// `now` is the time for reading the record: this machine's clock, corrected if it is known to be behind
+    /// ([`Refresh::now`]). Times in memory are by this machine's clock, uncorrected.
     ///
-    /// Returns the token in memory, if it is valid and not the rejected one.
+    /// Returns the token in memory if it is valid and was not rejected.
     pub(super) fn accept(&self, record: &TokenRecord, now: Timestamp) -> Option<Token> {
         let (settings, rejected) = (self.settings, self.request.rejected);
         let held = self.memory.valid(&*settings.clock, rejected);

@@ -14,13 +14,13 @@ use super::state::KnownSecret;
 use crate::token::error::TokenError;
 use crate::token::grant::{GrantError, Granted};
 
-/// After a failure of the secret source, it is not asked again for 1 s: as after the first failure
-/// of the provider.
+/// After the source of the secret has failed, it is not read for 1 s. The pause after a provider's first
+/// failure is as long.
 const SECRET_PAUSE: Duration = Duration::from_secs(1);
 
 impl Refresh<'_> {
-    /// Asks the provider. If it refuses the secret, reads the secret again and, if that has
-    /// changed, asks once more.
+    /// Asks the provider for a token. If the provider refuses the secret, this reads the secret again, and
+    /// asks once more if it has changed.
     pub(super) async fn ask(&mut self, ends: Instant) -> Result<Minted, TokenError> {
         let secret = self.secret().await?;
         let mut minted = self.request_token(&secret, ends).await;
@@ -46,7 +46,7 @@ impl Refresh<'_> {
         minted
     }
 
-    /// The client's secret. It is read from its source once, and kept.
+    /// The client's secret. It is read from its source once and kept in memory.
     pub(super) async fn secret(&mut self) -> Result<KnownSecret, TokenError> {
         if let Some(known) = &self.state.secret {
             return Ok(known.clone());
@@ -64,7 +64,7 @@ impl Refresh<'_> {
         Ok(known)
     }
 
-    /// One request, which ends at `ends` or with its caller.
+    /// One request to the provider. It ends at `ends`, or at the caller's deadline if that is earlier.
     async fn request_token(
         &self,
         known: &KnownSecret,
@@ -72,11 +72,11 @@ impl Refresh<'_> {
     ) -> Result<Minted, TokenError> {
         let (settings, caller_ends) = (self.settings, self.request.ends);
         let asked_at = settings.clock.now();
-        // If the caller's time cuts the request to less than half, a timeout says nothing about the
-        // provider.
+        // If the caller's deadline leaves the request less than half of its timeout, a timeout says nothing
+        // about the provider.
         let time_left = caller_ends.saturating_duration_since(Instant::now());
         let is_cut_short = caller_ends < ends && time_left < settings.policy.request_timeout / 2;
-        // In a circuit, the breaker ends the request with the invocation, and counts it accordingly.
+        // A circuit breaker ends the call at the invocation's deadline by itself, and counts it as such.
         let breaker_ends_it = settings.circuit.is_some() && Deadline::current().is_some();
         let ends = if breaker_ends_it { ends } else { ends.min(caller_ends) };
         let request = async || {

@@ -1,4 +1,4 @@
-//! Step: decide what the record calls for.
+//! Step: decide what to do, given the record.
 
 use funcify_core::{
     engine::{Asker, Decision, decide},
@@ -14,19 +14,19 @@ use crate::token::error::TokenError;
 
 /// What to do next.
 pub(super) enum Step {
-    /// There is a token.
+    /// There is a token: return it to the caller.
     Serve(Token),
-    /// Another process holds the lease: read again a little later.
+    /// Another process holds the lease: wait a little and read the record again.
     Poll,
-    /// Several processes may want the lease: let others go first, and read again.
+    /// Several processes may want the lease: let others write first, then read the record again.
     BackOff,
-    /// Try to take the lease, by writing this record.
+    /// Try to take the lease by writing this record.
     TakeLease(Box<TokenRecord>),
     /// This process holds the lease: ask the provider.
     Ask,
-    /// Read the record at the key of those who want the same token.
+    /// The record holds another token: read the record at this token's own key.
     ReadOwnKey,
-    /// There is no record to share the token in.
+    /// No record can hold this token: ask the provider without the store.
     Alone,
 }
 
@@ -36,7 +36,7 @@ impl Refresh<'_> {
         self.store_retry.answered();
         let watched = self.state.watch(stored.version);
         if record.failure.as_ref().is_some_and(|failure| failure.cred.is_some()) {
-            // Whether the failure binds this process depends on its secret.
+            // The failure applies only to processes with the secret that was refused.
             self.secret().await?;
         }
         let now = self.now();
@@ -72,9 +72,9 @@ impl Refresh<'_> {
         })
     }
 
-    /// The record is in use for another token: another client, scope, audience or provider, or the
-    /// version of this function before or after this one. Those who want this token share it
-    /// elsewhere meanwhile.
+    /// The record is in use for another token: that of another client, scope, audience or provider, or that
+    /// of an older or newer version of this function. Until the record is free, the processes that want this
+    /// token share it under its own key.
     fn use_own_key(&mut self) -> Step {
         let settings = self.settings;
         if self.key == &settings.own_key {

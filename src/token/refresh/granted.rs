@@ -1,4 +1,4 @@
-//! Step: check what was granted: how long the token lives, and whether the scope is complete.
+//! Step: check the granted token: its text, its lifetime and its scope.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::request::Refresh;
 use crate::token::grant::{GrantError, Granted, ReplyError};
 
-/// Shorter than any request that could use the token: a provider that says so means milliseconds,
-/// or its clock is off.
+/// A token that lives less than 1 s would expire before a request could use it. A provider that states such
+/// a lifetime is misconfigured.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
 impl Refresh<'_> {
@@ -44,8 +44,9 @@ impl Refresh<'_> {
         })
     }
 
-    /// Compares this machine's clock with the provider's. A clock that is far ahead makes every shared token
-    /// look older than it is, and by one that is far behind no shared token would be believed.
+    /// Compares this machine's clock with the provider's. If the clock is far ahead, every shared token looks
+    /// older than it is. If it is far behind, every shared token looks as if it came from the future, and
+    /// would not be believed without the correction in `behind`.
     pub(super) fn compare_clock(&mut self, minted: &Minted) {
         let (ahead, behind) = (minted.ahead(), minted.behind());
         self.state.behind =
@@ -63,7 +64,8 @@ impl Refresh<'_> {
         );
     }
 
-    /// A provider may grant less than was requested, if it says so (RFC 6749 §3.3).
+    /// Warns if the provider granted less than the requested scope. It may do so if it states the granted
+    /// scope (RFC 6749 §3.3).
     fn compare_scope(&self, granted: Option<&str>) {
         let settings = self.settings;
         let (Some(requested), Some(granted)) = (settings.credentials.scope.as_deref(), granted)
@@ -79,9 +81,9 @@ impl Refresh<'_> {
     }
 }
 
-/// How long a JWT lives: its `exp` less its `iat`. Both are by the provider's clock, so that no other
-/// clock matters. They are read and not verified: they are the provider's own statement about its own
-/// token, and nothing else here depends on them.
+/// The lifetime of a JWT: its `exp` minus its `iat` (RFC 7519 §4.1). Both are by the provider's clock, so
+/// this machine's clock does not matter. The signature is not verified, because the token comes from the
+/// provider itself.
 fn jwt_lifetime(token: &str) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Claims {

@@ -13,11 +13,11 @@ use super::read::{Found, Stored};
 use super::request::Refresh;
 use crate::token::error::TokenError;
 
-/// With less than this left of a lease, the provider is not asked under it: a request to a provider
-/// of another region takes about as long.
+/// A process asks the provider only if at least this much of its lease is left. A request to a provider in
+/// another region takes about as long.
 const LEAST_LEASE: Duration = Duration::from_millis(250);
 
-/// The lease of this process, as it was confirmed.
+/// A lease that this process has just confirmed to hold.
 pub(super) struct HeldLease {
     /// The record that contains it.
     pub(super) record: TokenRecord,
@@ -26,15 +26,15 @@ pub(super) struct HeldLease {
 }
 
 impl HeldLease {
-    /// When a request under this lease ends.
+    /// When a request under this lease must end.
     pub(super) fn request_ends(&self, timeout: Duration) -> Instant {
         self.ends.min(Instant::now() + timeout)
     }
 }
 
 impl Refresh<'_> {
-    /// Whether this process has to let others go first: where a write that loses costs more than a
-    /// second read.
+    /// Whether this process has to let other contenders write first. It does so once before each attempt, in
+    /// a store where a lost write costs more than a second read.
     pub(super) fn has_to_back_off(&self) -> bool {
         !self.has_backed_off && !self.settings.poll.contention.is_zero()
     }
@@ -46,7 +46,7 @@ impl Refresh<'_> {
         sleep_until(self.request.ends.min(again)).await;
     }
 
-    /// Takes the lease, if the record is still the one that was read.
+    /// Takes the lease if the record has not changed since it was read.
     pub(super) async fn take_lease(
         &mut self,
         stored: &Stored,
@@ -75,16 +75,16 @@ impl Refresh<'_> {
                 tracing::debug!(key = %settings.key, "lease lost");
                 Ok(Found::Record(self.checked(current)))
             }
-            // The holder in the record shows whether the write was applied.
+            // Read again: the holder in the record shows whether this write was applied.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.read().await,
             Err(error) => self.store_failed(&error),
         }
     }
 
-    /// Checks once more, right before the request, that the lease is still this process's own: the
-    /// process may have been frozen since it took it.
+    /// Checks right before the request that this process still holds the lease: it may have been frozen
+    /// since it took it.
     ///
-    /// `None`: too little is left of it, and another process may hold the lease by now.
+    /// Returns `None` if too little of the lease is left. Another process may then hold it by now.
     pub(super) async fn confirm_lease(&mut self, stored: Stored) -> Option<HeldLease> {
         let Stored { record, version: Some(version) } = stored else { return None };
         let until = record.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);

@@ -1,6 +1,6 @@
-//! One refresh of the token: from the first read of the store to a token or an error.
+//! One refresh of the token, from the first read of the store to a token or an error.
 //!
-//! The steps are the files of this folder; [`Refresh::run`] and [`Refresh::steps`] show their order.
+//! Each file of this folder is one step. [`Refresh::run`] and [`Refresh::steps`] show their order.
 
 mod accept;
 mod ask;
@@ -27,16 +27,16 @@ use lease::HeldLease;
 use read::{Found, Stored};
 use store_retry::Trouble;
 
-/// What came of asking the provider.
+/// The result of asking the provider.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 enum Asked {
     Token(Token),
-    /// The provider granted none, and another process has taken the lease meanwhile: this is its record.
+    /// The provider granted no token, and meanwhile another process has taken the lease. This is its record.
     Overtaken(Stored),
 }
 
 impl Refresh<'_> {
-    /// Gets a token. If that fails, a token that is still valid is served as overdue.
+    /// Gets a token. If that fails and the token in memory is still valid, serves that one as overdue.
     pub(super) async fn run(mut self) -> Result<Token, TokenError> {
         let error = match self.state.failure() {
             Some(remembered) => match self.look_despite_failure().await {
@@ -51,7 +51,7 @@ impl Refresh<'_> {
         self.serve_overdue(error)
     }
 
-    /// Reads the record and does what it calls for, until there is a token.
+    /// Reads the record and acts on it, until there is a token.
     async fn steps(&mut self) -> Result<Token, TokenError> {
         let mut found = self.read().await?;
         loop {
@@ -88,9 +88,10 @@ impl Refresh<'_> {
         }
     }
 
-    /// Asks the provider under the lease, and shares what comes of it with the fleet.
+    /// Asks the provider under the lease, and shares the token or the failure with the fleet.
     async fn mint(&mut self, lease: HeldLease) -> Result<Asked, TokenError> {
-        // The lease is given back even if the invocation's work has ended by then.
+        // Until this is dropped, the pipeline does not end the invocation's work at its deadline, so that
+        // there is time to give the lease back.
         let _pending = PendingReport::begin();
         match self.ask(lease.request_ends(self.settings.policy.request_timeout)).await {
             Ok(minted) => {
@@ -99,7 +100,7 @@ impl Refresh<'_> {
                     lease.record.clone().published(&minted, &self.settings.policy, is_forced);
                 let own = minted.clone().by_own_clock();
                 let own = lease.record.clone().published(&own, &self.settings.policy, is_forced);
-                // In memory before it is published: a caller that goes away loses no token.
+                // Before it is published: if the caller is cancelled meanwhile, the token is not lost.
                 let token = self.accept_minted(&own);
                 self.publish(&lease, &next, &minted).await;
                 token.map(Asked::Token)

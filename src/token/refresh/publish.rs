@@ -14,13 +14,13 @@ use super::request::Refresh;
 use super::store_retry::Trouble;
 
 impl Refresh<'_> {
-    /// Writes the record with the new token. While the store is slow, the write is repeated for as
-    /// long as the lease lasts: until then no other process asks the provider, afterwards one would.
+    /// Writes the record with the new token. While the store is slow, the write is repeated until the lease
+    /// ends, because no other process asks the provider before that.
     pub(super) async fn publish(&mut self, lease: &HeldLease, next: &TokenRecord, minted: &Minted) {
         let settings = self.settings;
         let (since, id) = (Instant::now(), WriteId::random());
         let written = loop {
-            // With the same id each time: sent twice, it is one write.
+            // The id is the same each time, so that the store treats repetitions as one write.
             let write = settings.store.write(self.key, Some(lease.version), id, next);
             match as_report(write).await {
                 Err(error) if is_only_unchecked(&error) => break Err(error),
@@ -80,7 +80,7 @@ impl Refresh<'_> {
 }
 
 impl Refresh<'_> {
-    /// Says in the record that this token is not shared, so that no other process waits for it.
+    /// Stores in the record that this token is not shared, so that no other process waits for it.
     async fn give_up_sharing(&mut self, lease: &HeldLease, minted: &Minted) {
         let settings = self.settings;
         let next = lease.record.clone().unshared(minted, &settings.policy, self.now());
@@ -91,13 +91,14 @@ impl Refresh<'_> {
     }
 }
 
-/// Whether the write was made, and the store throttled only the request that checks its outcome. The
-/// fleet finds the token then. In SSM, another write would be one more version for all to read.
+/// Whether the write was sent, and the store throttled only the request that would confirm it. The token is
+/// then stored. In SSM, another write would add a version that every process has to read.
 fn is_only_unchecked(error: &StoreError) -> bool {
     error.kind() == StoreErrorKind::Ambiguous && error.is_throttled()
 }
 
-/// Runs a write that only informs other processes. It may go on a little longer than work does.
+/// Runs a write that informs other processes. It gets the time that a deadline keeps for reports, after the
+/// time for work has ended.
 pub(super) async fn as_report<F: Future>(write: F) -> F::Output {
     match Deadline::current() {
         Some(deadline) => deadline.for_report().scope(write).await,
@@ -105,7 +106,7 @@ pub(super) async fn as_report<F: Future>(write: F) -> F::Output {
     }
 }
 
-/// When the last report of the invocation must have ended.
+/// When every report of the invocation must have ended.
 fn report_ends() -> Option<Instant> {
     Deadline::current().map(|deadline| deadline.report_ends())
 }

@@ -13,11 +13,11 @@ use super::store_retry::Trouble;
 use crate::stores::sealed::is_sealed;
 use crate::token::error::TokenError;
 
-/// What the store answered.
+/// The result of a read.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on the slow path")]
 pub(super) enum Found {
     Record(Stored),
-    /// Nothing that helps.
+    /// The store failed.
     Failed(Trouble),
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Stored {
 }
 
 impl Refresh<'_> {
-    /// Reads the record, unless the store failed a moment ago.
+    /// Reads the record. While the store is paused after a failure, returns that failure instead.
     pub(super) async fn read(&mut self) -> Result<Found, TokenError> {
         if let Some(trouble) = self.state.suspended_store() {
             return Ok(Found::Failed(trouble));
@@ -50,8 +50,8 @@ impl Refresh<'_> {
         self.has_backed_off = false;
     }
 
-    /// Waits for a store that throttles or hangs, if this caller has no token and enough time.
-    /// Otherwise returns `false` at once.
+    /// Waits before the next try of a store that throttles or hangs, and returns `true`. Returns `false` at
+    /// once if the caller has a valid token or too little time, or if the store is down.
     pub(super) async fn wait_for_store(&mut self, trouble: Trouble) -> bool {
         let settings = self.settings;
         let is_served = self.memory.valid(&*settings.clock, self.request.rejected).is_some();
@@ -66,8 +66,8 @@ impl Refresh<'_> {
         true
     }
 
-    /// A corrupt record counts as one without a token. So does one whose token cannot be used: it
-    /// does not fit into a header, or it is sealed and this process has no keys.
+    /// The record as it was read, without a token that cannot be used: if the record is corrupt, if a header
+    /// cannot contain the token, or if the token is sealed and this process has no keys.
     pub(super) fn checked(&mut self, stored: Option<Versioned<TokenRecord>>) -> Stored {
         let Some(Versioned { value: mut record, version, corruption, .. }) = stored else {
             return Stored::default();

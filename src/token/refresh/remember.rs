@@ -15,25 +15,24 @@ use super::request::Refresh;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 
-/// A refused secret is not tried again for 60 s: only a person can replace it. The record says the
-/// same to others with that secret (`TokenPolicy::LONGEST_PAUSE`).
+/// A refused secret is not tried again for 60 s, because only a person can replace it. The record makes the
+/// other processes with that secret wait as long (`TokenPolicy::LONGEST_PAUSE`).
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
-/// While a refused secret binds this process, it reads the store once a second: another function
-/// may have fetched a token with a better secret.
+/// A process whose secret was refused reads the store once a second: another function may have fetched a
+/// token with the right secret.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
-/// An open circuit of the provider is checked again after 5 s at most, which is also the longest
-/// pause after failures of the provider.
+/// An open circuit of the provider is checked again after 5 s at most. The longest pause after failures of
+/// the provider is the same.
 const OPEN_POLL: Duration = Duration::from_secs(5);
 
-/// A token that could not be refreshed is served for at least 1 s before the next try, so that a
-/// failure costs one call a second and not every call.
+/// After a failed refresh, the valid token is served for at least 1 s before the next try. So a failure
+/// delays one call a second, instead of every call.
 const LEAST_DEGRADED: Duration = Duration::from_secs(1);
 
 impl Refresh<'_> {
-    /// Remembers the failure that the record holds, so that this process does not read the record
-    /// at every call.
+    /// Remembers a failure that the record contains, so that not every call reads the record.
     pub(super) fn remember_stored_failure(
         &mut self,
         record: &TokenRecord,
@@ -49,10 +48,10 @@ impl Refresh<'_> {
         error
     }
 
-    /// Gives the lease back, with the failure in the record.
+    /// Gives the lease back and stores the failure in the record.
     ///
-    /// If another process has taken the lease meanwhile, its record is returned, and the failure is
-    /// forgotten: the process was stopped or slow, and the record says what the fleet knows now.
+    /// If another process has taken the lease meanwhile, this process was frozen or slow, and its failure is
+    /// out of date. Then this forgets the failure and returns the other process's record.
     pub(super) async fn share_failure(
         &mut self,
         lease: HeldLease,
@@ -74,8 +73,8 @@ impl Refresh<'_> {
         None
     }
 
-    /// Looks once whether the store holds a token, although the provider failed a moment ago: if this
-    /// process could not store that, the fleet may know better.
+    /// Reads the store once for a token, although the provider failed a moment ago. It does so only if the
+    /// failure could not be stored: another process may then have asked the provider and got a token.
     pub(super) async fn look_despite_failure(&mut self) -> Option<Token> {
         if !self.state.claims_look() {
             return None;
@@ -113,8 +112,8 @@ impl Refresh<'_> {
         next
     }
 
-    /// The refresh failed: a token that is still valid is served, and no call tries again for a
-    /// while. Without one, the error is returned.
+    /// Serves the token in memory after a failed refresh if it is still valid, and lets no call try again
+    /// for a while. Otherwise returns the error.
     pub(super) fn serve_overdue(&self, error: TokenError) -> Result<Token, TokenError> {
         let settings = self.settings;
         let Some(token) = self.memory.valid(&*settings.clock, self.request.rejected) else {

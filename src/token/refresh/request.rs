@@ -1,4 +1,4 @@
-//! What a caller asks for, and the refresh that serves it.
+//! The request of a caller, and the refresh that serves it.
 
 use funcify_core::{Timestamp, register::RecordName, token::AccessToken};
 use tokio::time::Instant;
@@ -11,28 +11,28 @@ use crate::token::memory::Memory;
 use crate::token::metrics::Counters;
 use crate::token::settings::Settings;
 
-/// What a caller asks for.
+/// The request of a caller.
 pub(in crate::token) struct Request<'a> {
-    /// The token that an API rejected, if that is why another one is wanted.
+    /// The token to replace, if an API rejected it.
     pub(in crate::token) rejected: Option<&'a AccessToken>,
-    /// The draw, from 0 to 1, that decides whether a token that is still valid is refreshed: 0 always
-    /// refreshes, 1 never does.
+    /// A number from 0 to 1 that decides whether to refresh a token in the store that is valid but due: 0
+    /// always refreshes it, 1 never does.
     pub(in crate::token) chance: f64,
     /// When the caller gives up.
     pub(in crate::token) ends: Instant,
 }
 
-/// One refresh of the token: what it works with, and how far it is.
+/// One refresh of the token: the parts of the getter that it uses, and its progress.
 pub(in crate::token) struct Refresh<'a> {
     pub(super) settings: &'a Settings,
     pub(super) memory: &'a Memory,
     pub(super) counters: &'a Counters,
     pub(super) state: &'a mut RefreshState,
     pub(super) request: Request<'a>,
-    /// Where the record is.
+    /// The key of the record: that of the getter, or the token's own key.
     pub(super) key: &'a RecordName,
     pub(super) store_retry: StoreRetry,
-    /// Whether this process let contenders go first, and has read the record again since.
+    /// Whether this process has let other contenders write first since it last waited to poll.
     pub(super) has_backed_off: bool,
 }
 
@@ -53,8 +53,8 @@ impl<'a> Refresh<'a> {
         Self { settings, memory, counters, state, request, key, store_retry, has_backed_off: false }
     }
 
-    /// The time by which the record is read and written. A clock that is known to be behind is put right
-    /// for that. One that is ahead is not: that would make a token live longer.
+    /// The time for reading and writing the record: this machine's clock, corrected if it is known to be
+    /// behind. A clock that is ahead is not corrected, because that would make tokens live longer.
     pub(super) fn now(&self) -> Timestamp {
         self.settings.clock.now() + self.state.behind
     }
@@ -63,8 +63,8 @@ impl<'a> Refresh<'a> {
         if Instant::now() < self.request.ends { Ok(()) } else { Err(TokenError::out_of_time()) }
     }
 
-    /// The error as the caller gets it: if its own time is over, that comes first, even if the
-    /// provider's request timed out at the same moment.
+    /// The error for the caller. If the provider's request timed out and the caller's own deadline has
+    /// passed as well, the error is the deadline.
     pub(super) fn for_caller(&self, error: TokenError) -> TokenError {
         let has_timed_out = matches!(
             &error,

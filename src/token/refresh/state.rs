@@ -1,4 +1,4 @@
-//! What a process knows about refreshing, from one refresh to the next.
+//! What a process remembers from one refresh to the next.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,9 +9,9 @@ use super::store_retry::{Crowding, Trouble};
 use crate::token::authentication::ClientSecret;
 use crate::token::error::TokenError;
 
-/// After a failure of the store, it is not called for 1 s. The pause doubles with each failure, up
-/// to 4 s, so that a store that is well again is found within seconds. For a store that throttles it
-/// goes up to 30 s: a fleet of 1,000 instances then sends it about 45 requests a second.
+/// After a failure, the store is not called for up to 1 s. The pause doubles with each failure, up to 4 s, so
+/// that a store that has recovered is used again within seconds. For a store that throttles, the pause grows
+/// to 30 s: a fleet of 1,000 instances then sends about 45 requests a second.
 const FIRST_STORE_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(4);
 const LONGEST_THROTTLED_PAUSE: Duration = Duration::from_secs(30);
@@ -19,30 +19,32 @@ const LONGEST_THROTTLED_PAUSE: Duration = Duration::from_secs(30);
 /// The refresh state of a process. Its lock lets one refresh run at a time.
 #[derive(Default)]
 pub(in crate::token) struct RefreshState {
-    /// The client's secret, once it was read.
+    /// The client's secret, once it has been read.
     pub(super) secret: Option<KnownSecret>,
-    /// The failure that every caller gets until its time is over.
+    /// The failure that every caller gets, and until when.
     failed: Option<(Instant, TokenError)>,
-    /// Whether the next caller looks at the store although there is such a failure, because the record
-    /// may not contain it.
+    /// Whether the next caller reads the store in spite of that failure, because the failure may not be
+    /// stored.
     looks: bool,
-    /// The refusal because of which the secret at hand is not tried again.
+    /// The refusal of the current secret, and until when the secret is not tried again.
     refused: Option<(Instant, TokenError)>,
-    /// The record of a process whose store is down: the failures of the provider.
+    /// A record in memory that counts the provider's failures while the store is down.
     pub(super) without_store: TokenRecord,
     /// When this process last replaced a rejected token without the store.
     pub(super) forced_at: Option<Timestamp>,
-    /// Whether it was logged that the store cannot hold the token. Once a process is enough.
+    /// Whether this process has logged that the store cannot hold the token. Each of these four is logged
+    /// once per process.
     pub(super) has_logged_invalid: bool,
-    /// Whether it was logged that the key holds a token for others, and that this machine's clock is
-    /// ahead.
+    /// Whether it has logged that the key holds another token.
     pub(super) has_logged_key: bool,
+    /// Whether it has logged that its clock differs from the provider's.
     pub(super) has_logged_clock: bool,
-    /// Whether it was logged that the stored token is sealed, and this process has no keys.
+    /// Whether it has logged that the stored token is sealed and that it has no keys.
     pub(super) has_logged_seal: bool,
-    /// By how much this machine's clock is behind the provider's, as far as its last answer told.
+    /// By how much this machine's clock is behind the provider's, according to the provider's last answer.
+    /// Zero if that is 30 s or less.
     pub(super) behind: Duration,
-    /// The version that was read last, and since when this process has seen it.
+    /// The version that was read last, and when this process saw it first.
     watching: Option<(Version, Instant)>,
     /// Until when the store is not called, and why.
     store_pause: Option<StorePause>,
@@ -58,7 +60,7 @@ struct StorePause {
     trouble: Trouble,
 }
 
-/// A secret, and what identifies it in the record of a failure.
+/// A secret, and the fingerprint that identifies it in the record of a failure.
 #[derive(Clone)]
 pub(super) struct KnownSecret {
     pub(super) secret: Option<Arc<ClientSecret>>,
@@ -75,12 +77,12 @@ impl RefreshState {
         self.watching.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
-    /// A version that this process wrote counts as seen from before the write.
+    /// Notes a version that this process wrote. It counts as seen since before the write began.
     pub(super) fn wrote(&mut self, version: Version, since: Instant) {
         self.watching = Some((version, since));
     }
 
-    /// How the store failed a moment ago, if it is not called for now.
+    /// How the store failed, if it is not called for now.
     pub(super) fn suspended_store(&self) -> Option<Trouble> {
         self.store_pause.filter(|pause| Instant::now() < pause.until).map(|pause| pause.trouble)
     }
@@ -93,7 +95,7 @@ impl RefreshState {
         };
         let length =
             self.store_pause.map_or(FIRST_STORE_PAUSE, |pause| (pause.length * 2).min(longest));
-        // At least half of the pause, so that it grows; the rest by chance, so that a fleet spreads.
+        // Half of the pause is certain, so that pauses grow. The rest is drawn, so that a fleet spreads out.
         let half = length / 2;
         let until = Instant::now() + half + chance.up_to(half);
         self.store_pause = Some(StorePause { until, length, trouble });
@@ -104,18 +106,18 @@ impl RefreshState {
         self.store_pause = None;
     }
 
-    /// A caller has waited for the store: it is called again.
+    /// Lets the store be called again, after a caller has waited for it.
     pub(super) fn end_store_pause(&mut self) {
         self.store_pause = None;
     }
 
-    /// Every caller gets this error for so long.
+    /// Makes every caller get this error until `pause` has passed.
     pub(super) fn remember(&mut self, pause: Duration, error: TokenError) {
         self.failed = Some((Instant::now() + pause, error));
         self.looks = true;
     }
 
-    /// The record contains the failure: it need not be read again before the failure is over.
+    /// Notes that the record contains the failure, so that no caller reads it before the failure is over.
     pub(super) fn failure_is_stored(&mut self) {
         self.looks = false;
     }
@@ -124,12 +126,12 @@ impl RefreshState {
         self.failed = None;
     }
 
-    /// Whether this caller is the one that looks at the store despite the failure.
+    /// Whether this caller is the one that reads the store in spite of the failure.
     pub(super) fn claims_look(&mut self) -> bool {
         std::mem::take(&mut self.looks)
     }
 
-    /// The secret at hand is not tried for so long.
+    /// Keeps the current secret from being tried until `pause` has passed.
     pub(super) fn refuse(&mut self, pause: Duration, error: TokenError) {
         self.refused = Some((Instant::now() + pause, error));
     }
@@ -138,12 +140,12 @@ impl RefreshState {
         (self.failed, self.refused) = (None, None);
     }
 
-    /// The failure that every caller gets for now.
+    /// The failure that every caller gets now, if there is one.
     pub(super) fn failure(&self) -> Option<TokenError> {
         Self::current(&self.failed)
     }
 
-    /// The refusal because of which the secret at hand is not tried for now.
+    /// The refusal that keeps the current secret from being tried now, if there is one.
     pub(super) fn refusal(&self) -> Option<TokenError> {
         Self::current(&self.refused)
     }

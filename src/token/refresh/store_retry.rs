@@ -1,53 +1,52 @@
-//! Retries of a store that is slow or throttles, and when a caller asks the provider without it.
+//! Retries of a store that throttles or hangs, and the moment at which a caller asks the provider without it.
 //!
-//! A store that throttles or hangs has many clients: other instances of this fleet want the same
-//! token. So a process looks at it less often the more it fails, and the moment at which it gives up
-//! is drawn from a span. Otherwise a fleet that overloads its store would then overload the provider.
+//! A store that throttles or hangs usually has many clients: other instances of this fleet want the same
+//! token. So a process reads it less often the more it fails, and draws the moment at which it gives up.
+//! Otherwise a fleet that overloads its store would overload the provider next.
 
 use std::time::Duration;
 
 use funcify_core::{engine::Chance, register::PollPolicy};
 use tokio::time::Instant;
 
-/// A caller with enough time retries for up to 94 s: 1,000 instances that give up evenly over the last nine
-/// tenths of it send the provider 12 requests a second.
+/// A caller with enough time retries for up to 94 s. If 1,000 instances give up evenly over the last nine
+/// tenths of that time, they send the provider 12 requests a second.
 const LONGEST: Duration = Duration::from_secs(94);
 
-/// The part of a caller's time in which it does not give up: a tenth if the store hangs, half if it has
-/// answered this caller before and may only be slow, four fifths if it throttles. A store that throttles
-/// works, and serves every instance in turn.
+/// The part of a caller's time in which it does not give up: a tenth if the store hangs, half if the store
+/// has answered this caller before and may only be slow, and four fifths if the store throttles. A store that
+/// throttles works, and serves every instance in the end.
 const KEPT: f64 = 0.1;
 const KEPT_IF_ANSWERED: f64 = 0.5;
 const KEPT_IF_THROTTLED: f64 = 0.8;
 
-/// The intervals grow to five times the longest poll interval of the store. Redis then gets a read per
-/// caller every 1 to 2 s, and a store that is well again is noticed within 2 s.
+/// The longest interval grows to five times the poll interval of the store. In Redis that is 2 s: a process
+/// notices within 2 s that the store has recovered.
 const SLOWEST: f64 = 5.0;
 
-/// A refusal is quick and certain, and each request too many costs somebody else an answer: a store that
-/// throttles is given four times the time at once. One that hangs may only have lost a packet.
+/// A throttled request quadruples the interval at once, because each request too many costs another process
+/// its answer. A request without an answer doubles it: it may only be a lost packet.
 const DOUBLINGS_IF_THROTTLED: f64 = 2.0;
 
-/// An answer shortens the intervals by less than a failure lengthens them, so that a fleet settles
-/// where one read in five is throttled. If one in two were, the process with the lease would not get
-/// its writes through.
+/// An answer shortens the intervals by less than a failure lengthens them, so that a fleet settles where
+/// about one read in five is throttled. If it were one in two, the process with the lease could not write.
 const RECOVERY: f64 = 0.25;
 
 /// How the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// It works, but refuses some requests.
+    /// The store works, but refuses some requests.
     Throttles,
-    /// It answers too late or not at all.
+    /// The store answers too late or not at all.
     Hangs,
-    /// It cannot be reached, or refuses every request.
+    /// The store cannot be reached, or refuses every request.
     Down,
 }
 
-/// How crowded the store is, as this process has seen it. Kept from one caller to the next.
+/// How crowded the store is, judged by its answers to this process. Kept from one caller to the next.
 #[derive(Debug, Default)]
 pub(super) struct Crowding {
-    /// How often the intervals have been doubled.
+    /// The factor of the intervals, as its logarithm to base 2.
     doublings: f64,
 }
 
@@ -66,7 +65,7 @@ impl Crowding {
         self.slowed(poll).interval(chance)
     }
 
-    /// How long to let other contenders for the lease go first.
+    /// How long to wait while other contenders for the lease write first.
     pub(super) fn back_off(&self, poll: PollPolicy, chance: &Chance) -> Duration {
         self.slowed(poll).contention_back_off(chance)
     }
@@ -79,14 +78,14 @@ impl Crowding {
     }
 }
 
-/// The retries of one caller without a token. One more read of the store and a request to the provider
-/// must fit into the caller's time.
+/// The retries of one caller without a token. They end while one more read of the store and a request to the
+/// provider still fit into the caller's time.
 #[derive(Debug)]
 pub(super) struct StoreRetry {
-    /// What one operation on the store takes at most, and one request to the provider.
+    /// The longest that one operation on the store may take, and one request to the provider.
     operation: Duration,
     request: Duration,
-    /// Where in its span this caller gives up, from 0 to 1. Drawn before the first failure.
+    /// Where in the time in which it may give up this caller does so, from 0 to 1. Drawn once.
     place: f64,
     since: Option<Instant>,
     has_answered: bool,
@@ -101,14 +100,14 @@ impl StoreRetry {
         Self { operation, request, place, since, has_answered, is_throttled, is_last }
     }
 
-    /// The store answered: the time counts from the next failure.
+    /// Notes that the store answered: the caller's time to give up counts from the next failure.
     pub(super) fn answered(&mut self) {
         (self.since, self.is_throttled, self.is_last) = (None, false, false);
         self.has_answered = true;
     }
 
-    /// When to read the store again, at the latest after `interval`. `None`: this caller asks without
-    /// the store.
+    /// When to read the store again: after `interval`, or earlier if the caller gives up before that.
+    /// Returns `None` if the caller gives up now and asks the provider without the store.
     pub(super) fn next(
         &mut self,
         trouble: Trouble,
@@ -141,8 +140,8 @@ mod tests {
     const OPERATION: Duration = Duration::from_millis(500);
     const REQUEST: Duration = Duration::from_secs(3);
 
-    /// The pauses of a caller with this much time on a store with this trouble, and the time that is
-    /// left at the end.
+    /// The pauses of a caller with so much time, if the store always fails like this, and the time that is
+    /// left when it gives up.
     async fn pauses(trouble: Trouble, time: Duration, seed: u64) -> (Vec<Duration>, Duration) {
         let chance = Chance::seeded(seed);
         let (mut retry, mut crowding) =

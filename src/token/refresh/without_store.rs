@@ -1,4 +1,4 @@
-//! Step: refresh without the store, because it does not answer.
+//! Step: refresh without the store, because it fails or cannot hold the token.
 
 use funcify_core::{
     Timestamp,
@@ -11,17 +11,17 @@ use super::store_retry::Trouble;
 use crate::token::bearer::Token;
 use crate::token::error::TokenError;
 
-/// How often a process with a valid token tries a store that fails, from its slot until it asks without
-/// it. Each try may keep one caller waiting for half a second.
+/// How often a process with a valid token tries a store that fails, before it asks the provider without the
+/// store. Each try may delay one caller for half a second.
 const TRIES: u32 = 4;
 
 impl Refresh<'_> {
-    /// Asks the provider for a token of this process's own.
+    /// Asks the provider for a token that only this process uses.
     ///
-    /// A process with a valid token has drawn the moment for that, so that a fleet without a store does
-    /// not ask all at once, and tries the store again until then: an operation in vain may be one lost
-    /// packet, or one moment of a busy store. If the store throttles, it works, and the process goes on
-    /// for half of the time that is left at that moment.
+    /// A process with a valid token does so at a moment that it has drawn, so that a fleet whose store is
+    /// down does not ask all at once. Until then it tries the store again, because a failed operation may be
+    /// one lost packet. A store that throttles works, so the process goes on trying it for half of the time
+    /// that the token has left at that moment.
     pub(super) async fn without_store(&mut self, trouble: Trouble) -> Result<Token, TokenError> {
         let settings = self.settings;
         let now = settings.clock.now();
@@ -35,7 +35,7 @@ impl Refresh<'_> {
                 Trouble::Hangs | Trouble::Down => (alone_at, alone_at.since(slot) / (TRIES - 1)),
             };
             if now < asks_at {
-                // This caller has paid for one failed read. No other caller pays before the next look.
+                // This caller waited for a failed read. No other caller waits before the next read.
                 self.memory.degrade_until(asks_at.min(slot.max(now + interval)));
                 return Ok(token.overdue());
             }
@@ -64,7 +64,7 @@ impl Refresh<'_> {
         }
     }
 
-    /// A rejected token is replaced at most once in 30 s, as with the store.
+    /// Replaces a rejected token at most once in 30 s, as with the store.
     fn limit_rejections(&self, now: Timestamp) -> Result<(), TokenError> {
         let Some(forced_at) = self.state.forced_at.filter(|_| self.request.rejected.is_some())
         else {

@@ -1,4 +1,4 @@
-//! The circuit of a fleet of two versions.
+//! The circuit of a fleet in which two versions run.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ fn assert_kept(seen: &[Value], first: &Value, case: &str) {
     }
 }
 
-/// One version opens the circuit and each adds one of the two successful probes that close it, four times in turn.
+/// One version opens the circuit and each adds one of the two successful probes that close it, four times
+/// in turn.
 async fn one_opens_and_both_close(store: &Store) {
     for order in ORDERS {
         let (name, case) = (unique("rounds"), format!("{}: {:?} first", store.url, order[0]));
@@ -47,7 +48,7 @@ async fn one_opens_and_both_close(store: &Store) {
                 "{case}"
             );
             assert_eq!(closer.takes(store, &name, "call").await["admitted"], false, "{case}");
-            // The open duration is over.
+            // The open duration has passed.
             let mut record = store.body(&key).await;
             assert_eq!(
                 (&record["state"], &record["epoch"]),
@@ -65,7 +66,8 @@ async fn one_opens_and_both_close(store: &Store) {
         let seen = history.ends().await;
         println!("{case}: {} writes in 4 rounds", seen.len() - 1);
         assert_kept(&seen, &first, &case);
-        // Up to three failures, of which the last one opens; our write; two probes and their successes.
+        // Up to three failures, the last of which opens the circuit. Then the write of this test, and two
+        // probes with their successes.
         assert!(seen.len() - 1 <= 4 * 8, "{case}: {seen:?}");
     }
 }
@@ -94,8 +96,8 @@ async fn what_one_opens_is_open_for_both(store: &Store) {
     }
 }
 
-/// A healthy fleet of both versions writes nothing, whatever the record holds: the failures and the override of a clock that
-/// is five minutes ahead too, which only version 0.1 believes.
+/// A healthy fleet of both versions writes nothing, whatever the record contains. That includes failures
+/// and an override by a clock that is five minutes ahead, which only version 0.1 believes.
 async fn a_healthy_fleet_writes_nothing(store: &Store) {
     let (name, ahead) = (unique("healthy"), now() + 300_000);
     let mut first = closed();
@@ -113,7 +115,8 @@ async fn a_healthy_fleet_writes_nothing(store: &Store) {
     assert_eq!(history.ends().await.len(), 1, "{}: only ours", store.url);
 }
 
-/// An override in the form of version 0.1, which this version still writes, binds both; and both let go when it ends.
+/// An override in the form of version 0.1, which this version still writes, applies to both versions. When
+/// it ends, it ends for both.
 async fn an_override_binds_both(store: &Store) {
     for build in [Build::Old, Build::New] {
         let (name, case) = (unique("override"), format!("{}: {build:?}", store.url));

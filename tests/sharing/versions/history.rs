@@ -1,4 +1,4 @@
-//! Every record that was seen at one key while something went on.
+//! Collects every record that is stored at one key during a test.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use super::Store;
 
-/// Between two looks. A lease and the token under it are further apart: the provider is asked in between.
+/// The time between two reads. A lease and its token are further apart, because the provider is asked in
+/// between.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) struct History {
@@ -19,14 +20,14 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Watches from now on.
+    /// Starts to watch the key.
     pub(super) fn of(store: &Store, key: &RecordKey) -> Self {
         let (store, key) = (store.clone(), key.clone());
         let (stop, mut stopped) = oneshot::channel();
         let seen = tokio::spawn(async move {
             let (mut seen, mut last) = (Vec::new(), None::<Version>);
             loop {
-                // A look that fails on a busy machine is not the last one.
+                // On a busy machine a read may fail. Then another one follows, even at the end.
                 let is_last = stopped.try_recv().is_ok();
                 if let Ok(Some(found)) = store.register.read(&key).await
                     && last.replace(found.version) != Some(found.version)
@@ -42,7 +43,7 @@ impl History {
         Self { stop, seen }
     }
 
-    /// The records, in order. One that was there at the beginning is the first.
+    /// The records in order. A record that was there at the beginning comes first.
     pub(super) async fn ends(self) -> Vec<Value> {
         self.stop.send(()).unwrap();
         self.seen.await.unwrap()

@@ -1,8 +1,9 @@
-//! f25: version 0.1 and this version on one store, as during a deployment. Each reads, keeps and improves what the other
-//! wrote, whoever comes first.
+//! f25: version 0.1 and this version share one store, as during a deployment. Each version reads and keeps
+//! what the other one wrote, in either order.
 //!
-//! `tests/run --long` builds version 0.1 from the history. Without it the tests of two processes are reported as ignored;
-//! those on records that version 0.1 wrote once run always.
+//! `tests/run --long` builds version 0.1 from the git history. Without `--long`, the tests that run
+//! processes of both versions are reported as ignored. The tests with stored records of version 0.1 always
+//! run.
 
 mod circuit;
 mod history;
@@ -22,14 +23,14 @@ use crate::support::attempt::HOUR;
 use crate::support::process::{Process, example};
 use crate::support::{aws, env};
 
-/// Which build of the example `fleet_member`.
+/// A build of the example `fleet_member`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Build {
     Old,
     New,
 }
 
-/// Who comes first, and who second.
+/// Which version comes first, and which second.
 const ORDERS: [[Build; 2]; 2] = [[Build::Old, Build::New], [Build::New, Build::Old]];
 
 impl Build {
@@ -47,7 +48,7 @@ impl Build {
         Member::run(self.command(store, name, steps))
     }
 
-    /// The result of one step of a process of its own.
+    /// The result of one step that a new process takes.
     async fn takes(self, store: &Store, name: &str, steps: &str) -> Value {
         result(self.command(store, name, steps), steps).await
     }
@@ -62,7 +63,7 @@ async fn result(command: Command, steps: &str) -> Value {
     result
 }
 
-/// What a process printed to stderr that could not take its step.
+/// The text that a process printed to stderr because it could not take its step.
 async fn failed(command: Command) -> String {
     let mut process = Process::start(command);
     let status = process.ended(Duration::from_secs(40)).await;
@@ -70,7 +71,7 @@ async fn failed(command: Command) -> String {
     process.stderr()
 }
 
-/// A shared store, and a way to it past every getter and breaker.
+/// A shared store, with direct access to its records.
 #[derive(Clone)]
 struct Store {
     url: String,
@@ -97,7 +98,7 @@ impl Store {
         found.map_or(Value::Null, |found| Value::Object(found.value.into()))
     }
 
-    /// Stores this record, whatever is there.
+    /// Stores this record, whatever record is there.
     async fn put(&self, key: &RecordKey, body: Value) {
         let body: Body = body.to_string().parse().unwrap();
         let found = self.register.read(key).await.unwrap().map(|found| found.version);
@@ -106,7 +107,7 @@ impl Store {
     }
 }
 
-/// Unix milliseconds.
+/// The current time in milliseconds since the Unix epoch.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()

@@ -1,5 +1,5 @@
-//! Records that a process of version 0.1 once wrote, in `core/tests/records/v0_1`: this version reads each of them, and in the
-//! same situation it writes the same members, with one more.
+//! Records that processes of version 0.1 have written, in `core/tests/records/v0_1`. This version reads
+//! each of them. In the same situation it writes the same members and one more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const COUNTING: &str = include_str!("../../../core/tests/records/v0_1/circuit-co
 const OPEN: &str = include_str!("../../../core/tests/records/v0_1/circuit-open.json");
 const HALF_OPEN: &str = include_str!("../../../core/tests/records/v0_1/circuit-half-open.json");
 
-/// One process on a store in memory, by a clock of its own.
+/// One process on a store in memory, with its own clock.
 struct Process {
     store: Store,
     stores: Stores,
@@ -37,7 +37,7 @@ struct Process {
 }
 
 impl Process {
-    /// At this time, on an empty store.
+    /// A process at this time, on an empty store.
     fn at(time: i64) -> Self {
         let register = Arc::new(MemoryBackend::default());
         Self {
@@ -48,7 +48,7 @@ impl Process {
         }
     }
 
-    /// A process that finds this record, a moment after the given time.
+    /// A process that finds this record a moment after the given time.
     async fn with(record: &str, key: &RecordKey, time: i64) -> Self {
         let process = Self::at(time + 50);
         process.store.put(key, serde_json::from_str(record).unwrap()).await;
@@ -138,7 +138,7 @@ async fn f25_a_failure_that_version_0_1_recorded_binds_until_its_end_and_is_repl
         assert!(matches!(error, TokenError::Remembered { .. }), "{error}");
         assert_eq!(process.provider.requests().len(), 0);
 
-        // A refusal binds only those with the same secret.
+        // A refusal applies only to processes with the same secret.
         if record == UNAVAILABLE {
             process.clock.set(Timestamp::from_millis(until));
         }
@@ -208,8 +208,8 @@ async fn f25_the_records_of_a_circuit_have_the_members_that_version_0_1_reads() 
     assert_eq!(shape(&without_history(&process, 1).await), shape_of(OPEN));
 }
 
-/// The record of the circuit without its changes of state, of which it has so many: they are new, and version 0.1 keeps
-/// what it does not know.
+/// The record of the circuit without its changes of state, after checking how many there are. They are new,
+/// and version 0.1 keeps members that it does not know.
 async fn without_history(process: &Process, changes: usize) -> Value {
     let mut stored = process.store.body(&circuit()).await;
     let history = stored.as_object_mut().unwrap().remove("history");

@@ -1,4 +1,4 @@
-//! The token of a fleet of two versions.
+//! The token of a fleet in which two versions run.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn with(mut command: Command, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// One mints, and both versions use its token: one grant, two writes.
+/// One process fetches a token, and both versions use it: one grant and two writes.
 async fn the_token_of_one_is_the_token_of_the_other(store: &Store, variables: &[(&str, &str)]) {
     for [first, second] in ORDERS {
         let (name, case) = (unique("versions"), format!("{}: {first:?} first", store.url));
@@ -42,8 +42,8 @@ async fn the_token_of_one_is_the_token_of_the_other(store: &Store, variables: &[
     }
 }
 
-/// Eight processes of each version keep a token of six seconds for fifteen seconds. Members that neither knows, and the time of
-/// the last rejection, are there in every record that was ever stored.
+/// Eight processes of each version renew a token with a lifetime of 6 s, for 15 s. Every record that is
+/// stored keeps the members that no version knows, and the time of the last rejection.
 async fn both_renew_one_token(store: &Store) {
     for [first, second] in ORDERS {
         let (name, case) = (unique("renewed"), format!("{}: {first:?} first", store.url));
@@ -84,7 +84,8 @@ async fn both_renew_one_token(store: &Store) {
     }
 }
 
-/// A refusal that one version remembers binds the other, and whoever has the right secret replaces it.
+/// A refusal that one version remembers applies to the other version. A process with the right secret
+/// replaces it.
 async fn a_refusal_binds_both(store: &Store) {
     for [first, second] in ORDERS {
         let (name, case) = (unique("refused"), format!("{}: {first:?} first", store.url));
@@ -121,7 +122,7 @@ async fn another_token_at_the_key_leaves_the_first_alone(store: &Store) {
         let before = store.body(&key(&name)).await;
         let of_second = || with(second.command(store, &name, "token"), &grown);
         match second {
-            // Version 0.1 has no token then.
+            // In this case version 0.1 has no token.
             Build::Old => drop(failed(of_second()).await),
             Build::New => {
                 let minted = [(); 2].map(|()| result(of_second(), "token"));
@@ -137,12 +138,12 @@ async fn another_token_at_the_key_leaves_the_first_alone(store: &Store) {
     }
 }
 
-/// A process of version 0.1 whose clock is five minutes ahead wrote the record. Version 0.1 believes it, this version does
-/// not; then both use the token that this version fetches.
+/// A process of version 0.1 whose clock is five minutes ahead wrote the record. Version 0.1 believes the
+/// record, and this version does not. Then both use the token that this version fetches.
 async fn a_record_of_a_fast_clock_costs_one_grant(store: &Store) {
     for planted in ["a token", "a lease", "a failure"] {
         let (name, case) = (unique("ahead"), format!("{}: {planted}", store.url));
-        // Whoever fetches a token writes the digest that this record needs.
+        // This writes a record with the right digest, which is changed below.
         Build::Old.takes(store, &name, "token").await;
         let mut record = store.body(&key(&name)).await;
         let ahead = now() + 300_000;
@@ -182,7 +183,7 @@ async fn two_versions_share_their_token(store: Store) {
     let _alone = fleet::alone().await;
     the_token_of_one_is_the_token_of_the_other(&store, &[]).await;
     the_token_of_one_is_the_token_of_the_other(&store, &[("FUNCIFY_SEAL_KEYS", SEAL_KEYS)]).await;
-    // Not as this version would write them: version 0.1 goes by the text.
+    // Version 0.1 compares the text of the scope. This version would sort it.
     let unsorted = [("FUNCIFY_SCOPE", "orders:write orders:read")];
     the_token_of_one_is_the_token_of_the_other(&store, &unsorted).await;
     a_refusal_binds_both(&store).await;
