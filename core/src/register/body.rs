@@ -43,7 +43,7 @@ pub enum Corruption {
     /// The stored text has more than 400 KB. It was not parsed.
     #[error("the stored record is larger than 400 KB")]
     TooLarge,
-    /// The token or answer in the record cannot be decrypted with the configured keys, or was copied from
+    /// The encrypted token in the record cannot be decrypted with the configured keys, or was copied from
     /// another record.
     #[error("the stored token cannot be unsealed")]
     Sealed,
