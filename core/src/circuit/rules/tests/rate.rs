@@ -1,4 +1,4 @@
-//! The rate rule on simulated fleets: calls by the million, the pure rules, no store.
+//! The rate rule on simulated fleets with millions of calls: only the pure rules, without a store.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{
 
 use super::{START, millis, seconds};
 
-/// A fleet that calls at a steady pace. Weights are read off a snapshot of some age; a report is
-/// sampled again by the record it is applied to, as the breaker does.
+/// A fleet that calls at a steady rate. Weights follow from a snapshot that is up to 5 s old. A report is
+/// sampled again by the record to which it is applied, as the breaker does.
 struct Fleet {
     policy: CircuitPolicy,
     record: CircuitRecord,
@@ -37,12 +37,13 @@ impl Fleet {
         }
     }
 
-    /// Calls for so long; how long it took until the circuit was open, if it opened.
+    /// Makes calls for the time `lasting`. Returns how long it took until the circuit opened. `None` if it
+    /// stayed closed.
     fn calls(&mut self, pace: f64, failing: f64, lasting: Duration) -> Option<Duration> {
         let begin = self.now;
         let mut at = 0.0;
         while self.record.state == CircuitState::Closed {
-            // Poisson arrivals.
+            // The calls arrive as a Poisson process.
             at -= (1.0 - self.chance.draw()).ln() / pace;
             if at > lasting.as_secs_f64() {
                 self.now = begin + lasting;
@@ -90,8 +91,8 @@ fn a_fifth() -> CircuitPolicy {
     CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
-/// The times to open of `trials` fleets with 100 calls a second that were well for a minute and then were
-/// not.
+/// Returns how long `trials` fleets took to open. Each makes 100 calls a second, of which the share `well`
+/// fails in the first 70 s, and the share `failing` after that.
 fn times_of(
     policy: &impl Fn() -> CircuitPolicy,
     trials: u64,
@@ -101,7 +102,7 @@ fn times_of(
 ) -> Vec<Duration> {
     let time = |seed| {
         let mut fleet = Fleet::new(policy(), 1_000 + seed);
-        // The rule counts in seconds, but no outage begins on a whole one.
+        // The rule counts in whole seconds, but an outage may begin between two of them.
         let phase = fleet.chance.up_to(seconds(1));
         assert_eq!(fleet.calls(100.0, well, seconds(70) + phase), None, "a false open");
         fleet.calls(100.0, failing, bound)
