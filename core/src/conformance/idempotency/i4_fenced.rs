@@ -43,7 +43,7 @@ async fn every_claim_has_a_greater_fence(trial: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// A claim that another process took over, and that of the other.
+/// Returns a claim that another process took over, and the claim of that process.
 async fn taken_over(trial: &Trial<'_>) -> Verdict<(Caller, Claim, Claim)> {
     let caller = Caller::new(trial)?;
     let late = caller.claims().await?;

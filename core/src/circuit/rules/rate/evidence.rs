@@ -115,8 +115,8 @@ fn is_over_lately(
     starts.filter(|start| now.since(*start) < longest).any(|start| {
         let recent = Sample::since(buckets, kind, start);
         let seconds = now.since(start).as_secs_f64().max(SHORTEST);
-        // Expect as many calls as the whole window has a second. In two seconds, too few good calls are
-        // sampled to count the calls there.
+        // Assume that calls came at the rate of the whole window. In two seconds, too few good calls are
+        // sampled to count them.
         let expected = (calls_per_second * seconds).max(recent.calls);
         let least = LEAST_SHARES.iter().find(|(from, _)| seconds >= *from);
         let least = least.map_or(threshold, |(_, share)| threshold.max(*share));
