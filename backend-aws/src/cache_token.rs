@@ -45,8 +45,8 @@ impl CacheSigner {
     /// after 12 hours.
     pub const VALID_FOR: Duration = Duration::from_secs(11 * 3_600);
 
-    /// Creates a signer for the user `user` of the cache `cache`, with the credentials in `aws`. If `region` is
-    /// `None`, the region of `aws` is used.
+    /// Creates a signer for the user `user` of the cache `cache`, with the credentials in `aws`. Without a
+    /// `region`, the region of `aws` is used.
     ///
     /// # Errors
     ///
