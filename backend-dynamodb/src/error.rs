@@ -68,8 +68,8 @@ pub enum DynamoDbError {
     NoTable {
         /// The name of the table.
         table: String,
-        },
-        /// The key of the table differs from the one in the configuration.
+    },
+    /// The key of the table differs from the one in the configuration.
     #[error(
         "the table `{table}` must have {expected}: name its key in the URL (options pk, sk and sk_value)"
     )]
@@ -78,16 +78,16 @@ pub enum DynamoDbError {
         table: String,
         /// The key that the configuration names.
         expected: String,
-        },
-        /// The table does not expire items, so records that are no longer needed stay.
+    },
+    /// The table does not expire items, so records that are no longer needed stay.
     #[error(
         "the table `{table}` does not expire items by the attribute `ttl`: it works, and grows"
     )]
     NoExpiry {
         /// The name of the table.
         table: String,
-        },
-        /// A member of the record has the name of an attribute that the backend uses itself.
+    },
+    /// A member of the record has the name of an attribute that the backend uses itself.
     #[error("a member of a record cannot be named `{name}` in DynamoDB")]
     Member {
         /// The name of the member.

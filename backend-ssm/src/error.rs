@@ -72,8 +72,8 @@ pub enum SsmError {
         path: String,
         /// Why the request failed.
         source: AwsError,
-        },
-        /// A request failed, or could not be built.
+    },
+    /// A request failed, or could not be built.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }

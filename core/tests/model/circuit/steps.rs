@@ -90,8 +90,8 @@ impl Fleet {
         }
     }
 
-    /// Continues after a write that may or may not have taken effect. For a probe, a read shows whether its id
-    /// is in the record. A failure is given up, because counting it twice would be worse than losing it.
+    /// Continues after a write that may or may not have taken effect. For a probe, a read shows whether its
+    /// id is in the record. A failure is given up, because counting it twice would be worse than losing it.
     pub(crate) fn is_left_in_doubt(&self, state: &mut State, place: usize, purpose: Purpose) {
         match purpose {
             Purpose::Report { permit, .. }
