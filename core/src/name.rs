@@ -99,6 +99,11 @@ fn ends_as_hashed(text: &str) -> bool {
 impl FromStr for RecordName {
     type Err = NameError;
 
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] if the name is not 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
     fn from_str(name: &str) -> Result<Self, NameError> {
         if is_legal(name) {
             Ok(Self(name.into()))

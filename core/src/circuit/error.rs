@@ -83,6 +83,23 @@ impl<E> From<CircuitOpen> for CircuitError<E> {
 }
 
 /// The name or the policy of a circuit is wrong. The message lists everything that is wrong with them.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use funcify_backend_memory::MemoryBackend;
+/// use funcify_core::{
+///     circuit::{CircuitBreaker, CircuitPolicy},
+///     register::RetryingRegister,
+/// };
+///
+/// let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
+/// let mut policy = CircuitPolicy::default();
+/// policy.probes = 9;
+/// let error = CircuitBreaker::new("warehouse", policy, store).unwrap_err();
+/// assert!(error.to_string().ends_with("`probes` must be 1 to 4, got 9"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit cannot be configured: {}", list(name.as_ref(), policy))]
 pub struct CircuitConfigError {

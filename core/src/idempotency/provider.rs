@@ -24,7 +24,7 @@ use crate::{
 ///   record.
 /// - **I2** All callers that get an answer get the same answer.
 /// - **I3** A completed record is never replaced before it expires.
-/// - **I4** A claimant whose claim was taken over can neither complete nor release.
+/// - **I4** A claimant whose claim was taken over can no longer complete or release it.
 /// - **I5** A caller with another payload never gets the answer.
 /// - **I6** No key is blocked for ever: from every state, a correct caller can get an answer.
 ///

@@ -9,6 +9,20 @@ use crate::StoreError;
 ///
 /// A function never lists records. Listing needs more rights than a [`Register`](super::Register) does,
 /// and reads the whole store: with `SCAN` on Redis, `Scan` on DynamoDB, and `GetParametersByPath` on SSM.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::{StoreError, circuit::CircuitRecord, register::{Inventory, Record}};
+///
+/// async fn print_circuits(store: &dyn Inventory) -> Result<(), StoreError> {
+///     for name in store.list(CircuitRecord::KIND).await? {
+///         println!("{name}");
+///     }
+///     Ok(())
+/// }
+/// # let _ = print_circuits;
+/// ```
 #[async_trait]
 pub trait Inventory: fmt::Debug + Send + Sync + 'static {
     /// Returns the names of the records of this kind under the store's prefix, sorted, each once.
