@@ -28,7 +28,7 @@ pub enum AwsConfigError {
     ExtraPart {
         /// The expected form.
         form: &'static str,
-        /// The name of the part.
+        /// The part that must be left out.
         part: &'static str,
     },
     /// The store has no such option.

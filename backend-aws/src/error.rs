@@ -16,7 +16,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why a request to a service failed.
 ///
-/// It never holds a response, because a response may contain a record.
+/// It never contains a response, because a response may contain a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwsError {

@@ -143,7 +143,7 @@ where
 fn kind_of(code: &str) -> Option<StoreErrorKind> {
     match code {
         "ProvisionedThroughputExceededException" | "SlowDown" => Some(StoreErrorKind::Throttled),
-        // Another writer was first, in a transaction or in another region. Nothing was written.
+        // Another writer was faster, in a transaction or in another region. Nothing was written.
         "TransactionConflictException" | "ReplicatedWriteConflictException" => {
             Some(StoreErrorKind::Unavailable)
         }

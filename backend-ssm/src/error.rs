@@ -97,7 +97,7 @@ where
 /// Classifies the codes that only Parameter Store has.
 fn kind_of(code: &str) -> Option<StoreErrorKind> {
     match code {
-        // Parameter Store accepts one update of a parameter at a time. Another writer was first.
+        // Parameter Store accepts one update of a parameter at a time. Another writer was faster.
         "TooManyUpdates" | "TooManyUpdatesException" => Some(StoreErrorKind::Unavailable),
         _ => None,
     }

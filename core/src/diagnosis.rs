@@ -10,7 +10,7 @@ use crate::{StoreError, Timestamp};
 /// record of the fleet.
 pub const TRIED_RECORD: &str = "doctor:rights";
 
-/// Who needs a right.
+/// Who needs a right in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Every function. Without the right, nothing works.
@@ -19,12 +19,12 @@ pub enum Needs {
     Operator,
 }
 
-/// One right that was tried.
+/// The result of trying one right.
 #[derive(Debug)]
 pub struct Trial {
     /// The right, as the store names it, such as `+hmget` or `dynamodb:GetItem`.
     pub right: &'static str,
-    /// Who needs it.
+    /// Who needs the right.
     pub needs: Needs,
     /// `Ok` if the right was granted, or the error of the store.
     pub result: Result<(), StoreError>,

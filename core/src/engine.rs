@@ -31,7 +31,7 @@ pub mod metrics {
     pub use crate::metrics::*;
 }
 
-/// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
+/// The parts of a circuit's record and the pure rules, for the simulator, the benches and the models.
 pub mod circuit {
     pub use crate::circuit::{
         bucket::Bucket,

@@ -1,4 +1,4 @@
-//! The vocabulary, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
+//! The types, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
 //!
 //! A fleet is every process that uses the same store and prefix. It shares three things: an access
 //! token, the state of its circuit breakers, and what was done for an idempotency key. Each of them is a

@@ -71,10 +71,10 @@ pub enum RedisConfigError {
     Host {
         /// Which of the hosts it is, counted from 1.
         place: usize,
-        /// What is wrong with it.
+        /// What is wrong with the host.
         why: &'static str,
-    },
-    /// The user or the password is missing or invalid.
+        },
+        /// The user or the password is missing or invalid.
     #[error("the {0}")]
     Credentials(&'static str),
     /// The database is not a number, or not 0 in a cluster.
@@ -85,10 +85,10 @@ pub enum RedisConfigError {
     Option {
         /// The option.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the option.
         why: &'static str,
-    },
-    /// The token, and the password if there is one, would be sent to another machine without TLS.
+        },
+        /// The token, and the password if there is one, would be sent to another machine without TLS.
     #[error("{host:?} is another machine, which needs TLS (rediss) or the option insecure=true")]
     Insecure {
         /// The host, which is not this machine.
@@ -101,7 +101,7 @@ pub enum RedisConfigError {
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it cannot be read.
+        /// Why the file cannot be used.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The private key in the file of `key` does not belong to the certificate in the file of `cert`.

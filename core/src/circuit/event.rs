@@ -19,9 +19,9 @@ pub enum CircuitEvent {
     Opened {
         /// The new epoch.
         epoch: u64,
-        /// Why it opened.
+        /// Why the circuit opened.
         cause: Option<Cause>,
-        /// When its open duration ends.
+        /// When the open duration ends.
         until: Timestamp,
     },
     /// The first probe got its lease, in this process or elsewhere in the fleet.

@@ -1,4 +1,4 @@
-//! L1: applied means that the write took effect exactly once, on top of exactly what was expected.
+//! L1: after `Applied`, the write took effect exactly once, on top of exactly the expected version.
 
 use serde_json::Map;
 use tokio::task::{JoinSet, yield_now};

@@ -10,7 +10,7 @@ pub enum KeyDecision {
     Claim(Box<IdempotencyRecord>),
     /// The work was done. Return the answer in the record.
     Replay,
-    /// The key was used with another payload.
+    /// Refuse the call: the key was used with another payload.
     Mismatch,
     /// Another process works on the key. Read the record again later.
     Wait {

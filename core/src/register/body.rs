@@ -91,7 +91,7 @@ impl Drop for Body {
     }
 }
 
-/// Wipes the strings in a value from memory.
+/// Wipes all strings in a value from memory.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),

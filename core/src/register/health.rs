@@ -25,7 +25,7 @@ pub(super) struct Health {
 struct State {
     /// Whether an operation has ended before.
     is_connected: bool,
-    /// How often the store has answered.
+    /// How often the store has answered so far.
     answers: u64,
     down: Option<Down>,
 }

@@ -125,7 +125,7 @@ pub struct TokenRecord {
 /// The right to ask the provider for the next token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The getter that holds it, by its random id.
+    /// The random id of the getter that holds the lease.
     #[serde(with = "holder")]
     pub holder: WriteId,
     /// When the lease is over.
@@ -135,7 +135,7 @@ pub struct Lease {
 /// A failure of the provider, remembered for the whole fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedFailure {
-    /// Until when nobody asks the provider again.
+    /// Until when nobody asks the provider.
     pub until: Timestamp,
     /// How long the pause was when it was stored, in milliseconds. A reader does not believe the end if
     /// it is further away than that by the reader's clock. Records of version 0.1 do not contain it; their
@@ -144,7 +144,7 @@ pub struct RememberedFailure {
     pub pause: Option<u64>,
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: String,
-    /// How many failures there were in a row.
+    /// How many failures there have been in a row.
     pub count: u32,
     /// The keyed digest of the secret that was refused. The failure then applies only to the getters with
     /// that secret.

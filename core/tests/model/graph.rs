@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The states, and the steps between them in which nothing fails.
+/// The states, and the steps between them that are not faults.
 #[derive(Debug, Default)]
 pub(crate) struct Graph(Mutex<Known>);
 

@@ -18,7 +18,7 @@ pub(super) struct State {
     pub(super) truth: Option<Version>,
     /// The writes that became valid, as long as a writer can still ask about them.
     pub(super) valid: BTreeSet<(WriteId, u64)>,
-    /// The same for the log that was deleted.
+    /// The same writes of the log that was deleted.
     pub(super) valid_before: BTreeSet<(WriteId, u64)>,
     pub(super) writers: Vec<Writer>,
     pub(super) network: Vec<Put>,

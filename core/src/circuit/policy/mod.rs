@@ -58,7 +58,7 @@ pub struct CircuitPolicy {
     pub open_duration: Duration,
     /// How long the circuit stays open at most: `open_duration` to 24 h. The default is 5 min.
     ///
-    /// A circuit that was closed for twice as long as this starts with `open_duration` again.
+    /// After the circuit was closed for twice this time, the next open duration is `open_duration` again.
     #[serde(with = "seconds")]
     pub max_open_duration: Duration,
     /// How many probes the whole fleet makes at the same time while the circuit is half-open: 1 to 4. The
@@ -168,7 +168,7 @@ impl CircuitPolicy {
     ///
     /// # Errors
     ///
-    /// [`CircuitConfigError`] with everything that is wrong.
+    /// [`CircuitConfigError`] lists everything that is wrong.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), CircuitConfigError> {
         let faults = self.faults();

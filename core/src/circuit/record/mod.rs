@@ -71,7 +71,7 @@ pub struct CircuitRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Timestamp, Instance)", into = "(Timestamp, Instance)")]
 pub struct Failure {
-    /// When it was counted.
+    /// When the failure was counted.
     pub at: Timestamp,
     /// The instance whose call failed.
     pub instance: Instance,

@@ -1,4 +1,4 @@
-//! I4: a claimant whose claim was taken over can neither complete nor release.
+//! I4: a claimant whose claim was taken over can no longer complete or release it.
 
 use super::super::{
     check::checks,

@@ -182,7 +182,7 @@ fn few_calls_refresh_as_the_window_opens_and_all_as_it_closes() {
     assert_eq!(refreshed(3_600), 100_000);
 }
 
-/// Any record: every time anywhere, every member present or absent.
+/// Any record, with random times and with each member present or absent.
 fn records() -> impl Strategy<Value = TokenRecord> {
     let time = || any::<i64>().prop_map(Timestamp::from_millis);
     let near = || {
