@@ -73,8 +73,8 @@ pub enum RedisConfigError {
         place: usize,
         /// What is wrong with the host.
         why: &'static str,
-        },
-        /// The user or the password is missing or invalid.
+    },
+    /// The user or the password is missing or invalid.
     #[error("the {0}")]
     Credentials(&'static str),
     /// The database is not a number, or not 0 in a cluster.
@@ -87,8 +87,8 @@ pub enum RedisConfigError {
         name: String,
         /// What is wrong with the option.
         why: &'static str,
-        },
-        /// The token, and the password if there is one, would be sent to another machine without TLS.
+    },
+    /// The token, and the password if there is one, would be sent to another machine without TLS.
     #[error("{host:?} is another machine, which needs TLS (rediss) or the option insecure=true")]
     Insecure {
         /// The host, which is not this machine.

@@ -77,7 +77,7 @@ impl CountRule {
         faults.check_count("rule.count.quorum", self.quorum, 1, most);
     }
 
-    /// Counts a failure. The circuit opens when there are enough, from enough instances.
+    /// Counts a failure. The circuit opens if there are enough failures, from enough instances.
     pub(super) fn count(
         &self,
         record: &CircuitRecord,

@@ -66,7 +66,7 @@ impl<T, E> From<&Result<T, E>> for CallOutcome {
 /// the same epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// The epoch of the record.
+    /// The epoch of the record by which the call was admitted.
     pub epoch: u64,
     /// When the state of the record had last changed, exactly as stored. After a flush of the store the
     /// epochs begin again, but this time does not repeat.
