@@ -1,4 +1,4 @@
-//! The token with which a client signs in to ElastiCache or MemoryDB with IAM: a presigned request, which
+//! The token with which a client logs in to ElastiCache or MemoryDB with IAM. It is a presigned request, and
 //! is used as the password ("Authenticating with IAM" in the guides of both services).
 
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::{AwsConfigError, check_region};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a token can be used to log in, 15 minutes: the longest that both services allow.
+/// How long a token can be used to log in, 15 minutes: the longest time that both services allow.
 const EXPIRES_IN: Duration = Duration::from_secs(15 * 60);
 
 /// The service that runs a cache.
@@ -41,11 +41,12 @@ pub struct CacheSigner {
 }
 
 impl CacheSigner {
-    /// How long a connection may be used after it has logged in, 11 hours. Both services close it after
-    /// twelve.
+    /// How long a connection may be used after it has logged in, 11 hours. Both services close a connection
+    /// after 12 hours.
     pub const VALID_FOR: Duration = Duration::from_secs(11 * 3_600);
 
-    /// Signs with the credentials in `aws`, for its region unless another is given.
+    /// Creates a signer for the user `user` of the cache `cache`, with the credentials in `aws`. Without a
+    /// `region`, the region of `aws` is used.
     ///
     /// # Errors
     ///
@@ -63,12 +64,12 @@ impl CacheSigner {
         Ok(Self { service, cache: cache.into(), user: user.into(), region, aws: aws.clone() })
     }
 
-    /// A token for one log-in, which can be used for 15 minutes. The signature needs no network; loading
-    /// the credentials may.
+    /// Creates a token for one log-in, which can be used for 15 minutes. The signature needs no network, but
+    /// loading the credentials may.
     ///
     /// # Errors
     ///
-    /// Why there are no credentials.
+    /// Why the credentials cannot be loaded, or why the request cannot be signed.
     pub async fn token(&self) -> Result<Zeroizing<String>, BoxError> {
         let provider = self.aws.credentials_provider().ok_or("no AWS credentials are set up")?;
         let credentials = provider.provide_credentials().await?;
@@ -107,7 +108,7 @@ impl CacheSigner {
         for (name, value) in signed.params() {
             url.query_pairs_mut().append_pair(name, value);
         }
-        // What the services expect is the URL without its scheme.
+        // The services expect the URL without its scheme.
         let token = url.as_str().trim_start_matches("http://").to_owned();
         Ok(Zeroizing::new(token))
     }

@@ -1,13 +1,13 @@
-//! The URL of a store, its options, and the region.
+//! The parser for the URLs of stores, for their options and for the region.
 
 use funcify_core::engine::{TimeLimitError, TimeLimits};
 use url::Url;
 
-/// Why a URL or a region was refused.
+/// Why a URL or a region was refused. The message never contains a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwsConfigError {
-    /// The text is not a URL, or the part that names the table or the path is missing.
+    /// The text is not a URL, or the name of the table or the path is missing.
     #[error("expected a URL like {form}")]
     Url {
         /// The expected form.
@@ -28,7 +28,7 @@ pub enum AwsConfigError {
     ExtraPart {
         /// The expected form.
         form: &'static str,
-        /// The name of the part.
+        /// The part that must be left out.
         part: &'static str,
     },
     /// The store has no such option.
@@ -39,13 +39,13 @@ pub enum AwsConfigError {
         /// The options that the store has.
         expected: &'static str,
     },
-    /// The URL contains the option more than once, and only one value could be used.
+    /// The URL contains the option more than once.
     #[error("option `{option}` is given twice")]
     RepeatedOption {
         /// The option.
         option: &'static str,
     },
-    /// A time limit makes no sense.
+    /// A time limit is not a number, is out of its range, or does not fit the other limit.
     #[error(transparent)]
     TimeLimit(#[from] TimeLimitError),
     /// The region has an invalid name, or no region is configured.
@@ -58,13 +58,13 @@ pub enum AwsConfigError {
     },
 }
 
-/// Parses a URL of the form `form` and refuses the parts that no store uses: user name, password,
+/// Parses a URL of the form `form` and refuses the parts that no store uses: a user name, a password, a
 /// fragment, and an `@` anywhere.
 ///
 /// # Errors
 ///
-/// [`AwsConfigError`] names the part that is wrong. It never contains a password, nor a part of one: an
-/// `@` is refused before any error shows what is around it.
+/// [`AwsConfigError`] names the part that is wrong. It never contains a part of a password, because a URL
+/// with an `@` is refused before any error shows a part of it.
 pub fn parse_url(
     text: &str,
     scheme: &'static str,
@@ -75,7 +75,7 @@ pub fn parse_url(
     refuse_part(form, "password", url.password().is_some())?;
     refuse_part(form, "`@`", text.contains('@'))?;
     if url.scheme() != scheme {
-        // Without slashes, what looks like a scheme may be half of a password.
+        // Without slashes, the text before the colon may be half of a password.
         let is_scheme = text.contains("://");
         let got = if is_scheme { shorten(url.scheme()) } else { "…".to_owned() };
         return Err(AwsConfigError::Scheme { expected: scheme, got });
@@ -84,7 +84,7 @@ pub fn parse_url(
     Ok(url)
 }
 
-/// Refuses a part of a URL that the store does not use.
+/// Refuses a part of a URL that the store does not use, if it is `present`.
 ///
 /// # Errors
 ///
@@ -102,7 +102,7 @@ pub fn refuse_part(
 pub struct UrlOptions(Vec<(String, String)>);
 
 impl UrlOptions {
-    /// Reads the options of `url`.
+    /// Returns the options of `url`.
     #[must_use]
     pub fn of(url: &Url) -> Self {
         Self(url.query_pairs().into_owned().collect())
@@ -121,7 +121,7 @@ impl UrlOptions {
         }
     }
 
-    /// Removes the options for the time limits and returns what they say.
+    /// Removes the options for the time limits and returns their values.
     ///
     /// # Errors
     ///
@@ -132,11 +132,11 @@ impl UrlOptions {
         Ok(TimeLimits::parse(timeout.as_deref(), connect_timeout.as_deref())?)
     }
 
-    /// Refuses the options that nobody took. `expected` lists the options that the store has.
+    /// Refuses every option that was not taken. `expected` lists the options that the store has.
     ///
     /// # Errors
     ///
-    /// [`AwsConfigError::UnknownOption`] names the first of them.
+    /// [`AwsConfigError::UnknownOption`] names the first option that was not taken.
     pub fn finish(self, expected: &'static str) -> Result<(), AwsConfigError> {
         match self.0.into_iter().next() {
             Some((option, _)) => {
@@ -147,8 +147,8 @@ impl UrlOptions {
     }
 }
 
-/// Checks the name of a region, if one is given. The region becomes part of a host name, so it
-/// must not contain anything else.
+/// Checks the name of a region, if one is given. The region becomes a part of a host name, so it must not
+/// contain anything else.
 ///
 /// # Errors
 ///
@@ -169,7 +169,8 @@ pub fn check_region(region: Option<&str>) -> Result<(), AwsConfigError> {
     }
 }
 
-/// The first 80 characters of a value, for an error message: enough to find it in a configuration.
+/// Returns the first 80 characters of a value, for an error message. They are enough to find the value in
+/// a configuration.
 #[must_use]
 pub fn shorten(text: &str) -> String {
     text.chars().take(80).collect()

@@ -1,4 +1,4 @@
-//! A client, and the time limit of its requests.
+//! A client of a service with a time limit for its requests.
 
 use std::{
     future::Future,
@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use crate::AwsError;
 
-/// The timeouts of an SDK client: only the one for connecting. [`Connection`] limits the rest.
+/// Returns the timeouts for an SDK client. They limit only the time to connect; [`Connection`] limits the
+/// rest.
 #[must_use]
 pub fn timeouts(limits: &TimeLimits) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(limits.connect_timeout()).build()
@@ -30,19 +31,19 @@ pub struct Connection<C> {
 }
 
 impl<C> Connection<C> {
-    /// Gives each request `attempt` on an existing connection, and the time to connect more where there
-    /// may be none.
+    /// Wraps a client. Each request gets the time `attempt`, and the time to connect in addition if there may
+    /// be no connection yet.
     #[must_use]
     pub fn new(client: C, attempt: Duration, limits: TimeLimits) -> Self {
         Self { client, attempt, limits, connected: AtomicBool::new(false) }
     }
 
-    /// The client that makes the requests.
+    /// Returns the client that makes the requests.
     pub fn client(&self) -> &C {
         &self.client
     }
 
-    /// How long an operation may take.
+    /// Returns how long an operation with all its requests may take.
     pub fn timeout(&self) -> Duration {
         self.limits.timeout()
     }
@@ -51,8 +52,7 @@ impl<C> Connection<C> {
     ///
     /// # Errors
     ///
-    /// What the SDK reports, or [`SdkError::TimeoutError`] with [`AwsError::Timeout`] once the time
-    /// is up.
+    /// The error of the SDK, or [`SdkError::TimeoutError`] with [`AwsError::Timeout`] once the time is up.
     pub async fn response<T, E>(
         &self,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -70,11 +70,11 @@ impl<C> Connection<C> {
     }
 }
 
-/// Waits for a response no longer than `limit`.
+/// Waits for a response at most for the time `limit`.
 ///
 /// # Errors
 ///
-/// As for [`Connection::response`].
+/// The errors of [`Connection::response`].
 pub async fn bounded<T, E>(
     limit: Duration,
     send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,

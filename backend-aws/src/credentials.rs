@@ -1,4 +1,5 @@
-//! Credentials that take longer to load than one request may take: from a process, from a sign-in.
+//! Credentials that may take longer to load than one request may take, such as those of
+//! `credential_process`.
 
 use std::{
     fmt,
@@ -15,11 +16,12 @@ use aws_credential_types::{
 use funcify_core::engine::error_chain;
 use tokio::sync::watch;
 
-/// What the SDK says of a configuration that it has refused before. The cause is said only once.
+/// The text of the SDK's error for a configuration that it has refused before. Only its first error
+/// contains the cause.
 const SAID_BEFORE: &str = "already taken";
 
-/// The same configuration, with credentials that go on loading when the request that needs them is given
-/// up. The next request then finds them, or waits for the rest.
+/// Returns the same configuration, with credentials that continue to load if the request that needs them
+/// is given up. The next request uses them, or waits until they are loaded.
 pub(crate) fn with_shared_loading(config: SdkConfig) -> SdkConfig {
     let Some(inner) = config.credentials_provider() else { return config };
     let loading = Loading { inner, state: Arc::default() };
@@ -34,9 +36,9 @@ struct Loading {
 
 #[derive(Default)]
 struct State {
-    /// The result of the load that is under way.
+    /// Receives the result of the load that is under way.
     under_way: Option<watch::Receiver<Option<Loaded>>>,
-    /// Why the configuration was refused.
+    /// Why the SDK refused the configuration, from its first error.
     refused: Option<String>,
 }
 
@@ -55,7 +57,7 @@ impl Loading {
             .map_err(CredentialsError::provider_error)
     }
 
-    /// The load that is under way, or a new one in a task of its own.
+    /// Returns the load that is under way, or starts one in a task of its own.
     fn under_way(&self) -> watch::Receiver<Option<Loaded>> {
         let mut state = lock(&self.state);
         if let Some(under_way) = &state.under_way
@@ -79,7 +81,8 @@ impl Loading {
 }
 
 impl State {
-    /// The cause of an error, also if the SDK has said it before and does not say it again.
+    /// Returns the cause of an error. If the SDK does not repeat the cause, returns the cause that it gave
+    /// before.
     fn cause_of(&mut self, error: &CredentialsError) -> String {
         let cause = error_chain(error);
         match &self.refused {
@@ -108,7 +111,7 @@ impl fmt::Debug for Loading {
     }
 }
 
-/// No code that holds the lock can leave the state half updated, so a panic does not matter.
+/// Locks the state. A panic cannot leave it half updated, so a poisoned lock is used as it is.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! From an SDK error to the kind of error that tells the caller what to do.
+//! Converts an error of the SDK to a kind of error that says what the caller may do.
 
 use std::{error::Error, time::Duration};
 
@@ -16,14 +16,14 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why a request to a service failed.
 ///
-/// It never holds a response, because a response may contain a record.
+/// It never contains a response, because a response may contain a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwsError {
     /// The request was not sent, so the service did not see it.
     #[error("the request was not sent")]
     NotSent(#[source] BoxError),
-    /// The request was sent, and no readable response arrived.
+    /// The request may have been sent, and no readable response arrived.
     #[error("no readable response arrived")]
     NoResponse(#[source] Option<BoxError>),
     /// No response arrived within the time limit.
@@ -31,7 +31,7 @@ pub enum AwsError {
     Timeout {
         /// The time limit.
         after: Duration,
-        /// Which option to raise if the service is far away.
+        /// Which option to raise if the service is far away. `None` if no option changes this limit.
         advice: Option<Advice>,
     },
     /// The service refused the request.
@@ -39,9 +39,9 @@ pub enum AwsError {
     Refused {
         /// The name of the service.
         service: &'static str,
-        /// Its error code.
+        /// The error code of the service.
         code: String,
-        /// Its error message.
+        /// The error message of the service, unless it may quote a record.
         message: String,
     },
 }
@@ -50,17 +50,17 @@ fn advised(advice: Option<&Advice>) -> String {
     advice.map(|advice| format!("; {advice}")).unwrap_or_default()
 }
 
-/// What a request does to the store. Decides which errors leave the outcome unknown.
+/// What a request does to the store. After some errors, it is unknown whether a write was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Changes nothing.
+    /// The request changes nothing.
     Read,
-    /// May have changed something if its response was lost.
+    /// The request may have changed something if its response was lost.
     Write,
 }
 
 impl Request {
-    /// Classifies what the SDK reported about this request to `service`.
+    /// Classifies the error of the SDK for a request to `service`.
     pub fn classify<E>(
         self,
         service: &'static str,
@@ -107,12 +107,12 @@ impl Request {
                 let kind = self.kind_of(refusal.raw().status().as_u16(), &code);
                 (kind, AwsError::Refused { service, code, message })
             }
-            // The source of a response error may quote the response, and that may contain a record.
+            // The source of a response error may quote the response, which may contain a record.
             _ => (self.unknown(Unavailable), AwsError::NoResponse(None)),
         }
     }
 
-    /// The kind of an error that does not tell whether the service has seen the request.
+    /// Returns the kind of an error after which it is unknown whether the service got the request.
     fn unknown(self, of_a_read: StoreErrorKind) -> StoreErrorKind {
         match self {
             Self::Read => of_a_read,
@@ -120,7 +120,7 @@ impl Request {
         }
     }
 
-    /// The codes that all services have in common ("Common Errors" in the API reference of each).
+    /// Classifies the codes that all services have in common ("Common Errors" in the API reference of each).
     fn kind_of(self, status: u16, code: &str) -> StoreErrorKind {
         match code {
             "RequestLimitExceeded" | "TooManyRequestsException" => StoreErrorKind::Throttled,
@@ -145,13 +145,13 @@ impl Request {
     }
 }
 
-/// Whether the message of a service may quote what was sent to it. A record is JSON, and a value that
-/// services quote is in quotation marks or braces.
+/// Whether the message of a service may quote what was sent to it. A quoted record or value contains
+/// quotation marks or braces, because a record is JSON.
 fn may_quote(message: &str) -> bool {
     message.contains(['{', '}', '"', '`']) || message.len() > 1_000
 }
 
-/// Whether the request failed before there was a connection, so that it cannot have been sent.
+/// Whether the request failed while connecting, so that it cannot have been sent.
 fn never_connected(error: &ConnectorError) -> bool {
     find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
 }
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// An error of an operation, without code and message.
+    /// An error of an operation without a code and a message.
     #[derive(Debug, thiserror::Error)]
     #[error("any")]
     struct AnyError;

@@ -1,4 +1,5 @@
-//! The SDK configuration over an HTTP client that the process already has; `AWS_CA_BUNDLE`.
+//! The configuration of the SDK with an HTTP client that the process already uses, and the certificates in
+//! `AWS_CA_BUNDLE`.
 
 use std::{
     env,
@@ -28,8 +29,8 @@ use crate::{connect::timeouts, credentials::with_shared_loading};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A PEM file with further certificate authorities to trust. The AWS command line has the same
-/// variable.
+/// The variable with the path of a PEM file of further certificate authorities to trust. The AWS CLI uses
+/// the same variable.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// Why the file in `AWS_CA_BUNDLE` cannot be used.
@@ -44,7 +45,7 @@ pub enum CaBundleError {
     NotPem(PathBuf),
 }
 
-/// The certificates in the file that `AWS_CA_BUNDLE` names, as PEM; empty if it is not set.
+/// Returns the certificates in the file that `AWS_CA_BUNDLE` names, as PEM. Empty if it is not set.
 ///
 /// # Errors
 ///
@@ -60,14 +61,14 @@ pub fn ca_bundle() -> Result<Vec<u8>, CaBundleError> {
     }
 }
 
-/// Reads the configuration from the sources that every AWS tool uses, without network I/O: region,
-/// credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SSM`. Both services and the
-/// credential providers send their requests through the clients that `new_client` makes.
+/// Reads the configuration from the sources that every AWS tool uses, without network I/O: the region, the
+/// credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SSM`. All services and the credential
+/// providers send their requests with the HTTP clients that `new_client` creates.
 ///
-/// The SDK's own client takes root certificates only as PEM, and parsing them takes most of the
-/// time of a start. A client of `new_client` has them in parsed form.
+/// The SDK's own HTTP client accepts root certificates only as PEM, and parsing them takes most of the time
+/// of a start. The clients of `new_client` have the certificates in parsed form.
 ///
-/// Retries of the SDK are off: the caller retries, with the same write id.
+/// The SDK does not retry. The caller retries, with the same write id.
 pub async fn sdk_config(
     limits: TimeLimits,
     new_client: impl Fn() -> Result<reqwest::Client, BoxError> + Send + Sync + 'static,
@@ -84,17 +85,18 @@ pub async fn sdk_config(
     with_shared_loading(config)
 }
 
-/// Sends the requests of an SDK.
+/// Sends the requests of the SDK.
 #[derive(Debug)]
 struct Connector {
     pool: Arc<Pool>,
     advice: Advice,
 }
 
-/// The connections: those of one client, until a request on one of them fails.
+/// The HTTP client, with its connections. It is replaced when a request fails.
 ///
-/// After a freeze, or behind a NAT that forgot them, all idle connections are dead at once. Each would
-/// cost an attempt, so the next request after a failure uses a client without any.
+/// After a freeze, or behind a NAT that has dropped them, all idle connections are dead at the same time.
+/// Each would make one attempt fail. So the next request after a failure uses a new client, which has no
+/// connections.
 struct Pool {
     new_client: Box<dyn Fn() -> Result<reqwest::Client, BoxError> + Send + Sync>,
     current: Mutex<Current>,
@@ -103,7 +105,7 @@ struct Pool {
 #[derive(Default)]
 struct Current {
     client: Option<reqwest::Client>,
-    /// How many clients there were before.
+    /// How many clients there were before this one.
     generation: u64,
 }
 
@@ -118,7 +120,7 @@ impl Pool {
         Ok((client, current.generation))
     }
 
-    /// Lets go of the client of this generation, unless another request did so before.
+    /// Drops the client of this generation, unless another request did so before.
     fn retire(&self, generation: u64) {
         let mut current = self.lock();
         if current.generation == generation {
@@ -126,7 +128,7 @@ impl Pool {
         }
     }
 
-    /// No code that holds the lock can leave the client half updated, so a panic does not matter.
+    /// Locks the client. A panic cannot leave it half updated, so a poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +140,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// A request under way. If it fails, or is given up before its response, its client is let go.
+/// A request that is under way. If it fails, or is given up before its response, its client is dropped.
 struct UnderWay<'a> {
     pool: &'a Pool,
     generation: u64,
@@ -187,8 +189,8 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Converts a request. None of the services in use accepts a stream, so its body is in memory. The copy
-/// here is wiped when it is dropped, because a body may contain the token.
+/// Converts a request. Its body is in memory, because no service in use accepts a stream. The copy of the
+/// body is wiped from memory when it is dropped, because it may contain the token.
 fn to_send(request: HttpRequest) -> Result<reqwest::Request, BoxError> {
     let request = request.try_into_http1x()?;
     let (parts, body) = request.into_parts();

@@ -14,7 +14,7 @@ use crate::{
 /// The form of the URL, for error messages.
 const FORM: &str = "dynamodb://TABLE";
 
-/// Which table to use, and how.
+/// Which table to use, the prefix of its keys, and the time limits.
 ///
 /// # Examples
 ///
@@ -39,8 +39,11 @@ pub struct DynamoDbConfig {
 }
 
 impl DynamoDbConfig {
-    /// Uses the table `table` in the region of the environment, with the prefix `funcify`. A table of
-    /// another account is named by its ARN.
+    /// Uses the table `table` in the region of the environment, with the partition key `pk`, without a sort
+    /// key, and with the prefix `funcify`.
+    ///
+    /// `table` is a name of 3 to 255 of the characters `A-Z a-z 0-9 _ . -`, or the ARN of a table, which may
+    /// be in another account.
     #[must_use]
     pub fn new(table: impl Into<String>) -> Self {
         Self {
@@ -91,56 +94,85 @@ impl DynamoDbConfig {
         Ok(config)
     }
 
-    /// Uses the table in this region instead of the region of the environment. An ARN names its own.
+    /// Uses the table in this region instead of the region of the environment. An ARN contains its region
+    /// already.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         Self { region: Some(region.into()), ..self }
     }
 
-    /// Starts every key with `prefix:` instead of `funcify:`. Fleets with different prefixes can
-    /// share a table; they do not share records.
+    /// Starts every key with `prefix:` instead of `funcify:`. Fleets with different prefixes can share a
+    /// table without sharing records.
+    ///
+    /// The prefix is 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Uses the attribute `name` as the partition key, instead of `pk`. It is a string.
+    /// Uses the attribute `name` as the partition key instead of `pk`. The attribute must be a string.
+    ///
+    /// The name is 1 to 255 of the characters `A-Z a-z 0-9 _ . -`, and not `write_id` or `ttl`.
     #[must_use]
     pub fn with_partition_key(self, name: impl Into<String>) -> Self {
         Self { key: TableKey { partition: name.into(), ..self.key }, ..self }
     }
 
-    /// Uses a table that has a sort key: the name of its attribute, and the value that it gets in
-    /// every record. Both are strings.
+    /// Uses a table with a sort key: the name of the attribute, and its value in every record. The attribute
+    /// must be a string. The value has 1 to 1,024 bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_dynamodb::DynamoDbConfig;
+    ///
+    /// // A table that other records of your application share.
+    /// let config = DynamoDbConfig::new("orders")
+    ///     .with_partition_key("PK")
+    ///     .with_sort_key("SK", "funcify");
+    /// assert_eq!(config, DynamoDbConfig::parse("dynamodb://orders?pk=PK&sk=SK&sk_value=funcify")?);
+    /// # Ok::<(), funcify_backend_dynamodb::DynamoDbConfigError>(())
+    /// ```
     #[must_use]
     pub fn with_sort_key(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let sort = Some(SortKey { name: name.into(), value: value.into() });
         Self { key: TableKey { sort, ..self.key }, ..self }
     }
 
-    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. Use more if the
-    /// table is far away: about seven times the round trip.
+    /// Limits one operation with its retries: 100 ms to 10 s. The default is 500 ms. If the table is far
+    /// away, set about seven times the round trip.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_backend_dynamodb::DynamoDbConfig;
+    ///
+    /// let config = DynamoDbConfig::new("fleet").with_timeout(Duration::from_millis(1_500));
+    /// assert_eq!(config, DynamoDbConfig::parse("dynamodb://fleet?timeout=1500")?);
+    /// # Ok::<(), funcify_backend_dynamodb::DynamoDbConfigError>(())
+    /// ```
     #[must_use]
     pub fn with_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_timeout(limit), ..self }
     }
 
-    /// Limits the time to connect, TCP and TLS. Half of the limit of an operation unless set, and never
-    /// more than that.
+    /// Limits the time to connect with TCP and TLS: 20 ms to 5 s, and at most half of the limit of an
+    /// operation, which is also the default.
     #[must_use]
     pub fn with_connect_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_connect_timeout(limit), ..self }
     }
 
-    /// Limits one request on an existing connection. Two fifths of the limit of an operation unless
-    /// set: DynamoDB answers within a few milliseconds, so the connection is probably broken by then,
-    /// and time is left to try again.
+    /// Limits one request on an existing connection. The default is two fifths of the limit of an operation.
+    /// DynamoDB answers within a few milliseconds, so the connection is probably broken by then, and there is
+    /// time left for another attempt.
     #[must_use]
     pub fn with_attempt_timeout(self, limit: Duration) -> Self {
         Self { attempt_timeout: Some(limit), ..self }
     }
 
-    /// The time limits, for whoever makes the connections.
+    /// Returns the time limits, for the code that creates the HTTP client.
     #[doc(hidden)]
     #[must_use]
     pub fn time_limits(&self) -> TimeLimits {
@@ -151,12 +183,12 @@ impl DynamoDbConfig {
         self.attempt_timeout.unwrap_or(self.limits.timeout() * 2 / 5)
     }
 
-    /// The region to send requests to, if it is not that of the environment.
+    /// Returns the region of the table, or `None` for the region of the environment.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref().or_else(|| TableName::of(&self.table).region)
     }
 
-    /// Checks a configuration, whether it was parsed or built in code.
+    /// Checks a configuration that was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), DynamoDbConfigError> {
         let table = TableName::of(&self.table);
         if !table.is_valid() {
@@ -176,7 +208,7 @@ impl DynamoDbConfig {
     }
 
     fn check_key(&self) -> Result<(), DynamoDbConfigError> {
-        /// As long as a name in a key may be ("Naming rules" in the guide of DynamoDB).
+        /// The length of a key attribute's name ("Naming rules" in the guide of DynamoDB).
         const LENGTH: RangeInclusive<usize> = 1..=255;
         let sort = self.key.sort.as_ref();
         let taken = |name: &str| name == WRITE_ID || name == TTL;
@@ -189,7 +221,7 @@ impl DynamoDbConfig {
             Some(sort) if sort.name == self.key.partition => {
                 Err(DynamoDbConfigError::Key { got: shorten(&sort.name) })
             }
-            // A sort key takes 1,024 bytes at most ("Quotas" in the guide of DynamoDB).
+            // A sort key has at most 1,024 bytes ("Quotas" in the guide of DynamoDB).
             Some(sort) if !(1..=1_024).contains(&sort.value.len()) => {
                 Err(DynamoDbConfigError::SortValue)
             }

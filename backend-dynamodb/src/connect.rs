@@ -7,9 +7,9 @@ use funcify_backend_aws::{AwsConfigError, Connection, timeouts};
 
 use crate::{DynamoDbConfig, DynamoDbConfigError};
 
-/// A client that sends each request once. Does no I/O.
+/// Creates a client that sends each request once. This does no I/O.
 ///
-/// Both AWS backends have these lines, because the builders of the SDKs share no trait.
+/// The SSM backend has the same function, because the builders of the SDKs share no trait.
 pub(crate) fn connect(
     builder: Builder,
     config: &DynamoDbConfig,
@@ -21,7 +21,7 @@ pub(crate) fn connect(
     };
     let service = builder
         .behavior_version(BehaviorVersion::latest())
-        // A request that the SDK repeats by itself may take effect twice.
+        // A request that the SDK repeats may take effect twice.
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(&config.limits))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

@@ -56,7 +56,7 @@ impl DynamoDbBackend {
         found.map(|_| ()).map_err(|error| self.failed(Request::Read, error))
     }
 
-    /// A condition that never holds: nothing is written.
+    /// Tries a write whose condition is never true, so that nothing is written.
     async fn tries_put_item(&self) -> Result<(), StoreError> {
         let item = wire::key(&self.config().key, self.tried_key());
         let put = self

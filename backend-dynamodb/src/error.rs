@@ -9,14 +9,14 @@ use funcify_core::{StoreError, StoreErrorKind};
 
 use crate::table_key::TableKey;
 
-/// Why a configuration was refused.
+/// Why a configuration was refused. The message names the part that is wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DynamoDbConfigError {
     /// The URL, one of its options or the region is invalid, or there is no region.
     #[error(transparent)]
     Aws(#[from] AwsConfigError),
-    /// DynamoDB does not allow this table name.
+    /// The name of the table is not one that DynamoDB allows, nor an ARN.
     #[error(
         "expected a table name of 3 to 255 of the characters A-Z a-z 0-9 _ . -, or the ARN of a table, \
          got {got:?}"
@@ -25,13 +25,13 @@ pub enum DynamoDbConfigError {
         /// The name in the configuration.
         got: String,
     },
-    /// The region is not that of the table's ARN.
+    /// The configured region differs from the region in the table's ARN.
     #[error("expected the region of the table's ARN, or none, got {got:?}")]
     Region {
         /// The region in the configuration.
         got: String,
     },
-    /// A key attribute cannot have this name.
+    /// A key attribute has a name that is not allowed, is reserved, or is used for both keys.
     #[error(
         "expected a key attribute with a name of its own of A-Z a-z 0-9 _ . -, other than write_id and ttl, \
          got {got:?}"
@@ -40,7 +40,7 @@ pub enum DynamoDbConfigError {
         /// The name in the configuration.
         got: String,
     },
-    /// A sort key has a name and a value, and one of them is missing.
+    /// The URL has a name for the sort key but no value, or a value but no name.
     #[error("a sort key needs the option `{missing}` too")]
     HalfASortKey {
         /// The option that is missing.
@@ -49,7 +49,7 @@ pub enum DynamoDbConfigError {
     /// The value of the sort key is empty or too long.
     #[error("expected 1 to 1,024 bytes as `sk_value`")]
     SortValue,
-    /// The prefix has characters that a prefix must not have.
+    /// The prefix is empty, too long, or has an illegal character.
     #[error("expected 1 to 64 of the characters A-Z a-z 0-9 _ . - as the prefix, got {got:?}")]
     Prefix {
         /// The prefix in the configuration.
@@ -57,62 +57,62 @@ pub enum DynamoDbConfigError {
     },
 }
 
-/// Why an operation on DynamoDB failed: the source of a [`StoreError`].
+/// Why an operation on DynamoDB failed. This is the source of a [`StoreError`].
 ///
-/// It never holds a response, because a response may contain a record.
+/// It never contains a response, because a response may contain a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DynamoDbError {
     /// The table does not exist.
     #[error("there is no table `{table}` in this region and account")]
     NoTable {
-        /// The table.
+        /// The name of the table.
         table: String,
     },
-    /// The table has another key.
+    /// The key of the table differs from the one in the configuration.
     #[error(
         "the table `{table}` must have {expected}: name its key in the URL (options pk, sk and sk_value)"
     )]
     KeySchema {
-        /// The table.
+        /// The name of the table.
         table: String,
         /// The key that the configuration names.
         expected: String,
     },
-    /// Nothing deletes records that nobody needs any more.
+    /// The table does not expire items, so records that are no longer needed stay.
     #[error(
         "the table `{table}` does not expire items by the attribute `ttl`: it works, and grows"
     )]
     NoExpiry {
-        /// The table.
+        /// The name of the table.
         table: String,
     },
     /// A member of the record has the name of an attribute that the backend uses itself.
     #[error("a member of a record cannot be named `{name}` in DynamoDB")]
     Member {
-        /// The name.
+        /// The name of the member.
         name: String,
     },
     /// The record does not fit into an item.
     #[error("the record takes {size} bytes, an item at most {}", crate::wire::MAX_ITEM_BYTES)]
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the record in bytes.
         size: usize,
     },
     /// A request about the table failed.
     #[error("a request about the table `{table}` failed")]
     Request {
-        /// The table.
+        /// The name of the table.
         table: String,
-        /// Why it failed.
+        /// Why the request failed.
         source: AwsError,
     },
-    /// A request failed.
+    /// A request failed, or could not be built.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
 
-/// Classifies what the SDK reported about a request to `table`, which should have this key.
+/// Classifies the error of the SDK for a request to `table`, which should have the key `key`.
 pub(crate) fn failed<E>(
     request: Request,
     error: SdkError<E, HttpResponse>,
@@ -139,11 +139,11 @@ where
     store_error(kind, source)
 }
 
-/// The codes that only DynamoDB has.
+/// Classifies the codes that only DynamoDB has.
 fn kind_of(code: &str) -> Option<StoreErrorKind> {
     match code {
         "ProvisionedThroughputExceededException" | "SlowDown" => Some(StoreErrorKind::Throttled),
-        // Another writer was first, in a transaction or in another region. Nothing was written.
+        // Another writer was faster, in a transaction or in another region. Nothing was written.
         "TransactionConflictException" | "ReplicatedWriteConflictException" => {
             Some(StoreErrorKind::Unavailable)
         }

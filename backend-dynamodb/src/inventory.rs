@@ -1,4 +1,4 @@
-//! The keys of a kind, by `Scan`.
+//! Lists the records of a kind with `Scan`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ use crate::{DynamoDbBackend, table::REQUEST_TIMEOUT};
 
 #[async_trait]
 impl Inventory for DynamoDbBackend {
-    /// Reads the whole table, page after page, and is billed for it.
+    /// Reads the whole table, page after page. AWS bills the whole read.
     async fn list(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
         let start = format!("{}:{kind}:", self.config().prefix);
         let key = &self.config().key;
@@ -36,7 +36,7 @@ impl Inventory for DynamoDbBackend {
                     .expression_attribute_names("#sk", &sort.name)
                     .expression_attribute_values(":sort", AttributeValue::S(sort.value.clone())),
             };
-            // A page is up to 1 MB, more than an operation of a function reads.
+            // A page is up to 1 MB, so it gets more time than an operation of a function.
             let page = bounded(REQUEST_TIMEOUT, scan.send())
                 .await
                 .map_err(|error| self.failed(Request::Read, error))?;

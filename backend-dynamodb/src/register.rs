@@ -26,9 +26,10 @@ use crate::{
 
 /// Stores each record as an item of a DynamoDB table.
 ///
-/// A read is one `GetItem`, a write is one conditional `PutItem`. The backend does not retry;
-/// funcify does, within the deadline of the operation. It needs the permissions `dynamodb:GetItem`
-/// and `dynamodb:PutItem` on the table.
+/// A read is one `GetItem`, and a write is one conditional `PutItem`. They need the permissions
+/// `dynamodb:GetItem` and `dynamodb:PutItem` on the table. The backend does not retry; a
+/// [`RetryingRegister`](funcify_core::register::RetryingRegister) does, within the deadline of the
+/// operation.
 ///
 /// # Examples
 ///
@@ -50,7 +51,7 @@ pub struct DynamoDbBackend {
 }
 
 impl DynamoDbBackend {
-    /// Creates a client for the table from the AWS configuration of the process. Does no I/O.
+    /// Creates a backend with a client from the AWS configuration of the process. This does no I/O.
     ///
     /// # Errors
     ///
@@ -59,12 +60,24 @@ impl DynamoDbBackend {
         Self::build(aws_sdk_dynamodb::config::Builder::from(aws), config)
     }
 
-    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
-    /// and timeouts are not used.
+    /// Creates a backend with the HTTP client, the credentials and the endpoint of an existing client. The
+    /// retries and timeouts of that client are not used.
     ///
     /// # Errors
     ///
     /// [`DynamoDbConfigError`] names what is wrong with `config`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aws_sdk_dynamodb::Client;
+    /// use funcify_backend_dynamodb::{DynamoDbBackend, DynamoDbConfig, DynamoDbConfigError};
+    ///
+    /// fn backend(client: &Client) -> Result<DynamoDbBackend, DynamoDbConfigError> {
+    ///     DynamoDbBackend::with_client(client, DynamoDbConfig::new("fleet"))
+    /// }
+    /// # let _ = backend;
+    /// ```
     pub fn with_client(
         client: &Client,
         config: DynamoDbConfig,
@@ -103,7 +116,8 @@ impl DynamoDbBackend {
         format!("{}:{key}", self.config.prefix)
     }
 
-    /// One conditional `PutItem`: `Err` with the item in the table if the condition failed.
+    /// Sends one conditional `PutItem`. The inner `Err` contains the item in the table if the condition
+    /// failed.
     async fn put(
         &self,
         item: Item,
@@ -170,7 +184,7 @@ impl Register for DynamoDbBackend {
             Ok(()) => return Ok(Swap::Applied(Version::from(id))),
             Err(found) => found,
         };
-        // An item with a malformed `write_id` is foreign too. Replace it, and only it.
+        // An item with a malformed `write_id` is foreign too. Replace it if it is still the same item.
         if let (None, Some(there)) = (expected, &found)
             && wire::write_id(there).is_none()
             && let Some(foreign) = there.get(WRITE_ID)
@@ -189,7 +203,7 @@ impl Register for DynamoDbBackend {
         }
     }
 
-    /// DynamoDB bills each read: a poll every 250 ms to 1 s.
+    /// A read every 250 ms to 1 s, because DynamoDB bills each read.
     fn poll_policy(&self) -> PollPolicy {
         PollPolicy::new(Duration::from_millis(250), Duration::from_secs(1))
             .with_timeout(self.connection.timeout())
@@ -197,7 +211,7 @@ impl Register for DynamoDbBackend {
 }
 
 impl fmt::Debug for DynamoDbBackend {
-    /// Shows only table and prefix, because a client holds credentials.
+    /// Shows only the table and the prefix, because a client holds credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbBackend")
             .field("table", &self.config.table)

@@ -1,4 +1,4 @@
-//! Creates the table, or checks the one that exists.
+//! Creates the table, or checks the existing one.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{DynamoDbBackend, DynamoDbConfig, DynamoDbError, error::store_error, table_key::TTL};
 
-/// How long to wait for a new table, 60 s. It is usually ready after a few seconds.
+/// How long to wait for a new table, 60 s. A table is usually ready after a few seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often to ask for the status of a new table.
@@ -25,18 +25,31 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl DynamoDbBackend {
-    /// Creates the table unless it exists, and waits until it can be used. The table is billed on
-    /// demand, has the key that the configuration names (the string partition key `pk` unless set), and
-    /// expires items by the attribute `ttl`.
+    /// Creates the table unless it exists, and waits until it can be used.
     ///
-    /// Call this in a deployment or a test, not in a function: it takes seconds and needs the
-    /// permissions `dynamodb:CreateTable`, `DescribeTable`, `DescribeTimeToLive` and
-    /// `UpdateTimeToLive`.
+    /// The table is billed on demand. Its key is the one that the configuration names: the string partition
+    /// key `pk` unless set. It expires items by the attribute `ttl`.
+    ///
+    /// Call this in a deployment or a test, not in a function. It takes seconds, and needs the permissions
+    /// `dynamodb:CreateTable`, `dynamodb:DescribeTable`, `dynamodb:DescribeTimeToLive` and
+    /// `dynamodb:UpdateTimeToLive`.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] if the table exists with another key. Other errors are those of
-    /// the requests to DynamoDB.
+    /// [`StoreErrorKind::Invalid`] if the table exists with another key. [`StoreErrorKind::Timeout`] if it
+    /// cannot be used after 60 s. Other errors are those of the requests to DynamoDB.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_dynamodb::DynamoDbBackend;
+    /// use funcify_core::StoreError;
+    ///
+    /// async fn deploy(backend: &DynamoDbBackend) -> Result<(), StoreError> {
+    ///     backend.create_table().await
+    /// }
+    /// # let _ = deploy;
+    /// ```
     pub async fn create_table(&self) -> Result<(), StoreError> {
         let mut create = self
             .client()
@@ -109,7 +122,7 @@ impl DynamoDbBackend {
     }
 }
 
-/// The key attributes of the table, all of them strings.
+/// Returns the key attributes of the table. All of them are strings.
 fn keys(config: &DynamoDbConfig) -> Vec<(&str, KeyType)> {
     let partition = (config.key.partition.as_str(), KeyType::Hash);
     let sort = config.key.sort.as_ref().map(|sort| (sort.name.as_str(), KeyType::Range));

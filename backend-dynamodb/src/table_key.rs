@@ -1,8 +1,9 @@
-//! The attributes that are not members of a record: the key of the table, and what the backend adds.
+//! The attributes of an item that are not members of the record: the key of the table, the write id and
+//! the expiry.
 
 use std::fmt;
 
-/// The attribute with the id of the write.
+/// The attribute with the id of the write that made the item.
 pub(crate) const WRITE_ID: &str = "write_id";
 /// The attribute by which DynamoDB expires items.
 pub(crate) const TTL: &str = "ttl";
@@ -14,7 +15,7 @@ pub(crate) struct TableKey {
     pub(crate) sort: Option<SortKey>,
 }
 
-/// A sort key, and the value that it has in every record.
+/// The name of the sort key, and its value in every record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SortKey {
     pub(crate) name: String,
@@ -22,7 +23,7 @@ pub(crate) struct SortKey {
 }
 
 impl TableKey {
-    /// Every attribute that is not a member of the record.
+    /// Whether the attribute `name` is not a member of the record.
     pub(crate) fn reserves(&self, name: &str) -> bool {
         name == WRITE_ID
             || name == TTL

@@ -1,8 +1,8 @@
-//! The name of a table: a name in this account and region, or an ARN.
+//! The name of a table: one in this account and region, or an ARN.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
-/// The parts of a name.
+/// The parts of a table's name or ARN.
 pub(crate) struct TableName<'a> {
     name: &'a str,
     /// The region in an ARN.
@@ -36,7 +36,8 @@ impl<'a> TableName<'a> {
         self.is_well_formed && has_only(self.name, 3..=255)
     }
 
-    /// Takes an ARN out of a URL, where its colons would be read as a port. A host takes its place.
+    /// Replaces an ARN in a URL by the host `arn`, and returns the ARN. The parser of URLs would read the
+    /// colons of the ARN as the beginning of a port.
     pub(crate) fn split_arn(url: &str) -> (Cow<'_, str>, Option<String>) {
         let Some((scheme, rest)) = url.split_once("://") else { return (url.into(), None) };
         let end = rest.find(['?', '#']).unwrap_or(rest.len());
@@ -48,7 +49,7 @@ impl<'a> TableName<'a> {
     }
 }
 
-/// Whether the text consists of that many of the characters that a table name may have.
+/// Whether the text has a length in the range `length`, and only characters that a table name may have.
 pub(crate) fn has_only(text: &str, length: RangeInclusive<usize>) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     length.contains(&text.len()) && text.bytes().all(legal)

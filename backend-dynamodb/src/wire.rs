@@ -1,4 +1,4 @@
-//! The item of a record: each member of the record is an attribute.
+//! Converts a record to an item and back. Each member of the record is an attribute.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use crate::{
     table_key::{TTL, TableKey, WRITE_ID},
 };
 
-/// The largest item that DynamoDB stores, 400 KB ("Item size" in its quotas).
+/// The largest item that DynamoDB stores, 400 KB ("Item size" in the quotas of DynamoDB).
 pub(crate) const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The key attributes of the item at `at`.
+/// Returns the key attributes of the item at `at`.
 pub(crate) fn key(key: &TableKey, at: String) -> Item {
     let sort = key.sort.as_ref();
     let sort = sort.map(|sort| (sort.name.clone(), AttributeValue::S(sort.value.clone())));
@@ -24,7 +24,7 @@ pub(crate) fn key(key: &TableKey, at: String) -> Item {
     [Some(partition), sort].into_iter().flatten().collect()
 }
 
-/// The item of the record at `at`. `ttl` is in Unix seconds.
+/// Converts the record at `at` to an item. `ttl` is in Unix seconds.
 pub(crate) fn encode(
     table_key: &TableKey,
     at: String,
@@ -50,9 +50,10 @@ pub(crate) fn encode(
     Ok(item)
 }
 
-/// The record of an item; `None` if the item was not written by funcify. A record with an
-/// unreadable attribute, or one that is larger than an item can be, is empty and marked as corrupt; it
-/// keeps its version.
+/// Converts an item to its record. `None` if funcify did not write the item.
+///
+/// If an attribute cannot be read, or if the item is larger than an item can be, the record is empty and
+/// marked as corrupt, and keeps its version.
 pub(crate) fn decode(table_key: &TableKey, mut item: Item) -> Option<Versioned<Body>> {
     let version = Version::from(write_id(&item)?);
     item.retain(|name, _| !table_key.reserves(name));
@@ -69,7 +70,7 @@ pub(crate) fn decode(table_key: &TableKey, mut item: Item) -> Option<Versioned<B
     })
 }
 
-/// The id of the write that made the item, if funcify wrote it.
+/// Returns the id of the write that made the item. `None` if funcify did not write it.
 pub(crate) fn write_id(item: &Item) -> Option<WriteId> {
     item.get(WRITE_ID)?.as_s().ok()?.parse::<WriteId>().ok()
 }
@@ -88,8 +89,9 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// Whether DynamoDB returns the number as it was written. It keeps 38 digits and the range 1e-130
-/// to 1e126 ("Number" in its data types), and it returns `1.0` as `1`, which JSON tells apart.
+/// Whether DynamoDB returns the number exactly as it was written. It keeps 38 digits and the range 1e-130
+/// to 1e126 ("Number" in the data types of DynamoDB). It returns `1.0` as `1`, which is another number in
+/// JSON.
 fn keeps_its_text(number: &Number) -> bool {
     match number.as_f64() {
         Some(float) if number.is_f64() => {
@@ -120,15 +122,16 @@ fn value(attribute: AttributeValue) -> Option<Value> {
     }
 }
 
-/// Uses the parsers of the standard library. The one of serde_json may be wrong in the last digit
-/// of a float.
+/// Parses a number with the standard library, which rounds a float correctly whatever features
+/// `serde_json` has.
 fn number(text: &str) -> Option<Value> {
     let whole =
         || text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from));
     whole().ok().or_else(|| Number::from_f64(text.parse().ok()?)).map(Value::Number)
 }
 
-/// The size as DynamoDB counts it, rounded up ("Item sizes and formats" in its documentation).
+/// Returns the size of a value as DynamoDB counts it, rounded up ("Item sizes and formats" in the guide of
+/// DynamoDB).
 fn size_of_value(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 1,
@@ -144,7 +147,7 @@ fn size_of_value(value: &Value) -> usize {
     }
 }
 
-/// The size of an attribute that was read, at most as DynamoDB counts it.
+/// Returns the size of an attribute that was read, at most as large as DynamoDB counts it.
 fn size_of_attribute(attribute: &AttributeValue) -> usize {
     match attribute {
         AttributeValue::S(text) => text.len(),

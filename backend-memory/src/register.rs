@@ -13,10 +13,10 @@ use funcify_core::{
     },
 };
 
-/// A store in the memory of this process: the executable specification of [`Register`].
+/// A store in the memory of this process. It is the executable specification of [`Register`].
 ///
-/// Clones share one store, as clients of one server do. A record that need not be kept any longer is
-/// dropped at some later write.
+/// Clones share one store, as clients of one server do. No other process shares it. A record whose time
+/// to keep is over is dropped at a later write.
 ///
 /// # Examples
 ///
@@ -49,46 +49,46 @@ pub struct MemoryBackend {
 #[derive(Default)]
 pub(crate) struct Items {
     pub(crate) by_key: HashMap<RecordKey, Item>,
-    /// With so many items, the next write looks for those that can be dropped.
+    /// The number of items from which on the next write drops those that need not be kept.
     sweep_at: usize,
 }
 
-/// A record is kept at least so long, as Redis does it.
+/// The shortest time for which a record is kept, 60 s. A record with a `keep_for` of zero is a record too.
 const LEAST_KEPT: Duration = Duration::from_secs(60);
 
-/// A store with fewer records is not swept.
+/// The least number of items with which the store is swept, 1,024. Fewer take little memory.
 const LEAST_SWEPT: usize = 1_024;
 
-/// The item at a key. Without an id it is not a record of ours.
+/// The item at a key. An item without an id was not written by funcify.
 pub(crate) struct Item {
     id: Option<WriteId>,
     body: Result<Body, Corruption>,
-    /// Until when it must be kept. For ever if nobody said.
+    /// Until when the item must be kept. `None` means for ever.
     kept_until: Option<Instant>,
 }
 
 impl MemoryBackend {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stores `text` at `key` as another program would: as the body of a record written by `id`, or
-    /// without an id as a foreign item. For tests.
+    /// Stores `text` at `key`, as another program would: as the body of a record that the write `id` made, or
+    /// without an id as a foreign item. This is for tests.
     #[doc(hidden)]
     pub fn inject(&self, key: &RecordKey, id: Option<WriteId>, text: &str) {
         let item = Item { id, body: text.parse::<Body>(), kept_until: None };
         self.items().by_key.insert(key.clone(), item);
     }
 
-    /// Deletes the item at `key`, as an operator would. For tests.
+    /// Deletes the item at `key`, as an operator would. This is for tests.
     #[doc(hidden)]
     pub fn remove(&self, key: &RecordKey) {
         self.items().by_key.remove(key);
     }
 
-    /// A panic elsewhere cannot leave half an item behind, so poison is ignored.
+    /// Locks the items. A panic cannot leave half an item behind, so a poisoned lock is used as it is.
     pub(crate) fn items(&self) -> MutexGuard<'_, Items> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,7 +130,8 @@ impl Register for MemoryBackend {
 }
 
 impl Items {
-    /// Drops what need not be kept, each time that the store has doubled: a constant cost a write.
+    /// Drops the items that need not be kept, each time that the store has doubled. So the cost of a write is
+    /// constant on average.
     fn sweep(&mut self, now: Instant) {
         if self.by_key.len() >= self.sweep_at.max(LEAST_SWEPT) {
             self.by_key.retain(|_, item| item.kept_until.is_none_or(|until| now < until));
@@ -156,7 +157,7 @@ impl Item {
 }
 
 impl fmt::Debug for MemoryBackend {
-    /// Shows the number of items only: a body may hold a token.
+    /// Shows only the number of items, because a body may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryBackend").field("items", &self.items().by_key.len()).finish()
     }

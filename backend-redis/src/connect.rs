@@ -1,4 +1,5 @@
-//! The connection to one node: opened by the first command, and again after it was lost.
+//! The connection to one node. The first command opens it, and the first command after it was lost opens
+//! it again.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -22,23 +23,23 @@ use crate::{
     error::{Failure, NoConnection},
 };
 
-/// The least that the first connection of a process may take, 1 s. A cold function has little processor
-/// time for a TLS handshake, and its first operation has 2 s.
+/// The shortest time limit of a process's first connection, 1 s. A cold function has little processor time
+/// for a TLS handshake, and its first operation may take 2 s.
 const FIRST_CONNECT: Duration = Duration::from_secs(1);
 
-/// The name that the server lists for each connection (`CLIENT LIST`).
+/// The name of each connection, which the server lists in `CLIENT LIST`.
 const CLIENT_NAME: &str = "funcify";
 
-/// How long a connection may be unused, 1 s, before the runtime checks it first. Lambda may have
-/// frozen the process meanwhile, and then nobody noticed that the connection was closed.
+/// How long a connection may be unused, 1 s. After that it is checked before it is used, because Lambda may
+/// have frozen the process, which then could not notice that the connection was closed.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// TLS and credentials: the same for every node.
+/// TLS and credentials, which are the same for every node.
 pub(crate) struct Login {
     pub(crate) tls: Option<TlsConnector>,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<SecretString>,
-    /// Makes the passwords, in place of a fixed one.
+    /// Makes the passwords. Used instead of a fixed password.
     pub(crate) source: Option<Arc<dyn PasswordSource>>,
     pub(crate) database: u16,
     pub(crate) limits: TimeLimits,
@@ -52,17 +53,17 @@ impl Login {
         }
     }
 
-    /// Whether a connection that was opened at `opened` must not be used any more.
+    /// Whether a connection that was opened at `opened` is too old to be used.
     fn is_over(&self, opened: Timestamp, now: Timestamp) -> bool {
         self.source.as_ref().is_some_and(|source| now.since(opened) >= source.valid_for())
     }
 }
 
-/// A node, with at most one connection that all commands share.
+/// A node, with at most one connection, which all commands share.
 pub(crate) struct Node {
     address: Address,
     login: Arc<Login>,
-    /// Held while connecting, so that concurrent commands do not open a second connection.
+    /// Locked while connecting, so that concurrent commands do not open a second connection.
     state: Mutex<State>,
 }
 
@@ -97,8 +98,8 @@ impl Node {
         &self.address
     }
 
-    /// Sends `command` once. `asking` tells a cluster node that only this command is redirected to
-    /// it.
+    /// Sends `command` once. With `asking`, an `ASKING` before it tells a cluster node that only this command
+    /// is redirected there.
     pub(crate) async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
         let link = self.link().await?;
         let response = link.send(command, asking).await;
@@ -111,15 +112,15 @@ impl Node {
         response
     }
 
-    /// The live connection, opened if there is none.
+    /// Returns the connection, and opens it if there is none.
     async fn link(&self) -> Result<Arc<Link>, Failure> {
         let start = Instant::now();
         let mut state = self.state.lock().await;
         let now = SystemClock.now();
         if let Some(link) = &state.link {
             if now.since(state.used) > IDLE {
-                // The runtime polls its sockets here. If the connection was closed while the
-                // process was frozen, its driver ends now, and no command is sent on it.
+                // The runtime polls its sockets during this yield. If the connection was closed while
+                // the process was frozen, its driver ends now, and no command is sent on it.
                 tokio::task::yield_now().await;
             }
             if !link.driver.is_finished() && !self.login.is_over(state.opened, now) {
@@ -132,7 +133,7 @@ impl Node {
         if let Some((at, failure)) = &state.failed
             && *at >= start
         {
-            // Another command tried while this one waited for the lock.
+            // Another command failed to connect while this one waited for the lock.
             return Err(failure.clone());
         }
         match self.connect(state.has_connected).await {
@@ -186,7 +187,7 @@ impl Node {
         }
     }
 
-    /// Logs in and selects the database, in one round trip, and names the connection. If this fails, the
+    /// Logs in and selects the database in one round trip, and names the connection. If this fails, the
     /// command that waits for the connection was not sent.
     async fn log_in(&self, link: &Link) -> Result<(), Failure> {
         let Login { user, database, .. } = &*self.login;
@@ -197,7 +198,7 @@ impl Node {
             auth
         });
         let select = (*database != 0).then(|| redis::cmd("SELECT").arg(*database).to_owned());
-        // Both are sent, in this order, before the first response arrives.
+        // Both commands are sent, in this order, before the first response arrives.
         let (auth, select) = tokio::join!(
             biased;
             self.log_in_by(link, auth.as_ref()),
@@ -210,7 +211,7 @@ impl Node {
 
     async fn log_in_by(&self, link: &Link, command: Option<&Cmd>) -> Result<(), Failure> {
         let Some(command) = command else { return Ok(()) };
-        // The time to connect limits it.
+        // This has no time limit of its own, because the time to connect limits it.
         let sent = link.connection.clone();
         let response = async move { { sent }.send_packed_command(command).await };
         match answer(response.await) {
@@ -230,7 +231,7 @@ impl Link {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        // The client sends nothing of its own, and the time limit is set here.
+        // The client must not send commands of its own, and must not limit times that this file limits.
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
@@ -240,8 +241,8 @@ impl Link {
         Ok(Self { connection, driver: tokio::spawn(driver), limits })
     }
 
-    /// Names the connection, for whoever looks at the server. Nobody waits for the response, which may be
-    /// that this user may not.
+    /// Names the connection, for people who look at the server. Nobody waits for the response, because the
+    /// user may lack the right to do so.
     fn name(&self) {
         let mut connection = self.connection.clone();
         tokio::spawn(async move {
@@ -267,8 +268,8 @@ impl Link {
     }
 }
 
-/// Waits for a response: two fifths of the time of an operation, so that time is left for a second attempt
-/// on a new connection. An error that the server returned becomes a failure.
+/// Waits for a response, at most for two fifths of the time of an operation. So there is time left for a
+/// second attempt on a new connection. An error that the server returns becomes a failure.
 pub(crate) async fn response(
     limits: &TimeLimits,
     sent: impl Future<Output = Result<Value, redis::RedisError>>,

@@ -1,4 +1,4 @@
-//! How a connection proves who it is: by a fixed password, or by one that a source makes for it.
+//! The password of a connection: a fixed one, or one that a source makes for each connection.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -34,30 +34,31 @@ use secrecy::SecretString;
 /// ```
 #[async_trait]
 pub trait PasswordSource: fmt::Debug + Send + Sync + 'static {
-    /// The password for a connection that is opened now. It is part of the time to connect, so it
-    /// should need no network.
+    /// Returns the password for a connection that is opened now. The time that this takes is a part of the
+    /// time to connect, so it should not use the network.
     ///
     /// # Errors
     ///
-    /// Why there is none. The connection is not opened then, and the error is the cause of the store's.
+    /// Why there is no password. The connection is not opened then, and the error of the operation contains
+    /// this one as a cause.
     async fn password(&self) -> Result<SecretString, Box<dyn Error + Send + Sync>>;
 
-    /// How long a connection may be used after it has logged in. The first operation after that opens
-    /// a new one.
+    /// Returns how long a connection may be used after it has logged in. The first operation after that time
+    /// opens a new connection.
     fn valid_for(&self) -> Duration;
 }
 
-/// IAM authentication, as the options of a URL ask for it.
+/// The IAM authentication that the options of a URL ask for: `iam`, `cache` and `region`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IamOptions {
     /// The service that runs the cache.
     pub service: IamService,
-    /// The name of the cache, in lower case: its replication group, serverless cache or cluster.
+    /// The name of the replication group, serverless cache or MemoryDB cluster, in lower case.
     pub cache: String,
-    /// The region of the cache, if it is not that of the process.
+    /// The region of the cache. `None` means the region of the process.
     pub region: Option<String>,
-    /// The user, who must have IAM as the authentication mode.
+    /// The user. Its authentication mode must be IAM.
     pub user: String,
 }
 

@@ -51,7 +51,8 @@ impl Diagnosed for RedisBackend {
         let mut slots = redis::cmd("CLUSTER");
         slots.arg("SLOTS");
         if cluster {
-            // A single node serves functions too. It says so when it is asked for the slots.
+            // Functions also work on a single node with such a URL. It answers this command with an error
+            // that says so.
             let asked = self.tried(&key, redis::cmd("ASKING")).await;
             let asked =
                 asked.or_else(|error| if is_single_node(&error) { Ok(()) } else { Err(error) });
@@ -88,11 +89,13 @@ impl Diagnosed for RedisBackend {
     }
 }
 
-/// A node of a cluster has a part of all keys. Of so many keys hardly ever all are on one of two nodes.
+/// How many keys are tried, 24. Each node of a cluster has a part of all keys. Even with two nodes, so many
+/// keys are hardly ever all on the same node.
 const KEYS: usize = 24;
 
 impl RedisBackend {
-    /// The answer of a node of a cluster about a key that another node has.
+    /// Returns the error `MOVED`, with which a node of a cluster answers for a key that another node has.
+    /// `None` if the server is not a cluster, or gave another error.
     async fn moved(&self) -> Option<StoreError> {
         for number in 0..KEYS {
             let key = format!("{}:{TRIED_RECORD}-{number}", self.prefix());
@@ -103,7 +106,7 @@ impl RedisBackend {
                 Err(error) if funcify_core::engine::error_chain(&error).contains("MOVED") => {
                     return Some(error);
                 }
-                // What else is wrong, the trials say.
+                // The other trials report any other error.
                 Err(_) => return None,
             }
         }
@@ -112,7 +115,8 @@ impl RedisBackend {
 
     async fn tried(&self, key: &str, command: Cmd) -> Result<(), StoreError> {
         match self.send(key, command).await {
-            // A server that does not know the script yet, or holds something else at the key, let us ask.
+            // These errors show that the user has the right: the server does not know the script yet, or
+            // has something else at the key.
             Err(failure) if failure.is_unknown_script() || failure.is_wrong_type() => Ok(()),
             Err(failure) => Err(Failure::into_error(failure, Attempt::Read)),
             Ok(_) => Ok(()),
@@ -120,12 +124,12 @@ impl RedisBackend {
     }
 }
 
-/// Whether the server is in no cluster.
+/// Whether the error says that the server is not part of a cluster.
 fn is_single_node(error: &StoreError) -> bool {
     funcify_core::engine::error_chain(error).contains("cluster support disabled")
 }
 
-/// Whether no other command would be answered otherwise.
+/// Whether every other command would get the same error.
 fn is_about_all_commands(error: &StoreError) -> bool {
     // A missing right is reported as NOPERM, and a failed log-in by another code.
     let text = funcify_core::engine::error_chain(error);

@@ -1,4 +1,4 @@
-//! Why a command failed, and the kind of error that tells the caller what to do.
+//! Why a command failed, and the kind of error that says what the caller may do.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use redis::RedisError;
 
 pub(crate) const BACKEND: &str = "redis";
 
-/// Why a command got no usable response. The variants differ in whether the server may have seen
-/// the command.
+/// Why a command got no usable response. The variants differ in whether the server may have run the
+/// command.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// There was no connection, so the command was not sent.
@@ -20,10 +20,10 @@ pub(crate) enum Failure {
     /// The server refused the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The record is larger than what is read. It was not sent.
+    /// The record has more than 400 KB, so nobody could read it. It was not sent.
     #[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
     TooLarge { size: usize },
-    /// The cluster redirects to a host to which nothing may be sent in the clear.
+    /// The cluster redirects to a host to which nothing may be sent without TLS.
     #[error("the cluster redirects to `{host}`, which needs TLS or insecure=true")]
     Exposed { host: String },
     /// The command was sent, and no response arrived in time.
@@ -32,12 +32,12 @@ pub(crate) enum Failure {
     /// The command may have been sent, and the connection ended.
     #[error("the connection ended before the response")]
     Lost(#[source] RedisError),
-    /// The response is not one that this command can have.
+    /// The response does not have a form that this command can return.
     #[error("the response is malformed")]
     Malformed,
 }
 
-/// No connection was opened in time: the cause of [`Failure::NotSent`].
+/// No connection was opened in time. This is the cause of a [`Failure::NotSent`].
 #[derive(Debug, thiserror::Error)]
 #[error("no connection was opened within {} ms; {advice}", after.as_millis())]
 pub(crate) struct NoConnection {
@@ -53,7 +53,7 @@ pub(crate) struct Refusal {
     detail: String,
 }
 
-/// What the command does. Decides which failures leave the outcome unknown.
+/// What the command does. After some failures, it is unknown whether a swap was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     Read,
@@ -61,11 +61,11 @@ pub(crate) enum Attempt {
 }
 
 impl Failure {
-    /// The failure of a command on an existing connection.
+    /// Classifies the error of a command on an existing connection.
     pub(crate) fn of(error: RedisError) -> Self {
         match Refusal::of(&error) {
             Some(refusal) => Self::Refused(refusal),
-            // An existing connection that connects again by itself reports it like this.
+            // This is how a user's own connection that reconnects by itself reports a failed reconnect.
             None if error.is_connection_refusal() => Self::NotSent {
                 node: "the server".to_owned(),
                 source: Arc::new(io::Error::new(io::ErrorKind::ConnectionRefused, error)),
@@ -74,20 +74,20 @@ impl Failure {
         }
     }
 
-    /// Whether the next command should use a new connection. This one is dead, or stuck, or leads
-    /// to a node that is no longer the master.
+    /// Whether the next command should use a new connection, because this one is dead or stuck, or leads to a
+    /// node that is no longer the master.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Lost(_) | Self::Malformed => true,
             Self::Refused(refusal) => {
-                // The next connection goes to the new master, or logs in with a new password.
+                // A new connection goes to the new master, or logs in with a new password.
                 refusal.is_one_of(&["READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS"])
             }
             Self::NotSent { .. } | Self::Exposed { .. } | Self::TooLarge { .. } => false,
         }
     }
 
-    /// Whether the next command should ask another node for the owner of the key.
+    /// Whether the next command should ask another node which node owns the key.
     pub(crate) fn doubts_the_node(&self) -> bool {
         match self {
             Self::NotSent { .. } => true,
@@ -106,7 +106,7 @@ impl Failure {
 
     pub(crate) fn into_error(self, attempt: Attempt) -> StoreError {
         let kind = match (&self, attempt) {
-            // A server that does not even accept connections hangs. It is not known to be down.
+            // A server that does not accept the connection in time may hang. It need not be down.
             (Self::NotSent { source, .. }, _) if source.kind() == io::ErrorKind::TimedOut => {
                 StoreErrorKind::Timeout
             }
@@ -127,19 +127,19 @@ impl Refusal {
     fn of(error: &RedisError) -> Option<Self> {
         let code = error.code()?;
         let detail = error.detail().unwrap_or_default();
-        // Before Redis 7.0 an error inside a script is wrapped:
+        // Before Redis 7.0, an error inside a script is wrapped in another one:
         // "Error running script (…): … -OOM …".
         let inner = detail
             .starts_with("Error running script")
             .then(|| detail.split(' ').find_map(|word| word.strip_prefix('-')))
             .flatten();
         let code = inner.unwrap_or(code).to_owned();
-        // A server that does not know a command quotes its arguments, which may contain a token.
+        // If a server does not know a command, its error quotes the arguments, which may contain a token.
         let quoted = detail.find("with args beginning with").unwrap_or(detail.len());
         Some(Self { code, detail: detail.get(..quoted).unwrap_or_default().to_owned() })
     }
 
-    /// The address of the node that has the key, and whether only this command should go there.
+    /// Returns the address of the node that has the key, and whether only this command should go there.
     pub(crate) fn redirection(&self) -> Option<(&str, bool)> {
         let once = match self.code.as_str() {
             "MOVED" => false,
@@ -153,7 +153,8 @@ impl Refusal {
         codes.contains(&self.code.as_str())
     }
 
-    /// Never ambiguous, because a refusal comes before the script writes the content.
+    /// Returns the kind of the error. It is never ambiguous, because the server refuses before the script
+    /// writes the content.
     fn kind(&self) -> StoreErrorKind {
         match self.code.as_str() {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => StoreErrorKind::Denied,
@@ -163,7 +164,7 @@ impl Refusal {
             }
             "ERR" if self.detail.contains("max number of clients") => StoreErrorKind::Unavailable,
             "ERR" if self.detail.contains("AUTH") => StoreErrorKind::Denied,
-            // In a script, Redis 7.0 returns this where 7.2 returns NOPERM.
+            // For a command in a script, Redis 7.0 returns this error and Redis 7.2 returns NOPERM.
             "ERR" if self.detail.contains("user executing the script can't") => {
                 StoreErrorKind::Denied
             }

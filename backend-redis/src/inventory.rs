@@ -1,4 +1,4 @@
-//! The keys of a kind, from every master: `SCAN`.
+//! Lists the records of a kind with `SCAN` on every master.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::{
     register::Client,
 };
 
-/// How many keys one `SCAN` looks at: about a millisecond of the server's time, in which nobody else is
-/// served.
+/// How many keys one `SCAN` visits, 1,000. This takes about a millisecond, in which the server answers
+/// nobody else.
 const KEYS_A_SCAN: u32 = 1_000;
 
 #[async_trait]
 impl Inventory for RedisBackend {
-    /// Asks one node, or each master of a cluster. An existing connection is taken for one node.
+    /// Asks the node, or each master of a cluster. A user's own connection counts as a single node.
     async fn list(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
         let start = format!("{}:{kind}:", self.prefix());
         let mut names = BTreeSet::new();
@@ -38,7 +38,7 @@ impl Inventory for RedisBackend {
 }
 
 impl RedisBackend {
-    /// The masters of a cluster; `None` represents the one node there is.
+    /// Returns the masters of a cluster. `None` in the list means the only node.
     async fn masters(&self) -> Result<Vec<Option<Address>>, Failure> {
         let Client::Ours(route) = self.client() else { return Ok(vec![None]) };
         if !route.config().cluster {
@@ -89,15 +89,15 @@ impl RedisBackend {
     }
 }
 
-/// A prefix has no character that means something in a pattern.
+/// Builds the command. No character of a prefix has a meaning in a pattern, so `start` needs no escapes.
 fn scan(cursor: &str, start: &str) -> Cmd {
     let mut command = redis::cmd("SCAN");
     command.arg(cursor).arg("MATCH").arg(format!("{start}*")).arg("COUNT").arg(KEYS_A_SCAN);
     command
 }
 
-/// `[first slot, last slot, [host, port, …], replicas…]`. A host that is empty or null is the one that was
-/// asked.
+/// Returns the master in a range of slots: `[first slot, last slot, [host, port, …], replicas…]`. An empty
+/// host, `?` or null means the host that was asked.
 fn master(range: &Value, asked: &Address) -> Option<Address> {
     let Value::Array(parts) = range else { return None };
     let Value::Array(node) = parts.get(2)? else { return None };

@@ -25,14 +25,14 @@ use crate::{
     wire::{self, Named, SwapCommand},
 };
 
-/// Stores each record as a hash in Redis.
+/// Stores each record as a hash in Redis or Valkey.
 ///
 /// Clones share one connection to each node. The first operation opens it, and the first operation
-/// after it was lost opens it again. The only lasting background task is the one that drives the socket.
+/// after it was lost opens it again. A background task drives each connection.
 ///
-/// Reads and swaps go to the master, one round trip each. A failover of Redis may lose the last
-/// acknowledged writes. Versions stay unique, so a swap that expects a lost version is a conflict,
-/// and the fleet converges on the record that is left.
+/// Reads and swaps go to the master and take one round trip each. A failover of Redis may lose the last
+/// acknowledged writes. Versions stay unique, so a swap that expects a lost version conflicts, and the
+/// fleet goes on with the record that is left.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ use crate::{
 pub struct RedisBackend {
     client: Client,
     prefix: Arc<str>,
-    /// The keys whose record was within the limit when it was last read.
+    /// The keys whose record was not too large when it was last read.
     small: Arc<Mutex<HashSet<String>>>,
 }
 
@@ -59,12 +59,13 @@ pub(crate) enum Client {
 }
 
 impl RedisBackend {
-    /// Creates a backend that opens its own connections. Reads the files of `ca`, `cert` and `key`, and
+    /// Creates a backend that opens its own connections. This reads the files of `ca`, `cert` and `key`, and
     /// does no network I/O.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the configuration is invalid, or if one of the files cannot be read.
+    /// [`RedisConfigError`] if the configuration is invalid, if one of the files cannot be read, or if the
+    /// URL asks for IAM and there is no [password source](RedisConfig::with_password_source).
     pub fn new(config: RedisConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
         if config.iam.is_some() && config.source.is_none() {
@@ -82,15 +83,27 @@ impl RedisBackend {
         Ok(Self::over(Client::Ours(Arc::new(Route::new(config, login))), prefix))
     }
 
-    /// Uses an existing connection. Keys begin with `prefix:`.
+    /// Creates a backend with an existing connection. Keys begin with `prefix:`.
     ///
-    /// The connection must send each command at most once. Otherwise a swap that was applied may be
-    /// reported as a conflict. `MultiplexedConnection` and `ConnectionManager` send once; a
-    /// `ClusterConnection` needs `retries(0)`, as does any connection that repeats commands.
+    /// The connection must send each command at most once. Otherwise a swap that was applied may be reported
+    /// as a conflict. `MultiplexedConnection` and `ConnectionManager` send a command once. A
+    /// `ClusterConnection`, and any other connection that repeats commands, needs `retries(0)`.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError::Option`] if the prefix is not 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    /// [`RedisConfigError::Option`] if the prefix is not 1 to 64 of the characters `A-Z a-z 0-9 _ . : -`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_redis::{RedisBackend, RedisConfigError};
+    /// use redis::aio::MultiplexedConnection;
+    ///
+    /// fn backend(connection: MultiplexedConnection) -> Result<RedisBackend, RedisConfigError> {
+    ///     RedisBackend::with_client(connection, "orders")
+    /// }
+    /// # let _ = backend;
+    /// ```
     pub fn with_client(
         connection: impl ConnectionLike + Clone + Send + Sync + 'static,
         prefix: &str,
@@ -120,7 +133,7 @@ impl RedisBackend {
         }
     }
 
-    /// Runs the script: by its hash, and by its text if the server does not know it.
+    /// Runs the script by its hash, and by its text if the server does not know the hash.
     async fn run(&self, key: &str, command: impl Fn(Named) -> Cmd) -> Result<Value, Failure> {
         match self.send(key, command(Named::Hash)).await {
             Err(failure) if failure.is_unknown_script() => {
@@ -130,8 +143,8 @@ impl RedisBackend {
         }
     }
 
-    /// Reads by the script what may be too large to be transferred. A plain command is faster, so it
-    /// reads what was within the limit the last time.
+    /// Reads a record. The script does not transfer a record that is too large. A plain command is faster, so
+    /// it reads a record that was not too large the last time.
     async fn fetch(&self, key: &str) -> Result<Value, Failure> {
         if !self.small().contains(key) {
             return self.run(key, |named| wire::read(key, named)).await;
@@ -152,7 +165,7 @@ impl RedisBackend {
         }
     }
 
-    /// A panic elsewhere cannot leave half a key behind, so poison is ignored.
+    /// Locks the keys. A panic cannot leave half a key behind, so a poisoned lock is used as it is.
     fn small(&self) -> MutexGuard<'_, HashSet<String>> {
         self.small.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,7 +226,7 @@ impl fmt::Debug for RedisBackend {
     }
 }
 
-/// A response, which is wiped from memory when it is dropped: it may contain a token.
+/// A response, which is wiped from memory when it is dropped, because it may contain a token.
 struct Wiped(Value);
 
 impl Drop for Wiped {
@@ -227,7 +240,7 @@ impl Drop for Wiped {
     }
 }
 
-/// An existing connection of any type.
+/// A user's own connection of any type.
 pub(crate) trait Custom: Send + Sync {
     fn send(&self, command: Cmd) -> RedisFuture<'static, Value>;
 }

@@ -1,5 +1,5 @@
-//! Which node a command goes to: a node of the configuration or, in a cluster, the node to which
-//! the cluster redirects.
+//! Chooses the node to which a command goes: a node of the configuration or, in a cluster, the node to
+//! which the cluster redirects.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use crate::{
     error::Failure,
 };
 
-/// How many redirections a command follows, 5. A slot that is being moved causes two.
+/// How many redirections a command follows, 5. Two are needed while a slot is being moved.
 const REDIRECTIONS: usize = 5;
 
-/// The nodes, and the owners of the keys.
+/// The nodes, and which node owns each key.
 ///
-/// The owner of a key is learned from the redirection of the cluster, which costs one round trip
-/// for each key and process. A map of all slots would cost a function a connection to every node
-/// before its first operation, for the one or two keys that it uses.
+/// A redirection of the cluster shows which node owns a key. It costs each process one round trip for each
+/// key. A client that reads a map of all slots connects to every node before its first operation, but a
+/// function uses only a few keys.
 pub(crate) struct Route {
     config: RedisConfig,
     login: Arc<Login>,
@@ -50,9 +50,9 @@ impl Route {
 
     /// Sends a command for `key`, and follows the redirections of the cluster.
     ///
-    /// A redirection is a refusal: nothing was applied, so the next node may get the command. The
-    /// caller handles all other failures. A node is remembered only after it has responded.
-    /// Otherwise callers that give up early would try a dead node again and again.
+    /// A redirection is a refusal, so nothing was applied, and the next node may get the command. The caller
+    /// handles all other failures. A node is remembered only after it has responded. Otherwise callers that
+    /// give up early would try a dead node again and again.
     pub(crate) async fn send(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
         let (mut node, turn) = self.start(key);
         let mut asking = false;
@@ -83,8 +83,7 @@ impl Route {
         }
     }
 
-    /// Sends a command that belongs to no key to the next node of the configuration, and says which one
-    /// it was.
+    /// Sends a command that has no key to the next node of the configuration, and returns which node it was.
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<(Value, Address), Failure> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let node = self.node(self.config.node(turn).clone());
@@ -101,7 +100,7 @@ impl Route {
         self.node(node.clone()).send(command, false).await
     }
 
-    /// The owner of the key if it is known. Otherwise the next configured node, with its turn.
+    /// Returns the owner of the key if it is known. Otherwise the next configured node, with its number.
     fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
         let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };
         match owner {
@@ -113,7 +112,7 @@ impl Route {
         }
     }
 
-    /// The node has responded, so the next command starts with it too.
+    /// Makes the next command begin with the same node, because it has responded.
     fn keep_turn(&self, turn: Option<usize>) {
         if let Some(turn) = turn {
             self.turn.store(turn, Ordering::Relaxed);
@@ -142,13 +141,13 @@ impl Route {
         let Failure::Refused(refusal) = failure else { return None };
         let (address, once) = refusal.redirection().filter(|_| self.config.cluster)?;
         let (host, port) = address.rsplit_once(':')?;
-        // Without a host the address is another port of the same host.
+        // An address without a host means another port of the same host.
         let host = if host.is_empty() { &from.host } else { host };
         Some((Address { host: host.to_owned(), port: port.parse().ok()? }, once))
     }
 }
 
-/// No code that holds one of these maps can leave it half updated, so a panic does not matter.
+/// Locks a map. A panic cannot leave it half updated, so a poisoned lock is used as it is.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! TLS to the server. The facade has a function of its own for its HTTP client: the two share no crate
-//! that may depend on rustls.
+//! TLS to the server. The crate `funcify` has similar code for its HTTP client, because the two crates share
+//! no crate that may depend on rustls.
 
 use std::{error::Error, fs, path::Path, sync::Arc};
 
@@ -14,8 +14,8 @@ use crate::config::{ClientCertificate, RedisConfig, RedisConfigError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A connector that resumes sessions. It trusts the authorities in the file `ca`, or those of Mozilla,
-/// which are compiled in: searching the system for certificates would slow down the start.
+/// Creates a connector, which resumes TLS sessions. It trusts the authorities in the file `ca`, or those of
+/// Mozilla. These are compiled in, because searching the system for certificates would slow down the start.
 pub(crate) fn connector(config: &RedisConfig) -> Result<TlsConnector, RedisConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -54,7 +54,7 @@ fn chain_of(files: &ClientCertificate) -> Result<Vec<CertificateDer<'static>>, R
     certificates(path).map_err(unreadable("certificates", path))
 }
 
-/// The private key. The text of its file is wiped from memory.
+/// Reads the private key. The text of the file is wiped from memory.
 fn key_of(files: &ClientCertificate) -> Result<PrivateKeyDer<'static>, RedisConfigError> {
     let path = &files.key;
     let read = || -> Result<_, BoxError> {

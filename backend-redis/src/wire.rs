@@ -1,4 +1,4 @@
-//! The hash of a record, and the commands that read and swap it.
+//! The Redis hash of a record, and the commands that read and swap it.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -14,14 +14,14 @@ const TEXT: &str = include_str!("record.lua");
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
 
-/// The shortest expiry, 1 s. An expiry of zero would delete the record.
+/// The shortest expiry, 1 s, because an expiry of zero would delete the record.
 const MIN_KEEP: Duration = Duration::from_secs(1);
 
-/// The longest expiry, about ten years. Redis stores it as milliseconds in an `i64`, which must not
+/// The longest expiry, about ten years. Redis stores an expiry as milliseconds in an `i64`, which must not
 /// overflow.
 const MAX_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
 
-/// The key in Redis: `funcify:circuit:auth0`.
+/// Returns the key in Redis, such as `funcify:circuit:auth0`.
 pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
     format!("{prefix}:{key}")
 }
@@ -29,39 +29,39 @@ pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
 /// How a command names the script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// By its hash, which a server may not know.
+    /// By its SHA-1 hash. The server may not know it.
     Hash,
-    /// By its text.
+    /// By its text. The server then knows its hash.
     Text,
 }
 
 impl Named {
-    /// The script on `key`, with room for `size` bytes of arguments.
+    /// Builds the command that runs the script on `key`, with room for `size` bytes of further arguments.
     fn command(self, key: &str, size: usize) -> Cmd {
         let (name, script) = match self {
             Self::Hash => ("EVALSHA", SCRIPT.get_hash()),
             Self::Text => ("EVAL", TEXT),
         };
-        // A buffer that grows leaves copies of the record behind.
+        // A buffer that grows leaves copies of the record in memory.
         let mut command = Cmd::with_capacity(8, name.len() + script.len() + key.len() + size + 16);
         command.arg(name).arg(script).arg(1).arg(key).arg(MAX_RECORD_BYTES);
         command
     }
 }
 
-/// Reads the record in one round trip, whatever its size.
+/// Builds the command that reads the record in one round trip, whatever its size.
 pub(crate) fn plain_read(key: &str) -> Cmd {
     let mut command = redis::cmd("HMGET");
     command.arg(key).arg("id").arg("rec");
     command
 }
 
-/// Reads the record in one round trip, unless it is too large.
+/// Builds the command that reads the record in one round trip, or only its size if it is too large.
 pub(crate) fn read(key: &str, named: Named) -> Cmd {
     named.command(key, 0)
 }
 
-/// What a swap asks for.
+/// The arguments of a swap.
 #[derive(Debug)]
 pub(crate) struct SwapCommand<'a> {
     pub(crate) key: &'a str,
@@ -76,10 +76,10 @@ impl SwapCommand<'_> {
         let expected =
             self.expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
-        // Two write ids of 32 bytes, and an expiry of up to 20.
+        // Two write ids take 32 bytes each, and the expiry up to 20.
         let mut command = named.command(self.key, self.record.len() + 96);
-        // The record comes last, because a server that quotes the arguments of a command in an
-        // error quotes only the first ones.
+        // The record comes last. If an error of the server quotes the arguments of a command, it quotes
+        // only the first ones.
         command.arg(expected).arg(self.id.to_string()).arg(keep.to_string()).arg(self.record);
         command
     }
@@ -104,11 +104,11 @@ pub(crate) fn decode_swap(response: &Value, id: WriteId) -> Result<Swap<Body>, F
     }
 }
 
-/// The same rule as in the script: without a valid write id there is no record.
+/// Decodes a record. As in the script, there is no record without a valid write id.
 fn record(id: &Value, rec: &Value) -> Option<Versioned<Body>> {
     let version = Version::from(text(id)?.parse::<WriteId>().ok()?);
     let body = match rec {
-        // The length of a record that was not sent.
+        // The server sent the size instead of a record that is too large.
         Value::Int(_) => Err(Corruption::TooLarge),
         rec => text(rec).map_or(Err(Corruption::NotAnObject), str::parse),
     };

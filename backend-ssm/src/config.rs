@@ -7,18 +7,18 @@ use funcify_core::engine::TimeLimits;
 
 use crate::SsmConfigError;
 
-/// The most segments of a path, 13. Parameter Store allows 15 levels, and the kind and the name of
-/// a record are two of them.
+/// The most segments of a path, 13. Parameter Store allows 15 levels, and the kind and the name of a record
+/// are two of them.
 const MAX_SEGMENTS: usize = 13;
 
-/// The most characters of a path, 800. Parameter Store allows 1,011 for a name with its ARN, so
-/// there is room for the ARN and the record.
+/// The most characters of a path, 800. Parameter Store allows 1,011 for a name together with its ARN. The
+/// rest is for the ARN, the kind and the name of a record.
 const MAX_PATH_LENGTH: usize = 800;
 
 /// The form of the URL, for error messages.
 const FORM: &str = "ssm:///path (with three slashes)";
 
-/// Under which path to store the parameters, and how.
+/// Under which path to store the parameters, with which KMS key and tier, and the time limits.
 ///
 /// # Examples
 ///
@@ -51,15 +51,18 @@ pub enum Tier {
     Standard,
     /// Up to 8 KB, with a monthly price. The function needs `kms:GenerateDataKey` on the key.
     Advanced,
-    /// Parameter Store decides for each parameter: standard up to 4 KB, and advanced above that or when the
-    /// account has no more standard parameters. A parameter that has become advanced stays so. The
+    /// Parameter Store chooses each parameter's tier: standard up to 4 KB, and advanced above that or if
+    /// the account has no more standard parameters. A parameter that has become advanced stays advanced. The
     /// function needs `kms:GenerateDataKey` on the key.
     Intelligent,
 }
 
 impl SsmConfig {
-    /// Stores parameters under `path` in the region of the environment, with the default key and
-    /// the default tier of the account.
+    /// Stores parameters under `path` in the region of the environment, with the default KMS key and the
+    /// default tier of the account.
+    ///
+    /// `path` begins with `/`, and has 1 to 13 segments of the characters `A-Z a-z 0-9 _ . -` and at most 800
+    /// characters. It must not begin with `/aws` or `/ssm`.
     #[must_use]
     pub fn new(path: impl Into<String>) -> Self {
         Self {
@@ -72,7 +75,7 @@ impl SsmConfig {
         }
     }
 
-    /// Parses `ssm:///path[?options]`. The README lists the options.
+    /// Parses `ssm:///path[?options]`. Note the three slashes. The README lists the options.
     ///
     /// # Errors
     ///
@@ -80,7 +83,7 @@ impl SsmConfig {
     pub fn parse(text: &str) -> Result<Self, SsmConfigError> {
         let url = parse_url(text, "ssm", FORM)?;
         refuse_part(FORM, "host", url.host_str().is_some_and(|host| !host.is_empty()))?;
-        // The path as it was written: the parser has resolved its `..` already.
+        // This is the path as it was written. The parser of URLs has already resolved its `..`.
         let written = text.split_once("://").map_or("", |(_, rest)| rest);
         let path = written.split(['?', '#']).next().unwrap_or_default();
 
@@ -95,47 +98,58 @@ impl SsmConfig {
         Ok(config)
     }
 
-    /// Uses the Parameter Store of this region instead of the region of the environment.
+    /// Uses Parameter Store in this region instead of the region of the environment.
     #[must_use]
     pub fn with_region(self, region: impl Into<String>) -> Self {
         Self { region: Some(region.into()), ..self }
     }
 
-    /// Encrypts with this KMS key: an alias, an id or an ARN.
+    /// Encrypts with this KMS key instead of `alias/aws/ssm`: an alias, an id or an ARN.
     #[must_use]
     pub fn with_kms_key(self, key: impl Into<String>) -> Self {
         Self { kms_key: Some(key.into()), ..self }
     }
 
-    /// Writes parameters of this tier.
+    /// Writes parameters of this tier instead of the default tier of the account. A record that does not fit
+    /// into the tier cannot be written.
     #[must_use]
     pub fn with_tier(self, tier: Tier) -> Self {
         Self { tier: Some(tier), ..self }
     }
 
-    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. A write takes two
-    /// requests or more, one after the other. Use more if the region is far away: about ten times the
-    /// round trip.
+    /// Limits one operation with its retries: 100 ms to 10 s. The default is 500 ms. A write takes two or
+    /// more requests, one after the other. If the region is far away, set about ten times the round trip.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_backend_ssm::SsmConfig;
+    ///
+    /// let config = SsmConfig::new("/fleet").with_timeout(Duration::from_secs(3));
+    /// assert_eq!(config, SsmConfig::parse("ssm:///fleet?timeout=3000")?);
+    /// # Ok::<(), funcify_backend_ssm::SsmConfigError>(())
+    /// ```
     #[must_use]
     pub fn with_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_timeout(limit), ..self }
     }
 
-    /// Limits the time to connect, TCP and TLS. Half of the limit of an operation unless set, and never
-    /// more than that.
+    /// Limits the time to connect with TCP and TLS: 20 ms to 5 s, and at most half of the limit of an
+    /// operation, which is also the default.
     #[must_use]
     pub fn with_connect_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_connect_timeout(limit), ..self }
     }
 
-    /// Limits one request on an existing connection. Four fifths of the limit of an operation unless
-    /// set: KMS decrypts each value, which takes longer than the read itself.
+    /// Limits one request on an existing connection. The default is four fifths of the limit of an operation,
+    /// because KMS decrypts each value, which takes longer than the read itself.
     #[must_use]
     pub fn with_attempt_timeout(self, limit: Duration) -> Self {
         Self { attempt_timeout: Some(limit), ..self }
     }
 
-    /// The time limits, for whoever makes the connections.
+    /// Returns the time limits, for the code that creates the HTTP client.
     #[doc(hidden)]
     #[must_use]
     pub fn time_limits(&self) -> TimeLimits {
@@ -146,7 +160,7 @@ impl SsmConfig {
         self.attempt_timeout.unwrap_or(self.limits.timeout() * 4 / 5)
     }
 
-    /// Checks a configuration, whether it was parsed or built in code.
+    /// Checks a configuration that was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), SsmConfigError> {
         if !is_path(&self.path) {
             return Err(SsmConfigError::Path { got: shorten(&self.path) });
@@ -159,7 +173,7 @@ impl SsmConfig {
         }
     }
 
-    /// The most bytes of a value in this tier.
+    /// Returns the most bytes that a value may have in this tier.
     pub(crate) fn max_value_bytes(&self) -> usize {
         match self.tier {
             Some(Tier::Advanced | Tier::Intelligent) => 8_192,
@@ -183,7 +197,7 @@ fn is_path(path: &str) -> bool {
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     };
     let Some(segments) = path.strip_prefix('/') else { return false };
-    // Parameter Store reserves names that begin like this, in upper and lower case.
+    // Parameter Store reserves names that begin with these letters, in upper or lower case.
     let reserved = segments.get(..3).is_some_and(|begin| {
         begin.eq_ignore_ascii_case("aws") || begin.eq_ignore_ascii_case("ssm")
     });
@@ -193,8 +207,8 @@ fn is_path(path: &str) -> bool {
         && segments.split('/').all(is_segment)
 }
 
-/// Whether the text can be an alias, an id or an ARN. A key has at most 2,048 characters ("KeyId"
-/// in the API reference of KMS).
+/// Whether the text can be an alias, an id or an ARN of a key. It has at most 2,048 characters ("KeyId" in
+/// the API reference of KMS).
 fn is_key(key: &str) -> bool {
     (1..=2_048).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte))

@@ -11,7 +11,7 @@ use crate::SsmBackend;
 
 #[async_trait]
 impl Diagnosed for SsmBackend {
-    /// Writes the parameter `doctor/rights`, which stays: a function may not delete it either.
+    /// Writes the parameter `doctor/rights`. It stays, because a function has no right to delete it.
     async fn trials(&self) -> Vec<Trial> {
         let name = format!("{}/{}", self.path(), TRIED_RECORD.replace(':', "/"));
         let written = self.put(&name, "doctor", true).await.map(|_| ());

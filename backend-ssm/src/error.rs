@@ -7,7 +7,7 @@ use aws_sdk_ssm::{
 use funcify_backend_aws::{AwsConfigError, AwsError, Request};
 use funcify_core::{StoreError, StoreErrorKind};
 
-/// Why a configuration was refused.
+/// Why a configuration was refused. The message names the part that is wrong.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SsmConfigError {
@@ -23,13 +23,13 @@ pub enum SsmConfigError {
         /// The path in the configuration.
         got: String,
     },
-    /// There is no such tier.
+    /// The name of the tier is unknown.
     #[error("expected the tier standard, advanced or intelligent, got {got:?}")]
     Tier {
         /// The tier in the URL.
         got: String,
     },
-    /// KMS does not allow this name of a key.
+    /// The text is not an alias, an id or an ARN of a KMS key.
     #[error("expected a KMS key like alias/fleet, a key id or an ARN, got {got:?}")]
     KmsKey {
         /// The key in the configuration.
@@ -37,30 +37,30 @@ pub enum SsmConfigError {
     },
 }
 
-/// Why an operation on Parameter Store failed: the source of a [`StoreError`].
+/// Why an operation on Parameter Store failed. This is the source of a [`StoreError`].
 ///
-/// It never holds a response, because a response may contain a record.
+/// It never contains a response, because a response may contain a record.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SsmError {
     /// The record does not fit into a parameter of the tier.
     #[error("the record takes {size} bytes, a parameter of this tier at most {limit}")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the record in bytes.
         size: usize,
         /// The limit of the tier in bytes.
         limit: usize,
     },
-    /// A version of the parameter exists, and Parameter Store does not return it yet.
+    /// A version of the parameter exists, but Parameter Store does not return it yet.
     #[error("version {version} of the parameter cannot be read yet")]
     Missing {
-        /// The version.
+        /// The number of the version.
         version: u64,
     },
-    /// The write made a version, and the backend could not find out whether that version is valid.
+    /// The write made a version, but the backend could not find out whether that version is valid.
     #[error("the write made version {version}, and it is not known whether that version is valid")]
     Unverified {
-        /// The version.
+        /// The number of the version.
         version: u64,
         /// Why the backend could not find out.
         source: StoreError,
@@ -70,15 +70,15 @@ pub enum SsmError {
     Request {
         /// The path in the configuration.
         path: String,
-        /// Why it failed.
+        /// Why the request failed.
         source: AwsError,
     },
-    /// A request failed.
+    /// A request failed, or could not be built.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
 
-/// Classifies what the SDK reported about a request for a parameter under `path`.
+/// Classifies the error of the SDK for a request about a parameter under `path`.
 pub(crate) fn failed<E>(
     request: Request,
     error: SdkError<E, HttpResponse>,
@@ -94,10 +94,10 @@ where
     store_error(kind, SsmError::Request { path: path.to_owned(), source: error })
 }
 
-/// The codes that only Parameter Store has.
+/// Classifies the codes that only Parameter Store has.
 fn kind_of(code: &str) -> Option<StoreErrorKind> {
     match code {
-        // Parameter Store accepts one update of a parameter at a time. Another writer was first.
+        // Parameter Store accepts one update of a parameter at a time. Another writer was faster.
         "TooManyUpdates" | "TooManyUpdatesException" => Some(StoreErrorKind::Unavailable),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The parameters of a kind, by `GetParametersByPath`.
+//! Lists the records of a kind with `GetParametersByPath`.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,7 +16,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[async_trait]
 impl Inventory for SsmBackend {
-    /// Ten names a request, without decrypting anything.
+    /// Reads ten names in a request, and decrypts nothing.
     async fn list(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
         let path = format!("{}/{kind}", self.path());
         let mut names = BTreeSet::new();

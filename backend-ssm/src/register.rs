@@ -28,11 +28,13 @@ use crate::{
 
 /// Stores each record as a SecureString parameter under one path of SSM Parameter Store.
 ///
-/// A read is one `GetParameter`, or two if the record has changed since the last read. A swap is
-/// one `PutParameter` and one `GetParameter`. The backend does not retry; funcify does, within the
-/// deadline of the operation. It needs the permissions `ssm:GetParameter` and `ssm:PutParameter`
-/// under the path, and `kms:Decrypt` and `kms:Encrypt` on the key (`kms:GenerateDataKey` for the
-/// advanced tier).
+/// A read is one `GetParameter`, or two if the record has changed since the last read. A swap is one
+/// `PutParameter` and one `GetParameter`. After writes that lost, more reads are needed. The backend does
+/// not retry; a [`RetryingRegister`](funcify_core::register::RetryingRegister) does, within the deadline of
+/// the operation.
+///
+/// The permissions `ssm:GetParameter` and `ssm:PutParameter` are needed under the path, and `kms:Decrypt`
+/// and `kms:Encrypt` on the key. The tiers other than standard need `kms:GenerateDataKey` too.
 ///
 /// # Examples
 ///
@@ -51,12 +53,12 @@ use crate::{
 pub struct SsmBackend {
     connection: Connection<Client>,
     config: SsmConfig,
-    /// The last version of each record that was found to be valid. It need not be verified again.
+    /// The last version of each record that was found to be valid, which need not be verified again.
     verified: Mutex<HashMap<RecordKey, Version>>,
 }
 
 impl SsmBackend {
-    /// Creates a client for the path from the AWS configuration of the process. Does no I/O.
+    /// Creates a backend with a client from the AWS configuration of the process. This does no I/O.
     ///
     /// # Errors
     ///
@@ -65,12 +67,24 @@ impl SsmBackend {
         Self::build(aws_sdk_ssm::config::Builder::from(aws), config)
     }
 
-    /// Uses the HTTP client, the credentials and the endpoint of an existing client. Its retries
-    /// and timeouts are not used.
+    /// Creates a backend with the HTTP client, the credentials and the endpoint of an existing client. The
+    /// retries and timeouts of that client are not used.
     ///
     /// # Errors
     ///
     /// [`SsmConfigError`] names what is wrong with `config`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use aws_sdk_ssm::Client;
+    /// use funcify_backend_ssm::{SsmBackend, SsmConfig, SsmConfigError};
+    ///
+    /// fn backend(client: &Client) -> Result<SsmBackend, SsmConfigError> {
+    ///     SsmBackend::with_client(client, SsmConfig::new("/fleet"))
+    /// }
+    /// # let _ = backend;
+    /// ```
     pub fn with_client(client: &Client, config: SsmConfig) -> Result<Self, SsmConfigError> {
         Self::build(client.config().to_builder(), config)
     }
@@ -95,7 +109,8 @@ impl SsmBackend {
         format!("{}/{}/{}", self.config.path, key.kind, key.name)
     }
 
-    /// One `GetParameter`, of the latest version or of `name:version`; `None` if it does not exist.
+    /// Sends one `GetParameter` for the latest version, or for the version in `name:version`. `None` if there
+    /// is no such parameter or version.
     pub(crate) async fn get(
         &self,
         name: String,
@@ -116,8 +131,8 @@ impl SsmBackend {
         }
     }
 
-    /// One `PutParameter`: the version that it made; `None` if the parameter exists and must not be
-    /// overwritten.
+    /// Sends one `PutParameter` and returns the version that it made. `None` if the parameter exists and must
+    /// not be overwritten.
     pub(crate) async fn put(
         &self,
         name: &str,
@@ -149,7 +164,7 @@ impl SsmBackend {
         }
     }
 
-    /// Reads the log up to `latest` and fetches the versions that this needs.
+    /// Reads the log of versions up to `latest`, and fetches the versions that this needs.
     async fn read_log(
         &self,
         key: &RecordKey,
@@ -195,15 +210,15 @@ impl SsmBackend {
         if right_on_top && matches!(swap, Swap::Applied(_)) {
             return Ok(swap);
         }
-        // The parameter may have been deleted since. Then the earlier versions are gone too, and
-        // only the version of this write can show it.
+        // The parameter may have been deleted since the write. Then the earlier versions are gone too, and
+        // only a read of this write's own version can show that.
         match self.version(name, version).await?.1.id == id {
             true => Ok(swap),
             false => Err(store_error(StoreErrorKind::Unavailable, SsmError::Missing { version })),
         }
     }
 
-    /// One version of the history. It exists, so a version that is not returned is only late.
+    /// Reads one version of the history. It is known to exist. If it is not returned, it cannot be read yet.
     async fn version(&self, name: &str, version: u64) -> Result<(u64, Entry, Content), StoreError> {
         match self.get(format!("{name}:{version}")).await? {
             Some((_, entry, content)) => Ok((version, entry, content)),
@@ -223,7 +238,7 @@ impl SsmBackend {
     }
 }
 
-/// `Applied` if the valid version is the write `id`, also if that write was sent more than once.
+/// Returns `Applied` if the valid version is the write `id`, even if that write was sent more than once.
 fn outcome(id: WriteId, current: Option<Versioned<Body>>) -> Swap<Body> {
     match current {
         Some(current) if WriteId::from(current.version) == id => Swap::Applied(current.version),
@@ -260,7 +275,7 @@ impl Register for SsmBackend {
         }
 
         let made = match expected {
-            // The write was applied before and is sent again: only its outcome is left to find out.
+            // The write itself is what is expected. It was applied before, so only its outcome must be read.
             Some(expected) if WriteId::from(expected) == id => {
                 return Ok(outcome(id, self.read(key).await?));
             }
@@ -278,7 +293,7 @@ impl Register for SsmBackend {
                 if current.is_some() {
                     return Ok(outcome(id, current));
                 }
-                // There are versions, and none of them is valid.
+                // The parameter exists, but none of its versions is valid.
                 self.put(&name, &value, true).await?.unwrap_or_default()
             }
         };
@@ -291,10 +306,11 @@ impl Register for SsmBackend {
         })
     }
 
-    /// Parameter Store accepts 40 reads and a handful of writes a second for a whole account and
-    /// region ("Parameter Store quotas", default throughput). Each write that loses adds a version
-    /// that all readers must read, and moves the valid version closer to the end of the history. So
-    /// polls are slow, and a writer waits up to 500 ms and reads again before it writes.
+    /// A read every 500 ms to 2 s, and a writer that waits up to 500 ms and reads again before it writes.
+    ///
+    /// Parameter Store accepts 40 reads and a few writes a second for a whole account and region ("Parameter
+    /// Store quotas", default throughput). Each write that loses adds a version that all readers must read,
+    /// and moves the valid version closer to the end of the history that is kept.
     fn poll_policy(&self) -> PollPolicy {
         let mut policy = PollPolicy::new(Duration::from_millis(500), Duration::from_secs(2));
         policy.contention = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Randomness that can be seeded, so that a simulation can be repeated exactly.
+//! Random numbers from a seed, so that a simulation can be repeated exactly.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,9 +9,9 @@ use std::{
 /// Generators*, OOPSLA 2014).
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A source of randomness for jitter and sampling. Not for secrets or ids.
+/// A source of random numbers for jitter and sampling. Do not use it for secrets or ids.
 ///
-/// It neither locks nor allocates, so that the fast path of a breaker can draw from it.
+/// It does not lock or allocate, so that the fast path of a breaker can use it.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 pub struct Chance(AtomicU64);
 
 impl Chance {
-    /// Starts from the operating system's entropy.
+    /// Creates a source that is seeded with the operating system's entropy.
     #[must_use]
     pub fn from_entropy() -> Self {
         let mut seed = [0; 8];
@@ -34,7 +34,7 @@ impl Chance {
         Self::seeded(u64::from_ne_bytes(seed))
     }
 
-    /// Starts from `seed`: the same seed gives the same draws.
+    /// Creates a source from `seed`: the same seed gives the same draws.
     #[must_use]
     pub const fn seeded(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
@@ -50,11 +50,11 @@ impl Chance {
 
     /// Draws a number from `0.0` to just below `1.0`.
     pub fn draw(&self) -> f64 {
-        // 53 bits are what an f64 between 0 and 1 can hold evenly.
+        // An f64 can represent 2^53 evenly spaced numbers from 0 to 1.
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Draws a duration from zero to just below `bound`: full jitter.
+    /// Draws a duration from zero to just below `bound` (full jitter).
     pub fn up_to(&self, bound: Duration) -> Duration {
         bound.mul_f64(self.draw())
     }
@@ -62,8 +62,8 @@ impl Chance {
 
 /// Fills `bytes` with the operating system's entropy.
 ///
-/// A booted system always has some. If it had none, the hasher's keys and the time would be used
-/// instead, because an id must never be a constant.
+/// A booted system always has entropy. If it has none, the keys of the standard hasher and the time are
+/// used instead, because an id must never be a constant.
 pub(crate) fn fill(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_ok() {
         return;

@@ -1,4 +1,4 @@
-//! Where the time comes from.
+//! Wall clocks: that of the machine, and one that a test sets.
 
 use std::{
     fmt,
@@ -8,16 +8,16 @@ use std::{
 
 use crate::Timestamp;
 
-/// Where wall-clock time comes from.
+/// A source of wall-clock time.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine, in its coarse form where there is one.
+/// The clock of the machine.
 ///
-/// On Linux that is `CLOCK_REALTIME_COARSE`. Its resolution is a few milliseconds and a read costs a
-/// third, which keeps a call through a closed circuit cheap.
+/// On Linux this is `CLOCK_REALTIME_COARSE`. Its resolution is a few milliseconds, and a read costs a
+/// third of a read of `CLOCK_REALTIME`, which keeps a call through a closed circuit cheap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -37,7 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that only moves when a test moves it.
+/// A clock that moves only when a test moves it.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that starts at `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.as_millis()))

@@ -1,4 +1,4 @@
-//! The deadline of an invocation. Everything that funcify starts ends by it.
+//! The deadline of an invocation. Everything that funcify starts ends by this deadline.
 
 use std::{
     cell::Cell,
@@ -15,18 +15,19 @@ use tokio::{
 
 tokio::task_local! {
     static CURRENT: Deadline;
-    /// How many reports are pending in the work that [`Deadline::enforce`] runs.
+    /// How many [`PendingReport`]s exist in the work that [`Deadline::enforce`] runs.
     static PENDING: Cell<u32>;
 }
 
-/// When the work of an invocation ends.
+/// When the work of an invocation must end.
 ///
-/// Lambda freezes or kills a function at its timeout, and work that is in progress then has no
-/// result. Work therefore ends a margin earlier. A report of the circuit breaker may take a little longer. The
-/// margins are part of the deadline: code that keeps to it subtracts nothing.
+/// Lambda stops a function at its timeout, and work that is in progress then has no result. The pipeline
+/// therefore sets a deadline 300 ms earlier, unless its builder sets another margin. The circuit breaker
+/// may report an outcome until 100 ms before the timeout. The margins are part of the deadline, so your
+/// code does not subtract anything.
 ///
-/// The deadline is a task-local: [`scope`](Self::scope) sets it and [`current`](Self::current) reads it.
-/// A spawned task starts without one; pass it on with `scope`.
+/// The deadline is a task-local value: [`scope`](Self::scope) sets it and [`current`](Self::current)
+/// reads it. A spawned task starts without a deadline; pass it on with `scope`.
 ///
 /// # Examples
 ///
@@ -53,26 +54,40 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The time that is reserved for the response at the end of an invocation: 300 ms.
+    /// The time at the end of an invocation that is reserved for the response: 300 ms.
     #[doc(hidden)]
     pub const WORK_MARGIN: Duration = Duration::from_millis(300);
-    /// The time that is left when even a pending report is given up: 100 ms.
+    /// The time at the end of an invocation in which not even a report is made: 100 ms.
     #[doc(hidden)]
     pub const REPORT_MARGIN: Duration = Duration::from_millis(100);
-    /// A store operation is not started with less time left than this: 50 ms.
+    /// The least time that a store operation needs, 50 ms. With less time left, none is started.
     #[doc(hidden)]
     pub const LEAST: Duration = Duration::from_millis(50);
 
-    /// A deadline `total` from now, without margins: for work outside Lambda.
+    /// Creates a deadline `total` from now, without margins, for work outside Lambda.
+    ///
+    /// More than 30 years count as 30 years. Zero is a deadline that has passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_core::Deadline;
+    ///
+    /// let deadline = Deadline::within(Duration::from_secs(3));
+    /// assert!(deadline.remaining() <= Duration::from_secs(3));
+    /// assert!(Deadline::within(Duration::ZERO).remaining().is_zero());
+    /// ```
     #[must_use]
     pub fn within(total: Duration) -> Self {
         let ends = after(Instant::now(), total);
         Self { ends, report_ends: ends, total }
     }
 
-    /// The deadline of an invocation that Lambda ends `left` from now, with a margin for the response.
+    /// Creates the deadline of an invocation that Lambda ends `left` from now: work ends `work_margin`
+    /// earlier.
     ///
-    /// The total is the time left for work now. Zero is a deadline that has passed.
+    /// A `left` of at most `work_margin` is a deadline that has passed.
     #[doc(hidden)]
     #[must_use]
     pub fn of_invocation(left: Duration, work_margin: Duration) -> Self {
@@ -82,33 +97,36 @@ impl Deadline {
         Self { ends: after(now, total), report_ends: after(now, report), total }
     }
 
-    /// The deadline of the invocation that this task works for. `None` outside [`scope`](Self::scope).
+    /// Returns the deadline of the invocation that this task works for. `None` outside of
+    /// [`scope`](Self::scope).
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|deadline| *deadline).ok()
     }
 
-    /// Runs `work` under this deadline: [`current`](Self::current) finds it there.
+    /// Runs `work` with this deadline: inside `work`, [`current`](Self::current) returns it.
+    ///
+    /// This does not stop `work` at the deadline.
     pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, work)
     }
 
-    /// Runs `work` under this deadline and stops it when the deadline passes. Work is not started
-    /// after the deadline.
+    /// Runs `work` with this deadline, and stops it when the deadline passes. After the deadline, the work
+    /// is not started.
     ///
-    /// While something in the work holds a `PendingReport`, the work may go on until shortly before
-    /// the end of the invocation, so that a breaker whose call was cut off can still report it. Where
-    /// one `enforce` runs inside another, each sees only its own reports.
+    /// While something in the work holds a `PendingReport`, the work may go on until
+    /// [`report_ends`](Self::report_ends), so that a breaker whose call was cut off can still report it.
+    /// If one `enforce` runs inside another, each of them sees only its own reports.
     ///
     /// # Errors
     ///
-    /// [`DeadlineExceeded`] if the work had not finished by then.
+    /// [`DeadlineExceeded`] if the work has not finished by then.
     #[doc(hidden)]
     pub fn enforce<F: Future>(
         self,
         work: F,
     ) -> impl Future<Output = Result<F::Output, DeadlineExceeded>> {
-        // Outside the async block, or the future would reserve room for the work twice.
+        // This is outside of the async block, because a future inside would hold the work twice.
         let work = self.scope(work);
         let limited = async move {
             if self.remaining().is_zero() {
@@ -136,50 +154,50 @@ impl Deadline {
         PENDING.scope(Cell::new(0), limited)
     }
 
-    /// When work ends.
+    /// When the work must end.
     #[doc(hidden)]
     #[must_use]
     pub fn ends(&self) -> Instant {
         self.ends
     }
 
-    /// When a pending report or the release of a lease is given up.
+    /// When a pending report, or the release of a lease, is given up.
     #[doc(hidden)]
     #[must_use]
     pub fn report_ends(&self) -> Instant {
         self.report_ends
     }
 
-    /// The time for work at the start of the invocation.
+    /// How much time the work had when the deadline was created.
     #[doc(hidden)]
     #[must_use]
     pub fn total(&self) -> Duration {
         self.total
     }
 
-    /// The time left for work. Zero once the deadline has passed.
+    /// How much time is left for the work. Zero once the deadline has passed.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The longest time that one call gets in this invocation: a function with a timeout of three
-    /// seconds makes no call of ten. The margin is the time that such a function needs before its
-    /// first call.
+    /// The longest time that one call can take in this invocation. A function with a timeout of three
+    /// seconds cannot make a call of ten. [`WORK_MARGIN`](Self::WORK_MARGIN) is subtracted for the time
+    /// that such a function needs before its first call.
     #[doc(hidden)]
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         self.total.saturating_sub(Self::WORK_MARGIN).max(self.total / 2)
     }
 
-    /// The same deadline for work that only reports: it ends at [`report_ends`](Self::report_ends).
+    /// Returns this deadline for work that only reports: it ends at [`report_ends`](Self::report_ends).
     #[doc(hidden)]
     #[must_use]
     pub fn for_report(self) -> Self {
         Self { ends: self.report_ends, ..self }
     }
 
-    /// The same deadline for work that must not take longer than `limit` from now.
+    /// Returns this deadline, or `limit` from now if that is earlier.
     #[doc(hidden)]
     #[must_use]
     pub fn no_later_than(self, limit: Duration) -> Self {
@@ -189,14 +207,14 @@ impl Deadline {
 
 /// A report that may be made after the deadline of the work.
 ///
-/// While one exists, a pipeline lets the work of an invocation go on until 100 ms before its end. It
-/// has an effect only in the task that runs that work.
+/// While such a value exists, a pipeline lets the work of an invocation go on until 100 ms before the
+/// end of the invocation. It has an effect only in the task that runs the work.
 #[derive(Debug)]
 #[must_use = "it has an effect only until it is dropped"]
 pub struct PendingReport(());
 
 impl PendingReport {
-    /// Delays the end of the work that this task runs.
+    /// Delays the end of the work that this task runs, until the value is dropped.
     pub fn begin() -> Self {
         change_pending(|pending| pending.saturating_add(1));
         Self(())
@@ -209,8 +227,8 @@ impl Drop for PendingReport {
     }
 }
 
-/// Waits until `ends`. The timer is created here, because only work that waits needs one. It is
-/// unconstrained, so that work which uses up the task's budget cannot starve it.
+/// Waits until `ends`. The timer is created here, because only work that waits needs one. The timer
+/// ignores tokio's cooperative budget, so work that uses up the budget of the task cannot starve it.
 fn poll_until(
     ends: Instant,
     mut timer: Pin<&mut Option<Unconstrained<Sleep>>>,
@@ -227,18 +245,18 @@ fn is_reporting() -> bool {
 }
 
 fn change_pending(change: impl FnOnce(u32) -> u32) {
-    // Outside of any `enforce` there is no end to delay.
+    // Outside of `enforce` there is no end to delay.
     let _ = PENDING.try_with(|pending| pending.set(change(pending.get())));
 }
 
-/// About 30 years, as tokio takes "never".
+/// About 30 years: the time that tokio itself uses for "never".
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 fn after(now: Instant, duration: Duration) -> Instant {
     now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 
-/// The deadline of the invocation passed before the work had finished.
+/// The error of work that had not finished when the deadline of the invocation passed.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the deadline of the invocation passed")]

@@ -1,4 +1,4 @@
-//! What the operator's command asks of a store to find out what is wrong with it.
+//! What the command `funcify doctor` asks a store, to find out what is wrong with it.
 
 use std::fmt;
 
@@ -6,53 +6,57 @@ use async_trait::async_trait;
 
 use crate::{StoreError, Timestamp};
 
-/// The name of the record on which the rights are tried, of a kind of its own: `doctor:rights`.
+/// The key of the record on which the rights are tried. Its kind is `doctor`, so that it can never be a
+/// record of the fleet.
 pub const TRIED_RECORD: &str = "doctor:rights";
 
-/// Who needs a right.
+/// Who needs a right in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Each function: without it nothing works.
+    /// Every function. Without the right, nothing works.
     Function,
-    /// Whoever uses the operator's command, or nobody in particular.
+    /// Only an operator, or nobody: functions work without the right.
     Operator,
 }
 
-/// One right that was tried.
+/// The result of trying one right.
 #[derive(Debug)]
 pub struct Trial {
-    /// The right, as the store names it: `+hmget`, `dynamodb:GetItem`.
+    /// The right, as the store names it, such as `+hmget` or `dynamodb:GetItem`.
     pub right: &'static str,
-    /// Who needs it.
+    /// Who needs the right.
     pub needs: Needs,
-    /// What came of it.
+    /// `Ok` if the right was granted, or the error of the store.
     pub result: Result<(), StoreError>,
 }
 
 impl Trial {
-    /// A right that every function needs.
+    /// Creates the result of trying a right that every function needs.
     #[must_use]
     pub fn for_functions(right: &'static str, result: Result<(), StoreError>) -> Self {
         Self { right, needs: Needs::Function, result }
     }
 
-    /// A right that only an operator needs.
+    /// Creates the result of trying a right that functions work without.
     #[must_use]
     pub fn for_operators(right: &'static str, result: Result<(), StoreError>) -> Self {
         Self { right, needs: Needs::Operator, result }
     }
 }
 
-/// Tries what a function and an operator do, one right after the other, without touching a record of the fleet.
+/// Tries what a function and an operator do, one right after the other. No record of the fleet is read or
+/// changed.
 #[async_trait]
 pub trait Diagnosed: fmt::Debug + Send + Sync + 'static {
-    /// Tries each right. Stops where nothing after that could work, such as without a connection.
+    /// Tries each right. Stops after an error that every further try would get, such as a missing
+    /// connection.
     async fn trials(&self) -> Vec<Trial>;
 
-    /// The clock of the server, if it tells.
+    /// Returns the time by the clock of the server, or `None` if the server does not return it.
     async fn server_time(&self) -> Option<Timestamp>;
 
-    /// Creates what a deployment creates, unless it exists; false if there is nothing to create.
+    /// Creates what the store needs before its first use, such as a table, unless it exists. `false` if this
+    /// store needs nothing.
     ///
     /// # Errors
     ///

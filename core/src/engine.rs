@@ -1,6 +1,6 @@
-//! What the crates of funcify share with each other: the clock, chance, and the pure rules.
+//! What the crates of funcify share with each other: clocks, randomness, and the pure rules.
 //!
-//! Not part of the public API: anything here may change in any release.
+//! This module is not part of the public API: anything in it may change in any release.
 
 pub use crate::{
     chance::Chance,
@@ -26,12 +26,12 @@ pub use crate::{
     virtual_clock::VirtualClock,
 };
 
-/// What is counted, and through which series.
+/// The metrics of funcify.
 pub mod metrics {
     pub use crate::metrics::*;
 }
 
-/// The parts of a circuit and its pure rules, for the simulator, the benches and the model checker.
+/// The parts of a circuit's record and the pure rules, for the simulator, the benches and the models.
 pub mod circuit {
     pub use crate::circuit::{
         bucket::Bucket,

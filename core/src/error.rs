@@ -6,8 +6,9 @@ use crate::error_chain::causes;
 
 /// An operation on a store failed.
 ///
-/// [`kind`](Self::kind) says what the caller may do. The source says what went wrong. Only after
-/// [`StoreErrorKind::Ambiguous`] may a write have been applied. After every other kind it was not.
+/// [`kind`](Self::kind) says what the caller may do. The [`source`](std::error::Error::source) says what
+/// went wrong. After [`StoreErrorKind::Ambiguous`] a write may have been applied. After every other kind
+/// it was not.
 ///
 /// # Examples
 ///
@@ -26,26 +27,39 @@ pub struct StoreError {
 }
 
 /// What a caller may do about a [`StoreError`].
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::{StoreError, StoreErrorKind};
+///
+/// /// Whether a person has to change something before the operation can succeed.
+/// fn needs_a_person(error: &StoreError) -> bool {
+///     matches!(error.kind(), StoreErrorKind::Denied | StoreErrorKind::Invalid)
+/// }
+///
+/// assert!(needs_a_person(&StoreError::new("redis", StoreErrorKind::Denied, "wrong password")));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store cannot be reached, or refuses requests for now. Not applied; try again.
+    /// The store cannot be reached, or refuses requests for now. Nothing was applied; try again.
     Unavailable,
-    /// The store throttled the request. Not applied; come back later, and do not retry at once.
+    /// The store throttled the request. Nothing was applied. Try again later, not at once.
     Throttled,
-    /// The time was up before a write was sent, or during a read. Not applied.
+    /// The time was up before a write was sent, or during a read. Nothing was applied.
     Timeout,
-    /// Credentials or permissions are missing. Not applied; a retry does not help.
+    /// Credentials or permissions are missing. Nothing was applied, and a retry does not help.
     Denied,
-    /// The write may have been applied, at most once.
+    /// The write may have been applied, at most once. It is safe to send it again with the same id.
     Ambiguous,
-    /// The store can never accept this request: the record is too large, the table does not exist.
-    /// Not applied.
+    /// The store can never accept this request: the record is too large, or the table does not exist,
+    /// for example. Nothing was applied, and a retry does not help.
     Invalid,
 }
 
 impl StoreError {
-    /// An error of `backend` (`"redis"`, `"dynamodb"`, …) with its cause.
+    /// Creates an error of `backend` (`"redis"`, `"dynamodb"`, …) with its cause.
     pub fn new(
         backend: &'static str,
         kind: StoreErrorKind,
@@ -54,21 +68,23 @@ impl StoreError {
         Self { backend, kind, source: source.into() }
     }
 
-    /// The store that failed.
+    /// The name of the store that failed.
     #[doc(hidden)]
     #[must_use]
     pub fn backend(&self) -> &'static str {
         self.backend
     }
 
-    /// What the caller may do about it.
+    /// What the caller may do about this error.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// Whether the store throttled a request of the operation. A write is ambiguous if the request that
-    /// would have shown its outcome was throttled.
+    /// Whether the store throttled a request of the operation.
+    ///
+    /// The kind of such an error may be `Ambiguous`: the write was sent, and the store throttled the
+    /// request that would have shown its outcome.
     #[doc(hidden)]
     #[must_use]
     pub fn is_throttled(&self) -> bool {

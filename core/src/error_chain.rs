@@ -1,18 +1,18 @@
-//! The walk from an error to its causes. Everything in the workspace that looks for a cause uses it.
+//! The walk from an error to its causes. All code of the workspace that looks for a cause uses it.
 
 use std::{error::Error, iter::successors};
 
-/// The error, then its cause, then the cause of that, and so on.
+/// Returns the error, then its cause, then the cause of that cause, and so on.
 pub fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     successors(Some(error), |&error| error.source())
 }
 
-/// The error and all its causes in one line, separated by `: `.
+/// Returns the error and all its causes in one line, separated by `: `.
 ///
-/// Use it where an error ends: `main` prints only the `Debug` form of an error, and the `Display`
-/// form does not repeat the cause.
+/// Use this function where you log or print an error. The `Display` form of an error does not contain
+/// its cause, and an error that `main` returns is printed in its `Debug` form.
 ///
 /// # Examples
 ///

@@ -1,14 +1,15 @@
-//! The vocabulary, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
+//! The types, the contracts and the pure rules of [funcify](https://docs.rs/funcify).
 //!
-//! A fleet shares three things: a token, the state of its circuits, and what was done for a key. All are records in one
-//! [`Register`](register::Register): read what is there, and replace it only if it is still what you
-//! read. A store only keeps records. Every decision about them is made in this crate, by pure
-//! functions.
+//! A fleet is every process that uses the same store and prefix. It shares three things: an access
+//! token, the state of its circuit breakers, and what was done for an idempotency key. Each of them is a
+//! record in a [`Register`](register::Register): a process reads the record, and replaces it only if the
+//! record is still the one that it read. A store only keeps records. This crate makes every decision
+//! about them, in pure functions.
 //!
-//! You need this crate if you write a store. A function needs only `funcify`, which re-exports what a
-//! function uses.
+//! You need this crate if you write a store of your own. A function needs only `funcify`, which
+//! re-exports what a function uses.
 //!
-//! This crate knows no HTTP, no AWS and no Lambda.
+//! This crate contains no HTTP, AWS or Lambda code.
 
 mod chance;
 pub mod circuit;
@@ -36,7 +37,7 @@ pub use deadline::{Deadline, DeadlineExceeded};
 pub use error::{StoreError, StoreErrorKind};
 pub use timestamp::Timestamp;
 
-/// The examples of the README are compiled with those of the documentation.
+/// Compiles the examples of the README together with those of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,6 +1,7 @@
-//! What funcify counts, through the facade crate `metrics`. Without a recorder nothing is counted.
+//! The metrics of funcify, through the crate `metrics`. Without a recorder nothing is counted.
 //!
-//! Names, labels and units are API: `docs/operations.md` has the list, and a test compares it with [`METRICS`].
+//! Names, labels and units are part of the public API: `docs/operations.md` lists them, and a test
+//! compares that list with [`METRICS`].
 
 use std::sync::OnceLock;
 
@@ -9,11 +10,11 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with
 /// A metric: its name, its unit and the names of its labels.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// The name: `funcify.circuit.calls`.
+    /// The name, such as `funcify.circuit.calls`.
     pub name: &'static str,
     /// The unit of a value.
     pub unit: Unit,
-    /// The names of its labels, in order.
+    /// The names of the labels, in order.
     pub labels: &'static [&'static str],
 }
 
@@ -24,7 +25,7 @@ macro_rules! metrics {
             pub const $constant: Metric =
                 Metric { name: $name, unit: Unit::$unit, labels: &[$($label),*] };
         )*
-        /// All of them.
+        /// All metrics.
         pub const METRICS: &[Metric] = &[$($constant),*];
     };
 }
@@ -50,26 +51,26 @@ metrics! {
 const METADATA: Metadata<'static> = Metadata::new("funcify", Level::INFO, Some(module_path!()));
 
 impl Metric {
-    /// The key of one series. There are as many values as labels.
+    /// The key of one series. `values` has one value for each label, in the same order.
     fn key<const N: usize>(&self, values: [LabelValue; N]) -> Key {
         let labels = self.labels.iter().zip(values);
         let labels = labels.map(|(name, value)| Label::new(*name, value)).collect::<Vec<_>>();
         Key::from_parts(self.name, labels)
     }
 
-    /// The counter of one series, from the recorder that is installed now.
+    /// Returns the counter of one series, from the recorder that is installed now.
     #[cold]
     pub fn counter<const N: usize>(&self, values: [LabelValue; N]) -> Counter {
         with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
 
-    /// The gauge of one series.
+    /// Returns the gauge of one series, from the recorder that is installed now.
     #[cold]
     pub fn gauge<const N: usize>(&self, values: [LabelValue; N]) -> Gauge {
         with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
     }
 
-    /// The histogram of one series.
+    /// Returns the histogram of one series, from the recorder that is installed now.
     #[cold]
     pub fn histogram<const N: usize>(&self, values: [LabelValue; N]) -> Histogram {
         with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
@@ -79,13 +80,13 @@ impl Metric {
 /// The value of a label.
 pub type LabelValue = metrics::SharedString;
 
-/// A counter of one series that is registered with its first use. So a recorder may be installed after the
-/// value that counts was made, and a series that never occurs is never sent.
+/// A counter that is registered when it is first used. So a recorder may be installed after the counter
+/// was created, and a counter that is never used is never sent.
 #[derive(Debug, Default)]
 pub struct Series(OnceLock<Counter>);
 
 impl Series {
-    /// Counts one. `counter` registers the series.
+    /// Adds one. The first call registers the counter, with `counter`.
     #[inline]
     pub fn increment(&self, counter: impl FnOnce() -> Counter) {
         self.0.get_or_init(counter).increment(1);

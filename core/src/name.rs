@@ -1,4 +1,4 @@
-//! Names of records. A name that passes the check here is legal in every store.
+//! Names of records. A name that passes this check is legal in every store.
 
 use std::{
     fmt::{self, Write as _},
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// The name of a record within its kind: 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
 ///
-/// A circuit has such a name, and so has the key of a token. Cheap to clone.
+/// The names of circuits and the keys of tokens have this type. A name is cheap to clone.
 ///
 /// # Examples
 ///
@@ -25,7 +25,9 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordName(Arc<str>);
 
-/// The name of a record was refused.
+/// The name of a record was refused, because it is empty, too long, or has an illegal character.
+///
+/// The message says what was expected, and shows the first 80 characters of the name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected 1 to 64 of the characters A-Z a-z 0-9 _ . - as the name of a record, got {got:?}"
@@ -49,14 +51,16 @@ pub(crate) const fn is_legal(name: &str) -> bool {
     true
 }
 
-/// How many digits of a hash a name has that was made of any text: 128 bits, so that nobody finds two texts
+/// How many hexadecimal digits of the hash a name contains: 128 bits, so that nobody can find two texts
 /// with the same name.
 const HASH_DIGITS: usize = 32;
 
 impl RecordName {
-    /// The name of any text, such as that of a tenant: the text itself where it is legal. Otherwise up to
-    /// 31 characters of it, with `-` for each that is not legal, and a hash of the whole text (SHA-256, the
-    /// first 128 bits in hexadecimal).
+    /// Makes a name of any text, such as the name of a tenant.
+    ///
+    /// A legal text is its own name. Otherwise the name is the first 31 characters of the text at most, with
+    /// `-` in place of each illegal character, then `-`, and then a hash of the whole text: the first 128
+    /// bits of its SHA-256 in hexadecimal. A legal text that ends like such a name is hashed too.
     ///
     /// Different texts have different names, and a text has the same name in every process.
     ///
@@ -71,7 +75,7 @@ impl RecordName {
     /// ```
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        // A legal text that looks like a hashed one must not have the name of another.
+        // A legal text that looks like a hashed name could otherwise be the name of another text.
         if is_legal(text) && !ends_as_hashed(text) {
             return Self(text.into());
         }
@@ -95,11 +99,16 @@ fn ends_as_hashed(text: &str) -> bool {
 impl FromStr for RecordName {
     type Err = NameError;
 
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] if the name is not 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
     fn from_str(name: &str) -> Result<Self, NameError> {
         if is_legal(name) {
             Ok(Self(name.into()))
         } else {
-            // Enough of the text to recognise it, and not a megabyte of it.
+            // 80 characters are enough to recognise the text. It may be a megabyte long.
             Err(NameError { got: name.chars().take(80).collect() })
         }
     }
@@ -181,7 +190,7 @@ mod tests {
         ];
         let mut names: Vec<RecordName> =
             texts.iter().map(|text| RecordName::from_text(text)).collect();
-        // A text that is the name of another has a name of its own, and so on.
+        // A text that equals the name of another text gets another name, and so does that name in turn.
         for _ in 0..3 {
             names.extend(names.clone().iter().map(|name| RecordName::from_text(name.as_ref())));
             names.sort();

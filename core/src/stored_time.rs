@@ -1,29 +1,30 @@
 //! The one rule about every time that is read from a store.
 //!
-//! Another process wrote it, by a clock that may be wrong, or somebody planted it. A reader believes
-//! the end of something only if a process whose clock agrees with its own could have stored that end
-//! by now. An end that it does not believe counts as over.
+//! A stored time comes from another process, whose clock may be wrong, or from somebody who tampered
+//! with the record. For example, a lease stores when it ends. A reader believes such an end only if a
+//! process whose clock agrees with its own could have stored it by now. An end that the reader does not
+//! believe counts as over.
 //!
-//! The rule needs no memory. A process that reads a record for the first time is bound by it exactly
-//! as one that has read it before: nobody waits longer than the longest honest wait and one second.
-//! Lowering such an end to the latest honest one would not do: lowered again at each read, it recedes
-//! for as long as the clock was ahead.
+//! The rule needs no memory, so a process that reads a record for the first time treats it like a
+//! process that has read it before. Nobody waits longer than the longest wait that a correct process can
+//! store, and one second. Version 0.1 lowered an end that is too late to the latest correct one. Each
+//! read then lowered it anew, and the end moved away for as long as the clock had been ahead.
 
 use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Clocks that differ by no more than this count as equal. Clocks that NTP keeps differ by
+/// Clocks that differ by at most this much count as equal, 1 s. Clocks that NTP synchronizes differ by
 /// milliseconds.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// Whether a process with a correct clock could have stored, by `now`, that something which lasts
-/// `longest` at most ends at `until`.
+/// Whether a process with a correct clock could have stored the end `until` by `now`, for something
+/// that lasts at most `longest`.
 pub(crate) fn is_credible_end(until: Timestamp, longest: Duration, now: Timestamp) -> bool {
     until <= now + longest + CLOCK_TOLERANCE
 }
 
-/// Whether a process with a correct clock could have stored, by `now`, that something happened `at`.
+/// Whether a process with a correct clock could have stored by `now` that something happened `at`.
 pub(crate) fn is_credible_past(at: Timestamp, now: Timestamp) -> bool {
     is_credible_end(at, Duration::ZERO, now)
 }

@@ -1,4 +1,4 @@
-//! Wall-clock time, in the unit in which it is stored.
+//! Wall-clock time in milliseconds, the unit in which records store it.
 
 use std::{
     fmt,
@@ -7,9 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A point in wall-clock time: integer milliseconds since the Unix epoch, as every record stores it.
+/// A point in wall-clock time: whole milliseconds since the Unix epoch, as every record stores it.
 ///
-/// Arithmetic and conversions saturate, so no stored time can overflow.
+/// The range is that of an `i64`; negative values are before 1970. Arithmetic and conversions saturate
+/// at its ends. The default is the Unix epoch.
 ///
 /// # Examples
 ///
@@ -27,23 +28,23 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The Unix epoch, and the default: the time in a record that was never written.
+    /// The Unix epoch, and the default. A record that was never written has this time.
     #[doc(hidden)]
     pub const EPOCH: Self = Self(0);
 
-    /// The time `millis` milliseconds after the Unix epoch.
+    /// Returns the time `millis` milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The time from `earlier` until this one. Zero if `earlier` is later.
+    /// How much time passed from `earlier` until this time. Zero if `earlier` is later.
     #[doc(hidden)]
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -52,7 +53,7 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// The time as RFC 3339 writes it, in UTC: `2026-02-02T02:40:00.000Z`.
+    /// Formats the time as RFC 3339 does, in UTC: `2026-02-02T02:40:00.000Z`.
     pub(crate) fn rfc3339(self) -> impl fmt::Display {
         const DAY: i64 = 86_400_000;
         let (days, millis) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
@@ -68,8 +69,8 @@ impl Timestamp {
     }
 }
 
-/// Year, month and day of a day since the Unix epoch, in the Gregorian calendar. The years are counted from
-/// 1 March, so that a leap day is the last day of its year.
+/// Converts days since the Unix epoch to year, month and day in the Gregorian calendar. The calculation
+/// begins each year on 1 March, so that a leap day is the last day of its year.
 fn civil(days: i64) -> (i64, i64, i64) {
     const ERA: i64 = 146_097; // days in 400 years
     const MARCH_OF_YEAR_0: i64 = 719_468; // days before the epoch
@@ -77,7 +78,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let (era, day) = (days.div_euclid(ERA), days.rem_euclid(ERA));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
-    // Five months from March on have 153 days, and so do the next five.
+    // The five months from March to July have 153 days, and so do the five from August to December.
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
@@ -101,11 +102,11 @@ impl std::ops::Sub<Duration> for Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// The millisecond in which `time` lies.
+    /// Rounds down to a whole millisecond.
     fn from(time: SystemTime) -> Self {
         match time.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => Self::EPOCH + after,
-            // A part of a millisecond counts as a whole one: the millisecond began before it.
+            // Before the epoch, rounding down means a larger number of milliseconds.
             Err(before) => {
                 let millis = before.duration().as_nanos().div_ceil(1_000_000);
                 Self(i64::try_from(millis).map_or(i64::MIN, i64::saturating_neg))
@@ -115,7 +116,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl From<Timestamp> for SystemTime {
-    /// The same time, or the nearest one that the platform can express.
+    /// Returns the same time, or the nearest one that the platform can express.
     fn from(time: Timestamp) -> Self {
         let millis = time.0.unsigned_abs();
         if time < Timestamp::EPOCH {
@@ -126,8 +127,8 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// The time `millis` milliseconds from the epoch, or the last one on the way that can be expressed: not
-/// every platform counts as many years as Linux.
+/// Returns the time `millis` milliseconds from the epoch, or the furthest one in that direction that the
+/// platform can express. Linux can express all of them; other platforms have a smaller range.
 fn furthest(
     mut millis: u64,
     moved: impl Fn(SystemTime, Duration) -> Option<SystemTime>,
@@ -174,7 +175,7 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_millis(millis).rfc3339().to_string(), expected);
         }
-        // Of no use to anybody, but no panic.
+        // Such times are of no use, but they must not panic.
         let _ = Timestamp::from_millis(i64::MAX).rfc3339().to_string();
         let _ = Timestamp::from_millis(i64::MIN).rfc3339().to_string();
     }
@@ -214,7 +215,7 @@ mod tests {
     fn a_time_of_the_system_beyond_every_timestamp_becomes_the_last_or_the_first() {
         let last = SystemTime::from(Timestamp::from_millis(i64::MAX));
         let first = SystemTime::from(Timestamp::from_millis(i64::MIN));
-        // Where the platform can express later and earlier times.
+        // This holds only on platforms that can express times this late and this early.
         let beyond = Duration::from_secs(3_600);
         let (later, earlier) = (last.checked_add(beyond), first.checked_sub(beyond));
         assert_eq!(Timestamp::from(later.unwrap_or(last)).as_millis(), i64::MAX);
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_time_that_the_platform_cannot_express_becomes_the_nearest_that_it_can() {
-        // A platform that ends a hundred days from the epoch.
+        // Simulates a platform whose times end a hundred days from the epoch.
         let end = Duration::from_secs(100 * 86_400);
         let moved = |time: SystemTime, step| {
             let next = time.checked_add(step)?;

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::{Clock, Timestamp};
 
-/// A wall clock that follows tokio's time: on a paused runtime an hour of it passes in no time.
+/// A wall clock that follows tokio's time. On a paused runtime, an hour passes at once.
 ///
-/// The simulator and all tests on virtual time use this one. Its constructors return an `Arc`,
-/// because whoever takes a clock takes it shared.
+/// The simulator and all tests on virtual time use this clock. Its constructors return an `Arc`,
+/// because every consumer of a clock shares it.
 #[derive(Debug)]
 pub struct VirtualClock {
     began: Instant,
@@ -23,36 +23,37 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// What a new clock shows. It is a whole second, as the buckets of the rate rule are.
+    /// The time that a new clock shows. It is a whole second, because the buckets of the rate rule begin
+    /// on whole seconds.
     pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    /// A clock that shows [`START`](Self::START) now.
+    /// Creates a clock that shows [`START`](Self::START) now.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Self::at(Self::START)
     }
 
-    /// A clock that shows `start` now.
+    /// Creates a clock that shows `start` now.
     #[must_use]
     pub fn at(start: Timestamp) -> Arc<Self> {
         Arc::new(Self { began: Instant::now(), start, skipped: Arc::default() })
     }
 
-    /// A clock that moves with this one and is wrong by so many milliseconds.
+    /// Creates a clock that moves with this one and differs from it by `millis` milliseconds.
     #[must_use]
     pub fn off_by(&self, millis: i64) -> Arc<Self> {
         let start = Timestamp::from_millis(self.start.as_millis().saturating_add(millis));
         Arc::new(Self { began: self.began, start, skipped: Arc::clone(&self.skipped) })
     }
 
-    /// How much time has passed since the clock was made.
+    /// How much time has passed since the clock was created.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed() + Duration::from_nanos(self.skipped.load(Ordering::Relaxed))
     }
 
-    /// Moves this clock, and those that move with it, without a timer. Tokio's time stays, so
-    /// nothing may wait for it meanwhile.
+    /// Moves this clock, and the clocks that [`off_by`](Self::off_by) made of it, without a timer.
+    /// Tokio's time does not move, so no timer fires.
     pub fn skip(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.skipped.fetch_add(nanos, Ordering::Relaxed);

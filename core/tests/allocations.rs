@@ -1,4 +1,5 @@
-//! What a call costs in allocations. A binary of its own: the count is the process's.
+//! Counts the allocations of a call. This is a binary of its own, because the count covers the whole
+//! process.
 
 #![allow(clippy::unwrap_used, reason = "how a test fails")]
 
@@ -18,7 +19,8 @@ fn memory() -> RetryingRegister {
     RetryingRegister::new(MemoryBackend::new())
 }
 
-/// The fewest allocations of a hundred calls in some tries: another thread may allocate too.
+/// Returns the fewest allocations of a hundred calls in several tries, because another thread may allocate
+/// too.
 async fn fewest(circuit: &CircuitBreaker, admitted: bool) -> usize {
     let mut fewest = usize::MAX;
     for _ in 0..10 {
@@ -39,7 +41,7 @@ async fn healthy_and_refused_calls_allocate_nothing() {
     circuit.call(async || Ok::<_, ()>(())).await.unwrap();
     assert_eq!(fewest(&circuit, true).await, 0, "healthy, count rule");
 
-    // The allocator does count: a call that fails makes a report.
+    // A call that fails allocates its report, which shows that the allocator counts.
     let region = Region::new(ALLOCATOR);
     circuit.call(async || Err::<(), _>(())).await.unwrap_err();
     assert!(region.change().allocations > 0);

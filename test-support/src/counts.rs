@@ -10,20 +10,21 @@ use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
-/// A recorder of the crate `metrics` that tests can look into. Clones are one recorder.
+/// A recorder of the crate `metrics` whose content a test can read. All clones are the same recorder.
 ///
-/// A series is named as `name{label=value,label=value}`. A histogram counts its values.
+/// The name of a series is `name{label=value,label=value}`.
 #[derive(Clone, Debug, Default)]
 pub struct Counts(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
 
 impl Counts {
-    /// A recorder that has seen nothing.
+    /// Creates an empty recorder.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The series that were registered, each with its count. A gauge has its value.
+    /// Returns all registered series. The number is the count of a counter, the value of a gauge, or the
+    /// number of values of a histogram.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, u64> {
         let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +57,7 @@ impl Recorder for Counts {
     }
 }
 
-/// A gauge of whole values.
+/// A gauge whose values are rounded to whole numbers.
 struct Level(Arc<AtomicU64>);
 
 impl metrics::GaugeFn for Level {

@@ -11,8 +11,8 @@ use funcify::token::{ClientCredentials, ClientSecret, Grant, GrantError, Granted
 use funcify_core::{engine::Clock, token::AccessToken};
 use tokio::time::{Instant, sleep};
 
-/// An identity provider without a network. It grants `token-1`, `token-2` and so on, each for an hour, and counts its
-/// requests. Clones are the same provider.
+/// An identity provider without a network. It grants `token-1`, `token-2` and so on, each for an hour, and
+/// counts its requests. All clones are the same provider.
 #[derive(Clone, Debug)]
 pub struct FakeGrant {
     latency: Duration,
@@ -25,19 +25,19 @@ pub struct FakeGrant {
     clock: Option<Arc<dyn Clock>>,
 }
 
-/// What goes wrong when the provider gets a request.
+/// How the provider fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureMode {
     /// It answers with status 503.
     Unavailable,
-    /// It answers with status 503 and asks for so many seconds of patience.
+    /// It answers with status 503, and with a `Retry-After` of so many seconds.
     RetryAfter(u64),
     /// It never answers.
     Hangs,
 }
 
 impl FakeGrant {
-    /// A provider that answers at once.
+    /// Creates a provider that answers at once.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -52,59 +52,59 @@ impl FakeGrant {
         }
     }
 
-    /// A provider that takes so long to answer.
+    /// Returns the provider with an answer that takes `latency`.
     #[must_use]
     pub fn with_latency(self, latency: Duration) -> Self {
         Self { latency, ..self }
     }
 
-    /// A provider of tokens that live so long. With `None` it leaves the lifetime out of its answer.
+    /// Returns the provider with tokens of this lifetime. With `None`, its answers contain no lifetime.
     #[must_use]
     pub fn with_lifetime(self, lifetime: Option<Duration>) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// A provider that always grants this token.
+    /// Returns the provider with a fixed token, which it always grants.
     #[must_use]
     pub fn with_token(self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self }
     }
 
-    /// A provider that says when it granted a token, by this clock.
+    /// Returns the provider with a clock. Its answers contain the time of the grant by this clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// A provider whose requests fail like this.
+    /// Returns the provider with requests that fail in this way.
     #[must_use]
     pub fn failing(self, mode: FailureMode) -> Self {
         self.fail(mode);
         self
     }
 
-    /// From now on requests fail like this.
+    /// From now on, requests fail in this way.
     pub fn fail(&self, mode: FailureMode) {
         *self.mode.lock().unwrap() = Some(mode);
     }
 
-    /// From now on requests succeed again.
+    /// From now on, requests succeed again.
     pub fn recover(&self) {
         *self.mode.lock().unwrap() = None;
     }
 
-    /// From now on only this secret is accepted.
+    /// From now on, only this secret is accepted.
     pub fn accept_only(&self, secret: &str) {
         *self.secret.lock().unwrap() = Some(secret.to_owned());
     }
 
-    /// How many tokens were granted.
+    /// Returns how many tokens were granted.
     #[must_use]
     pub fn grants(&self) -> u64 {
         self.grants.load(Ordering::SeqCst)
     }
 
-    /// When the requests came, whatever the answers were.
+    /// Returns when the requests came, including those that failed.
     #[must_use]
     pub fn requests(&self) -> Vec<Instant> {
         self.requests.lock().unwrap().clone()

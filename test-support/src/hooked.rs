@@ -10,8 +10,8 @@ use funcify_core::{
 
 /// A provider whose operations a test can watch, delay, repeat or replace.
 ///
-/// A hook gets the operation and decides whether and when to send it to the store, and what to answer. Without
-/// hooks every operation passes.
+/// A hook gets the operation. It decides whether and when to send it to the store, and what to answer.
+/// Without hooks, every operation goes to the store.
 pub struct Hooked<K, T> {
     store: Store<K, T>,
     on_read: Hook<Read<K, T>, Found<T>>,
@@ -19,27 +19,27 @@ pub struct Hooked<K, T> {
     poll_policy: PollPolicy,
 }
 
-/// A hookable provider of circuits.
+/// A provider of circuits with hooks.
 pub type HookedCircuits = Hooked<RecordName, CircuitRecord>;
 
-/// A hookable provider of tokens.
+/// A provider of tokens with hooks.
 pub type HookedTokens = Hooked<RecordName, TokenRecord>;
 
-/// What a read finds.
+/// The result of a read.
 type Found<T> = Option<Versioned<T>>;
 type Answer<A> = Pin<Box<dyn Future<Output = Result<A, StoreError>> + Send>>;
 type Hook<O, A> = Box<dyn Fn(O) -> Answer<A> + Send + Sync>;
 type SendRead<K, T> = Arc<dyn Fn(K) -> Answer<Found<T>> + Send + Sync>;
 type SendWrite<K, T> = Arc<dyn Fn(K, Option<Version>, WriteId, T) -> Answer<Swap<T>> + Send + Sync>;
 
-/// The store behind the hooks, whichever trait it is used by.
+/// The store behind the hooks, as two functions, so that its trait does not matter.
 struct Store<K, T> {
     read: SendRead<K, T>,
     write: SendWrite<K, T>,
 }
 
 impl HookedCircuits {
-    /// Circuits of a store that is down: every operation fails at once.
+    /// Creates a provider of circuits whose store is down: every operation fails at once.
     #[must_use]
     pub fn down() -> Self {
         let down = || StoreError::new("test", StoreErrorKind::Unavailable, "down");
@@ -49,7 +49,7 @@ impl HookedCircuits {
         })
     }
 
-    /// Circuits kept in `store`.
+    /// Creates a provider of circuits that keeps them in `store`.
     #[must_use]
     pub fn over(store: Arc<impl CircuitStateProvider>) -> Self {
         let reader = Arc::clone(&store);
@@ -67,7 +67,7 @@ impl HookedCircuits {
 }
 
 impl HookedTokens {
-    /// Tokens kept in `store`.
+    /// Creates a provider of tokens that keeps them in `store`.
     #[must_use]
     pub fn over(store: Arc<impl TokenPersistenceProvider>) -> Self {
         let (reader, poll_policy) = (Arc::clone(&store), store.poll_policy());
@@ -95,7 +95,7 @@ impl<K: Clone + Send + Sync + 'static, T: Clone + Send + Sync + 'static> Hooked<
         }
     }
 
-    /// Calls `hook` in place of every read.
+    /// Calls `hook` instead of every read.
     #[must_use]
     pub fn on_read<F>(self, hook: impl Fn(Read<K, T>) -> F + Send + Sync + 'static) -> Self
     where
@@ -104,7 +104,7 @@ impl<K: Clone + Send + Sync + 'static, T: Clone + Send + Sync + 'static> Hooked<
         Self { on_read: Box::new(move |read| Box::pin(hook(read))), ..self }
     }
 
-    /// Calls `hook` in place of every write.
+    /// Calls `hook` instead of every write.
     #[must_use]
     pub fn on_write<F>(self, hook: impl Fn(Write<K, T>) -> F + Send + Sync + 'static) -> Self
     where
@@ -113,7 +113,7 @@ impl<K: Clone + Send + Sync + 'static, T: Clone + Send + Sync + 'static> Hooked<
         Self { on_write: Box::new(move |write| Box::pin(hook(write))), ..self }
     }
 
-    /// Asks clients to poll as `poll_policy` says, whatever the store asks for.
+    /// Returns `poll_policy` to clients instead of the policy of the store.
     #[must_use]
     pub fn with_poll_policy(self, poll_policy: PollPolicy) -> Self {
         Self { poll_policy, ..self }
@@ -138,16 +138,16 @@ impl<K, T> fmt::Debug for Hooked<K, T> {
 /// One read on its way to the store.
 pub struct Read<K, T> {
     send: SendRead<K, T>,
-    /// What is read.
+    /// The name of the record that is read.
     pub key: K,
 }
 
 impl<K: Clone, T> Read<K, T> {
-    /// Reads from the store.
+    /// Sends the read to the store.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The error of the store.
     pub async fn send(&self) -> Result<Option<Versioned<T>>, StoreError> {
         (self.send)(self.key.clone()).await
     }
@@ -162,22 +162,22 @@ impl<K: fmt::Debug, T> fmt::Debug for Read<K, T> {
 /// One write on its way to the store.
 pub struct Write<K, T> {
     send: SendWrite<K, T>,
-    /// What is written to.
+    /// The name of the record that is written.
     pub key: K,
-    /// The version that the writer has read.
+    /// The version that the record must still have.
     pub expected: Option<Version>,
-    /// The identity of the write.
+    /// The id of the write.
     pub id: WriteId,
     /// The new value.
     pub next: T,
 }
 
 impl<K: Clone, T: Clone> Write<K, T> {
-    /// Writes to the store. A hook may change the fields and send it again.
+    /// Sends the write to the store. A hook may change the fields and send the write again.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// The error of the store.
     pub async fn send(&self) -> Result<Swap<T>, StoreError> {
         (self.send)(self.key.clone(), self.expected, self.id, self.next.clone()).await
     }

@@ -1,9 +1,14 @@
-//! What the tests of several crates share. Each tool stands here once.
+//! Tools that the tests of several crates share.
 //!
-//! [`Hooked`] puts a hook between an engine and its store, [`LogCapture`] collects what was logged, [`Counts`] what was counted,
-//! [`on_virtual_time`] measures a wait without waiting, and `FakeGrant` grants tokens without a network. The virtual clock is
-//! [`funcify_core::engine::VirtualClock`], because the simulator uses it too; a register that fails on request is
-//! `funcify_core::conformance::Faulty`, because every writer of a store may use it.
+//! - [`Hooked`] puts hooks between a breaker or a getter and its store.
+//! - [`LogCapture`] collects log lines.
+//! - [`Counts`] collects metrics.
+//! - [`on_virtual_time`] measures a wait without waiting.
+//! - `FakeGrant` grants tokens without a network.
+//!
+//! Two further tools are in `funcify_core`, because other code uses them too: the virtual clock
+//! ([`funcify_core::engine::VirtualClock`]), and a register that fails on request
+//! (`funcify_core::conformance::Faulty`).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -8,22 +8,22 @@ use tracing::{
     subscriber::{DefaultGuard, set_default, set_global_default},
 };
 
-/// A log in memory. Clones write to the same one.
+/// A log in memory. All clones write to the same log.
 #[derive(Clone, Debug)]
 pub struct LogCapture(Arc<Mutex<Vec<u8>>>);
 
 impl LogCapture {
-    /// An empty log, to be given to a subscriber as its [`writer`](Self::writer).
+    /// Creates an empty log. Give its [`writer`](Self::writer) to a subscriber.
     ///
-    /// It also installs an empty global subscriber: `tracing` turns a line of code off for good if no subscriber
-    /// exists when it first logs.
+    /// This also installs an empty global subscriber, because `tracing` turns a log statement off for ever if
+    /// there is no subscriber when the statement first runs.
     #[must_use]
     pub fn new() -> Self {
         let _ = set_global_default(tracing_subscriber::registry());
         Self(Arc::default())
     }
 
-    /// Captures everything that this thread logs, on every level, until the guard is dropped.
+    /// Captures everything that this thread logs at any level, until the guard is dropped.
     #[must_use]
     pub fn start() -> (Self, DefaultGuard) {
         let log = Self::new();
@@ -35,25 +35,25 @@ impl LogCapture {
         (log, set_default(lines))
     }
 
-    /// Makes writers of this log, as a `tracing_subscriber` layer wants them.
+    /// Returns a function that makes writers to this log, for a `tracing_subscriber` layer.
     pub fn writer(&self) -> impl Fn() -> Self + Send + Sync + use<> {
         let log = self.clone();
         move || log.clone()
     }
 
-    /// Everything logged so far.
+    /// Returns everything that was logged so far.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Everything logged so far, which is forgotten.
+    /// Returns everything that was logged so far, and empties the log.
     #[must_use]
     pub fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 
-    /// Whether one line holds all of these parts.
+    /// Whether a line contains all of these parts.
     #[must_use]
     pub fn has_line(&self, parts: &[&str]) -> bool {
         self.text().lines().any(|line| parts.iter().all(|part| line.contains(part)))

@@ -9,10 +9,10 @@ use secrecy::SecretString;
 
 use crate::credentials::{IamOptions, PasswordSource};
 
-/// The nodes of a Redis, the credentials, and the prefix of the keys.
+/// The nodes of a Redis or Valkey, the credentials, the prefix of the keys, and the time limits.
 ///
-/// No file is read before [`RedisBackend::new`](crate::RedisBackend::new), and no connection is
-/// opened before the first operation.
+/// [`RedisBackend::new`](crate::RedisBackend::new) reads the files that are named here. The first operation
+/// opens a connection.
 ///
 /// # Examples
 ///
@@ -46,18 +46,18 @@ pub struct RedisConfig {
     pub(crate) source: Option<Arc<dyn PasswordSource>>,
 }
 
-/// The files of a certificate with which a client proves who it is, and of its private key.
+/// The files of a client's certificate and of its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClientCertificate {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// Why a configuration was refused. Never shows the password.
+/// Why a configuration was refused. The message never contains the password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisConfigError {
-    /// The text is not a URL, or a part of it is not allowed.
+    /// The text does not have the form of a URL.
     #[error("expected redis://[user:password@]host[:port][/database][?options], {0}")]
     Form(&'static str),
     /// The scheme is not one of Redis or Valkey.
@@ -71,13 +71,13 @@ pub enum RedisConfigError {
     Host {
         /// Which of the hosts it is, counted from 1.
         place: usize,
-        /// What is wrong with it.
+        /// What is wrong with the host.
         why: &'static str,
     },
-    /// User or password is invalid.
+    /// The user or the password is missing or invalid.
     #[error("the {0}")]
     Credentials(&'static str),
-    /// The database is invalid.
+    /// The database is not a number, or not 0 in a cluster.
     #[error("expected {0}")]
     Database(&'static str),
     /// An option is unknown, given twice, or has an invalid value.
@@ -85,42 +85,42 @@ pub enum RedisConfigError {
     Option {
         /// The option.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the option.
         why: &'static str,
     },
-    /// The token, and the password if there is one, would be sent without TLS.
+    /// The token, and the password if there is one, would be sent to another machine without TLS.
     #[error("{host:?} is another machine, which needs TLS (rediss) or the option insecure=true")]
     Insecure {
         /// The host, which is not this machine.
         host: String,
     },
-    /// A file of `ca`, `cert` or `key` cannot be read as PEM, or does not contain what it should.
+    /// A file of `ca`, `cert` or `key` cannot be read, or does not contain the expected PEM text.
     #[error("no {what} could be read from {}", path.display())]
     File {
         /// What was expected in the file.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it cannot be read.
+        /// Why the file cannot be used.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The private key in the file of `key` does not belong to the certificate in that of `cert`.
+    /// The private key in the file of `key` does not belong to the certificate in the file of `cert`.
     #[error("the key in {} cannot be used with the certificate in {}", key.display(), certificate.display())]
     ClientCertificate {
         /// The file of the certificate.
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// What is wrong with the two.
+        /// Why the two cannot be used together.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A time limit makes no sense.
+    /// A time limit is not a number, is out of its range, or does not fit the other limit.
     #[error(transparent)]
     TimeLimit(#[from] TimeLimitError),
 }
 
 impl RedisConfig {
-    /// Uses a single node without TLS, user or password, with the prefix `funcify`.
+    /// Uses a single node without TLS and without a password, with database 0 and the prefix `funcify`.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -141,20 +141,30 @@ impl RedisConfig {
         }
     }
 
-    /// Uses TLS and trusts the certificate authorities of Mozilla.
+    /// Uses TLS. Trusts the certificate authorities of Mozilla, unless [`with_ca`](Self::with_ca) is called
+    /// too.
     #[must_use]
     pub fn with_tls(self) -> Self {
         Self { tls: true, ..self }
     }
 
-    /// Trusts the certificate authorities in this PEM file instead of those of Mozilla.
+    /// Trusts the certificate authorities in this PEM file instead of those of Mozilla. Only with TLS.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("cache.internal", 6379).with_tls().with_ca("/var/task/ca.pem");
+    /// # let _ = config;
+    /// ```
     #[must_use]
     pub fn with_ca(self, path: impl Into<PathBuf>) -> Self {
         Self { ca: Some(path.into()), ..self }
     }
 
-    /// Proves who this process is by a certificate: the certificate chain and its private key, each a
-    /// PEM file. The server asks for it with `tls-auth-clients yes`.
+    /// Authenticates with a client certificate (mutual TLS): the PEM file of the certificate chain, and that
+    /// of its private key. Only with TLS. The setting `tls-auth-clients yes` makes a server ask for it.
     #[must_use]
     pub fn with_client_certificate(
         self,
@@ -165,15 +175,26 @@ impl RedisConfig {
         Self { client_certificate: Some(files), ..self }
     }
 
-    /// Uses a cluster, and adds one of its nodes. One node is enough; further nodes are used when
-    /// it is down.
+    /// Uses a cluster, and adds another one of its nodes. One node is enough. Further nodes are used when it
+    /// is down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("one.internal", 6379)
+    ///     .with_cluster_node("two.internal", 6379)
+    ///     .with_tls();
+    /// # let _ = config;
+    /// ```
     #[must_use]
     pub fn with_cluster_node(mut self, host: impl Into<String>, port: u16) -> Self {
         self.more.push(Address { host: host.into(), port });
         self.with_cluster()
     }
 
-    /// Uses a cluster: follows its redirections.
+    /// Uses a cluster, whose redirections are followed.
     #[must_use]
     pub fn with_cluster(self) -> Self {
         Self { cluster: true, ..self }
@@ -191,7 +212,8 @@ impl RedisConfig {
         Self { password: Some(SecretString::from(password.into())), ..self }
     }
 
-    /// Authenticates as a user whose password `source` makes anew for each connection.
+    /// Authenticates as a user whose password `source` makes anew for each connection. The documentation of
+    /// [`PasswordSource`] has an example.
     #[must_use]
     pub fn with_password_source(
         self,
@@ -201,8 +223,8 @@ impl RedisConfig {
         Self { user: Some(user.into()), source: Some(Arc::new(source)), ..self }
     }
 
-    /// The IAM authentication that the URL asks for with `iam=…`. [`RedisBackend::new`] needs a
-    /// [password source](Self::with_password_source) then. A store that `funcify` opens by URL has one.
+    /// Returns the IAM authentication that the URL asks for with `iam=…`. [`RedisBackend::new`] needs a
+    /// [password source](Self::with_password_source) then. A store that `funcify` opens by its URL has one.
     ///
     /// [`RedisBackend::new`]: crate::RedisBackend::new
     #[must_use]
@@ -210,16 +232,26 @@ impl RedisConfig {
         self.iam.as_ref()
     }
 
-    /// Limits one operation, with its retries: 500 ms unless set, from 100 ms to 10 s. One attempt
-    /// gets two fifths of it. Use more if the server is far away: about seven times the round trip.
+    /// Limits one operation with its retries: 100 ms to 10 s. The default is 500 ms. One attempt gets two
+    /// fifths of it. If the server is far away, set about seven times the round trip.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_backend_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::new("localhost", 6379).with_timeout(Duration::from_millis(1_500));
+    /// # let _ = config;
+    /// ```
     #[must_use]
     pub fn with_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_timeout(limit), ..self }
     }
 
-    /// Limits the time to connect: TCP, TLS and the log-in. Half of the limit of an operation unless
-    /// set, and never more than that. The first connection of a process may take twice as long, and at
-    /// least 1 s.
+    /// Limits the time to connect with TCP, TLS and the log-in: 20 ms to 5 s, and at most half of the limit
+    /// of an operation, which is also the default. The first connection of a process may take twice as long,
+    /// and at least 1 s.
     #[must_use]
     pub fn with_connect_timeout(self, limit: Duration) -> Self {
         Self { limits: self.limits.with_connect_timeout(limit), ..self }
@@ -231,7 +263,8 @@ impl RedisConfig {
         Self { database, ..self }
     }
 
-    /// Starts every key with `prefix:` instead of `funcify:`.
+    /// Starts every key with `prefix:` instead of `funcify:`. The prefix is 1 to 64 of the characters
+    /// `A-Z a-z 0-9 _ . : -`.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
@@ -243,7 +276,7 @@ impl RedisConfig {
         Self { insecure: true, ..self }
     }
 
-    /// Checks a configuration, whether it was parsed or built in code.
+    /// Checks a configuration that was parsed or built in code.
     pub(crate) fn check(&self) -> Result<(), RedisConfigError> {
         for (place, node) in (1..).zip(self.nodes()) {
             node.check().map_err(|why| RedisConfigError::Host { place, why })?;
@@ -278,14 +311,14 @@ impl RedisConfig {
         std::iter::once(&self.first).chain(&self.more)
     }
 
-    /// The node for this turn, round robin.
+    /// Returns the node with this number, modulo the number of nodes.
     pub(crate) fn node(&self, turn: usize) -> &Address {
         let place = turn % (self.more.len() + 1);
         place.checked_sub(1).and_then(|place| self.more.get(place)).unwrap_or(&self.first)
     }
 
-    /// Whether anything may be sent to `host`: encrypted, or to this machine. A record may contain the
-    /// token, so this does not depend on a password.
+    /// Whether anything may be sent to `host`: with TLS, to this machine, or with `insecure`. A record may
+    /// contain the token, so this does not depend on a password.
     pub(crate) fn may_reach(&self, host: &str) -> bool {
         self.tls || self.insecure || is_loopback(host)
     }
@@ -309,7 +342,7 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A host, as a name or an IP address without brackets, and a port.
+/// A host and a port. The host is a name or an IP address without brackets.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Address {
     pub(crate) host: String,

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::RedisConfig;
 
-/// A URL in one line: the nodes, then everything that differs from the defaults.
+/// Describes a URL in one line: the nodes, then everything that differs from the defaults.
 fn described(url: &str) -> String {
     let config = match RedisConfig::parse(url) {
         Ok(config) => config,

@@ -1,4 +1,4 @@
-//! Parses the URL of a configuration. `RedisConfig::check` validates the result.
+//! Parses the URL of a configuration. `RedisConfig::check` checks the result.
 
 use funcify_core::engine::TimeLimits;
 use percent_encoding::percent_decode_str;
@@ -12,13 +12,24 @@ const DEFAULT_PORT: u16 = 6379;
 impl RedisConfig {
     /// Parses `redis://[user:password@]host[:port][/database][?options]`.
     ///
-    /// `rediss` is Redis over TLS; `redis-cluster` and `rediss-cluster` take any number of hosts,
-    /// separated by commas. `valkey`, `valkeys`, `valkey-cluster` and `valkeys-cluster` mean the same.
-    /// User, password and the values of options are percent-decoded. The README lists the options.
+    /// `rediss` is Redis over TLS. `redis-cluster` and `rediss-cluster` accept several hosts, separated by
+    /// commas. `valkey`, `valkeys`, `valkey-cluster` and `valkeys-cluster` mean the same. The port is 6379
+    /// unless given. The user, the password and the values of options are percent-decoded. The README lists
+    /// the options.
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] names the part that is wrong, and never shows the password.
+    /// [`RedisConfigError`] names the part that is wrong, and never contains the password.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_backend_redis::RedisConfig;
+    ///
+    /// let config = RedisConfig::parse("rediss-cluster://one.internal,two.internal:6380?prefix=shop")?;
+    /// # let _ = config;
+    /// # Ok::<(), funcify_backend_redis::RedisConfigError>(())
+    /// ```
     pub fn parse(url: &str) -> Result<Self, RedisConfigError> {
         let config = parse(url)?;
         config.check()?;
@@ -34,7 +45,8 @@ fn parse(url: &str) -> Result<RedisConfig, RedisConfigError> {
     }
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    // Checked before any error names a part: what looks like a host may be half of a password.
+    // This comes before any error that names a part, because what looks like a host may be half of a
+    // password.
     if database.contains('@') || options.contains('@') {
         return Err(RedisConfigError::Form(
             "got an `@` after the host that is not percent-encoded",
@@ -80,7 +92,7 @@ fn scheme_of(scheme: &str) -> Result<(bool, bool), RedisConfigError> {
     }
 }
 
-/// User and password. With IAM there is a user alone.
+/// Returns the user and the password. With IAM there is only a user.
 fn credentials_of(
     text: &str,
     is_iam: bool,
@@ -128,7 +140,7 @@ fn host_of(text: &str) -> Result<Address, &'static str> {
     Ok(Address { host: host.to_owned(), port })
 }
 
-/// Digits only. `parse` alone would accept a sign.
+/// Parses a number of digits only. `parse` would accept a sign.
 fn number(text: &str) -> Option<u16> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -140,7 +152,7 @@ fn database_of(text: &str) -> Result<u16, RedisConfigError> {
     number(text).ok_or(RedisConfigError::Database("a number as the database"))
 }
 
-/// The options, decoded, and those of IAM apart from them.
+/// The decoded options of IAM.
 #[derive(Default)]
 struct IamTexts {
     service: Option<String>,
@@ -229,7 +241,7 @@ const IAM_NAMES: &str = "expected elasticache, elasticache-serverless or memoryd
 fn with_iam(config: RedisConfig, texts: IamTexts) -> Result<RedisConfig, RedisConfigError> {
     let service = IamService::parse(texts.service.as_deref().unwrap_or_default())
         .ok_or_else(|| option("iam", IAM_NAMES))?;
-    // The signature covers the name of the cache, which AWS keeps in lower case.
+    // The signature covers the name of the cache. AWS stores that name in lower case.
     let cache = texts.cache.unwrap_or_default().to_ascii_lowercase();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if !(1..=63).contains(&cache.len()) || !cache.bytes().all(legal) {
@@ -241,7 +253,7 @@ fn with_iam(config: RedisConfig, texts: IamTexts) -> Result<RedisConfig, RedisCo
     Ok(RedisConfig { iam: Some(iam), ..config })
 }
 
-/// Decodes percent-encoding; `None` if it is malformed or not UTF-8.
+/// Decodes percent-encoding. `None` if it is malformed or not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     parts.next();

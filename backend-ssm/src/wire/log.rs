@@ -1,13 +1,13 @@
-//! Finds the valid version of a parameter. Pure: it returns the versions that it needs to know.
+//! Finds the valid version of a parameter. These functions do no I/O. If they need more versions, they
+//! return which ones.
 //!
-//! `PutParameter` cannot compare, so every write makes a version, and the versions form a log. Each
-//! version names the one it claims to replace, its *base*. A version is valid if its base is the
-//! last valid version before it. The record is the content of the last valid version.
+//! `PutParameter` cannot compare, so every write makes a version, and the versions form a log. Each version
+//! names the version that it claims to replace, its *base*. A version is valid if its base is the last
+//! valid version before it. The record is the content of the last valid version.
 //!
-//! No reader starts at the beginning of the log. A few versions are enough because writers are
-//! honest: a writer claims a base only after it found that base to be valid. So a version that
-//! exists, and that a later one claims as its base, is valid. It is the *anchor*, and the log is
-//! replayed from there.
+//! No reader begins at the start of the log. A few versions are enough, because a correct writer claims a
+//! base only after it has found that base to be valid. So a version is valid if it exists and a later
+//! version claims it as its base. Such a version is the *anchor*, from which the log is replayed.
 
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ use std::{
 
 use funcify_core::register::{Version, WriteId};
 
-/// How many versions of a parameter Parameter Store keeps, 100 ("Parameter Store quotas").
+/// How many versions of a parameter are kept by Parameter Store, 100 ("Parameter Store quotas").
 pub(crate) const KEPT: u64 = 100;
 
 /// The write id of a version that funcify did not write.
 pub(super) const NOBODY: WriteId = WriteId::from_bits(0);
 
-/// How many versions are requested at once, 16. It limits the requests that one reader sends at the
-/// same time; after a hundred losing writes a read takes seven rounds.
+/// How many versions a reader requests at the same time, 16. After a hundred writes that lost, a read takes
+/// seven rounds.
 const BATCH: usize = 16;
 
-/// What the log needs to know of one version.
+/// What the log needs to know about one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) id: WriteId,
@@ -39,11 +39,11 @@ pub(crate) struct Entry {
 /// What a version claims to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Claim {
-    /// Nothing. There was no valid version before it.
+    /// Nothing: there was no valid version before it.
     First,
     /// This version.
     On(Version),
-    /// Any version. Somebody else wrote it over the record.
+    /// Any version: another program overwrote the record.
     Foreign,
 }
 
@@ -64,19 +64,19 @@ pub(crate) struct Log {
 pub(crate) struct Reading {
     /// The last valid version. Its record is empty if the version is foreign or `lost`.
     pub(crate) current: Option<Version>,
-    /// Whether Parameter Store no longer keeps the last valid version, after too many losing
-    /// writes.
+    /// Whether Parameter Store no longer keeps the last valid version, because too many writes have lost
+    /// since then.
     pub(crate) lost: bool,
 }
 
-/// The versions that must be fetched first.
+/// The versions that must be fetched before the log can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown(pub(crate) Vec<u64>);
 
 enum Anchor {
     /// This version is valid.
     At(Version),
-    /// The log is complete, from its first version on.
+    /// There is no anchor, but the log is complete from its first version on.
     Beginning,
     /// The last valid version is no longer kept.
     Lost,
@@ -91,7 +91,7 @@ impl Log {
         self.entries.insert(pos, entry);
     }
 
-    /// Reads the log. `verified` was found to be valid before.
+    /// Reads the log. `verified` is a version that was found to be valid before.
     pub(crate) fn reading(&self, verified: Option<Version>) -> Result<Reading, Unknown> {
         let mut last = match self.anchor(verified)? {
             Anchor::At(version) => Some(version),
@@ -129,7 +129,7 @@ impl Log {
                 Claim::Foreign => return Ok(Anchor::At(version)),
                 Claim::First if pos == 1 => return Ok(Anchor::At(version)),
                 Claim::On(base) if (oldest..pos).contains(&base.pos()) => {
-                    // With another id, the parameter was deleted and created again since then.
+                    // If the id differs, the parameter was deleted and created again after the claim.
                     if self.entry(base.pos(), base.pos()..=pos)?.id == WriteId::from(base) {
                         return Ok(Anchor::At(base));
                     }
@@ -143,8 +143,8 @@ impl Log {
         Ok(if oldest == 1 { Anchor::Beginning } else { Anchor::Lost })
     }
 
-    /// The entry at `pos`. If it is unknown, all of `around` is requested, because it will be
-    /// needed.
+    /// Returns the entry at `pos`. If it is unknown, all of `around` is requested, because the reader will
+    /// probably need it.
     fn entry(&self, pos: u64, around: RangeInclusive<u64>) -> Result<Entry, Unknown> {
         match self.entries.get(&pos) {
             Some(entry) => Ok(*entry),
@@ -158,8 +158,8 @@ impl Log {
         if unknown.is_empty() { Ok(()) } else { Err(Unknown(unknown)) }
     }
 
-    /// Whether the version at `pos` takes over a lost record. It must be the next version:
-    /// otherwise two writers could take over without seeing each other.
+    /// Whether the version at `pos` takes over a lost record. It must be the version right after its base.
+    /// Otherwise two writers could take over without seeing each other.
     fn takes_over(&self, base: Version, pos: u64) -> bool {
         let before = self.entries.get(&base.pos());
         base.pos() + 1 == pos
@@ -167,8 +167,8 @@ impl Log {
     }
 }
 
-/// The version of a lost record. It has the inverted id of the losing write that was read last, so
-/// that a claim on the lost record differs from a claim on that losing write.
+/// Returns the version of a lost record. Its id is the inverted id of the last version that was read, which
+/// is a write that lost. So a claim on the lost record differs from a claim on that write.
 pub(super) fn lost_version(id: WriteId, pos: u64) -> Version {
     Version::at(WriteId::from_bits(!id.bits()), pos)
 }

@@ -1,4 +1,4 @@
-//! The value of a parameter, and the log that its versions form.
+//! The value of a parameter, and the log of its versions.
 
 mod log;
 #[cfg(test)]

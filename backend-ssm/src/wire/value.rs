@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Claim, Entry, log::NOBODY};
 
-/// The format that this version of funcify writes and reads.
+/// The number of the format that this version of funcify writes and reads.
 const FORMAT: u64 = 1;
 
 /// The largest value of a parameter, 8 KB in the advanced tier ("Parameter Store quotas").
@@ -36,8 +36,8 @@ struct Read {
     rec: Value,
 }
 
-/// The value of the version in which the write `id` replaces `base`. It is wiped from memory when it is
-/// dropped.
+/// Returns the value of the version in which the write `id` replaces `base`. It is wiped from memory when
+/// it is dropped.
 pub(crate) fn encode(
     base: Option<Version>,
     id: WriteId,
@@ -45,7 +45,8 @@ pub(crate) fn encode(
 ) -> Result<Zeroizing<String>, serde_json::Error> {
     let base = base.map(|base| (base.pos(), WriteId::from(base).to_string()));
     let written = Written { f: FORMAT, base, id: id.to_string(), rec: body.as_ref() };
-    // The memory for most values at once: a text that grows leaves copies of the token behind.
+    // Allocate enough memory for every value that fits, because a buffer that grows leaves copies of the
+    // token in memory.
     let mut value = Zeroizing::new(Vec::with_capacity(MAX_VALUE_BYTES));
     written.serialize(&mut Serializer::with_formatter(&mut *value, WithoutBracesInStrings))?;
     String::from_utf8(std::mem::take(&mut *value))
@@ -53,8 +54,9 @@ pub(crate) fn encode(
         .map_err(|error| serde_json::Error::io(io::Error::other(error.utf8_error())))
 }
 
-/// Never fails: a value of another format is foreign, and its record is empty. So is a value that is
-/// larger than a parameter can be; it is not parsed.
+/// Converts a value to its entry in the log and its content. This never fails: a value of another format is
+/// foreign, and its record is empty. The same applies to a value that is larger than a parameter can be,
+/// which is not parsed.
 pub(crate) fn decode(value: &str) -> (Entry, Content) {
     if value.len() > MAX_VALUE_BYTES {
         return (Entry::FOREIGN, empty(Corruption::TooLarge));
@@ -69,7 +71,7 @@ pub(crate) fn decode(value: &str) -> (Entry, Content) {
 }
 
 impl Content {
-    /// The content of a version that Parameter Store no longer keeps.
+    /// Returns the content of a version that Parameter Store no longer keeps.
     pub(crate) fn lost() -> Self {
         empty(Corruption::Unreadable)
     }
@@ -89,7 +91,7 @@ fn read(value: &str) -> Option<(Entry, Value)> {
     Some((Entry { id, claim }, rec))
 }
 
-/// Compact JSON without `{{`: Parameter Store reads it as a reference to another parameter.
+/// Writes compact JSON without `{{`, which Parameter Store would read as a reference to another parameter.
 struct WithoutBracesInStrings;
 
 impl Formatter for WithoutBracesInStrings {

@@ -1,15 +1,15 @@
 use crate::Timestamp;
 
-/// The reports of some seconds, as the rate rule remembers them.
+/// The reports of one or several seconds, summed up for the rate rule.
 ///
-/// A report counts for as many calls as its weight; the numbers of reports say how certain the sums
-/// are. Stored as `[age in seconds, calls, failures, slow, reports, failed reports, slow reports]`,
-/// where the age is counted from the newest bucket.
+/// A report counts for as many calls as its weight. The numbers of reports show how certain the sums are.
+/// A bucket is stored as `[age, calls, failures, slow, reports, failed reports, slow reports]`. The age
+/// is in seconds, relative to the newest bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// When the bucket begins: a whole second.
     pub at: Timestamp,
-    /// For how many calls the reports count.
+    /// How many calls the reports represent.
     pub calls: u32,
     /// How many of the calls failed.
     pub failures: u32,
@@ -24,7 +24,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Adds what `other` counted.
+    /// Adds the sums of `other`.
     pub(super) fn absorb(&mut self, other: &Self) {
         for (sum, more) in [
             (&mut self.calls, other.calls),
@@ -39,7 +39,7 @@ impl Bucket {
     }
 }
 
-/// The stored form of all buckets. Ages instead of times halve the record.
+/// The stored form of all buckets. Storing ages instead of times halves its size.
 pub(super) mod list {
     use std::time::Duration;
 

@@ -6,27 +6,31 @@ use crate::{
     register::{RecordName, WriteId},
 };
 
-/// A change of a circuit, as this process saw it.
+/// A change of a circuit, as one process sees it.
+///
+/// [`CircuitBreaker::with_listener`](super::CircuitBreaker::with_listener) passes these events to your
+/// code. The `Display` form of an event is the rest of a sentence that begins with the name of the
+/// circuit, such as "closed: calls go through again (epoch 4)".
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CircuitEvent {
-    /// The circuit opened, here or elsewhere in the fleet.
+    /// The circuit opened, in this process or elsewhere in the fleet.
     #[non_exhaustive]
     Opened {
         /// The new epoch.
         epoch: u64,
-        /// Why it opened.
+        /// Why the circuit opened.
         cause: Option<Cause>,
-        /// When its open duration ends.
+        /// When the open duration ends.
         until: Timestamp,
     },
-    /// The first probe is under way.
+    /// The first probe got its lease, in this process or elsewhere in the fleet.
     #[non_exhaustive]
     HalfOpened {
         /// The new epoch.
         epoch: u64,
     },
-    /// The circuit closed.
+    /// The circuit closed, in this process or elsewhere in the fleet.
     #[non_exhaustive]
     Closed {
         /// The new epoch.
@@ -35,29 +39,30 @@ pub enum CircuitEvent {
     /// A call of this process became a probe.
     #[non_exhaustive]
     ProbeGranted {
-        /// The probe.
+        /// The id of the probe.
         id: WriteId,
     },
-    /// A call of this process could not become a probe, because another was first.
+    /// A call of this process could not become a probe, because another call was first.
     ProbeRefused,
     /// The lease of a probe of this process ended before its result was known.
     #[non_exhaustive]
     ProbeExpired {
-        /// The probe.
+        /// The id of the probe.
         id: WriteId,
     },
-    /// The store failed. From now on this process decides by itself.
+    /// The store failed. From now on this process decides by itself, as
+    /// [`StoreDown`](super::StoreDown) says.
     StoreDown,
-    /// The store is back. The fleet's record counts again.
+    /// The store answers again, so the record of the fleet counts again.
     StoreBack,
-    /// An operator set an override, or cleared it.
+    /// An operator set an override (`Some`), or ended it (`None`).
     Override(Option<Override>),
 }
 
-/// Receives the events, at once and on the task that saw them.
+/// Receives each event at once, on the task that saw it.
 pub(super) type Listener = Arc<dyn Fn(&RecordName, &CircuitEvent) + Send + Sync>;
 
-/// What changed from one record to a newer one.
+/// Returns what changed from one record to a newer one.
 pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEvent> {
     let mut events = Vec::new();
     let moved = (old.epoch, old.changed_at) != (new.epoch, new.changed_at);
@@ -67,7 +72,7 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
             events.push(CircuitEvent::Opened { epoch, cause: new.cause, until: new.open_until });
         }
         CircuitState::HalfOpen if moved => events.push(CircuitEvent::HalfOpened { epoch }),
-        // The first sight of a closed circuit is no change.
+        // A process that reads a closed circuit for the first time has not seen a change.
         CircuitState::Closed if old.state != CircuitState::Closed => {
             events.push(CircuitEvent::Closed { epoch });
         }
@@ -79,7 +84,7 @@ pub(super) fn changes(old: &CircuitRecord, new: &CircuitRecord) -> Vec<CircuitEv
     events
 }
 
-/// Logs an event, and passes it to the listener.
+/// Logs an event and passes it to the listener.
 pub(super) fn emit(circuit: &RecordName, listener: Option<&Listener>, event: &CircuitEvent) {
     match event {
         CircuitEvent::Opened { .. } | CircuitEvent::StoreDown => {
@@ -95,7 +100,7 @@ pub(super) fn emit(circuit: &RecordName, listener: Option<&Listener>, event: &Ci
     }
 }
 
-/// What the circuit did, as the rest of a sentence that begins with its name.
+/// Formats the rest of a sentence that begins with the name of the circuit.
 impl fmt::Display for CircuitEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,7 +146,7 @@ impl fmt::Display for CircuitEvent {
     }
 }
 
-/// Why a circuit opened.
+/// Returns the part of the sentence that says why the circuit opened.
 fn why(cause: Cause) -> &'static str {
     match cause {
         Cause::Failures => "after too many failures",

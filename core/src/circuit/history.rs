@@ -6,20 +6,20 @@ use crate::{
 /// How many transitions a record keeps.
 pub(super) const MOST_TRANSITIONS: usize = 8;
 
-/// One change of state, for whoever looks at the circuit later. No rule looks at it.
+/// One change of state, for people who look at the circuit later. No rule uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// When the state changed, by the clock of the instance that changed it.
     pub at: Timestamp,
     /// The new state.
     pub to: CircuitState,
-    /// Why. None if probes succeeded and closed the circuit.
+    /// Why the state changed. `None` if probes succeeded and closed the circuit.
     pub cause: Option<Cause>,
-    /// The instance that wrote the change; for a circuit that an operator closed, the operator.
+    /// The instance that wrote the change. If an operator closed the circuit, the operator's process.
     pub instance: Instance,
 }
 
-/// The history of a record and one transition more: the last eight.
+/// Returns the history with one more transition. Only the last eight are kept.
 pub(super) fn followed_by(history: &[Transition], next: Transition) -> Vec<Transition> {
     let kept = history.len().min(MOST_TRANSITIONS - 1);
     let mut followed = Vec::with_capacity(kept + 1);
@@ -28,9 +28,9 @@ pub(super) fn followed_by(history: &[Transition], next: Transition) -> Vec<Trans
     followed
 }
 
-/// The stored form: `[at, to, cause, instance]`, oldest first, with one letter for the state and one for
-/// the cause. The first `at` is a time; each later one counts the milliseconds since the one before. Full
-/// names and times would take twice the room.
+/// The stored form: a list of `[at, to, cause, instance]`, oldest first. `to` and `cause` are one letter
+/// each. The first `at` is a time, and each later one is the number of milliseconds since the transition
+/// before it. With full names and times the list would be twice as long.
 pub(super) mod list {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -52,8 +52,8 @@ pub(super) mod list {
         }))
     }
 
-    /// What is only there to be shown must not make the record corrupt: a history of another form counts
-    /// as none.
+    /// A history of an unknown form is read as an empty one. It is only shown to people, so it must not make
+    /// the record corrupt.
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Vec<Transition>, D::Error> {
@@ -103,7 +103,7 @@ pub(super) mod list {
             Some(Cause::SlowCalls) => "s",
             Some(Cause::ProbeFailed) => "p",
             Some(Cause::Override) => "o",
-            // No record of the fleet changes its state for one of these.
+            // The state in a record never changes for one of these causes.
             Some(
                 Cause::Probing
                 | Cause::InstanceLocal

@@ -4,20 +4,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::chance;
 
-/// The tag that tells one instance of the fleet from another.
+/// The tag of one instance of the fleet, by which a record tells instances apart.
 ///
-/// At most eight characters of `A-Z a-z 0-9 _ . -`, so that a full record stays small. The end of a
-/// longer tag is kept, because that is where the name of a log stream is random.
+/// A tag has at most eight of the characters `A-Z a-z 0-9 _ . -`, so that a full record stays small. Of a
+/// longer text the end is kept, because the end of a log stream's name is random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance([u8; 8]);
 
 impl Instance {
-    /// The tag made of the last eight legal characters of `tag`; a random one if it has none.
+    /// Creates a tag of the last eight legal characters of `tag`, or a random one if there are none.
     pub fn new(tag: impl AsRef<str>) -> Self {
         Self::from_tag(tag.as_ref()).unwrap_or_else(Self::random)
     }
 
-    /// A random tag, which a breaker has unless it gets another.
+    /// Creates a random tag. Every breaker has one unless it gets another.
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; 4];
@@ -26,7 +26,7 @@ impl Instance {
         Self::from_tag(&digits).unwrap_or(Self(*b"instance"))
     }
 
-    /// The tag as text.
+    /// Returns the tag as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let text = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -64,7 +64,7 @@ impl Serialize for Instance {
 }
 
 impl<'de> Deserialize<'de> for Instance {
-    /// Any text is a tag, so that an odd one does not make the record corrupt.
+    /// Accepts any text, so that an unknown form of a tag does not make the record corrupt.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let tag = String::deserialize(deserializer)?;
         Ok(Self::from_tag(&tag).unwrap_or(Self(*b"unknown\0")))

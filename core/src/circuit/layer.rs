@@ -9,11 +9,12 @@ use tower::{Layer, Service};
 
 use super::{CallOutcome, CircuitBreaker, CircuitError};
 
-/// Puts a [`CircuitBreaker`] in front of a [`tower::Service`].
+/// A [`tower::Layer`] that puts a [`CircuitBreaker`] in front of a [`tower::Service`].
 ///
-/// The service then fails with [`CircuitError`]. It is always ready: that the inner service becomes ready
-/// is part of the protected call, so an inner service that is never ready counts as one that hangs, and
-/// an open circuit refuses without asking it.
+/// The error of the resulting service is a [`CircuitError`]. The resulting service is always ready. It
+/// waits for the inner service to become ready within the protected call. So an inner service that is
+/// never ready counts as a call that hangs, and an open circuit refuses without polling the inner
+/// service.
 ///
 /// # Examples
 ///
@@ -39,9 +40,10 @@ pub struct CircuitLayer<C> {
 }
 
 impl<C> CircuitLayer<C> {
-    /// A layer that classifies results with `classify`, a `Fn(&Result<Response, Error>) ->
-    /// CallOutcome`. To count every error as a failure, pass
-    /// `|result: &Result<_, _>| CallOutcome::from(result)`.
+    /// Creates a layer for `breaker`. `classify` is a `Fn(&Result<Response, Error>) -> CallOutcome` that says
+    /// what a result means for the dependency.
+    ///
+    /// To count every error as a failure, pass `|result: &Result<_, _>| CallOutcome::from(result)`.
     #[must_use]
     pub fn new(breaker: CircuitBreaker, classify: C) -> Self {
         Self { breaker, classify }

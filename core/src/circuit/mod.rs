@@ -1,8 +1,12 @@
 //! The shared circuit: the breaker, its policy, and the record that the fleet shares.
 //!
-//! A [`CircuitBreaker`] protects one dependency. Its state, a [`CircuitRecord`], is shared by the
-//! whole fleet through a [`CircuitStateProvider`]. A [`CircuitPolicy`] says when the circuit opens,
-//! by a [`CountRule`] or a [`RateRule`], and how it closes again.
+//! A [`CircuitBreaker`] protects the calls to one dependency. The whole fleet shares its state, a
+//! [`CircuitRecord`], through a [`CircuitStateProvider`]. A [`CircuitPolicy`] says when the circuit
+//! opens, by a [`CountRule`] or a [`RateRule`], and how it closes again.
+//!
+//! Each instance keeps a copy of the record in memory, its *snapshot*, and decides by that copy while it
+//! is fresh. It *reports* the outcomes that matter to the record. While the circuit is half-open, single
+//! calls are admitted as *probes*. Each probe has a *lease* in the record, which ends by itself.
 
 mod breaker;
 pub(crate) mod bucket;

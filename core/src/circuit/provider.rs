@@ -10,32 +10,35 @@ use crate::{
 
 /// Where the fleet keeps the state of its circuits.
 ///
-/// Every [`Register`](crate::register::Register) becomes one inside a [`RetryingRegister`]. Implement
-/// this trait yourself only for a store that cannot be a register, or to wrap another provider.
+/// A [`RetryingRegister`] makes one of every [`Register`](crate::register::Register). Implement this
+/// trait yourself only for a store that cannot be a register, or to wrap another provider.
 ///
 /// # Contract
 ///
 /// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
+/// - **L3** An ambiguous write was sent again with the same id until the deadline of L7.
 /// - **L7** No call outlives its deadline: the `timeout` of the store, which is 500 ms unless set (2 s for
 ///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less
-///   than 50 ms left nothing is started.
-/// - **L3** An ambiguous write was repeated with the same id until then.
-/// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
-///   has written are kept.
+///   than 50 ms left, no operation is started.
+/// - **L9** A corrupt record is read as the empty record, with its version. Members that a newer version
+///   of funcify has written are kept.
 #[async_trait]
 pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
-    /// Reads the state of `circuit`.
+    /// Reads the record of `circuit`. `None` if there is none. The read may be stale, as the documentation of
+    /// the store says.
     ///
     /// # Errors
     ///
-    /// The error of the store, once the deadline is reached.
+    /// The last error of the store, at the deadline at the latest. Never
+    /// [`Ambiguous`](crate::StoreErrorKind::Ambiguous).
     async fn circuit_state(
         &self,
         circuit: &RecordName,
     ) -> Result<Option<Versioned<CircuitRecord>>, StoreError>;
 
-    /// Replaces the state of `circuit` by `next` if its version is still `expected`.
+    /// Replaces the record of `circuit` by `next` if its version is still `expected`. With `None` there must
+    /// be no record yet.
     ///
     /// # Errors
     ///
@@ -49,8 +52,8 @@ pub trait CircuitStateProvider: fmt::Debug + Send + Sync + 'static {
         next: &CircuitRecord,
     ) -> Result<Swap<CircuitRecord>, StoreError>;
 
-    /// How long to wait for the store. A wrapper returns the policy of the provider that it wraps; see
-    /// [`Register::poll_policy`](crate::register::Register::poll_policy).
+    /// Returns how long an operation may take. A wrapper returns the policy of the provider that it wraps.
+    /// See [`Register::poll_policy`](crate::register::Register::poll_policy).
     fn poll_policy(&self) -> PollPolicy;
 }
 

@@ -9,12 +9,12 @@ pub enum CircuitState {
     Closed,
     /// Calls are refused until the open duration is over.
     Open,
-    /// A few probes find out whether calls succeed again.
+    /// Calls are refused, except a few probes that find out whether calls succeed again.
     HalfOpen,
 }
 
 impl CircuitState {
-    /// Its name in records and metrics.
+    /// Returns the name of the state in records and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -24,31 +24,31 @@ impl CircuitState {
     }
 }
 
-/// Why calls are refused.
+/// Why a circuit opened, or why it refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
-    /// The count rule counted too many failures within its window.
+    /// There were too many failures within the window of a [`CountRule`](super::CountRule).
     Failures,
-    /// Too large a share of the calls failed.
+    /// Too large a share of the calls failed within the window of a [`RateRule`](super::RateRule).
     FailureRate,
-    /// Too large a share of the calls was slow.
+    /// Too large a share of the calls was slow within the window of a [`RateRule`](super::RateRule).
     SlowCalls,
-    /// A probe failed.
+    /// A probe failed, so the circuit opened again.
     ProbeFailed,
-    /// The probes that are under way decide first.
+    /// The circuit is half-open, and all of its probes are under way.
     Probing,
-    /// Only this instance fails: the circuit is open for this instance alone.
+    /// Only the calls of this instance fail, so the circuit is open for this instance alone.
     #[serde(rename = "this_instance")]
     InstanceLocal,
     /// An operator forced the circuit open.
     Override,
-    /// The store is down, and the policy says to refuse calls then.
+    /// The store is down, and the policy has [`StoreDown::Refuse`](super::StoreDown::Refuse).
     StoreDown,
-    /// The snapshot of the circuit is old, and there was no time to refresh it.
+    /// The snapshot of this process is too old, and there was no time to refresh it.
     Stale,
-    /// A cause of a newer version.
+    /// A newer version of funcify wrote a cause that this version does not know.
     #[serde(other)]
     Unknown,
 }
@@ -68,7 +68,7 @@ impl Cause {
         Self::Unknown,
     ];
 
-    /// Its name in records and metrics.
+    /// Returns the name of the cause in records and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Failures => "failures",

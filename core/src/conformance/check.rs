@@ -1,4 +1,4 @@
-//! One check of the suite, and how it is run.
+//! One check of the suite, and how it runs.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
     verdict::{Shortfall, Verdict},
 };
 
-/// Longer than any store is slow: a check that takes this long hangs.
+/// The time limit of a check, 60 s. No store is that slow, so a check that reaches the limit hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// One promise of the contract, and the function that checks it on a subject.
@@ -33,7 +33,7 @@ impl Promise {
     }
 }
 
-/// The checks of one law. Each function is named as the sentence that it checks.
+/// Defines the checks of one law. The name of each function is the sentence that it checks.
 macro_rules! checks {
     ($law:ident: $($check:ident),+ $(,)?) => {
         pub(super) const CHECKS: &[$crate::conformance::check::Promise] = &[$(

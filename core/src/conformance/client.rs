@@ -12,22 +12,23 @@ use crate::{
     },
 };
 
-/// How long the records of the suite are kept: a shared store deletes them afterwards.
+/// How long the records of the suite are kept, 1 h. A shared store may delete them after that.
 const AN_HOUR: Duration = Duration::from_secs(3_600);
 
-/// The pauses after transient errors double from here to there: 12 s in all.
+/// The first pause after a transient error, and the limit up to which each pause is twice the one before.
+/// The pauses take about 6 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(6);
 
-/// How often a stale read is repeated, and how long the pause in between is.
+/// How often a read that may be stale is repeated, and the pause between two reads.
 const REPEATED_READS: u32 = 100;
 const BETWEEN_READS: Duration = Duration::from_millis(50);
 
-/// One client of the subject's store. It waits while the store is busy, and it checks each answer.
+/// One client of the subject's store. It waits if the store is busy, and checks each answer.
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) register: Arc<dyn Register>,
-    /// The same register, as the provider traits use it.
+    /// The same register with retries, as the provider traits use it.
     pub(super) store: RetryingRegister,
     /// The kinds of records whose reads may be stale.
     stale: Arc<[RecordKind]>,
@@ -49,7 +50,7 @@ impl Write {
         Self { key, expected, id: WriteId::random(), body, keep_for: AN_HOUR }
     }
 
-    /// Sends it once, whatever happens.
+    /// Sends the write once, without a retry.
     pub(super) async fn once(&self, register: &dyn Register) -> Result<Swap<Body>, StoreError> {
         register.swap(&self.key, self.expected, self.id, &self.body, self.keep_for).await
     }
@@ -61,7 +62,7 @@ impl Client {
         Self { register, store, stale }
     }
 
-    /// A client with the same knowledge, on another register.
+    /// Returns a client that expects the same stale reads, on another register.
     pub(super) fn on(&self, register: Arc<dyn Register>) -> Self {
         Self::new(register, Arc::clone(&self.stale))
     }
@@ -75,7 +76,7 @@ impl Client {
         retried(|| self.register.read(key)).await.map(|(found, _)| found)
     }
 
-    /// Reads. Where reads may be stale, reads again until the record is `wanted` or the time is up.
+    /// Reads a record. If its reads may be stale, reads again until `wanted` is true or the time is up.
     pub(super) async fn read_until(
         &self,
         key: &RecordKey,
@@ -94,7 +95,7 @@ impl Client {
 
     pub(super) async fn send(&self, write: &Write) -> Verdict<Swap<Body>> {
         match retried(|| write.once(&*self.register)).await? {
-            // Nothing follows from this: the first attempt may have been the one that was applied.
+            // This proves nothing, because the first attempt may have been applied.
             (Swap::Conflict(_), true) => {
                 Err(Shortfall::NotExercised("the answer to a write was lost".to_owned()))
             }
@@ -102,7 +103,7 @@ impl Client {
         }
     }
 
-    /// A new write, with any answer.
+    /// Sends a new write, which may have any answer.
     pub(super) async fn swap(
         &self,
         key: &RecordKey,
@@ -112,7 +113,7 @@ impl Client {
         self.send(&Write::new(key, expected, body)).await
     }
 
-    /// A new write that must be applied.
+    /// Sends a new write, which must be applied.
     pub(super) async fn write(
         &self,
         key: &RecordKey,
@@ -122,7 +123,7 @@ impl Client {
         self.sent(&Write::new(key, expected, body)).await
     }
 
-    /// A write that must be applied.
+    /// Sends a write, which must be applied.
     pub(super) async fn sent(&self, write: &Write) -> Verdict<Version> {
         match self.send(write).await? {
             Swap::Applied(version) => Ok(version),
@@ -134,7 +135,7 @@ impl Client {
         }
     }
 
-    /// A new write that must be refused. Returns what is there instead.
+    /// Sends a new write, which must conflict. Returns the record in the conflict.
     pub(super) async fn refused(
         &self,
         key: &RecordKey,
@@ -149,7 +150,7 @@ impl Client {
         }
     }
 
-    /// What is read must be exactly `body`, with `version`.
+    /// Checks that a read returns exactly `body` with `version`.
     pub(super) async fn shows(&self, key: &RecordKey, version: Version, body: &Body) -> Verdict {
         let is_it = |found: Option<&Versioned<Body>>| {
             found.is_some_and(|found| found.version == version && found.value == *body)
@@ -164,19 +165,19 @@ impl Client {
         Ok(())
     }
 
-    /// What is read must be nothing.
+    /// Checks that a read returns no record.
     pub(super) async fn shows_nothing(&self, key: &RecordKey) -> Verdict {
         let found = self.read_until(key, |found| found.is_none()).await?;
         ensure!(found.is_none(), "expected nothing, read {:?}", found.map(|found| found.version));
         Ok(())
     }
 
-    /// Writes `body` on top of whatever is read, until it is applied.
+    /// Writes `body` on top of what is read, until the write is applied.
     pub(super) async fn replace(&self, key: &RecordKey, body: &Body) -> Verdict<Version> {
         self.update(key, |_| body.clone()).await
     }
 
-    /// Reads, changes and swaps until the swap is applied.
+    /// Reads, changes and swaps, until the swap is applied.
     pub(super) async fn update(
         &self,
         key: &RecordKey,
@@ -187,7 +188,7 @@ impl Client {
             let found = self.read(key).await?;
             let expected = found.as_ref().map(|found| found.version);
             let body = next(found.map(|found| found.value));
-            // On a store that answers at once, no other task would run in between.
+            // If the store answers at once, no other task would run between the read and the swap.
             yield_now().await;
             if let Swap::Applied(version) = self.swap(key, expected, &body).await? {
                 return Ok(version);
@@ -198,7 +199,7 @@ impl Client {
     }
 }
 
-/// Runs an operation, again after transient errors. `true` if an attempt was ambiguous.
+/// Runs an operation, and runs it again after transient errors. `true` if an attempt was ambiguous.
 async fn retried<T, F>(operation: impl Fn() -> F) -> Verdict<(T, bool)>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -219,12 +220,12 @@ where
     }
 }
 
-/// A body with one member that distinguishes it from others.
+/// Creates a body with one member, by which it differs from other bodies.
 pub(super) fn body(mark: impl Into<Value>) -> Body {
     Body::from(Map::from_iter([("mark".to_owned(), mark.into())]))
 }
 
-/// The body as text, shortened to a line of the report.
+/// Returns the body as text, shortened for a line of the report.
 pub(super) fn brief(body: &Body) -> String {
     body.to_string().chars().take(300).collect()
 }

@@ -1,4 +1,4 @@
-//! L1: all content is read back as it was written.
+//! L1: any content is read back as it was written.
 
 use serde_json::{Map, Value, json};
 
@@ -78,7 +78,7 @@ async fn integers_to_the_ends_of_64_bits_come_back(trial: &Trial<'_>) -> Verdict
     comes_back(trial, json!({"list": ends, "most": u64::MAX, "least": i64::MIN, "zero": 0})).await
 }
 
-/// Compared as numbers: a store may return 2.0 as 2.
+/// The values are compared as numbers, because a store may return 2.0 as 2.
 async fn fractions_keep_their_value(trial: &Trial<'_>) -> Verdict {
     let fractions = [0.5, -0.25, 0.1, 1.0 / 3.0, 1e-7, 123_456.789, 2.0, 1e15];
     let key = trial.token()?;
@@ -152,7 +152,7 @@ async fn a_body_that_shrinks_comes_back(trial: &Trial<'_>) -> Verdict {
     trial.client.shows(&key, narrow, &body("x")).await
 }
 
-/// As the first write of a token, and as the second write of a circuit.
+/// Checks the content as the first write of a token and as the second write of a circuit.
 async fn comes_back(trial: &Trial<'_>, content: Value) -> Verdict {
     let Value::Object(members) = content else {
         return Err(Shortfall::Broken("the check has no object".to_owned()));

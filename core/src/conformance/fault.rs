@@ -1,35 +1,34 @@
 use std::time::Duration;
 
-/// What can happen to one operation between the caller and the store.
+/// A fault of one operation, between the caller and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: the operation succeeds.
+    /// No fault: the operation succeeds.
     Pass,
-    /// The request is lost after it was sent. Nothing is applied, and the caller cannot know.
+    /// The request is lost after it was sent. Nothing is applied, and the caller cannot know that.
     LoseRequest,
-    /// The reply is lost. A write is applied, and the caller cannot know.
+    /// The reply is lost. A write is applied, and the caller cannot know that.
     LoseReply,
-    /// The store cannot be reached. Nothing is applied, and the caller knows.
+    /// The store cannot be reached. Nothing is applied, and the caller knows that.
     Refuse,
-    /// The store throttles the request. Nothing is applied, and the caller knows.
+    /// The store throttles the request. Nothing is applied, and the caller knows that.
     Throttle,
-    /// The store denies the request. Nothing is applied, and the caller knows.
+    /// The store denies the request. Nothing is applied, and the caller knows that.
     Deny,
-    /// The request arrives only after this time.
+    /// The request arrives after this time.
     Delay(Duration),
-    /// The request never arrives, and no reply ever comes.
+    /// The request never arrives, and the caller never gets a reply.
     Hang,
-    /// The request arrives, and no reply ever comes.
+    /// The request arrives, and the caller never gets a reply.
     HangAfter,
-    /// The request is late: a write arrives only after this many later operations, when its caller
-    /// already has an ambiguous error.
+    /// A write arrives only after `later` other operations. Its caller already has an ambiguous error.
     Late {
-        /// How many operations come in between.
+        /// How many operations arrive before it.
         later: u32,
     },
-    /// The operation succeeds, and a write arrives once more after this many later operations.
+    /// The operation succeeds, and a copy of a write arrives after `later` other operations.
     Duplicate {
-        /// How many operations come in between.
+        /// How many operations arrive before the copy.
         later: u32,
     },
 }

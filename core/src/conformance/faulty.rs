@@ -16,10 +16,11 @@ use crate::{
     register::{Body, PollPolicy, RecordKey, Register, Swap, Version, Versioned, WriteId},
 };
 
-/// Any register, with faults on request.
+/// A register whose operations fail on request.
 ///
-/// The faults are given operation by operation ([`script`](Self::script)), for all later operations
-/// ([`always`](Self::always)), or drawn from a seed ([`random`](Self::random)). Clones share them.
+/// Set faults for single operations with [`script`](Self::script), for all later operations with
+/// [`always`](Self::always), or draw them from a seed with [`random`](Self::random). Clones share the
+/// faults.
 ///
 /// # Examples
 ///
@@ -39,7 +40,7 @@ use crate::{
 /// let circuit = "auth0".parse().unwrap();
 ///
 /// faulty.script([Fault::Refuse, Fault::Refuse]);
-/// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // the third attempt
+/// assert!(store.circuit_state(&circuit).await.unwrap().is_none()); // at the third attempt
 /// assert_eq!(faulty.reads(), 3);
 ///
 /// faulty.always(Fault::Deny);
@@ -72,7 +73,7 @@ enum Afterwards {
     },
 }
 
-/// A write that will arrive later.
+/// A write that arrives later.
 struct Late {
     after: u32,
     write: Write,
@@ -94,7 +95,7 @@ impl<R: Register + ?Sized> Faulty<R> {
         Self { state: Arc::default(), store }
     }
 
-    /// Sets the faults of the next operations, in this order, after those of earlier scripts.
+    /// Sets the faults of the next operations, in this order. They follow those of earlier scripts.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().script.extend(faults);
     }
@@ -104,26 +105,26 @@ impl<R: Register + ?Sized> Faulty<R> {
         self.state().afterwards = Afterwards::Always(fault);
     }
 
-    /// Sets faults for this fraction of the operations after the script, drawn from `seed`: all but
-    /// those that hang or deny.
+    /// Sets random faults, drawn from `seed`, for the fraction `rate` (0 to 1) of the operations after the
+    /// script. No operation hangs or is denied.
     pub fn random(&self, seed: u64, rate: f64) {
         self.state().afterwards = Afterwards::Random { chance: Chance::seeded(seed), rate };
     }
 
-    /// Removes all faults. Late requests still arrive.
+    /// Removes all faults. Writes that are late still arrive.
     pub fn heal(&self) {
         let mut state = self.state();
         state.script.clear();
         state.afterwards = Afterwards::Pass;
     }
 
-    /// How many reads were requested.
+    /// Returns how many reads were requested.
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.state().reads
     }
 
-    /// How many swaps were requested.
+    /// Returns how many swaps were requested.
     #[must_use]
     pub fn swaps(&self) -> u64 {
         self.state().swaps
@@ -133,10 +134,10 @@ impl<R: Register + ?Sized> Faulty<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets late requests arrive, and then applies the part of the fault before the store.
+    /// Sends the late writes that are due. Then applies the part of the fault that comes before the store.
     async fn before_the_store(&self, fault: Fault, due: Vec<Write>) -> Result<(), StoreError> {
         for Write { key, expected, id, body, keep_for } in due {
-            // Nobody waits for the answer.
+            // The caller of a late write no longer waits for its answer.
             let _ = self.store.swap(&key, expected, id, &body, keep_for).await;
         }
         match fault {
@@ -227,7 +228,7 @@ impl State {
         })
     }
 
-    /// The late writes that arrive before this operation.
+    /// Returns the late writes that arrive before this operation.
     fn due(&mut self) -> Vec<Write> {
         let (due, late) =
             std::mem::take(&mut self.late).into_iter().partition(|late| late.after == 0);

@@ -1,4 +1,4 @@
-//! L1: applied means that the write took effect exactly once, on top of exactly what was expected.
+//! L1: after `Applied`, the write took effect exactly once, on top of exactly the expected version.
 
 use serde_json::Map;
 use tokio::task::{JoinSet, yield_now};
@@ -190,7 +190,7 @@ fn count(body: Option<&Body>) -> u64 {
     body.and_then(|body| body.as_ref().get("mark")?.as_u64()).unwrap_or(0)
 }
 
-/// Eight contenders write on top of `expected` at once.
+/// Checks that exactly one of eight concurrent writes on top of `expected` is applied.
 async fn exactly_one_is_applied(
     trial: &Trial<'_>,
     key: &RecordKey,

@@ -1,4 +1,4 @@
-//! L2: a conflict means that the write did not take effect and never will.
+//! L2: after `Conflict`, the write did not take effect and never will.
 
 use std::time::Duration;
 

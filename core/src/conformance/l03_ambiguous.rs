@@ -1,4 +1,4 @@
-//! L3: ambiguous means at most once. Every other error means not at all.
+//! L3: after an ambiguous error, the write took effect at most once. After every other error it did not.
 
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ async fn a_body_of_five_kilobytes_is_kept_whole_or_refused(trial: &Trial<'_>) ->
 }
 
 async fn a_body_of_400_kb_is_kept_whole_or_refused(trial: &Trial<'_>) -> Verdict {
-    // The largest that is read: `{"mark":"x…"}` has eleven bytes beside the letters.
+    // The largest body that can be read: `{"mark":"x…"}` has eleven bytes beside the letters.
     let largest = body("x".repeat(MAX_RECORD_BYTES - 11));
     ensure!(text_of(&largest).len() == MAX_RECORD_BYTES, "the largest body has another size");
     kept_or_refused(trial, &largest).await
@@ -143,7 +143,7 @@ async fn a_number_too_large_for_a_store_is_kept_or_refused(trial: &Trial<'_>) ->
     kept_or_refused(trial, &body(1e300)).await
 }
 
-/// One write with a fault. The answer must be true of the record.
+/// Makes one write with a fault. The answer must agree with the record.
 async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
     let faulty = trial.faulty()?;
     for key in [trial.token()?, trial.circuit()?] {
@@ -158,7 +158,7 @@ async fn one_fault(trial: &Trial<'_>, fault: Fault) -> Verdict {
                 return Err(Shortfall::Broken("a conflict, although nobody else wrote".to_owned()));
             }
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
-                // A late request may still arrive. Sending it again tells whether it did.
+                // The write may still arrive. Sending it again finds out whether it did.
                 let version = trial.client.sent(&second).await?;
                 trial.client.shows(&key, version, &second.body).await?;
             }
@@ -187,7 +187,7 @@ async fn token_is_written_once(trial: &Trial<'_>, faults: &[Fault]) -> Verdict {
     Ok(())
 }
 
-/// `Invalid` is a correct answer. Half a record, or another record, is not.
+/// Checks that a write is applied completely, or is refused as `Invalid` and changes nothing.
 async fn kept_or_refused(trial: &Trial<'_>, next: &Body) -> Verdict {
     let key = trial.token()?;
     let first = trial.client.write(&key, None, &body("first")).await?;

@@ -89,7 +89,7 @@ async fn after_a_deletion_a_first_write_makes_a_new_version(trial: &Trial<'_>) -
     trial.client.shows(&key, second, &body("new")).await
 }
 
-/// As many writes after the deletion as before it. A counter would issue the same versions again.
+/// Makes as many writes after the deletion as before it. A counter would issue the same versions again.
 async fn a_version_is_not_issued_again_after_a_deletion(trial: &Trial<'_>) -> Verdict {
     let key = trial.token()?;
     let old = three_writes(trial, &key).await?;

@@ -1,4 +1,5 @@
-//! L5: a swap is never judged on stale data, and a read is stale only where the store says so.
+//! L5: a swap never compares with stale data, and a read is stale only where the store's documentation says
+//! so.
 
 use serde_json::{Map, json};
 use tokio::task::yield_now;
@@ -38,7 +39,7 @@ async fn a_write_on_a_version_that_another_client_just_replaced_conflicts(
     for key in [trial.token()?, trial.circuit()?] {
         let mut version = trial.client.write(&key, None, &body(0)).await?;
         for mark in 1..10 {
-            // Both have read the old version before one of them replaces it.
+            // Both clients have read the old version before one of them replaces it.
             trial.other.read(&key).await?;
             let next = trial.client.write(&key, Some(version), &body(mark)).await?;
             trial.other.refused(&key, Some(version), &body("stale")).await?;
@@ -114,7 +115,7 @@ async fn read_as_soon_as_written(trial: &Trial<'_>, key: &RecordKey) -> Verdict 
     Ok(())
 }
 
-/// What one client reads while another writes twenty records, the last of them included.
+/// Returns what one client reads while another makes twenty writes, including the last one.
 async fn read_during_writes(trial: &Trial<'_>, key: &RecordKey) -> Verdict<Vec<Versioned<Body>>> {
     const LAST: i64 = 20;
     let write = async {

@@ -1,4 +1,4 @@
-//! L6: nothing expires by rule. How long a record is to be kept decides nothing.
+//! L6: a record counts as long as the store holds it, even after the time for which it had to be kept.
 
 use std::time::Duration;
 

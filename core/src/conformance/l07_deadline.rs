@@ -1,4 +1,4 @@
-//! L7: no call outlives its deadline, and with less than 50 ms left nothing is started.
+//! L7: no call outlives its deadline, and with less than 50 ms left no operation is started.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -31,13 +31,14 @@ checks! { L7:
     after_a_hang_the_store_works_again,
 }
 
-/// How late a timer may be on a busy machine.
+/// How late a timer may fire on a busy machine, 300 ms.
 const LATENESS: Duration = Duration::from_millis(300);
 
-/// A machine that is very busy may be late by more. A store that keeps no deadline is late every time.
+/// How often a call is tried. On a very busy machine it may be later than that, but a store that does not
+/// keep deadlines is late every time.
 const ATTEMPTS: u32 = 3;
 
-/// The longest deadline of an operation: that of the first one on a store.
+/// The longest deadline of an operation, 2 s: that of the first operation on a store.
 const LONGEST: Duration = Duration::from_secs(2);
 
 async fn with_no_time_left_nothing_is_started(trial: &Trial<'_>) -> Verdict {
@@ -90,7 +91,7 @@ async fn a_write_that_hangs_ends_without_an_invocation(trial: &Trial<'_>) -> Ver
     is_a(StoreErrorKind::Ambiguous, &error)
 }
 
-/// With the subject's own client, which might block, wait or retry.
+/// This uses the subject's own client, which might block, wait or retry.
 async fn an_operation_on_a_store_that_hangs_ends_at_the_deadline(trial: &Trial<'_>) -> Verdict {
     let faulty = trial.faulty()?;
     for fault in [Fault::Hang, Fault::HangAfter] {
@@ -110,7 +111,7 @@ async fn after_a_hang_the_store_works_again(trial: &Trial<'_>) -> Verdict {
         let record = TokenRecord::default();
         let write = || store.write(&key, None, WriteId::random(), &record);
         if with_fault_of_subject(trial, fault, write).await? {
-            // With the same client, which must not wait for the answer that never comes.
+            // The same client must not wait for the answer that never comes.
             let same = trial.client.on(Arc::clone(&faulty));
             same.replace(&token_key(&key), &body("after")).await?;
         }
@@ -118,7 +119,7 @@ async fn after_a_hang_the_store_works_again(trial: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// An invocation with so little time left ends long before the operation's own deadline.
+/// The time left in an invocation, 150 ms, which ends long before the operation's own deadline.
 const TIGHT: Duration = Duration::from_millis(150);
 
 async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
@@ -143,7 +144,7 @@ async fn nothing_is_started(trial: &Trial<'_>, left: Duration) -> Verdict {
     Ok(())
 }
 
-/// The subject's register, with `fault` on every operation.
+/// Returns the subject's register, with `fault` on every operation.
 fn with_fault(trial: &Trial<'_>, fault: Fault) -> RetryingRegister {
     let faulty = Faulty::new(Arc::clone(&trial.client.register));
     faulty.always(fault);
@@ -157,7 +158,7 @@ async fn within<T>(
     Deadline::within(left).scope(call).await
 }
 
-/// Calls until a call ends in time, and a few times at most.
+/// Makes the call until it ends in time, [`ATTEMPTS`] times at most, and returns its error.
 async fn ends_in<T, F: Future<Output = Result<T, StoreError>>>(
     limit: Duration,
     call: impl Fn() -> F,
@@ -172,7 +173,7 @@ async fn ends_in<T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
-/// The same with a fault that the subject enables for each call. `false` if it cannot.
+/// The same with a fault that the subject enables for each call. `false` if the subject cannot.
 async fn with_fault_of_subject<T, F: Future<Output = Result<T, StoreError>>>(
     trial: &Trial<'_>,
     fault: Fault,
@@ -191,7 +192,7 @@ async fn with_fault_of_subject<T, F: Future<Output = Result<T, StoreError>>>(
     late
 }
 
-/// The error of a call, or how long it took if that was too long.
+/// Makes the call once. Returns its error, or how long it took if that was too long.
 async fn once<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, StoreError>>,

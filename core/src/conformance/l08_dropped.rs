@@ -30,7 +30,7 @@ checks! { L8:
     a_dropped_write_of_a_circuit_leaves_nothing_or_the_new_record,
 }
 
-/// More polls than any store needs for one operation.
+/// The most polls after which a future is dropped. No store needs that many for one operation.
 const POLLS: usize = 24;
 
 async fn a_dropped_write_leaves_the_old_record_or_the_new(trial: &Trial<'_>) -> Verdict {
@@ -133,7 +133,7 @@ async fn a_dropped_write_of_a_circuit_leaves_nothing_or_the_new_record(
     Ok(())
 }
 
-/// The subject's register, with faults that make every await of the retries wait.
+/// Returns the subject's register, with faults that make every await of the retries wait.
 fn slow_and_lossy(trial: &Trial<'_>) -> RetryingRegister {
     let faulty = Faulty::new(Arc::clone(&trial.other.register));
     let slow = Fault::Delay(Duration::from_millis(1));
@@ -149,7 +149,8 @@ async fn nothing_or_new(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verd
     trial.client.replace(key, &body("next")).await.map(drop)
 }
 
-/// Whole, and not in anyone's way. A request that is still under way may arrive between the two.
+/// Checks that the record is the old one or the new one, and that it can be replaced. The dropped request
+/// may still arrive between the two checks.
 async fn old_or_new(
     trial: &Trial<'_>,
     key: &RecordKey,
@@ -172,7 +173,7 @@ async fn old_or_new(
     trial.client.replace(key, &body("next")).await.map(drop)
 }
 
-/// Polls `future` so many times at most and then drops it. `None` if it had not ended.
+/// Polls `future` at most `polls` times and then drops it. `None` if it had not ended.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut left = polls;

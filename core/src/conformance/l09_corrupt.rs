@@ -1,5 +1,5 @@
-//! L9: corrupt content is read as the empty record, with its version and a reason, and can be
-//! replaced. Members that a newer version has written are kept.
+//! L9: corrupt content is read as the empty record, with its version and a reason, and can be replaced.
+//! Members that a newer version of funcify has written are kept.
 
 use serde_json::{Map, Value, json};
 
@@ -219,7 +219,7 @@ async fn members_of_a_newer_circuit_are_kept(trial: &Trial<'_>) -> Verdict {
     is_kept(trial, &circuit_key(&name), id, &newer).await
 }
 
-/// Read as an empty body, with a version and a reason.
+/// Checks that the text is read as an empty body with a version and a reason.
 async fn is_corrupt(trial: &Trial<'_>, text: &str) -> Verdict {
     for key in [trial.token()?, trial.circuit()?] {
         let found = inject_corrupt(trial, &key, text).await?;
@@ -255,7 +255,7 @@ async fn inject_foreign(trial: &Trial<'_>, key: &RecordKey) -> Verdict {
     }
 }
 
-/// Waits until a write is read, where reads may be stale.
+/// Reads until the write `id` is read, because reads may be stale.
 async fn seen(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict<Body> {
     let is_it = |found: Option<&Versioned<Body>>| {
         found.is_some_and(|found| WriteId::from(found.version) == id)
@@ -265,7 +265,7 @@ async fn seen(trial: &Trial<'_>, key: &RecordKey, id: WriteId) -> Verdict<Body> 
     Ok(found.map(|found| found.value).unwrap_or_default())
 }
 
-/// Every member that was there is still there.
+/// Checks that every member that was there before is still there.
 async fn is_kept(trial: &Trial<'_>, key: &RecordKey, id: WriteId, newer: &Body) -> Verdict {
     let now = seen(trial, key, id).await?;
     for (name, value) in newer.as_ref() {

@@ -1,4 +1,4 @@
-//! L10: a write that is sent again is answered as applied, before any other check.
+//! L10: a write that is sent again while it is stored is answered as applied, before any other check.
 
 use std::sync::Arc;
 

@@ -1,14 +1,13 @@
 //! The contract of a [`Register`] as checks that you can run on your own store.
 //!
-//! [`run`] takes a [`Subject`], the store under test, and returns a [`Report`] with one line per check.
-//! The name of a check is a sentence, and it stands under the law that it checks. Where a subject
-//! cannot do what a check needs, such as corrupting a record or breaking the connection, the check is
-//! reported as *not exercised*, never as passed.
+//! [`run`] takes a [`Subject`], the store under test, and returns a [`Report`] with one line for each check.
+//! A line has the law and the name of the check, which is a sentence. If the subject cannot do what a check
+//! needs, such as corrupting a record or breaking the connection, the check is reported as
+//! *not exercised*, never as passed.
 //!
-//! Every check writes under names of its own, drawn anew in each run, so the suite can run on a store
-//! that others use at the same time. The load is low: one check after the other, at most eight
-//! concurrent writers, and pauses where the store throttles. Only the checks of deadlines depend on the
-//! clock.
+//! Each check writes records with new random names, so the suite can run on a store that others use at the
+//! same time. The load is low: one check runs after the other, with at most eight concurrent writers, and
+//! with pauses if the store throttles. Only the checks of deadlines depend on the clock.
 //!
 //! # Examples
 //!
@@ -67,7 +66,7 @@ pub use subject::{Raw, Subject};
 use crate::register::Register;
 use check::Promise;
 
-/// Every check, law by law.
+/// All checks of the register, law by law.
 const CHECKS: [&[Promise]; 11] = [
     l01_applied::CHECKS,
     content::CHECKS,
@@ -82,7 +81,9 @@ const CHECKS: [&[Promise]; 11] = [
     l10_resent::CHECKS,
 ];
 
-/// Runs every check on `subject`, one after the other.
+/// Runs every check on `subject`, one after the other. A check that takes longer than 60 s fails.
+///
+/// The example of [the module](self) runs it on the memory backend.
 pub async fn run(subject: &dyn Subject) -> Report {
     let mut report = Report::default();
     for promise in CHECKS.into_iter().chain(idempotency::CHECKS).flatten() {

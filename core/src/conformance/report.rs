@@ -2,10 +2,11 @@ use std::fmt;
 
 use super::verdict::{Shortfall, Verdict};
 
-/// What [`run`](super::run) found. Displays as one line per check and a line of counts.
+/// The results of [`run`](super::run). Its `Display` form has one line for each check, and a line with the
+/// number of checks of each result.
 ///
-/// Each check is named by its law and its promise, such as `L2 a conflict is a conflict`.
-/// [`Register`](crate::register::Register) and the provider traits say what each law demands.
+/// The name of a check is its law and its promise, such as `L2 a conflict is not applied later`.
+/// [`Register`](crate::register::Register) and the provider traits define the laws.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a failed check is only visible in its report"]
 #[non_exhaustive]
@@ -14,15 +15,14 @@ pub struct Report {
     pub passed: Vec<String>,
     /// The checks that failed, each followed by `: ` and how the subject broke the promise.
     pub failed: Vec<String>,
-    /// The checks that could not be exercised on the subject, each followed by `: ` and what it
-    /// cannot do.
+    /// The checks that could not be exercised, each followed by `: ` and what the subject cannot do.
     pub not_exercised: Vec<String>,
-    /// All of them, law by law, as they are displayed.
+    /// The lines of all checks, law by law, as they are displayed.
     lines: Vec<String>,
 }
 
 impl Report {
-    /// `name` is that of the function: its words become a sentence.
+    /// Adds the result of a check. `name` is the name of its function, whose words become a sentence.
     pub(super) fn add(&mut self, law: &str, name: &str, verdict: Verdict) {
         let name = name.replace('_', " ");
         let (checks, result, check) = match verdict {

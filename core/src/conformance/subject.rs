@@ -10,20 +10,19 @@ use crate::{
 
 /// A store under test.
 ///
-/// Only [`fresh`](Self::fresh) is required. Each of the other methods lets the suite exercise more
-/// checks.
+/// Only [`fresh`](Self::fresh) is required. With each of the other methods, the suite can exercise more
+/// checks. The example of [the module](super) implements this trait.
 #[async_trait]
 pub trait Subject: fmt::Debug + Send + Sync {
-    /// A register on the store, opened as a new process would open it. All of them share one store.
-    /// The checks use names that are new to it.
+    /// Opens a register on the store, as a new process would. All of these registers must use the same store.
     ///
     /// # Errors
     ///
-    /// The error of opening it. The check is then reported as failed.
+    /// Why the store could not be opened. The check is then reported as failed.
     async fn fresh(&self) -> Result<Arc<dyn Register>, StoreError>;
 
-    /// Stores `raw` at `key` without a register, as another program or an operator would. `false` if
-    /// this store cannot hold it.
+    /// Stores `raw` at `key` without a register, as another program or an operator would. `false` if this
+    /// store cannot hold such content. The default implementation returns `false`.
     ///
     /// # Errors
     ///
@@ -32,20 +31,21 @@ pub trait Subject: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// A register on the same store whose connection can be broken: a real client behind a proxy,
-    /// for example. [`enable_fault`](Self::enable_fault) breaks it.
+    /// Returns a register on the same store whose connection [`enable_fault`](Self::enable_fault) can break,
+    /// such as a real client behind a proxy. The default implementation returns `None`.
     fn faulty(&self) -> Option<Arc<dyn Register>> {
         None
     }
 
-    /// Makes `fault` happen to the next operation of the register that [`faulty`](Self::faulty)
-    /// returns, and only to that one. `false` if this fault is not possible here.
+    /// Makes `fault` happen to the next operation of the register that [`faulty`](Self::faulty) returns, and
+    /// to no other. `false` if this subject cannot cause the fault. The default implementation returns
+    /// `false`.
     async fn enable_fault(&self, _fault: Fault) -> bool {
         false
     }
 
-    /// Whether a read of a key of this kind may be stale, as the documentation of the store says. The
-    /// checks then wait until a write is visible.
+    /// Whether a read of this key may be stale, as the documentation of the store says. The checks then wait
+    /// until a write is visible. The default implementation returns `false`.
     fn reads_may_be_stale(&self, _key: &RecordKey) -> bool {
         false
     }
@@ -54,15 +54,15 @@ pub trait Subject: fmt::Debug + Send + Sync {
 /// Content that no register has written.
 #[derive(Clone, Copy, Debug)]
 pub enum Raw<'a> {
-    /// A record of ours, written by `id`, whose body is `text`, which is not a JSON object.
+    /// A record with a valid write id, whose body is corrupt.
     Corrupt {
-        /// The write that the record claims to hold.
+        /// The id of the write that the record claims to hold.
         id: WriteId,
-        /// What is stored in place of the body.
+        /// The text in place of the body. It is not a JSON object.
         text: &'a str,
     },
-    /// Text that another program wrote. It has no write id.
+    /// Text of another program, without a write id.
     Foreign(&'a str),
-    /// Nothing: the record is deleted.
+    /// No content: delete the record.
     Deleted,
 }

@@ -1,4 +1,4 @@
-//! What one check works with: two clients of the same store, and unused names.
+//! What one check uses: two clients of the same store, and unused names.
 
 use std::{
     sync::Arc,
@@ -29,7 +29,7 @@ pub(super) struct Trial<'a> {
     names: AtomicU32,
 }
 
-/// A kind of record that no store has heard of.
+/// A kind of record that no store knows.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct NewRecord {}
 
@@ -59,23 +59,23 @@ impl<'a> Trial<'a> {
         Ok(Self { subject, client, other, unique, names: AtomicU32::new(0) })
     }
 
-    /// A name that nobody has used.
+    /// Returns a name that nobody has used.
     pub(super) fn name(&self) -> Verdict<RecordName> {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
         Ok(RecordName::try_from(format!("check-{}-{number}", self.unique))?)
     }
 
-    /// The key of a token that nobody has written.
+    /// Returns the key of a token that nobody has written.
     pub(super) fn token(&self) -> Verdict<RecordKey> {
         Ok(token_key(&self.name()?))
     }
 
-    /// The key of a circuit that nobody has written.
+    /// Returns the key of a circuit that nobody has written.
     pub(super) fn circuit(&self) -> Verdict<RecordKey> {
         Ok(circuit_key(&self.name()?))
     }
 
-    /// The subject's register whose connection can be broken.
+    /// Returns the subject's register whose connection can be broken.
     pub(super) fn faulty(&self) -> Verdict<Arc<dyn Register>> {
         self.subject.faulty().ok_or_else(Shortfall::cannot_break)
     }

@@ -1,4 +1,4 @@
-//! How a check ends inside the suite.
+//! The result of one check.
 
 use crate::{StoreError, error_chain::error_chain, register::NameError};
 
@@ -11,7 +11,7 @@ pub(super) enum Shortfall {
     NotExercised(String),
 }
 
-/// Ends a check as failed unless the condition holds.
+/// Ends the check as failed unless the condition holds.
 macro_rules! ensure {
     ($condition:expr, $($why:tt)+) => {
         if !$condition {

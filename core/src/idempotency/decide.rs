@@ -1,4 +1,4 @@
-//! What to do about a key, given its record. Pure: the time is an argument.
+//! What to do about a key, given its record. The functions are pure: the time is an argument.
 
 use super::record::{Claimant, IdempotencyRecord};
 use crate::Timestamp;
@@ -6,13 +6,13 @@ use crate::Timestamp;
 /// What to do about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyDecision {
-    /// Try to take the key by writing this record on top of what was read.
+    /// Try to take the key: replace the record that was read by this one.
     Claim(Box<IdempotencyRecord>),
-    /// It was done: the record has the answer.
+    /// The work was done. Return the answer in the record.
     Replay,
-    /// The key was used with another payload.
+    /// Refuse the call: the key was used with another payload.
     Mismatch,
-    /// Somebody works on it.
+    /// Another process works on the key. Read the record again later.
     Wait {
         /// When the claim is over, by the clock of the reader.
         until: Timestamp,
@@ -54,18 +54,19 @@ pub fn decide(record: &IdempotencyRecord, claimant: &Claimant<'_>, now: Timestam
     KeyDecision::Claim(Box::new(record.clone().claimed(claimant, now)))
 }
 
-/// What follows from a completion that lost: something else is stored than the claim.
+/// What a claimant does if it could not complete its claim, because the store holds something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostClaim {
-    /// The store lost the record while the claim stands: write the answer anew.
+    /// The store lost the record, and the claim is still in force. Write the answer as a new record.
     WriteAnew,
-    /// Somebody else completed the same work: that answer is the answer.
+    /// Another process completed the same work. Return its answer.
     Answered,
-    /// Somebody else took the key over.
+    /// Another process took the key over, or the claim is over. The answer of this claimant is not stored.
     Superseded,
 }
 
-/// Decides what follows from a conflict at completion. `stands`: by both clocks of the claimant.
+/// Decides what a claimant does after a conflict at completion. `stands` says whether its claim is still
+/// in force by its monotonic clock and by its wall clock.
 #[must_use]
 pub fn decide_lost(
     stored: Option<&IdempotencyRecord>,
@@ -74,7 +75,7 @@ pub fn decide_lost(
     now: Timestamp,
 ) -> LostClaim {
     match stored {
-        // A corrupt record is read as an empty one.
+        // A corrupt record is read as the empty record, so it is treated like a lost one.
         None => lost(stands),
         Some(stored) if *stored == IdempotencyRecord::default() => lost(stands),
         Some(stored) if stored.is_done(now) && stored.fingerprint == claim.fingerprint => {
@@ -162,7 +163,7 @@ mod tests {
                 ..IdempotencyRecord::default()
             };
             let longest = Duration::from_secs(15 * 60 + 2);
-            // Read again and again: nothing recedes.
+            // The end must not move away when the record is read repeatedly.
             let mut now = NOW;
             while let KeyDecision::Wait { .. } = decide(&record, &claimant("a"), now) {
                 assert!(now <= NOW + longest, "{record:?}");

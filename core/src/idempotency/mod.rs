@@ -1,4 +1,7 @@
-//! One effect for one key: the record, the contract of its store, and the rules.
+//! One effect for one idempotency key: the record of a key, the contract of its store, and the policy.
+//!
+//! A process writes a *claim* on the key, does the work, and replaces the claim by the answer. Every later
+//! call with the same key gets that answer.
 
 pub(crate) mod decide;
 mod policy;

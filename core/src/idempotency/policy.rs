@@ -1,6 +1,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
-/// The numbers in the rules of idempotency. Use the same in every function that shares a scope.
+/// How long answers are kept, and how long work and its duplicates may take.
+///
+/// Use the same policy in every function that shares a scope.
 ///
 /// # Examples
 ///
@@ -15,39 +17,41 @@ use std::{ops::RangeInclusive, time::Duration};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IdempotencyPolicy {
-    /// How long an answer is remembered: 1 s to 366 days. The default is 24 hours.
+    /// How long an answer is kept: 1 s to 366 days. The default is 24 hours.
     ///
-    /// A duplicate that comes later is a new operation. Choose more than the time for which a queue or
-    /// a client retries.
+    /// A duplicate that comes later is a new operation. Choose a longer time than that for which your queue
+    /// or client retries.
     pub retention: Duration,
-    /// How long a duplicate waits for the first one's answer: up to 15 minutes. The default is 5 s.
-    /// Zero does not wait. The deadline of the invocation may end it earlier.
-    pub wait: Duration,
-    /// How long the work may take: 1 s to 15 minutes. The default is 15 minutes, the longest that Lambda
-    /// runs a function.
+    /// How long a duplicate waits for the answer of the first call: 0 to 15 minutes. The default is 5 s.
     ///
-    /// The deadline of the invocation may end it earlier. If a process dies inside the work, the key
-    /// is free again after this time. So set it outside Lambda, where no deadline does.
+    /// With zero it does not wait. The deadline of the invocation may end the wait earlier.
+    pub wait: Duration,
+    /// How long the work may take: 1 s to 15 minutes. The default is 15 minutes, the longest time that
+    /// Lambda runs a function.
+    ///
+    /// If a process dies during the work, the key is free again after this time, or at the deadline of the
+    /// invocation if that is earlier. Outside of Lambda there is no such deadline, so set this value there.
     pub longest_claim: Duration,
-    /// The largest answer that is remembered, in bytes of JSON: up to 300,000. The default is 100,000.
-    /// Of a larger one it is remembered only that the work was done.
+    /// The largest answer that is kept, in bytes of JSON: 0 to 300,000. The default is 100,000.
+    ///
+    /// Of a larger answer, the record says only that the work was done. A duplicate then gets an error.
     pub max_answer: usize,
 }
 
 #[doc(hidden)]
 impl IdempotencyPolicy {
-    /// No claim is believed to last longer than a function can run.
+    /// The longest claim that a reader believes: 15 minutes, the longest that Lambda runs a function.
     pub const LONGEST_CLAIM: Duration = Duration::from_secs(15 * 60);
-    /// The end of a claim is stored later by so much than its claimant stops: by so much may the clocks
-    /// of two processes differ before both work at once.
+    /// How much later than the claimant stops its claim ends in the record, 1 s. If the clocks of two
+    /// processes differ by more, both may work at once.
     pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(1);
-    /// No answer is believed to be kept longer than this.
+    /// The longest retention that a reader believes: 366 days.
     pub const LONGEST_RETENTION: Duration = Duration::from_secs(366 * 86_400);
-    /// A claim that ended without an answer is remembered for so long: the attempts are counted on, and
-    /// another payload does not get the key.
+    /// How long a claim that ended without an answer is remembered: 24 h. Meanwhile the next claim continues
+    /// the count of attempts, and another payload does not get the key.
     pub const REMEMBERED: Duration = Duration::from_secs(86_400);
 
-    /// What is wrong with the numbers, a sentence each.
+    /// Lists everything that is wrong with the policy, one sentence for each value.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         const SECOND: Duration = Duration::from_secs(1);

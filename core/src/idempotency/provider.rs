@@ -8,40 +8,43 @@ use crate::{
     register::{PollPolicy, RecordName, RetryingRegister, Swap, Version, Versioned, WriteId},
 };
 
-/// Where the fleet keeps what was done, and with what answer.
+/// Where the fleet keeps what was done for each key, with the answers.
 ///
-/// Every [`Register`](crate::register::Register) becomes one inside a [`RetryingRegister`]. Implement
-/// this trait yourself only for a store that cannot be a register, or to wrap another provider.
+/// A [`RetryingRegister`] makes one of every [`Register`](crate::register::Register). Implement this
+/// trait yourself only for a store that cannot be a register, or to wrap another provider.
 ///
 /// # Contract
 ///
-/// The laws of [`Register`](crate::register::Register) apply, with those of
+/// The laws of [`Register`](crate::register::Register) apply, and those of
 /// [`TokenPersistenceProvider`](crate::token::TokenPersistenceProvider). A store that keeps them keeps
-/// these too. Each is checked by the `conformance` suite and by a model.
+/// the following laws too. The `conformance` suite and a model check each of them.
 ///
-/// - **I1** At most one execution for a key within its retention, unless a claim ended first by its bound
-///   or by a failure, its claimant died, or the store lost the record: then one more each.
-/// - **I2** All callers that get an answer get the same one.
+/// - **I1** There is at most one execution for a key within its retention. There is one more each time
+///   that a claim reaches its end, the work fails, the process of a claim dies, or the store loses the
+///   record.
+/// - **I2** All callers that get an answer get the same answer.
 /// - **I3** A completed record is never replaced before it expires.
-/// - **I4** A claimant whose claim was taken over can neither complete nor release.
-/// - **I5** Another payload never gets the answer.
-/// - **I6** No key is wedged: from every state an honest caller gets an answer.
+/// - **I4** A claimant whose claim was taken over can no longer complete or release it.
+/// - **I5** A caller with another payload never gets the answer.
+/// - **I6** No key is blocked for ever: from every state, a correct caller can get an answer.
 ///
-/// A store that loses a record forgets its answer: I2 holds only from one loss to the next. So configure
-/// Redis with `maxmemory-policy noeviction`.
+/// A store that loses a record loses its answer too, so I2 holds only from one loss to the next. Configure
+/// Redis with `maxmemory-policy noeviction`, so that it does not remove records when its memory is full.
 #[async_trait]
 pub trait IdempotencyProvider: fmt::Debug + Send + Sync + 'static {
-    /// Reads the record of `key`. Never stale.
+    /// Reads the record of `key`. `None` if there is none. The read is never stale.
     ///
     /// # Errors
     ///
-    /// The error of the store, once the deadline is reached.
+    /// The last error of the store, at the deadline at the latest. Never
+    /// [`Ambiguous`](crate::StoreErrorKind::Ambiguous).
     async fn read(
         &self,
         key: &RecordName,
     ) -> Result<Option<Versioned<IdempotencyRecord>>, StoreError>;
 
-    /// Replaces the record of `key` by `next` if its version is still `expected`.
+    /// Replaces the record of `key` by `next` if its version is still `expected`. With `None` there must be
+    /// no record yet.
     ///
     /// # Errors
     ///
@@ -55,8 +58,8 @@ pub trait IdempotencyProvider: fmt::Debug + Send + Sync + 'static {
         next: &IdempotencyRecord,
     ) -> Result<Swap<IdempotencyRecord>, StoreError>;
 
-    /// How often to read a record that another process works on, and how long to wait for the store. A
-    /// wrapper returns the policy of the provider that it wraps; see
+    /// Returns how often to read the record of a key on which another process works, and how long an
+    /// operation may take. A wrapper returns the policy of the provider that it wraps. See
     /// [`Register::poll_policy`](crate::register::Register::poll_policy).
     fn poll_policy(&self) -> PollPolicy;
 }

@@ -1,4 +1,4 @@
-//! The record of one key, and the records that follow from it: claimed, completed, released.
+//! The record of one key, and its changes: claimed, completed, released.
 
 use std::{fmt, time::Duration};
 
@@ -14,72 +14,72 @@ use crate::{
 
 /// What the fleet knows about one key, as it is stored.
 ///
-/// The default is the empty record, which represents an absent one: nobody began.
+/// The default is the empty record: no work has begun. An absent record means the same.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// How far the work is.
+    /// Whether the work is in progress, done, or neither.
     #[doc(hidden)]
     #[serde(default)]
     pub status: Status,
-    /// The first 32 hexadecimal digits of the SHA-256 over key and payload. Another payload does not get
-    /// the answer.
+    /// The first 32 hexadecimal digits of the SHA-256 of key and payload. A call with another payload does
+    /// not get the answer.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
-    /// How many claims there were, the current one included.
+    /// How many claims there were, including the current one.
     #[serde(default)]
     pub attempt: u32,
-    /// A number that grows with every claim: milliseconds since the Unix epoch, or one more than the
-    /// last where that is greater.
+    /// A number that grows with every claim: the milliseconds since the Unix epoch, or the last fence and
+    /// one if that is greater.
     #[serde(default)]
     pub fence: i64,
     /// When the claim began.
     #[serde(default)]
     pub since: Timestamp,
-    /// When the claim ends or ended, and for a completed record when it expires.
+    /// When the claim ends or ended. For a completed record, when it expires.
     #[serde(default)]
     pub until: Timestamp,
-    /// The answer as JSON. Sealed if the provider seals. `None` in a completed record: the answer was not
-    /// kept.
+    /// The answer as JSON. It is encrypted if the provider seals answers. A completed record without an
+    /// answer means that the answer was not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// Members that a newer version has written. They are kept when this version writes.
+    /// Members that a newer version of funcify has written. They are kept when this version writes.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// How far the work for a key is. *Expired* is no status: the times say it.
+/// The state of the work for a key. There is no status for an expired record: its times show it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nobody works on it: the last claim ended without an answer.
+    /// Nobody works on the key, because the last claim ended without an answer.
     #[default]
     Released,
-    /// A claimant works on it, or did when it died.
+    /// A claimant works on the key, or did so until it died.
     InProgress,
-    /// It was done.
+    /// The work was done.
     Completed,
 }
 
-/// Who wants the key.
+/// A process that asks for the key.
 #[derive(Clone, Debug)]
 pub struct Claimant<'a> {
     /// The fingerprint of key and payload.
     pub fingerprint: &'a str,
-    /// How long this process can work.
+    /// How long this process can work on the key.
     pub length: Duration,
-    /// For how long this process has seen the same version of the record, by a monotonic clock.
+    /// How long this process has seen the same version of the record, by a monotonic clock.
     pub watched: Duration,
 }
 
 #[doc(hidden)]
 impl IdempotencyRecord {
-    /// Whether the claim in the record stands: nobody else may begin.
+    /// Whether the claim in the record is in force, so that nobody else may begin.
     ///
-    /// A claim is over by its own end, and for whoever has watched its version for the whole length of it:
-    /// the clock of its claimant may be ahead. An end that no process with a correct clock could have
-    /// stored by now counts as over.
+    /// A claim is over at its stored end. The clock of its claimant may be ahead, so it is also over for a
+    /// process that has watched the same version of the record for the length of the claim. An end that no
+    /// process with a correct clock could have stored by now counts as over.
     #[must_use]
     pub fn stands(&self, watched: Duration, now: Timestamp) -> bool {
         self.status == Status::InProgress
@@ -88,7 +88,7 @@ impl IdempotencyRecord {
             && watched < self.until.since(self.since)
     }
 
-    /// Whether the record holds the answer, or that the work was done.
+    /// Whether the record says that the work was done, with or without the answer.
     #[must_use]
     pub fn is_done(&self, now: Timestamp) -> bool {
         self.status == Status::Completed
@@ -96,7 +96,7 @@ impl IdempotencyRecord {
             && is_credible_end(self.until, IdempotencyPolicy::LONGEST_RETENTION, now)
     }
 
-    /// Whether the record still says whose key it is. Otherwise it counts as absent.
+    /// Whether the fingerprint and the number of attempts still count. Otherwise the record counts as absent.
     #[must_use]
     pub fn is_remembered(&self, now: Timestamp) -> bool {
         match self.status {
@@ -112,7 +112,7 @@ impl IdempotencyRecord {
         is_credible_end(self.until, longest, now) && self.until.since(self.since) <= longest
     }
 
-    /// The record with a new claim: with the next attempt, and a greater fence.
+    /// Returns the record with a new claim, which has the next attempt and a greater fence.
     #[must_use]
     pub fn claimed(self, claimant: &Claimant<'_>, now: Timestamp) -> Self {
         let attempt = if self.is_remembered(now) { self.attempt.saturating_add(1) } else { 1 };
@@ -129,23 +129,25 @@ impl IdempotencyRecord {
         }
     }
 
-    /// The claim with its answer. `None`: the answer is not kept.
+    /// Returns the record of a completed claim with its answer. With `None` the answer is not kept.
     #[must_use]
     pub fn completed(self, answer: Option<String>, retention: Duration, now: Timestamp) -> Self {
         let until = now + retention.min(IdempotencyPolicy::LONGEST_RETENTION);
         Self { status: Status::Completed, until, answer, ..self }
     }
 
-    /// The claim given up. Its attempt and its fence stay, so that the next ones are greater.
+    /// Returns the record of a claim that was given up. Its attempt and its fence stay, so that those of the
+    /// next claim are greater.
     #[must_use]
     pub fn released(self, now: Timestamp) -> Self {
-        // Never later than the claim would have ended, nor, by a clock that went back, before it began.
+        // At most the end of the claim. The clock may have been set back, so at least its beginning.
         let until = now.min(self.until).max(self.since);
         Self { status: Status::Released, until, answer: None, ..self }
     }
 }
 
-/// A fence that a clock of this century cannot have made is not counted on, so that none is the last.
+/// Returns a greater fence than `last`. A `last` that is more than 366 days in the future is ignored, so
+/// that a corrupt fence cannot be the greatest one that there is.
 fn next_fence(last: i64, now: Timestamp) -> i64 {
     let latest = (now + IdempotencyPolicy::LONGEST_RETENTION).as_millis();
     let next = if last <= latest { last.saturating_add(1) } else { 0 };
@@ -155,7 +157,7 @@ fn next_fence(last: i64, now: Timestamp) -> i64 {
 impl Record for IdempotencyRecord {
     const KIND: RecordKind = RecordKind::new("idempotency");
 
-    /// With an hour more than is needed, for a store whose clock is ahead.
+    /// Adds an hour to what is needed, for a store whose clock is ahead.
     fn keep_for(&self, now: Timestamp) -> Duration {
         let needed = match self.status {
             Status::Completed => self.until,
@@ -167,7 +169,7 @@ impl Record for IdempotencyRecord {
 }
 
 impl fmt::Debug for IdempotencyRecord {
-    /// Without the answer, which may be a secret.
+    /// Does not show the answer, which may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdempotencyRecord")
             .field("status", &self.status)
@@ -217,7 +219,7 @@ mod tests {
         assert!(claimed.stands(Duration::ZERO, NOW + Duration::from_millis(30_999)));
         assert!(!claimed.stands(Duration::ZERO, NOW + Duration::from_secs(31)));
         assert!(!claimed.stands(Duration::from_secs(31), NOW), "it was watched for all its time");
-        // By a clock that is behind: believed as long as such a claim can last.
+        // A reader whose clock is behind believes the end while a claim can last that long by its clock.
         assert!(claimed.stands(Duration::ZERO, NOW - Duration::from_secs(14 * 60)));
         assert!(!claimed.stands(Duration::ZERO, NOW - Duration::from_secs(16 * 60)));
         let planted =

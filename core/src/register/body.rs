@@ -3,40 +3,54 @@ use std::{fmt, io, str::FromStr};
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-/// The most bytes that the text of a record may have: 400 KB, as much as DynamoDB stores in an item. A
-/// record of ours has a few kilobytes. Whoever writes to a store could make it any size, and every
-/// instance of the fleet would read and parse it again and again.
+/// The most bytes that a record may have as text: 400 KB, the largest item of DynamoDB. The records of
+/// funcify have a few kilobytes. Without this limit, another program that may write to the store could
+/// store a record of any size, and every instance of the fleet would read and parse it repeatedly.
 pub const MAX_RECORD_BYTES: usize = 400 * 1024;
 
-/// The content of a record as a store sees it: one JSON object, otherwise opaque.
+/// The content of a record as a store sees it: one JSON object, whose members only the record's type
+/// knows.
 ///
-/// Its strings are wiped from memory when it is dropped, because one of them may be a token.
+/// Its strings are wiped from memory when it is dropped, because one of them may be a token. Its `Debug`
+/// form shows only the names of the members.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::register::{Body, Corruption};
+///
+/// let body: Body = r#"{"used": 7}"#.parse()?;
+/// assert_eq!(body.to_string(), r#"{"used":7}"#);
+/// assert_eq!(body.as_ref()["used"], 7);
+/// assert_eq!("[7]".parse::<Body>(), Err(Corruption::NotAnObject));
+/// # Ok::<(), Corruption>(())
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Body(Map<String, Value>);
 
 impl Eq for Body {}
 
-/// Why a record could not be read. It counts as empty, and the next write replaces it.
+/// Why a record could not be read. Such a record counts as empty, and the next write replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// What is stored is not a JSON object.
+    /// The stored text is not a JSON object.
     #[error("the stored record is not a JSON object")]
     NotAnObject,
-    /// It is a JSON object, but a member of it has an unknown form.
+    /// The stored text is a JSON object, but one of its members has an unknown form.
     #[error("the stored record has a member of an unknown form")]
     Unreadable,
-    /// It has more than 400 KB, and was not read.
+    /// The stored text has more than 400 KB. It was not parsed.
     #[error("the stored record is larger than 400 KB")]
     TooLarge,
-    /// The token in it cannot be unsealed with the configured keys, or was moved here from another
-    /// record.
+    /// The encrypted token in the record cannot be decrypted with the configured keys, or was copied from
+    /// another record.
     #[error("the stored token cannot be unsealed")]
     Sealed,
 }
 
 impl AsRef<Map<String, Value>> for Body {
-    /// The members of the object.
+    /// Returns the members of the object.
     fn as_ref(&self) -> &Map<String, Value> {
         &self.0
     }
@@ -45,8 +59,12 @@ impl AsRef<Map<String, Value>> for Body {
 impl FromStr for Body {
     type Err = Corruption;
 
-    /// Parses what a store holds. Text of more than 400 KB is [`Corruption::TooLarge`] and is not
-    /// parsed. Anything else but one JSON object is [`Corruption::NotAnObject`].
+    /// Parses the text that a store holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Corruption::TooLarge`] if the text has more than 400 KB; it is not parsed then.
+    /// [`Corruption::NotAnObject`] if it is not exactly one JSON object.
     fn from_str(text: &str) -> Result<Self, Corruption> {
         if text.len() > MAX_RECORD_BYTES {
             return Err(Corruption::TooLarge);
@@ -73,7 +91,7 @@ impl Drop for Body {
     }
 }
 
-/// Wipes the strings in a value from memory.
+/// Wipes all strings in a value from memory.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -83,18 +101,19 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// The object as compact JSON text, which is wiped from memory when it is dropped.
+/// Formats the object as compact JSON text, which is wiped from memory when it is dropped.
 ///
-/// Its memory is reserved at once: text that grows leaves copies behind that nobody wipes.
+/// All of its memory is allocated at once, because a buffer that grows leaves copies behind that are not
+/// wiped.
 #[must_use]
 pub fn text_of(body: &Body) -> Zeroizing<String> {
     let mut text = Zeroizing::new(Vec::with_capacity(size_of(body)));
-    // Writing a map of strings into memory cannot fail.
+    // Writing JSON into memory cannot fail.
     let _ = serde_json::to_writer(&mut *text, &body.0);
     Zeroizing::new(String::from_utf8(std::mem::take(&mut *text)).unwrap_or_default())
 }
 
-/// How many bytes the object takes as compact JSON text.
+/// Returns how many bytes the object takes as compact JSON text.
 pub(super) fn size_of(body: &Body) -> usize {
     struct Counted(usize);
 
@@ -110,20 +129,20 @@ pub(super) fn size_of(body: &Body) -> usize {
     }
 
     let mut counted = Counted(0);
-    // Counting cannot fail either.
+    // Counting bytes cannot fail.
     let _ = serde_json::to_writer(&mut counted, &body.0);
     counted.0
 }
 
 impl fmt::Display for Body {
-    /// The object as compact JSON text: what a store writes.
+    /// Formats the object as compact JSON text, as a store writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&text_of(self))
     }
 }
 
 impl fmt::Debug for Body {
-    /// The names of the members only: a body may hold a token.
+    /// Shows only the names of the members, because a body may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -152,7 +171,7 @@ mod tests {
         assert_eq!(size_of(&largest), MAX_RECORD_BYTES);
         assert_eq!(largest.to_string(), text(MAX_RECORD_BYTES));
         assert_eq!(text(MAX_RECORD_BYTES + 1).parse::<Body>(), Err(Corruption::TooLarge));
-        // It is the size that counts, whatever the text is.
+        // The size alone decides, whatever the text is.
         assert_eq!("[".repeat(10_000_000).parse::<Body>(), Err(Corruption::TooLarge));
     }
 

@@ -1,5 +1,5 @@
-//! Whether a store answers, as the operations of this process have found: once one of them has waited in
-//! vain, the others do not wait too.
+//! Whether a store answers, as far as the operations of this process have found out. Once one of them has
+//! waited without an answer, the others fail at once instead of waiting too.
 
 use std::{
     fmt,
@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use crate::{StoreError, StoreErrorKind, error_chain::error_chain};
 
-/// How long no operation is started after one that got no answer, 1 s. It is the shortest pause between
-/// two tries of a circuit, so a circuit that tries the store again does reach it.
+/// How long no operation is started after one that got no answer, 1 s. A circuit waits at least as long
+/// before it tries the store again, so its try is not refused here.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What the operations of this process have found out about one store.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     state: Mutex<State>,
@@ -22,29 +23,29 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the first operation is over.
+    /// Whether an operation has ended before.
     is_connected: bool,
-    /// How often the store has answered.
+    /// How often the store has answered so far.
     answers: u64,
     down: Option<Down>,
 }
 
-/// An operation under way.
+/// An operation that has been started.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started {
-    /// How often the store had answered before.
+    /// How often the store had answered before the operation started.
     answers: u64,
 }
 
-/// The store gave no answer to a whole operation.
+/// The store did not answer during a whole operation.
 #[derive(Debug)]
 struct Down {
-    /// Until then no operation is started.
+    /// No operation is started before this time.
     until: Instant,
     failure: NotTried,
 }
 
-/// An operation that was not started, because the one before it got no answer.
+/// The error of an operation that was not started, because an earlier one got no answer.
 #[derive(Clone, Debug)]
 pub(super) struct NotTried {
     backend: &'static str,
@@ -61,17 +62,17 @@ impl fmt::Display for NotTried {
 impl std::error::Error for NotTried {}
 
 impl Health {
-    /// Whether an operation was finished before. If not, this one may take the time to connect.
+    /// Whether an operation has ended before. If not, the next one gets additional time to connect.
     pub(super) fn is_connected(&self) -> bool {
         self.lock().is_connected
     }
 
-    /// Starts an operation that takes until `ends` at most. While the store is down there is one at a
-    /// time, a second after the one before it.
+    /// Starts an operation that ends at `ends` at the latest. While the store is down, one operation is
+    /// started at a time, at the earliest a second after the last one failed.
     ///
     /// # Errors
     ///
-    /// That it is not tried.
+    /// The last error of the store if the operation must not be started now.
     pub(super) fn start(&self, ends: Instant) -> Result<Started, StoreError> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -86,7 +87,7 @@ impl Health {
         Ok(Started { answers: state.answers })
     }
 
-    /// The store answered, if only to refuse.
+    /// Notes that the store answered. A refusal is an answer too.
     pub(super) fn answered(&self) {
         let was_down = {
             let mut state = self.lock();
@@ -98,11 +99,11 @@ impl Health {
         }
     }
 
-    /// An operation has used all of its time and failed. If the store has answered nobody meanwhile, it
-    /// is down.
+    /// Notes that an operation has used all of its time and failed. If the store has not answered any other
+    /// operation meanwhile, it is down.
     pub(super) fn failed(&self, error: &StoreError, operation: Started) {
         let kind = error.kind();
-        // Only a read can tell what became of the write, so it is let through.
+        // Only a read can find out what became of the write, so the next operation must be started.
         if kind == StoreErrorKind::Ambiguous {
             return;
         }
@@ -121,7 +122,8 @@ impl Health {
         }
     }
 
-    /// An operation is over, however it ended. If it was given up, another may try at once.
+    /// Notes that an operation is over, however it ended. After one that was given up, another may be
+    /// started at once.
     pub(super) fn ended(&self, was_given_up: bool) {
         let mut state = self.lock();
         state.is_connected = true;
@@ -130,7 +132,7 @@ impl Health {
         }
     }
 
-    /// No code that holds the lock can leave the state half updated, so a panic does not matter.
+    /// Locks the state. A panic cannot leave the state half updated, so a poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use std::{
 use super::RecordName;
 use crate::name;
 
-/// The kind of a record. It is part of the key under which every store keeps the record.
+/// The kind of a record, such as `circuit` or `token`. Every store uses it as a part of the record's key.
 ///
 /// Two kinds with the same name are the same kind.
 ///
@@ -23,20 +23,19 @@ use crate::name;
 #[non_exhaustive]
 pub struct RecordKind {
     name: &'static str,
-    /// Whether a read may return an older version of the record. A store may then use a cheaper
-    /// read: DynamoDB reads at half the price. A swap is always judged on the current version.
+    /// Whether a read may return an older version of the record. The default is `false`.
     ///
-    /// `false` unless it is set.
+    /// With `true`, a store may use a cheaper read: an eventually consistent read of DynamoDB costs half.
+    /// A swap always compares with the current version.
     pub stale_reads: bool,
 }
 
 impl RecordKind {
-    /// The kind with this name: `circuit`, `token`. Call it in a constant, and the compiler checks
-    /// the name.
+    /// Creates the kind with this name. In a constant, the compiler checks the name.
     ///
     /// # Panics
     ///
-    /// Unless the name is 1 to 64 of `A-Z a-z 0-9 _ . -`.
+    /// If the name is not 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         assert!(name::is_legal(name), "expected 1 to 64 of the characters A-Z a-z 0-9 _ . -");
@@ -78,7 +77,7 @@ impl Hash for RecordKind {
 
 /// The key of one record: its kind and its name.
 ///
-/// A store prepends its own prefix: `funcify:circuit:auth0`, or `/prefix/circuit/auth0` in SSM
+/// A store puts its own prefix in front: `funcify:circuit:auth0`, or `/prefix/circuit/auth0` in SSM
 /// Parameter Store.
 ///
 /// # Examples
@@ -95,12 +94,12 @@ impl Hash for RecordKind {
 pub struct RecordKey {
     /// The kind of the record.
     pub kind: RecordKind,
-    /// Its name within the kind.
+    /// The name of the record within its kind.
     pub name: RecordName,
 }
 
 impl fmt::Display for RecordKey {
-    /// `circuit:auth0`.
+    /// Formats the key as kind and name: `circuit:auth0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.kind, self.name)
     }

@@ -1,4 +1,4 @@
-//! What a store counts: each operation once, with its retries.
+//! The metrics of a store. An operation counts once, however often it was retried.
 
 use std::{fmt, sync::OnceLock};
 
@@ -11,7 +11,7 @@ use crate::{
     metrics::{STORE_DURATION, STORE_OPERATIONS, Series},
 };
 
-/// The series of one store.
+/// The metrics of one store.
 pub(super) struct StoreSeries {
     backend: &'static str,
     reads: Operations,

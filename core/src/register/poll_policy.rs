@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use crate::chance::Chance;
 
-/// How long one whole read or write may take, with all its retries, unless the store says otherwise.
+/// How long one read or write may take, with all its retries, unless the store sets another limit.
 pub const OPERATION: Duration = Duration::from_millis(500);
 
-/// The same for the first operation on a store, which also connects.
+/// The same for the first operation on a store, which also opens the connection.
 const FIRST_OPERATION: Duration = Duration::from_secs(2);
 
 /// How a process uses a store: how often it reads a record that another process is about to change,
 /// and how long it waits for one operation.
 ///
-/// Short intervals notice the change soon. Long ones spare a store that is slow or bills each
-/// operation.
+/// With short intervals a process notices the change soon. Long intervals save requests to a store that
+/// is slow or bills each operation.
 ///
 /// # Examples
 ///
@@ -28,25 +28,30 @@ const FIRST_OPERATION: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PollPolicy {
-    /// The shortest interval between two reads.
+    /// The shortest interval between two reads. The default is 100 ms.
     pub shortest: Duration,
-    /// The longest interval between two reads. Each interval is drawn evenly between the two.
+    /// The longest interval between two reads. The default is 400 ms. Each interval is drawn evenly from
+    /// `shortest` to `longest`.
     pub longest: Duration,
-    /// The longest back-off under contention: how long a process that wants to replace a record
-    /// waits at most, and reads again, before it writes. Above zero where a write that loses costs
-    /// more than a second read. Zero unless set.
+    /// The longest back-off under contention. The default is zero.
+    ///
+    /// With a back-off, a process that wants to replace a record waits for a random time up to this limit
+    /// and reads the record again before it writes. Set it for a store on which a write that loses costs
+    /// more than a second read.
     pub contention: Duration,
-    /// How long one read or write may take, with its retries: 500 ms unless set. Above that for a
-    /// store that is far away. The first operation on a store may take longer, because it also
-    /// connects: 2 s, or twice this where that is more.
+    /// How long one read or write may take, with its retries. The default is 500 ms. Set more for a store
+    /// that is far away.
+    ///
+    /// The first operation on a store also opens the connection, so it gets 2 s, or twice `timeout` if
+    /// that is more.
     pub timeout: Duration,
-    /// Why the store is not made for idempotency, if it is not: it keeps few records, or keeps them for
-    /// ever, or its reads may be stale. `None` unless set.
+    /// Why the store is unsuitable for idempotency, such as that it keeps few records, or keeps them for
+    /// ever, or that its reads may be stale. The default is `None`: the store is suitable.
     pub no_idempotency: Option<&'static str>,
 }
 
 impl PollPolicy {
-    /// A policy with this interval between two reads, without a back-off under contention.
+    /// Creates a policy with this range of intervals between two reads, and the default of everything else.
     #[doc(hidden)]
     #[must_use]
     pub const fn new(shortest: Duration, longest: Duration) -> Self {
@@ -57,30 +62,32 @@ impl PollPolicy {
 
 #[doc(hidden)]
 impl PollPolicy {
-    /// The same policy with another limit for one operation.
+    /// Returns the same policy with another limit for one operation.
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How long the first operation on the store may take.
+    /// Returns how long the first operation on the store may take.
     #[must_use]
     pub fn first_timeout(&self) -> Duration {
         FIRST_OPERATION.max(self.timeout.saturating_mul(2))
     }
 
-    /// One interval, drawn evenly from the shortest to the longest.
+    /// Draws one interval evenly from `shortest` to `longest`.
     #[must_use]
     pub fn interval(&self, chance: &Chance) -> Duration {
         self.shortest + chance.up_to(self.longest.saturating_sub(self.shortest))
     }
 
-    /// How long one contender waits before it reads again and writes. A few wait briefly and most of
-    /// them long, so that one or two write first and the others see the result, whether there are ten
-    /// contenders or five hundred.
+    /// Draws how long one contender waits before it reads again and writes. Few contenders wait briefly and
+    /// most of them wait long, so that one or two write first and the others see the result, whether there
+    /// are ten contenders or five hundred.
     ///
-    /// With evenly drawn waits, one contender in ten would write if a read took a tenth of the time.
-    /// These grow denser exponentially, as the slots of Sift do (Jamieson, Balakrishnan and Tay 2003).
+    /// If the waits were drawn evenly and a read took a tenth of `contention`, one contender in ten would
+    /// write. These waits become exponentially more likely towards the end, as the slots of Sift do
+    /// (Jamieson, Balakrishnan and Tay: *Sift: A MAC Protocol for Event-Driven Wireless Sensor Networks*,
+    /// 2003).
     #[must_use]
     pub fn contention_back_off(&self, chance: &Chance) -> Duration {
         const CONTENDERS: f64 = 512.0;
@@ -91,8 +98,8 @@ impl PollPolicy {
 }
 
 impl Default for PollPolicy {
-    /// 100 to 400 ms without a back-off: for a store that answers in a millisecond and does not bill
-    /// operations.
+    /// A read every 100 to 400 ms, no back-off, and 500 ms for an operation: for a store that answers in
+    /// about a millisecond and does not bill operations.
     fn default() -> Self {
         Self::new(Duration::from_millis(100), Duration::from_millis(400))
     }
@@ -114,7 +121,7 @@ mod tests {
         assert_eq!(reversed.interval(&chance), reversed.shortest);
     }
 
-    /// How many of so many contenders have begun to write when the first write is visible.
+    /// How many of the contenders have begun to write when the first write is visible.
     fn writers(contenders: usize, seed: u64) -> usize {
         let policy = PollPolicy { contention: Duration::from_millis(500), ..PollPolicy::default() };
         let chance = Chance::seeded(seed);
@@ -129,7 +136,7 @@ mod tests {
     fn a_few_contenders_write_however_many_there_are() {
         for contenders in [1, 20, 60, 200, 500] {
             let writers: usize = (0..100).map(|seed| writers(contenders, seed)).sum();
-            // With evenly drawn waits it would be a tenth of them.
+            // If the waits were drawn evenly, a tenth of the contenders would have written.
             assert!(writers <= 350, "{writers} in a hundred fleets of {contenders}");
         }
     }

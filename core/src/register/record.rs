@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{StoreError, StoreErrorKind, Timestamp};
 
-/// A record that a register can hold: what is stored, and under which kind of key.
+/// A type whose values a register can hold, and the kind of their keys.
 ///
-/// A new kind of record is one type that implements this trait. No store needs a change for it. Its
-/// form in the store is what `serde` makes of it, which must be a JSON object. Its default is the
-/// *empty* record, which represents a record that is absent or corrupt.
+/// To add a kind of record, implement this trait for one type. No store needs a change. A record is
+/// stored in the form that `serde` gives it, which must be a JSON object of at most 400 KB. The default
+/// value is the *empty* record. It represents a record that is absent or corrupt.
 ///
-/// Let the record keep the members that it does not know, so that an older version of your program
-/// does not drop what a newer one has stored.
+/// Let your type keep the members that it does not know, as `unknown` does in the example. An older
+/// version of your program then does not drop what a newer version has stored.
 ///
 /// # Examples
 ///
@@ -45,24 +45,25 @@ pub trait Record: Serialize + DeserializeOwned + Default + Send + Sync + 'static
     /// The kind of all records of this type.
     const KIND: RecordKind;
 
-    /// How long a store must keep the record, counted from `now`. A store may delete it later.
+    /// Returns how long a store must keep the record, counted from `now`. The store may delete it after
+    /// that.
     fn keep_for(&self, now: Timestamp) -> Duration;
 }
 
 impl RecordKey {
-    /// The key of the record of type `T` with this name.
+    /// Returns the key of the record of type `T` with this name.
     #[must_use]
     pub fn of<T: Record>(name: RecordName) -> Self {
         Self { kind: T::KIND, name }
     }
 }
 
-/// Writes a record as a body.
+/// Converts a record to the body that a store writes.
 ///
 /// # Errors
 ///
-/// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object, or is larger than
-/// what is read.
+/// [`StoreErrorKind::Invalid`] if the record does not serialise as a JSON object, or has more than
+/// 400 KB.
 pub fn encode<T: Record>(record: &T) -> Result<Body, StoreError> {
     let body = match serde_json::to_value(record) {
         Ok(Value::Object(members)) => Body::from(members),
@@ -79,15 +80,15 @@ fn invalid(source: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::new("codec", StoreErrorKind::Invalid, source)
 }
 
-/// The record is larger than what is read.
+/// The record has more than 400 KB, so nobody could read it.
 #[derive(Debug, thiserror::Error)]
 #[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
 struct TooLarge {
     size: usize,
 }
 
-/// Reads a body as a record. Total: a corrupt body becomes the empty record, with the version of the
-/// body and the reason.
+/// Converts a body to a record. This never fails: a corrupt body becomes the empty record, with the
+/// version of the body and the reason.
 #[must_use]
 pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
     let Versioned { value, version, corruption } = body;
@@ -108,7 +109,7 @@ pub fn decode<T: Record>(body: Versioned<Body>) -> Versioned<T> {
 }
 
 impl Swap<Body> {
-    /// The same answer, with the record in it decoded.
+    /// Returns the same answer, with the record in it decoded.
     pub(super) fn decode<T: Record>(self) -> Swap<T> {
         match self {
             Self::Applied(version) => Swap::Applied(version),

@@ -15,27 +15,27 @@ use crate::{
     clock::{Clock, SystemClock},
 };
 
-/// The base and the cap of the full-jitter back-off (Brooker: *Exponential Backoff And Jitter*, AWS
-/// 2015). The cap leaves time for several attempts within one operation.
+/// The base and the cap of the back-off with full jitter, 10 ms and 100 ms (Brooker: *Exponential Backoff
+/// And Jitter*, AWS 2015). The cap leaves time for several attempts within one operation.
 const BACK_OFF_BASE: Duration = Duration::from_millis(10);
 const BACK_OFF_CAP: Duration = Duration::from_millis(100);
 
-/// A store with retries: every operation on the one-shot [`Register`] is carried to its end.
+/// A store with retries and time limits. It wraps a [`Register`], which sends each request only once.
 ///
-/// An operation is retried while it was not applied, and sent again with the same id while it is
-/// ambiguous. It ends after 500 ms or with the invocation, whichever comes first. A store that is far
-/// away sets [`PollPolicy::timeout`]. Until the first operation on the store is over, operations have
-/// 2 s, because the first one also connects.
+/// An attempt that was not applied is retried. An ambiguous write is sent again with the same id. The
+/// operation ends after 500 ms or at the deadline of the invocation, whichever comes first. A store that is
+/// far away sets another limit in [`PollPolicy::timeout`]. Until the first operation on the store is over,
+/// the limit is 2 s, or twice `timeout` if that is more, because the first operation also connects.
 ///
-/// If a whole operation gets no answer, and is not an ambiguous write, the store is down. For a second,
-/// operations then fail at once with the kind `Unavailable` or `Timeout`. After that one at a time is
-/// tried, until the store answers.
+/// If the store does not answer during a whole operation, the store is down, unless the operation is an
+/// ambiguous write. For one second, operations then fail at once with the kind `Unavailable` or `Timeout`.
+/// After that, one operation at a time is tried until the store answers.
 ///
-/// A throttled operation is not retried here. The caller's next operation is the retry, at the
-/// caller's own rate and with its own jitter. If each operation retried, one call of a fleet that is
-/// too fast for its store would become ten, and the store would stay overloaded.
+/// A throttled operation is not retried here. The caller's next operation is the retry, at the caller's
+/// own rate and with its own jitter. If this type retried each operation, one call of a fleet that is too
+/// fast for its store would become ten, and the store would stay overloaded.
 ///
-/// Create one value for each store. Clones share the store and its state.
+/// Create one value for each store. Clones share the store and the knowledge whether it is down.
 ///
 /// # Examples
 ///
@@ -65,26 +65,27 @@ pub struct RetryingRegister {
 }
 
 impl RetryingRegister {
-    /// Wraps a store.
+    /// Wraps a store. This does not access the store.
     #[must_use]
     pub fn new(register: impl Register) -> Self {
         Self { register: Arc::new(register), health: Arc::default(), series: Arc::default() }
     }
 
-    /// Names the backend in the metrics: `redis`. Otherwise it is `custom`.
+    /// Sets the name of the backend in the metrics, such as `redis`. The default is `custom`.
     #[doc(hidden)]
     #[must_use]
     pub fn of_backend(self, backend: &'static str) -> Self {
         Self { series: Arc::new(StoreSeries::new(backend)), ..self }
     }
 
-    /// Reads the record of type `T` at `name`. A corrupt record is read as the empty one.
+    /// Reads the record of type `T` at `name`. `None` if there is none. A corrupt record is read as the empty
+    /// record.
     ///
     /// # Errors
     ///
-    /// The last error of the store once the time is up. At once if the store throttled the request,
-    /// denied it, or cannot take it. [`StoreErrorKind::Timeout`] if less than 50 ms of the
-    /// invocation are left: the operation is not started then.
+    /// The last error of the store once the time is up. If the store throttled the request, denied it, or can
+    /// never accept it, the error is returned at once. [`StoreErrorKind::Timeout`] if less than 50 ms of the
+    /// invocation are left; the operation is not started then.
     pub async fn read_record<T: Record>(
         &self,
         name: &RecordName,
@@ -93,17 +94,19 @@ impl RetryingRegister {
         Ok(self.start(&key)?.read().await?.map(decode))
     }
 
-    /// Replaces the record of type `T` at `name` by `next` if its version is still `expected`.
+    /// Replaces the record of type `T` at `name` by `next` if its version is still `expected`. With `None`
+    /// there must be no record yet.
     ///
-    /// An ambiguous attempt is repeated with the same `id`. Reading again would prove nothing,
-    /// because the first attempt may arrive later. A conflict after an ambiguous attempt is ambiguous
-    /// too, because our write may be what the other one replaced. An attempt that was not applied
-    /// is repeated after a read of the record, unless the store throttled it.
+    /// An ambiguous attempt is repeated with the same `id`. Reading the record instead would prove nothing,
+    /// because the first attempt may still arrive. A conflict after an ambiguous attempt is ambiguous too,
+    /// because the other write may have replaced this one. An attempt that was not applied is repeated after
+    /// a read of the record, unless the store throttled it.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Ambiguous`] if the write may have been applied. After any other error it
-    /// was not; the kinds are those of [`read_record`](Self::read_record).
+    /// [`StoreErrorKind::Ambiguous`] if the write may have been applied. After any other error it was not.
+    /// [`StoreErrorKind::Invalid`] if `next` cannot be stored, because it is not a JSON object or has more
+    /// than 400 KB. Otherwise the errors of [`read_record`](Self::read_record).
     pub async fn swap_record<T: Record>(
         &self,
         name: &RecordName,
@@ -147,13 +150,13 @@ struct Operation<'a> {
     started: Started,
     began: Instant,
     ends: Instant,
-    /// Whether it ends with the invocation, before the store has had all of its time.
+    /// Whether the deadline of the invocation ends it before the store has had all of its time.
     is_cut_short: bool,
-    /// Whether it ended by itself, and was not given up.
+    /// Whether it ended by itself. Otherwise its caller gave it up.
     is_over: bool,
 }
 
-/// What one swap asks for.
+/// The arguments of a swap.
 struct Write<'a> {
     expected: Option<Version>,
     id: WriteId,
@@ -176,7 +179,7 @@ impl Operation<'_> {
         swapped
     }
 
-    /// The operation is over. If it had all of the store's time and failed, the store may be down.
+    /// Ends the operation. If it failed although it had all of its time, the store may be down.
     fn over(&mut self, error: Option<&StoreError>) {
         self.is_over = true;
         if let Some(error) = error.filter(|error| is_retried(error) && !self.is_cut_short) {
@@ -223,7 +226,8 @@ impl Operation<'_> {
         }
     }
 
-    /// What is there now, if it is not `expected`. A read that fails for the moment proves nothing.
+    /// Reads the record, and returns it if its version is not `expected`. A read that fails for the moment
+    /// proves nothing.
     async fn changed(
         &self,
         expected: Option<Version>,
@@ -250,7 +254,7 @@ impl Operation<'_> {
         self.heard(swap.unwrap_or_else(|_| Err(self.out_of_time(StoreErrorKind::Ambiguous))))
     }
 
-    /// Notes whether the store has answered.
+    /// Notes it if the store has answered.
     fn heard<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         if answer.as_ref().err().is_none_or(|error| !is_retried(error)) {
             self.store.health.answered();
@@ -266,11 +270,11 @@ impl Operation<'_> {
         StoreError::new("store", kind, TimeIsUp { advice: limits.advice() })
     }
 
-    /// Sleeps with full jitter; `false` without a sleep if there is no time for another attempt.
+    /// Sleeps with full jitter. If there is no time for another attempt, returns `false` and does not sleep.
     async fn back_off(&self, attempts: &mut u32) -> bool {
         let bound = BACK_OFF_CAP.min(BACK_OFF_BASE * 2_u32.saturating_pow((*attempts).min(8)));
         *attempts = attempts.saturating_add(1);
-        // Drawn from fresh entropy: copies of one process image must not retry in step.
+        // The draw uses fresh entropy, because copies of one process image must not retry at the same time.
         let wake = Instant::now() + Chance::from_entropy().up_to(bound);
         if !self.has_time_at(wake) {
             return false;
@@ -285,21 +289,22 @@ impl Operation<'_> {
 }
 
 impl Drop for Operation<'_> {
-    /// Over is over, also for an operation that its caller gave up.
+    /// Ends the operation even if its caller gave it up.
     fn drop(&mut self) {
         self.store.health.ended(!self.is_over || self.is_cut_short);
     }
 }
 
-/// The error of an attempt, seen together with the attempts before it.
+/// The error of an attempt, combined with those of the attempts before it.
 struct Failed {
-    /// What the caller gets if this was the last attempt.
+    /// The error that the caller gets if this was the last attempt.
     answer: StoreError,
     is_retried: bool,
 }
 
 impl Failed {
-    /// After an ambiguous attempt the operation stays ambiguous, whatever a later attempt says.
+    /// Combines an error with an earlier ambiguous one. After an ambiguous attempt the operation stays
+    /// ambiguous, whatever error a later attempt has.
     fn of(error: StoreError, ambiguous: Option<StoreError>) -> Self {
         let is_retried = is_retried(&error);
         let is_ambiguous = error.kind() == StoreErrorKind::Ambiguous;
@@ -313,7 +318,7 @@ fn is_retried(error: &StoreError) -> bool {
     error.is_transient() && !error.is_throttled()
 }
 
-/// The store has not answered within the time that one operation gets.
+/// The store has not answered within the time of one operation.
 #[derive(Debug)]
 struct TimeIsUp {
     advice: Advice,

@@ -1,11 +1,11 @@
-//! The time limits of a store, as its URL gives them: one option for a whole operation, one for
-//! connecting. The default of the second follows from the first.
+//! The time limits of a store, from two options of its URL: one for a whole operation, and one for
+//! connecting. The default of the second one follows from the first.
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use super::poll_policy::OPERATION;
 
-/// How long a store may take for an operation, and to connect.
+/// How long an operation on a store may take, and how long connecting to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeLimits {
     timeout: Option<Duration>,
@@ -23,18 +23,19 @@ pub struct TimeLimitError {
 enum Problem {
     Number,
     Range(RangeInclusive<u128>),
-    /// Connecting takes more than half of an operation: both limits, in milliseconds.
+    /// The limit for connecting is more than half of that for an operation. Both limits are in milliseconds.
     Half(u128, u128),
 }
 
-/// From 100 ms, which a busy function takes for itself, to 10 s, which is longer than a caller waits.
+/// The range of `timeout`: from 100 ms, because a busy function alone can take that long, to 10 s, which is
+/// longer than a caller waits.
 const TIMEOUT_MS: RangeInclusive<u128> = 100..=10_000;
 const CONNECT_TIMEOUT_MS: RangeInclusive<u128> = 20..=5_000;
 
 impl TimeLimits {
-    /// The option for a whole operation, with its retries.
+    /// The name of the option for a whole operation with its retries.
     pub const TIMEOUT: &'static str = "timeout";
-    /// The option for opening a connection.
+    /// The name of the option for opening a connection.
     pub const CONNECT_TIMEOUT: &'static str = "connect_timeout";
 
     /// Sets the limit of a whole operation.
@@ -49,7 +50,7 @@ impl TimeLimits {
         Self { connect_timeout: Some(limit), ..self }
     }
 
-    /// The limits that two options of a URL give.
+    /// Parses the values of the two options. An option that is absent has its default.
     ///
     /// # Errors
     ///
@@ -66,7 +67,7 @@ impl TimeLimits {
         })
     }
 
-    /// Checks each limit, and the two against each other.
+    /// Checks the range of each limit, and that connecting takes at most half of an operation.
     ///
     /// # Errors
     ///
@@ -82,33 +83,33 @@ impl TimeLimits {
         Ok(())
     }
 
-    /// How long one operation may take, with its retries.
+    /// Returns how long one operation with its retries may take: 500 ms unless set.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(OPERATION)
     }
 
-    /// How long a connection may take to open: half of an operation unless set, so that time is left
-    /// to use it.
+    /// Returns how long a connection may take to open: half of an operation unless set, so that there is time
+    /// left to use it.
     #[must_use]
     pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout.unwrap_or(self.timeout() / 2)
     }
 
-    /// What to do about an attempt that ran into its limit, which is a part of `timeout`.
+    /// Returns what to do about an attempt that took too long. Its limit is a part of `timeout`.
     #[must_use]
     pub fn advice(&self) -> Advice {
         Advice { option: Self::TIMEOUT, limit: self.timeout() }
     }
 
-    /// What to do about a connection that was not opened in time.
+    /// Returns what to do about a connection that was not opened in time.
     #[must_use]
     pub fn connect_advice(&self) -> Advice {
         Advice { option: Self::CONNECT_TIMEOUT, limit: self.connect_timeout() }
     }
 }
 
-/// Which option to raise if the store is only far away.
+/// Which option to raise if the store works but is far away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
     option: &'static str,

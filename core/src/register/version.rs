@@ -5,16 +5,27 @@ use crate::chance;
 
 /// The random id of one write: 128 bits, drawn anew for every write.
 ///
-/// Displayed, stored and parsed as 32 lower-case hexadecimal digits.
+/// It is displayed, stored and parsed as 32 lower-case hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::register::WriteId;
+///
+/// let id = WriteId::random();
+/// assert_eq!(id.to_string().len(), 32);
+/// assert_eq!(id.to_string().parse(), Ok(id));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// Bytes instead of a `u128`: a number would align whatever holds it to 16 bytes, and with it the
-// answer to every call of a breaker.
+// This is not a `u128`, because that would align every type that contains it to 16 bytes. One of them is
+// the result of every call through a breaker, which would grow.
 pub struct WriteId([u8; 16]);
 
 impl WriteId {
     /// Draws an id from the operating system's entropy.
     ///
-    /// Nothing is cached in between: copies of one process image must not draw the same ids.
+    /// Each call asks the operating system anew. Lambda may start several copies of one process image
+    /// (SnapStart), and they must not draw the same ids.
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; 16];
@@ -22,14 +33,14 @@ impl WriteId {
         Self(bytes)
     }
 
-    /// The id with these bits.
+    /// Creates the id with these bits.
     #[doc(hidden)]
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits.to_be_bytes())
     }
 
-    /// The id as a number.
+    /// Returns the id as a number.
     #[doc(hidden)]
     #[must_use]
     pub const fn bits(self) -> u128 {
@@ -40,7 +51,11 @@ impl WriteId {
 impl FromStr for WriteId {
     type Err = Corruption;
 
-    /// Parses 32 lower-case hexadecimal digits. Anything else is [`Corruption::Unreadable`].
+    /// Parses 32 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// [`Corruption::Unreadable`] for any other text.
     fn from_str(text: &str) -> Result<Self, Corruption> {
         let is_id =
             text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -61,12 +76,14 @@ impl fmt::Debug for WriteId {
     }
 }
 
-/// Which write a record holds. Different content never has the same version.
+/// The version of a record: which write made it. Different content never has the same version.
 ///
-/// The random write id guarantees that. A counter alone would repeat itself after a failover or a
-/// flush. The position belongs to the store: it is the parameter version in SSM, and 0 elsewhere.
+/// A version contains the random [`WriteId`] of its write, because a counter alone could repeat itself
+/// after a failover or a flush. It also contains a position that only the store uses: the version of the
+/// parameter in SSM, and 0 in every other store.
 ///
-/// A version is made of the [`WriteId`] of its write, and turns back into it, by `From`.
+/// `From` converts a write id to the version that it makes, at position 0, and a version to the id of
+/// its write.
 ///
 /// # Examples
 ///
@@ -83,14 +100,14 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version that the write `id` made at position `pos` of the store's own log.
+    /// Creates the version that the write `id` made at position `pos` of the store's own log.
     #[doc(hidden)]
     #[must_use]
     pub const fn at(id: WriteId, pos: u64) -> Self {
         Self { id, pos }
     }
 
-    /// The store's own position.
+    /// Returns the position in the store's own log.
     #[doc(hidden)]
     #[must_use]
     pub const fn pos(self) -> u64 {
@@ -99,44 +116,59 @@ impl Version {
 }
 
 impl From<WriteId> for Version {
-    /// The version that the write made.
+    /// Returns the version that the write makes, at position 0.
     fn from(id: WriteId) -> Self {
         Self { id, pos: 0 }
     }
 }
 
 impl From<Version> for WriteId {
-    /// The write that made the version.
+    /// Returns the id of the write that made the version.
     fn from(version: Version) -> Self {
         version.id
     }
 }
 
-/// What was read: a value, its version, and why the value is empty if it was corrupt.
+/// What a read found: a value, its version, and why the value is empty if the record was corrupt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The value. Empty if there is a `corruption`.
+    /// The value. It is the empty one if there is a `corruption`.
     pub value: T,
-    /// The version that a swap must expect in order to replace the value.
+    /// The version that a swap must expect if it is to replace this value.
     pub version: Version,
-    /// Why the value could not be read.
+    /// Why the record could not be read. `None` if it was read completely.
     pub corruption: Option<Corruption>,
 }
 
 impl<T> Versioned<T> {
-    /// A value that was read without loss.
+    /// Creates a value that was read completely.
     pub const fn new(value: T, version: Version) -> Self {
         Self { value, version, corruption: None }
     }
 }
 
-/// How a swap was answered.
+/// The answer of a store to a swap.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::{circuit::CircuitRecord, register::Swap};
+///
+/// fn describe(swap: &Swap<CircuitRecord>) -> &'static str {
+///     match swap {
+///         Swap::Applied(_) => "written",
+///         Swap::Conflict(Some(_)) => "another process has replaced the record",
+///         Swap::Conflict(None) => "the record is gone",
+///     }
+/// }
+/// # let _ = describe;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swap<T> {
     /// The write took effect exactly once, and made this version.
     Applied(Version),
-    /// The write did not take effect and never will. Inside is what is stored now, so that the caller
-    /// need not read again.
+    /// The write did not take effect and never will. It contains the record that is stored now, so that the
+    /// caller need not read it. `None` if there is no record.
     Conflict(Option<Versioned<T>>),
 }
 

@@ -1,4 +1,8 @@
-//! The shared token: its record, the contract of its store, and the rules.
+//! The access token that a fleet shares: its record, the contract of its store, and its policy.
+//!
+//! A fleet fetches one token and renews it before it expires. The *lease* in the [`TokenRecord`] is the
+//! right of one process to ask the identity provider for the next token. All others wait for its result,
+//! or use the current token while it is valid.
 
 pub(crate) mod decide;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A small fleet over the pure rules: the steps of all instances in any order, with freezes, and with
-//! flaws that the checks below must catch.
+//! A small fleet that follows the pure rules. Its instances take their steps in random orders, some are
+//! frozen, and some rules are deliberately broken, which the checks below must catch.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const FREEZE: Duration = Duration::from_secs(60);
 const DIGEST: &str = "0123456789abcdef0123456789abcdef";
 
-/// What is deliberately broken.
+/// The rule that is deliberately broken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Flaw {
     None,
-    /// A lease is written whatever is there by now.
+    /// A lease is written without comparing versions.
     UnfencedLease,
-    /// Another's lease stands whatever the time.
+    /// The lease of another instance never ends.
     EndlessLease,
-    /// Nobody looks at the lease again before asking the provider.
+    /// The lease is not checked again before the provider is asked.
     NoSecondLook,
-    /// A token is written whatever is there by now.
+    /// A token is written without comparing versions.
     UnfencedToken,
 }
 
-/// Where the first instance to come there is frozen for a minute.
+/// At which step the first instance that reaches it is frozen for a minute.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Freeze {
     Nowhere,
@@ -204,7 +204,7 @@ impl Fleet {
         }
     }
 
-    /// How many are served within the time of one lease and a poll or two.
+    /// How many instances have a token within one lease and 2 s, which is enough for a few polls.
     fn served_soon(&self) -> usize {
         let soon = START + self.policy.lease + Duration::from_secs(2);
         let is_served = |instance: &&Instance| {
@@ -218,7 +218,7 @@ impl Fleet {
     }
 }
 
-/// Runs a hundred schedules; how many of them kept the promise.
+/// Runs a hundred schedules, and returns how many of them kept the promise.
 fn kept(flaw: Flaw, freeze: Freeze, promise: impl Fn(&Fleet) -> bool) -> usize {
     (0..100).filter(|seed| promise(&Fleet::run(flaw, freeze, *seed))).count()
 }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-/// The numbers in the rules of a token. Use the same in every function that shares a key.
+/// When a fleet renews its token, and how long that may take.
 ///
-/// A getter is not built if one of them is out of its range.
+/// Use the same policy in every function that shares the key of a token. The builder of a `TokenGetter`
+/// returns an error if a value is out of its range.
 ///
 /// # Examples
 ///
@@ -17,45 +18,48 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TokenPolicy {
-    /// How long one process may take to fetch the next token. The default is 4 s.
+    /// How long one process may take to fetch the next token: more than `request_timeout`. The default is
+    /// 4 s.
     ///
-    /// It must be longer than `request_timeout`. Otherwise a second process asks the provider as
-    /// well.
+    /// If the lease ended before the request, a second process would ask the provider as well.
     pub lease: Duration,
-    /// How long one request to the provider may take: more than zero, less than `lease`. The default
-    /// is 3 s, which leaves a second of the lease to publish the token.
+    /// How long one request to the provider may take: more than zero, and less than `lease`. The default
+    /// is 3 s, which leaves one second of the lease to store the token.
     pub request_timeout: Duration,
-    /// The fraction of its lifetime from which on a token may be renewed: 0.1 to 0.95. The default
-    /// is 0.75. A token that would then have less than 100 s left may be renewed from that point on, or
-    /// from half of its lifetime.
+    /// The fraction of its lifetime after which a token may be renewed: 0.1 to 0.95. The default is 0.75.
+    ///
+    /// If less than 100 s of the lifetime would be left then, the token may be renewed earlier: 100 s before
+    /// its end, or after half of its lifetime, whichever is later.
     pub refresh_from: f64,
-    /// How long a token lives if neither the provider nor the token itself states it: 1 s to 366
-    /// days. The default is 5 minutes: that of Keycloak, the shortest among the common providers.
+    /// How long a token is valid if neither the provider nor the token itself states it: 1 s to 366 days.
+    /// The default is 5 minutes, as in Keycloak, whose default is the shortest of the common providers.
     pub default_lifetime: Duration,
 }
 
 #[doc(hidden)]
 impl TokenPolicy {
-    /// How long after it was minted a token with this lifetime may be renewed.
+    /// Returns after how long a token with this lifetime may be renewed, counted from its request.
     #[must_use]
     pub fn refresh_after(&self, lifetime: Duration) -> Duration {
         let wide = lifetime.saturating_sub(Self::FLEET_WINDOW).max(lifetime / 2);
         lifetime.mul_f64(self.refresh_from).min(wide)
     }
 
-    /// The fleet renews a token at most once in 30 s because an API rejected it.
+    /// How often the fleet renews a token because an API rejected it: at most once in 30 s.
     pub const FORCED_INTERVAL: Duration = Duration::from_secs(30);
-    /// A refused secret, or a `Retry-After`, is remembered for at most 60 s.
+    /// How long a refused secret, or a `Retry-After`, is remembered at most: 60 s.
     pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-    /// A token is believed if it was minted at most 30 s from now: by so much may the clocks of a fleet
-    /// differ before they stop sharing tokens. Nobody then uses a token for more than 30 s after its end.
+    /// How far in the future the request time of a believed token may be: 30 s. If the clocks of two
+    /// processes differ by more, they do not share tokens. So nobody uses a token for more than 30 s after
+    /// its end.
     pub const MINTED_AHEAD: Duration = Duration::from_secs(30);
-    /// The refresh window is as long as this if the token's lifetime allows it: if the store is down,
-    /// 1,000 instances that refresh evenly over 85 % of it send the provider 12 requests a second.
+    /// The shortest time in which instances renew a token, 100 s, if the token's lifetime allows it. If the
+    /// store is down, each of 1,000 instances asks the provider. Spread over 85 % of this time, these are 12
+    /// requests a second.
     pub const FLEET_WINDOW: Duration = Duration::from_secs(100);
-    /// That a store cannot hold a token is remembered for at most an hour.
+    /// How long the record says at most that the store cannot hold the token: an hour.
     pub const LONGEST_UNSHARED: Duration = Duration::from_secs(3_600);
-    /// No token is assumed to live longer than 366 days.
+    /// The longest lifetime that a reader believes: 366 days.
     pub const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400 * 366);
 }
 

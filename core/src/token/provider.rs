@@ -10,29 +10,31 @@ use crate::{
 
 /// Where the fleet keeps its token.
 ///
-/// Every [`Register`](crate::register::Register) becomes one inside a [`RetryingRegister`]. Implement
-/// this trait yourself only for a store that cannot be a register, or to wrap another provider.
+/// A [`RetryingRegister`] makes one of every [`Register`](crate::register::Register). Implement this
+/// trait yourself only for a store that cannot be a register, or to wrap another provider.
 ///
 /// # Contract
 ///
 /// The laws of [`Register`](crate::register::Register) apply, and in addition:
 ///
+/// - **L3** An ambiguous write was sent again with the same id until the deadline of L7.
 /// - **L7** No call outlives its deadline: the `timeout` of the store, which is 500 ms unless set (2 s for
 ///   the first operation on a store), or the deadline of the invocation, whichever comes first. With less
-///   than 50 ms left nothing is started.
-/// - **L3** An ambiguous write was repeated with the same id until then.
-/// - **L9** A corrupt record is read as the empty one, with its version. Members that a newer version
-///   has written are kept.
+///   than 50 ms left, no operation is started.
+/// - **L9** A corrupt record is read as the empty record, with its version. Members that a newer version
+///   of funcify has written are kept.
 #[async_trait]
 pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
-    /// Reads the token at `key`.
+    /// Reads the record of the token at `key`. `None` if there is none.
     ///
     /// # Errors
     ///
-    /// The error of the store, once the deadline is reached.
+    /// The last error of the store, at the deadline at the latest. Never
+    /// [`Ambiguous`](crate::StoreErrorKind::Ambiguous).
     async fn read(&self, key: &RecordName) -> Result<Option<Versioned<TokenRecord>>, StoreError>;
 
-    /// Replaces the token at `key` by `next` if its version is still `expected`.
+    /// Replaces the record of the token at `key` by `next` if its version is still `expected`. With `None`
+    /// there must be no record yet.
     ///
     /// # Errors
     ///
@@ -46,8 +48,8 @@ pub trait TokenPersistenceProvider: fmt::Debug + Send + Sync + 'static {
         next: &TokenRecord,
     ) -> Result<Swap<TokenRecord>, StoreError>;
 
-    /// How often to read a token that another process is fetching, and how long to wait for the store. A
-    /// wrapper returns the policy of the provider that it wraps; see
+    /// Returns how often to read the record while another process fetches the token, and how long an
+    /// operation may take. A wrapper returns the policy of the provider that it wraps. See
     /// [`Register::poll_policy`](crate::register::Register::poll_policy).
     fn poll_policy(&self) -> PollPolicy;
 }

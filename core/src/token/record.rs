@@ -24,7 +24,7 @@ use crate::{
 pub struct AccessToken(SecretString);
 
 impl AccessToken {
-    /// The token itself, for the `Authorization` header. Never log it.
+    /// Returns the text of the token, for the `Authorization` header. Never log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -71,22 +71,23 @@ impl<'de> Deserialize<'de> for AccessToken {
 
 /// The shared token as it is stored.
 ///
-/// The default is the empty record, which represents an absent one: no token, no lease.
+/// The default is the empty record, without a token and without a lease. An absent record means the same.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenRecord {
-    /// The first 32 hexadecimal digits of the SHA-256 over everything that shapes the token. A getter
-    /// that uses the key for another token gets an error.
+    /// The first 32 hexadecimal digits of the SHA-256 of everything that determines the token, such as the
+    /// client and the scope. A getter that asks for another token under the same key gets an error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// The same digest over the meaning of what shapes the token, behind `digest` and a colon, if it is
-    /// another one: version 0.1 looks for the digest of the text as it was configured.
+    /// `digest`, a colon, and the same digest of the canonical configuration, in which the order of scopes
+    /// does not matter, for example. Absent if the two digests are equal. `digest` itself is that of the
+    /// configuration as it was written, because version 0.1 compares it.
     #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meaning: Option<String>,
-    /// The token. Sealed if the provider seals.
+    /// The token. It is encrypted if the provider seals tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<AccessToken>,
-    /// The type of the token: `Bearer`.
+    /// The type of the token, such as `Bearer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
     /// The granted scope, if the provider reported one.
@@ -101,22 +102,22 @@ pub struct TokenRecord {
     /// When the token expires.
     #[serde(default)]
     pub expires_at: Timestamp,
-    /// Who is fetching the next token.
+    /// Which getter is fetching the next token.
     #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// Why nobody should ask the provider for a while.
+    /// The last failure of the provider, which keeps the fleet from asking again for a while.
     #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<RememberedFailure>,
     /// When the token was last renewed because an API had rejected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced_at: Option<Timestamp>,
-    /// Until when each process asks the provider for itself, because the store cannot hold the token.
+    /// Until when each process fetches a token of its own, because the store cannot hold the token.
     #[doc(hidden)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unshared_until: Option<Timestamp>,
-    /// Members that a newer version has written. They are kept when this version writes.
+    /// Members that a newer version of funcify has written. They are kept when this version writes.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -124,27 +125,28 @@ pub struct TokenRecord {
 /// The right to ask the provider for the next token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The getter that holds it, by its random id.
+    /// The random id of the getter that holds the lease.
     #[serde(with = "holder")]
     pub holder: WriteId,
-    /// When it is over.
+    /// When the lease is over.
     pub until: Timestamp,
 }
 
 /// A failure of the provider, remembered for the whole fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedFailure {
-    /// Until when nobody asks the provider again.
+    /// Until when nobody asks the provider.
     pub until: Timestamp,
-    /// For how long, in milliseconds. A reader by whose clock the end is further away does not
-    /// believe it. Records of version 0.1 do not say: it was a minute at most.
+    /// How long the pause was when it was stored, in milliseconds. A reader does not believe the end if
+    /// it is further away than that by the reader's clock. Records of version 0.1 do not contain it; their
+    /// pauses were a minute at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<u64>,
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: String,
-    /// How many failures there were in a row.
+    /// How many failures there have been in a row.
     pub count: u32,
-    /// The keyed digest of the secret that was refused. The failure then binds only the getters with
+    /// The keyed digest of the secret that was refused. The failure then applies only to the getters with
     /// that secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cred: Option<String>,

@@ -1,4 +1,4 @@
-//! The records that follow from a record: credible, leased, published, failed, released.
+//! The changes of a token's record. Each function takes a record and returns the next one.
 
 use std::time::Duration;
 
@@ -8,41 +8,42 @@ use crate::{
     stored_time::{is_credible_end, is_credible_past},
 };
 
-/// A `Date` has whole seconds, and the answer takes a moment: a difference of less than this says
-/// nothing about a clock.
+/// The `Date` of an answer has whole seconds, and the answer takes a moment to arrive. So a difference of
+/// less than 2 s says nothing about a clock.
 const DATE_PRECISION: Duration = Duration::from_secs(2);
 
-/// The first pause after a failure of the provider, and the longest one that grows from it. Both are
-/// short, because a provider that is back should be noticed within seconds.
+/// The first pause after a failure of the provider, 1 s, and the longest pause to which it grows, 5 s.
+/// Both are short, so that the fleet notices within seconds when the provider answers again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_GROWN_PAUSE: Duration = Duration::from_secs(5);
 
-/// A token from the provider.
+/// A token that the provider has just granted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Minted {
     /// The token.
     pub token: AccessToken,
-    /// The type of the token: `Bearer`.
+    /// The type of the token, such as `Bearer`.
     pub token_type: String,
     /// The granted scope, if the provider reported one.
     pub scope: Option<String>,
-    /// When it was requested. Its lifetime is measured from before the request.
+    /// The time just before the request. The lifetime is counted from here, so that the token is never
+    /// used after its end.
     pub asked_at: Timestamp,
-    /// When it was granted, by the provider's own clock, if the provider stated it.
+    /// When the token was granted by the provider's own clock, if the provider stated it.
     pub issued_at: Option<Timestamp>,
-    /// How long it lives.
+    /// How long the token is valid.
     pub lifetime: Duration,
 }
 
 impl Minted {
-    /// The same token, with its times by the clock of this process alone.
+    /// Returns the same token without the provider's time, so that only the clock of this process counts.
     #[must_use]
     pub fn by_own_clock(self) -> Self {
         Self { issued_at: None, ..self }
     }
 
-    /// How far the clock of this process is ahead of the provider's, as far as the provider's answer
-    /// can tell.
+    /// Returns how far the clock of this process is ahead of the provider's, as far as the answer shows it.
+    /// Less than 2 s count as zero.
     #[must_use]
     pub fn ahead(&self) -> Duration {
         let ahead =
@@ -50,29 +51,30 @@ impl Minted {
         if ahead < DATE_PRECISION { Duration::ZERO } else { ahead }
     }
 
-    /// How far it is behind, as far as the answer can tell: the request itself took a moment.
+    /// Returns how far the clock of this process is behind the provider's, at most. The duration of the
+    /// request is included.
     #[must_use]
     pub fn behind(&self) -> Duration {
         self.issued_at.map_or(Duration::ZERO, |issued_at| issued_at.since(self.asked_at))
     }
 }
 
-/// A failure of the provider that the fleet is to remember.
+/// A failure of the provider that the fleet remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderFailure<'a> {
     /// The OAuth 2.0 error code (RFC 6749 §5.2), or `unavailable`.
     pub code: &'a str,
-    /// The keyed digest of the secret that was refused, if one was. The failure then binds only the
+    /// The keyed digest of the secret that was refused, if one was. The failure then applies only to the
     /// getters with that secret.
     pub cred: Option<&'a str>,
-    /// How long the provider wants no requests (`Retry-After`).
+    /// How long the provider asked for no requests (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
 
 #[doc(hidden)]
 impl TokenRecord {
-    /// The record without the times that no process with a correct clock could have stored by `now`,
-    /// and without a token whose times are of that kind. See the module `stored_time`.
+    /// Returns the record without the times that no process with a correct clock could have stored by
+    /// `now`, and without a token that has such times. See the module `stored_time`.
     #[must_use]
     pub fn credible(mut self, policy: &TokenPolicy, now: Timestamp) -> Self {
         let lifetime = self.expires_at.since(self.minted_at);
@@ -83,8 +85,9 @@ impl TokenRecord {
             (self.minted_at, self.refresh_at, self.expires_at) = Default::default();
         }
         self.refresh_at = self.refresh_at.min(self.expires_at);
-        // One end that is not believed discredits the others: believed one after the other, they would
-        // add up. What is left of such a lease, `decide` bounds by watching it.
+        // If one of these times is not believed, the others are not believed either. Otherwise a process
+        // would wait for one after the other, and the waits would add up. A lease that remains here although
+        // it ends too late is limited in `decide`, by watching it.
         let failure = self.failure.as_ref();
         let failure_binds = failure
             .is_none_or(|failure| is_credible_end(failure.until, failure.longest(), now))
@@ -101,13 +104,14 @@ impl TokenRecord {
         self
     }
 
-    /// Whether a process with a correct clock could have stored the lease. No lease is credible.
+    /// Whether a process with a correct clock could have stored the lease. True if there is no lease.
     pub(super) fn has_credible_lease(&self, policy: &TokenPolicy, now: Timestamp) -> bool {
         let until = self.lease.as_ref().map(|lease| lease.until);
         until.is_none_or(|until| is_credible_end(until, policy.lease, now))
     }
 
-    /// The record with the times of its token earlier by so much: by a clock that is behind.
+    /// Returns the record with the times of its token moved back by `by`, for a process whose clock is
+    /// behind by that much.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         Self {
@@ -118,14 +122,14 @@ impl TokenRecord {
         }
     }
 
-    /// Whether there is a token that has not expired.
+    /// Whether the record has a token that has not expired.
     #[must_use]
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.token.is_some() && now < self.expires_at
     }
 
-    /// Whether the record is in use for a token of another digest: until that token, its lease and its
-    /// failure are over.
+    /// Whether the record is in use for another token: one with another digest, of which the validity, the
+    /// lease or the remembered failure is not over yet.
     pub(super) fn is_foreign(&self, digest: &str, meaning: &str, now: Timestamp) -> bool {
         let lease = self.lease.as_ref().map_or(Timestamp::EPOCH, |lease| lease.until);
         let failure = self.failure.as_ref().map_or(Timestamp::EPOCH, |failure| failure.until);
@@ -133,19 +137,21 @@ impl TokenRecord {
         !self.digest.is_empty() && !self.is_for(digest, meaning) && now < last_use
     }
 
-    /// Whether the record is for the token with this digest, or with this digest of its meaning.
+    /// Whether the record is for the token with this digest, or with this digest of its canonical
+    /// configuration.
     #[must_use]
     pub fn is_for(&self, digest: &str, meaning: &str) -> bool {
         self.digest == digest || self.digest == meaning || self.stored_meaning() == Some(meaning)
     }
 
-    /// The digest of the meaning. One that was stored beside another digest does not count: version
-    /// 0.1 replaces the digest and keeps the members that it does not know.
+    /// Returns the stored digest of the canonical configuration. It counts only if it was stored together
+    /// with the present `digest`: version 0.1 replaces `digest`, and keeps `meaning` because it does not
+    /// know that member.
     fn stored_meaning(&self) -> Option<&str> {
         self.meaning.as_ref()?.strip_prefix(self.digest.as_str())?.strip_prefix(':')
     }
 
-    /// The record if it is for this token, otherwise an empty one for it.
+    /// Returns the record if it is for this token, and otherwise an empty record for this token.
     pub(super) fn owned(self, digest: &str, meaning: &str) -> Self {
         let known = (digest != meaning).then(|| format!("{digest}:{meaning}"));
         if self.digest == digest {
@@ -158,18 +164,18 @@ impl TokenRecord {
         Self { digest, meaning: known, unknown: self.unknown, ..Self::default() }
     }
 
-    /// The record with the asker's lease in it.
+    /// Returns the record with a lease of the asker.
     pub(super) fn leased(self, asker: &Asker<'_>, policy: &TokenPolicy, now: Timestamp) -> Self {
         let lease = Lease { holder: asker.holder, until: now + policy.lease };
         Self { lease: Some(lease), ..self }
     }
 
-    /// The record with a new token, without lease and failure.
+    /// Returns the record with a new token, without a lease and without a failure.
     ///
-    /// If the clock of this process is ahead of the provider's, the times are by the provider's: who
-    /// reads the record by a correct clock would otherwise use the token after its end.
+    /// If the clock of this process is ahead of the provider's, the stored times are those of the provider's
+    /// clock. Otherwise a process with a correct clock would use the token after its end.
     ///
-    /// `forced`: an API rejected the token before it.
+    /// `forced` says that the token was renewed because an API rejected the last one.
     #[must_use]
     pub fn published(self, minted: &Minted, policy: &TokenPolicy, forced: bool) -> Self {
         let minted_at = minted.asked_at - minted.ahead();
@@ -189,10 +195,11 @@ impl TokenRecord {
         }
     }
 
-    /// The record with a failure, without lease. Its token stays.
+    /// Returns the record with a failure and without a lease. Its token stays.
     ///
-    /// The pause grows from 1 s to 5 s, so that the whole fleet backs off and comes back soon. A refused
-    /// secret is not tried for a minute, because only a person can correct it.
+    /// The pause grows from 1 s to 5 s: the whole fleet backs off, and still notices soon when the provider
+    /// answers again. A refused secret is not tried again for a minute, because only a person can correct
+    /// it.
     #[must_use]
     pub fn failed(self, new: &ProviderFailure<'_>, now: Timestamp, chance: f64) -> Self {
         let before = self.failure.as_ref().filter(|failure| failure.cred.as_deref() == new.cred);
@@ -214,15 +221,16 @@ impl TokenRecord {
         Self { lease: None, failure: Some(failure), ..self }
     }
 
-    /// The record of a token that the store cannot hold: without a lease, so that nobody waits for it. The
-    /// next process tries to share its token when this one would have been renewed, or after an hour.
+    /// Returns the record for a token that the store cannot hold. It has no lease, so nobody waits for the
+    /// token. A process tries to store a token again when this one would have been renewed, or after an hour
+    /// if that is earlier.
     #[must_use]
     pub fn unshared(self, minted: &Minted, policy: &TokenPolicy, now: Timestamp) -> Self {
         let pause = policy.refresh_after(minted.lifetime).min(TokenPolicy::LONGEST_UNSHARED);
         Self { lease: None, failure: None, unshared_until: Some(now + pause), ..self }
     }
 
-    /// The record without its lease: nobody is asking the provider.
+    /// Returns the record without its lease, so that another process can ask the provider.
     #[must_use]
     pub fn released(self) -> Self {
         Self { lease: None, ..self }
@@ -230,7 +238,7 @@ impl TokenRecord {
 }
 
 impl RememberedFailure {
-    /// For how long an honest process could have remembered it.
+    /// Returns the longest pause that a correct process could have stored.
     fn longest(&self) -> Duration {
         let pause = self.pause.map_or(TokenPolicy::LONGEST_PAUSE, Duration::from_millis);
         pause.min(TokenPolicy::LONGEST_PAUSE)
@@ -351,7 +359,7 @@ mod tests {
         assert_eq!(record.failure.unwrap().until, NOW + Duration::from_secs(60));
     }
 
-    /// Those in `v0_1` were written by a process of version 0.1.
+    /// A process of version 0.1 wrote the records in `v0_1`.
     #[test]
     fn f25_the_golden_records_are_read_and_written_back_unchanged() {
         for golden in [

@@ -1,4 +1,5 @@
-//! Clocks that are wrong, and records that somebody planted: each call is that of a process that starts.
+//! Wrong clocks, and records that somebody tampered with. Each call is that of a process that has just
+//! started.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::support::{
 
 const AHEAD: [i64; 4] = [30, 300, 3_600, 86_400];
 
-/// How long it takes until one of the processes that start every half second may call.
+/// Starts a process every half second. Returns how long it takes until the call of one is admitted.
 async fn first_call(store: &Arc<Store>, clock: &Arc<VirtualClock>) -> std::time::Duration {
     let begun = Instant::now();
     while is_refused(&succeed(&breaker(store, five_a_minute(), clock.off_by(0))).await) {
@@ -46,7 +47,7 @@ async fn a_probe_of_a_fast_clock_that_died_keeps_cold_processes_for_one_lease_at
         let fast = breaker(&store, touchy(), clock.off_by(ahead * 1_000));
         fail(&fast).await.unwrap_err();
         sleep(seconds(20)).await;
-        // It takes the lease of a probe, and dies.
+        // The process takes the lease of a probe and dies.
         let _died = std::mem::ManuallyDrop::new(fast.acquire().await.unwrap());
         assert_eq!(store.record().state, CircuitState::HalfOpen);
         let waited = first_call(&store, &clock).await;

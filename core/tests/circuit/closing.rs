@@ -42,7 +42,7 @@ async fn one_failed_probe_opens_it_again_for_twice_as_long() {
         spans.push(record.open_until.since(record.changed_at).as_millis() / 9);
         sleep(seconds(40)).await;
     }
-    // Times 0.9 to 1: 10 s, 20 s, 40 s, then the cap.
+    // 10 s, 20 s and 40 s, then the longest duration, each times a draw from 0.9 to 1.
     for (span, most) in spans.iter().zip([10_000, 20_000, 40_000, 40_000, 40_000_u128]) {
         assert!((most / 10..=most / 9).contains(span), "{spans:?}");
     }
@@ -134,7 +134,7 @@ async fn a_leaked_lease_does_not_block_the_circuit() {
     let fleet = fleet(&store, &policy, 2);
     fail(&fleet[0]).await.unwrap_err();
     sleep(seconds(10)).await;
-    // The prober is killed: its guard is never dropped, its instance never comes back.
+    // The process of the probe is killed: its guard is never dropped, and its instance makes no more calls.
     let _killed = std::mem::ManuallyDrop::new(fleet[0].acquire().await.unwrap());
     let killed = Instant::now();
     while is_refused(&succeed(&fleet[1]).await) {
@@ -169,7 +169,7 @@ async fn a_late_success_does_not_close() {
     early.record(CallOutcome::Success).await;
     assert_eq!(store.record().state, CircuitState::Open);
     sleep(seconds(10)).await;
-    // The success of a probe whose lease is over does not close it either.
+    // A success of a probe whose lease is over does not close the circuit either.
     let probe = fleet[0].acquire().await.unwrap();
     sleep(seconds(13)).await;
     probe.record(CallOutcome::Success).await;
@@ -202,7 +202,7 @@ async fn a_flush_does_not_revive_an_old_epoch() {
     assert_eq!(store.record().epoch, 2);
     store.flush();
     sleep(seconds(6)).await;
-    // The same epochs again, by another round.
+    // After the flush, another round goes through the same epochs.
     fail(&fleet[1]).await.unwrap_err();
     sleep(seconds(10)).await;
     let other = fleet[1].acquire().await.unwrap();
@@ -275,7 +275,7 @@ async fn while_a_probe_is_under_way_the_others_get_its_cause() {
     probe.record(CallOutcome::Success).await;
 }
 
-/// Reads of `fleet` while a probe is under way for `lasting`, at 100 refused calls a second.
+/// Returns how many reads the fleet makes while a probe takes `lasting` and 100 calls a second are refused.
 async fn reads_during_a_probe(lasting: std::time::Duration) -> usize {
     let store = Store::new();
     let mut policy = touchy();
@@ -301,7 +301,7 @@ async fn reads_during_a_probe(lasting: std::time::Duration) -> usize {
     reads
 }
 
-/// Once a second at first, then twice as seldom, and every five seconds in the end.
+/// The reads come once a second at first, then more and more rarely, and every five seconds in the end.
 #[tokio::test(start_paused = true)]
 async fn a_slow_probe_costs_a_read_each_five_seconds_and_a_few_more_in_the_first() {
     for (lasting, each) in [(3, 2), (10, 4), (60, 14)] {
@@ -328,7 +328,7 @@ async fn what_a_dependency_asks_for_lengthens_the_open_duration_up_to_the_cap() 
                 record.open_until.since(record.changed_at).as_millis()
             };
             assert!((shortest..=longest).contains(&open()), "{asked} s: {} ms", open());
-            // A probe that is asked the same.
+            // The probe fails with the same `Retry-After`.
             sleep(seconds(40)).await;
             fleet[1].acquire().await.unwrap().record(CallOutcome::RetryAfter(seconds(asked))).await;
             assert_eq!(store.record().cause, Some(Cause::ProbeFailed));

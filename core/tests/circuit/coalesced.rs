@@ -1,4 +1,4 @@
-//! Coalesced reports: failures that another report takes along.
+//! Reports in batches: failures that the report of another call writes too.
 
 use std::{
     sync::{
@@ -19,8 +19,8 @@ use crate::support::{
     Mode, START, Store, VirtualClock, fail, fleet, millis, seconds, succeed, touchy, with_probes,
 };
 
-/// How many of four failures are in the record: one leads and is dropped, two are coalesced with it, and
-/// the last comes `later`.
+/// Returns how many of four failures are in the record. The first one is the leader of a batch and is
+/// dropped, two wait for it, and the last one comes after `later`.
 async fn counted(later: Duration) -> usize {
     let store = Store::new();
     let policy = CircuitPolicy::new(CountRule::new(16, seconds(60)));
@@ -43,14 +43,14 @@ async fn counted(later: Duration) -> usize {
 #[tokio::test(start_paused = true)]
 async fn f26_failures_of_a_dropped_batch_go_with_the_next_report() {
     assert_eq!(counted(seconds(1)).await, 4);
-    // Reports that old are dropped: as if every report forgot those coalesced with the one before it.
+    // Reports this old are dropped. A queue that loses the reports of a dropped leader would count the same.
     assert_eq!(counted(seconds(11)).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn f26_a_failure_that_may_have_been_counted_is_not_counted_again() {
     let store = Store::new();
-    // The first write is applied, and its answer comes a minute later.
+    // The first write is applied, and its answer arrives a minute later.
     let is_late = Arc::new(AtomicBool::new(true));
     let late = HookedCircuits::over(Arc::clone(&store)).on_write(move |write| {
         let is_late = is_late.swap(false, Ordering::SeqCst);
@@ -90,7 +90,7 @@ async fn what_was_decided_without_the_store_is_never_written_to_it() {
     assert_eq!((record.state, record.round_successes), (CircuitState::HalfOpen, 0));
 }
 
-/// A store that gives an ambiguous answer to one write when it is asked to. It applies that write or not.
+/// A store that answers one write with an ambiguous error on request. The write is applied or not.
 fn ambiguous_once(
     store: &Arc<Store>,
     applies: bool,
@@ -156,7 +156,7 @@ async fn f06_a_guard_waits_half_a_second_at_most_for_the_report_that_it_joined()
     succeed(&circuit).await.unwrap();
     store.set_mode(Mode::Hung);
     let began = tokio::time::Instant::now();
-    // The first leads, and its caller goes away.
+    // The first report is the leader, and its caller is dropped.
     let leads = timeout(millis(10), async {
         circuit.acquire().await.unwrap().record(CallOutcome::Failure).await;
     });
@@ -167,7 +167,7 @@ async fn f06_a_guard_waits_half_a_second_at_most_for_the_report_that_it_joined()
     let (led, ()) = tokio::join!(leads, joins);
     assert!(led.is_err());
     assert_eq!(began.elapsed(), millis(505));
-    // A protected call does not wait: one caller pays for a store that hangs.
+    // With `call` the second caller does not wait, so a store that hangs delays only one caller.
     let leader = circuit.clone();
     let leads = tokio::spawn(async move { fail(&leader).await });
     sleep(millis(1)).await;

@@ -1,5 +1,4 @@
-//! What a process knows may be old: it was frozen, its clock was set, or it has no time to refresh
-//! its snapshot.
+//! Old snapshots: the process was frozen, its clock was set, or it has no time to refresh its snapshot.
 
 use std::sync::{
     Arc,
@@ -19,12 +18,13 @@ use crate::support::{
     succeed, touchy, with_open_duration, with_snapshot_ttl,
 };
 
-/// Whether a call is refused that was frozen while it refreshed the snapshot.
+/// Whether a call is refused if its process was frozen while it refreshed the snapshot.
 async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
     let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
     let policy = with_open_duration(touchy(), seconds(600), seconds(600));
     let other = breaker(&store, policy.clone(), clock.clone());
-    // The reader is frozen for a minute with the answer in flight, while another instance opens the circuit.
+    // The reader is frozen for a minute while the answer is on its way, and another instance opens the
+    // circuit meanwhile.
     let (shared, frozen_clock) = (Arc::clone(&store), clock.clone());
     let freezing = HookedCircuits::over(Arc::clone(&store)).on_read(move |read| {
         let (shared, clock, other) = (Arc::clone(&shared), frozen_clock.clone(), other.clone());
@@ -49,7 +49,7 @@ async fn refuses_after_the_thaw(clock_goes_on: bool) -> bool {
 #[tokio::test(start_paused = true)]
 async fn f10_a_thawed_process_admits_nothing_by_what_it_read_before() {
     assert!(refuses_after_the_thaw(true).await);
-    // The mutant: a clock that is frozen too shows nothing of the freeze.
+    // The mutant: with a clock that is frozen too, the freeze cannot be noticed.
     assert!(!refuses_after_the_thaw(false).await);
 }
 
@@ -65,8 +65,8 @@ fn once(freeze: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 
 
 #[tokio::test(start_paused = true)]
 async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides() {
-    // However short its time to live, a snapshot of up to a second will do. A clock that was set back
-    // says nothing about its age.
+    // A snapshot of up to a second may be used, however short its time to live is. After the clock was set
+    // back, the age of a snapshot is unknown.
     let thawed = [
         (START + seconds(60), 2),
         (START + millis(1_001), 2),
@@ -91,7 +91,7 @@ async fn f10_a_process_frozen_during_a_refresh_refreshes_again_before_it_decides
 
 #[tokio::test(start_paused = true)]
 async fn f10_a_process_frozen_while_it_took_a_lease_makes_no_call_that_would_outlast_it() {
-    // A lease of twelve seconds, of which a call of ten needs five at least.
+    // The lease lasts for twelve seconds. A call of ten seconds needs at least five of them.
     for (lasting, probes) in [(seconds(6), true), (seconds(8), false)] {
         let (store, clock) = (Store::new(), Arc::new(ManualClock::at(START)));
         fail(&breaker(&store, touchy(), clock.clone())).await.unwrap_err();
@@ -128,10 +128,10 @@ async fn f14_a_clock_that_steps_back_keeps_no_circuit_open() {
         fail(&circuit).await.unwrap_err();
     }
     assert_eq!(store.record().state, CircuitState::Open);
-    // No longer than the longest open duration of the policy, whatever the record says.
+    // The circuit is open for at most the longest open duration of the policy, whatever the record says.
     clock.set(START - seconds(20));
     assert!(is_refused(&succeed(&circuit).await));
-    // No clock that agrees with this one could have stored such an end: probes decide.
+    // No process whose clock agrees with this one could have stored such an end, so probes decide.
     clock.set(START - seconds(300));
     for _ in 0..2 {
         succeed(&circuit).await.unwrap();
@@ -153,8 +153,8 @@ async fn without_time_to_refresh_no_call_passes_by_an_old_snapshot() {
     assert_eq!(refused.cause, Cause::Stale);
 }
 
-/// A server that answers each connection after 100 ms, or never. It runs on threads of its own, which
-/// go on while the runtime of the test is stopped.
+/// Starts a server that answers each connection after 100 ms, or never. It runs on threads of its own, so
+/// it continues while the runtime of the test is stopped.
 fn server(answers: bool) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -172,7 +172,7 @@ fn server(answers: bool) -> std::net::SocketAddr {
     address
 }
 
-/// The process is stopped until long after the call's time is over.
+/// The process is stopped until long after the time of the call is over.
 #[tokio::test]
 async fn f10_an_answer_that_came_while_the_process_was_stopped_counts_and_a_missing_one_does_not() {
     for answers in [true, false] {

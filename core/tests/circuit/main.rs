@@ -1,4 +1,4 @@
-//! Tests of the circuit breaker on a small store and on virtual time.
+//! Tests of the circuit breaker with a small store, on virtual time.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "how a test fails")]
 

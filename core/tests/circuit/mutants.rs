@@ -1,4 +1,4 @@
-//! Mutants of what surrounds the rules: each is broken in one way, and caught.
+//! Mutants of the code around the rules. Each is broken in one way and must be caught.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::support::{
     with_snapshot_ttl,
 };
 
-/// Whether an instance with a snapshot of its own refuses calls six seconds after another one opened
-/// the circuit.
+/// Whether an instance that has a snapshot refuses calls six seconds after another instance has opened the
+/// circuit.
 async fn the_others_refuse_too(policy: CircuitPolicy) -> bool {
     let store = Store::new();
     let fleet = fleet(&store, &policy, 2);
@@ -34,7 +34,8 @@ async fn a_snapshot_that_never_ages_is_caught() {
     assert!(!the_others_refuse_too(ageless).await);
 }
 
-/// A store that applies every write and loses the answer. The mutant then counts the failure again.
+/// A store that applies every write and loses every answer. With `counts_again`, the mutant counts the
+/// failure again.
 fn loses_answers(store: &Arc<Store>, counts_again: bool) -> HookedCircuits {
     HookedCircuits::over(Arc::clone(store)).on_write(move |mut write| async move {
         write.send().await?;

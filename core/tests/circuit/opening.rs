@@ -111,7 +111,7 @@ async fn other_instances_refuse_within_one_snapshot_age() {
 async fn the_window_slides_over_10_000_failures() {
     let store = Store::new();
     let fleet = fleet(&store, &five_a_minute(), 1);
-    // Four a minute, ten thousand of them: never five within one.
+    // Ten thousand failures at four a minute: there are never five within one minute.
     for _ in 0..10_000 {
         assert!(!is_refused(&fail(&fleet[0]).await));
         tokio::time::sleep(seconds(15)).await;
@@ -134,7 +134,7 @@ async fn one_poisoned_instance_opens_the_circuit_for_itself_only() {
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
     assert_eq!(open.cause, Cause::InstanceLocal);
     assert_eq!(store.record().state, CircuitState::Closed);
-    // The dependency fails for others too: now it is the fleet's.
+    // The dependency fails for other instances too, so the circuit opens for the fleet.
     for circuit in &fleet[1..] {
         assert!(!is_refused(&fail(circuit).await));
     }
@@ -171,7 +171,7 @@ async fn with_a_rate_rule_too_one_poisoned_instance_opens_the_circuit_for_itself
     let Err(CircuitError::Open(open)) = succeed(&fleet[0]).await else { panic!("admitted") };
     assert_eq!(open.cause, Cause::InstanceLocal);
     assert_eq!(store.record().state, CircuitState::Closed);
-    // The dependency fails for the other too: now it is the fleet's.
+    // The dependency fails for the other instance too, so the circuit opens for the fleet.
     assert!(!is_refused(&fail(&fleet[1]).await));
     assert_eq!(store.record().state, CircuitState::Open);
 }

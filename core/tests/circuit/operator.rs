@@ -132,7 +132,7 @@ async fn a_parked_lease_makes_a_disabled_circuit_read_no_more_often() {
 
 #[tokio::test(start_paused = true)]
 async fn an_override_dominates_what_an_instance_decides_by_itself() {
-    // While the store is down, whatever the policy says of that.
+    // An override stays in force while the store is down, whatever `store_down` the policy has.
     for policy in [StoreDown::Admit, StoreDown::Refuse, StoreDown::Local] {
         for is_forced in [true, false] {
             let store = Store::new();
@@ -150,7 +150,7 @@ async fn an_override_dominates_what_an_instance_decides_by_itself() {
             }
         }
     }
-    // And while it is open for itself.
+    // It stays in force while the circuit is open for one instance alone.
     let store = Store::new();
     let fleet = fleet(&store, &with_rule(touchy(), by_quorum(2, 2)), 2);
     for _ in 0..2 {
@@ -166,13 +166,13 @@ async fn a_close_ends_the_override_and_the_open_state_in_one_write() {
     let store = Store::new();
     let fleet = fleet(&store, &touchy(), 2);
     let until = START + seconds(600);
-    // Closed below the override: only the override goes, and what was counted stays valid.
+    // The circuit is closed under the override. Only the override ends, and what was counted stays.
     fleet[0].set_override(OverrideMode::ForceOpen, until, "ann").await.unwrap();
     fleet[1].close().await.unwrap();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Closed, 0));
     assert_eq!(store.record().overridden, None);
 
-    // Open, half-open and overridden: back to closed, in a new epoch.
+    // The circuit is open or half-open, with or without an override. It closes in a new epoch.
     for mode in [None, Some(OverrideMode::ForceOpen), Some(OverrideMode::Disabled)] {
         for half_opens in [false, true] {
             fleet[0].close().await.unwrap();
@@ -197,7 +197,7 @@ async fn a_close_ends_the_override_and_the_open_state_in_one_write() {
             succeed(&fleet[0]).await.unwrap();
         }
     }
-    // Nothing to end: nothing is written.
+    // There is nothing to end, so nothing is written.
     let writes = store.writes.load(Ordering::SeqCst);
     fleet[0].close().await.unwrap();
     assert_eq!(store.writes.load(Ordering::SeqCst), writes);
@@ -224,7 +224,7 @@ async fn a_close_that_was_not_written_is_an_error() {
     assert_eq!(store.record().state, CircuitState::Open);
 }
 
-/// The bar for operators: five seconds either way, and at most one read per instance in that time.
+/// Each instance follows an override and its end within five seconds, with at most one read in that time.
 #[tokio::test(start_paused = true)]
 async fn a_fleet_follows_an_operator_within_five_seconds_at_one_read_each() {
     let store = Store::new();

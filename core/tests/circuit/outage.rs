@@ -40,7 +40,7 @@ async fn f06_one_caller_pays_one_timeout_and_later_tries_run_concurrently() {
     assert!((14..=30).contains(&tries), "1 to 4 s apart: {tries}");
 }
 
-/// A breaker whose store has been down for a while: the next call tries it again.
+/// Returns a breaker whose store has been down for a while, so that the next call tries the store again.
 async fn due_to_try(store: &Arc<Store>) -> CircuitBreaker {
     let circuit = fleet(store, &touchy(), 1).remove(0);
     succeed(&circuit).await.unwrap();
@@ -72,8 +72,8 @@ async fn f06_a_concurrent_try_costs_no_call_anything() {
     assert_eq!(began.elapsed(), millis(0));
 }
 
-/// A store that is far away, and was down: each instance finds it again, although no call lasts as long as
-/// an answer of the store.
+/// The store is far away and was down. Each instance uses it again, although no call takes as long as an
+/// answer of the store.
 #[tokio::test(start_paused = true)]
 async fn f06_a_far_store_that_is_back_is_found_within_seconds_and_no_call_waits_for_it() {
     let store = Store::with_latency(millis(300));
@@ -94,7 +94,7 @@ async fn f06_a_far_store_that_is_back_is_found_within_seconds_and_no_call_waits_
     }
     store.set_mode(Mode::Hung);
     sleep(seconds(6)).await;
-    // Each pays one timeout.
+    // Each instance waits for one timeout.
     for circuit in &circuits {
         succeed(circuit).await.unwrap();
     }
@@ -142,7 +142,7 @@ async fn a_store_that_is_back_is_found_during_a_call_and_its_record_counts() {
     store.set_mode(Mode::Down);
     sleep(seconds(5)).await;
     succeed(circuit).await.unwrap();
-    // Opens by itself, for itself.
+    // The circuit opens for this instance by its private record.
     fail(circuit).await.unwrap_err();
     assert!(is_refused(&succeed(circuit).await));
     assert_eq!(store.record().state, CircuitState::Closed);
@@ -152,7 +152,7 @@ async fn a_store_that_is_back_is_found_during_a_call_and_its_record_counts() {
         sleep(millis(100)).await;
     }
     assert!(back.elapsed() <= seconds(5), "{:?}", back.elapsed());
-    // The private epoch is forgotten: reports count on the fleet's record.
+    // The private record is dropped, so reports count on the record of the fleet.
     fail(circuit).await.unwrap_err();
     assert_eq!((store.record().state, store.record().epoch), (CircuitState::Open, 1));
 }
@@ -228,7 +228,7 @@ async fn the_store_is_not_to_blame_for_a_deadline() {
     Deadline::within(seconds(30)).scope(hurried()).await;
     assert!(events.lock().unwrap().is_empty(), "{events:?}");
 
-    // A lease is not taken without any time at all either.
+    // Without any time left, no lease is taken either.
     fail(&circuit).await.unwrap_err();
     sleep(seconds(10)).await;
     events.lock().unwrap().clear();
@@ -250,7 +250,7 @@ async fn a_private_open_duration_ends_at_another_moment_on_each_instance() {
     }
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
     assert!(*first >= 9 && *last < 20 && last - first > 7, "{ends:?}");
-    // And it closes again by private probes.
+    // Private probes close the circuit again.
     sleep(seconds(20)).await;
     for circuit in &fleet {
         succeed(circuit).await.unwrap();
@@ -290,7 +290,7 @@ async fn with_store_down_refuse_calls_are_refused_until_the_store_is_back() {
     sleep(millis(10)).await;
     succeed(&circuit).await.unwrap();
 
-    // A probe that was left over is no way around it.
+    // A parked lease must not admit a call either.
     fail(&circuit).await.unwrap_err();
     sleep(seconds(10)).await;
     drop(circuit.acquire().await.unwrap());

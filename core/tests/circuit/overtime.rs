@@ -33,7 +33,7 @@ async fn f12_a_function_of_three_seconds_opens_on_a_hang_and_closes_again() {
         invocation()
             .scope(async {
                 let began = Instant::now();
-                // It has other work first.
+                // The task has other work first.
                 sleep(millis(200)).await;
                 let result = circuit.call(hang).await;
                 assert!(matches!(result, Err(CircuitError::TimedOut { .. })), "{result:?}");
@@ -58,7 +58,7 @@ async fn f12_a_function_of_three_seconds_opens_on_a_hang_and_closes_again() {
 async fn a_call_cut_off_early_is_neutral() {
     let store = Store::new();
     let circuit = fleet(&store, &touchy(), 1).remove(0);
-    // With time left to report, so that it is not the lack of it that keeps the circuit closed.
+    // There is time left to report, so the circuit does not stay closed for lack of time.
     let invocation = || Deadline::of_invocation(millis(30_300), Deadline::WORK_MARGIN);
     let late = async || {
         sleep(seconds(26)).await;
@@ -114,7 +114,7 @@ async fn near_the_deadline_a_report_does_not_wait_for_others() {
         let hurried = async || {
             let began = Instant::now();
             fail(&circuit).await.unwrap_err();
-            // The wait, a read, a swap.
+            // The report takes a wait, a read and a swap.
             assert!(began.elapsed() <= millis(35), "{:?}", began.elapsed());
         };
         Deadline::within(millis(400)).scope(hurried()).await;
@@ -170,12 +170,12 @@ async fn f26_a_call_dropped_at_any_moment_blocks_no_later_call() {
     for after in 0..150 {
         let store = Store::new();
         let circuit = fleet(&store, &with_probes(touchy(), 1, 1), 1).remove(0);
-        // In the read, in the wait of the report, in its read and swap.
+        // The call is dropped during its read, the wait of its report, or the read or swap of its report.
         let _ = timeout(millis(after), fail(&circuit)).await;
         let _ = fail(&circuit).await;
         assert_eq!(store.record().state, CircuitState::Open, "{after} ms");
         sleep(seconds(10)).await;
-        // In the read, the lease, the call, the report.
+        // The probe is dropped during its read, the write of its lease, its call, or its report.
         let probe = async || {
             sleep(millis(50)).await;
             Ok::<_, &str>(())
@@ -265,7 +265,7 @@ async fn the_lease_of_a_dropped_probe_goes_to_one_call_and_to_none_that_it_would
     let heir = circuit.acquire().await.unwrap();
     assert!(circuit.acquire().await.is_err(), "one lease, one probe");
     drop(heir);
-    // Twelve seconds it lasts; of the four that are left no call of ten could make use.
+    // The lease lasts for twelve seconds. The four that are left are too few for a call of ten.
     sleep(seconds(8)).await;
     assert!(circuit.acquire().await.is_err());
     sleep(seconds(4)).await;

@@ -1,4 +1,4 @@
-//! The rate rule through the breaker: a fleet on one store.
+//! The rate rule in the breaker, with a fleet on one store.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::support::{START, Store, fail, fleet, is_refused, millis, record, seconds, succeed};
 
-/// A hundred calls a second, spread over the fleet, for so many seconds.
+/// Makes a hundred calls a second for `lasting` seconds, spread over the fleet.
 async fn calls(fleet: &[CircuitBreaker], lasting: usize, fails: impl Fn(usize) -> bool) {
     let mut under_way = JoinSet::new();
     for call in 0..lasting * 100 {
@@ -33,7 +33,7 @@ async fn a_fleet_writes_twice_a_second_while_well_and_opens_within_three_in_an_o
     let store = Store::new();
     let policy = CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20));
     let fleet = fleet(&store, &policy, 50);
-    // An empty record asks for a report of every call, and then learns.
+    // The record is empty at first, so every call is reported. After 30 s the weights are settled.
     calls(&fleet, 30, |call| call % 100 == 0).await;
     let writes = store.writes.load(Ordering::SeqCst);
     calls(&fleet, 60, |call| call % 100 == 0).await;
@@ -61,7 +61,7 @@ async fn a_thousand_cold_instances_do_not_overload_the_store() {
     let store = Store::new();
     let fleet = fleet(&store, &CircuitPolicy::default(), 1_000);
     calls(&fleet, 10, |_| false).await;
-    // Each one refreshes once; what it would report is sampled again by what it reads.
+    // Each instance refreshes its snapshot once, and samples its reports again by the record that it reads.
     let reads = store.reads.load(Ordering::SeqCst);
     let writes = store.writes.load(Ordering::SeqCst);
     assert!(reads <= 2_500 && writes <= 100, "{reads} reads, {writes} writes");
@@ -77,7 +77,7 @@ async fn what_was_drawn_by_an_empty_record_is_drawn_again_by_what_the_report_fin
         for circuit in &fleet {
             assert!(circuit.record().await.buckets.is_empty());
         }
-        // Each now holds that every call is to be reported.
+        // Each instance now has a snapshot by which every call is reported.
         for circuit in fleet {
             succeed(&circuit).await.unwrap();
         }
@@ -85,7 +85,7 @@ async fn what_was_drawn_by_an_empty_record_is_drawn_again_by_what_the_report_fin
         counted += store.record().buckets.iter().map(|bucket| bucket.calls).sum::<u32>();
     }
     assert!(writes <= 60 * ROUNDS, "{writes} writes");
-    // A few reports represent a burst. The sample is rough but fair.
+    // A few reports represent the burst. The sample is not precise, but right on average.
     let share = f64::from(counted) / (500.0 * ROUNDS as f64);
     assert!((0.4..=2.5).contains(&share), "{share} of the calls were counted");
 }
@@ -120,7 +120,7 @@ async fn calls_that_take_too_long_open_it() {
         sleep(seconds(1)).await;
     }
     assert_eq!(store.record().cause, Some(Cause::SlowCalls));
-    // A probe that is slow says the same.
+    // A slow probe opens the circuit again.
     sleep(seconds(30)).await;
     circuit.call(slow).await.unwrap();
     assert_eq!(

@@ -39,7 +39,7 @@ async fn twenty_failures_at_once_open_a_circuit_of_sixteen() {
 
 #[tokio::test(start_paused = true)]
 async fn five_hundred_failures_at_once_cost_800_operations_and_open_within_a_third_of_a_second() {
-    // Each draws anew.
+    // Each round has other random waits.
     for _ in 0..20 {
         five_hundred_failures().await;
     }
@@ -50,7 +50,7 @@ async fn five_hundred_failures() {
     let fleet = fleet(&store, &five_a_minute(), 500);
     for circuit in &fleet {
         succeed(circuit).await.unwrap();
-        // All of them fresh, none of them old.
+        // Each instance has a fresh snapshot without failures.
         assert!(circuit.record().await.failures.is_empty());
     }
     let before = store.operations();
@@ -68,7 +68,7 @@ async fn five_hundred_failures() {
 
 #[tokio::test(start_paused = true)]
 async fn a_report_ends_as_soon_as_the_epoch_changed() {
-    // So slow that some read before the first one has written, whatever they draw.
+    // The store is so slow that some instances read before the first one has written, whatever they draw.
     let store = Store::with_latency(millis(25));
     let fleet = fleet(&store, &touchy(), 50);
     for circuit in &fleet {
@@ -143,7 +143,7 @@ async fn fleets_of_50_500_and_1000_instances_recover_equally_fast() {
         fail(&fleet[0]).await.unwrap_err();
         let opened = Instant::now();
         let mut refused = 0;
-        // Ten calls a second in all, spread over the instances.
+        // Make ten calls a second in all, spread over the instances.
         for call in 0.. {
             refused += usize::from(is_refused(&succeed(&fleet[call * 7 % size]).await));
             if store.record().state == CircuitState::Closed {
@@ -168,7 +168,7 @@ async fn f19_a_stale_read_costs_a_conflict_and_loses_nothing() {
     assert!(store.conflicts.load(Ordering::SeqCst) <= 4);
     fail(&fleet[4]).await.unwrap_err();
     assert_eq!(store.record().state, CircuitState::Open);
-    // Nor does it keep the circuit from closing.
+    // Stale reads do not keep the circuit from closing either.
     let mut seconds_to_close = 0;
     while store.record().state != CircuitState::Closed {
         let _ = succeed(&fleet[0]).await;

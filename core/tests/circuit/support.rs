@@ -1,4 +1,4 @@
-//! A store on virtual time, a clock that moves with it, and breakers on both.
+//! A store on virtual time, a clock that moves with that time, and breakers that use both.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 pub(crate) use funcify_core::engine::VirtualClock;
 
-/// What time it is when a test begins.
+/// The time at which a test begins.
 pub(crate) const START: Timestamp = VirtualClock::START;
 
 pub(crate) const fn seconds(seconds: u64) -> Duration {
@@ -37,11 +37,11 @@ pub(crate) const fn millis(millis: u64) -> Duration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Up,
-    /// For half a second reads show what was there before a write.
+    /// For half a second after a write, reads return the record before it.
     Stale,
-    /// Every operation is refused at once.
+    /// Every operation fails at once.
     Down,
-    /// No operation ever ends.
+    /// No operation ends.
     Hung,
 }
 
@@ -90,7 +90,7 @@ impl Store {
         self.held.lock().unwrap().clone().map(|held| held.value).unwrap_or_default()
     }
 
-    /// Replaces the record from outside.
+    /// Replaces the record, as another program would.
     pub(crate) fn inject(&self, record: CircuitRecord) {
         *self.held.lock().unwrap() = Some(Versioned::new(record, Version::from(WriteId::random())));
     }
@@ -148,7 +148,7 @@ impl CircuitStateProvider for Store {
         if states.last() != Some(&(next.state, next.epoch)) {
             states.push((next.state, next.epoch));
         }
-        // As a real store would have it: through the wire form.
+        // Convert the record to its stored form and back, as a real store does.
         let version = Version::from(id);
         self.before.lock().unwrap().clone_from(&held);
         *self.written.lock().unwrap() = Some(Instant::now());
@@ -157,14 +157,14 @@ impl CircuitStateProvider for Store {
     }
 }
 
-/// A record that differs from an empty one in what `change` does.
+/// Returns an empty record with the changes of `change`.
 pub(crate) fn record(change: impl FnOnce(&mut CircuitRecord)) -> CircuitRecord {
     let mut record = CircuitRecord::default();
     change(&mut record);
     record
 }
 
-/// A breaker on `store` with time that moves with tokio's and a seed of its own.
+/// Creates a breaker on `store`, with a clock that moves with tokio's time and with its own seed.
 pub(crate) fn breaker(
     store: &Arc<Store>,
     policy: CircuitPolicy,
@@ -180,7 +180,7 @@ pub(crate) fn breaker(
         .with_instance(format!("i{seed}"))
 }
 
-/// A fleet of breakers on one store and one clock.
+/// Creates a fleet of breakers on one store and one clock.
 pub(crate) fn fleet(
     store: &Arc<Store>,
     policy: &CircuitPolicy,
@@ -202,14 +202,14 @@ pub(crate) fn is_refused<T, E>(result: &Result<T, CircuitError<E>>) -> bool {
     matches!(result, Err(CircuitError::Open(_)))
 }
 
-/// Opens at five failures a minute, for ten seconds. A call may take as long.
+/// Opens for ten seconds at five failures within a minute. A call may take ten seconds too.
 pub(crate) fn five_a_minute() -> CircuitPolicy {
     let mut policy = CircuitPolicy::new(CountRule::new(5, seconds(60)));
     policy.call_timeout = seconds(10);
     with_probes(with_open_duration(policy, seconds(10), seconds(40)), 1, 2)
 }
 
-/// The same, opened by the first failure: to get quickly to what comes after.
+/// The same policy, but the first failure opens the circuit. It is for tests of what follows.
 pub(crate) fn touchy() -> CircuitPolicy {
     with_rule(five_a_minute(), CountRule::new(1, seconds(60)))
 }
@@ -242,7 +242,7 @@ pub(crate) fn with_snapshot_ttl(policy: CircuitPolicy, ttl: Duration) -> Circuit
     })
 }
 
-/// The same policy with another answer to an outage of the store.
+/// The same policy with another `store_down`.
 pub(crate) fn with_store_down(policy: CircuitPolicy, store_down: StoreDown) -> CircuitPolicy {
     changed(policy, |policy| policy.store_down = store_down)
 }
@@ -252,7 +252,7 @@ fn changed(mut policy: CircuitPolicy, change: impl FnOnce(&mut CircuitPolicy)) -
     policy
 }
 
-/// So many failures a minute, from so many instances.
+/// Opens at `failures` failures within a minute, from `quorum` instances.
 pub(crate) fn by_quorum(failures: u32, quorum: u32) -> CountRule {
     let mut rule = CountRule::new(failures, seconds(60));
     rule.quorum = quorum;

@@ -51,7 +51,7 @@ async fn a_refusal_is_found_by_walking_the_sources() {
     assert!(refused.source().unwrap().is::<funcify_core::circuit::CircuitOpen>());
 }
 
-/// A service that is never ready (`None`), or whose readiness has this result.
+/// A service that is never ready (`None`), or that becomes ready with the given result.
 #[derive(Clone)]
 struct Readiness(Option<Result<(), &'static str>>);
 

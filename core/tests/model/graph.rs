@@ -1,4 +1,4 @@
-//! The graph of all states that the checker visits, and a backward search through it.
+//! The graph of all states that the checker visits, and a backward search in this graph.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The states, and the steps between them in which nothing fails.
+/// The states, and the steps between them that are not faults.
 #[derive(Debug, Default)]
 pub(crate) struct Graph(Mutex<Known>);
 
@@ -22,7 +22,7 @@ pub(crate) enum Place {
     Goal,
     /// A state that must be able to reach a goal.
     Owing,
-    /// A state so near the bounds that its path to a goal leaves them.
+    /// A state so near to the bounds that its path to a goal leaves them.
     Exempt,
 }
 
@@ -35,7 +35,7 @@ impl Graph {
         self.known().steps.push((fingerprint(from), fingerprint(to)));
     }
 
-    /// How many states must be able to reach a goal, and how many of them cannot.
+    /// Returns how many states must be able to reach a goal, and how many of them cannot.
     pub(crate) fn owing_and_stuck(&self) -> (usize, usize) {
         let known = self.known();
         let mut back: HashMap<u64, Vec<u64>> = HashMap::new();

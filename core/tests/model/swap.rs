@@ -1,9 +1,9 @@
-//! One write with its retries, model-checked: requests and replies are lost, requests are sent again
-//! with the same id, copied, and late. Checked is what a caller may conclude from each answer.
+//! A model of one write with its retries. Requests and replies are lost. Requests are sent again with the
+//! same id, copied, or late. The model checks what a caller may conclude from each answer.
 //!
-//! Complete within [`Bounds`], which are printed. Abstracted: the content of a record is its write id,
-//! and each writer reads, swaps once and ends. Nothing is deleted, because a copy of a first write
-//! creates a deleted record anew in any store.
+//! The check is complete within [`Bounds`], which are printed. The model simplifies: the content of a record
+//! is its write id, and each writer reads, swaps once and ends. No record is deleted, because in any store a
+//! copy of a first write creates a deleted record again.
 
 use std::time::Instant;
 
@@ -23,13 +23,13 @@ const THREE: Bounds = Bounds { writers: 3, sends: 2, copies: 0 };
 enum Flaw {
     /// The store does not compare the write id first.
     NoWriteId,
-    /// A conflict after an ambiguous send is answered as a conflict.
+    /// A conflict after an ambiguous attempt is reported as a conflict.
     ConflictAfterDoubt,
     /// An ambiguous write is sent again with another id.
     AnotherId,
     /// The store does not compare versions.
     BlindWrite,
-    /// After an ambiguous send the writer reads, and trusts what it reads.
+    /// After an ambiguous attempt the writer reads the record, and reports what it finds.
     RetriedByReading,
 }
 
@@ -43,13 +43,13 @@ type Id = u8;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
-    /// Which writes took effect, in order.
+    /// The writes that took effect, in order.
     log: Vec<Effect>,
     writers: Vec<Writer>,
-    /// Requests in transit.
+    /// The requests in transit.
     sent: Vec<Request>,
     copies: u8,
-    /// Whether a store that held a write refused that same write.
+    /// Whether the store refused a write that it already held.
     denied: bool,
 }
 
@@ -101,7 +101,7 @@ enum Action {
     ArriveAndLinger(usize),
     Drop(usize),
     Receive(usize),
-    /// No answer in time: the write may have been applied.
+    /// No answer came in time, so the write may have been applied.
     TimeOut(usize),
 }
 
@@ -295,7 +295,7 @@ fn each_mutant_of_the_swap_is_caught() {
     }
 }
 
-/// The broken law, if any, and how many of the states that should be reachable were reached.
+/// Returns the broken law, if any, and how many of the situations that must be reachable were reached.
 fn explore(flaw: Option<Flaw>, bounds: Bounds) -> (Option<&'static str>, usize) {
     let start = Instant::now();
     let swaps = Swaps { bounds, flaw };

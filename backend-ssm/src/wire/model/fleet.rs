@@ -7,19 +7,19 @@ use super::{
     state::{Law, Put, State, Writer},
 };
 
-/// The protocol of the backend, and mutants of it that must be caught.
+/// The protocol of the backend, and mutants of it, which must be caught.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Protocol {
     Ours,
-    /// Overwrites and compares the returned version number. The latest version is valid.
+    /// Overwrites the parameter and compares the returned version number. The latest version is valid.
     CompareTheNumber,
-    /// Reports a write below its base as applied.
+    /// Reports a write as applied although its version number is not greater than that of its base.
     AppliedOnDeleted,
     /// Accepts the previous version as the base without comparing its write id.
     TrustTheNumber,
     /// Reports a conflict without checking that its own version still exists.
     NeverLookBack,
-    /// Takes over a lost record from any position.
+    /// Takes over a lost record at any later version.
     TakeOverAnywhere,
 }
 
@@ -102,7 +102,7 @@ impl Model for Fleet {
                     Put { copy: true, made_by_the_network: true, ..state.network[place].clone() };
                 state.network.push(copy);
             }
-            // The response is late, or was lost.
+            // The response is late or lost.
             Action::SendAgain(writer) => {
                 state.left.sent_again -= 1;
                 let Writer::Waiting { id, base, .. } = state.writers[writer] else { return None };
@@ -195,8 +195,8 @@ impl Fleet {
         }
     }
 
-    /// A first write found an existing parameter. If it has a valid version, the write is a
-    /// conflict; otherwise the write overwrites it.
+    /// A first write found an existing parameter. If the parameter has a valid version, the write is a
+    /// conflict. Otherwise the write overwrites the parameter.
     fn resolve_refusal(
         &self,
         state: &mut State,
@@ -204,7 +204,7 @@ impl Fleet {
         id: WriteId,
         unsure: bool,
     ) -> Option<Writer> {
-        // Deleted in the meantime: the write was not applied, and the writer gets an error.
+        // The parameter was deleted meanwhile. The write was not applied, and the writer gets an error.
         let Some(latest) = state.latest() else { return Some(Writer::Idle) };
         let current = self.read_log(state, latest).ok()?;
         if current.is_some() {
@@ -215,7 +215,7 @@ impl Fleet {
         Some(Writer::Waiting { id, base: None, unsure })
     }
 
-    /// What the writer that made version `pos` finds.
+    /// Returns what the writer of version `pos` finds.
     fn verify(
         &self,
         state: &State,
@@ -237,7 +237,7 @@ impl Fleet {
         if sure || still_there { Ok(current) } else { Err(Gone) }
     }
 
-    /// The valid version up to `latest`.
+    /// Returns the valid version up to `latest`.
     fn read_log(&self, state: &State, latest: (u64, Entry)) -> Result<Option<Version>, Gone> {
         let at_once = match latest.1.claim {
             Claim::On(base) => match self.protocol {
@@ -270,7 +270,7 @@ impl Fleet {
         self.read_log(state, state.latest()?).unwrap()
     }
 
-    /// The versions that are still kept.
+    /// Returns the versions that are still kept.
     fn kept<'a>(&self, state: &'a State) -> impl Iterator<Item = (u64, &'a Entry)> {
         let trimmed = state.log.len().saturating_sub(self.bounds.kept as usize);
         (1..).zip(&state.log).skip(trimmed)
@@ -285,7 +285,7 @@ impl Fleet {
     }
 }
 
-/// A needed version is gone, so the reader cannot know anything.
+/// A version that the reader needs is gone, so it cannot find the valid version.
 #[derive(Debug)]
 struct Gone;
 

@@ -1,11 +1,13 @@
-//! Checks the log exhaustively: writers that freeze, lose responses and send again, late copies,
-//! losing writes, a foreign overwrite, a deletion and the trimming of the history, at any step.
+//! Checks the log exhaustively. At any step, writers may freeze, lose responses, send a write again, or lose
+//! to another writer. Copies of writes may arrive late. The parameter may be overwritten by another
+//! program or deleted, and its history is trimmed.
 //!
-//! The check is complete within [`Bounds`]. A history of two or three versions represents the
-//! hundred. Abstractions: a read is as old as the moment at which a writer took it, and the writer
-//! may hold it forever. The requests of one read of the log see one moment. A write that has landed
-//! in a deleted log does not land again in the next one. (Any store would create the record again,
-//! and here a copy could land at the position of the first.)
+//! The check is complete within [`Bounds`]. A history of two or three versions represents the hundred that
+//! Parameter Store keeps. The model makes these simplifications: a read shows the state at the moment at
+//! which a writer made it, and the writer may use it at any later time. All requests of one read of the
+//! log see the same moment. A write that has arrived in a deleted log does not arrive again in the next
+//! one. (In any store it would create the record again, and here a copy could get the position of the
+//! first write.)
 
 #![expect(clippy::print_stdout, reason = "the number of explored states is shown with the result")]
 
@@ -29,15 +31,15 @@ struct Bounds {
     foreign: u8,
 }
 
-/// A deletion, a foreign overwrite, and a write that is sent again.
+/// Bounds with a deletion, an overwrite by another program, and a write that is sent again.
 const DISTURBED: Bounds =
     Bounds { writers: 2, writes: 3, kept: 2, sent_again: 1, copies: 0, deletions: 1, foreign: 1 };
 
-/// So many losing writes that the valid version is lost.
+/// Bounds with so many writes that lose that the valid version is lost.
 const CROWDED: Bounds =
     Bounds { writers: 2, writes: 4, kept: 3, sent_again: 0, copies: 2, deletions: 0, foreign: 0 };
 
-/// Three writers on a history that holds them all, and a late copy.
+/// Bounds with three writers, a history that holds all of their writes, and a late copy.
 const CONTENDED: Bounds =
     Bounds { writers: 3, writes: 3, kept: 3, sent_again: 0, copies: 1, deletions: 1, foreign: 0 };
 
@@ -96,8 +98,8 @@ fn assert_caught(protocol: Protocol, bounds: Bounds) {
     assert!(explore(protocol, bounds).0.is_some(), "{protocol:?} is not caught");
 }
 
-/// Explores everything within `bounds`, or until a law is broken. Returns that law, and the
-/// situations that were reached at least once.
+/// Explores all states within `bounds`, or until a law is broken. Returns that law, and the situations that
+/// were reached at least once.
 fn explore(protocol: Protocol, bounds: Bounds) -> (Option<&'static str>, BTreeSet<&'static str>) {
     let (fleet, start) = (Fleet { bounds, protocol }, Instant::now());
     let properties = fleet.properties();

@@ -14,23 +14,23 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     pub(super) log: Vec<Entry>,
-    /// The valid version by definition: computed write by write from the beginning of the log.
+    /// The valid version by definition, computed write by write from the beginning of the log.
     pub(super) truth: Option<Version>,
-    /// The writes that became valid, as long as somebody can still ask about them.
+    /// The writes that became valid, as long as a writer can still ask about them.
     pub(super) valid: BTreeSet<(WriteId, u64)>,
-    /// The same for the log that was deleted.
+    /// The same writes of the log that was deleted.
     pub(super) valid_before: BTreeSet<(WriteId, u64)>,
     pub(super) writers: Vec<Writer>,
     pub(super) network: Vec<Put>,
     pub(super) next_id: u8,
     pub(super) left: Left,
-    /// The writes that were reported as a conflict and of which a copy is still on its way.
+    /// The writes that were reported as a conflict while a copy of them is still on its way.
     pub(super) refused: BTreeSet<WriteId>,
     pub(super) reported: Reported,
     pub(super) broken: Option<Law>,
 }
 
-/// How often each disturbance may still happen.
+/// How often each disturbance may still occur.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) sent_again: u8,
@@ -39,7 +39,7 @@ pub(super) struct Left {
     pub(super) foreign: u8,
 }
 
-/// What a writer is doing. `unsure`: an earlier request with the same id may have been applied.
+/// The step of a writer. `unsure` says that an earlier request with the same id may have been applied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Writer {
     Idle,
@@ -55,12 +55,12 @@ pub(super) struct Put {
     pub(super) writer: usize,
     pub(super) entry: Entry,
     pub(super) overwrite: bool,
-    /// Nobody waits for its response.
+    /// Whether nobody waits for the response.
     pub(super) copy: bool,
     pub(super) made_by_the_network: bool,
 }
 
-/// The results that were reported at least once. All of them must be reached.
+/// The results that were reported at least once. The check must reach all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Reported {
     pub(super) applied: bool,
@@ -104,13 +104,14 @@ impl State {
         self.at(version.pos()).is_some_and(|entry| lost_version(entry.id, version.pos()) == version)
     }
 
-    /// A copy arrives after its original. No store could tell the two apart otherwise.
+    /// Whether a copy would arrive before its original. The model excludes that, because no store could tell
+    /// the two apart.
     pub(super) fn is_early(&self, copy: &Put) -> bool {
         let is_original = |put: &Put| put.entry.id == copy.entry.id && !put.copy;
         copy.made_by_the_network && self.network.iter().any(is_original)
     }
 
-    /// Appends one write by the definition of the log. Returns the position of the new version.
+    /// Appends one write, by the definition of the log. Returns the position of the new version.
     pub(super) fn append(&mut self, entry: Entry, kept: u64) -> u64 {
         let lost = self.is_lost(kept);
         let pos = self.log.len() as u64 + 1;
@@ -139,8 +140,7 @@ impl State {
         self.valid.insert((id, pos));
     }
 
-    /// Whether the versions that are kept no longer show the valid one, after too many losing
-    /// writes.
+    /// Whether the versions that are kept no longer show the valid one, because too many writes have lost.
     pub(super) fn is_lost(&self, kept: u64) -> bool {
         let oldest = oldest(self.log.len() as u64, kept);
         let Some(truth) = self.truth else { return oldest > 1 };
@@ -161,7 +161,7 @@ impl State {
                     self.broken = Some(Law::AppliedIsApplied);
                 }
             }
-            // An unsure writer reports an ambiguous error, not a conflict.
+            // An unsure writer reports an ambiguous error instead of a conflict.
             None if unsure => {}
             None => {
                 self.reported.conflict = true;
@@ -182,7 +182,7 @@ impl State {
         self.valid_before.append(&mut self.valid);
     }
 
-    /// Drops what can no longer make a difference, so that equal futures are one state.
+    /// Drops what cannot make a difference any more, so that states with the same future are equal.
     pub(super) fn forget(&mut self, bounds: Bounds) {
         self.network.sort_by_key(|put| (put.writer, put.entry.id, put.overwrite, put.copy));
         let network: BTreeSet<WriteId> = self.network.iter().map(|put| put.entry.id).collect();

@@ -1,5 +1,5 @@
-//! Admitting a call: by the snapshot while it is fresh, after a refresh otherwise, and as a probe with
-//! a lease.
+//! Admits a call: by the snapshot while that is fresh, otherwise after a refresh, or as a probe with a
+//! lease.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ use crate::{
 };
 
 impl CircuitBreaker {
-    /// Asks to pass, for a call that does not fit into [`call`](Self::call).
+    /// Asks whether a call may be made, for a call that does not fit into [`call`](Self::call).
     ///
-    /// Say with [`Guard::record`] how the call went. A dropped guard records nothing. A guard does
-    /// not end a call that hangs; only `call` does.
+    /// After the call, record its outcome with [`Guard::record`]. A guard that is dropped records nothing.
+    /// Only `call` ends a call that hangs; a guard does not.
     ///
     /// # Errors
     ///
-    /// [`CircuitOpen`] if the circuit refuses.
+    /// [`CircuitOpen`] if the circuit refuses the call.
     ///
     /// # Examples
     ///
@@ -54,7 +54,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// The way of nearly every call, which neither waits nor allocates.
+    /// The decision for nearly every call, without a wait or an allocation. `None` if the call needs
+    /// [`acquire_slowly`](Self::acquire_slowly).
     #[inline]
     pub(super) fn fast_decision(&self) -> Option<(Decision, Timestamp)> {
         let now = self.now();
@@ -64,7 +65,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// The way of a call that finds the snapshot stale, or could be a probe.
+    /// Admits a call that found the snapshot stale, or that may become a probe.
     pub(super) async fn acquire_slowly(&self) -> Result<Guard<'_>, CircuitOpen> {
         let Some(one_at_a_time) = self.refreshing().await else {
             return self.pass_or_probe().await;
@@ -72,7 +73,7 @@ impl CircuitBreaker {
         if !self.is_fresh() {
             self.refresh().await;
         }
-        // A process that was frozen meanwhile has read what was there before.
+        // If the process was frozen during the read, the result is too old.
         if !self.shared.snapshot.load().is_known(self.now()) {
             self.refresh().await;
         }
@@ -84,8 +85,8 @@ impl CircuitBreaker {
         Ok(guard)
     }
 
-    /// Waits until no other call refreshes the snapshot; `None` if the invocation's time is over
-    /// before that.
+    /// Waits until no other call refreshes the snapshot. `None` if the invocation's deadline passes before
+    /// that.
     pub(super) async fn refreshing(&self) -> Option<MutexGuard<'_, ()>> {
         let refreshing = self.shared.refreshing.lock();
         match Deadline::current() {
@@ -94,14 +95,14 @@ impl CircuitBreaker {
         }
     }
 
-    /// Refreshes the snapshot if the store is up and there is time.
+    /// Refreshes the snapshot if the store is not down and there is time.
     pub(super) async fn refresh(&self) {
         if self.shared.snapshot.load().outage.is_none() && has_time() {
             self.try_store().await;
         }
     }
 
-    /// Decides by the snapshot as it is now.
+    /// Decides by the current snapshot.
     async fn pass_or_probe(&self) -> Result<Guard<'_>, CircuitOpen> {
         let now = self.now();
         let snapshot = self.shared.snapshot.load_full();
@@ -118,7 +119,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// What an admission means for a call that is not a probe; `None` if the call may become one.
+    /// Decides about a call that is not a probe. `None` if the call may become one.
     fn decide(
         &self,
         admission: Admission,
@@ -129,7 +130,8 @@ impl CircuitBreaker {
             Admission::Admitted if snapshot.is_known(now) => {
                 Some(Ok(Guard::new(self, snapshot.terms(None), now)))
             }
-            // Too old, and there was no time to refresh it: the circuit may have opened long ago.
+            // The snapshot is too old, and there was no time to refresh it. The circuit may have opened
+            // long ago.
             Admission::Admitted => {
                 let until = now + self.policy().snapshot_ttl_after_failure;
                 Some(Err(self.refusal(until, Cause::Stale, now)))
@@ -151,7 +153,7 @@ impl CircuitBreaker {
             }),
             None => self.lease(snapshot, probe, now).await,
         }
-        // Checked again: the swap took its time, or another instance was faster.
+        // Check again: the swap may have taken long, or another instance may have been faster.
         let now = self.now();
         let snapshot = self.shared.snapshot.load_full();
         if Permit::of(&snapshot.record, Some(probe)).is_valid(&snapshot.record, now)
@@ -165,7 +167,7 @@ impl CircuitBreaker {
         self.decide(admission, &snapshot, now).unwrap_or_else(|| Err(self.busy(now)))
     }
 
-    /// Writes the lease. The snapshot shows afterwards whether it is held.
+    /// Writes the lease. Afterwards the snapshot shows whether the record holds it.
     async fn lease(&self, snapshot: &Snapshot, probe: Probe, now: Timestamp) {
         let Some(next) = rules::lease(&snapshot.record, self.policy(), probe, self.instance(), now)
         else {
@@ -175,21 +177,21 @@ impl CircuitBreaker {
         match self.swap(snapshot.version, WriteId::random(), &next).await {
             Ok(Swap::Applied(version)) => self.accept_written(next, version, now),
             Ok(Swap::Conflict(current)) => self.accept(current, now),
-            // A read tells: the id of the probe is in the record, or it is not.
+            // A read shows whether the id of the probe is in the record.
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.try_store().await,
             Err(error) => self.store_failed(&error, began),
         }
     }
 
-    /// The end of a lease that is taken now; none if there is too little time for a call that could
+    /// Returns the end of a lease that is taken now. `None` if a call now would have too little time to
     /// prove anything.
     fn lease_until(&self, now: Timestamp) -> Option<Timestamp> {
         let time = self.effective_timeout().min(time_left());
         self.can_prove().then(|| now + time + rules::REPORTING)
     }
 
-    /// The lease that an earlier call of this instance did not use up. It stays parked for the next
-    /// call if this one has too little time.
+    /// Takes the lease that an earlier call of this instance did not use. If this call has too little time,
+    /// the lease stays parked for the next one.
     fn take_parked_lease(&self, snapshot: &Snapshot, now: Timestamp) -> Option<Probe> {
         let mut parked = lock(&self.shared.parked_lease);
         let probe = (*parked)?;
@@ -198,7 +200,7 @@ impl CircuitBreaker {
             return if lasts && self.can_prove() { parked.take() } else { None };
         }
         *parked = None;
-        // A listener may use the breaker.
+        // A listener may use the breaker, so the lock must not be held.
         drop(parked);
         if probe.until <= now {
             self.emit(&CircuitEvent::ProbeExpired { id: probe.id });
@@ -206,24 +208,24 @@ impl CircuitBreaker {
         None
     }
 
-    /// Whether this instance's own parked lease may be the one that leaves no place for a probe.
+    /// Whether a call was refused although this instance itself may hold the lease, because it is parked.
     fn may_have_lease(&self, cause: Cause) -> bool {
         cause == Cause::Probing && lock(&self.shared.parked_lease).is_some()
     }
 
-    /// Whether a call that begins now has the time to prove anything.
+    /// Whether a call that begins now has enough time to prove that the dependency works or fails.
     fn can_prove(&self) -> bool {
         time_left() >= self.least_time().max(Deadline::LEAST)
     }
 
-    /// How long a call may take at most in this invocation.
+    /// The longest time that a call can take in this invocation.
     fn effective_timeout(&self) -> Duration {
         let call_timeout = self.policy().call_timeout;
         Deadline::current()
             .map_or(call_timeout, |deadline| call_timeout.min(deadline.longest_call()))
     }
 
-    /// A call that was given less than half of its time proves nothing when it is cut off.
+    /// Half of the longest time of a call. A call that is ended earlier than that proves nothing.
     pub(super) fn least_time(&self) -> Duration {
         self.effective_timeout() / 2
     }
@@ -243,7 +245,7 @@ impl CircuitBreaker {
     }
 }
 
-/// What is left of the invocation's time.
+/// How much time is left in the invocation.
 fn time_left() -> Duration {
     Deadline::current().map_or(Duration::MAX, |deadline| deadline.remaining())
 }

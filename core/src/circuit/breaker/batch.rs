@@ -1,4 +1,5 @@
-//! The reports of one instance that wait for a swap, and the leader that takes them along.
+//! The reports of one instance, in batches. The first report of a batch is its *leader*: it writes all
+//! reports that have been queued until then with one swap.
 
 use std::{convert::Infallible, sync::Mutex, time::Duration};
 
@@ -7,12 +8,11 @@ use tokio::sync::oneshot;
 use super::lock::lock;
 use crate::{Timestamp, circuit::rules::Report};
 
-/// How long a report that no leader took to the store waits for the next one. It is counted as of
-/// then, so it must not be much older than that.
+/// How long a report waits at most for a leader that can write it, 10 s. It is counted with the time of
+/// the write, so it must not be much older than that.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// The reports of one instance. The first one leads a batch; those that come while it is under way
-/// are coalesced with it.
+/// The reports of one instance that are not written yet.
 #[derive(Debug, Default)]
 pub(super) struct ReportQueue(Mutex<Reports>);
 
@@ -22,26 +22,26 @@ struct Reports {
     waiting: Vec<Waiting>,
 }
 
-/// A report that waits for a leader.
+/// A report that a leader has to write.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) report: Report,
     since: Timestamp,
-    /// Dropped with this value. The calls that wait for the report then go on.
+    /// Dropping this value wakes the call that waits for the report.
     _ends: oneshot::Sender<Infallible>,
 }
 
-/// What became of a report that was queued.
+/// Who writes a report that was queued.
 #[derive(Debug)]
 pub(super) enum Joined<'a> {
-    /// It leads a batch.
+    /// This report is the leader of a batch.
     Leads(BatchLeader<'a>),
-    /// It waits for the leader. Ends when the report was counted, or given up.
+    /// The present leader writes the report. The receiver ends when the report was counted or given up.
     Waits(oneshot::Receiver<Infallible>),
 }
 
-/// The right to lead the batch. However the future of the leader ends, the next report can lead, and
-/// it finds the reports that still wait.
+/// The right to lead the batch. However the leader's future ends, the next report can become the leader,
+/// and finds the reports that are still queued.
 #[derive(Debug)]
 pub(super) struct BatchLeader<'a> {
     queue: &'a ReportQueue,
@@ -49,7 +49,7 @@ pub(super) struct BatchLeader<'a> {
 }
 
 impl ReportQueue {
-    /// Queues the report, and makes it the leader if there is none.
+    /// Queues a report, which becomes the leader if there is none.
     pub(super) fn join(&self, report: Report, now: Timestamp) -> Joined<'_> {
         let (ends, ended) = oneshot::channel();
         let mut reports = lock(&self.0);
@@ -64,22 +64,22 @@ impl ReportQueue {
 }
 
 impl BatchLeader<'_> {
-    /// The waiting reports that are not too old.
+    /// Takes the queued reports, and drops those that are too old.
     pub(super) fn take(&self, now: Timestamp) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut lock(&self.queue.0).waiting);
         waiting.retain(|waiting| now.since(waiting.since) < KEPT);
         waiting
     }
 
-    /// Puts back reports that were certainly not counted.
+    /// Queues reports again that were certainly not counted.
     pub(super) fn put_back(&self, mut taken: Vec<Waiting>) {
         let mut reports = lock(&self.queue.0);
         taken.append(&mut reports.waiting);
         reports.waiting = taken;
     }
 
-    /// Whether no report waits any more. The lead ends in the same moment: a report that joins after
-    /// that leads the next batch.
+    /// Whether the queue is empty. If it is, this leader's batch ends in the same moment: the next report
+    /// that joins becomes a leader.
     pub(super) fn is_done(&mut self) -> bool {
         let mut reports = lock(&self.queue.0);
         let is_done = reports.waiting.is_empty();
@@ -96,7 +96,7 @@ impl Drop for BatchLeader<'_> {
         if self.leads {
             let mut reports = lock(&self.queue.0);
             reports.has_leader = false;
-            // The lease of a probe goes to another call, which has its own result.
+            // Another call gets the lease of this probe, and reports its own outcome.
             reports.waiting.retain(|waiting| waiting.report.permit.probe.is_none());
         }
     }

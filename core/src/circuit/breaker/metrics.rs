@@ -1,4 +1,4 @@
-//! What a breaker counts. A call that passes costs one atomic addition, and none without a recorder.
+//! The metrics of a breaker. An admitted call costs one atomic addition, and none without a recorder.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::{
     register::RecordName,
 };
 
-/// The series of one circuit.
+/// The metrics of one circuit.
 #[derive(Debug, Default)]
 pub(super) struct CircuitSeries {
     success: Series,
@@ -26,7 +26,7 @@ pub(super) struct CircuitSeries {
 }
 
 impl CircuitSeries {
-    /// A call has ended.
+    /// Counts a call that has ended.
     #[inline]
     pub(super) fn call(
         &self,
@@ -45,7 +45,7 @@ impl CircuitSeries {
         series.increment(|| CIRCUIT_CALLS.counter([label_of(name), label.into()]));
     }
 
-    /// A call was refused.
+    /// Counts a call that was refused.
     #[inline]
     pub(super) fn refusal(&self, name: &RecordName, cause: Cause) {
         let place =
@@ -55,8 +55,8 @@ impl CircuitSeries {
         }
     }
 
-    /// This process has changed the state, for the fleet or for itself while the store is down. A change that
-    /// another one made is counted there.
+    /// Counts a change of state that this process has made, for the fleet, or for itself while the store is
+    /// down. Each other process counts its own changes.
     pub(super) fn transition(name: &RecordName, old: &CircuitRecord, new: &CircuitRecord) {
         if old.state == new.state && old.epoch == new.epoch {
             return;
@@ -66,7 +66,8 @@ impl CircuitSeries {
         CIRCUIT_TRANSITIONS.counter(labels).increment(1);
     }
 
-    /// The state as this process knows it. It is set with each refresh, so that a state that lasts is seen.
+    /// Sets the gauge to the state that this process knows. Each refresh sets it anew, so that a recorder
+    /// sees a state that lasts.
     pub(super) fn state(&self, name: &RecordName, record: &CircuitRecord, now: Timestamp) {
         let set = record.override_at(now);
         let is_held_open = set.is_some_and(|set| set.mode == OverrideMode::ForceOpen);

@@ -1,6 +1,6 @@
-//! The breaker, split by step: [`admit`] a call, [`run`] it, [`report`] how it went. Beside them
-//! stand what a process knows of the circuit ([`snapshot`]), the operations on the [`store`] and what
-//! happens when they fail, and the override of an [`operator`].
+//! The breaker, with a file for each step: [`admit`] a call, [`run`] it, [`report`] its outcome. Other
+//! files contain the copy of the record in memory ([`snapshot`]), the operations on the [`store`] and what
+//! happens when they fail, and the actions of an [`operator`].
 
 mod admit;
 mod batch;
@@ -34,9 +34,10 @@ use crate::{Chance, Clock, SystemClock, register::RecordName};
 
 /// A circuit breaker whose state the whole fleet shares.
 ///
-/// A breaker is cheap to clone, and its clones are one breaker. A healthy call reads a snapshot in
-/// memory, and a refused call does not use the store. There is no background task, so a function that
-/// is frozen misses nothing.
+/// A breaker is cheap to clone, and all clones are the same breaker. A call through a closed circuit
+/// reads a snapshot in memory. A refused call does not use the store either, except for one read per
+/// process every few seconds. A breaker needs no background task, so it works in a function that Lambda
+/// freezes between invocations.
 ///
 /// # Examples
 ///
@@ -64,7 +65,7 @@ use crate::{Chance, Clock, SystemClock, register::RecordName};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// use funcify_core::circuit::{CircuitBreaker, CircuitError, CircuitPolicy};
 ///
-/// // `store` is any `Arc<dyn CircuitStateProvider>`: every register is one.
+/// // `store` is an `Arc<dyn CircuitStateProvider>`, such as `Stores::circuits` of `funcify`.
 /// let circuit = CircuitBreaker::new("auth0", CircuitPolicy::for_token_endpoint(), store)?;
 /// for _ in 0..3 {
 ///     let _ = circuit.call(async || Err::<(), _>("connection refused")).await;
@@ -85,20 +86,20 @@ pub struct CircuitBreaker {
 struct Shared {
     settings: Settings,
     snapshot: ArcSwap<Snapshot>,
-    /// What the snapshot decides about nearly every call, at the price of a few loads.
+    /// The decision of the snapshot about nearly every call. Reading it takes a few atomic loads.
     fast_path: FastPath,
-    /// Held while a new snapshot replaces the current one; never across an await.
+    /// Held while a new snapshot replaces the current one, and never across an await.
     changing: Mutex<()>,
-    /// Held across the read for a stale snapshot and the lease that may follow: of all the calls that
-    /// find it stale, one reads. A dropped waiter leaves nothing behind.
+    /// Held during the read that replaces a stale snapshot, and while a lease is taken after it. So only
+    /// one of the calls that find the snapshot stale reads the store.
     refreshing: tokio::sync::Mutex<()>,
-    /// Reports that wait for the leader of a batch.
+    /// The reports that wait to be written. See [`batch`].
     reports: ReportQueue,
-    /// The lease of a probe whose call recorded nothing. The next call uses it.
+    /// The lease of a probe whose call had no outcome. The next call uses this lease.
     parked_lease: Mutex<Option<Probe>>,
-    /// Whether the store was not asked yet: the first operation also connects.
+    /// Whether the next operation on the store is the first one, which also opens the connection.
     is_first_operation: AtomicBool,
-    /// What is counted.
+    /// The metrics of the circuit.
     series: CircuitSeries,
 }
 
@@ -114,13 +115,28 @@ struct Settings {
 }
 
 impl CircuitBreaker {
-    /// A breaker for the circuit `name`, with its state in `provider`.
+    /// Creates a breaker for the circuit `name`, whose state is stored in `provider`.
     ///
-    /// `name` is 1 to 64 of `A-Z a-z 0-9 _ . -`, the same in every function of the fleet.
+    /// `name` is 1 to 64 of the characters `A-Z a-z 0-9 _ . -`. Use the same name and the same policy in
+    /// every function of the fleet. This does not access the store.
     ///
     /// # Errors
     ///
-    /// [`CircuitConfigError`] with everything that is wrong with the name and the policy.
+    /// [`CircuitConfigError`] lists everything that is wrong with the name and the policy.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use funcify_core::circuit::{
+    ///     CircuitBreaker, CircuitConfigError, CircuitPolicy, CircuitStateProvider,
+    /// };
+    ///
+    /// fn warehouse(store: Arc<dyn CircuitStateProvider>) -> Result<CircuitBreaker, CircuitConfigError> {
+    ///     CircuitBreaker::new("warehouse", CircuitPolicy::default(), store)
+    /// }
+    /// # let _ = warehouse;
+    /// ```
     pub fn new(
         name: impl AsRef<str>,
         policy: CircuitPolicy,
@@ -144,15 +160,21 @@ impl CircuitBreaker {
 
     /// Calls `listener` with each event, on the task that saw it. The listener must not block.
     ///
-    /// The breaker that is returned starts with an empty snapshot.
+    /// The returned breaker starts without a snapshot, so call this before you use or clone the breaker.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use funcify_core::circuit::CircuitBreaker;
-    /// # fn observe(circuit: CircuitBreaker) -> CircuitBreaker {
-    /// circuit.with_listener(|circuit, event| println!("{circuit}: {event}"))
-    /// # }
+    /// use funcify_core::circuit::{CircuitBreaker, CircuitEvent};
+    ///
+    /// fn observe(circuit: CircuitBreaker) -> CircuitBreaker {
+    ///     circuit.with_listener(|circuit, event| {
+    ///         if let CircuitEvent::Opened { .. } = event {
+    ///             println!("the circuit {circuit} {event}");
+    ///         }
+    ///     })
+    /// }
+    /// # let _ = observe;
     /// ```
     #[must_use]
     pub fn with_listener(
@@ -162,14 +184,15 @@ impl CircuitBreaker {
         Self::of(Settings { listener: Some(Arc::new(listener)), ..self.settings().clone() })
     }
 
-    /// Reads the time from `clock`. As every `with_*`, it starts with an empty snapshot.
+    /// Reads the time from `clock`. The returned breaker starts without a snapshot.
     #[doc(hidden)]
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self::of(Settings { clock, ..self.settings().clone() })
     }
 
-    /// Draws from `chance`: with a seed, a simulation can be repeated.
+    /// Draws random numbers from `chance`. With a seed, a simulation can be repeated. The returned breaker
+    /// starts without a snapshot.
     #[doc(hidden)]
     #[must_use]
     pub fn with_chance(self, chance: Chance) -> Self {
@@ -177,23 +200,34 @@ impl CircuitBreaker {
     }
 
     /// Marks failures with the last eight legal characters of `tag`, by which a quorum tells instances
-    /// apart. A breaker has a random tag unless it gets another.
+    /// apart. The default is a random tag. The returned breaker starts without a snapshot.
     #[doc(hidden)]
     #[must_use]
     pub fn with_instance(self, tag: impl AsRef<str>) -> Self {
         Self::of(Settings { instance: Instance::new(tag), ..self.settings().clone() })
     }
 
-    /// The name of the circuit.
+    /// Returns the name of the circuit.
     #[doc(hidden)]
     #[must_use]
     pub fn name(&self) -> &RecordName {
         &self.settings().name
     }
 
-    /// The record of the circuit, as fresh as a call would see it.
+    /// Returns the record of the circuit, which is as fresh as the one that a call would use.
     ///
-    /// While the store is down this is the record of this process.
+    /// While the store is down, this is the record that this process keeps for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::circuit::{CircuitBreaker, CircuitState};
+    ///
+    /// async fn is_open(circuit: &CircuitBreaker) -> bool {
+    ///     circuit.record().await.state == CircuitState::Open
+    /// }
+    /// # let _ = is_open;
+    /// ```
     pub async fn record(&self) -> Arc<CircuitRecord> {
         if !self.shared.snapshot.load().is_fresh(self.now()) {
             let _one_at_a_time = self.refreshing().await;

@@ -1,4 +1,5 @@
-//! What an operator does: an override, in the same record as the state, and the way back.
+//! The actions of an operator: setting an override, which is in the same record as the state, and closing
+//! the circuit.
 
 use std::time::Duration;
 
@@ -11,22 +12,23 @@ use crate::{
     register::{Swap, WriteId},
 };
 
-/// How often a write is tried while the record keeps changing, and how long it waits in between at
-/// most: about a second in all.
+/// How often a write is tried while the record keeps changing, 20 times, and the longest pause between
+/// two tries, 100 ms. Together the pauses take about a second.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl CircuitBreaker {
-    /// Overrides the state for the whole fleet until `until`, at most a week from now.
+    /// Overrides the state for the whole fleet until `until`, which is at most seven days from now.
     ///
-    /// `by` says who did it, in at most 64 bytes; more is cut off. The other instances see the
-    /// override when they refresh their snapshot: within 5 s, or within the policy's `snapshot_ttl` if
-    /// that is longer.
+    /// `by` says who set the override. At most 64 bytes of it are kept. The other instances see the override
+    /// when they refresh their snapshot: within 5 s, or within the policy's `snapshot_ttl` if that is
+    /// longer.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] if `until` is in the past or more than a week away: nothing was
-    /// written. Otherwise the error of the store; the override may not be in force then.
+    /// [`StoreErrorKind::Invalid`] if `until` is in the past or more than seven days away. Nothing was
+    /// written then. Otherwise the error of the store: the override may not be in force.
+    /// [`StoreErrorKind::Unavailable`] also means that other writers were faster 20 times.
     ///
     /// # Examples
     ///
@@ -37,7 +39,7 @@ impl CircuitBreaker {
     /// # async fn maintain(circuit: CircuitBreaker) -> Result<(), StoreError> {
     /// let until = Timestamp::from_millis(1_770_000_000_000);
     /// circuit.set_override(OverrideMode::ForceOpen, until, "ann").await?;
-    /// // The maintenance is over early.
+    /// // The maintenance ended early.
     /// circuit.close().await?;
     /// # Ok(())
     /// # }
@@ -57,22 +59,33 @@ impl CircuitBreaker {
         self.write(|record, _| Some(rules::set_override(record, overridden.clone()))).await
     }
 
-    /// Closes the circuit for the whole fleet now: it ends an override, and the open or half-open
-    /// state with it.
+    /// Closes the circuit for the whole fleet now. This ends an override and the open or half-open state.
     ///
-    /// The other instances admit calls again when they refresh their snapshot: within 5 s, or within
-    /// the policy's `snapshot_ttl` if that is longer. If the dependency still fails, the circuit opens
-    /// again by its rule. An instance that is open for itself alone, because of a quorum, stays so
-    /// until its open duration is over.
+    /// The other instances admit calls again when they refresh their snapshot: within 5 s, or within the
+    /// policy's `snapshot_ttl` if that is longer. If the dependency still fails, the circuit opens again by
+    /// its rule. If the circuit is open for one instance alone, because of a quorum, it stays open for that
+    /// instance until the open duration is over.
     ///
     /// # Errors
     ///
-    /// The error of the store. The circuit may still refuse calls then.
+    /// The error of the store. The circuit may still refuse calls then. [`StoreErrorKind::Unavailable`] also
+    /// means that other writers were faster 20 times.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::{StoreError, circuit::CircuitBreaker};
+    ///
+    /// async fn the_warehouse_is_back(circuit: &CircuitBreaker) -> Result<(), StoreError> {
+    ///     circuit.close().await
+    /// }
+    /// # let _ = the_warehouse_is_back;
+    /// ```
     pub async fn close(&self) -> Result<(), StoreError> {
         self.write(|record, now| rules::close(record, self.instance(), now)).await
     }
 
-    /// Writes what `change` makes of the record, until no other writer was faster.
+    /// Writes the record that `change` returns, and tries again if another writer was faster.
     async fn write(
         &self,
         change: impl Fn(&CircuitRecord, Timestamp) -> Option<CircuitRecord>,
@@ -83,7 +96,8 @@ impl CircuitBreaker {
             self.accept(found, began);
             let snapshot = self.shared.snapshot.load_full();
             if snapshot.outage.is_some() {
-                // Another call found the store down meanwhile: this record is not the fleet's.
+                // Another call found the store down meanwhile, so the snapshot has the private record of
+                // this process.
                 sleep(self.settings().chance.up_to(PAUSE)).await;
                 continue;
             }

@@ -1,8 +1,8 @@
-//! Reporting to the fleet how a call went: read, apply to what was read, swap.
+//! Reports the outcome of a call to the fleet: read the record, apply the report, swap.
 //!
-//! Of several reports on one instance the first one leads: it waits a moment and takes the others
-//! along. Waiting first keeps a burst cheap. Of 500 failures at once most find the circuit open when
-//! they read; writing first would take three times as many operations on the store.
+//! The first of several reports of one instance leads a batch: it waits a moment, and then writes the
+//! others too. The wait makes a burst cheap. Of 500 failures at the same time, most find that the circuit
+//! is open when they read. Without the wait, three times as many operations on the store would be needed.
 
 use std::time::Duration;
 
@@ -23,23 +23,24 @@ use crate::{
     register::{Swap, Version, Versioned, WriteId},
 };
 
-/// What a report adds to its call at most: one operation on a store that does not answer.
+/// The longest time that a report can add to its call, 500 ms: one operation on a store that does not
+/// answer.
 const REPORT: Duration = Duration::from_millis(500);
 
-/// The bound of the first wait. Spread over 125 ms, 500 failures at once cost at most 800 operations
-/// and open the circuit within 0.3 s; over 100 ms an unlucky draw costs more.
+/// The longest first wait, 125 ms. With it, 500 failures at the same time cost at most 800 operations and
+/// open the circuit within 0.3 s. With 100 ms, an unlucky draw costs more operations than that.
 const FIRST_WAIT: Duration = Duration::from_millis(125);
 
-/// The bound of the first wait near the deadline, where there is no time to spread.
+/// The longest first wait near the deadline, 20 ms, because there is no time for a longer one.
 const HASTY_WAIT: Duration = Duration::from_millis(20);
 
-/// The bound of the wait doubles with each conflict up to this. It is longer than a report may take
-/// alone, so that even the last wait is spread over all the time that is left.
+/// The limit up to which the longest wait doubles with each conflict, 640 ms. A report has less time than
+/// this, so even its last wait is spread over all the time that is left.
 const LONGEST_WAIT: Duration = Duration::from_millis(640);
 
 impl CircuitBreaker {
-    /// Reports, or leaves the report to a batch that is under way, whose end it waits for only if
-    /// `waits`. Gives up after 500 ms or at the end of the invocation's time for reports.
+    /// Writes the report to the store, or adds it to a batch that is under way. With `waits`, it waits for
+    /// the end of that batch. It gives up after 500 ms, or at the end of the invocation's time for reports.
     pub(super) async fn report(&self, report: Report, waits: bool) {
         let joined = self.shared.reports.join(report, self.now());
         let current = Deadline::current().map(Deadline::for_report);
@@ -48,14 +49,14 @@ impl CircuitBreaker {
         let leader = match joined {
             Joined::Leads(leader) => leader,
             Joined::Waits(ended) if waits => {
-                // An error is the end of the report.
+                // The sender is dropped when the report is over, so an error is expected here.
                 let _ = timeout_at(deadline.ends(), ended).await;
                 return;
             }
             Joined::Waits(_) => return,
         };
         let _pending = PendingReport::begin();
-        // The results of probes and the samples of good calls are few and do not come in bursts.
+        // Outcomes of probes and samples of good calls are few and do not come in bursts.
         let is_probe = report.permit.probe.is_some();
         let first_wait = match report.outcome {
             _ if is_probe => Duration::ZERO,
@@ -63,7 +64,8 @@ impl CircuitBreaker {
             _ if current.is_some_and(|current| current.remaining() < REPORT) => HASTY_WAIT,
             _ => FIRST_WAIT,
         };
-        // A probe knows the record: it wrote its lease there. A read may even be older.
+        // A probe need not read the record, because it has just written its lease there. A read could
+        // even return an older record.
         deadline.scope(self.report_batch(leader, first_wait, !is_probe)).await;
     }
 
@@ -77,7 +79,7 @@ impl CircuitBreaker {
         let mut conflicts = 0_u32;
         let mut replaced = None;
         loop {
-            // Never so long that no attempt would follow.
+            // The wait must leave time for an attempt.
             let left = Deadline::current().map_or(REPORT, |deadline| deadline.remaining());
             sleep(self.settings().chance.up_to(bound.min(left / 2))).await;
             if !has_time() {
@@ -86,7 +88,8 @@ impl CircuitBreaker {
             let (began, instant) = (self.now(), Instant::now());
             if std::mem::replace(&mut reads, true) {
                 match self.read().await {
-                    // A stale read of what was replaced already: the conflict showed something newer.
+                    // A stale read returned the record that was already replaced. The conflict has shown
+                    // a newer one.
                     Ok(found) if conflicts > 0 && version(found.as_ref()) == replaced => {}
                     Ok(found) => self.accept(found, began),
                     Err(error) => {
@@ -97,8 +100,8 @@ impl CircuitBreaker {
             }
             let snapshot = self.shared.snapshot.load_full();
             if snapshot.outage.is_some() {
-                // Another call found the store down meanwhile. The record of this instance is not the
-                // fleet's, and must never be written there.
+                // Another call found the store down meanwhile. The snapshot now has the private record of
+                // this process, which must never be written to the store.
                 return self.count_batch_privately(leader);
             }
             let now = self.now();
@@ -135,9 +138,9 @@ impl CircuitBreaker {
                     bound = (bound * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
                 }
                 Err(error) if error.kind() == StoreErrorKind::Ambiguous => {
-                    // The result of a probe is tried again: it counts only while the record holds its
-                    // lease. Anything else may have been counted, and twice would be worse than not
-                    // at all.
+                    // The outcome of a probe is sent again: it counts only while the record holds the
+                    // probe's lease, so it cannot count twice. Every other report may have been counted.
+                    // Counting it twice would be worse than losing it.
                     batch.retain(|waiting| waiting.report.permit.probe.is_some());
                     leader.put_back(batch);
                     bound = FIRST_WAIT;
@@ -151,8 +154,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Counts the waiting reports on the private record. While the store is not down they go on
-    /// waiting, for the next report.
+    /// Counts the queued reports on the private record. If the store is not down, they stay in the queue for
+    /// the next leader.
     fn count_batch_privately(&self, mut leader: BatchLeader<'_>) {
         while self.shared.snapshot.load().outage.is_some() && !leader.is_done() {
             for waiting in leader.take(self.now()) {
@@ -161,7 +164,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// The record with all of `reports` counted; `None` if none of them counts any more.
+    /// Returns the record with all of `reports` counted. `None` if none of them counts any more.
     fn fold(
         &self,
         record: &CircuitRecord,
@@ -189,8 +192,8 @@ impl CircuitBreaker {
         next
     }
 
-    /// Samples the reports once more, by what was just read: an old snapshot may have shown nothing of
-    /// a storm that is under way.
+    /// Samples the reports once more, by the record that was just read. The old snapshot may not have shown
+    /// yet that many calls fail now.
     fn sample_again(&self, record: &CircuitRecord, reports: &mut Vec<Waiting>, now: Timestamp) {
         let sampling = self.policy().rule.sampling(record, now);
         reports.retain_mut(|Waiting { report, .. }| {

@@ -1,4 +1,4 @@
-//! Running an admitted call: ending it when it hangs, and recording how it went.
+//! Runs an admitted call, ends it when it hangs, and records its outcome.
 
 use std::{
     future::{Future, poll_fn},
@@ -20,24 +20,36 @@ use crate::{
     deadline::PendingReport,
 };
 
-/// A timer that fires so late was kept from it: the process was frozen or stopped, or something blocked
-/// its thread.
+/// If a timer fires this much too late, 100 ms, the process was frozen or stopped, or its thread was
+/// blocked.
 const FROZEN: Duration = Duration::from_millis(100);
 
-/// How long an answer that came during the freeze has to get from the socket to the call.
+/// After a freeze, how long the call may still take to read an answer that has already arrived, 100 ms.
 const THAW: Duration = Duration::from_millis(100);
 
 impl CircuitBreaker {
-    /// Runs `op` if the circuit admits it. An error of `op` counts as a failure of the dependency.
+    /// Runs `op` if the circuit admits it. Every error of `op` counts as a failure of the dependency.
     ///
-    /// The breaker ends the call at the policy's call timeout or the invocation's deadline, whichever
-    /// is first: a dependency that hangs must open the circuit too. If the future of this call is
-    /// dropped, nothing is counted.
+    /// The breaker ends the call at the policy's `call_timeout` or at the deadline of the invocation,
+    /// whichever comes first, because a dependency that hangs must open the circuit too. If the future of
+    /// this call is dropped, no outcome is counted.
     ///
     /// # Errors
     ///
-    /// [`CircuitError::Open`] if the circuit refused the call, [`CircuitError::TimedOut`] if the
-    /// breaker ended it, [`CircuitError::Failed`] with the error of `op` otherwise.
+    /// [`CircuitError::Open`] if the circuit refused the call. [`CircuitError::TimedOut`] if the breaker
+    /// ended the call. [`CircuitError::Failed`] with the error of `op` if it failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use funcify_core::circuit::{CircuitBreaker, CircuitError};
+    ///
+    /// # async fn ask_the_bank() -> Result<f64, std::io::Error> { Ok(1.08) }
+    /// async fn rate(bank: &CircuitBreaker) -> Result<f64, CircuitError<std::io::Error>> {
+    ///     bank.call(async || ask_the_bank().await).await
+    /// }
+    /// # let _ = rate;
+    /// ```
     pub async fn call<T, E>(
         &self,
         op: impl AsyncFnOnce() -> Result<T, E>,
@@ -45,8 +57,7 @@ impl CircuitBreaker {
         self.call_classified(|result| CallOutcome::from(result), op).await
     }
 
-    /// Runs `op` as [`call`](Self::call) does; `classify` says what a result means for the
-    /// dependency.
+    /// Runs `op` as [`call`](Self::call) does. `classify` says what a result means for the dependency.
     ///
     /// # Errors
     ///
@@ -73,8 +84,8 @@ impl CircuitBreaker {
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
         op: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, CircuitError<E>> {
-        // As `acquire`, without its future: a refused call costs little more than this, and nothing
-        // for moving the guard or the refusal to where it is used.
+        // This repeats `acquire` without its future, so that the guard or the refusal need not be moved.
+        // A refused call costs little more than this.
         let mut guard = match self.fast_decision() {
             Some((Decision::Admitted(terms), now)) => {
                 check_time()?;
@@ -94,7 +105,7 @@ impl CircuitBreaker {
     }
 }
 
-/// Nothing begins once the invocation's time is over.
+/// Returns an error if the deadline of the invocation has passed, so that no call begins after it.
 fn check_time<E>() -> Result<(), CircuitError<E>> {
     match Deadline::current() {
         Some(deadline) if deadline.remaining().is_zero() => {
@@ -104,8 +115,10 @@ fn check_time<E>() -> Result<(), CircuitError<E>> {
     }
 }
 
-/// An admitted call. [`record`](Self::record) says how it went; if the guard is dropped, the call
-/// counts as neutral.
+/// An admitted call, from [`CircuitBreaker::acquire`].
+///
+/// Pass its outcome to [`record`](Self::record). If the guard is dropped, the call counts as
+/// [`CallOutcome::Neutral`].
 #[derive(Debug)]
 #[must_use = "a dropped guard records nothing about the call"]
 pub struct Guard<'a> {
@@ -115,25 +128,25 @@ pub struct Guard<'a> {
 }
 
 impl<'a> Guard<'a> {
-    /// The guard of a call that was admitted on `terms`.
+    /// Creates the guard of a call that was admitted on `terms`.
     pub(super) fn new(breaker: &'a CircuitBreaker, terms: AdmissionTerms, now: Timestamp) -> Self {
         Self { breaker, terms, admitted_at: now }
     }
 
-    /// Records how the call went.
+    /// Records the outcome of the call.
     ///
-    /// Returns at once for most outcomes. If the outcome is reported to the fleet, returns when the
-    /// store has it, or after 500 ms at most.
+    /// For most outcomes this returns at once. If the outcome is reported to the fleet, it returns when the
+    /// store has the report, or after 500 ms.
     pub async fn record(self, outcome: CallOutcome) {
         if let Some(report) = self.reporting(outcome, false, true) {
             report.await;
         }
     }
 
-    /// What recording `outcome` waits for: for nearly every good call, nothing.
+    /// Returns the report of `outcome` as a future. `None` for nearly every good call, which needs no report.
     ///
-    /// If another call of this instance already reports and takes this outcome along, it waits for that
-    /// only if `joins`: where the store hangs, one call pays for it.
+    /// If another call of this instance is already writing reports, it writes this one too. Only with `joins`
+    /// does the future wait for that. Otherwise every call would wait for a store that hangs.
     fn reporting(
         &self,
         outcome: CallOutcome,
@@ -145,7 +158,7 @@ impl<'a> Guard<'a> {
         Some(Box::pin(async move { breaker.report(report, joins).await }))
     }
 
-    /// Runs `op` to its end or to the end of its time, and records the outcome.
+    /// Runs `op` until it ends or its time is over, and records the outcome.
     async fn run<T, E>(
         &mut self,
         classify: impl FnOnce(&Result<T, E>) -> CallOutcome,
@@ -165,13 +178,13 @@ impl<'a> Guard<'a> {
                 let (time, end) = self.time();
                 given = time;
                 timer.set(Some(end));
-                // If the invocation's work is ended, the outcome is still to be reported.
+                // The outcome must be reported even if the deadline ends the work of the invocation.
                 pending = Some(PendingReport::begin());
             }
             let Some(mut timer) = timer.as_mut().as_pin_mut() else { return Poll::Pending };
             ready!(timer.as_mut().poll(cx));
             if !was_frozen && timer.deadline().elapsed() > FROZEN {
-                // The answer may be there, but the runtime has not seen it yet.
+                // The answer may have arrived, but the runtime has not read it yet.
                 was_frozen = true;
                 timer.as_mut().reset(Instant::now() + THAW);
                 ready!(timer.poll(cx));
@@ -182,8 +195,7 @@ impl<'a> Guard<'a> {
 
         let outcome = match &ended {
             Some(result) => classify(result),
-            // A call that was cut off early, or under which the process was frozen, may only have been
-            // unlucky.
+            // If the call was cut off early, or if the process was frozen, the dependency may work.
             None if was_frozen || given < self.breaker.least_time() => CallOutcome::Neutral,
             None => CallOutcome::Failure,
         };
@@ -198,7 +210,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// The time that this call gets, and its end.
+    /// Returns how much time this call gets, and a timer for its end.
     fn time(&self) -> (Duration, Sleep) {
         let call_timeout = self.breaker.policy().call_timeout;
         let left = |deadline: Deadline| (deadline.remaining(), sleep_until(deadline.ends()));
@@ -209,8 +221,8 @@ impl<'a> Guard<'a> {
             .unwrap_or_else(|| (call_timeout, sleep(call_timeout)))
     }
 
-    /// Parks the lease of a probe without an outcome, or whose report did not arrive, for the next call
-    /// of this instance.
+    /// Parks the lease of a probe that had no outcome, or whose report did not reach the store. The next call
+    /// of this instance uses it.
     #[inline]
     fn park_lease(&mut self) {
         let permit = self.terms.permit;
@@ -228,7 +240,7 @@ impl<'a> Guard<'a> {
         breaker.shared.series.call(breaker.name(), outcome, slow, timed_out);
     }
 
-    /// The report of this call, if it is to be reported: for nearly every good call it is not.
+    /// Returns the report of this call. `None` for nearly every good call, which needs no report.
     fn report_of(&self, outcome: CallOutcome, timed_out: bool) -> Option<Report> {
         let policy = self.breaker.policy();
         if outcome == CallOutcome::Neutral {
@@ -253,11 +265,12 @@ impl<'a> Guard<'a> {
             return None;
         }
         let snapshot = self.breaker.shared.snapshot.load();
-        // Under an operator's override nothing counts.
+        // No outcome counts while an override is in force.
         if snapshot.record.override_at(self.breaker.now()).is_some() {
             return None;
         }
-        // The store went down while the call was under way: another call has paid for that.
+        // Another call may have found the store down while this one was under way. This one need not wait
+        // for the store too.
         let private = private || snapshot.outage.is_some();
         drop(snapshot);
         let instance = self.breaker.settings().instance;
@@ -280,7 +293,7 @@ impl Drop for Guard<'_> {
 /// An operation on the store.
 type Operation<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// One of `weight`, by chance.
+/// Draws true with a chance of one in `weight`.
 fn is_drawn(chance: &Chance, weight: u32) -> bool {
     weight <= 1 || (u128::from(chance.bits()) * u128::from(weight)) >> 64 == 0
 }

@@ -1,4 +1,5 @@
-//! Bounded operations on the store, whoever implements it, and what happens when they fail.
+//! Operations on the store with a time limit, for any implementation of the store, and what happens when
+//! they fail.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -36,7 +37,8 @@ impl CircuitBreaker {
         timeout_at(self.ends(), swap).await.unwrap_or_else(|_| Err(late(StoreErrorKind::Ambiguous)))
     }
 
-    /// When an operation is given up. The first one of a breaker also connects.
+    /// Returns when an operation is given up. The first operation of a breaker gets additional time to
+    /// connect.
     fn ends(&self) -> Instant {
         let is_first = self.shared.is_first_operation.swap(false, Ordering::Relaxed);
         let policy = self.settings().provider.poll_policy();
@@ -44,7 +46,7 @@ impl CircuitBreaker {
         Deadline::current().map_or(ends, |deadline| ends.min(deadline.ends()))
     }
 
-    /// Reads the store: the fleet's record counts if it answers.
+    /// Reads the record from the store. If the store answers, an outage is over.
     pub(super) async fn try_store(&self) {
         let (began, instant) = (self.now(), Instant::now());
         match self.read().await {
@@ -53,17 +55,17 @@ impl CircuitBreaker {
         }
     }
 
-    /// Reads the store in a task of its own: it goes on beside this call and the next ones, for as long as
-    /// an operation may take, and no call waits for a store that may not answer.
+    /// Reads the store in a task of its own, so that no call has to wait for a store that may not answer.
+    /// The read takes at most as long as an operation may take.
     pub(super) fn try_store_beside(&self) {
-        // No store is read without a runtime.
+        // Outside of a runtime, the store cannot be read.
         let Ok(runtime) = Handle::try_current() else { return };
         let breaker = self.clone();
         runtime.spawn(async move { breaker.try_store().await });
     }
 
-    /// An operation that began at `began` failed. From now on this process decides by itself, unless
-    /// there was too little time for any store.
+    /// Handles the failure of an operation that began at `began`. From now on this process decides by
+    /// itself, unless the operation had too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
         tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
         if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
@@ -71,7 +73,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether this call is the one that tries the store again. If so, the next try is put off.
+    /// Whether this call has to try the store again. If so, the time of the next try is moved, so that no
+    /// other call tries too.
     pub(super) fn claims_try(&self) -> bool {
         let outage = self.shared.snapshot.load_full().outage.clone();
         let is_due = outage.is_some_and(|outage| outage.retry_at <= self.now());
@@ -81,8 +84,8 @@ impl CircuitBreaker {
         is_due
     }
 
-    /// Counts on the private record a report that cannot reach the store. This instance is the whole
-    /// quorum then.
+    /// Counts a report on the private record, because the store is down. No other instance can see that
+    /// record, so the quorum is ignored.
     pub(super) fn count_privately(&self, report: &Report) {
         let policy = self.policy();
         let policy = CircuitPolicy { rule: policy.rule.without_quorum(), ..policy.clone() };
@@ -91,13 +94,13 @@ impl CircuitBreaker {
     }
 }
 
-/// Whether there is time for an operation at all.
+/// Whether there is enough time left for an operation.
 pub(super) fn has_time() -> bool {
     Deadline::current().is_none_or(|deadline| deadline.remaining() >= Deadline::LEAST)
 }
 
-/// Whether a failed operation says something about the store. One that the invocation's deadline cut
-/// off does not, unless it had half of the time that it ever gets.
+/// Whether a failed operation says something about the store. It does not if the deadline of the
+/// invocation cut it off before it had half of the time that an operation can get.
 fn is_to_blame(began: Instant, timeout: Duration) -> bool {
     let fair = |deadline: Deadline| timeout.min(deadline.longest_call()) / 2;
     has_time() || Deadline::current().is_none_or(|deadline| began.elapsed() >= fair(deadline))

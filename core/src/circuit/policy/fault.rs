@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-/// What is wrong with one option of a policy.
+/// What is wrong with one value of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::circuit) struct PolicyFault {
     option: &'static str,
@@ -19,11 +19,12 @@ impl fmt::Display for PolicyFault {
 pub(in crate::circuit) struct Faults(Vec<PolicyFault>);
 
 impl Faults {
-    /// The shortest duration: records hold whole milliseconds.
+    /// The shortest duration, 1 ms, because records hold whole milliseconds.
     pub(in crate::circuit) const SHORTEST: Duration = Duration::from_millis(1);
-    /// A store keeps a record for a day beyond its own times, so nothing may count longer.
+    /// The longest duration, a day. A store keeps a record for a day beyond the times in it, so nothing in
+    /// the record may count for longer.
     pub(in crate::circuit) const DAY: Duration = Duration::from_secs(86_400);
-    /// The longest that Lambda lets a function run.
+    /// The longest call, 15 minutes: the longest time that Lambda runs a function.
     pub(in crate::circuit) const LONGEST_CALL: Duration = Duration::from_secs(900);
 
     pub(in crate::circuit) fn add(
@@ -36,7 +37,7 @@ impl Faults {
         self.0.push(PolicyFault { option, expected: expected.into(), got });
     }
 
-    /// Checks a number.
+    /// Checks that a number is `least` to `most`.
     pub(in crate::circuit) fn check_count(
         &mut self,
         option: &'static str,
@@ -49,14 +50,14 @@ impl Faults {
         }
     }
 
-    /// Checks a share of the calls.
+    /// Checks that a share of the calls is more than 0 and at most 1.
     pub(in crate::circuit) fn check_share(&mut self, option: &'static str, got: f64) {
         if !(got > 0.0 && got <= 1.0) {
             self.add(option, "more than 0 and at most 1", got);
         }
     }
 
-    /// Checks a duration.
+    /// Checks that a duration is `shortest` to `longest`.
     pub(in crate::circuit) fn check_duration(
         &mut self,
         option: &'static str,

@@ -13,9 +13,9 @@ use super::{
 
 /// When a circuit opens, how long it stays open, and how it closes again.
 ///
-/// Use the same policy in every function that shares the circuit. A policy can be read from JSON or
-/// TOML, where durations are written in seconds. A policy that makes no sense is refused by
-/// [`CircuitBreaker::new`](super::CircuitBreaker::new).
+/// Use the same policy in every function that shares the circuit. You can read a policy from JSON or
+/// TOML, where durations are numbers of seconds. [`CircuitBreaker::new`](super::CircuitBreaker::new)
+/// refuses a policy with a value out of its range.
 ///
 /// # Examples
 ///
@@ -38,64 +38,91 @@ use super::{
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CircuitPolicy {
-    /// What opens a closed circuit.
+    /// The rule that opens a closed circuit.
     #[doc(hidden)]
     pub rule: Rule,
     /// After how long the breaker ends a call and counts a failure: 1 ms to 15 min. The default is
     /// 3 s.
     ///
-    /// A dependency that hangs is found only when calls are ended. At 100 calls/s, 300 calls are under
-    /// way before the first of them is. A probe's lease lasts as long as this and 2 s more, so this is also what
-    /// a killed probe costs. Raise it for a dependency whose good answers take longer.
+    /// A circuit notices a dependency that hangs only when it ends calls. With 3 s and 100 calls a second,
+    /// 300 calls have begun before the first one is ended. The lease of a probe lasts for this time and 2 s.
+    /// If the process of a probe dies, its place is taken for that long. Set more for a dependency whose
+    /// good answers take longer.
     #[serde(with = "seconds")]
     pub call_timeout: Duration,
-    /// How long the circuit stays open the first time: 1 ms to 24 h. The default is 30 s. It doubles
-    /// each time that the circuit opens again. A random tenth is taken off, once for the whole fleet.
+    /// How long the circuit stays open the first time: 1 ms to 24 h. The default is 30 s.
+    ///
+    /// The time doubles each time that the circuit opens again. Up to a tenth of it is subtracted at random,
+    /// so that circuits that opened together do not probe together.
     #[serde(with = "seconds")]
     pub open_duration: Duration,
     /// How long the circuit stays open at most: `open_duration` to 24 h. The default is 5 min.
     ///
-    /// A circuit that was closed for twice as long as this starts with `open_duration` again.
+    /// After the circuit was closed for twice this time, the next open duration is `open_duration` again.
     #[serde(with = "seconds")]
     pub max_open_duration: Duration,
-    /// How many probes the whole fleet sends at a time while the circuit is half-open: 1 to 4. The
+    /// How many probes the whole fleet makes at the same time while the circuit is half-open: 1 to 4. The
     /// default is 1.
     pub probes: u32,
     /// How many probes must succeed to close the circuit: 1 to 16. The default is 2.
     pub successes: u32,
-    /// How old a snapshot of the record may be before the store is read again: 1 ms to 5 min. The
-    /// default is 5 s. While the circuit refuses calls it is at least 5 s.
+    /// How old the snapshot of an instance may be before it reads the store again: 1 ms to 5 min. The
+    /// default is 5 s. While the circuit is open, less than 5 s counts as 5 s.
     #[serde(with = "seconds")]
     pub snapshot_ttl: Duration,
     /// How old a snapshot may be after a failure: 1 ms to `snapshot_ttl`. The default is 1 s.
     #[serde(with = "seconds")]
     pub snapshot_ttl_after_failure: Duration,
-    /// What the breaker does while the store is down. The default is [`StoreDown::Local`].
+    /// What an instance does while the store is down. The default is [`StoreDown::Local`].
     pub store_down: StoreDown,
 }
 
-/// What a breaker does while the store is down.
+/// What an instance does while the store is down.
+///
+/// An override that an operator has set stays in force in each case.
+///
+/// # Examples
+///
+/// ```
+/// use funcify_core::circuit::{CircuitPolicy, StoreDown};
+///
+/// let mut policy = CircuitPolicy::default();
+/// policy.store_down = StoreDown::Admit;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreDown {
-    /// Each instance applies the same rules to a record of its own.
+    /// It applies the same rules to a record of its own. This is the default.
     #[default]
     Local,
-    /// Every call is admitted.
+    /// It admits every call.
     Admit,
-    /// Every call is refused.
+    /// It refuses every call.
     Refuse,
 }
 
 impl Default for CircuitPolicy {
-    /// Opens for 30 s, and up to 5 min, when half of at least 20 calls within 60 s failed.
+    /// The circuit opens when half of at least 20 calls within 60 s failed: for 30 s the first time, and for
+    /// up to 5 min.
     fn default() -> Self {
         Self::new(RateRule::new(0.5, Duration::from_secs(60), 20))
     }
 }
 
 impl CircuitPolicy {
-    /// A policy with this rule, a [`CountRule`] or a [`RateRule`], and the default of everything else.
+    /// Creates a policy with this rule, a [`CountRule`] or a [`RateRule`], and the default of everything
+    /// else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_core::circuit::{CircuitPolicy, CountRule};
+    ///
+    /// // Five failures of the fleet within a minute open the circuit.
+    /// let policy = CircuitPolicy::new(CountRule::new(5, Duration::from_secs(60)));
+    /// assert_eq!(policy.open_duration, Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn new(rule: impl Into<Rule>) -> Self {
         Self {
@@ -111,10 +138,21 @@ impl CircuitPolicy {
         }
     }
 
-    /// Opens for five minutes at three failures within five minutes.
+    /// Creates a policy for a token endpoint: three failures within five minutes open the circuit for five
+    /// minutes.
     ///
-    /// This suits a token endpoint. It is too sensitive for anything that is called often. A call may
-    /// take 10 s: the fleet makes one at a time, so that a slow one costs little.
+    /// A call may take 10 s. The fleet makes one call at a time, so a slow one costs little. This policy is
+    /// too sensitive for a dependency that is called often.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_core::circuit::CircuitPolicy;
+    ///
+    /// let policy = CircuitPolicy::for_token_endpoint();
+    /// assert_eq!(policy.open_duration, Duration::from_secs(300));
+    /// ```
     #[must_use]
     pub fn for_token_endpoint() -> Self {
         let five_minutes = Duration::from_secs(300);
@@ -130,14 +168,14 @@ impl CircuitPolicy {
     ///
     /// # Errors
     ///
-    /// [`CircuitConfigError`] with everything that is wrong.
+    /// [`CircuitConfigError`] lists everything that is wrong.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), CircuitConfigError> {
         let faults = self.faults();
         if faults.is_empty() { Ok(()) } else { Err(CircuitConfigError::new(None, faults)) }
     }
 
-    /// Everything that is wrong with this policy.
+    /// Lists everything that is wrong with this policy.
     pub(super) fn faults(&self) -> Vec<PolicyFault> {
         const LONGEST_TTL: Duration = Duration::from_secs(300);
 
@@ -224,7 +262,7 @@ mod tests {
             assert_eq!(described.is_empty(), fault.is_empty(), "{rule:?}: {described}");
             assert!(described.contains(fault), "{rule:?}: {described}");
         }
-        // A count rule knows no slow calls, not in JSON either.
+        // A count rule has no slow calls, in JSON neither.
         let slow = r#"{"rule":{"count":{"failures":5,"window":60,"slow":{"rate":0.5,"after":1}}}}"#;
         assert!(serde_json::from_str::<CircuitPolicy>(slow).is_err());
     }

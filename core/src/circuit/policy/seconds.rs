@@ -1,4 +1,4 @@
-//! Durations as seconds, as people write them.
+//! Durations as seconds, the form in which people write them in JSON or TOML.
 
 use std::time::Duration;
 

@@ -12,10 +12,11 @@ use crate::{
     register::{Record, RecordKind, WriteId},
 };
 
-/// A circuit as it is stored: one record for the whole fleet, under 1 KB even when full.
+/// A circuit as it is stored: one record for the whole fleet, always under 1 KB.
 ///
-/// The default is closed in epoch 0, changed at 0. An absent record means the same. Missing members
-/// get their default; a `state` that is not known here makes the record corrupt.
+/// The default is a circuit that is closed, in epoch 0, and was changed at the Unix epoch. An absent
+/// record means the same. A missing member has its default value. A `state` that this version does not
+/// know makes the record corrupt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -24,31 +25,32 @@ pub struct CircuitRecord {
     pub state: CircuitState,
     /// A number that rises by one with every change of state.
     pub epoch: u64,
-    /// When the state changed last. Reports are fenced by this time and the epoch.
+    /// When the state changed last. The report of a call counts only if this time and the epoch are still
+    /// those with which the call was admitted.
     pub changed_at: Timestamp,
-    /// Why the circuit is not closed.
+    /// Why the circuit opened. `None` if it is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// Until when calls are refused.
+    /// When the open duration ends. After this time, an open circuit admits probes.
     pub open_until: Timestamp,
-    /// How often the circuit opened without a long rest in between: the exponent of the open
-    /// duration. Stored as `openings`.
+    /// How often the circuit has opened without being closed for a long time in between. Each time doubles
+    /// the open duration. The record stores it as `openings`.
     #[serde(rename = "openings")]
     pub consecutive_opens: u32,
-    /// The failures that the count rule looks at, at most 16. For a rate rule with a quorum, the last
-    /// failure of some instances.
+    /// The failures that the count rule counts, at most 16. For a rate rule with a quorum, the last failure
+    /// of as many instances as the quorum asks for.
     #[doc(hidden)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-    /// What the rate rule looks at, newest last.
+    /// What the rate rule counts, newest last.
     #[doc(hidden)]
     #[serde(with = "bucket::list", skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<Bucket>,
-    /// The probes under way in this half-open round, at most 4.
+    /// The leases of the probes that are under way, at most 4.
     #[doc(hidden)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<Probe>,
-    /// How many probes of this half-open round succeeded.
+    /// How many probes have succeeded since the circuit became half-open.
     #[doc(hidden)]
     #[serde(skip_serializing_if = "is_zero")]
     pub round_successes: u32,
@@ -56,10 +58,10 @@ pub struct CircuitRecord {
     #[doc(hidden)]
     #[serde(with = "history::list", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Transition>,
-    /// The override that an operator set. Once it expired it is without effect.
+    /// The override that an operator has set. It may have expired, and has no effect then.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Override>,
-    /// Members of a newer version, kept when this one writes.
+    /// Members that a newer version of funcify has written. They are kept when this version writes.
     #[doc(hidden)]
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -69,23 +71,23 @@ pub struct CircuitRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(Timestamp, Instance)", into = "(Timestamp, Instance)")]
 pub struct Failure {
-    /// When it was counted.
+    /// When the failure was counted.
     pub at: Timestamp,
     /// The instance whose call failed.
     pub instance: Instance,
 }
 
-/// The lease of one probe, stored as `[id, until]`, the id in hexadecimal.
+/// The lease of one probe, stored as `[id, until]` with the id in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(String, Timestamp)", into = "(String, Timestamp)")]
 pub struct Probe {
-    /// The identity of the probe: random.
+    /// The random id of the probe.
     pub id: WriteId,
-    /// When the lease is over.
+    /// When the lease ends.
     pub until: Timestamp,
 }
 
-/// An operator's override, in force until it expires.
+/// An override that an operator has set. It is in force until it expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Override {
@@ -93,10 +95,10 @@ pub struct Override {
     pub mode: OverrideMode,
     /// When the override ends.
     pub until: Timestamp,
-    /// Who set it, in at most 64 bytes.
+    /// Who set the override, in at most 64 bytes. May be empty.
     #[serde(default)]
     pub by: String,
-    /// Why, in at most 64 bytes.
+    /// Why the override was set, in at most 64 bytes. May be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -107,13 +109,14 @@ pub struct Override {
 pub enum OverrideMode {
     /// Every call is refused.
     ForceOpen,
-    /// Every call is admitted, and nothing is counted.
+    /// Every call is admitted, and no outcome is counted.
     Disabled,
 }
 
 impl CircuitRecord {
-    /// The record as it is written: under 1 KB, because DynamoDB bills a write of more as two. What is only
-    /// there to be shown gives way, the oldest transition first, the reason of an override last.
+    /// Returns the record as it is written: under 1 KB, because DynamoDB bills a larger write as two. If it
+    /// would be larger, members that are only shown to people are left out: first the oldest transitions of
+    /// the history, and last the reason of an override.
     pub(super) fn for_store(&self) -> Cow<'_, Self> {
         let mut record = Cow::Borrowed(self);
         while !fits(&record) {
@@ -127,7 +130,7 @@ impl CircuitRecord {
         record
     }
 
-    /// The override that is in force at `now`.
+    /// Returns the override that is in force at `now`.
     #[doc(hidden)]
     #[must_use]
     pub fn override_at(&self, now: Timestamp) -> Option<&Override> {
@@ -136,13 +139,13 @@ impl CircuitRecord {
 }
 
 impl Override {
-    /// An override by `by`, of whose name 64 bytes are kept.
+    /// Creates an override that `by` sets. At most 64 bytes of the name are kept.
     #[doc(hidden)]
     pub fn new(mode: OverrideMode, until: Timestamp, by: impl Into<String>) -> Self {
         Self { mode, until, by: shortened(by.into()), reason: String::new() }
     }
 
-    /// The same override with the reason for it, of which 64 bytes are kept.
+    /// Returns the same override with a reason. At most 64 bytes of the reason are kept.
     #[doc(hidden)]
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
@@ -151,7 +154,7 @@ impl Override {
 }
 
 impl Record for CircuitRecord {
-    // What a breaker knows is seconds old anyway; a swap is judged on the current version.
+    // A snapshot may be seconds old anyway, and a swap compares with the current version.
     const KIND: RecordKind = {
         let mut kind = RecordKind::new("circuit");
         kind.stale_reads = true;
@@ -198,7 +201,7 @@ fn fits(record: &CircuitRecord) -> bool {
     serde_json::to_string(record).is_ok_and(|text| text.len() < 1_024)
 }
 
-/// The first 64 bytes, without half a character.
+/// Returns at most the first 64 bytes, cut between two characters.
 fn shortened(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(64));
     text

@@ -1,5 +1,5 @@
-//! The stored forms, as files: what an older or a newer version of this crate reads and writes. The
-//! names in the record stay, whatever they are called in the code.
+//! Compares the stored forms with files, because older and newer versions of this crate must be able to
+//! read them. The names in a record must not change, even if the code calls them something else.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn an_override() -> Option<Override> {
     Some(Override::new(OverrideMode::ForceOpen, START + seconds(3_600), "x".repeat(64)))
 }
 
-/// Closed, with every place of the count rule taken.
+/// A closed circuit with as many failures as the count rule keeps.
 fn counting() -> CircuitRecord {
     let failure = |n: u64| Failure {
         at: START + Duration::from_millis(n),
@@ -44,7 +44,7 @@ fn counting() -> CircuitRecord {
     }
 }
 
-/// Closed, with as many buckets as a minute can have, of a very busy fleet.
+/// A closed circuit of a very busy fleet, with as many buckets as a minute can have.
 fn sampling() -> CircuitRecord {
     let bucket = |age: u64| Bucket {
         at: START - seconds(3 * age),
@@ -62,7 +62,7 @@ fn sampling() -> CircuitRecord {
     }
 }
 
-/// Half-open, with every probe under way.
+/// A half-open circuit with as many probes as a record keeps.
 fn probing() -> CircuitRecord {
     let probe = |n: u128| Probe {
         id: WriteId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef_u128 + n),
@@ -89,7 +89,7 @@ const GOLDEN: [Golden; 5] = [
     (include_str!("../../../tests/records/circuit-steered.json"), steered),
 ];
 
-/// Counting, after eight changes of state, under an override with a reason.
+/// The circuit of [`counting`] after eight changes of state, under an override with a reason.
 fn steered() -> CircuitRecord {
     let transition = |n: u64| Transition {
         at: START + seconds(3_600 * n),
@@ -119,7 +119,7 @@ fn a_record_is_written_and_read_as_in_version_0_1() {
     }
 }
 
-/// Written by a process of version 0.1.
+/// A process of version 0.1 wrote these records.
 #[test]
 fn f25_the_recorded_circuits_of_version_0_1_are_read_and_written_back_unchanged() {
     for recorded in [

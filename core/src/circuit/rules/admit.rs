@@ -6,7 +6,8 @@ use crate::{
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance, OverrideMode, Probe},
 };
 
-/// How often an instance looks at the record of a circuit that refuses, at the shortest.
+/// The shortest time after which an instance reads the record of an open circuit again, 5 s. Refused calls
+/// do not need a fresher record.
 const OPEN_REFRESH: Duration = Duration::from_secs(5);
 
 /// Whether a call may pass.
@@ -14,22 +15,22 @@ const OPEN_REFRESH: Duration = Duration::from_secs(5);
 pub enum Admission {
     /// The call may pass.
     Admitted,
-    /// The call may pass if it gets the [`lease`] of a probe.
+    /// The call may pass as a probe, if it gets a [`lease`].
     IfLeased,
     /// The call may not pass.
     Refused {
         /// When to ask again.
         until: Timestamp,
-        /// Why.
+        /// Why the call may not pass.
         cause: Cause,
     },
 }
 
 /// Decides whether a call may pass.
 ///
-/// An override comes before every state. An open circuit refuses until its open duration is over.
-/// From then on, and while it is half-open, a call passes only as a probe, of which the fleet has at
-/// most `policy.probes` at a time.
+/// An override takes precedence over every state. An open circuit refuses calls until its open duration
+/// is over. After that, and while the circuit is half-open, a call passes only as a probe. The fleet has
+/// at most `policy.probes` probes at a time.
 #[must_use]
 pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> Admission {
     if let Some(set) = record.override_at(now) {
@@ -48,8 +49,8 @@ pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> 
         },
         CircuitState::Open => Admission::IfLeased,
         CircuitState::HalfOpen => match first_end_when_full(record, policy, now) {
-            // The probe will probably be back long before its lease ends. A slow one is looked for less
-            // and less often, so that the refused calls do not wear out the store.
+            // A probe usually ends long before its lease. The longer it takes, the less often the record
+            // is read again, so that refused calls do not overload the store.
             Some(end) => {
                 let waited = now.since(record.changed_at).min(open_refresh(policy));
                 let look = waited.max(policy.snapshot_ttl_after_failure);
@@ -60,8 +61,8 @@ pub fn admit(record: &CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> 
     }
 }
 
-/// Takes a place for a probe, if one is free. The first probe makes an open circuit half-open; `by` is
-/// the instance that takes the place.
+/// Takes a place for a probe if one is free. The first probe makes an open circuit half-open. `by` is the
+/// instance that takes the place.
 #[must_use]
 pub fn lease(
     record: &CircuitRecord,
@@ -82,14 +83,15 @@ pub fn lease(
     Some(next)
 }
 
-/// How long an instance goes by what it knows of a circuit that refuses: 5 s, or as long as by what it
-/// knows of a healthy one.
+/// Returns how long an instance uses its snapshot of an open circuit: 5 s, or `snapshot_ttl` if that is
+/// longer.
 #[must_use]
 pub(in crate::circuit) fn open_refresh(policy: &CircuitPolicy) -> Duration {
     policy.snapshot_ttl.max(OPEN_REFRESH)
 }
 
-/// When the first of the probes under way ends, if there is no place for another.
+/// Returns when the first lease of the probes under way ends. `None` if there is a place for another
+/// probe.
 fn first_end_when_full(
     record: &CircuitRecord,
     policy: &CircuitPolicy,

@@ -8,9 +8,9 @@ use crate::{
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, Probe},
 };
 
-/// Counts the outcome of a call; `None` if it changes nothing.
+/// Counts the outcome of a call. `None` if it changes nothing.
 ///
-/// `chance`, a draw from 0 to 1, varies the open duration if this opens the circuit.
+/// `chance` is a draw from 0 to 1. It varies the open duration if this outcome opens the circuit.
 #[must_use]
 pub fn apply(
     record: &CircuitRecord,
@@ -35,12 +35,13 @@ pub fn apply(
         (CircuitState::HalfOpen, Some(probe)) => {
             Some(probed(record, policy, (probe, report), now, chance))
         }
-        // Only a permit under an override comes from a state that admits no calls.
+        // Such a call was admitted by an override, because its state admits no calls.
         _ => None,
     }
 }
 
-/// The result of a probe: one failure opens the circuit, enough successes of anyone close it.
+/// Counts the outcome of a probe. One failure opens the circuit. Enough successes, of any instances, close
+/// it.
 fn probed(
     record: &CircuitRecord,
     policy: &CircuitPolicy,

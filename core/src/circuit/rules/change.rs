@@ -1,4 +1,4 @@
-//! The three changes of state. Each raises the epoch, and drops what was counted before.
+//! The changes of state. Each of them raises the epoch and drops what was counted before.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use crate::{
     circuit::{Cause, CircuitPolicy, CircuitRecord, CircuitState, Instance, Transition, history},
 };
 
-/// Closed or half-open → open. The open duration is drawn once, here, for the whole fleet. It is at
-/// least what the dependency asked for with the failure that opens the circuit.
+/// Closed or half-open → open. The open duration is drawn here, once for the whole fleet. If the failure
+/// that opens the circuit had a `Retry-After`, the duration is at least that long, up to
+/// `max_open_duration`.
 pub(super) fn opened(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
@@ -16,7 +17,7 @@ pub(super) fn opened(
     (by, now): (Instance, Timestamp),
     chance: f64,
 ) -> CircuitRecord {
-    // Twice the longest open duration without an opening: the next one is a new outage.
+    // If the circuit was closed for twice the longest open duration, this is a new outage.
     let closed_for = now.since(record.changed_at);
     let starts_anew = record.state == CircuitState::Closed
         && closed_for >= policy.max_open_duration.saturating_mul(2);
@@ -24,7 +25,7 @@ pub(super) fn opened(
         if starts_anew { 1 } else { record.consecutive_opens.saturating_add(1) };
     let doubled = 2_u32.saturating_pow(consecutive_opens.saturating_sub(1).min(31));
     let open_duration = policy.open_duration.saturating_mul(doubled).min(policy.max_open_duration);
-    // Up to a tenth less by chance, so that circuits that opened together do not probe together.
+    // Subtract up to a tenth at random, so that circuits that opened together do not probe together.
     let jitter = (open_duration / 10).mul_f64(1.0 - chance.clamp(0.0, 1.0));
     let open_duration = (open_duration - jitter).max(retry_after).min(policy.max_open_duration);
     let open_until = now + open_duration;
@@ -35,7 +36,7 @@ pub(super) fn opened(
     }
 }
 
-/// Open → half-open. The cause stays: it is still why calls are refused.
+/// Open → half-open. The cause stays, because calls are still refused for it.
 pub(super) fn half_opened(record: &CircuitRecord, by: Instance, now: Timestamp) -> CircuitRecord {
     into(CircuitState::HalfOpen, record.cause, record, (by, now))
 }
@@ -45,7 +46,7 @@ pub(super) fn closed(record: &CircuitRecord, by: Instance, now: Timestamp) -> Ci
     into(CircuitState::Closed, None, record, (by, now))
 }
 
-/// Open or half-open → closed, because an operator said so.
+/// Open or half-open → closed, by an operator.
 pub(super) fn closed_by_operator(
     record: &CircuitRecord,
     by: Instance,
@@ -67,7 +68,7 @@ fn into(
     let transition = Transition { at: now, to: state, cause, instance: by };
     CircuitRecord {
         state,
-        // It wraps around: a corrupt epoch must not stay at the maximum for ever.
+        // Wrap around, because a corrupt epoch must not stay at the maximum for ever.
         epoch: record.epoch.wrapping_add(1),
         changed_at: now,
         cause,

@@ -15,13 +15,13 @@ use crate::{
     },
 };
 
-/// The most failures that a record holds. With sixteen of them a full record stays under 1 KB.
+/// The most failures that a record holds, 16. With them a full record stays under 1 KB.
 pub(super) const MOST_FAILURES: u32 = 16;
 
 /// Opens the circuit at a number of failures within a window, however many calls there were.
 ///
-/// The rule is exact: the record holds the time of each failure. It suits a dependency that is
-/// called now and then, such as a token endpoint. For a dependency that is called often, choose a
+/// The rule is exact, because the record holds the time of each failure. It suits a dependency that you
+/// call rarely, such as a token endpoint. For a dependency that you call often, use a
 /// [`RateRule`](super::RateRule).
 ///
 /// # Examples
@@ -42,19 +42,19 @@ pub(super) const MOST_FAILURES: u32 = 16;
 pub struct CountRule {
     /// The number of failures that opens the circuit: 1 to 16.
     pub failures: u32,
-    /// How long a failure counts: 1 s to 24 h.
+    /// How long each failure counts: 1 s to 24 h.
     #[serde(with = "seconds")]
     pub window: Duration,
     /// From how many instances the failures must come: 1 to `failures`. The default is 1.
     ///
-    /// One instance can then hold at most `failures + 1 - quorum` of the failures. If it fails more
-    /// often, only this instance stops calling the dependency.
+    /// With a quorum, at most `failures + 1 - quorum` failures of one instance count. If the calls of an
+    /// instance fail more often, the circuit opens for that instance alone.
     #[serde(default = "quorum::one")]
     pub quorum: u32,
 }
 
 impl CountRule {
-    /// Opens the circuit at the `failures`-th failure within `window`.
+    /// Creates a rule that opens the circuit at the `failures`-th failure within `window`. The quorum is 1.
     #[must_use]
     pub fn new(failures: u32, window: Duration) -> Self {
         Self { failures, window, quorum: 1 }
@@ -68,7 +68,7 @@ impl CountRule {
             Duration::from_secs(1),
             Faults::DAY,
         );
-        // A number of failures that is wrong itself is no bound.
+        // If `failures` is out of its range, it cannot limit the quorum.
         let most = if (1..=MOST_FAILURES).contains(&self.failures) {
             self.failures
         } else {
@@ -77,7 +77,7 @@ impl CountRule {
         faults.check_count("rule.count.quorum", self.quorum, 1, most);
     }
 
-    /// Counts a failure. The circuit opens when there are enough, from enough instances.
+    /// Counts a failure. The circuit opens if there are enough failures, from enough instances.
     pub(super) fn count(
         &self,
         record: &CircuitRecord,
@@ -89,7 +89,7 @@ impl CountRule {
         }
         let mut failures = self.in_window(record, now);
         if quorum::failures_of(report.instance, &failures) >= self.places_of_one() {
-            // The new failure replaces the oldest of the same instance; the others keep theirs.
+            // The new failure replaces the oldest one of the same instance, and none of another one.
             let own = failures.iter().position(|failure| failure.instance == report.instance);
             own.map(|place| failures.remove(place));
         }
@@ -104,17 +104,17 @@ impl CountRule {
         })
     }
 
-    /// Whether the record shows a failure that still counts.
+    /// Whether the record contains a failure that still counts.
     pub(super) fn shows_failures(&self, record: &CircuitRecord, now: Timestamp) -> bool {
         record.failures.iter().any(|failure| now.since(failure.at) < self.window)
     }
 
-    /// Failures are reported, successes are not.
+    /// Returns the weight of a report. Successes are not reported.
     pub(super) fn weight(is_bad: bool) -> Option<u32> {
         is_bad.then_some(1)
     }
 
-    /// Whether `instance` already holds every place that the quorum leaves to one instance.
+    /// Whether the record already contains as many failures of `instance` as may count for one instance.
     pub(super) fn is_instance_local(
         &self,
         record: &CircuitRecord,
@@ -125,13 +125,14 @@ impl CountRule {
         quorum::failures_of(instance, &failures) >= self.places_of_one()
     }
 
-    /// The failures that still count, oldest first.
+    /// Returns the failures that still count, oldest first.
     fn in_window(&self, record: &CircuitRecord, now: Timestamp) -> Vec<Failure> {
         let counts = |failure: &&Failure| now.since(failure.at) < self.window;
         record.failures.iter().filter(counts).copied().collect()
     }
 
-    /// How many failures may come from one instance: the others of the quorum need a place each.
+    /// Returns how many failures of one instance may count. The other instances of the quorum need a place
+    /// each.
     fn places_of_one(&self) -> usize {
         size((self.failures + 1).saturating_sub(self.quorum))
     }

@@ -1,18 +1,18 @@
-//! The whole policy of a circuit as pure functions: decisions about a record, an input, the time and
-//! a random draw.
+//! All rules of a circuit as pure functions of a record, an input, the time and a random draw.
 //!
-//! No async, no clock, no I/O. The breaker runs exactly these functions, and so can a simulation or
-//! a model checker.
+//! They do not use async, a clock or I/O. The breaker, the simulator and the model checker all run the
+//! same functions:
 //!
-//! - [`credible`] takes the times out of a record that no correct clock could have stored;
-//! - [`admit`] says whether a call may pass;
-//! - [`lease`] takes a place for a probe;
-//! - [`apply`] counts the outcome of a call;
-//! - [`set_override`] and [`close`] are what an operator does.
+//! - [`credible`] removes the times from a record that no correct clock could have stored.
+//! - [`admit`] decides whether a call may pass.
+//! - [`lease`] takes a place for a probe.
+//! - [`apply`] counts the outcome of a call.
+//! - [`set_override`] and [`close`] are the actions of an operator.
 //!
-//! [`CountRule`] and [`RateRule`] say what opens a closed circuit, each in its own file.
+//! [`CountRule`] and [`RateRule`] decide when a closed circuit opens.
 //!
-//! `None` means that nothing is to be written. Each change of state raises the epoch by one.
+//! A function that returns `None` instead of a record has nothing to write. Each change of state raises
+//! the epoch by one.
 
 mod admit;
 mod apply;

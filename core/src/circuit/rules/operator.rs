@@ -1,4 +1,4 @@
-//! What an operator does to a circuit.
+//! The actions of an operator.
 
 use super::change;
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     circuit::{CircuitRecord, CircuitState, Instance, Override},
 };
 
-/// Sets an override. The state below it stays as it is.
+/// Sets an override. The state does not change.
 #[must_use]
 pub fn set_override(record: &CircuitRecord, overridden: Override) -> CircuitRecord {
     CircuitRecord { overridden: Some(overridden), ..record.clone() }
 }
 
-/// Ends the override, and closes the circuit; `None` if there is neither an override nor anything to
-/// close. `by` is the operator, for the history.
+/// Ends the override and closes the circuit. `None` if the circuit is closed and has no override. `by` is
+/// the operator, for the history.
 #[must_use]
 pub fn close(record: &CircuitRecord, by: Instance, now: Timestamp) -> Option<CircuitRecord> {
     let is_closed = record.state == CircuitState::Closed;

@@ -1,8 +1,8 @@
-//! A quorum: from how many instances the failures must come.
+//! The quorum of a rule: from how many instances the failures must come.
 
 use crate::circuit::{Failure, Instance};
 
-/// The default of policies in JSON and TOML: one instance may open the circuit.
+/// The default in policies that are read from JSON or TOML: one instance can open the circuit.
 pub(super) fn one() -> u32 {
     1
 }
@@ -15,7 +15,7 @@ pub(super) fn is_met(failures: &[Failure], quorum: u32) -> bool {
     failures.iter().enumerate().filter(is_first).count() >= size(quorum)
 }
 
-/// How many of the failures come from `instance`.
+/// Returns how many of the failures come from `instance`.
 pub(super) fn failures_of(instance: Instance, failures: &[Failure]) -> usize {
     failures.iter().filter(|failure| failure.instance == instance).count()
 }

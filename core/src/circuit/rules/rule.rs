@@ -13,19 +13,19 @@ use crate::{
     circuit::{CircuitRecord, CircuitState, Instance, policy::fault::Faults},
 };
 
-/// What opens a closed circuit. Everything that differs between the rules is asked here.
+/// The rule that opens a closed circuit. Its methods are all that differs between the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rule {
-    /// A number of failures.
+    /// A number of failures opens the circuit.
     Count(CountRule),
-    /// A share of the calls.
+    /// A share of the calls that fail opens the circuit.
     Rate(RateRule),
 }
 
 impl Rule {
-    /// Adds everything that is wrong with the rule.
+    /// Adds everything that is wrong with the rule to `faults`.
     pub(in crate::circuit) fn add_faults(&self, faults: &mut Faults) {
         match self {
             Self::Count(rule) => rule.add_faults(faults),
@@ -33,7 +33,7 @@ impl Rule {
         }
     }
 
-    /// Counts a report on the record of a closed circuit; `None` if it changes nothing.
+    /// Counts a report on the record of a closed circuit. `None` if it changes nothing.
     pub(super) fn count(
         &self,
         record: &CircuitRecord,
@@ -46,7 +46,7 @@ impl Rule {
         }
     }
 
-    /// Whether the record shows so many failures that snapshots of it should be refreshed sooner.
+    /// Whether the record shows so many failures that instances should refresh their snapshots sooner.
     #[must_use]
     pub fn shows_failures(&self, record: &CircuitRecord, now: Timestamp) -> bool {
         match self {
@@ -55,7 +55,7 @@ impl Rule {
         }
     }
 
-    /// For how many calls a report counts, by what the record shows.
+    /// Returns how many calls a report represents, which follows from the record.
     #[must_use]
     pub fn sampling(&self, record: &CircuitRecord, now: Timestamp) -> Sampling {
         match self {
@@ -64,7 +64,7 @@ impl Rule {
         }
     }
 
-    /// The weight that a report of a call gets; `None` if such calls are not reported.
+    /// Returns the weight of the report of a call. `None` if such calls are not reported.
     #[inline]
     pub(in crate::circuit) fn weight(&self, sampling: Sampling, is_bad: bool) -> Option<u32> {
         match self {
@@ -73,7 +73,7 @@ impl Rule {
         }
     }
 
-    /// After how many conflicts a report is given up; `None` if it never is.
+    /// Returns after how many conflicts a report is given up. `None` if it is never given up for that.
     pub(in crate::circuit) fn most_conflicts(&self) -> Option<u32> {
         match self {
             Self::Count(_) => None,
@@ -81,8 +81,8 @@ impl Rule {
         }
     }
 
-    /// Whether another failure of `instance` says something about the instance and not about the
-    /// dependency. The circuit then opens for this instance only.
+    /// Whether another failure of `instance` shows that the instance is broken and not the dependency. The
+    /// circuit then opens for this instance alone.
     #[must_use]
     pub(in crate::circuit) fn is_instance_local(
         &self,
@@ -101,7 +101,7 @@ impl Rule {
             }
     }
 
-    /// From which duration on a call is slow, if any is.
+    /// Returns the duration from which on a call is slow. `None` if no call is.
     #[inline]
     pub(in crate::circuit) fn slow_after(&self) -> Option<Duration> {
         match self {
@@ -110,7 +110,7 @@ impl Rule {
         }
     }
 
-    /// The same rule for one instance alone.
+    /// Returns the same rule with a quorum of 1.
     pub(in crate::circuit) fn without_quorum(mut self) -> Self {
         match &mut self {
             Self::Count(rule) => rule.quorum = 1,

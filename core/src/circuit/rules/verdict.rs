@@ -1,16 +1,16 @@
 use crate::circuit::{Cause, CircuitRecord};
 
-/// What a rule decides about a report while the circuit is closed.
+/// The decision of a rule about a report while the circuit is closed.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(super) enum Verdict {
-    /// The circuit stays closed; this is the record with the report counted.
+    /// The circuit stays closed. The record has the report counted.
     Counted(CircuitRecord),
     /// The circuit opens.
     Opens(Cause),
 }
 
-/// For how many calls one report counts: a call is reported with a chance of one in its weight.
+/// How many calls one report represents, its weight. A call is reported with a chance of one in its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
     /// The weight of a call that succeeded in time.

@@ -1,4 +1,4 @@
-//! One caller with a key, who makes the steps of the engine one at a time.
+//! One caller with a key. A check makes each step of the caller separately.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,11 +19,11 @@ use crate::{
     register::{RecordKey, RecordName, Register, RetryingRegister, Swap, Version, WriteId},
 };
 
-/// How long the claims of the suite last: longer than a check.
+/// How long the claims of the suite last, 300 s: longer than a check can take.
 pub(super) const CLAIM: Duration = Duration::from_secs(300);
 const RETENTION: Duration = Duration::from_secs(3_600);
 
-/// A store may throttle or be late: an operation is tried so often, with a pause in between.
+/// How often an operation is tried, with pauses, because a store may throttle it or answer too late.
 const TRIES: u32 = 20;
 
 #[derive(Clone)]
@@ -33,14 +33,14 @@ pub(super) struct Caller {
     payload: &'static str,
 }
 
-/// The right to work on a key.
+/// The right to work on a key, as it was written.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) version: Version,
     pub(super) record: IdempotencyRecord,
 }
 
-/// What a caller got.
+/// What a caller got when it asked for the key.
 #[derive(Debug)]
 pub(super) enum Got {
     Claim(Claim),
@@ -50,7 +50,7 @@ pub(super) enum Got {
 }
 
 impl Caller {
-    /// A caller with an unused key.
+    /// Creates a caller with an unused key.
     pub(super) fn new(trial: &Trial<'_>) -> Verdict<Self> {
         if let Some(why) = trial.client.register.poll_policy().no_idempotency {
             return Err(Shortfall::NotExercised(why.to_owned()));
@@ -63,12 +63,12 @@ impl Caller {
         Self { store: RetryingRegister::new(register), key, payload: "one" }
     }
 
-    /// Another process with the same key.
+    /// Returns another process with the same key.
     pub(super) fn other(&self, trial: &Trial<'_>) -> Self {
         Self::on(Arc::clone(&trial.other.register), self.key.clone())
     }
 
-    /// The same process with another payload.
+    /// Returns the same process with another payload.
     pub(super) fn with_another_payload(&self) -> Self {
         Self { payload: "another", ..self.clone() }
     }
@@ -77,12 +77,12 @@ impl Caller {
         RecordKey::of::<IdempotencyRecord>(self.key.clone())
     }
 
-    /// Asks for the key: takes it if it is free.
+    /// Asks for the key, and takes it if it is free.
     pub(super) async fn ask(&self) -> Verdict<Got> {
         self.ask_at(SystemClock.now(), CLAIM).await
     }
 
-    /// The same, for a claim of this length that begins at this time.
+    /// Asks for the key with a claim of the given length that begins at `now`.
     pub(super) async fn ask_at(&self, now: Timestamp, length: Duration) -> Verdict<Got> {
         let mut found = None;
         for _ in 0..TRIES {
@@ -107,7 +107,7 @@ impl Caller {
         Err(Shortfall::Broken(format!("{TRIES} writes on what was there all conflicted")))
     }
 
-    /// Asks for the key, which must be free.
+    /// Asks for the key, which must be free, and takes it.
     pub(super) async fn claims(&self) -> Verdict<Claim> {
         match self.ask().await? {
             Got::Claim(claim) => Ok(claim),
@@ -115,7 +115,7 @@ impl Caller {
         }
     }
 
-    /// Asks for the key, which must have this answer.
+    /// Asks for the key, which must have the given answer.
     pub(super) async fn gets(&self, answer: &str) -> Verdict {
         match self.ask().await? {
             Got::Answer(Some(got)) if got == answer => Ok(()),
@@ -123,7 +123,7 @@ impl Caller {
         }
     }
 
-    /// Completes a claim. `false` if something else is stored.
+    /// Completes a claim. `false` if the store no longer holds the claim.
     pub(super) async fn completes(&self, claim: &Claim, answer: &str) -> Verdict<bool> {
         let record = claim.record.clone();
         let done = record.completed(Some(answer.to_owned()), RETENTION, SystemClock.now());
@@ -136,7 +136,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Releases a claim. `false` if something else is stored.
+    /// Releases a claim. `false` if the store no longer holds the claim.
     pub(super) async fn releases(&self, claim: &Claim) -> Verdict<bool> {
         let released = claim.record.clone().released(SystemClock.now());
         Ok(matches!(self.write(Some(claim.version), &released).await?, Swap::Applied(_)))

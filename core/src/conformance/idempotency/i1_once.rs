@@ -46,7 +46,7 @@ async fn a_duplicate_does_not_work_while_the_claim_stands(trial: &Trial<'_>) -> 
     Ok(())
 }
 
-/// Eight at once, of two processes.
+/// Checks that exactly one of eight callers of two processes gets the claim.
 async fn one_may_work(trial: &Trial<'_>, caller: &Caller) -> Verdict {
     let mut asking = JoinSet::new();
     for number in 0..8 {

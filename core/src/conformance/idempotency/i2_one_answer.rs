@@ -1,4 +1,4 @@
-//! I2: all callers that get an answer get the same one.
+//! I2: all callers that get an answer get the same answer.
 
 use super::super::{
     Fault,

@@ -1,4 +1,4 @@
-//! I4: a claimant whose claim was taken over can neither complete nor release.
+//! I4: a claimant whose claim was taken over can no longer complete or release it.
 
 use super::super::{
     check::checks,
@@ -43,7 +43,7 @@ async fn every_claim_has_a_greater_fence(trial: &Trial<'_>) -> Verdict {
     Ok(())
 }
 
-/// A claim that another process took over, and that of the other.
+/// Returns a claim that another process took over, and the claim of that process.
 async fn taken_over(trial: &Trial<'_>) -> Verdict<(Caller, Claim, Claim)> {
     let caller = Caller::new(trial)?;
     let late = caller.claims().await?;

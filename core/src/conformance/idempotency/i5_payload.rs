@@ -1,4 +1,4 @@
-//! I5: another payload never gets the answer.
+//! I5: a caller with another payload never gets the answer.
 
 use super::super::{
     check::checks,

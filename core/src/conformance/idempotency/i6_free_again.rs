@@ -1,4 +1,4 @@
-//! I6: no key is wedged.
+//! I6: no key is blocked for ever.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ checks! { I6:
 async fn a_claim_that_is_over_is_taken_over(trial: &Trial<'_>) -> Verdict {
     let caller = Caller::new(trial)?;
     let length = Duration::from_secs(1);
-    // A claimant that died a minute ago.
+    // The claimant died a minute ago.
     let began = SystemClock.now() - Duration::from_secs(60);
     let Got::Claim(dead) = caller.ask_at(began, length).await? else {
         return Err(Shortfall::Broken("a free key was not claimed".to_owned()));

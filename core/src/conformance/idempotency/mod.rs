@@ -1,4 +1,4 @@
-//! I1 to I6: what a store does for idempotency, by the rules that the engine uses.
+//! I1 to I6: whether a store keeps the laws of idempotency, with the same rules that `funcify` uses.
 
 mod caller;
 mod i1_once;

@@ -1,4 +1,5 @@
-//! What to do about a token, given its record. Pure: the time and the draw are arguments.
+//! What to do about a token, given its record. The functions are pure: the time and the random draw are
+//! arguments.
 
 #[cfg(test)]
 mod tests;
@@ -10,70 +11,72 @@ use crate::{Timestamp, register::WriteId};
 
 /// How steeply the chance of a refresh rises towards the end of the refresh window.
 ///
-/// With 8, one call in 3,000 (e⁻⁸) refreshes as the window opens and every call as it closes. A busy
-/// fleet refreshes early in the window, a quiet one still in time.
+/// With 8, one call in 3,000 (e⁻⁸) refreshes when the window opens, and every call when it closes. A busy
+/// fleet refreshes early in the window. A fleet with few calls still refreshes in time.
 const STEEPNESS: f64 = 8.0;
 
-/// Who asks for the token.
+/// The getter that asks for the token.
 #[derive(Clone, Debug)]
 pub struct Asker<'a> {
-    /// The getter, by the id under which it takes leases.
+    /// The random id of the getter, under which it takes leases.
     pub holder: WriteId,
-    /// The digest of everything that shapes the wanted token, as it was configured:
+    /// The digest of everything that determines the wanted token, as it was configured. See
     /// [`TokenRecord::digest`].
     pub digest: &'a str,
-    /// The digest of its meaning, in which the order of scopes does not matter, for example.
+    /// The digest of the canonical configuration, in which the order of scopes does not matter, for
+    /// example.
     pub meaning: &'a str,
-    /// The keyed digest of the configured secret:
+    /// The keyed digest of the configured secret. See
     /// [`RememberedFailure::cred`](super::RememberedFailure::cred).
     pub cred: Option<&'a str>,
-    /// For how long this process has seen the same version of the record, by a monotonic clock.
+    /// How long this process has seen the same version of the record, by a monotonic clock.
     pub watched: Duration,
-    /// For how long this process can go on watching.
+    /// How much longer this process can watch the record.
     pub patience: Duration,
-    /// The token that an API rejected, if that is why a new one is wanted.
+    /// The token that an API rejected, if that is why a new token is wanted.
     pub rejected: Option<&'a AccessToken>,
 }
 
 /// What to do about a token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// The stored token is good: use it.
+    /// Use the stored token.
     Use,
-    /// This getter holds the lease: ask the provider.
+    /// Ask the provider: this getter holds the lease.
     Mint,
-    /// Another getter is asking: go on with a valid token, or read again a little later.
+    /// Another getter asks the provider. Use the stored token if it is still valid, and otherwise read the
+    /// record again a little later.
     Wait {
-        /// When its lease is over.
+        /// When the lease of the other getter is over.
         until: Timestamp,
     },
-    /// An API rejected the token, but the token was renewed for that reason only just now.
+    /// An API rejected the token, but the token was renewed for that reason less than 30 s ago.
     RejectedTooOften {
-        /// When it may be renewed again.
+        /// When the token may be renewed again.
         until: Timestamp,
     },
-    /// The provider failed a moment ago: nobody asks it for now.
+    /// The provider failed a moment ago. Do not ask it now.
     BackOff {
-        /// When it may be asked again.
+        /// When the provider may be asked again.
         until: Timestamp,
     },
-    /// Try to take the lease by writing this record on top of what was read.
+    /// Try to take the lease: replace the record that was read by this one.
     Take(Box<TokenRecord>),
-    /// The store cannot hold the token: each process asks the provider for itself.
+    /// Ask the provider without a lease: the store cannot hold the token, so each process fetches its own.
     Unshared,
-    /// The record holds the token of somebody who asks for another one, and that token is in use:
-    /// never use it, never overwrite it.
+    /// Another token is in use under this key. Do not use it, and do not overwrite it.
     KeyInUse,
 }
 
 /// Decides what to do about a token.
 ///
-/// The order of the rules matters: a usable token, a lease, the limit for rejected tokens, a
-/// remembered failure, and otherwise the lease is taken. If the limit came before the lease, it would
-/// fail a thousand callers who only need to wait for the one who is renewing.
+/// The order of the rules matters: a usable token, a token that the store cannot hold, a lease, the limit
+/// for rejected tokens, a remembered failure. If none of them decides, the lease is taken. If the limit
+/// for rejected tokens came before the lease, callers would get an error although they only need to wait
+/// for the process that is renewing the token.
 ///
-/// `chance` is uniform from 0 to 1 and decides who renews a token that is still valid; 0 always
-/// renews.
+/// `chance` is a uniform draw from 0 to 1. It decides whether this call renews a token that is still
+/// valid. With 0 it does once the token may be renewed.
 ///
 /// # Examples
 ///
@@ -115,7 +118,8 @@ pub fn decide(
         return Decision::KeyInUse;
     }
     let record = record.owned(asker.digest, asker.meaning);
-    // The token stays as it is stored: others may believe it where this process does not.
+    // The stored token stays in the record even if this process does not believe its times, because other
+    // processes may.
     let lease = || {
         let (failure, forced_at) = (record.failure.clone(), record.forced_at);
         let stored =
@@ -146,9 +150,13 @@ fn unshared(record: &TokenRecord, now: Timestamp) -> Option<Decision> {
     record.unshared_until.filter(|until| now < *until).map(|_| Decision::Unshared)
 }
 
-/// A lease also ends for whoever has watched its version for the length of a lease: the clock of its
-/// holder may be ahead. By a clock that is far ahead it ends too late to be believed. Whoever has the
-/// time watches it then, so that a working holder is not disturbed, and nobody else waits for it.
+/// The decision while there is a lease.
+///
+/// The clock of the lease's holder may be ahead, so its lease may end too late. For a process that has
+/// watched the same version of the record for the length of a lease, the lease is over. If the clock of
+/// the holder is so far ahead that the end is not believed, only a process that has enough time to watch
+/// the lease waits for it. This leaves a working holder undisturbed. Every other process ignores the
+/// lease.
 fn leased(
     record: &TokenRecord,
     asker: &Asker<'_>,
@@ -175,7 +183,8 @@ fn rejected_too_often(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -
     (now < until).then_some(Decision::RejectedTooOften { until })
 }
 
-/// A refused secret binds only the askers with that secret.
+/// The decision while a failure is remembered. A refused secret applies only to the getters with that
+/// secret.
 fn failed(record: &TokenRecord, asker: &Asker<'_>, now: Timestamp) -> Option<Decision> {
     let failure = record.failure.as_ref()?;
     let binds = failure.cred.is_none() || failure.cred.as_deref() == asker.cred;
@@ -188,7 +197,7 @@ fn is_rejected(record: &TokenRecord, asker: &Asker<'_>) -> bool {
 
 /// Whether this call renews a token that is still valid.
 ///
-/// Never before the refresh point, always after the expiry. In between the chance rises
+/// It never does before `refresh_at`, and always does from `expires_at` on. In between the chance rises
 /// exponentially.
 #[must_use]
 pub fn refreshes_early(

@@ -28,7 +28,7 @@ fn me() -> Asker<'static> {
     }
 }
 
-/// A token of an hour that was minted `age` ago.
+/// A token that is valid for an hour and was requested `age` seconds ago.
 fn aged(age: u64) -> TokenRecord {
     let minted_at = NOW - seconds(age);
     TokenRecord {
@@ -182,7 +182,7 @@ fn few_calls_refresh_as_the_window_opens_and_all_as_it_closes() {
     assert_eq!(refreshed(3_600), 100_000);
 }
 
-/// Any record: every time anywhere, every member present or absent.
+/// Any record, with random times and with each member present or absent.
 fn records() -> impl Strategy<Value = TokenRecord> {
     let time = || any::<i64>().prop_map(Timestamp::from_millis);
     let near = || {
@@ -222,7 +222,7 @@ fn records() -> impl Strategy<Value = TokenRecord> {
 }
 
 proptest! {
-    // Each look is that of a process that reads the record for the first time.
+    // Each decision is that of a process that reads the record for the first time.
     #[test]
     fn no_record_keeps_a_getter_waiting_for_more_than_61_s(
         record in records(), chance in 0.0..1.0, after in 0_u64..100_000_000,

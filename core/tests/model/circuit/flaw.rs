@@ -1,4 +1,4 @@
-//! The real rules, on the records of the model; and what a mutant does in their place.
+//! The real rules on the records of the model, and the changes that the mutants make to them.
 
 use funcify_core::{
     circuit::{CallOutcome, CircuitPolicy},
@@ -10,7 +10,7 @@ use super::{
     state,
 };
 
-/// What is deliberately broken.
+/// The rule that is deliberately broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     UnfencedEpoch,
@@ -90,7 +90,7 @@ impl Rules {
         let instance = Instance::new("i");
         let report = Report { permit, outcome, slow: false, weight: 1, instance };
         let real = record.real(&self.policy);
-        // The draw that makes the open duration no shorter than the policy says.
+        // With this draw, nothing is subtracted from the open duration.
         let next = apply(&real, &self.policy, &report, NOW, 1.0)?;
         Some(Record::of(&next))
     }

@@ -1,4 +1,4 @@
-//! The steps of a fleet on one circuit, as the checker takes them.
+//! The steps of a fleet with one circuit, as the checker takes them.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ pub(crate) struct Bounds {
     pub(crate) probes: u32,
     pub(crate) successes: u32,
     pub(crate) epochs: u8,
-    /// The last epoch of a record that an instance keeps by itself while the store is away.
+    /// The last epoch of a private record, which an instance keeps while the store is away.
     pub(crate) local_epochs: u8,
-    /// Whether time may pass between an answer of the store and what follows from it. Without, each
-    /// instance acts on an answer when it is given; a freeze comes before the next step.
+    /// Whether time may pass between an answer of the store and the step that follows from it. If not, each
+    /// instance acts on an answer at once, and a freeze comes before the next step.
     pub(crate) dawdling: bool,
     pub(crate) mishaps: Mishaps,
 }
@@ -38,25 +38,25 @@ pub(crate) struct Fleet {
     pub(crate) graph: Arc<Graph>,
 }
 
-/// One step. A freeze is none: it is a step that is not taken while the others go on.
+/// One step. There is no step for a freeze: the frozen instance takes no step while the others go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Begin(usize),
     End(usize, CallOutcome),
-    /// A write takes effect, or is refused.
+    /// A write arrives and is applied or refused.
     Land(usize),
-    /// The same, and a copy of it is still on its way.
+    /// The same, and a copy of the write is still on its way.
     LandAndLinger(usize),
     Receive(usize),
     /// The request is lost: the same write is sent again.
     Lose(usize),
-    /// The answer is: the same.
+    /// The write arrives, and its answer is lost: the same write is sent again.
     LandAndLose(usize),
-    /// The time of the operation is up, the write still on its way.
+    /// The time of the operation is up while the write is still on its way.
     GiveUp(usize),
-    /// The store refuses, or is away: nothing was written, and the instance goes on by itself.
+    /// The store refuses the write or is away. Nothing was written, and the instance goes on by itself.
     StoreFails(usize),
-    /// A try beside a call, or instead of one that is refused, finds the store back.
+    /// A try finds that the store answers again.
     StoreIsBack(usize),
     Crash(usize),
     LandLate,
@@ -197,7 +197,7 @@ impl Fleet {
             Action::Crash(place) => {
                 state.left.crashes -= 1;
                 let gone = std::mem::replace(&mut state.instances[place], Instance::fresh());
-                // What was sent may still arrive.
+                // A write that was sent may still arrive.
                 if let Step::Writing { write, answer: None, .. } = gone.step
                     && state.late.is_none()
                 {
@@ -252,7 +252,7 @@ impl Fleet {
         }
     }
 
-    /// A write arrives.
+    /// Lets a write arrive.
     fn lands(&self, state: &mut State, place: usize) {
         let Some(write) = state.instances[place].step.write().cloned() else { return };
         let (landed, applied) = self.stores(state, &write);
@@ -281,8 +281,8 @@ impl Fleet {
         (Answer::Done, true)
     }
 
-    /// What a state owes to the search for a way to Closed. The changes on the way, those that are
-    /// in flight already among them, must be within the bound.
+    /// Returns whether the backward search must find a way from this state to Closed. A state is exempt if
+    /// the changes on the way, including those that were already sent, exceed the bounds.
     fn place(&self, state: &State) -> Place {
         let stored = state.stored();
         if stored.state == CircuitState::Closed {
@@ -307,7 +307,7 @@ impl Fleet {
 }
 
 impl Permit {
-    /// Whether it stands, by the words of the law and not by the rule.
+    /// Whether a report with this permit still counts. This repeats the law and does not use the rule.
     pub(crate) fn stands(&self, record: &Record) -> bool {
         let held = |lease: Lease| {
             let stored = record.leases.iter().find(|other| other.id == lease.id);

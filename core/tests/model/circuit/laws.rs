@@ -1,4 +1,4 @@
-//! What must hold, and who watches it.
+//! The laws, and the functions that watch them.
 
 use funcify_core::circuit::{CircuitState, OverrideMode};
 use stateright::Property;
@@ -72,8 +72,9 @@ const LAWS: [&str; 9] = [
     PRIVATE,
 ];
 
-/// Both in the record and of calls that are under way. An eviction takes the leases along, and the
-/// round after it may have begun within the very tick of the one before it.
+/// Whether the record has few enough leases, and few enough probes are under way. After an eviction the
+/// calls are not counted: it removes the leases, and the next half-open state may begin in the same tick as
+/// the one before it.
 fn few_leases(fleet: &Fleet, state: &State) -> bool {
     let most = usize::try_from(fleet.bounds.probes).unwrap();
     let record = state.stored();
@@ -95,7 +96,7 @@ fn few_leases(fleet: &Fleet, state: &State) -> bool {
     unexpired <= most && few_private && (evicted || calls <= most)
 }
 
-/// A write is about to replace what the store holds.
+/// Checks a write that is about to replace what the store holds.
 pub(crate) fn watch(state: &mut State, write: &Write) {
     let (before, after) = (state.stored(), &write.record);
     let changes = before.state != after.state;
@@ -127,7 +128,7 @@ pub(crate) fn watch(state: &mut State, write: &Write) {
     state.seen.broken = state.seen.broken.or(broken);
 }
 
-/// An instance without its store changes the record that it keeps by itself.
+/// Checks a change of a private record, which an instance keeps while its store is away.
 pub(crate) fn watch_private(state: &mut State, before: &Record, after: &Record) {
     let changes = before.state != after.state;
     let broken = if after.epoch.number != before.epoch.number + u8::from(changes) {
@@ -140,8 +141,9 @@ pub(crate) fn watch_private(state: &mut State, before: &Record, after: &Record) 
     state.seen.broken = state.seen.broken.or(broken);
 }
 
-/// A call was decided on by a snapshot of before. (A call that refreshed first may be frozen between
-/// the refresh and the decision, but then it may as well be frozen right after the decision.)
+/// Checks a call that was admitted by a snapshot that the instance already had. (A call that refreshed the
+/// snapshot may be frozen between the refresh and the decision. That is the same as a freeze right after the
+/// decision.)
 pub(crate) fn watch_admission(state: &mut State, place: usize) {
     let instance = &state.instances[place];
     let Step::Calling(Permit { lease: None, private: false, .. }) = instance.step else { return };

@@ -1,17 +1,17 @@
-//! The circuit, model-checked with the real rules: reports and leases that are read, applied and
-//! swapped one step at a time, answers that are lost, copies that come late, crashes, freezes, an
-//! eviction, an operator's override, a store that is away from any step on until any other: who finds
-//! it so goes on by itself, up to a bound of epochs.
+//! A model of the circuit with the real rules. Instances read, apply and swap reports and leases one step at
+//! a time. Answers are lost and copies of writes arrive late. Instances crash or freeze. The record is
+//! evicted, and an operator sets an override. The store may be away from any step to any later one. An
+//! instance that finds it away goes on by itself, up to a limited epoch.
 //!
-//! A search of our own, backward over the graph of all states, shows that each has a way to Closed
-//! on which nothing needs to fail.
+//! A backward search over the graph of all states shows that from each state, the circuit can close without
+//! a further fault.
 //!
-//! Complete within [`Bounds`], which are printed. Abstracted: time in ticks of two seconds, one
-//! clock; a read is as old as its beginning; an instance has one call at a time (of more, each is
-//! one instance); a private open duration is no longer than a shared one; what goes wrong does so a
-//! bounded number of times on each path. Left to the table of cases, the property tests and the
-//! simulator: the rate rule, whose reports move a closed record only; a quorum, which asks for more
-//! failures and changes nothing else; clocks that differ.
+//! The check is complete within [`Bounds`], which are printed. The model simplifies: time passes in ticks of
+//! two seconds, on one clock. A read shows the state at its beginning. An instance makes one call at a time;
+//! one with several calls is like several instances. A private open duration is as long as a shared one. The
+//! number of faults on each path is limited. The model leaves out the rate rule, whose reports change only a
+//! closed record, the quorum, which only asks for more failures, and clocks that differ. The tables of
+//! cases, the property tests and the simulator check these.
 
 mod flaw;
 mod fleet;
@@ -30,7 +30,7 @@ use state::Mishaps;
 
 use crate::graph::Graph;
 
-/// How the way to Closed is called where a law is named.
+/// The name of the law that a circuit can always close.
 const STUCK: &str = "Closed is reachable from every state";
 
 const NONE: Mishaps =
@@ -110,11 +110,11 @@ fn each_mutant_of_the_circuit_breaks_its_law() {
     }
 }
 
-/// What was found within the bounds, or up to the first laws that are broken.
+/// What was found within the bounds, or until the first law was broken.
 struct Found {
     broken: Vec<&'static str>,
     reached: BTreeSet<&'static str>,
-    /// How many states were asked for a way to Closed.
+    /// How many states must have a way to Closed.
     owing: usize,
 }
 

@@ -1,8 +1,8 @@
-//! A record as the model keeps it: small, hashable, its times relative to now.
+//! A record as the model keeps it: small and hashable, with times relative to the present.
 //!
-//! What no rule looks at is left out: a failure that the window has left, a lease that is over, the
-//! end of an open duration that is over, the cause, the consecutive opens (the open duration of the
-//! model's policy does not grow). So time goes on for ever in a finite number of states.
+//! Everything that no rule uses is left out: failures outside of the window, leases that are over, the end
+//! of an open duration that is over, the cause, and the consecutive opens, because the open duration of the
+//! model's policy does not grow. So time can go on for ever with a finite number of states.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,10 +13,10 @@ use funcify_core::{
     register::WriteId,
 };
 
-/// The present, in every state: the rest is counted from here.
+/// The present in every state. All other times are relative to it.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// One step of time. A call takes one at most, and two seconds more are left for its report.
+/// One step of time. A call takes at most one, and its lease has two seconds more for the report.
 const TICK: Duration = Duration::from_secs(2);
 pub(crate) const LEASE: u8 = 2;
 pub(crate) const TTL: u8 = 2;
@@ -24,19 +24,19 @@ pub(crate) const WINDOW: u8 = 2;
 const TTL_AFTER_FAILURE: u8 = 1;
 const OPEN_DURATION: u8 = 2;
 
-/// When the state of a record changed that was never written.
+/// The age of the epoch of a record that was never written.
 const NEVER: u8 = u8::MAX;
-/// The fence of a permit that no record bears any more, and none ever will.
+/// The age of an epoch in a permit that no record has any more, and that none will ever have.
 const DEAD: u8 = u8::MAX - 1;
 
-/// The fence of a permit: the epoch, and how long ago it began.
+/// An epoch, and how many ticks ago it began. A report counts only in the epoch of its permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Epoch {
     pub(crate) number: u8,
     pub(crate) ago: u8,
 }
 
-/// A lease and the time it has left.
+/// A lease, and how many ticks are left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Lease {
     pub(crate) left: u8,
@@ -48,14 +48,14 @@ pub(crate) struct Record {
     pub(crate) state: CircuitState,
     pub(crate) epoch: Epoch,
     pub(crate) open_for: u8,
-    /// How long ago, oldest first.
+    /// How many ticks ago each failure was, oldest first.
     pub(crate) failures: Vec<u8>,
     pub(crate) leases: Vec<Lease>,
     pub(crate) successes: u32,
     pub(crate) overridden: Option<(OverrideMode, u8)>,
 }
 
-/// So many failures within two ticks open it for two ticks.
+/// A policy by which `failures` failures within two ticks open the circuit for two ticks.
 pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolicy {
     let open_duration = TICK * u32::from(OPEN_DURATION);
     let mut policy = CircuitPolicy::new(CountRule::new(failures, TICK * u32::from(WINDOW)));
@@ -70,7 +70,7 @@ pub(crate) fn policy(failures: u32, probes: u32, successes: u32) -> CircuitPolic
 }
 
 impl Record {
-    /// What an absent record means.
+    /// Returns the record that an absent one means.
     pub(crate) fn empty() -> Self {
         Self::of(&CircuitRecord::default())
     }
@@ -95,7 +95,7 @@ impl Record {
         }
     }
 
-    /// The record as the rules take it, as it is after reading.
+    /// Returns the record in the form that the rules use, as it is after a read.
     pub(crate) fn real(&self, policy: &CircuitPolicy) -> CircuitRecord {
         let failure = |ago: &u8| Failure { at: before(*ago), instance: Instance::new("i") };
         let overridden = |(mode, left): (OverrideMode, u8)| Override::new(mode, after(left), "");
@@ -111,7 +111,7 @@ impl Record {
         credible(record, policy, NOW)
     }
 
-    /// For how long a snapshot may be used that was taken `ago`, by what it shows now.
+    /// Returns how many more ticks a snapshot may be used that was read `ago` ticks ago.
     pub(crate) fn usable_for(&self, policy: &CircuitPolicy, ago: u8) -> u8 {
         let full = || self.leases.len() >= usize::try_from(policy.probes).unwrap();
         match (self.overridden, self.state) {
@@ -155,8 +155,8 @@ impl Epoch {
         }
     }
 
-    /// Of a change in the past only the order among the others, whose `ages` these are, is of use.
-    /// Drawn closer, it is never so close as to be taken for one of this moment.
+    /// Reduces the age of the epoch without changing the order of all epochs, whose ages are `ages`. Only the
+    /// order matters. An age of at least 1 stays at least 1, because an epoch must not seem to begin now.
     pub(crate) fn draws_closer(&mut self, ages: &BTreeSet<u8>) {
         if self.ago < DEAD {
             let later = ages.range(1..self.ago.max(1)).count();
@@ -164,7 +164,7 @@ impl Epoch {
         }
     }
 
-    /// A fence that none of the `living` epochs meets is met by no later one.
+    /// Marks the epoch of a permit as dead if no record has it. No later record can have it.
     pub(crate) fn dies_unless_among(&mut self, living: &BTreeSet<Self>) {
         if self.ago != NEVER && !living.contains(self) {
             self.ago = DEAD;

@@ -1,4 +1,4 @@
-//! One state of the fleet: the store, what is on its way there, and where each instance is.
+//! One state of the fleet: the store, the writes on their way to it, and the step of each instance.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use funcify_core::circuit::{CallOutcome, CircuitState};
 use super::record::{Epoch, Lease, Record, TTL, WINDOW};
 use crate::graph::fingerprint;
 
-/// What may still go wrong, or be overridden, from here on.
+/// How many more faults and overrides of each kind may occur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mishaps {
     pub(crate) crashes: u8,
@@ -21,19 +21,19 @@ pub(crate) struct Mishaps {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) store: Option<(u8, Record)>,
-    /// A write whose sender no longer waits for it.
+    /// A write that is still on its way although its sender no longer waits for it.
     pub(crate) late: Option<Write>,
     pub(crate) instances: Vec<Instance>,
     pub(crate) left: Mishaps,
     pub(crate) seen: Seen,
 }
 
-/// What only an observer of the whole knows.
+/// What only an observer of the whole fleet knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
-    /// How long the record has not been closed, up to the age of the oldest usable snapshot.
+    /// For how many ticks the circuit has not been closed, up to the age of the oldest usable snapshot.
     pub(crate) not_closed_for: Option<u8>,
-    /// When failures were counted in the present epoch, and still stand.
+    /// How many ticks ago each failure was that was counted in the present epoch and is still in the window.
     pub(crate) counted: Vec<u8>,
     pub(crate) broken: Option<&'static str>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Instance {
     pub(crate) snapshot: Option<Snapshot>,
-    /// A lease that an earlier call did not use up.
+    /// A lease that an earlier call did not use.
     pub(crate) parked: Option<Lease>,
     pub(crate) step: Step,
 }
@@ -50,22 +50,22 @@ pub(crate) struct Instance {
 pub(crate) struct Snapshot {
     pub(crate) record: Record,
     pub(crate) version: Option<u8>,
-    /// For how long it may still be used without a refresh.
+    /// How many more ticks the snapshot may be used without a refresh.
     pub(crate) usable_for: u8,
-    /// The store is down: the record is this instance's own.
+    /// Whether the record is a private one, because the store is down.
     pub(crate) private: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Idle,
-    /// The store has answered a read; the answer is on its way, for so long already.
+    /// The store has answered a read. The answer has been on its way for `ago` ticks.
     Refreshing {
         found: Option<(u8, Record)>,
         ago: u8,
         purpose: Purpose,
     },
-    /// A write is on its way, or its answer is.
+    /// A write or its answer is on its way.
     Writing {
         write: Write,
         answer: Option<Answer>,
@@ -95,9 +95,9 @@ pub(crate) struct Write {
     pub(crate) id: u8,
     pub(crate) expected: Option<u8>,
     pub(crate) record: Record,
-    /// The fence of the report that it carries, and whether it was met when the write was made.
+    /// The epoch of the report that it contains, and whether the report counted when the write was made.
     pub(crate) fence: Option<(Epoch, bool)>,
-    /// How long ago the failure was that it counts.
+    /// How many ticks ago the failure was that it counts.
     pub(crate) failure: Option<u8>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) enum Answer {
     Conflict(Option<(u8, Record)>),
 }
 
-/// What a state is made of, wherever it stands.
+/// A part of a state, for functions that visit all parts of one type.
 enum Part<'a> {
     Record(&'a mut Record),
     Fence(&'a mut Epoch),
@@ -122,7 +122,7 @@ impl State {
         Self { store: None, late: None, instances: vec![Instance::fresh(); instances], left, seen }
     }
 
-    /// What is in the store, or what its absence means.
+    /// Returns the record in the store, or the record that an absent one means.
     pub(crate) fn stored(&self) -> Record {
         self.store.as_ref().map_or_else(Record::empty, |(_, record)| record.clone())
     }
@@ -131,7 +131,7 @@ impl State {
         self.store.as_ref().map(|(version, _)| *version)
     }
 
-    /// The smallest number that no version and no lease bears: nothing can tell it from a new one.
+    /// Returns the smallest number that no version and no lease has. It is as good as a new number.
     pub(crate) fn unused(&mut self) -> u8 {
         let mut used = 0_u64;
         self.each(&mut |part| match part {
@@ -143,7 +143,7 @@ impl State {
         u8::try_from(used.trailing_ones()).unwrap()
     }
 
-    /// One tick.
+    /// Lets one tick pass.
     pub(crate) fn ages(&mut self, leases_end: bool, snapshots_age: bool) {
         self.each(&mut |part| match part {
             Part::Record(record) => record.ages(leases_end),
@@ -165,7 +165,7 @@ impl State {
         self.seen.not_closed_for = self.seen.not_closed_for.map(|ticks| (ticks + 1).min(TTL));
     }
 
-    /// The same state in the one form of all that nobody could tell from it.
+    /// Returns one common form of all states that have the same future.
     pub(crate) fn canonical(mut self) -> Self {
         let outages = self.left.outages > 0;
         self.instances.iter_mut().for_each(|instance| instance.forgets(outages));
@@ -192,7 +192,7 @@ impl State {
         self.each_epoch(&mut |epoch| epoch.draws_closer(&ages));
     }
 
-    /// Versions and leases are numbered in the order in which they come.
+    /// Numbers versions and leases in the order in which they occur.
     fn canonicalizes_names(&mut self) {
         let (mut versions, mut leases) = (Vec::new(), Vec::new());
         self.each(&mut |part| match part {
@@ -230,7 +230,7 @@ impl Instance {
         Self { snapshot: None, parked: None, step: Step::Idle }
     }
 
-    /// What it looks like without the names of versions and leases.
+    /// Returns a fingerprint that does not depend on the numbers of versions and leases.
     fn likeness(&self, stored: Option<u8>) -> u64 {
         let mut alike = self.clone();
         alike.each(&mut |part| match part {
@@ -242,7 +242,7 @@ impl Instance {
         fingerprint(&alike)
     }
 
-    /// Drops what nothing that can still happen depends on.
+    /// Drops what cannot have an effect any more.
     fn forgets(&mut self, outages: bool) {
         self.parked = self.parked.filter(|parked| parked.left > 0);
         let probes = |permit: &Permit| permit.lease.is_some() && !permit.private;
@@ -257,7 +257,7 @@ impl Instance {
             snapshot.version = None;
             snapshot.record.failures.clear();
             if snapshot.record.state != CircuitState::Closed {
-                // It refuses; what for is of no use.
+                // This snapshot only refuses calls, so its epoch does not matter.
                 snapshot.record.epoch = Epoch { number: 0, ago: 0 };
             }
         }

@@ -1,4 +1,4 @@
-//! What one instance does, step by step, as the breaker does it.
+//! The steps of one instance, as the breaker takes them.
 
 use funcify_core::{circuit::CallOutcome, engine::circuit::Admission};
 
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Fleet {
-    /// A call comes, or the store is tried once more.
+    /// Begins a call, or tries the store again.
     pub(crate) fn begins(&self, state: &mut State, place: usize) {
         match &state.instances[place].snapshot {
             Some(snapshot) if snapshot.private || snapshot.usable_for > 0 => {
@@ -22,7 +22,7 @@ impl Fleet {
         }
     }
 
-    /// A call is over.
+    /// Ends a call.
     pub(crate) fn ends(&self, state: &mut State, place: usize, outcome: CallOutcome) {
         let instance = &mut state.instances[place];
         let Step::Calling(permit) = std::mem::replace(&mut instance.step, Step::Idle) else {
@@ -42,13 +42,13 @@ impl Fleet {
         }
         let report = Purpose::Report { permit, outcome, counted: false };
         match permit.lease {
-            // A probe knows the record: it wrote its lease there.
+            // A probe need not read the record, because it has written its lease there.
             Some(_) => self.reports(state, place, report),
             None => refreshes(state, place, report),
         }
     }
 
-    /// An answer of the store arrives.
+    /// Lets an answer of the store arrive.
     pub(crate) fn receives(&self, state: &mut State, place: usize) {
         match std::mem::replace(&mut state.instances[place].step, Step::Idle) {
             Step::Refreshing { found, ago, purpose } => {
@@ -66,7 +66,7 @@ impl Fleet {
                         self.passes_if_leased(state, place, lease);
                     }
                 }
-                // Ours may be what the other one replaced.
+                // The other write may have replaced the one of this instance.
                 (Some(Answer::Conflict(_)), _) if ambiguous => {
                     self.is_left_in_doubt(state, place, purpose);
                 }
@@ -90,8 +90,8 @@ impl Fleet {
         }
     }
 
-    /// It is unknown whether a write took effect. A probe is known by its id, which is there or
-    /// is not; a failure is given up, for twice would be worse than not at all.
+    /// Continues after a write that may or may not have taken effect. For a probe, a read shows whether its
+    /// id is in the record. A failure is given up, because counting it twice would be worse than losing it.
     pub(crate) fn is_left_in_doubt(&self, state: &mut State, place: usize, purpose: Purpose) {
         match purpose {
             Purpose::Report { permit, .. }
@@ -103,7 +103,7 @@ impl Fleet {
         }
     }
 
-    /// The store does not answer: from here on this instance decides by itself.
+    /// The store does not answer. From now on this instance decides by itself.
     pub(crate) fn goes_private(&self, state: &mut State, place: usize) {
         state.left.outages -= 1;
         let instance = &mut state.instances[place];
@@ -122,7 +122,7 @@ impl Fleet {
         }
     }
 
-    /// The fleet's record counts again; what was decided without the store is forgotten.
+    /// The store answers again. The record of the fleet counts again, and the private one is dropped.
     pub(crate) fn comes_back(&self, state: &mut State, place: usize) {
         let kept = state.instances[place].snapshot.take();
         let found = state.store.clone();
@@ -143,7 +143,7 @@ impl Fleet {
         state.instances[place].snapshot = Some(snapshot);
     }
 
-    /// Admitted, refused, or on the way to a lease.
+    /// Admits the call, refuses it, or begins to take a lease.
     fn decides(&self, state: &mut State, place: usize) {
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
         if let Some(parked) = state.instances[place].parked.take()
@@ -173,7 +173,7 @@ impl Fleet {
         }
     }
 
-    /// An instance that wanted a lease checks whether it is there.
+    /// Checks whether the record has the lease that the instance wrote.
     fn passes_if_leased(&self, state: &mut State, place: usize, lease: Lease) {
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
         state.instances[place].step = Step::Idle;
@@ -184,7 +184,7 @@ impl Fleet {
         }
     }
 
-    /// Counts a result on what was read, and writes it.
+    /// Counts an outcome on the record that was read, and writes the result.
     fn reports(&self, state: &mut State, place: usize, purpose: Purpose) {
         let Purpose::Report { permit, outcome, .. } = purpose else { return };
         let Some(snapshot) = state.instances[place].snapshot.clone() else { return };
@@ -215,7 +215,7 @@ impl Fleet {
     }
 }
 
-/// Reads: the store answers at once, the answer comes when it comes.
+/// Begins a read. The store answers at once, and the answer arrives at any later step.
 fn refreshes(state: &mut State, place: usize, purpose: Purpose) {
     let found = state.store.clone();
     state.instances[place].step = Step::Refreshing { found, ago: 0, purpose };
@@ -228,7 +228,7 @@ fn writes(
     purpose: Purpose,
     fence: Option<(super::record::Epoch, bool)>,
 ) {
-    // The lease has its number already: the version needs another.
+    // The lease already has its number, so the version needs another one.
     state.instances[place].step = Step::Refreshing { found: None, ago: 0, purpose };
     let id = state.unused();
     let instance = &mut state.instances[place];
@@ -257,7 +257,7 @@ fn admits(state: &mut State, place: usize, snapshot: &Snapshot) {
     state.instances[place].step = Step::Calling(permit);
 }
 
-/// A probe that said nothing, or could not, leaves its lease to the next call of its instance.
+/// Parks the lease of a probe without an outcome, for the next call of its instance.
 fn parks_the_lease(state: &mut State, place: usize, permit: &Permit) {
     let instance = &mut state.instances[place];
     instance.step = Step::Idle;

@@ -1,4 +1,4 @@
-//! The fleet's circuit.
+//! The circuit of the fleet.
 
 use funcify_core::{
     Timestamp,
@@ -11,7 +11,7 @@ use funcify_core::{
 
 use super::fleet::{Clocks, Deed, Look, Rule, State, Subject, at, seconds, text};
 
-/// The circuit.
+/// Processes that share a circuit.
 pub(super) struct Circuit;
 
 impl Circuit {
@@ -116,7 +116,8 @@ impl Subject for Circuit {
     }
 }
 
-/// A place for a probe. The history is left out: no rule looks at it, and the states would grow with it.
+/// Takes a place for a probe. The history is left out, because no rule uses it, and with it the number of
+/// states would grow.
 fn lease(
     record: &CircuitRecord,
     policy: &CircuitPolicy,

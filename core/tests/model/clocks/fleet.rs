@@ -1,4 +1,4 @@
-//! The processes, their clocks and the steps that they take, whatever they share.
+//! The processes, their clocks and their steps, for a token as well as for a circuit.
 
 use std::time::Duration;
 
@@ -7,42 +7,43 @@ use stateright::{Model, Property};
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub(super) const LIFETIME: i64 = 3_600;
-/// How often time passes in steps of ten seconds while somebody waits, and how often it jumps.
+/// How often time passes in steps of ten seconds while a process waits, and how often it jumps.
 const STEPS: u8 = 8;
 const JUMPS: u8 = 2;
-/// How often an honest process writes.
+/// How often a correct process writes.
 const WRITES: u8 = 2;
 
 pub(super) const WAITS: &str = "nobody waits for longer than the longest honest wait and a second";
 pub(super) const ENDS: &str = "no token is used for more than 30 s after its end";
 
-/// The rule that reads stored times, and the mutants of it.
+/// The rule for stored times, and its mutants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rule {
     Credible,
-    /// As of version 0.1: a time is lowered to the latest honest one, anew at each read.
+    /// The rule of version 0.1: each read lowers a time that is too late to the latest correct one.
     Lowered,
-    /// Whatever is stored is believed.
+    /// Every stored time is believed.
     Believed,
-    /// A process publishes by its own clock, whatever the provider's says.
+    /// A process stores a token with the time of its own clock, whatever the provider's clock shows.
     OwnClock,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clocks {
     pub(super) rule: Rule,
-    /// By how many seconds the one clock is ahead, and the other behind.
+    /// By how many seconds one clock is ahead and the other one is behind.
     pub(super) wrong_by: i64,
 }
 
-/// What is in the store, and since when an honest process is kept waiting by this version of it.
+/// The record in the store, and since when a correct process has to wait because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     pub(super) now: i64,
     pub(super) record: String,
     waits_since: Option<i64>,
-    /// The longest that somebody waited, and that a token was used after its end.
+    /// The longest time that a process waited.
     waited: i64,
+    /// The longest time that a token was used after its end.
     pub(super) late: i64,
     steps: u8,
     jumps: u8,
@@ -54,18 +55,18 @@ pub(super) struct State {
 pub(super) enum Action {
     Step,
     Jump(i64),
-    /// An honest process looks, and does what the rules say.
+    /// A correct process reads the record and follows the rules.
     Look(Look),
-    /// A process whose clock is off by so many seconds writes.
+    /// A process whose clock is wrong by so many seconds writes.
     Deed(i64, Deed),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     Succeeds,
-    /// It takes what it may, and dies.
+    /// It takes the lease if it may, and dies.
     Dies,
-    /// It has the time to watch the lease of another process until it is over.
+    /// It has enough time to watch the lease of another process until that is over.
     Watches,
 }
 
@@ -100,7 +101,7 @@ impl State {
         }
     }
 
-    /// An honest process may not go on now.
+    /// Notes that a correct process has to wait now.
     pub(super) fn waits(&mut self) {
         let since = *self.waits_since.get_or_insert(self.now);
         self.waited = self.waited.max(self.now - since);
@@ -120,14 +121,14 @@ impl State {
 
 /// What the processes share: a token or a circuit.
 pub(super) trait Subject {
-    /// The longest honest wait and a second.
+    /// The longest wait that a correct process can cause, and a second, in seconds.
     const LONGEST: i64;
 
-    /// The records with which a run begins.
+    /// Returns the records with which a run begins.
     fn planted(clocks: &Clocks) -> Vec<String>;
     fn look(clocks: &Clocks, state: &mut State, look: Look);
 
-    /// What a process writes whose clock is off by so many seconds.
+    /// Returns the record that a process writes whose clock is wrong by `by` seconds.
     fn deed(clocks: &Clocks, state: &State, by: i64, deed: Deed) -> String;
 }
 
@@ -152,7 +153,7 @@ impl<S: Subject> Model for Fleet<S> {
             actions.push(Action::Step);
         }
         if state.jumps > 0 && state.waits_since.is_none() {
-            // To where what a wrong clock stored becomes credible, and to the end of a token.
+            // Jump to where a time of a wrong clock becomes credible, or to the end of a token.
             let by = self.clocks.wrong_by;
             actions.extend([by - 61, by - 30, by - 5, LIFETIME - 5].map(Action::Jump));
         }

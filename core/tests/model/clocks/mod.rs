@@ -1,11 +1,12 @@
-//! Wrong clocks, planted records, and processes that read once and end: how long an honest process waits
-//! for its token or its call, and for how long a token is used after its end.
+//! A model with wrong clocks, records that somebody tampered with, and processes that read the record once
+//! and end. It checks how long a correct process waits for its token or its call, and for how long a token
+//! is used after its end.
 //!
-//! Complete within the bounds that are printed. One clock is ahead and one is behind, by more than every
-//! constant of the rules. A process with a wrong clock writes the token's record whatever that record
-//! says; in the circuit it follows the rules, by its clock. Time passes in steps of ten seconds while
-//! somebody waits, and otherwise jumps to where a stored time becomes credible. Each look at the record
-//! is that of a process that reads it for the first time.
+//! The check is complete within the bounds that are printed. One clock is ahead and one is behind, by more
+//! than every constant of the rules. A process with a wrong clock writes the record of the token without
+//! regard to its content. In the circuit it follows the rules by its clock. Time passes in steps of ten
+//! seconds while a process waits. Otherwise it jumps to where a stored time becomes credible. Each read is
+//! that of a process that reads the record for the first time.
 
 mod circuit;
 mod fleet;
@@ -19,7 +20,7 @@ use circuit::Circuit;
 use fleet::{Clocks, ENDS, Fleet, Rule, Subject, WAITS};
 use token::Token;
 
-/// The laws that are broken.
+/// Explores all states, and returns the laws that are broken.
 fn explore<S: Subject + Send + Sync + 'static>(
     name: &str,
     rule: Rule,

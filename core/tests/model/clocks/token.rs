@@ -1,4 +1,4 @@
-//! The fleet's token.
+//! The token of the fleet.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::fleet::{Clocks, Deed, LIFETIME, Look, Rule, State, Subject, at, secon
 
 const DIGEST: &str = "0123456789abcdef0123456789abcdef";
 
-/// The token. Its text is its true end.
+/// Processes that share a token. The text of a token is its true end.
 pub(super) struct Token;
 
 impl Token {
@@ -33,7 +33,7 @@ impl Token {
         serde_json::from_str(&state.record).unwrap()
     }
 
-    /// What the rule makes of a record before `decide` looks at it.
+    /// Applies the rule, or its mutant, to a record before `decide` gets it.
     fn read(mut record: TokenRecord, clocks: &Clocks, now: Timestamp) -> TokenRecord {
         match clocks.rule {
             Rule::Credible | Rule::OwnClock => {}
@@ -50,7 +50,7 @@ impl Token {
                 }
             }
             Rule::Believed => {
-                // As if every clock were right: nothing is further away than what a reader believes.
+                // Replace each time that is in force by one that `decide` believes.
                 let ahead = record.minted_at.since(now);
                 record.minted_at = record.minted_at - ahead;
                 let binds = |until: Timestamp| now < until;

@@ -1,4 +1,4 @@
-//! What must hold, and who watches it.
+//! The laws, and the functions that watch them.
 
 use funcify_core::engine::KeyStatus;
 use stateright::Property;
@@ -55,7 +55,7 @@ pub(super) fn properties() -> Vec<Property<Fleet>> {
     ]
 }
 
-/// A write is about to replace what is stored.
+/// Checks a write that is about to replace what the store holds.
 pub(super) fn watch_write(state: &mut State, write: &Write, caller: Option<usize>, fleet: &Fleet) {
     let stored = state.store[write.name].as_ref().map(|(_, record)| record.clone());
     let is_claim = write.record.status == KeyStatus::InProgress;
@@ -77,7 +77,7 @@ pub(super) fn watch_write(state: &mut State, write: &Write, caller: Option<usize
         KeyStatus::InProgress => {
             seen.answer = None;
         }
-        // A clock may be ahead of that of whoever completed.
+        // Another caller's clock may be ahead of the clock of the caller that completed.
         KeyStatus::Completed => {
             let ends = write.record.until - fleet.latest_clock();
             seen.executions.retain(|one| one.caller.is_none() || one.caller != caller);
@@ -98,7 +98,7 @@ pub(super) fn begins(state: &mut State, name: usize, caller: usize, ends: Second
     }
 }
 
-/// The execution of this caller ended without an answer.
+/// Notes that the execution of this caller ended without an answer.
 pub(super) fn ended(state: &mut State, caller: usize) {
     for seen in &mut state.seen {
         seen.executions.retain(|one| one.caller != Some(caller));

@@ -1,14 +1,14 @@
-//! Idempotency, model-checked with the real rules: callers that claim, work, complete and release one
-//! step at a time, replies that are lost, copies that come late, crashes, freezes, failures, takeovers,
-//! an eviction, clocks that differ, answers that expire.
+//! A model of idempotency with the real rules. Callers claim, work, complete and release one step at a time.
+//! Replies are lost and copies of writes arrive late. Callers crash, freeze, fail, and take over from each
+//! other. The record is evicted, clocks differ, and answers expire.
 //!
-//! A search of our own, backward over the graph of all states, shows that from each of them every caller
-//! can get an answer on a way on which nothing needs to fail: no key is wedged.
+//! A backward search over the graph of all states shows that from each state, every caller can get an answer
+//! without a further fault. So no key is blocked for ever.
 //!
-//! Complete within [`Bounds`](fleet::Bounds), which are printed. Abstracted: time in ticks of ten seconds, a claim of
-//! two ticks and an answer kept for three; the work takes two polls; a caller acts on an answer of the
-//! store when it is given, and a freeze comes before its next step; a caller that gets an error comes
-//! back; what goes wrong does so a bounded number of times on each path.
+//! The check is complete within [`Bounds`](fleet::Bounds), which are printed. The model simplifies: time
+//! passes in ticks of ten seconds. A claim lasts for two ticks, and an answer is kept for three. The work
+//! takes two polls. A caller acts on an answer of the store at once, and a freeze comes before its next
+//! step. A caller that gets an error comes back. The number of faults on each path is limited.
 
 mod fleet;
 mod laws;
@@ -32,7 +32,7 @@ const LOST: Mishaps = Mishaps { lost: 1, ..NONE };
 const COPY: Mishaps = Mishaps { copies: 1, ..NONE };
 const EVICTION: Mishaps = Mishaps { evictions: 1, ..NONE };
 
-/// So many callers with one payload and clocks that agree.
+/// Bounds with `count` callers that have one payload and clocks that agree.
 fn callers(count: usize, mishaps: Mishaps) -> Bounds {
     let (payloads, principals, clocks) = (vec![0; count], vec![0; count], vec![0; count]);
     Bounds { payloads, principals, clocks, until: 50, attempts: 6, mishaps }
@@ -55,11 +55,11 @@ fn one_effect_whatever_happens_at_any_step() {
     let short = |bounds: Bounds| Bounds { until: 30, ..bounds };
     let mut all: Vec<Bounds> = [CRASH, FAILURE, LOST, COPY, EVICTION].map(pair).to_vec();
     all = all.into_iter().map(short).collect();
-    // Long enough for an answer to expire.
+    // This runs long enough for an answer to expire.
     all.push(pair(NONE));
     all.push(short(Bounds { payloads: vec![0, 1], ..pair(CRASH) }));
     all.push(short(Bounds { principals: vec![0, 1], ..pair(NONE) }));
-    // The last is further ahead than any claim may end: not believed.
+    // The last clock is so far ahead that the end of its claim is not believed.
     all.extend([[0, 1], [5, 0], [2_000, 0]].map(|clocks| short(with_clocks(&clocks, NONE))));
     all.extend([NONE, CRASH, FAILURE, LOST, COPY, EVICTION].map(three));
     if crate::is_long() {
@@ -113,12 +113,12 @@ fn each_mutant_of_idempotency_breaks_its_law() {
     }
 }
 
-/// What was found within the bounds, or up to the first laws that are broken.
+/// What was found within the bounds, or until the first law was broken.
 struct Found {
     broken: Vec<&'static str>,
     reached: BTreeSet<&'static str>,
     states: usize,
-    /// How many states were asked for a way to an answer.
+    /// How many states must have a way to an answer for every caller.
     owing: usize,
 }
 

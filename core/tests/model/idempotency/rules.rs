@@ -1,4 +1,4 @@
-//! The real rules, on the records of the model; and what a mutant does in their place.
+//! The real rules on the records of the model, and the changes that the mutants make to them.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use funcify_core::engine::{Claimant, KeyDecision, KeyStatus, LostClaim, decide_k
 
 use super::state::{Answer, Claim, Record, Seconds, at};
 
-/// How long a process can work, and how long an answer is kept.
+/// How long a process can work, and how long an answer is kept, in seconds.
 pub(super) const LENGTH: Seconds = 20;
 const RETENTION: Duration = Duration::from_secs(30);
 
-/// What is deliberately broken.
+/// The rule that is deliberately broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     BlindCompletion,
@@ -43,7 +43,7 @@ impl Rules {
         self.flaw == Some(flaw)
     }
 
-    /// `now`: by the clock of the caller.
+    /// Decides what to do about the key. `now` is the time of the caller's clock.
     pub(super) fn decide(
         &self,
         stored: Option<&Record>,
@@ -70,18 +70,17 @@ impl Rules {
             }
             KeyDecision::Replay => Decided::Replay(stored.and_then(|stored| stored.answer)),
             KeyDecision::Mismatch => Decided::Mismatch,
-            // The mutant believes any end.
             KeyDecision::Wait { .. } => Decided::Wait,
         }
     }
 
-    /// The mutant that writes a claim without a bound also believes one.
+    /// Whether the mutant that writes claims without an end treats the key as taken. It believes any end.
     pub(super) fn is_held(&self, stored: Option<&Record>) -> bool {
         self.has(Flaw::EndlessClaim)
             && stored.is_some_and(|stored| stored.status == KeyStatus::InProgress)
     }
 
-    /// Whether the claim stands by the clock of its claimant.
+    /// Whether the claim is in force by the clock of its claimant.
     pub(super) fn stands(&self, claim: &Claim, now: Seconds) -> bool {
         self.has(Flaw::FrozenGoesOn) || now < claim.record.since + LENGTH
     }

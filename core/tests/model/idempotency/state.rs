@@ -1,8 +1,8 @@
-//! What the checker sees of a fleet with one key: the store, the callers, and what was seen so far.
+//! One state of a fleet with one key: the store, the callers, and what the laws remember.
 
 use funcify_core::{Timestamp, engine::KeyStatus, idempotency::IdempotencyRecord};
 
-/// What the model calls zero.
+/// The time that is zero in the model.
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 pub(super) type Id = u8;
@@ -12,10 +12,10 @@ pub(super) type Seconds = i32;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct State {
     pub(super) now: Seconds,
-    /// The record of each name. A caller has one of two.
+    /// The record of each of two names. A caller uses one of the names.
     pub(super) store: [Option<(Id, Record)>; 2],
     pub(super) callers: Vec<Step>,
-    /// A write that is still on its way although its sender has gone on.
+    /// A write that is still on its way although its sender no longer waits for it.
     pub(super) late: Option<Write>,
     pub(super) left: Mishaps,
     pub(super) seen: [Seen; 2],
@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) broken: Option<&'static str>,
 }
 
-/// How often something may still go wrong.
+/// How many more faults of each kind may occur.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Mishaps {
     pub(super) crashes: u8,
@@ -33,7 +33,7 @@ pub(super) struct Mishaps {
     pub(super) evictions: u8,
 }
 
-/// A record as the real rules know it, with small numbers.
+/// A record as the real rules use it, with small numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Record {
     pub(super) status: KeyStatus,
@@ -46,7 +46,7 @@ pub(super) struct Record {
     pub(super) answer: Option<Answer>,
 }
 
-/// What an execution answers: which claim it was under, and for whom.
+/// The answer of an execution: the fence of its claim, and for whom it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Answer {
     pub(super) fence: i64,
@@ -62,7 +62,7 @@ pub(super) enum Step {
         version: Id,
         since: Seconds,
     },
-    /// With the work begun or not.
+    /// The caller has the claim. `begun` says whether it has begun the work.
     Working {
         claim: Claim,
         begun: bool,
@@ -75,7 +75,7 @@ pub(super) enum Step {
     },
     Releasing(Write),
     Answered(Answer),
-    /// The answer is right, but the store was away and does not know it.
+    /// The caller got the right answer, but the store was away and does not hold it.
     Unremembered,
     Mismatched,
 }
@@ -97,18 +97,18 @@ pub(super) struct Write {
 /// What the laws remember about one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
-    /// The executions that another one must not follow, in order.
+    /// The executions during which no other one may begin, in order.
     pub(super) executions: Vec<Execution>,
     pub(super) answer: Option<Answer>,
-    /// How often the store lost the record: so many more executions there may be.
+    /// How often the store lost the record. There may be one more execution for each loss.
     pub(super) losses: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Execution {
-    /// By whom, until it is done and stored.
+    /// The caller that works. `None` once the answer is stored.
     pub(super) caller: Option<usize>,
-    /// When its claim is over, and once it is done, when its answer expires.
+    /// When the claim is over. Once the answer is stored, when the answer expires.
     pub(super) ends: Seconds,
 }
 
@@ -137,8 +137,8 @@ impl Record {
         }
     }
 
-    /// How many claims there were at least: the fence counts on where a record is not believed, and the
-    /// attempts begin anew.
+    /// Returns how many claims there were at least. If a record is not believed, the attempts begin anew, but
+    /// the fence still grows.
     pub(super) fn claims(&self) -> u32 {
         self.attempt.max(u32::try_from(self.fence.rem_euclid(1_000)).unwrap())
     }
@@ -164,7 +164,7 @@ impl Record {
 }
 
 impl Step {
-    /// The write that is on its way.
+    /// Returns the write that is on its way.
     pub(super) fn write(&self) -> Option<&Write> {
         match self {
             Self::Claiming(write) | Self::Releasing(write) | Self::Completing { write, .. } => {
@@ -188,15 +188,15 @@ impl State {
         }
     }
 
-    /// A write id that nobody uses.
+    /// Returns a write id that is not in use.
     pub(super) fn unused(&self) -> Id {
         let mut used = Vec::new();
         self.clone().each_id(&mut |id| used.push(*id));
         (1..).find(|id| !used.contains(id)).unwrap()
     }
 
-    /// The same state with the first callers in order, as far as they are alike, and with the write ids
-    /// numbered as they come.
+    /// Returns one common form of equivalent states: if all callers are alike, they are sorted, and the write
+    /// ids are numbered in the order in which they occur.
     pub(super) fn canonical(mut self, alike: bool) -> Self {
         if alike {
             let mut order: Vec<usize> = (0..self.callers.len()).collect();

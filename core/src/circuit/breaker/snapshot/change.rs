@@ -1,4 +1,4 @@
-//! Each way in which a snapshot replaces the one before it.
+//! All ways in which a new snapshot replaces the current one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl CircuitBreaker {
-    /// Accepts what was read, unless something that was read later is known already.
+    /// Accepts a record that was read, unless the current snapshot is from a later read.
     pub(in crate::circuit::breaker) fn accept(
         &self,
         found: Option<Versioned<CircuitRecord>>,
@@ -31,7 +31,8 @@ impl CircuitBreaker {
         });
     }
 
-    /// Accepts what was written: whatever was read meanwhile, the store is known to hold this.
+    /// Accepts a record that this process has written. It replaces what was read meanwhile, because the
+    /// store is known to hold it.
     pub(in crate::circuit::breaker) fn accept_written(
         &self,
         next: CircuitRecord,
@@ -43,7 +44,8 @@ impl CircuitBreaker {
         });
     }
 
-    /// Changes the private record of an outage. Nothing happens if the store is back.
+    /// Changes the private record: the one that this process keeps while the store is down. Does nothing if
+    /// the store answers again.
     pub(in crate::circuit::breaker) fn change_private(
         &self,
         change: impl FnOnce(&CircuitRecord, Timestamp) -> Option<CircuitRecord>,
@@ -60,14 +62,14 @@ impl CircuitBreaker {
         });
     }
 
-    /// Goes on with a private record, which begins as what was known last. `is_throttled`: why, if an
-    /// operation has just failed.
+    /// Goes on with a private record, which begins as a copy of the last one that was read. If an operation
+    /// has just failed, `is_throttled` says whether the store throttled it.
     pub(in crate::circuit::breaker) fn go_private(&self, is_throttled: Option<bool>) {
         let settings = self.settings();
         self.change(true, |current, now| {
             let mut record = Arc::clone(&current.record);
             let tries = match &current.outage {
-                // Another failure has been counted for this try already.
+                // Another call has already counted a failure for this try.
                 Some(outage) if now < outage.retry_at => return None,
                 Some(outage) => outage.tries.saturating_add(1),
                 None => {
@@ -87,7 +89,7 @@ impl CircuitBreaker {
         });
     }
 
-    /// Opens the circuit for this instance only.
+    /// Opens the circuit for this instance alone.
     pub(in crate::circuit::breaker) fn open_instance_local(&self, retry_after: Duration) {
         let settings = self.settings();
         let (policy, chance) = (&settings.policy, settings.chance.draw());
@@ -99,11 +101,11 @@ impl CircuitBreaker {
         });
     }
 
-    /// Lets the snapshot end `after` its reading: a failure on this instance is reason to refresh it
-    /// sooner.
+    /// Makes the snapshot stale at most `after` its read. After a failure, this instance refreshes its
+    /// snapshot sooner.
     pub(in crate::circuit::breaker) fn refresh_sooner(&self, after: Duration) {
         let current = self.shared.snapshot.load();
-        // In an outage there is nothing to read before the next try.
+        // During an outage, nothing can be read before the next try.
         if current.outage.is_none() && current.fresh_until > current.taken_at + after {
             drop(current);
             self.change(true, |current, _| {
@@ -113,8 +115,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Replaces the snapshot by what `next` makes of it, and emits an event of each change. `is_own`: whether
-    /// a change of the record was made by this process, and not read.
+    /// Replaces the snapshot by the result of `next`, and emits an event for each change. `is_own` says that
+    /// this process has made the change of the record, and has not read it.
     fn change(&self, is_own: bool, next: impl FnOnce(&Snapshot, Timestamp) -> Option<Snapshot>) {
         let guard = lock(&self.shared.changing);
         let current = self.shared.snapshot.load_full();
@@ -131,7 +133,7 @@ impl CircuitBreaker {
         self.shared.series.state(self.name(), &next.record, self.now());
         self.shared.fast_path.publish(next.decision(), next.fresh());
         self.shared.snapshot.store(Arc::new(next));
-        // A listener may use the breaker.
+        // A listener may use the breaker, so the lock must not be held.
         drop(guard);
         for event in events {
             self.emit(&event);
@@ -139,24 +141,26 @@ impl CircuitBreaker {
     }
 }
 
-/// Ends a private open duration at another moment on each instance, because nobody shares the probe:
-/// at one to two times its length, and in the second half of the longest where that would be too long.
+/// Moves the end of a private open duration to a random time, because each instance makes its own probe:
+/// to one to two times the duration. If two times would be more than the longest, to half of the longest
+/// up to the longest.
 fn spread(record: &mut CircuitRecord, policy: &CircuitPolicy, chance: f64) {
     let open_duration = record.open_until.since(record.changed_at);
     let longest = open_duration.saturating_mul(2).min(policy.max_open_duration);
     record.open_until = record.changed_at + longest.mul_f64(0.5 + 0.5 * chance);
 }
 
-/// How many tries of the store are 1 to 2 s apart. They cover the first five seconds of an outage at
-/// least, so that a store which throttles or restarts that long is found again within two.
+/// How many tries of the store are 1 to 2 s apart. They cover at least the first five seconds of an
+/// outage. After an outage of up to that length, the store is used again within two seconds.
 const SWIFT_TRIES: u32 = 5;
 
-/// The longest bound of a pause, in seconds: a store that is well again is found within these. One that
-/// throttles has too many clients, and gets more time: 1,000 instances then send it 45 requests a second.
+/// The longest pause between two tries, in seconds. After an outage, the store is used again within this
+/// time. A store that throttles has too many clients, so it gets more time: 1,000 instances then send it
+/// 45 requests a second.
 const LONGEST: u64 = 4;
 const LONGEST_THROTTLED: u64 = 30;
 
-/// The pause before the next try of the store: 1 to 2 s, then doubled.
+/// Draws the pause before the next try of the store: 1 to 2 s at first. Then it doubles with each try.
 fn pause(tries: u32, is_throttled: bool, chance: f64) -> Duration {
     let doublings = tries.saturating_sub(SWIFT_TRIES - 1).min(4);
     let longest = if is_throttled { LONGEST_THROTTLED } else { LONGEST };

@@ -1,4 +1,4 @@
-//! What this process knows of the circuit, and for how long it may go by it.
+//! The copy of the record in the memory of this process, and for how long it may be used.
 
 mod change;
 mod fast_path;
@@ -15,38 +15,40 @@ use crate::{
     register::Version,
 };
 
-/// How old a snapshot may be when its read ends and still count as known, however short its time to
-/// live. A read gets half a second; if twice that has passed, the process was probably frozen.
+/// How old the result of a read may be when it arrives, 1 s, even if `snapshot_ttl` is shorter. A read
+/// takes half a second at most. If twice that has passed, the process was probably frozen meanwhile.
 const READ_TIME: Duration = Duration::from_secs(1);
 
-/// A record, when it was read, and what follows from it.
+/// A record, when it was read, and the decisions that follow from it.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) record: Arc<CircuitRecord>,
     pub(super) version: Option<Version>,
-    /// When its reading began. A time before this is as stale as one long after.
+    /// When the read began. If the clock shows an earlier time, it was set back, and the snapshot counts as
+    /// stale.
     taken_at: Timestamp,
     fresh_until: Timestamp,
     admission: Admission,
     sampling: Sampling,
     pub(super) outage: Option<Outage>,
-    /// Until when the circuit is open for this instance only.
+    /// Until when the circuit is open for this instance alone.
     instance_open_until: Timestamp,
 }
 
-/// The store is down: the record of the snapshot is this process's own.
+/// The state while the store is down. The record of the snapshot is then one that this process keeps for
+/// itself.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
-    /// How many tries failed since.
+    /// How many tries have failed since the outage began.
     tries: u32,
-    /// When to try again.
+    /// When to try the store again.
     pub(super) retry_at: Timestamp,
-    /// Whether it throttles.
+    /// Whether the store throttles requests.
     pub(super) is_throttled: bool,
 }
 
 impl Snapshot {
-    /// The snapshot of a process that has read nothing yet: stale at any time.
+    /// Creates the snapshot of a process that has not read the record yet. It is stale at any time.
     pub(super) fn none() -> Self {
         let never = Timestamp::from_millis(i64::MIN);
         Self {
@@ -61,7 +63,7 @@ impl Snapshot {
         }
     }
 
-    /// The terms on which it admits a call, or a probe.
+    /// Returns the terms on which this snapshot admits a call, or the probe if there is one.
     pub(super) fn terms(&self, probe: Option<Probe>) -> AdmissionTerms {
         AdmissionTerms {
             permit: Permit::of(&self.record, probe),
@@ -70,7 +72,7 @@ impl Snapshot {
         }
     }
 
-    /// What it decides about a call that is not a probe; `None` if the call needs a lease.
+    /// Decides about a call that is not a probe. `None` if the call needs a lease.
     fn decision(&self) -> Option<Decision> {
         match self.admission {
             Admission::Admitted => Some(Decision::Admitted(self.terms(None))),
@@ -79,7 +81,7 @@ impl Snapshot {
         }
     }
 
-    /// When it is fresh.
+    /// Returns the time range in which the snapshot is fresh.
     fn fresh(&self) -> Range<Timestamp> {
         self.taken_at..self.fresh_until
     }
@@ -88,14 +90,14 @@ impl Snapshot {
         self.fresh().contains(&now)
     }
 
-    /// Whether a call may go by it: it is fresh, or as fresh as a read can be. The private record of
-    /// an outage is never old.
+    /// Whether a call may be admitted by this snapshot: it is fresh, or was read just now. The record that a
+    /// process keeps during an outage is never too old.
     pub(super) fn is_known(&self, now: Timestamp) -> bool {
         let was_just_read = self.taken_at <= now && now < self.taken_at + READ_TIME;
         self.outage.is_some() || was_just_read || self.is_fresh(now)
     }
 
-    /// Whether a call may pass, by this snapshot however old.
+    /// Whether a call may pass by this snapshot, without regard to its age.
     pub(super) fn admission_at(&self, policy: &CircuitPolicy, now: Timestamp) -> Admission {
         let overridden = self.record.override_at(now).is_some();
         match (&self.outage, policy.store_down) {
@@ -113,7 +115,7 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot of a record that the store holds.
+    /// Returns the next snapshot, with a record of the store.
     fn followed_by(
         &self,
         record: CircuitRecord,
@@ -127,7 +129,7 @@ impl Snapshot {
         next.evaluated(policy, began, now)
     }
 
-    /// Works out what follows from the record.
+    /// Works out the decisions that follow from the record.
     fn evaluated(mut self, policy: &CircuitPolicy, taken_at: Timestamp, now: Timestamp) -> Self {
         self.taken_at = taken_at;
         self.admission = self.admission_at(policy, now);
@@ -138,7 +140,8 @@ impl Snapshot {
             }
             Admission::Admitted => taken_at + policy.snapshot_ttl,
             Admission::Refused { until, cause: Cause::Probing } => until,
-            // So that an operator's override or close is seen. Refusals cost the store nothing else.
+            // The store is read again so that the process sees when an operator closes the circuit.
+            // Apart from that, refused calls do not use the store.
             Admission::Refused { until, .. } => until.min(taken_at + rules::open_refresh(policy)),
             Admission::IfLeased => taken_at,
         };
@@ -146,7 +149,7 @@ impl Snapshot {
             self.fresh_until = self.fresh_until.min(set.until);
         }
         if let Some(outage) = &self.outage {
-            // Without a store there is nothing to read before the next try.
+            // While the store is down, nothing can be read before the next try.
             let private = match self.admission {
                 Admission::Admitted => outage.retry_at,
                 _ => self.fresh_until,
@@ -192,7 +195,7 @@ mod tests {
         let refused = snapshot_of(open(until));
         let cause = Cause::Failures;
         assert_eq!(refused.decision(), Some(Decision::Refused { until, cause }));
-        // An operator may close it.
+        // The snapshot ends before that, because an operator may close the circuit.
         assert_eq!(refused.fresh(), NOW..NOW + Duration::from_secs(5));
         let soon = NOW + Duration::from_secs(3);
         assert_eq!(snapshot_of(open(soon)).fresh(), NOW..soon);

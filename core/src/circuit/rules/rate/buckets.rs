@@ -1,13 +1,14 @@
-//! What the record remembers of the calls in a window: buckets, coarser the older they are.
+//! The buckets in which a record counts the calls of a window. The older a bucket, the longer its time.
 
 use std::time::Duration;
 
 use super::super::report::Report;
 use crate::{Timestamp, circuit::Bucket};
 
-/// The buckets with one more report: a second wide, two seconds from four seconds on, an eighth of
-/// the window from twelve seconds on. The short windows need the fine ones; a minute then fits into
-/// 18 buckets, and a full record into 1 KB.
+/// Returns the buckets with one more report. A bucket covers one second. When it is 4 s old it is merged
+/// into one of two seconds, and when it is 12 s old into one of an eighth of the window, and at least 8 s.
+/// The short windows of the rule need the fine buckets. A minute fits into 18 buckets, so a full record
+/// stays under 1 KB.
 pub(super) fn with_report(
     buckets: &[Bucket],
     report: &Report,
@@ -33,7 +34,7 @@ pub(super) fn with_report(
     cells
 }
 
-/// The report as a bucket of its own.
+/// Returns a bucket with only this report.
 fn bucket_of(report: &Report, now: Timestamp) -> Bucket {
     let weight = report.weight.max(1);
     let failed = u32::from(report.outcome.is_failure());
@@ -49,14 +50,14 @@ fn bucket_of(report: &Report, now: Timestamp) -> Bucket {
     }
 }
 
-/// How far the buckets within the window reach back: at least a second.
+/// Returns how far back the buckets within the window reach. At least a second.
 pub(super) fn covered(buckets: &[Bucket], window: Duration, now: Timestamp) -> Duration {
     let start = start_of(window, now);
     let first = buckets.iter().map(|bucket| bucket.at).filter(|at| *at >= start).min();
     first.map_or(Duration::ZERO, |first| now.since(first)).max(Duration::from_secs(1))
 }
 
-/// When a span of time began, on a whole second as the buckets do.
+/// Returns when a span of time began, rounded down to a whole second like the buckets.
 pub(super) fn start_of(span: Duration, now: Timestamp) -> Timestamp {
     floored(now - span, 1)
 }

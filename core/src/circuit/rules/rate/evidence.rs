@@ -1,4 +1,4 @@
-//! Whether a sample is enough evidence that the rate is over its threshold.
+//! Decides whether a sample is enough evidence that the rate is over its threshold.
 
 use std::time::Duration;
 
@@ -8,32 +8,34 @@ use crate::{
     circuit::{Bucket, Cause},
 };
 
-/// How sure the writer must be that the true rate is over the floor, in nats: at the floor itself a
-/// sample as bad as this one has a chance of at most e^−15, one in three million (Chernoff, *Annals
-/// of Mathematical Statistics* 23, 1952). A normal distribution has a thinner tail; with it a rate of
-/// three quarters of the threshold opened a circuit once in some days.
+/// How sure the writer must be that the true rate is over the floor, in nats. With 15, if the true rate is
+/// at the floor, a sample as bad as this one has a chance of at most e^−15, one in three million (Chernoff,
+/// *Annals of Mathematical Statistics* 23, 1952). The tail of a normal distribution is too thin: with it,
+/// a rate of three quarters of the threshold opened a circuit once in some days.
 const EVIDENCE: f64 = 15.0;
 
-/// The same for the short windows. They are looked at more often and so err more often.
+/// The same for the short windows. There are more of them to check, so errors would be more frequent.
 const EVIDENCE_IN_SHORT_WINDOW: f64 = 16.0;
 
-/// How sure a short window must be for the fleet to report more calls and to look more often.
+/// The evidence in a short window, in nats, from which on the fleet reports more calls and reads the
+/// record more often.
 const SUSPICION: f64 = 3.0;
 
 /// The floor, as a part of the threshold. A rate of three quarters of the threshold must not open the
-/// circuit, not even once in weeks; a rate above the threshold must do so after few reports.
+/// circuit, not even once in weeks. A rate above the threshold must open it after few reports.
 const FLOOR: f64 = 0.75;
 
-/// The windows that are looked at besides the rule's own: each that begins with a bucket and is at most
-/// this long. An outage shows in them long before it fills a minute.
+/// The longest short window, 9 s. Each bucket that is younger begins a short window, which is checked in
+/// addition to the window of the rule. An outage shows in a short window long before it fills a minute.
 const LONGEST_SHORT_WINDOW: Duration = Duration::from_secs(9);
 
-/// The share of calls that must fail in a short window, from these lengths on. No window counts as
-/// shorter than a second: ten calls that fail in the same instant are no outage.
+/// The least share of calls that must fail in a short window: pairs of the length from which on it applies,
+/// in seconds, and the share. A window counts as at least one second long, because ten calls that fail in
+/// the same instant are not an outage.
 const LEAST_SHARES: [(f64, f64); 3] = [(8.0, 0.30), (2.0, 0.35), (0.0, 0.45)];
 const SHORTEST: f64 = 1.0;
 
-/// Failed calls or slow calls: the same rule, on other numbers of a bucket.
+/// Which calls are counted as bad. The same rule applies to failed and to slow calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Failed,
@@ -50,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// The calls and the reports of this kind in a bucket.
+    /// Returns the calls and the reports of this kind in a bucket.
     fn of(self, bucket: &Bucket) -> (f64, f64) {
         let (calls, reports) = match self {
             Self::Failed => (bucket.failures, bucket.failed_reports),
@@ -74,7 +76,7 @@ pub(super) fn is_over(
     }
     let floor = threshold * FLOOR;
     let seen = covered(buckets, window, now);
-    // When a fleet has just begun to call, four of twenty are no rate yet. All of them are.
+    // While only a small part of the window was seen, an exact rate decides only if every call failed.
     let decides = seen * 4 >= window || whole.bad >= whole.calls;
     if whole.rate() >= threshold && (whole.is_exact() && decides || whole.is_surely_over(floor)) {
         return true;
@@ -82,7 +84,8 @@ pub(super) fn is_over(
     is_over_lately(buckets, kind, threshold, window, now, EVIDENCE_IN_SHORT_WINDOW)
 }
 
-/// Whether the rate of one kind is so high in the last seconds that it may soon be over its threshold.
+/// Whether the rate of one kind may soon be over its threshold: it is at least half of the threshold, or
+/// seems to be over it in the last seconds.
 pub(super) fn may_be_over(
     buckets: &[Bucket],
     kind: Kind,
@@ -96,7 +99,7 @@ pub(super) fn may_be_over(
             || is_over_lately(buckets, kind, threshold, window, now, SUSPICION))
 }
 
-/// Whether the rate of one kind is over its threshold in a short window, by so many nats.
+/// Whether the rate of one kind is over its threshold in a short window, with so many nats of evidence.
 fn is_over_lately(
     buckets: &[Bucket],
     kind: Kind,
@@ -112,7 +115,7 @@ fn is_over_lately(
     starts.filter(|start| now.since(*start) < longest).any(|start| {
         let recent = Sample::since(buckets, kind, start);
         let seconds = now.since(start).as_secs_f64().max(SHORTEST);
-        // The calls are those that the whole window promises: in two seconds too few good calls are
+        // Assume that calls came at the rate of the whole window. In two seconds, too few good calls are
         // sampled to count them.
         let expected = (calls_per_second * seconds).max(recent.calls);
         let least = LEAST_SHARES.iter().find(|(from, _)| seconds >= *from);
@@ -124,13 +127,13 @@ fn is_over_lately(
     })
 }
 
-/// What the reports of a span of time say about one kind of call.
+/// What the reports of a span of time show about one kind of bad calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
     pub(super) calls: f64,
     pub(super) bad: f64,
     reports: f64,
-    /// Sums of squared weights, from which the uncertainty follows.
+    /// Sums of squared weights, from which the uncertainty of the sample follows.
     bad_squares: f64,
     good_squares: f64,
 }
@@ -140,7 +143,7 @@ impl Sample {
         Self::since(buckets, kind, start_of(span, now))
     }
 
-    /// Of failed and slow calls together: how many there were, and how many of them were bad.
+    /// Counts failed and slow calls together as bad.
     pub(super) fn of_either(buckets: &[Bucket], now: Timestamp, span: Duration) -> Self {
         let [failed, slow] = Kind::ALL.map(|kind| Self::of(buckets, kind, now, span));
         Self { bad: (failed.bad + slow.bad).min(failed.calls), ..failed }
@@ -165,7 +168,7 @@ impl Sample {
         if self.calls > 0.0 { self.bad / self.calls } else { 0.0 }
     }
 
-    /// Whether every call was reported, so that there is nothing to estimate.
+    /// Whether every call was reported, so that the numbers are exact.
     fn is_exact(&self) -> bool {
         self.calls <= self.reports
     }
@@ -179,7 +182,8 @@ impl Sample {
         if good > 0.0 { (self.good_squares / good).max(1.0) } else { 1.0 }
     }
 
-    /// Whether the true rate is over `floor`, for the number of reports that this sample is worth.
+    /// Whether there is enough evidence that the true rate is over `floor`. The sample counts as so many
+    /// unweighted reports as would be equally certain.
     fn is_surely_over(&self, floor: f64) -> bool {
         let weight = (1.0 - floor) * self.weight_of_bad() + floor * self.weight_of_good();
         let worth = self.calls / weight;
@@ -187,8 +191,8 @@ impl Sample {
     }
 }
 
-/// How surprising a rate of `rate` or more is where `expected` is true, in nats a report: the
-/// exponent of the bound for a binomial distribution.
+/// Returns how surprising an observed rate of `rate` or more is if the true rate is `expected`, in nats for
+/// each report. This is the exponent of Chernoff's bound for a binomial distribution.
 fn surprise_of_rate(rate: f64, expected: f64) -> f64 {
     if rate <= expected {
         return 0.0;
@@ -196,8 +200,8 @@ fn surprise_of_rate(rate: f64, expected: f64) -> f64 {
     relative_entropy(rate, expected) + relative_entropy(1.0 - rate, 1.0 - expected)
 }
 
-/// How surprising so many reports or more are where `expected` are true, in nats: the same for a
-/// Poisson distribution.
+/// Returns how surprising so many reports or more are if `expected` are the true mean, in nats. This is
+/// the same bound for a Poisson distribution.
 fn surprise_of_count(reports: f64, expected: f64) -> f64 {
     if reports <= expected {
         return 0.0;
@@ -205,7 +209,7 @@ fn surprise_of_count(reports: f64, expected: f64) -> f64 {
     relative_entropy(reports, expected) - (reports - expected)
 }
 
-/// `a · ln(a / b)`, which is zero where `a` is.
+/// Returns `a · ln(a / b)`, or zero if `a` is zero.
 fn relative_entropy(a: f64, b: f64) -> f64 {
     if a > 0.0 { a * (a / b.max(f64::MIN_POSITIVE)).ln() } else { 0.0 }
 }
@@ -216,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_evident_where_chance_explains_it_once_in_three_million() {
-        // Half of so many calls failed, each reported or one in ten, against three eighths of them.
+        // Half of the calls failed, and the floor is three eighths. Either each call is reported, or one
+        // in ten.
         for (calls, weight, is_sure) in
             [(460.0, 1.0, false), (470.0, 1.0, true), (4_600.0, 10.0, false), (4_700.0, 10.0, true)]
         {
@@ -228,7 +233,7 @@ mod tests {
         }
     }
 
-    /// So many calls, every one of them reported or one in `weight`, so long before `now`.
+    /// A bucket of `before` seconds before `now`, in which one of `weight` calls was reported.
     fn bucket(now: Timestamp, before: u64, calls: u32, bad: u32, weight: u32) -> Bucket {
         Bucket {
             at: now - Duration::from_secs(before),
@@ -247,10 +252,10 @@ mod tests {
         let cases = [
             ("a fifth, all reported", 0.2, vec![minute(1_000, 200, 1)], true),
             ("a little less", 0.2, vec![minute(1_000, 199, 1)], false),
-            // As good as certain that it is over a tenth, far from it that it is over 15 %.
+            // The rate is almost certainly over 10 %, but not certainly over the floor of 15 %.
             ("a fifth by a sample", 0.2, vec![minute(5_000, 1_000, 10)], false),
             ("two fifths by a sample", 0.2, vec![minute(5_000, 2_000, 10)], true),
-            // A hundred calls a second are promised: sixteen failures are not all of them.
+            // The window shows a hundred calls a second, so sixteen failures are not all calls.
             (
                 "failures before the good calls",
                 0.2,
@@ -263,7 +268,7 @@ mod tests {
                 vec![minute(6_000, 0, 10), bucket(now, 1, 200, 200, 1)],
                 true,
             ),
-            // Certainly over three quarters of either threshold, over one of them.
+            // The rate is certainly over three quarters of both thresholds, but only over one of them.
             (
                 "46 % of a second under 50 %",
                 0.5,

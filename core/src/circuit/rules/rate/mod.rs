@@ -1,8 +1,8 @@
-//! The rate rule: a sample of the calls, from which the writer judges the rate.
+//! The rate rule. The fleet reports a sample of its calls, and the writer of a report estimates the rate.
 //!
-//! An outcome is reported with a chance of 1/w and counts for w calls. The weight is read off the
-//! record, so that the whole fleet together writes about once a second, and more often while the
-//! rate is near the threshold. An instance keeps nothing between calls.
+//! An outcome is reported with a chance of one in `w`, and counts for `w` calls. The weight `w` follows
+//! from the record, so that the whole fleet together writes one or two reports a second, and more while
+//! the rate is near the threshold. An instance keeps nothing in memory between calls.
 
 mod buckets;
 mod evidence;
@@ -28,45 +28,48 @@ use crate::{
     },
 };
 
-/// How many calls the fleet reports each second while the rate is low, and how many of them are bad at
-/// most: what a healthy circuit may cost. A bad call says more than a good one, because an outage shows
-/// first in the bad calls. What these leave goes to the good calls, which show how many there are in all.
+/// How many calls the fleet reports in a second while the rate is low, 1.85, and how many of them are bad
+/// calls at most, 1.25. This is the cost of a healthy circuit. Bad calls come first, because an outage
+/// shows in them first. The rest are good calls, which show how many calls there are in all.
 const REPORTS: f64 = 1.85;
 const BAD_REPORTS: f64 = 1.25;
 
-/// The same from half of the threshold on, for good calls and for bad ones.
+/// How many good calls and how many bad calls the fleet reports in a second while the rate is near the
+/// threshold.
 const REPORTS_NEAR_THRESHOLD: f64 = 9.0;
 
-/// How many reports a second the fleet would make if every call failed from now on. The lower end is
-/// the evidence that an outage needs to be seen within a few seconds. Beyond the upper end reports only
-/// compete for the record.
+/// The range of reports that the fleet would make in a second if every call failed from now on. With
+/// fewer than 25, an outage would not be evident within a few seconds. More than 130 would only conflict
+/// with each other.
 const REPORTS_IN_OUTAGE: (f64, f64) = (25.0, 130.0);
 
-/// The weight of bad calls is set by the failures that are older than this: those of an outage that has
-/// just begun must not thin out the reports of it.
+/// Only bad calls that are older than this, 8 s, determine the weight of bad calls. Otherwise the first
+/// failures of an outage would reduce the number of its reports.
 const SETTLED: Duration = Duration::from_secs(8);
 
-/// A fleet that makes no more calls a second than this reports each of them, and is counted exactly.
+/// Up to this many calls a second, a fleet reports every call, so that the rate is exact.
 const EXACT: f64 = 2.2;
 
-/// The shortest time over which the calls a second are worked out for that: the first three calls of a
-/// fleet may well come within a second.
+/// The shortest time, in seconds, over which the number of calls a second is computed for [`EXACT`]. The
+/// first three calls of a fleet may all come within one second.
 const EXACT_OVER: f64 = 10.0;
 
-/// The most instances of a quorum. The record holds the last failure of each.
+/// The largest quorum, 4. The record holds the last failure of as many instances.
 const MOST_INSTANCES: u32 = 4;
 
 /// Opens the circuit when a share of the calls fails within a window.
 ///
-/// The outcomes are sampled, so that a busy fleet costs no more than a quiet one. The circuit opens
-/// when two things hold: the rate in the sample is over the threshold, and the true rate is over
-/// three quarters of the threshold with a chance of error of one in three million. A fleet of up to
-/// two calls a second reports every call and is counted exactly: the rate itself decides once a
+/// The fleet reports a sample of its calls, so a busy fleet writes no more often than a quiet one. The
+/// circuit opens when two conditions are met. The rate in the sample reaches the threshold. And if the
+/// true rate were three quarters of the threshold, there would be a chance of at most one in three
+/// million for such a sample.
+///
+/// A fleet of up to two calls a second reports every call, so its rate is exact. It decides once a
 /// quarter of the window was seen, or at once if every call failed.
 ///
 /// There is no rule for "`n` failures in a row", because the calls of a fleet have no order.
-/// `RateRule::new(1.0, window, n)` opens when every call within `window` failed, and there were `n` of
-/// them: after a success, that takes the length of the window.
+/// `RateRule::new(1.0, window, n)` opens the circuit when at least `n` calls were made within `window` and
+/// all of them failed. After a success, this takes the length of the window.
 ///
 /// # Examples
 ///
@@ -86,14 +89,15 @@ const MOST_INSTANCES: u32 = 4;
 pub struct RateRule {
     /// The share of failed calls that opens the circuit: more than 0, at most 1.
     pub failures: f64,
-    /// The window: 1 s to 1 h.
+    /// The length of the window: 1 s to 1 h.
     #[serde(with = "seconds")]
     pub window: Duration,
-    /// With fewer calls than this in the window the circuit stays closed. At least 1.
+    /// How many calls the window must contain for the circuit to open: at least 1.
     pub minimum_calls: u32,
-    /// From how many instances the failures must come: 1 to 4. The default is 1.
+    /// From how many instances the bad calls must come: 1 to 4. The default is 1.
     ///
-    /// If fewer instances take the rate over the threshold, the circuit opens for them only.
+    /// If the rate reaches the threshold by the bad calls of fewer instances, the circuit opens for these
+    /// instances alone.
     #[serde(default = "quorum::one")]
     pub quorum: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,11 +114,11 @@ struct SlowCalls {
 }
 
 impl RateRule {
-    /// A sample is not worth more conflicts than this.
+    /// After this many conflicts a report is given up, because it is only one of a sample.
     pub(super) const MOST_CONFLICTS: u32 = 4;
 
-    /// Opens the circuit when the share `failures` of at least `minimum_calls` calls within `window`
-    /// failed.
+    /// Creates a rule that opens the circuit when the share `failures` of at least `minimum_calls` calls
+    /// within `window` failed. The quorum is 1, and no call is slow.
     #[must_use]
     pub fn new(failures: f64, window: Duration, minimum_calls: u32) -> Self {
         Self { failures, window, minimum_calls, quorum: 1, slow: None }
@@ -122,7 +126,19 @@ impl RateRule {
 
     /// Opens the circuit also when the share `rate` of the calls took `after` or longer.
     ///
-    /// `rate` is more than 0 and at most 1, `after` is 1 ms to 15 min. The default is no limit.
+    /// `rate` is more than 0 and at most 1. `after` is 1 ms to 15 min. Without this method, no call is slow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use funcify_core::circuit::RateRule;
+    ///
+    /// // Half of at least 20 calls in a minute fail, or half of them take two seconds or longer.
+    /// let rule = RateRule::new(0.5, Duration::from_secs(60), 20)
+    ///     .with_slow_calls(0.5, Duration::from_secs(2));
+    /// # let _ = rule;
+    /// ```
     #[must_use]
     pub fn with_slow_calls(self, rate: f64, after: Duration) -> Self {
         Self { slow: Some(SlowCalls { rate, after }), ..self }
@@ -145,7 +161,7 @@ impl RateRule {
         }
     }
 
-    /// Counts a report. The circuit opens when a rate is over its threshold.
+    /// Counts a report. The circuit opens if a rate is over its threshold.
     pub(super) fn count(&self, record: &CircuitRecord, report: &Report, now: Timestamp) -> Verdict {
         let buckets = with_report(&record.buckets, report, self.window, now);
         let failed = report.is_bad().then_some(report.instance);
@@ -165,7 +181,8 @@ impl RateRule {
         })
     }
 
-    /// Reads the weights of reports off the record. An empty record asks for a report of every call.
+    /// Returns the weights of reports that follow from the record. With an empty record, every call is
+    /// reported.
     pub(super) fn sampling(&self, record: &CircuitRecord, now: Timestamp) -> Sampling {
         let seconds = covered(&record.buckets, self.window, now).as_secs_f64();
         let all = Sample::of_either(&record.buckets, now, self.window);
@@ -186,7 +203,7 @@ impl RateRule {
         Sampling { good: whole(((calls - bad) / good_reports).ceil()), bad: whole(weight) }
     }
 
-    /// The share of bad calls before the last seconds; none if that is not yet half of what was seen.
+    /// Returns the share of bad calls before the last 8 s. `None` if the buckets cover less than 16 s.
     fn settled_share_of_bad(&self, record: &CircuitRecord, now: Timestamp) -> Option<f64> {
         let began = start_of(SETTLED, now);
         let settled: Vec<Bucket> =
@@ -195,8 +212,8 @@ impl RateRule {
         is_most.then(|| Sample::of_either(&settled, now, self.window).rate())
     }
 
-    /// Whether a rate is over its threshold, `instance` is one of those that fail, and only the
-    /// quorum keeps the circuit closed.
+    /// Whether a rate is over its threshold, and the circuit is closed only because the quorum is not met,
+    /// with `instance` among the instances that fail.
     pub(super) fn is_instance_local(
         &self,
         record: &CircuitRecord,
@@ -213,13 +230,13 @@ impl RateRule {
         self.slow.map(|slow| slow.after)
     }
 
-    /// The kinds of bad calls that the rule looks at, with their thresholds.
+    /// Returns the kinds of bad calls that the rule counts, with their thresholds.
     fn thresholds(&self) -> impl Iterator<Item = (Kind, f64)> {
         let slow = self.slow.map(|slow| (Kind::Slow, slow.rate));
         [(Kind::Failed, self.failures)].into_iter().chain(slow)
     }
 
-    /// The kind of bad calls whose rate is over its threshold.
+    /// Returns the first kind of bad calls whose rate is over its threshold.
     fn kind_over_threshold(&self, buckets: &[Bucket], now: Timestamp) -> Option<Kind> {
         let window = (self.window, self.minimum_calls);
         self.thresholds()
@@ -227,7 +244,7 @@ impl RateRule {
             .map(|(kind, _)| kind)
     }
 
-    /// With a quorum, the last failures of as many instances as the quorum asks for.
+    /// Returns the last failure of as many instances as the quorum asks for. Empty if the quorum is 1.
     fn last_failures(
         &self,
         record: &CircuitRecord,

@@ -1,4 +1,4 @@
-//! Each rule's table of cases.
+//! Tables of cases for each function of the rules.
 
 mod mutants;
 mod properties;
@@ -18,7 +18,7 @@ use crate::{
 
 use CircuitState::{Closed, HalfOpen, Open};
 
-/// The rule, for an instance that no test looks at.
+/// Takes a lease for an instance whose tag does not matter.
 fn lease(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
@@ -28,7 +28,7 @@ fn lease(
     super::lease(record, policy, probe, Instance::new("prober"), now)
 }
 
-/// What time it is when a test begins.
+/// The time at which a test begins.
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -40,7 +40,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Opens at five failures a minute, for ten seconds.
+/// Opens for ten seconds at five failures within a minute.
 fn five_a_minute() -> CircuitPolicy {
     CircuitPolicy {
         open_duration: seconds(10),
@@ -200,7 +200,7 @@ fn only_a_rest_in_closed_resets_the_open_duration() {
 
 #[test]
 fn no_more_failures_are_kept_than_the_record_holds() {
-    // Of one instance as many as the others of the quorum leave, the newest; of all of them sixteen.
+    // Of one instance, the newest nine are kept: 16 + 1 - 8. Of all instances, sixteen are kept.
     let policy = with_rule(policy(), CountRule { quorum: 8, ..CountRule::new(16, MINUTE) });
     let mut record = in_state(Closed);
     let mut fail = |tag: &str, second| {
@@ -230,7 +230,8 @@ fn under_an_override_nothing_is_counted() {
 
 #[test]
 fn the_open_duration_by_consecutive_opens_and_the_draw() {
-    // Consecutive opens so far, seconds since the last change, draw; then the span, and the opens after.
+    // The consecutive opens before, the seconds since the last change and the draw. Then the expected open
+    // duration in milliseconds, and the expected consecutive opens.
     let cases = [
         (0, 5, 1.0, 10_000, 1),
         (0, 5, 0.0, 9_000, 1),
@@ -253,7 +254,7 @@ fn the_open_duration_by_consecutive_opens_and_the_draw() {
 
 #[test]
 fn places_of_a_quorum() {
-    // Who failed, in order; whether that opens 4 of 3 instances.
+    // The instances that failed, in order, and whether a rule of 4 failures from 3 instances opens.
     for (who, opens) in [
         ("aaaaaaaa", false),
         ("aabb", false),

@@ -1,5 +1,5 @@
-//! Each promise of the rules is a function of the rules. The real ones keep it; a mutant that is
-//! broken in one way does not, or the promise checks nothing.
+//! Each promise of the rules is a function that gets the rules. The real rules must keep every promise. A
+//! mutant, in which one rule is broken, must break its promise, or the promise checks nothing.
 
 use crate::{
     Timestamp,
@@ -152,8 +152,8 @@ fn the_fifth_failure_opens(rules: &Rules) -> bool {
     states == [false, false, false, false, true]
 }
 
-/// Each process reads the record for the first time. It must be able to call, or to probe, once the
-/// longest honest wait is over, however far ahead the clock was that wrote the record.
+/// Each process reads the record for the first time. After the longest wait that a correct process can
+/// store, it must be able to call or to probe, however far ahead the clock of the writer was.
 fn no_record_binds_cold_readers(rules: &Rules) -> bool {
     [30, 300, 3_600, 86_400, 40 * 365 * 86_400].into_iter().all(|ahead| {
         let written = |longest: u64| at(ahead + longest);
@@ -332,7 +332,7 @@ fn neutral_closes(
     rules::apply(record, policy, &Report { outcome, ..*report }, now, chance)
 }
 
-/// pyfuncify's window: it starts anew with each failure.
+/// The window of pyfuncify, which begins anew with each failure.
 fn gap(
     record: &CircuitRecord,
     policy: &CircuitPolicy,
@@ -367,7 +367,8 @@ fn same_epoch(
     Some(CircuitRecord { epoch: record.epoch, ..next })
 }
 
-/// The rule of before: a time is lowered to the latest that a correct clock could have stored.
+/// The rule of version 0.1: a time that is too late is lowered to the latest one that a correct clock
+/// could have stored.
 fn lowered(record: CircuitRecord, policy: &CircuitPolicy, now: Timestamp) -> CircuitRecord {
     let mut record = record;
     let opened = record.changed_at.min(now);

@@ -1,4 +1,4 @@
-//! What holds for any record, however odd.
+//! Properties that hold for every record, whatever its content.
 
 use crate::{
     Timestamp,
@@ -125,7 +125,7 @@ proptest! {
             let before = record.clone();
             record = rules::apply(&before, &policy, &report(&before, None, CallOutcome::Failure), now, 0.0)
                 .unwrap();
-            // The plain count, over all that ever failed.
+            // Count again, over all failures since the beginning.
             let standing = times.iter().filter(|at| now.since(**at) < seconds(60)).count();
             let opens = standing >= usize::try_from(enough).unwrap();
             prop_assert_eq!(record.state == CircuitState::Open, opens);
@@ -191,13 +191,13 @@ proptest! {
         }
     }
 
-    // Each look is that of a process that reads the record for the first time.
+    // Each decision is that of a process that reads the record for the first time.
     #[test]
     fn any_record_heals_for_processes_that_read_it_once(
         record in record(), policy in policy(), gaps in vec(1_u64..200_000, 40),
     ) {
         let own = policy.max_open_duration.max(policy.call_timeout + rules::REPORTING);
-        // The state below an override is looked at when the override is over.
+        // The state counts only after the override is over.
         let week = seconds(7 * 86_400);
         let longest = if record.overridden.is_some() { week + own } else { own };
         let mut now = START;
@@ -211,7 +211,8 @@ proptest! {
                     prop_assert!(until > now);
                     let since = *refused_since.get_or_insert(now);
                     prop_assert!(now.since(since) <= longest + seconds(1), "{:?}", record);
-                    // At odd moments, and right after the last at which it may still be refused.
+                    // Read again at random times, and right after the last time at which a call may be
+                    // refused.
                     let last = since + longest + seconds(1);
                     let next = until.min(now + millis(gaps.next().unwrap()));
                     now = if now < last && last < next { last + millis(1) } else { next };
@@ -223,7 +224,7 @@ proptest! {
                     record = rules::apply(&round, &policy, &report, now, 0.5).unwrap();
                     refused_since = None;
                 }
-                // An override admits every call, over another state: it ends.
+                // An override admits every call. Continue with the state when the override ends.
                 Admission::Admitted => match read.override_at(now) {
                     Some(overridden) => now = overridden.until,
                     None => break,
@@ -234,7 +235,7 @@ proptest! {
 
     #[test]
     fn a_record_is_read_back_as_it_was_written(record in record()) {
-        // Ages of buckets are whole seconds, as a correct writer stores them.
+        // The stored ages of buckets are whole seconds, which random buckets are not. So leave them out.
         let correct = rules::credible(CircuitRecord { buckets: Vec::new(), ..record }, &five_a_minute(), START);
         let version = Version::from(WriteId::from_bits(1));
         let read = decode::<CircuitRecord>(Versioned::new(encode(&correct).unwrap(), version));

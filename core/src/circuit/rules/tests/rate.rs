@@ -1,4 +1,4 @@
-//! The rate rule on simulated fleets: calls by the million, the pure rules, no store.
+//! The rate rule on simulated fleets with millions of calls: only the pure rules, without a store.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{
 
 use super::{START, millis, seconds};
 
-/// A fleet that calls at a steady pace. Weights are read off a snapshot of some age; a report is
-/// sampled again by the record it is applied to, as the breaker does.
+/// A fleet that calls at a steady rate. Weights follow from a snapshot that is up to 5 s old. A report is
+/// sampled again by the record to which it is applied, as the breaker does.
 struct Fleet {
     policy: CircuitPolicy,
     record: CircuitRecord,
@@ -37,12 +37,13 @@ impl Fleet {
         }
     }
 
-    /// Calls for so long; how long it took until the circuit was open, if it opened.
+    /// Makes calls for the time `lasting`. Returns how long it took until the circuit opened. `None` if it
+    /// stayed closed.
     fn calls(&mut self, pace: f64, failing: f64, lasting: Duration) -> Option<Duration> {
         let begin = self.now;
         let mut at = 0.0;
         while self.record.state == CircuitState::Closed {
-            // Poisson arrivals.
+            // The calls arrive as a Poisson process.
             at -= (1.0 - self.chance.draw()).ln() / pace;
             if at > lasting.as_secs_f64() {
                 self.now = begin + lasting;
@@ -90,8 +91,8 @@ fn a_fifth() -> CircuitPolicy {
     CircuitPolicy::new(RateRule::new(0.2, seconds(60), 20))
 }
 
-/// The times to open of `trials` fleets with 100 calls a second that were well for a minute and then were
-/// not.
+/// Returns how long `trials` fleets took to open. Each makes 100 calls a second, of which the share `well`
+/// fails in the first 70 s, and the share `failing` after that.
 fn times_of(
     policy: &impl Fn() -> CircuitPolicy,
     trials: u64,
@@ -101,7 +102,7 @@ fn times_of(
 ) -> Vec<Duration> {
     let time = |seed| {
         let mut fleet = Fleet::new(policy(), 1_000 + seed);
-        // The rule counts in seconds, but no outage begins on a whole one.
+        // The rule counts in whole seconds, but an outage may begin between two of them.
         let phase = fleet.chance.up_to(seconds(1));
         assert_eq!(fleet.calls(100.0, well, seconds(70) + phase), None, "a false open");
         fleet.calls(100.0, failing, bound)
@@ -132,7 +133,7 @@ fn the_first_calls_of_a_fleet_do_not_open_it() {
         let opened = (0..1_000).filter(|seed| opened(*seed)).count();
         assert_eq!(opened, 0, "of 1,000 fleets at {pace}/s");
     }
-    // If all of them fail, that is enough.
+    // If all calls fail, the circuit opens.
     let mut fleet = Fleet::new(a_fifth(), 1);
     assert!(fleet.calls(10.0, 1.0, seconds(20)) <= Some(seconds(4)));
     assert_eq!(fleet.record.state, CircuitState::Open);
@@ -148,7 +149,7 @@ fn a_burst_of_ten_times_the_calls_does_not_open_it() {
     }
 }
 
-/// The time that so many of a thousand trials keep to.
+/// Returns the time within which `of_a_thousand` of a thousand trials opened.
 fn at(times: &[Duration], of_a_thousand: usize) -> Duration {
     times[times.len() * of_a_thousand / 1_000 - 1]
 }
@@ -206,7 +207,7 @@ fn below_the_minimum_of_calls_the_circuit_stays_closed() {
 #[test]
 fn a_rate_of_one_hundred_percent_opens_a_window_after_the_last_success() {
     let policy = CircuitPolicy::new(RateRule::new(1.0, seconds(10), 5));
-    // Of a fleet that has only failed, the fifth failure opens it.
+    // If every call has failed, the fifth failure opens the circuit.
     let mut fleet = Fleet::new(policy.clone(), 3);
     let calls = |fleet: &mut Fleet, failed| {
         fleet.now = fleet.now + seconds(1);
@@ -217,7 +218,7 @@ fn a_rate_of_one_hundred_percent_opens_a_window_after_the_last_success() {
         calls(&mut fleet, true);
     }
     assert_eq!(fleet.record.state, CircuitState::Open);
-    // After a success, the window must be over first.
+    // After a success, the circuit opens only when the success has left the window.
     let mut fleet = Fleet::new(policy, 3);
     (0..20).for_each(|_| calls(&mut fleet, false));
     let failed = (1..).find(|_| {
@@ -229,7 +230,7 @@ fn a_rate_of_one_hundred_percent_opens_a_window_after_the_last_success() {
 
 #[test]
 fn a_fleet_of_two_calls_a_second_is_counted_call_by_call_whatever_happens() {
-    // Evenly, and in pairs. The quarter of failures is what turns on the sampling of a busier fleet.
+    // The calls come evenly or in pairs. With a quarter of failures, a busier fleet would be sampled.
     for gaps in [[500, 500], [0, 1_000]] {
         let mut fleet = Fleet::new(CircuitPolicy::default(), 3);
         let mut calls = 0;
@@ -240,7 +241,8 @@ fn a_fleet_of_two_calls_a_second_is_counted_call_by_call_whatever_happens() {
             assert_eq!(fleet.reports, calls, "one call was not reported");
         }
         assert_eq!(fleet.record.state, CircuitState::Closed);
-        // From now on every call fails: sixty of the last 120 calls, of which fifteen did before.
+        // From now on every call fails. The circuit opens at 60 failures of the last 120 calls, of which
+        // about 15 came before.
         let failed = (1..100).find(|_| {
             fleet.now = fleet.now + millis(500);
             fleet.call(true);
@@ -252,7 +254,7 @@ fn a_fleet_of_two_calls_a_second_is_counted_call_by_call_whatever_happens() {
 
 #[test]
 fn an_outage_does_not_thin_out_the_reports_of_it() {
-    // At a rate that stays below the threshold, so that the circuit stays closed.
+    // The threshold is 100 %, so the circuit stays closed.
     let mut fleet = Fleet::new(CircuitPolicy::new(RateRule::new(1.0, seconds(60), 20)), 3);
     assert_eq!(fleet.calls(100.0, 0.01, seconds(120)), None);
     let weights = |fleet: &Fleet| fleet.policy.rule.sampling(&fleet.record, fleet.now);
@@ -272,7 +274,8 @@ fn the_default_rule_opens_on_a_total_outage_within_three_seconds() {
     assert!(at(&times, 500) <= millis(1_400), "{:?}", at(&times, 500));
     assert!(at(&times, 990) <= seconds(3), "{:?}", &times[190..]);
     let times = times_of(&default, 200, 0.05, 1.0, seconds(10));
-    // From five percent, most instances go by a sampling of before for up to five seconds.
+    // Before the outage, 5 % of the calls failed. Most instances then use their old weights for up to five
+    // seconds.
     assert!(times.len() == 200 && at(&times, 980) <= seconds(6), "{:?}", &times[190..]);
 }
 

@@ -1,5 +1,5 @@
-//! The sequence lock under loom, which tries every order of the threads' steps and every value that
-//! the memory model allows a load to see.
+//! Tests the sequence lock with loom, which tries every order of the steps of all threads, and every value
+//! that a load may return in the memory model.
 
 use ::loom::{model, sync::Arc, thread};
 
@@ -43,7 +43,7 @@ fn what_was_read_later_is_never_older() {
     });
 }
 
-/// The mutant: the same lock without its fences.
+/// The mutant: the same lock without fences.
 #[path = "."]
 mod without_fences {
     use ::loom::{model, sync::Arc, thread};

@@ -4,13 +4,13 @@ use super::atomic::{
     fence,
 };
 
-/// Some words that are read together, without a lock and without a write to shared memory.
+/// Several words that are read together, without a lock and without a write to shared memory.
 ///
-/// A sequence lock (Boehm: *Can Seqlocks Get Along With Programming Language Memory Models?*, MSPC
-/// 2012). A reader that meets a write gets nothing and has to ask elsewhere.
+/// This is a sequence lock (Boehm: *Can Seqlocks Get Along With Programming Language Memory Models?*,
+/// MSPC 2012). A read that overlaps with a write returns nothing, and the reader must use another source.
 #[derive(Debug)]
 pub(super) struct Seqlock<const WORDS: usize> {
-    /// Odd while the words change.
+    /// An odd number while the words are being replaced.
     sequence: AtomicU64,
     words: [AtomicU64; WORDS],
 }
@@ -20,7 +20,7 @@ impl<const WORDS: usize> Seqlock<WORDS> {
         Self { sequence: AtomicU64::new(0), words: words.map(AtomicU64::new) }
     }
 
-    /// Replaces the words. The caller makes sure that nobody else writes at the same time.
+    /// Replaces the words. The caller must make sure that nobody else writes at the same time.
     pub(super) fn write(&self, words: [u64; WORDS]) {
         let sequence = self.sequence.load(Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Relaxed);
@@ -31,7 +31,7 @@ impl<const WORDS: usize> Seqlock<WORDS> {
         self.sequence.store(sequence.wrapping_add(2), Release);
     }
 
-    /// The words, all of one write; `None` while they change.
+    /// Returns the words of one write. `None` if the read overlaps with a write.
     #[inline]
     pub(super) fn read(&self) -> Option<[u64; WORDS]> {
         let sequence = self.sequence.load(Acquire);
