@@ -95,8 +95,8 @@ pub struct ClientCredentials {
 impl ClientCredentials {
     /// The credentials of the client `client_id` at `endpoint`. All other fields are empty.
     ///
-    /// As `authentication`, pass a [`ClientSecret`] or another [`SecretSource`](super::SecretSource) for
-    /// [`ClientAuthentication::Basic`], or any [`ClientAuthentication`].
+    /// As `authentication`, pass a [`ClientSecret`](super::ClientSecret) or another
+    /// [`SecretSource`](super::SecretSource) for [`ClientAuthentication::Basic`], or any [`ClientAuthentication`].
     pub fn new(
         endpoint: Endpoint,
         client_id: impl Into<String>,
