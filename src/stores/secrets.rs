@@ -12,7 +12,7 @@ type Read = Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
 #[cfg(feature = "secrets")]
 pub(crate) async fn read(secret: &SecretUrl) -> Read {
     let mut aws = super::aws::Aws::default();
-    let config = aws.config("secrets", funcify_core::engine::TimeLimits::default()).await?;
+    let config = aws.config("secrets", limits()).await?;
     let found = match secret {
         SecretUrl::SecretsManager(name) => {
             let client = aws_sdk_secretsmanager::Client::new(config);
@@ -25,6 +25,17 @@ pub(crate) async fn read(secret: &SecretUrl) -> Read {
         }
     };
     found.map(Zeroizing::new).ok_or_else(|| "expected a secret of text".into())
+}
+
+/// Longer than for a store. A process reads a secret at its start, when the first connection of a small function
+/// alone takes some hundred milliseconds, and no other process can read it instead.
+#[cfg(feature = "secrets")]
+fn limits() -> funcify_core::engine::TimeLimits {
+    use std::time::Duration;
+
+    funcify_core::engine::TimeLimits::default()
+        .with_timeout(Duration::from_secs(2))
+        .with_connect_timeout(Duration::from_secs(1))
 }
 
 #[cfg(not(feature = "secrets"))]

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# DynamoDB, SSM and KMS by one local server, unless the caller has named a table and a path of their own.
+# DynamoDB, SSM, KMS and Secrets Manager by one local server, unless the caller has named a table and a path of their own.
 
 start_aws() {
   if [[ -z ${FUNCIFY_TEST_DYNAMODB-} && -z ${FUNCIFY_TEST_SSM-} ]]; then
@@ -14,17 +14,18 @@ start_aws() {
   fi
   if [[ -z ${FUNCIFY_TEST_SSM-} ]]; then
     export FUNCIFY_TEST_SSM='ssm:///funcify-test?region=us-east-1' AWS_ENDPOINT_URL_SSM=$url AWS_ENDPOINT_URL_KMS=$url
+    export AWS_ENDPOINT_URL_SECRETS_MANAGER=$url
   fi
   mkdir -p "$scratch/ministack"
   serve ministack env -C "$scratch/ministack" \
-    BIND_HOST=127.0.0.1 IOT_MTLS_ENABLED=0 SERVICES=dynamodb,ssm,kms GATEWAY_PORT="$ministack_port" \
+    BIND_HOST=127.0.0.1 IOT_MTLS_ENABLED=0 SERVICES=dynamodb,ssm,kms,secretsmanager GATEWAY_PORT="$ministack_port" \
     "$state/ministack-venv/bin/ministack"
 }
 
 await_aws() {
   if [[ -z ${ministack_port-} ]]; then return; fi
   await ministack 90 answers_ok "$ministack_port" /_ministack/ready
-  say "dynamodb, ssm and kms on port $ministack_port"
+  say "dynamodb, ssm, kms and secretsmanager on port $ministack_port"
 }
 
 # A profile, a session or an endpoint of the caller must not reach a test that uses a local server.

@@ -16,6 +16,7 @@ mod provider_down;
 mod rejected;
 mod replies;
 mod sealed;
+mod secret_by_url;
 mod steady;
 mod stores;
 mod throttled;
