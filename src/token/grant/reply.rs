@@ -28,7 +28,7 @@ pub(in crate::token) enum ReplyError {
     #[error("expected a token, got a redirect ({status})")]
     Redirect { status: u16 },
     #[error(
-        "expected a token of type `Bearer`, or of one in `ClientCredentials::accepted_types`, got {got}"
+        "expected a token of type `Bearer`, or of a type in `ClientCredentials::accepted_types`, got {got}"
     )]
     TokenType { got: String },
     #[error("expected the scope as a text or a list of texts")]
