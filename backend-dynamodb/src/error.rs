@@ -81,7 +81,7 @@ pub enum DynamoDbError {
     },
     /// The table does not expire items, so records that are no longer needed stay.
     #[error(
-        "the table `{table}` does not expire items by the attribute `ttl`: it works, and grows"
+        "the table `{table}` does not expire items: enable time to live on its attribute `ttl`, or the table grows"
     )]
     NoExpiry {
         /// The name of the table.
@@ -94,7 +94,10 @@ pub enum DynamoDbError {
         name: String,
     },
     /// The record does not fit into an item.
-    #[error("the record takes {size} bytes, an item at most {}", crate::wire::MAX_ITEM_BYTES)]
+    #[error(
+        "the record has {size} bytes, and an item can have at most {}",
+        crate::wire::MAX_ITEM_BYTES
+    )]
     TooLarge {
         /// The size of the record in bytes.
         size: usize,

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The record has more than 400 KB, so nobody could read it. It was not sent.
-    #[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
+    #[error("the record has {size} bytes, and a record can have at most {MAX_RECORD_BYTES}")]
     TooLarge { size: usize },
     /// The cluster redirects to a host to which nothing may be sent without TLS.
     #[error("the cluster redirects to `{host}`, which needs TLS or insecure=true")]

@@ -44,7 +44,7 @@ pub enum SsmConfigError {
 #[non_exhaustive]
 pub enum SsmError {
     /// The record does not fit into a parameter of the tier.
-    #[error("the record takes {size} bytes, a parameter of this tier at most {limit}")]
+    #[error("the record has {size} bytes, and a parameter of this tier can have at most {limit}")]
     TooLarge {
         /// The size of the record in bytes.
         size: usize,
@@ -58,7 +58,9 @@ pub enum SsmError {
         version: u64,
     },
     /// The write made a version, but the backend could not find out whether that version is valid.
-    #[error("the write made version {version}, and it is not known whether that version is valid")]
+    #[error(
+        "the write made version {version}, but it could not be checked whether that version is valid"
+    )]
     Unverified {
         /// The number of the version.
         version: u64,

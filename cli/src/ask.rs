@@ -11,7 +11,7 @@ pub(crate) fn confirm(what_happens: &str, yes: bool) -> Result<(), Failed> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failed::usage("nobody can be asked without a terminal: add --yes to go on"));
+        return Err(Failed::usage("there is no terminal to confirm on: add --yes"));
     }
     eprint!("Go on? [y/N] ");
     io::stderr().flush()?;

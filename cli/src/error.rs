@@ -50,7 +50,7 @@ pub(crate) fn described(failed: &Failed) -> String {
 fn doing(error: &StoreError) -> &'static str {
     match error.kind() {
         StoreErrorKind::Ambiguous => "it is not known whether the change was stored",
-        _ => "nothing was changed",
+        _ => "the operation on the store failed",
     }
 }
 

@@ -49,6 +49,6 @@ pub(crate) async fn change<T: Record + Clone>(
         }
         tokio::time::sleep(Chance::from_entropy().up_to(PAUSE)).await;
     }
-    let busy = "other processes kept changing the record";
+    let busy = "other writers kept changing the record: try again";
     Err(StoreError::new("store", StoreErrorKind::Unavailable, busy))
 }

@@ -42,7 +42,7 @@ pub enum ApiError {
     #[error("no token for the call")]
     Token(#[source] TokenError),
     /// The circuit of the service is open. Nothing was sent.
-    #[error("the call was refused")]
+    #[error("the circuit refused the call")]
     Open(#[source] CircuitOpen),
     /// The deadline of the invocation passed before the service answered.
     #[error("the call did not end in time")]

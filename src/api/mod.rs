@@ -109,8 +109,9 @@ impl Api {
     }
 
     fn at(name: Arc<str>, base: Url) -> Result<Self, ConfigError> {
-        let http =
-            client().map_err(|error| ConfigError::because("no HTTP client for the API", error))?;
+        let http = client().map_err(|error| {
+            ConfigError::because("the HTTP client for the API could not be built", error)
+        })?;
         Ok(Self {
             name,
             base,

@@ -13,7 +13,7 @@ const CLOSING_STEPS: usize = 64;
 const CLOSING_WAITS: usize = 20;
 const CLOSING_WAIT: Duration = Duration::from_millis(1);
 
-/// Why the body of a reply was not read.
+/// Why the body of a reply could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// The reply is larger than the limit.

@@ -75,7 +75,10 @@ impl Held {
                     match decide_lost(record, &self.record, self.stands(), self.clock.now()) {
                         LostClaim::WriteAnew if losses < MOST_LOSSES => {
                             losses += 1;
-                            tracing::warn!(key = %name, "the store lost a claim that stands");
+                            tracing::warn!(
+                                key = %name,
+                                "the store lost the record of a claim that has not ended"
+                            );
                             (expected, id) =
                                 (stored.map(|stored| stored.version), WriteId::random());
                             continue;

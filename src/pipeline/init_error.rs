@@ -32,7 +32,7 @@ pub(super) async fn report(error: &ConfigError) {
         Ok(Err(error)) => crate::error_chain(&*error),
         Err(elapsed) => elapsed.to_string(),
     };
-    tracing::error!(target: "funcify", error = failed, "Lambda did not take the report of it");
+    tracing::error!(target: "funcify", error = failed, "the start error could not be reported to Lambda");
 }
 
 /// The error type of a runtime whose configuration is invalid, in Lambda's form `category.reason`.

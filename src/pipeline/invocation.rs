@@ -216,9 +216,13 @@ impl Invocation {
         let Some(authenticator) = &shared.authenticator else {
             return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR));
         };
-        let repeated = |()| Problem::bad_request("expected one header of each name").refused();
-        let authorization = shared.credentials.authorization.text().map_err(repeated)?;
-        let oidc_data = shared.credentials.oidc_data.text().map_err(repeated)?;
+        let repeated = |expected: &'static str| move |()| Problem::bad_request(expected).refused();
+        let authorization = shared.credentials.authorization.text();
+        let authorization =
+            authorization.map_err(repeated("expected at most one header `Authorization`"))?;
+        let oidc_data = shared.credentials.oidc_data.text();
+        let oidc_data =
+            oidc_data.map_err(repeated("expected at most one header `x-amzn-oidc-data`"))?;
         let identify = async {
             let authorizer = shared.event.authorizer().or_else(|| shared.event.signer());
             authenticator.identify(authorization, authorizer, oidc_data).await

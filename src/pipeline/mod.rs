@@ -3,6 +3,8 @@
 //! You describe the function with [`Pipeline::builder`], and run it with [`run`](crate::run()).
 //!
 //! [All pages]: https://docs.rs/funcify
+//! [Local work]: crate::local
+//! [Testing a function]: crate::testing
 //!
 #![doc = include_str!("../../docs/pipeline.md")]
 

@@ -160,9 +160,13 @@ fn in_variable(variable: &'static str) -> impl FnOnce(ConfigError) -> ConfigErro
 }
 
 fn missing(variable: &str) -> ConfigError {
-    let both = if variable == BOTH { "" } else { ", nor FUNCIFY_BACKEND for both" };
+    let missing = if variable == BOTH {
+        format!("{BOTH} is not set")
+    } else {
+        format!("neither {variable} nor {BOTH} is set")
+    };
     ConfigError::invalid(format!(
-        "{variable} is not set{both}: expected the URL of a backend, one of memory:, redis://host, \
+        "{missing}: expected the URL of a backend, one of memory:, redis://host, \
          dynamodb://table, ssm:///path"
     ))
 }

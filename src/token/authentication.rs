@@ -28,21 +28,24 @@ impl ClientSecret {
 }
 
 impl From<String> for ClientSecret {
-    /// Drops a line break at the end. Files and secret stores often add one, and no secret ends with one.
-    fn from(secret: String) -> Self {
-        match secret.strip_suffix('\n') {
-            Some(line) => Self::from(line),
-            None => Self(SecretString::from(secret)),
-        }
+    /// Drops one line break at the end: `\n`, `\r\n`, or the `\r` that a shell leaves when it reads a file
+    /// with `\r\n`. Files and secret stores often add one, and no secret ends with one.
+    fn from(mut secret: String) -> Self {
+        secret.truncate(without_line_break(&secret).len());
+        Self(SecretString::from(secret))
     }
 }
 
 impl From<&str> for ClientSecret {
     /// Drops a line break at the end, as for a `String`.
     fn from(secret: &str) -> Self {
-        let line = secret.strip_suffix('\n').unwrap_or(secret);
-        Self(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
+        Self(SecretString::from(without_line_break(secret)))
     }
+}
+
+fn without_line_break(secret: &str) -> &str {
+    let line = secret.strip_suffix('\n').unwrap_or(secret);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 impl fmt::Debug for ClientSecret {
@@ -190,6 +193,28 @@ impl ClientAuthentication {
         match self {
             Self::Basic(source) | Self::Post(source) => source.secret().await.map(Some),
             Self::PrivateKeyJwt(_) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_at_the_end_of_a_secret_is_dropped() {
+        for (text, secret) in [
+            ("s3cr3t", "s3cr3t"),
+            ("s3cr3t\n", "s3cr3t"),
+            ("s3cr3t\r\n", "s3cr3t"),
+            ("s3cr3t\r", "s3cr3t"),
+            ("s3cr3t\n\n", "s3cr3t\n"),
+            ("s3\r\ncr3t ", "s3\r\ncr3t "),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(ClientSecret::from(text).expose(), secret, "{text:?}");
+            assert_eq!(ClientSecret::from(text.to_owned()).expose(), secret, "{text:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum TokenError {
         retry_after: Duration,
     },
     /// The circuit of the identity provider is open, so the provider was not asked.
-    #[error("the identity provider was not asked")]
+    #[error("the identity provider was not asked, because its circuit is open")]
     Open(#[source] CircuitOpen),
     /// An API rejected a token, but the fleet replaced a rejected token less than 30 s ago.
     #[error("the token was rejected, but the fleet has just replaced it, try again in {} ms", retry_after.as_millis())]

@@ -105,13 +105,17 @@ fn secret_in(body: &[u8]) -> Option<Zeroizing<String>> {
 
 #[derive(Debug, thiserror::Error)]
 enum SecretError {
-    #[error("the extension for secrets did not answer")]
+    #[error("the AWS Parameters and Secrets Lambda Extension did not answer")]
     Unreachable(#[source] reqwest::Error),
-    #[error("the answer of the extension for secrets was not read")]
+    #[error("the answer of the AWS Parameters and Secrets Lambda Extension could not be read")]
     Unread(#[source] ReadError),
-    #[error("the extension for secrets answered {status}: {said}")]
+    #[error(
+        "the AWS Parameters and Secrets Lambda Extension answered {status}: {said}; it serves only within invocations, and only secrets that the function may read"
+    )]
     Refused { status: u16, said: String },
-    #[error("the answer of the extension for secrets has no secret in it")]
+    #[error(
+        "the answer of the AWS Parameters and Secrets Lambda Extension has no secret as text: store the secret as text, not as binary"
+    )]
     Form,
 }
 

@@ -36,8 +36,8 @@ async fn an_invalid_variable_is_named_and_nothing_is_started() {
     let cases: [Case<'_>; 21] = [
         (&[], [BOTH, "is not set"]),
         (&[(BOTH, "")], [BOTH, "is not set"]),
-        (&[(TOKENS, "memory:")], ["FUNCIFY_CIRCUITS is not set", "nor FUNCIFY_BACKEND"]),
-        (&[(CIRCUITS, "memory:")], ["FUNCIFY_TOKENS is not set", "nor FUNCIFY_BACKEND"]),
+        (&[(TOKENS, "memory:")], ["neither FUNCIFY_CIRCUITS", "nor FUNCIFY_BACKEND is set"]),
+        (&[(CIRCUITS, "memory:")], ["neither FUNCIFY_TOKENS", "nor FUNCIFY_BACKEND is set"]),
         (&[(BOTH, "c4n4ry")], [BOTH, "expected memory:"]),
         (&[(BOTH, "http://user:c4n4ry@host")], [BOTH, "\"http\""]),
         (&[(BOTH, "redis://user:c4n4ry@far.example")], [BOTH, "insecure=true"]),

@@ -92,7 +92,7 @@ fn a_name_that_no_source_can_have_is_a_fault() {
 #[test]
 fn a_layer_around_nothing_is_a_fault() {
     let cors = tower_http::cors::CorsLayer::permissive;
-    let fault = "a layer needs a router to be around, and there is none: `.http(router)`";
+    let fault = "`.layer(…)` needs a router to wrap: add `.http(router)`";
     assert!(built(Pipeline::builder(()).layer(cors())).contains(fault));
     assert_eq!(built(Pipeline::builder(()).layer(cors()).http(Router::new())), "built");
 }

@@ -109,7 +109,7 @@ async fn a_failure_a_panic_and_the_deadline_are_answered() {
         ("fails", "no such zone"),
         ("fails inside", "Internal Server Error"),
         ("panics", "Internal Server Error"),
-        ("too much", "the response is longer than 4,096 bytes"),
+        ("too much", "expected a response of at most 4,096 bytes"),
         ("no object", "Internal Server Error"),
     ] {
         let processed = pipeline.process(does(&url, Some("old"), what).into()).await;

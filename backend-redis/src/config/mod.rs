@@ -75,7 +75,7 @@ pub enum RedisConfigError {
         why: &'static str,
     },
     /// The user or the password is missing or invalid.
-    #[error("the {0}")]
+    #[error("credentials: {0}")]
     Credentials(&'static str),
     /// The database is not a number, or not 0 in a cluster.
     #[error("expected {0}")]

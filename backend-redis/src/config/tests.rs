@@ -145,7 +145,7 @@ fn an_invalid_url_is_refused_with_what_is_wrong() {
         ("redis://me:%f@localhost", "password is not percent-encoded UTF-8"),
         ("redis://me:%ff@localhost", "password is not percent-encoded UTF-8"),
         ("redis://%ff:pw@localhost", "user is not percent-encoded UTF-8"),
-        ("redis://me:p@w@localhost", "must be %40"),
+        ("redis://me:p@w@localhost", "in user or password as %40"),
         ("redis://me:p/w@localhost", "an `@` after the host"),
         ("redis://me:p?w@localhost", "an `@` after the host"),
         ("redis://me:p#w@localhost", "got a `#`"),

@@ -98,7 +98,7 @@ fn credentials_of(
     is_iam: bool,
 ) -> Result<(Option<String>, Option<SecretString>), RedisConfigError> {
     if text.contains('@') {
-        return Err(RedisConfigError::Credentials("`@` in user or password must be %40"));
+        return Err(RedisConfigError::Credentials("write `@` in user or password as %40"));
     }
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let user =

@@ -19,7 +19,7 @@ pub(super) async fn run(
     let found = stored(opened, name).await?.ok_or_else(|| missing(name))?;
     let state = text::state(&found, time::now());
     let beside = if state == "in progress" {
-        "\nSomebody works on it now: the next call does the work beside it, and only one of both answers is kept."
+        "\nA call is working on it. The next call will do the work at the same time, and only one answer is kept."
     } else {
         ""
     };

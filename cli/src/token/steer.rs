@@ -33,8 +33,8 @@ pub(super) async fn rotate(
     let is_sealed = text::is_sealed(&found.value);
     if is_sealed && opened.unsealed.is_none() {
         return Err(Failed::usage(format!(
-            "`{key}` is sealed, and only with its keys can it be marked: set FUNCIFY_SEAL_KEYS, or let the fleet \
-             start anew with `funcify token forget {key}`"
+            "`{key}` is sealed: set FUNCIFY_SEAL_KEYS to the keys of the fleet, or make the fleet fetch a new token \
+             with `funcify token forget {key}`"
         )));
     }
     ask::confirm(
@@ -72,7 +72,7 @@ async fn mark(store: &dyn TokenPersistenceProvider, key: &RecordName) -> Result<
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let busy = "other processes kept changing the record";
+    let busy = "other writers kept changing the record: try again";
     Err(StoreError::new("store", StoreErrorKind::Unavailable, busy).into())
 }
 

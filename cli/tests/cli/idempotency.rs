@@ -45,7 +45,7 @@ async fn a_key_is_shown_without_its_answer_and_forgotten_on_each_store() {
 
         assert!(charge(&payments, "600").await.is_err(), "another payload does not get the key");
         let asked = run(&[&["idempotency", "forget"][..], &key].concat());
-        assert_eq!(asked.code, 2, "nobody can be asked: {asked:?}");
+        assert_eq!(asked.code, 2, "there is no terminal: {asked:?}");
         let forgot = run(&[&["idempotency", "forget", "--yes", "--json"][..], &key].concat());
         assert_eq!(forgot.json()["changed"], true, "{forgot:?}");
         assert_eq!(show(&["--json"]).json()["state"], "free");

@@ -62,11 +62,11 @@ impl CircuitOpen {
 #[non_exhaustive]
 pub enum CircuitError<E> {
     /// The circuit refused the call, so it did not begin.
-    #[error("the call was refused")]
+    #[error("the circuit refused the call")]
     Open(#[source] CircuitOpen),
     /// The breaker ended the call, because it took longer than the call timeout of the policy, or because
     /// the deadline of the invocation passed.
-    #[error("the call was ended after {} ms", after.as_millis())]
+    #[error("the call did not end within {} ms", after.as_millis())]
     TimedOut {
         /// How much time the call had. Zero if the deadline had passed before the call could begin.
         after: Duration,

@@ -82,7 +82,7 @@ fn invalid(source: impl Error + Send + Sync + 'static) -> StoreError {
 
 /// The record has more than 400 KB, so nobody could read it.
 #[derive(Debug, thiserror::Error)]
-#[error("the record takes {size} bytes, a record at most {MAX_RECORD_BYTES}")]
+#[error("the record has {size} bytes, and a record can have at most {MAX_RECORD_BYTES}")]
 struct TooLarge {
     size: usize,
 }

@@ -10,7 +10,7 @@ use crate::auth::authenticator::fetch::FetchError;
 #[non_exhaustive]
 pub enum Unauthenticated {
     /// The request has no credentials.
-    #[error("no bearer token was sent")]
+    #[error("no credentials were sent")]
     Missing,
     /// The credentials are not one access token as RFC 7519, RFC 8725 and RFC 9068 define it. The text names
     /// the fault.

@@ -22,13 +22,13 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) enum FetchError {
     #[error("the URL may not be fetched")]
     Address,
-    #[error("there is no HTTP client")]
+    #[error("the HTTP client could not be built")]
     Client,
     #[error("the issuer did not answer")]
     Request(#[source] reqwest::Error),
     #[error("expected status 200, got {0}")]
     Status(StatusCode),
-    #[error("the reply was not read")]
+    #[error("the reply could not be read")]
     Read(#[from] ReadError),
     #[error("the reply is unusable: {0}")]
     Unusable(&'static str),

@@ -31,8 +31,15 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// Header members with which a token brings its own key (RFC 8725, section 3.10), or changes what is
-/// signed (RFC 7515, section 4.1.11; RFC 7797). A token with one of them is refused.
-const REFUSED_MEMBERS: [&str; 6] = ["jku", "x5u", "jwk", "x5c", "crit", "b64"];
+/// signed (RFC 7515, section 4.1.11; RFC 7797), each with the error for it.
+const REFUSED_MEMBERS: [(&str, &str); 6] = [
+    ("jku", "the header must not have `jku`"),
+    ("x5u", "the header must not have `x5u`"),
+    ("jwk", "the header must not have `jwk`"),
+    ("x5c", "the header must not have `x5c`"),
+    ("crit", "the header must not have `crit`"),
+    ("b64", "the header must not have `b64`"),
+];
 
 /// The `typ` of an access token (RFC 9068, section 2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
@@ -235,8 +242,10 @@ fn decode(
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<Algorithm, Unauthenticated> {
-    if REFUSED_MEMBERS.iter().any(|member| header.contains_key(*member)) {
-        return Err(Unauthenticated::Malformed("the header has a member that is refused"));
+    for (member, malformed) in REFUSED_MEMBERS {
+        if header.contains_key(member) {
+            return Err(Unauthenticated::Malformed(malformed));
+        }
     }
     match header.get("alg") {
         Some(Value::String(name)) => Algorithm::named(name).ok_or(Unauthenticated::Algorithm),

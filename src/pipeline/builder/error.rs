@@ -32,7 +32,7 @@ pub(super) enum Fault {
     /// No path begins with this text, so it would never be removed.
     #[error("`base_path`: expected a base path such as `/shop`, got {0:?}")]
     BasePath(String),
-    #[error("a layer needs a router to be around, and there is none: `.http(router)`")]
+    #[error("`.layer(…)` needs a router to wrap: add `.http(router)`")]
     NoRouterInLayer,
     #[error("a policy of HTTP routes needs an authenticator: `.authenticator(…)`")]
     NoAuthenticator,

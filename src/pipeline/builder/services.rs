@@ -210,7 +210,8 @@ struct Typed<T>(T);
 impl<T: DeserializeOwned + Send> FromRecord<Event> for Typed<T> {
     fn from_record(event: Event) -> Result<Self, Problem> {
         let parsed = serde_json::from_str(event.text());
-        let expected = || Problem::bad_request("expected another event of this kind");
+        let expected =
+            || Problem::bad_request("the event is not of the type that the handler takes");
         parsed.map(Self).map_err(|error| expected().caused_by(&error))
     }
 }

@@ -147,7 +147,7 @@ impl StreamingLayer {
             }
             Err(error) => {
                 let error = crate::error_chain(&*error);
-                tracing::error!(target: "funcify", request_id, error, "Lambda did not take the response");
+                tracing::error!(target: "funcify", request_id, error, "the response could not be sent to Lambda");
             }
         }
         // The connection drops the body when it has ended. The invocation lasts until then.

@@ -166,7 +166,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::pipeline::{Kind, Pipeline, SqsRecord};
+    use crate::pipeline::{FirehoseRecord, Kind, Pipeline, SqsRecord, Transformed};
     use crate::problem::Problem;
     use crate::testing::TestEvent;
 
@@ -256,6 +256,22 @@ mod tests {
             assert_eq!(line["error"], "Internal Server Error: disk full");
             assert!(line["request_id"].is_string(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_failed_record_of_firehose_has_the_same_line() {
+        let lines = logged(async {
+            let fails = async |_: FirehoseRecord| {
+                Err::<Transformed, Problem>(std::io::Error::other("disk full").into())
+            };
+            let pipeline = Pipeline::builder(()).firehose("clicks", fails).build().unwrap();
+            TestEvent::firehose("clicks").record("1", "a").send(&pipeline).await.unwrap();
+        });
+        let failed: Vec<_> = lines.iter().filter(|line| line["event"] == "record failed").collect();
+        assert_eq!(failed.len(), 1, "{lines:?}");
+        assert_eq!((&failed[0]["level"], &failed[0]["record"]), (&json!("WARN"), &json!("1")));
+        assert_eq!(failed[0]["route"], "clicks");
+        assert_eq!(failed[0]["error"], "Internal Server Error: disk full");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn succeeded(question: &Question, json: &RawValue) -> Result<Bytes, Problem> {
     let response = Response { no_echo, data: data.as_deref(), ..response };
     let response = serde_json::to_vec(&response)?;
     if response.len() > LONGEST {
-        return Err(Problem::bad_request("the response is longer than 4,096 bytes"));
+        return Err(Problem::bad_request("expected a response of at most 4,096 bytes"));
     }
     Ok(response.into())
 }

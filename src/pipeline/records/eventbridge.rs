@@ -99,8 +99,9 @@ impl Redelivered for EventBridgeEvent {
 
 impl<T: DeserializeOwned + Send> FromRecord<EventBridgeEvent> for EventBridgeEvent<T> {
     fn from_record(event: EventBridgeEvent) -> Result<Self, Problem> {
-        let detail = typed(event.detail.get())
-            .map_err(|error| Problem::bad_request("expected another detail").caused_by(&error))?;
+        let expected =
+            || Problem::bad_request("the detail is not of the type that the handler takes");
+        let detail = typed(event.detail.get()).map_err(|error| expected().caused_by(&error))?;
         let EventBridgeEvent {
             id,
             source,

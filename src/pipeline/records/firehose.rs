@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::pipeline::bounded::bounded;
 use crate::pipeline::event::Event;
 use crate::pipeline::event::kind::Kind;
+use crate::pipeline::log;
 use crate::pipeline::records::handler::{Call, FromRecord};
 use crate::pipeline::records::routes::EventRoute;
 use crate::problem::Problem;
@@ -105,15 +106,15 @@ pub(in crate::pipeline) fn route(
     call: Call<FirehoseRecord, Transformed>,
 ) -> EventRoute {
     let name: Arc<str> = stream.into();
-    let pattern = Arc::clone(&name);
+    let (pattern, route) = (Arc::clone(&name), Arc::clone(&name));
     let all: Call<Event, Box<RawValue>> = Arc::new(move |invocation, event| {
-        let call = Arc::clone(&call);
+        let (call, route) = (Arc::clone(&call), Arc::clone(&route));
         Box::pin(async move {
             let Wire { records } = serde_json::from_str(event.text()).map_err(|error| {
                 Problem::bad_request("expected records of Firehose").caused_by(&error)
             })?;
             let mut results = Vec::with_capacity(records.len());
-            for record in records {
+            for (index, record) in records.into_iter().enumerate() {
                 let deadline = invocation.deadline();
                 let WireRecord { record_id: id, data, approximate_arrival_timestamp } = record;
                 let transformed = match STANDARD.decode(&data) {
@@ -123,7 +124,11 @@ pub(in crate::pipeline) fn route(
                         let arrived_at = approximate_arrival_timestamp;
                         let record = FirehoseRecord { id: id.clone(), data, arrived_at };
                         let work = call(invocation.clone(), record);
-                        bounded(deadline, work).await.map_err(|problem| note(&id, &problem)).ok()
+                        let done = bounded(deadline, work).await;
+                        if let Err(problem) = &done {
+                            log::failed_record(&id, index, Some(&route), problem);
+                        }
+                        done.ok()
                     }
                     Err(_) => None,
                 };
@@ -136,10 +141,6 @@ pub(in crate::pipeline) fn route(
         event.kind() == Kind::Firehose && is_of(&pattern, event.text())
     });
     EventRoute { name, takes, call: all }
-}
-
-fn note(id: &str, problem: &Problem) {
-    tracing::error!(target: "funcify", record = id, error = %problem, "a record failed");
 }
 
 fn result(record_id: String, data: String, transformed: Option<Transformed>) -> OneResult {

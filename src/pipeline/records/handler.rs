@@ -86,7 +86,8 @@ impl FromRecord<Self> for Event {
 impl<T: DeserializeOwned + Send> FromRecord<Event> for Json<T> {
     fn from_record(event: Event) -> Result<Self, Problem> {
         let parsed = serde_json::from_str(event.text());
-        let expected = || Problem::bad_request("expected another event");
+        let expected =
+            || Problem::bad_request("the event is not of the type that the handler takes");
         parsed.map(Json).map_err(|error| expected().caused_by(&error))
     }
 }

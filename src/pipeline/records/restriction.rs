@@ -36,7 +36,8 @@ impl Restriction {
         if is_allowed {
             return Ok(());
         }
-        let detail = format!("the policy does not allow {} this source", self.route);
+        let detail =
+            format!("the policy does not allow this source for the route `{}`", self.route);
         Err(Problem::new(StatusCode::FORBIDDEN).with("detail", detail).refused())
     }
 }

@@ -119,7 +119,8 @@ where
         // The first call for a window gets an empty object, whatever the type of the state is.
         Some("{}") => serde_json::from_str("{}").unwrap_or_default(),
         Some(state) => serde_json::from_str(state).map_err(|error| {
-            Problem::bad_request("expected another state of the window").caused_by(&error)
+            let other = "the state of the window is not of the type that the handler takes";
+            Problem::bad_request(other).caused_by(&error)
         })?,
     };
     Ok(Window { state, records, start, end, shard_id, is_final, is_terminated_early })

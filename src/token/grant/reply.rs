@@ -27,7 +27,9 @@ pub(in crate::token) enum ReplyError {
     /// A redirect would send the secret to another server.
     #[error("expected a token, got a redirect ({status})")]
     Redirect { status: u16 },
-    #[error("expected a token of type `Bearer`, got {got} (`ClientCredentials::accepted_types`)")]
+    #[error(
+        "expected a token of type `Bearer`, or of a type in `ClientCredentials::accepted_types`, got {got}"
+    )]
     TokenType { got: String },
     #[error("expected the scope as a text or a list of texts")]
     Scope,

@@ -63,7 +63,7 @@ impl Refresh<'_> {
                 tracing::debug!(
                     key = %settings.key,
                     error = error_chain(&error),
-                    "the token was stored; the check of that was throttled"
+                    "the token was stored, but the store throttled the read that confirms it"
                 );
             }
             Err(error) => {

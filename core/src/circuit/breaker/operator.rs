@@ -110,7 +110,7 @@ impl CircuitBreaker {
                 Swap::Conflict(_) => sleep(self.settings().chance.up_to(PAUSE)).await,
             }
         }
-        let busy = "the record kept changing";
+        let busy = "other writers kept changing the record: try again";
         Err(StoreError::new("circuit store", StoreErrorKind::Unavailable, busy))
     }
 }

@@ -67,7 +67,12 @@ impl CircuitBreaker {
     /// Handles the failure of an operation that began at `began`. From now on this process decides by
     /// itself, unless the operation had too little time for any store.
     pub(super) fn store_failed(&self, error: &StoreError, began: Instant) {
-        tracing::debug!(circuit = %self.name(), kind = ?error.kind(), error = error_chain(error), "circuit store failed");
+        tracing::debug!(
+            circuit = %self.name(),
+            kind = ?error.kind(),
+            error = error_chain(error),
+            "an operation on the circuit's store failed"
+        );
         if is_to_blame(began, self.settings().provider.poll_policy().timeout) {
             self.go_private(Some(error.is_throttled()));
         }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy)]
 pub(crate) struct Known<T> {
     pub(crate) value: T,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the chapter shows it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "docs/pipeline.md shows it"))]
     pub(crate) basis: Basis,
 }
 

@@ -6,7 +6,7 @@
 //! in `records` with the record, its lines in `records/mod.rs`, and a method of the builder.
 
 #[cfg(test)]
-mod chapter;
+mod guide;
 pub(crate) mod http;
 pub(crate) mod known;
 mod marks;

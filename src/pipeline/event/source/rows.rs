@@ -234,7 +234,7 @@ pub(crate) static SOURCES: [Source; 38] = [
     row(
         Kind::Firehose,
         "firehose",
-        "records that Firehose has transformed",
+        "records that the function transforms for Firehose",
         Shape::Members(&[Mark::DeliveryStreamArn, Mark::InvocationId]),
         "firehose",
         documented(Answer::Results, FIREHOSE),

@@ -108,10 +108,10 @@ fn cells(http: &HttpSource) -> Vec<String> {
 }
 
 #[test]
-fn the_chapter_shows_the_table() {
-    let chapter = include_str!("../../../../docs/pipeline.md");
+fn the_guide_shows_the_table() {
+    let guide = include_str!("../../../../docs/pipeline.md");
     for table in [all_sources(), requests()] {
-        assert!(chapter.contains(&table), "the chapter has another table:\n{table}");
+        assert!(guide.contains(&table), "docs/pipeline.md must have this table:\n{table}");
     }
 }
 
