@@ -1,6 +1,6 @@
 //! The Redis hash of a record, and the commands that read and swap it.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{fmt::Write as _, sync::LazyLock, time::Duration};
 
 use funcify_core::{
     engine::MAX_RECORD_BYTES,
@@ -23,7 +23,12 @@ const MAX_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
 
 /// Returns the key in Redis, such as `funcify:circuit:auth0`.
 pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
-    format!("{prefix}:{key}")
+    let name = key.name.as_ref();
+    // The longest kind has 64 characters, and a text that grows is copied.
+    let mut text = String::with_capacity(prefix.len() + name.len() + 66);
+    let _ = write!(text, "{prefix}:{}:", key.kind);
+    text.push_str(name);
+    text
 }
 
 /// How a command names the script.
@@ -76,11 +81,12 @@ impl SwapCommand<'_> {
         let expected =
             self.expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
+        let keep = u64::try_from(keep).unwrap_or(u64::MAX);
         // Two write ids take 32 bytes each, and the expiry up to 20.
         let mut command = named.command(self.key, self.record.len() + 96);
         // The record comes last. If an error of the server quotes the arguments of a command, it quotes
         // only the first ones.
-        command.arg(expected).arg(self.id.to_string()).arg(keep.to_string()).arg(self.record);
+        command.arg(expected).arg(self.id.to_string()).arg(keep).arg(self.record);
         command
     }
 }

@@ -1,11 +1,9 @@
 //! The name of a record, which is made of the key, and its fingerprint, which is made of the payload.
 
-use std::fmt::Write as _;
-
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, Digest, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use funcify_core::{
-    StoreError, StoreErrorKind,
+    StoreError, StoreErrorKind, engine,
     register::{NameError, RecordName},
 };
 use serde::Serialize;
@@ -29,13 +27,17 @@ impl Key {
         if parts.is_empty() || parts.iter().any(is_empty) {
             return Err(invalid("expected a key, got an empty one"));
         }
-        let parts: Vec<String> = parts.iter().map(canonical).collect();
-        Self::of(scope, parts.iter().map(String::as_bytes)).map_err(invalid)
+        let parts: Vec<Vec<u8>> = parts.iter().map(canonical).collect();
+        Self::of(scope, parts.iter().map(Vec::as_slice)).map_err(invalid)
     }
 
     fn of<'a>(scope: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Result<Self, NameError> {
         let hash = hash("key", [scope.as_bytes()].into_iter().chain(parts));
-        format!("{scope}.{}", URL_SAFE_NO_PAD.encode(hash)).parse().map(Self)
+        let mut name = String::with_capacity(64);
+        name.push_str(scope);
+        name.push('.');
+        URL_SAFE_NO_PAD.encode_string(hash, &mut name);
+        name.parse().map(Self)
     }
 
     /// The name of the key's record.
@@ -45,7 +47,7 @@ impl Key {
 
     /// A hash of the key and the payload: 128 bits in hexadecimal.
     pub(super) fn fingerprint(&self, payload: &Payload) -> String {
-        hex(&hash("payload", [self.0.as_ref().as_bytes(), payload.0.as_bytes()].into_iter()))
+        hex(&hash("payload", [self.0.as_ref().as_bytes(), payload.0.as_slice()].into_iter()))
     }
 
     /// A UUID of version 8 (RFC 9562 §5.8) for a step of the work. It is the same in every attempt.
@@ -53,7 +55,7 @@ impl Key {
         let hash = hash("step", [self.0.as_ref().as_bytes(), step.as_bytes()].into_iter());
         let mut uuid = hex(&hash);
         uuid.replace_range(12..13, "8");
-        let variant = match hash.get(8).map_or(0, |byte| byte >> 6) {
+        let variant = match hash.as_ref().get(8).map_or(0, |byte| byte >> 6) {
             0 => "8",
             1 => "9",
             2 => "a",
@@ -68,7 +70,7 @@ impl Key {
 }
 
 /// The payload that a key is used with, as canonical JSON.
-pub(crate) struct Payload(String);
+pub(crate) struct Payload(Vec<u8>);
 
 impl Payload {
     pub(super) fn of(payload: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
@@ -78,53 +80,57 @@ impl Payload {
 
 /// The hash of several parts. Each part follows its length, so that no two lists of parts hash the same
 /// bytes.
-fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Digest {
     let mut context = Context::new(&SHA256);
     for part in [kind.as_bytes()].into_iter().chain(parts) {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }
-    context.finish().as_ref().to_vec()
+    context.finish()
 }
 
 /// The first 128 bits of a hash in hexadecimal.
-fn hex(hash: &[u8]) -> String {
-    hash.iter().take(16).fold(String::with_capacity(36), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn hex(hash: &Digest) -> String {
+    let bits = hash.as_ref().first_chunk().copied().unwrap_or_default();
+    String::from_utf8_lossy(&engine::hex(&bits)).into_owned()
 }
 
 /// JSON with the members of each object sorted by name, whatever order the map has.
-fn canonical(value: &Value) -> String {
-    let mut text = String::new();
+fn canonical(value: &Value) -> Vec<u8> {
+    let mut text = Vec::new();
     write_canonical(value, &mut text);
     text
 }
 
-fn write_canonical(value: &Value, text: &mut String) {
+fn write_canonical(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Array(elements) => {
-            text.push('[');
+            text.push(b'[');
             for (place, element) in elements.iter().enumerate() {
-                text.push_str(if place > 0 { "," } else { "" });
+                if place > 0 {
+                    text.push(b',');
+                }
                 write_canonical(element, text);
             }
-            text.push(']');
+            text.push(b']');
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
             members.sort_unstable_by_key(|(name, _)| name.as_str());
-            text.push('{');
+            text.push(b'{');
             for (place, (name, member)) in members.into_iter().enumerate() {
-                text.push_str(if place > 0 { "," } else { "" });
-                let _ = write!(text, "{}:", Value::from(name.as_str()));
+                if place > 0 {
+                    text.push(b',');
+                }
+                let _ = serde_json::to_writer(&mut *text, name);
+                text.push(b':');
                 write_canonical(member, text);
             }
-            text.push('}');
+            text.push(b'}');
         }
         plain => {
-            let _ = write!(text, "{plain}");
+            // Writing JSON into memory cannot fail.
+            let _ = serde_json::to_writer(text, plain);
         }
     }
 }
