@@ -2,9 +2,7 @@
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify_core::{
-    StoreError, StoreErrorKind, engine, register::RecordName,
-};
+use funcify_core::{StoreError, StoreErrorKind, engine, register::RecordName};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn the_text_of_a_body_has_its_memory_from_the_start() {
         let controls: String = (0..=0x80).map(char::from).collect();
-        let numbers = [0.into(), 9.into(), 10.into(), u64::MAX.into(), i64::MIN.into(), Value::from(1e-7)];
+        let numbers =
+            [0.into(), 9.into(), 10.into(), u64::MAX.into(), i64::MIN.into(), Value::from(1e-7)];
         let body = Body::from(Map::from_iter([
             (controls.clone(), controls.into()),
             ("numbers".to_owned(), Value::from_iter(numbers)),
