@@ -7,6 +7,7 @@ use funcify_core::{
     Timestamp,
     engine::{Clock, SystemClock, TimeLimits},
 };
+use futures_util::FutureExt;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
@@ -114,8 +115,13 @@ impl Node {
 
     /// Returns the connection, and opens it if there is none.
     async fn link(&self) -> Result<Arc<Link>, Failure> {
-        let start = Instant::now();
-        let mut state = self.state.lock().await;
+        let (mut state, waited_from) = match self.state.try_lock() {
+            Ok(state) => (state, None),
+            Err(_) => {
+                let waited_from = Instant::now();
+                (self.state.lock().await, Some(waited_from))
+            }
+        };
         let now = SystemClock.now();
         if let Some(link) = &state.link {
             if now.since(state.used) > IDLE {
@@ -131,12 +137,13 @@ impl Node {
         }
         state.link = None;
         if let Some((at, failure)) = &state.failed
-            && *at >= start
+            && waited_from.is_some_and(|from| *at >= from)
         {
             // Another command failed to connect while this one waited for the lock.
             return Err(failure.clone());
         }
-        match self.connect(state.has_connected).await {
+        // What is rare has memory of its own, so that each command needs only what a command needs.
+        match Box::pin(self.connect(state.has_connected)).await {
             Ok(link) => {
                 let link = Arc::new(link);
                 *state = State {
@@ -252,10 +259,15 @@ impl Link {
     }
 
     async fn send(&self, command: &Cmd, asking: bool) -> Result<Value, Failure> {
-        let mut connection = self.connection.clone();
-        if !asking {
-            return response(&self.limits, connection.send_packed_command(command)).await;
+        if asking {
+            return Box::pin(self.ask(command)).await;
         }
+        let mut connection = self.connection.clone();
+        response(&self.limits, connection.send_packed_command(command)).await
+    }
+
+    async fn ask(&self, command: &Cmd) -> Result<Value, Failure> {
+        let mut connection = self.connection.clone();
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
         let responses = response(&self.limits, async {
@@ -270,15 +282,16 @@ impl Link {
 
 /// Waits for a response, at most for two fifths of the time of an operation. So there is time left for a
 /// second attempt on a new connection. An error that the server returns becomes a failure.
-pub(crate) async fn response(
+pub(crate) fn response(
     limits: &TimeLimits,
     sent: impl Future<Output = Result<Value, redis::RedisError>>,
-) -> Result<Value, Failure> {
-    let after = limits.timeout() * 2 / 5;
-    match timeout(after, sent).await {
+) -> impl Future<Output = Result<Value, Failure>> {
+    let (after, advice) = (limits.timeout() * 2 / 5, limits.advice());
+    // An async block would hold the command twice: as what it was given, and as what it awaits.
+    timeout(after, sent).map(move |in_time| match in_time {
         Ok(response) => answer(response),
-        Err(_) => Err(Failure::Timeout { after, advice: limits.advice() }),
-    }
+        Err(_) => Err(Failure::Timeout { after, advice }),
+    })
 }
 
 fn answer(response: Result<Value, redis::RedisError>) -> Result<Value, Failure> {

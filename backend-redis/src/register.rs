@@ -137,7 +137,7 @@ impl RedisBackend {
     async fn run(&self, key: &str, command: impl Fn(Named) -> Cmd) -> Result<Value, Failure> {
         match self.send(key, command(Named::Hash)).await {
             Err(failure) if failure.is_unknown_script() => {
-                self.send(key, command(Named::Text)).await
+                Box::pin(self.send(key, command(Named::Text))).await
             }
             response => response,
         }

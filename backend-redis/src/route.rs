@@ -68,7 +68,7 @@ impl Route {
                     }
                     redirections += 1;
                     asking = once;
-                    node = self.node(address);
+                    node = self.node(&address);
                 }
                 _ => {
                     if failure.is_some_and(Failure::doubts_the_node) {
@@ -86,7 +86,7 @@ impl Route {
     /// Sends a command that has no key to the next node of the configuration, and returns which node it was.
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<(Value, Address), Failure> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let node = self.node(self.config.node(turn).clone());
+        let node = self.node(self.config.node(turn));
         let response = node.send(command, false).await?;
         self.keep_turn(Some(turn));
         Ok((response, node.address().clone()))
@@ -97,17 +97,17 @@ impl Route {
         if !self.config.may_reach(&node.host) {
             return Err(Failure::Exposed { host: node.host.clone() });
         }
-        self.node(node.clone()).send(command, false).await
+        self.node(node).send(command, false).await
     }
 
     /// Returns the owner of the key if it is known. Otherwise the next configured node, with its number.
     fn start(&self, key: &str) -> (Arc<Node>, Option<usize>) {
         let owner = if self.config.cluster { lock(&self.owners).get(key).cloned() } else { None };
         match owner {
-            Some(owner) => (self.node(owner), None),
+            Some(owner) => (self.node(&owner), None),
             None => {
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-                (self.node(self.config.node(turn).clone()), Some(turn))
+                (self.node(self.config.node(turn)), Some(turn))
             }
         }
     }
@@ -129,12 +129,14 @@ impl Route {
         }
     }
 
-    fn node(&self, address: Address) -> Arc<Node> {
+    fn node(&self, address: &Address) -> Arc<Node> {
         let mut nodes = lock(&self.nodes);
-        let node = nodes.entry(address).or_insert_with_key(|address| {
-            Arc::new(Node::new(address.clone(), Arc::clone(&self.login)))
-        });
-        Arc::clone(node)
+        if let Some(node) = nodes.get(address) {
+            return Arc::clone(node);
+        }
+        let node = Arc::new(Node::new(address.clone(), Arc::clone(&self.login)));
+        nodes.insert(address.clone(), Arc::clone(&node));
+        node
     }
 
     fn redirection(&self, failure: &Failure, from: &Address) -> Option<(Address, bool)> {

@@ -23,7 +23,7 @@ const MAX_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
 
 /// Returns the key in Redis, such as `funcify:circuit:auth0`.
 pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
-    format!("{prefix}:{key}")
+    [prefix, key.kind.as_ref(), key.name.as_ref()].join(":")
 }
 
 /// How a command names the script.
@@ -43,7 +43,7 @@ impl Named {
             Self::Text => ("EVAL", TEXT),
         };
         // A buffer that grows leaves copies of the record in memory.
-        let mut command = Cmd::with_capacity(8, name.len() + script.len() + key.len() + size + 16);
+        let mut command = Cmd::with_capacity(9, name.len() + script.len() + key.len() + size + 16);
         command.arg(name).arg(script).arg(1).arg(key).arg(MAX_RECORD_BYTES);
         command
     }
@@ -76,11 +76,12 @@ impl SwapCommand<'_> {
         let expected =
             self.expected.map(|version| WriteId::from(version).to_string()).unwrap_or_default();
         let keep = self.keep_for.clamp(MIN_KEEP, MAX_KEEP).as_millis();
+        let keep = u64::try_from(keep).unwrap_or(u64::MAX);
         // Two write ids take 32 bytes each, and the expiry up to 20.
         let mut command = named.command(self.key, self.record.len() + 96);
         // The record comes last. If an error of the server quotes the arguments of a command, it quotes
         // only the first ones.
-        command.arg(expected).arg(self.id.to_string()).arg(keep.to_string()).arg(self.record);
+        command.arg(expected).arg(self.id.to_string()).arg(keep).arg(self.record);
         command
     }
 }

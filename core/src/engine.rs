@@ -17,6 +17,7 @@ pub use crate::{
         poll_policy::OPERATION,
         record::{decode, encode},
         time_limits::{Advice, TimeLimitError, TimeLimits},
+        version::hex,
     },
     token::{
         decide::{Asker, Decision, decide, refreshes_early},

@@ -44,11 +44,12 @@ impl Call<'_> {
             true => self.read().await.map_err(Refusal::Unclaimed)?,
             false => None,
         };
-        let wait_ends = self.wait_ends();
+        let mut began = Instant::now();
+        let wait_ends = self.wait_ends(began);
         let (mut watch, mut conflicts, mut has_waited) = (None, 0, false);
         loop {
             let length = self.time_left().ok_or(Refusal::Deadline)?;
-            let (began, now) = (Instant::now(), self.clock.now());
+            let now = self.clock.now();
             let version = stored.as_ref().map(|stored| stored.version);
             let since = watched_since(&mut watch, version, began);
             let claimant = Claimant { fingerprint, length, watched: began - since };
@@ -111,6 +112,7 @@ impl Call<'_> {
                     }
                 }
             }
+            began = Instant::now();
         }
     }
 
@@ -162,12 +164,12 @@ impl Call<'_> {
     }
 
     /// When this call stops waiting: early enough before the deadline for a last read.
-    fn wait_ends(&self) -> Instant {
-        let ends = Instant::now() + self.policy.wait;
+    fn wait_ends(&self, began: Instant) -> Instant {
+        let ends = began + self.policy.wait;
         match Deadline::current() {
             Some(deadline) => {
                 let last = deadline.ends().checked_sub(Deadline::LEAST * 2);
-                ends.min(last.unwrap_or_else(Instant::now))
+                ends.min(last.unwrap_or(began))
             }
             None => ends,
         }

@@ -25,7 +25,7 @@ impl Held {
         let mut work = pin!(work);
         let mut timer = pin!(None);
         poll_fn(|cx| {
-            if !self.stands() || Instant::now() >= ends {
+            if Instant::now() >= ends || self.clock.now() >= self.ends_by_wall_clock {
                 return Poll::Ready(None);
             }
             if let Poll::Ready(output) = work.as_mut().poll(cx) {

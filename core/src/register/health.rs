@@ -67,14 +67,13 @@ impl Health {
         self.lock().is_connected
     }
 
-    /// Starts an operation that ends at `ends` at the latest. While the store is down, one operation is
+    /// Starts an operation `now` that ends at `ends` at the latest. While the store is down, one operation is
     /// started at a time, at the earliest a second after the last one failed.
     ///
     /// # Errors
     ///
     /// The last error of the store if the operation must not be started now.
-    pub(super) fn start(&self, ends: Instant) -> Result<Started, StoreError> {
-        let now = Instant::now();
+    pub(super) fn start(&self, now: Instant, ends: Instant) -> Result<Started, StoreError> {
         let mut state = self.lock();
         match &mut state.down {
             Some(down) if now < down.until => {

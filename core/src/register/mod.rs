@@ -12,7 +12,7 @@ pub(crate) mod poll_policy;
 pub(crate) mod record;
 pub(crate) mod retry;
 pub(crate) mod time_limits;
-mod version;
+pub(crate) mod version;
 
 use std::{fmt, sync::Arc, time::Duration};
 

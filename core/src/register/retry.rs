@@ -129,16 +129,16 @@ impl RetryingRegister {
         let policy = self.poll_policy();
         let is_connected = self.health.is_connected();
         let limit = if is_connected { policy.timeout } else { policy.first_timeout() };
-        let (mut ends, mut is_cut_short) = (Instant::now() + limit, false);
+        let began = Instant::now();
+        let (mut ends, mut is_cut_short) = (began + limit, false);
         if let Some(deadline) = Deadline::current() {
-            if deadline.remaining() < Deadline::LEAST {
+            if deadline.ends().saturating_duration_since(began) < Deadline::LEAST {
                 return Err(StoreError::new("store", StoreErrorKind::Timeout, DeadlineExceeded));
             }
             is_cut_short = deadline.ends() < ends;
             ends = ends.min(deadline.ends());
         }
-        let started = self.health.start(ends)?;
-        let began = Instant::now();
+        let started = self.health.start(began, ends)?;
         Ok(Operation { store: self, key, started, began, ends, is_cut_short, is_over: false })
     }
 }
@@ -194,7 +194,7 @@ impl Operation<'_> {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
-            if !is_retried(&error) || !self.back_off(&mut attempts).await {
+            if !is_retried(&error) || !Box::pin(self.back_off(&mut attempts)).await {
                 return Err(error);
             }
         }
@@ -209,14 +209,14 @@ impl Operation<'_> {
                 (Ok(swap), _) => return Ok(swap),
                 (Err(error), before) => Failed::of(error, before),
             };
-            if !error.is_retried || !self.back_off(&mut attempts).await {
+            if !error.is_retried || !Box::pin(self.back_off(&mut attempts)).await {
                 return Err(error.answer);
             }
             if error.answer.kind() == StoreErrorKind::Ambiguous {
                 ambiguous = Some(error.answer);
                 continue;
             }
-            if let Some(current) = self.changed(write.expected).await? {
+            if let Some(current) = Box::pin(self.changed(write.expected)).await? {
                 return Ok(Swap::Conflict(current));
             }
             // The read may have taken the rest of the time.
@@ -243,13 +243,18 @@ impl Operation<'_> {
     }
 
     async fn try_read(&self) -> Result<Option<Versioned<Body>>, StoreError> {
-        let read = timeout_at(self.ends, self.store.register.read(self.key)).await;
+        let read = timeout_at(self.ends, self.register().read(self.key)).await;
         self.heard(read.unwrap_or_else(|_| Err(self.out_of_time(StoreErrorKind::Timeout))))
+    }
+
+    /// The register itself: that of the `Arc` would allocate a future of its own.
+    fn register(&self) -> &dyn Register {
+        &*self.store.register
     }
 
     async fn try_swap(&self, write: &Write<'_>) -> Result<Swap<Body>, StoreError> {
         let Write { expected, id, body, keep_for } = *write;
-        let swap = self.store.register.swap(self.key, expected, id, body, keep_for);
+        let swap = self.register().swap(self.key, expected, id, body, keep_for);
         let swap = timeout_at(self.ends, swap).await;
         self.heard(swap.unwrap_or_else(|_| Err(self.out_of_time(StoreErrorKind::Ambiguous))))
     }
