@@ -20,6 +20,7 @@
 
 mod member;
 mod output;
+mod serve;
 mod step;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | block MS | block-and-fail MS | read | write N | forget MS]…";
+pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | block MS | block-and-fail MS | read | write N | serve | forget MS]…";
 
 /// A command for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Once(Duration),
     /// The same, where the work blocks its thread, and fails in the end if it is to.
     Block { lasting: Duration, fails: bool },
+    /// Commands from standard input until it ends, see [`serve`](crate::serve).
+    Serve,
     /// Drops everything, and does nothing for so long. It must be the last step.
     Forget(Duration),
 }
@@ -43,6 +45,7 @@ impl Step {
                 "watch" => Self::Watch(Duration::from_millis(number()?.into())),
                 "token" => Self::Token,
                 "read" => Self::Read,
+                "serve" => Self::Serve,
                 "write" => Self::Write(number()?),
                 "forget" => Self::Forget(Duration::from_millis(number()?.into())),
                 "once" => Self::Once(Duration::from_millis(number()?.into())),
@@ -66,6 +69,7 @@ impl Step {
             Self::Read => "read",
             Self::Write(_) => "write",
             Self::Hold(_) => "hold",
+            Self::Serve => "serve",
             Self::Once(_) | Self::Block { .. } => "once",
             Self::Forget(_) => "forget",
         }
