@@ -1,6 +1,7 @@
 """The circuit: the same failures for the fleet of each peer and for that of funcify."""
 
 import concurrent.futures
+import functools
 import os
 import sys
 import threading
@@ -23,7 +24,7 @@ SLOW_MS, PROBE_MS = 2500, 1000
 KILLED_LIMIT = 60
 SUCCESSOR_LIMIT = 20
 
-RECOVERY_SECONDS, RECOVERY_SUCCESSES, RECOVERY_EVERY_MS, RECOVERY_ROUNDS = 10, 2, 20_000, 7
+RECOVERY_SECONDS, RECOVERY_SUCCESSES, RECOVERY_LIMIT = 10, 2, 100
 HEALTHY_CALLS, HEALTHY_EVERY_MS = 100, 100
 
 
@@ -108,13 +109,13 @@ def half_open(fleet):
     raise RuntimeError(f"{fleet.peer}: no process probed")
 
 
-def failures_before_open(fleet):
-    """A call a second of each process, and every call fails."""
+def failures_before_open(fleet, milliseconds):
+    """A call a second of each process, and every call fails after so long."""
     fleet.circuit(FAILURES, LONG)
     all_reach(fleet.members, "ok")
     began, reached, last = now_ms() + LEAD_MS, 0, 0
     for second in range(15):
-        last = all_reach(fleet.members, "fail", 20, 1000 // PROCESSES, began + 1000 * second)
+        last = all_reach(fleet.members, "fail", milliseconds, 1000 // PROCESSES, began + 1000 * second)
         reached += last
     return reached if last == 0 else f"{reached}, and not open after 15 s"
 
@@ -181,23 +182,24 @@ def seconds_until(happened, limit):
     return None
 
 
-def recovery(fleet):
-    """The dependency is healthy again when the circuit has opened. Each process makes a call every 20 s."""
+def recovery(fleet, every):
+    """The dependency is healthy again when the circuit has opened. Each process makes a call every so many seconds."""
     fleet.circuit(FAILURES, RECOVERY_SECONDS, RECOVERY_SUCCESSES)
     all_reach(fleet.members, "ok")
     opened = int(fleet.open(fleet.members[0]) * 1000)
-    apart = RECOVERY_EVERY_MS // PROCESSES
     refused, last_refusal = 0, opened
-    for turn in range(RECOVERY_ROUNDS):
-        began = opened + LEAD_MS + turn * RECOVERY_EVERY_MS
-        for number, member in enumerate(fleet.members):
-            member.tell("call", began + number * apart, "ok", 0)
-        for number, line in enumerate(all_take(fleet.members, "call")):
+    for turn in range(RECOVERY_LIMIT // every):
+        began = opened + LEAD_MS + 1000 * turn * every
+        moments = [began + 1000 * every * number // PROCESSES for number in range(PROCESSES)]
+        for at, member in zip(moments, fleet.members):
+            member.tell("call", at, "ok", 0)
+        for at, line in zip(moments, all_take(fleet.members, "call")):
             if not line["reached"]:
-                refused, last_refusal = refused + 1, began + number * apart
-        if last_refusal < began:
+                refused, last_refusal = refused + 1, at
+        # The open duration is over, and a whole turn was admitted.
+        if last_refusal < began and began > opened + 1000 * RECOVERY_SECONDS:
             return f"{(last_refusal - opened) / 1000:.0f} s, {refused}"
-    return f"not in {RECOVERY_ROUNDS * RECOVERY_EVERY_MS // 1000} s, {refused}"
+    return f"not in {RECOVERY_LIMIT} s, {refused}"
 
 
 def store_operations(fleet):
@@ -239,13 +241,17 @@ class RedisMonitor:
 # What is shown, the scenario, what funcify promises, and whether the fleets take it one after the other, since it is
 # about one instant.
 SCENARIOS = [
-    (f"failures that reach a dead dependency, {PROCESSES} processes, {FAILURES} open the circuit", failures_before_open, None, False),
+    *((f"failures that reach a dead dependency, each after {took / 1000} s",
+       functools.partial(failures_before_open, milliseconds=took), None, False)
+      for took in (20, 300)),
     (f"failures lost, {AT_ONCE} at once", lost_failures, f"0 of {AT_ONCE}", True),
     (f"probes at once, where 1 is allowed, {PROCESSES} processes", probes, f"1 of {PROCESSES}", True),
     ("late success of a call from before the opening", late_success, "ignored", False),
     ("late success of a probe, after another failed", late_probe, "ignored", False),
     ("a probe is killed: the next after", killed_prober, None, False),
-    ("healthy again: the last refusal after, refused calls", recovery, None, False),
+    *((f"healthy again, a call of each process every {every} s: the last refusal after, refused calls",
+       functools.partial(recovery, every=every), None, False)
+      for every in (4, 20)),
     (f"store operations of {HEALTHY_CALLS} healthy calls in {HEALTHY_CALLS * HEALTHY_EVERY_MS // 1000} s", store_operations, None, False),
 ]
 

@@ -1,6 +1,8 @@
 """The token: how often a fleet asks the identity provider, with usual caches and with funcify."""
 
 import base64
+import concurrent.futures
+import functools
 import json
 import os
 import sys
@@ -91,18 +93,20 @@ def ended(members, provider, path):
     return provider.grants[path]
 
 
+# What is shown, the scenario, and how many sides take it at a time: one where it is about one instant.
 SCENARIOS = [
-    (f"{PROCESSES} cold processes at the same instant", lambda *side: cold(*side, 0)),
-    (f"{PROCESSES} cold processes within {SPREAD_MS // 1000} s", lambda *side: cold(*side, SPREAD_MS // PROCESSES)),
-    (f"{PROCESSES} processes for {STEADY_MS // 1000} s, tokens of {STEADY_LIFETIME} s", steady),
+    (f"{PROCESSES} cold processes at the same instant", functools.partial(cold, apart_ms=0), 1),
+    (f"{PROCESSES} cold processes within {SPREAD_MS // 1000} s", functools.partial(cold, apart_ms=SPREAD_MS // PROCESSES), 1),
+    (f"{PROCESSES} processes for {STEADY_MS // 1000} s, tokens of {STEADY_LIFETIME} s", steady, len(SIDES)),
 ]
 
 
 def run(our_member):
     """Prints the table, and returns whether a cold fleet of funcify asked once."""
     provider, rows = Provider(), []
-    for text, scenario in SCENARIOS:
+    for text, scenario, together in SCENARIOS:
         say(f"token: {text}")
-        rows.append([text, *(scenario(begin, our_member, provider) for begin in SIDES.values())])
+        with concurrent.futures.ThreadPoolExecutor(together) as pool:
+            rows.append([text, *pool.map(lambda begin: scenario(begin, our_member, provider), SIDES.values())])
     table(["requests to the provider", *SIDES], rows)
     return all(row[-1] == 1 for row in rows[:2])
