@@ -221,7 +221,7 @@ class RedisMonitor:
 
     def __init__(self):
         self.commands = []
-        self.client = redis.Redis.from_url(os.environ["FUNCIFY_TEST_REDIS"])
+        self.client = redis.Redis.from_url(os.environ["FUNCIFY_TEST_REDIS"], socket_timeout=None)
         ready = threading.Event()
         threading.Thread(target=self._listen, args=(ready,), daemon=True).start()
         ready.wait()
