@@ -21,6 +21,7 @@
 
 mod member;
 mod output;
+mod serve;
 mod step;
 
 use std::{

@@ -21,7 +21,7 @@ use funcify_core::register::{RecordName, Swap, WriteId};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::step::Step;
+use crate::{serve::serve, step::Step};
 
 /// The number of failures that open the circuit.
 const FAILURES: u32 = 3;
@@ -61,6 +61,10 @@ impl Member {
         Ok(Self { key: name.parse()?, stores, circuit, outages })
     }
 
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     pub(crate) async fn take(&self, step: Step) -> Result<Value, Box<dyn Error>> {
         match step {
             Step::Fail(calls) => Ok(self.fail(calls).await),
@@ -74,6 +78,7 @@ impl Member {
             Step::Block { lasting, fails } => {
                 self.once(async || std::thread::sleep(lasting), fails).await
             }
+            Step::Serve => serve(self).await,
             Step::Forget(_) => Ok(Value::Null),
         }
     }
@@ -171,7 +176,7 @@ impl Member {
         })
     }
 
-    fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
+    pub(crate) fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
         let mut credentials = ClientCredentials::from_env()?;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
             credentials.resources.push(resource);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | block MS | block-and-fail MS | read | write N | forget MS]…";
+pub(crate) const USAGE: &str = "fleet_member NAME [fail N | call | watch MS | token | hold MS | once MS | block MS | block-and-fail MS | read | write N | serve | forget MS]…";
 
 /// A command for a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Once(Duration),
     /// The same as `Once`, but the work blocks its thread, and fails at its end if `fails` is set.
     Block { lasting: Duration, fails: bool },
+    /// Commands from standard input until it ends, see [`serve`](crate::serve).
+    Serve,
     /// Drops everything, then does nothing for this time. It must be the last step.
     Forget(Duration),
 }
@@ -44,6 +46,7 @@ impl Step {
                 "watch" => Self::Watch(Duration::from_millis(number()?.into())),
                 "token" => Self::Token,
                 "read" => Self::Read,
+                "serve" => Self::Serve,
                 "write" => Self::Write(number()?),
                 "forget" => Self::Forget(Duration::from_millis(number()?.into())),
                 "once" => Self::Once(Duration::from_millis(number()?.into())),
@@ -67,6 +70,7 @@ impl Step {
             Self::Read => "read",
             Self::Write(_) => "write",
             Self::Hold(_) => "hold",
+            Self::Serve => "serve",
             Self::Once(_) | Self::Block { .. } => "once",
             Self::Forget(_) => "forget",
         }

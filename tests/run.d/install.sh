@@ -64,14 +64,14 @@ as_root() {
   fi
 }
 
-# python_tool NAME REQUIREMENT: installs it into a virtual environment at $state/NAME-venv.
+# python_tool NAME REQUIREMENT…: installs them into a virtual environment at $state/NAME-venv.
 python_tool() {
-  local name=$1 requirement=$2 venv=$state/$1-venv
+  local name=$1 requirement=${*:2} venv=$state/$1-venv
   if [[ -x $venv/bin/python && -e $venv/installed && $(<"$venv/installed") == "$requirement" ]]; then return; fi
   say "installing $requirement into ${venv#"$PWD/"}"
   rm -rf "$venv"
   {
-    python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --no-input "$requirement"
+    python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet --no-input "${@:2}"
   } >"$logs/$name-install.log" 2>&1 || { tail -n 20 "$logs/$name-install.log" >&2; fail "pip could not install $requirement"; }
   printf '%s' "$requirement" >"$venv/installed"
 }

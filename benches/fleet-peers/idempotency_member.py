@@ -1,4 +1,4 @@
-"""One process of a fleet that uses Powertools: `powertools_member.py STORE KEY MS [fails]`.
+"""One process of a fleet that uses Powertools: `idempotency_member.py STORE KEY MS [fails]`.
 
 It does work that takes so long under the key, and prints a line of JSON when the work begins, when it ends, and when it
 is answered: the same lines as `fleet_member KEY block MS` of funcify.
