@@ -48,7 +48,8 @@ pub(super) fn check(how: How, shown: &Shown, exported: &mut String, world: &Worl
             }
             is_accepted_by_script(assigned, words, world)
         }
-        How::Cargo(step) => is_step(step),
+        How::Cargo(step) if words.len() == 2 => is_step(step),
+        How::Cargo(_) => Err("nothing checks what follows".to_owned()),
         How::Bench(step) => is_step(step).and_then(|()| is_bench(words)),
         How::Install(step) => is_step(step).and_then(|()| is_program(words)),
         How::CargoLambda => is_of_cargo_lambda(words, world),

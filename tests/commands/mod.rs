@@ -81,6 +81,7 @@ async fn a_command_that_does_not_work_is_found_with_its_page_and_line() {
         (".ci/words --fix", "--fix"),
         ("python3 .ci/public_api --udpate", "--udpate"),
         ("python3 .ci/public_apis --update", "public_apis"),
+        ("cargo build --relase", "nothing checks"),
         ("cargo bench --bench pears", "no benchmark pears"),
         ("cargo bench --bench peers -- --fast", "--fast"),
         ("cargo bench --bench peers -- SMTP", "SMTP"),
@@ -95,7 +96,7 @@ async fn a_command_that_does_not_work_is_found_with_its_page_and_line() {
                 assert!(sessions.is_empty());
                 continue;
             }
-            // There, a name stands for any name.
+            // There, a name is only an example.
             if line == 1 && command.contains("NO_SUCH") {
                 continue;
             }

@@ -7,7 +7,7 @@ use super::words;
 pub(super) enum How {
     /// Sets a variable for the commands behind it.
     Export,
-    /// In a block as written, by bash. In the running text, where it stands for any such command, with `--help`.
+    /// In a block as written, by bash. In the running text, where its names are only examples, with `--help`.
     Funcify,
     /// As written, in a terminal in which somebody presses these keys.
     Terminal(&'static str),
@@ -64,6 +64,7 @@ pub(super) const ROWS: &[(&str, How)] = &[
     (".ci/words", How::Script(Step("step words .ci/words"))),
     ("python3 .ci/public_api", How::Script(Step("visible_step public-api python3 .ci/public_api"))),
     ("deploy/sizes", How::Script(Nothing("it builds four functions with the release profile: minutes"))),
+    ("benches/performance/run", How::Script(Nothing("it measures for minutes, and must be alone"))),
     ("benches/fleet-peers/run", How::Script(Nothing("it stops processes for minutes"))),
     ("fuzz/run", How::Script(Nothing("it needs cargo-fuzz, and has no end of its own"))),
     ("cargo build", How::Cargo("visible_step tests tests/run")),
