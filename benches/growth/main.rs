@@ -11,6 +11,7 @@ mod allocator;
 #[allow(dead_code, reason = "shared with the other benchmark")]
 mod case;
 mod curves;
+mod first;
 #[path = "../peers/redis.rs"]
 #[allow(dead_code, reason = "shared with the other benchmark")]
 mod redis;
@@ -88,6 +89,10 @@ fn main() -> ExitCode {
     match &server {
         Ok(server) => points.extend(stores::points(&bench, server.url())),
         Err(missing) => eprintln!("growth: without redis: {missing}"),
+    }
+    match std::env::var("FUNCIFY_TEST_REDIS_TLS") {
+        Ok(url) => points.extend(first::points(&bench, &url)),
+        Err(_) => eprintln!("growth: without TLS: name a server by FUNCIFY_TEST_REDIS_TLS=rediss://…?ca=PATH"),
     }
     points.retain(|point| point.curve.contains(&asked.filter));
     let mut rows = measured(&mut points, if asked.quick { 2 } else { 40 });

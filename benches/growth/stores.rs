@@ -1,4 +1,4 @@
-//! What grows in a store: the bytes of a record. And the first answer of a process over TLS.
+//! What grows in a store: the bytes of a record.
 
 use std::time::Duration;
 

@@ -129,6 +129,12 @@ def growth(folder, figures):
             body.append([curve + ("" if side == "funcify" else f": {side}"), "; ".join(f"{size:,}: {time_of(ns)}" for size, ns in line)])
     if body:
         figures["growth"] = table(["what", "size: time"], body)
+    first = {row["side"]: row["ns"] for row in found if row["curve"].startswith("the first answer")}
+    if first:
+        figures["first"] = table(
+            ["store", "funcify", "bare client", "ratio of time"],
+            [["Redis", time_of(first["funcify"]), time_of(first["bare client"]), f"{first['funcify'] / first['bare client']:.2f}"]],
+        )
     threads = {row["size"]: row["ns"] for row in found if row["curve"].startswith("an event, by threads")}
     if threads:
         figures["threads"] = table(
