@@ -93,12 +93,10 @@ fn run_example(script: &str, words: &[String], world: &World) -> Result<(), Stri
         Some(after) => format!("{after}{short} &"),
         None => format!("{after}{short}"),
     };
-    let variables = [
-        ("FUNCIFY_CLIENT_ID", "basic-commands"),
-        ("FUNCIFY_CLIENT_SECRET", &*crate::support::env::idp_secret()),
-    ];
-    let with_idp = if script.contains("--idp") { &variables[..] } else { &[] };
-    let said = world.bash(&format!("{before}'{}'{after}", program.display()), with_idp).well()?;
+    let secret = crate::support::env::idp_secret();
+    let client = [("FUNCIFY_CLIENT_ID", "basic-commands"), ("FUNCIFY_CLIENT_SECRET", secret.as_str())];
+    let variables = if script.contains("--idp") { &client[..] } else { &[] };
+    let said = world.bash(&format!("{before}'{}'{after}", program.display()), variables).well()?;
     match arguments.iter().position(|word| word == "--svg") {
         Some(at) if !world.file(&arguments[at + 1]).exists() => Err(format!("no picture: {said}")),
         _ => Ok(()),

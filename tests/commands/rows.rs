@@ -45,6 +45,20 @@ pub(super) enum RunBy {
 
 use RunBy::{Nothing, Step};
 
+impl How {
+    /// For whoever reads what the test prints.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Script(Nothing(reason)) => format!("its options are known; no step runs it: {reason}"),
+            Self::Script(Step(step)) => format!("its options are known; run by `{step}`"),
+            Self::Cargo(step) | Self::Bench(step) | Self::Install(step) => format!("run by `{step}`"),
+            Self::CargoLambda => "its options are known".to_owned(),
+            Self::Impossible(reason, file) => format!("not run: {reason}; it needs {file}"),
+            _ => "run".to_owned(),
+        }
+    }
+}
+
 /// The words that a command begins with. The longest row counts.
 pub(super) const ROWS: &[(&str, How)] = &[
     ("export", How::Export),
