@@ -16,7 +16,7 @@ import time
 EVENTS = 10_000
 # How many events the function has had when its memory is noted.
 LOOKS = (0, 1, 100, 1_000, EVENTS)
-# Over HTTP, from a bucket, and from a queue with a call of the warehouse for each message.
+# Over HTTP, from a bucket, and from a queue.
 NAMES = ["04-http-get-health-public", "05-s3-put-encoded-key", "13-sqs-one-of-three-fails"]
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "examples" / "events"
 
