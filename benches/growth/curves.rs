@@ -51,7 +51,11 @@ pub(crate) fn points(bench: &Bench) -> Vec<Point> {
     }
     for calls in [2_000, 10_000, 100_000, 1_000_000] {
         let subject = rate(bench, calls);
-        points.push(Point::new("a call in a circuit, by calls in the window", calls.into(), subject));
+        points.push(Point::new(
+            "a call in a circuit, by calls in the window",
+            calls.into(),
+            subject,
+        ));
     }
     points
 }
@@ -102,7 +106,8 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
             let asked = Arc::new(AtomicU64::new(0));
             let (reads, writes) = (Arc::clone(&asked), Arc::clone(&asked));
             let store = Arc::new(RetryingRegister::new(MemoryBackend::new()));
-            let bucket = Bucket { at: SystemClock.now(), calls, reports: calls, ..Bucket::default() };
+            let bucket =
+                Bucket { at: SystemClock.now(), calls, reports: calls, ..Bucket::default() };
             let mut record = CircuitRecord::default();
             record.buckets = vec![bucket];
             let written = store.update_state(&name, None, WriteId::random(), &record).await;
@@ -116,7 +121,8 @@ fn rate(bench: &Bench, calls: u32) -> Subject {
                     writes.fetch_add(1, Relaxed);
                     async move { write.send().await }
                 });
-            let circuit = CircuitBreaker::new(name.clone(), CircuitPolicy::default(), Arc::new(store));
+            let circuit =
+                CircuitBreaker::new(name.clone(), CircuitPolicy::default(), Arc::new(store));
             let circuit = circuit.expect("expected a circuit");
             let call = async || {
                 let called = circuit.call(async || Ok::<u32, ()>(7)).await;

@@ -7,7 +7,7 @@ use funcify_core::{
     idempotency::IdempotencyRecord,
     register::{RecordKey, Register},
 };
-use redis::{RedisConnectionInfo, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -50,9 +50,11 @@ async fn bare(url: &Url) {
     let stream = TcpStream::connect(address).await.expect("expected a Redis");
     stream.set_nodelay(true).expect("expected a socket");
     let name = ServerName::IpAddress(address.ip().into());
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await.expect("a handshake");
+    let stream =
+        TlsConnector::from(Arc::new(tls)).connect(name, stream).await.expect("a handshake");
     let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let connection = MultiplexedConnection::new(&info, Box::new(stream)).await;
+    let config = AsyncConnectionConfig::new();
+    let connection = MultiplexedConnection::new_with_config(&info, Box::new(stream), config).await;
     let (mut connection, driver) = connection.expect("expected a connection");
     let driver = tokio::spawn(driver);
     let mut auth = redis::cmd("AUTH");

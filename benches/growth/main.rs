@@ -92,7 +92,9 @@ fn main() -> ExitCode {
     }
     match std::env::var("FUNCIFY_TEST_REDIS_TLS") {
         Ok(url) => points.extend(first::points(&bench, &url)),
-        Err(_) => eprintln!("growth: without TLS: name a server by FUNCIFY_TEST_REDIS_TLS=rediss://…?ca=PATH"),
+        Err(_) => eprintln!(
+            "growth: without TLS: name a server by FUNCIFY_TEST_REDIS_TLS=rediss://…?ca=PATH"
+        ),
     }
     points.retain(|point| point.curve.contains(&asked.filter));
     let mut rows = measured(&mut points, if asked.quick { 2 } else { 40 });
@@ -116,7 +118,8 @@ const SAMPLE: Duration = Duration::from_micros(200);
 
 /// Every point in each round, in another order each time.
 fn measured(points: &mut [Point], rounds: u32) -> Vec<Row> {
-    let operations: Vec<u32> = points.iter_mut().map(|point| calibrated(&mut point.subject)).collect();
+    let operations: Vec<u32> =
+        points.iter_mut().map(|point| calibrated(&mut point.subject)).collect();
     let mut seen: Vec<Vec<f64>> = points.iter().map(|_| Vec::new()).collect();
     let chance = Chance::from_entropy();
     let mut order: Vec<usize> = (0..points.len()).collect();

@@ -23,7 +23,8 @@ const EVENTS: u32 = 20_000;
 pub(crate) fn measured(rounds: u32) -> Vec<(u64, f64)> {
     let counts = [1_u64, 2];
     let runtimes = counts.map(|threads| {
-        let runtime = Builder::new_multi_thread().worker_threads(threads as usize).enable_all().build();
+        let runtime =
+            Builder::new_multi_thread().worker_threads(threads as usize).enable_all().build();
         runtime.expect("expected a runtime")
     });
     let mut least = [f64::INFINITY; 2];
@@ -43,7 +44,8 @@ fn round(runtime: &Runtime) -> f64 {
         let start = Instant::now();
         let workers: Vec<_> = (0..IN_FLIGHT)
             .map(|_| {
-                let (pipeline, event, left) = (pipeline.clone(), Arc::clone(&event), Arc::clone(&left));
+                let (pipeline, event, left) =
+                    (pipeline.clone(), Arc::clone(&event), Arc::clone(&left));
                 tokio::spawn(async move {
                     while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
                         process(&pipeline, &event, context()).await;

@@ -14,7 +14,8 @@ use crate::support::{aws, env};
 async fn the_parameters_that_nobody_has_written_for_a_month_are_removed() {
     let shown: Vec<_> = all().into_iter().flatten().collect();
     let of_aws = |text: &str| rows::row(text).is_some_and(|row| ROWS[row].1 == How::Aws);
-    let [command] = &shown.iter().filter(|shown| of_aws(&shown.text)).collect::<Vec<_>>()[..] else {
+    let [command] = &shown.iter().filter(|shown| of_aws(&shown.text)).collect::<Vec<_>>()[..]
+    else {
         panic!("a new command of the AWS CLI needs a test here")
     };
     let world = World::new().await;

@@ -10,7 +10,12 @@ use super::{
 };
 
 /// What a block has exported so far, as a script.
-pub(super) fn check(how: How, shown: &Shown, exported: &mut String, world: &World) -> Result<(), String> {
+pub(super) fn check(
+    how: How,
+    shown: &Shown,
+    exported: &mut String,
+    world: &World,
+) -> Result<(), String> {
     let all = words::words(&shown.text);
     let (assigned, words) = words::assignments(&all);
     let located = world.located(&shown.text);
@@ -29,7 +34,8 @@ pub(super) fn check(how: How, shown: &Shown, exported: &mut String, world: &Worl
         How::Example => run_example(&script, words, world),
         How::Server => {
             of_example(words)?;
-            let usage = world.bash(&format!("{} --help", example("orders").display()), &[]).well()?;
+            let usage =
+                world.bash(&format!("{} --help", example("orders").display()), &[]).well()?;
             let is_said = usage.contains("127.0.0.1:3000 by default");
             world.served();
             if is_said { Ok(()) } else { Err("the pages say localhost:3000".to_owned()) }
@@ -37,7 +43,10 @@ pub(super) fn check(how: How, shown: &Shown, exported: &mut String, world: &Worl
         How::Curl => {
             let (address, token) = world.served();
             let script = script.replace("localhost:3000", &address);
-            world.bash(&format!("{script} --fail --silent --show-error"), &[("TOKEN", &token)]).well().map(drop)
+            world
+                .bash(&format!("{script} --fail --silent --show-error"), &[("TOKEN", &token)])
+                .well()
+                .map(drop)
         }
         // Those that run on a server of their own, in a test of their own.
         How::Aws => Ok(()),
@@ -94,7 +103,8 @@ fn run_example(script: &str, words: &[String], world: &World) -> Result<(), Stri
         None => format!("{after}{short}"),
     };
     let secret = crate::support::env::idp_secret();
-    let client = [("FUNCIFY_CLIENT_ID", "basic-commands"), ("FUNCIFY_CLIENT_SECRET", secret.as_str())];
+    let client =
+        [("FUNCIFY_CLIENT_ID", "basic-commands"), ("FUNCIFY_CLIENT_SECRET", secret.as_str())];
     let variables = if script.contains("--idp") { &client[..] } else { &[] };
     let said = world.bash(&format!("{before}'{}'{after}", program.display()), variables).well()?;
     match arguments.iter().position(|word| word == "--svg") {
@@ -123,7 +133,8 @@ fn of_example(words: &[String]) -> Result<String, String> {
         path.join("main.rs").exists()
     });
     let folder = folder.ok_or_else(|| format!("there is no example {name}"))?;
-    let manifest = read(&format!("{folder}/Cargo.toml"));
+    let manifest = if folder.is_empty() { "Cargo.toml" } else { "simulator/Cargo.toml" };
+    let manifest = read(manifest);
     let members = read("Cargo.toml");
     let is_default = members.lines().any(|line| {
         let member = if folder.is_empty() { "." } else { folder };
@@ -145,9 +156,15 @@ fn of_example(words: &[String]) -> Result<String, String> {
 }
 
 /// What is before `--` is known to the usage, what is behind it are parts of names of tests.
-fn is_accepted_by_script(assigned: &[String], words: &[String], world: &World) -> Result<(), String> {
+fn is_accepted_by_script(
+    assigned: &[String],
+    words: &[String],
+    world: &World,
+) -> Result<(), String> {
     let (file, arguments) = match words {
-        [python, file, arguments @ ..] if python == "python3" => (format!("{file}/__main__.py"), arguments),
+        [python, file, arguments @ ..] if python == "python3" => {
+            (format!("{file}/__main__.py"), arguments)
+        }
         [file, arguments @ ..] => (file.clone(), arguments),
         [] => return Err("no program".to_owned()),
     };
@@ -164,7 +181,7 @@ fn is_accepted_by_script(assigned: &[String], words: &[String], world: &World) -
         return Err(format!("{file} is not executable"));
     }
     let usage = if file == "tests/run" {
-        world.bash(&format!("'{}' --help", path.display()), &[]).well()?
+        format!("--help {}", world.bash(&format!("'{}' --help", path.display()), &[]).well()?)
     } else {
         let head = text.lines().take(20).filter(|line| line.starts_with(['#', ' ', '"']));
         head.collect::<Vec<_>>().join("\n")
@@ -177,7 +194,9 @@ fn is_accepted_by_script(assigned: &[String], words: &[String], world: &World) -
     let (options, filters) = words::split(arguments);
     let mut takes_value = false;
     for option in options {
-        let is_known = usage.split(|letter: char| letter != '-' && !letter.is_alphanumeric()).any(|word| word == option);
+        let is_known = usage
+            .split(|letter: char| letter != '-' && !letter.is_alphanumeric())
+            .any(|word| word == option);
         if !std::mem::take(&mut takes_value) && !(option.starts_with('-') && is_known) {
             return Err(format!("{file} does not take {option}"));
         }
@@ -190,7 +209,8 @@ fn are_parts_of_names(filters: &[String]) -> Result<(), String> {
     if filters.is_empty() {
         return Ok(());
     }
-    let listed = Command::new(env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output();
+    let listed =
+        Command::new(env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output();
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
     match filters.iter().find(|filter| !listed.contains(filter.as_str())) {
         Some(filter) => Err(format!("no test has {filter} in its name")),
@@ -201,14 +221,17 @@ fn are_parts_of_names(filters: &[String]) -> Result<(), String> {
 /// `cargo bench --bench NAME -- …`, with the options and the parts of names that its sources have.
 fn is_bench(words: &[String]) -> Result<(), String> {
     let (cargo, arguments) = words::split(words);
-    let [_, _, bench, name] = cargo else { return Err("expected cargo bench --bench NAME".to_owned()) };
+    let [_, _, bench, name] = cargo else {
+        return Err("expected cargo bench --bench NAME".to_owned());
+    };
     let manifest = read("benches/Cargo.toml");
     if bench != "--bench" || !manifest.contains(&format!("[[bench]]\nname = \"{name}\"")) {
         return Err(format!("there is no benchmark {name}"));
     }
     let folder = page::repository().join("benches").join(name);
     let sources = fs::read_dir(folder).map_err(|error| format!("benches/{name}: {error}"))?;
-    let sources: String = sources.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let sources: String =
+        sources.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let is_known = |word: &String| match word.starts_with('-') {
         true => sources.contains(&format!("\"{word}\" =>")),
         false => sources.contains(word.as_str()),
@@ -222,7 +245,9 @@ fn is_bench(words: &[String]) -> Result<(), String> {
 fn is_program(words: &[String]) -> Result<(), String> {
     let folder = words.last().map_or("", String::as_str);
     let manifest = read(&format!("{folder}/Cargo.toml"));
-    match manifest.contains("[[bin]]\nname = \"funcify\"") && read(".ci/run").contains(&format!(" {folder})")) {
+    match manifest.contains("[[bin]]\nname = \"funcify\"")
+        && read(".ci/run").contains(&format!(" {folder})"))
+    {
         true => Ok(()),
         false => Err(format!("{folder} has no program, or no step compiles it")),
     }

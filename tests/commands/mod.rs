@@ -24,7 +24,7 @@ fn wrong_with(sessions: &[Session], world: &World, used: &mut BTreeSet<usize>) -
                 Some(row) => {
                     used.insert(row);
                     let (_, how) = ROWS[row];
-                    println!("{}:{}: {} ({})", shown.page, shown.line, shown.text, how.describe());
+                    println!("{}:{}: {} ({})", shown.page, shown.line, shown.text, how.describe(shown.is_block));
                     check::check(how, shown, &mut exported, world)
                 }
             };
@@ -49,7 +49,8 @@ async fn each_command_of_the_pages_is_run_or_accounted_for() {
     let count = sessions.iter().map(Vec::len).sum::<usize>();
     println!("{count} commands");
     assert!(count > 60, "{count}: the pages have more");
-    let unused: Vec<_> = (0..ROWS.len()).filter(|row| !used.contains(row)).map(|row| ROWS[row]).collect();
+    let unused: Vec<_> =
+        (0..ROWS.len()).filter(|row| !used.contains(row)).map(|row| ROWS[row]).collect();
     assert!(unused.is_empty(), "no page shows these any more: {unused:?}");
 }
 
@@ -89,7 +90,10 @@ async fn a_command_that_does_not_work_is_found_with_its_page_and_line() {
         ("cargo lambda build --releases", "--releases"),
         ("exit 3", "no row"),
     ] {
-        for (page, line) in [(format!("one\n\n```sh\n# two\n{command}  # three\n```\n"), 5), (format!("`{command}`\n"), 1)] {
+        for (page, line) in [
+            (format!("one\n\n```sh\n# two\n{command}  # three\n```\n"), 5),
+            (format!("`{command}`\n"), 1),
+        ] {
             let sessions = page::sessions("page.md", &page);
             // What is not a known program is no command in the running text.
             if line == 1 && ["exit 3", "deploy/all"].contains(&command) {
@@ -115,11 +119,18 @@ fn commands_are_found_in_blocks_after_a_dollar_and_in_the_running_text() {
         ```sh\na \\\n  --b |\n  c\n\nexport D=\"# e\"  # f\n```\n`funcify`\n";
     let found: Vec<_> = page::sessions("page.md", page)
         .into_iter()
-        .map(|session| session.iter().map(|shown| (shown.line, shown.text.clone())).collect::<Vec<_>>())
+        .map(|session| {
+            session.iter().map(|shown| (shown.line, shown.text.clone())).collect::<Vec<_>>()
+        })
         .collect();
     let one = |line, text: &str| vec![(line, text.to_owned())];
     let block = vec![(11, "a \\\n--b |\nc".to_owned()), (15, "export D=\"# e\"".to_owned())];
-    let expected =
-        [one(4, "funcify doctor"), block, one(1, "cargo fmt"), one(1, "tests/run --long"), one(2, "funcify man")];
+    let expected = [
+        one(4, "funcify doctor"),
+        block,
+        one(1, "cargo fmt"),
+        one(1, "tests/run --long"),
+        one(2, "funcify man"),
+    ];
     assert_eq!(found, expected);
 }

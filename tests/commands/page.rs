@@ -161,7 +161,8 @@ pub(super) fn is_program_of_ours(path: &str) -> bool {
 /// The first block of this language in a page that contains `part`.
 pub(super) fn block(page: &str, language: &str, part: &str) -> String {
     let text = fs::read_to_string(repository().join(page)).unwrap();
-    let mut blocks = text.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let mut blocks = text.split(&fence).skip(1);
     let found = blocks.find_map(|rest| rest.split("```").next().filter(|it| it.contains(part)));
     found.unwrap_or_else(|| panic!("{page} has no block of {language} with {part}")).to_owned()
 }

@@ -47,11 +47,16 @@ use RunBy::{Nothing, Step};
 
 impl How {
     /// For whoever reads what the test prints.
-    pub(super) fn describe(self) -> String {
+    pub(super) fn describe(self, is_block: bool) -> String {
         match self {
-            Self::Script(Nothing(reason)) => format!("its options are known; no step runs it: {reason}"),
+            Self::Funcify | Self::Terminal(_) if !is_block => "its options are known".to_owned(),
+            Self::Script(Nothing(reason)) => {
+                format!("its options are known; no step runs it: {reason}")
+            }
             Self::Script(Step(step)) => format!("its options are known; run by `{step}`"),
-            Self::Cargo(step) | Self::Bench(step) | Self::Install(step) => format!("run by `{step}`"),
+            Self::Cargo(step) | Self::Bench(step) | Self::Install(step) => {
+                format!("run by `{step}`")
+            }
             Self::CargoLambda => "its options are known".to_owned(),
             Self::Impossible(reason, file) => format!("not run: {reason}; it needs {file}"),
             _ => "run".to_owned(),
@@ -76,8 +81,12 @@ pub(super) const ROWS: &[(&str, How)] = &[
     (".ci/run", How::Script(Nothing("it is what runs everything else, this test too"))),
     (".ci/tree", How::Script(Step("step tree .ci/tree"))),
     (".ci/words", How::Script(Step("step words .ci/words"))),
+    (".ci/msrv", How::Script(Step("step msrv .ci/msrv"))),
     ("python3 .ci/public_api", How::Script(Step("visible_step public-api python3 .ci/public_api"))),
-    ("deploy/sizes", How::Script(Nothing("it builds four functions with the release profile: minutes"))),
+    (
+        "deploy/sizes",
+        How::Script(Nothing("it builds four functions with the release profile: minutes")),
+    ),
     ("benches/performance/run", How::Script(Nothing("it measures for minutes, and must be alone"))),
     ("benches/fleet-peers/run", How::Script(Nothing("it stops processes for minutes"))),
     ("fuzz/run", How::Script(Nothing("it needs cargo-fuzz, and has no end of its own"))),
@@ -90,7 +99,10 @@ pub(super) const ROWS: &[(&str, How)] = &[
     ("cargo lambda", How::CargoLambda),
     (
         "cargo semver-checks",
-        How::Impossible("no version is published, and the tool is not installed before one is", ".ci/run"),
+        How::Impossible(
+            "no version is published, and the tool is not installed before one is",
+            ".ci/run",
+        ),
     ),
 ];
 

@@ -39,10 +39,12 @@ pub(super) fn without_comment(command: &str) -> &str {
 /// The variables that are set for the command, and the other words.
 pub(super) fn assignments(words: &[String]) -> (&[String], &[String]) {
     let is_name = |name: &str| {
-        name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')
+        name.chars()
+            .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')
     };
-    let is_assignment =
-        |word: &&String| word.split_once('=').is_some_and(|(name, _)| is_name(name) && !name.is_empty());
+    let is_assignment = |word: &&String| {
+        word.split_once('=').is_some_and(|(name, _)| is_name(name) && !name.is_empty())
+    };
     let count = words.iter().take_while(is_assignment).count();
     words.split_at(count)
 }

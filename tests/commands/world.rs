@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use funcify::{Idempotency, Stores, register::WriteId};
+use funcify::{
+    Idempotency, Stores,
+    register::WriteId,
+    token::{ClientCredentials, ClientSecret, Endpoint, TokenGetter},
+};
+use funcify_test_support::FakeGrant;
 
 use super::page;
 use crate::support;
@@ -71,6 +76,13 @@ impl World {
         let filled = format!("FUNCIFY_BACKEND='{}' '{}'", world.url, example("orders").display());
         world.bash(&filled, &[]).well().unwrap();
         let stores = Stores::from_url(&world.url).await.unwrap();
+        let credentials = ClientCredentials::new(
+            Endpoint::TokenUrl("https://login.example/token".to_owned()),
+            "orders",
+            ClientSecret::from("secret"),
+        );
+        let getter = TokenGetter::builder(credentials, stores.tokens);
+        getter.grant(FakeGrant::new()).build().unwrap().token().await.unwrap();
         let payments = Idempotency::new("payments", stores.idempotency).unwrap();
         let paid = async |_| Ok::<_, std::io::Error>("a receipt".to_owned());
         payments.run("order 7", "EUR 19", paid).await.unwrap();
@@ -81,9 +93,14 @@ impl World {
     pub(super) fn located(&self, command: &str) -> String {
         let url = format!("'{}'", self.url);
         let idp = format!("--idp '{}'", support::env::idp());
-        // A reader puts files of his own in place of the dots.
-        [("redis://localhost", &*url), ("redis://127.0.0.1", &url), ("--idp URL", &idp), (" …", "")]
-            .into_iter()
+        let ours = [
+            ("redis://localhost", &*url),
+            ("redis://127.0.0.1", &url),
+            ("--idp URL", &idp),
+            ("FILE…", "event.json"),
+            (" …", ""),
+        ];
+        ours.into_iter()
             .fold(command.to_owned(), |text, (shown, ours)| text.replace(shown, ours))
     }
 
@@ -133,12 +150,19 @@ impl World {
         let mut command = Command::new(program);
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
-            if ["FUNCIFY_", "ORDERS_", "AWS_LAMBDA_", "RUST_LOG"].iter().any(|own| text.starts_with(own)) {
+            if ["FUNCIFY_", "ORDERS_", "AWS_LAMBDA_", "RUST_LOG"]
+                .iter()
+                .any(|own| text.starts_with(own))
+            {
                 command.env_remove(name);
             }
         }
         let mut paths = vec![self.folder.join("bin")];
-        paths.extend(env::var_os("FUNCIFY_TEST_AWS").map(PathBuf::from).and_then(|aws| Some(aws.parent()?.to_owned())));
+        paths.extend(
+            env::var_os("FUNCIFY_TEST_AWS")
+                .map(PathBuf::from)
+                .and_then(|aws| Some(aws.parent()?.to_owned())),
+        );
         paths.extend(env::split_paths(&env::var_os("PATH").unwrap()));
         command.env("PATH", env::join_paths(paths).unwrap()).env("TERM", "xterm-256color");
         command.envs(variables.iter().copied()).current_dir(&self.folder).process_group(0);
@@ -197,6 +221,10 @@ fn built(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join(format!("{name}{}", env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is missing: run cargo build --workspace --examples --bins", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run cargo build --workspace --examples --bins",
+        path.display()
+    );
     path
 }
