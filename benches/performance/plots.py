@@ -1,7 +1,7 @@
 """Draws the plots of docs/performance.md and writes its tables: plots.py MEASURED PAGE FOLDER
 
-MEASURED is the folder with what `benches/performance/run` has measured. A plot whose measurement is missing is left as it
-is, and so is a table. The tables are between `<!-- NAME -->` and `<!-- end -->`.
+MEASURED is the folder with what `benches/performance/run` has measured. What is between `<!-- NAME -->` and `<!-- end -->` in
+the page is replaced, unless its measurement is missing.
 """
 
 import datetime
@@ -198,6 +198,8 @@ def main():
     folder.mkdir(exist_ok=True)
     for name, image in plots.items():
         (folder / f"{name}.svg").write_text(image)
+        title = image.split("<title>")[1].split("</title>")[0]
+        figures[name] = f"![{title}]({folder.name}/{name}.svg)"
     newest = max((file.stat().st_mtime for file in measured.glob("*.json")), default=None)
     if newest:
         figures["when"] = f"Measured on {datetime.date.fromtimestamp(newest):%-d %B %Y}."
