@@ -197,7 +197,8 @@ fn is_accepted_by_script(
         let is_known = usage
             .split(|letter: char| letter != '-' && !letter.is_alphanumeric())
             .any(|word| word == option);
-        if !std::mem::take(&mut takes_value) && !(option.starts_with('-') && is_known) {
+        let is_value = std::mem::take(&mut takes_value);
+        if !is_value && (!option.starts_with('-') || !is_known) {
             return Err(format!("{file} does not take {option}"));
         }
         takes_value = usage.contains(&format!("{option} N"));

@@ -24,7 +24,13 @@ fn wrong_with(sessions: &[Session], world: &World, used: &mut BTreeSet<usize>) -
                 Some(row) => {
                     used.insert(row);
                     let (_, how) = ROWS[row];
-                    println!("{}:{}: {} ({})", shown.page, shown.line, shown.text, how.describe(shown.is_block));
+                    println!(
+                        "{}:{}: {} ({})",
+                        shown.page,
+                        shown.line,
+                        shown.text,
+                        how.describe(shown.is_block)
+                    );
                     check::check(how, shown, &mut exported, world)
                 }
             };

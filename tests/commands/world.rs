@@ -100,8 +100,7 @@ impl World {
             ("FILE…", "event.json"),
             (" …", ""),
         ];
-        ours.into_iter()
-            .fold(command.to_owned(), |text, (shown, ours)| text.replace(shown, ours))
+        ours.into_iter().fold(command.to_owned(), |text, (shown, ours)| text.replace(shown, ours))
     }
 
     pub(super) fn bash(&self, script: &str, variables: &[(&str, &str)]) -> Ran {
@@ -125,7 +124,7 @@ impl World {
             let mut command = self.command(example("orders").to_str().unwrap(), &[]);
             command.args(["--serve", "127.0.0.1:0"]).stdin(Stdio::null());
             let child = command.stdout(fs::File::create(&log).unwrap()).stderr(Stdio::null());
-            let child = child.spawn().unwrap();
+            let mut child = child.spawn().unwrap();
             let until = Instant::now() + LONG;
             loop {
                 let text = fs::read_to_string(&log).unwrap();
@@ -134,7 +133,11 @@ impl World {
                 if let (Some(address), Some(token)) = (after("listening on http://"), token) {
                     return Served { child, address, token };
                 }
-                assert!(Instant::now() < until, "the example does not serve: {text}");
+                if Instant::now() > until {
+                    child.kill().ok();
+                    child.wait().ok();
+                    panic!("the example does not serve: {text}");
+                }
                 sleep(Duration::from_millis(20));
             }
         });
