@@ -101,6 +101,10 @@ def time_of(ns):
     return f"{ns:.0f} ns"
 
 
+def ratio_of(ratio):
+    return f"{ratio:.2f}" if ratio >= 0.01 else f"{ratio:.3f}"
+
+
 # The curve of the benchmark, the file, its x axis, the unit of its y axis in nanoseconds, and the name of that.
 CURVES = [
     ("an event, by routes", "routes", "HTTP routes of the pipeline", 1e3, "µs for an event"),
@@ -176,7 +180,7 @@ def peers(folder, figures):
         figures["peers"] = table(
             ["operation", "time", "allocations", "beside", "ratio of time", "its allocations"],
             [
-                [row["case"], time_of(row["ours_ns"]), row["ours_allocs"], row["peer"], f"{row['ratio']:.2f}", row["peer_allocs"]]
+                [row["case"], time_of(row["ours_ns"]), row["ours_allocs"], row["peer"], ratio_of(row["ratio"]), row["peer_allocs"]]
                 for row in found
             ],
         )
