@@ -12,6 +12,7 @@
 mod api;
 mod browser;
 mod canary;
+mod commands;
 mod config;
 mod deploy;
 mod dynamodb;

@@ -4,6 +4,7 @@
 readonly ministack_version=1.5.33
 readonly cargo_lambda_version=1.9.2
 readonly cfn_lint_version=1.58.0
+readonly aws_cli_version=1.45.11
 readonly oidc_provider_version=9.13.3
 readonly valkey_version=0.1.0
 
@@ -23,6 +24,7 @@ install_everything() {
   python_tool ministack "ministack==$ministack_version"
   python_tool cfn-lint "cfn-lint==$cfn_lint_version"
   python_tool cargo-lambda "cargo-lambda==$cargo_lambda_version"
+  python_tool aws "awscli==$aws_cli_version"
   install_valkey
   install_identity_provider
   make_certificates
@@ -41,6 +43,8 @@ install_system_packages() {
   has redis-cli || missing+=(redis-tools)
   has openssl || missing+=(openssl)
   has tmux || missing+=(tmux)
+  has curl || missing+=(curl)
+  has script || missing+=(bsdutils)
   has valgrind || missing+=(valgrind)
   has chromium || missing+=(chromium)
   has chromedriver || missing+=(chromium-driver)

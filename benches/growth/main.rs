@@ -1,0 +1,187 @@
+//! How the cost of an operation grows with its input, and what a second thread adds.
+//!
+//! ```text
+//! cargo bench --bench growth [-- [--json] [--quick] [FILTER]]
+//! ```
+
+#[path = "../peers/allocator.rs"]
+#[allow(dead_code, reason = "shared with the other benchmark")]
+mod allocator;
+#[path = "../peers/case.rs"]
+#[allow(dead_code, reason = "shared with the other benchmark")]
+mod case;
+mod curves;
+mod first;
+#[path = "../peers/redis.rs"]
+#[allow(dead_code, reason = "shared with the other benchmark")]
+mod redis;
+mod stores;
+mod threads;
+
+use std::{process::ExitCode, time::Duration};
+
+use case::{Bench, Sample, Subject};
+use funcify_core::engine::Chance;
+use serde::Serialize;
+
+/// A point of a curve.
+pub(crate) struct Point {
+    curve: &'static str,
+    /// Ours, or a peer.
+    side: &'static str,
+    /// The size of the input.
+    size: u64,
+    /// What one figure is divided by: the records of a batch, say.
+    parts: u64,
+    subject: Subject,
+    is_median: bool,
+}
+
+impl Point {
+    pub(crate) fn new(curve: &'static str, size: u64, subject: Subject) -> Self {
+        Self { curve, side: "funcify", size, parts: 1, subject, is_median: false }
+    }
+
+    /// The time is that of each of these parts.
+    pub(crate) fn per_part(self, parts: u64) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// The peer's, with the same input.
+    pub(crate) fn of(self, side: &'static str) -> Self {
+        Self { side, ..self }
+    }
+
+    /// Where waiting for another process is a part of the time.
+    pub(crate) fn by_median(self) -> Self {
+        Self { is_median: true, ..self }
+    }
+}
+
+/// A measured point, as a script reads it.
+#[derive(Serialize)]
+struct Row {
+    curve: &'static str,
+    side: &'static str,
+    size: u64,
+    ns: f64,
+}
+
+/// What was asked for on the command line.
+#[derive(Default)]
+struct Asked {
+    json: bool,
+    quick: bool,
+    filter: String,
+}
+
+fn main() -> ExitCode {
+    let asked = match Asked::parse(std::env::args().skip(1)) {
+        Ok(asked) => asked,
+        Err(unknown) => {
+            eprintln!("expected [--json] [--quick] [FILTER], got {unknown}");
+            return ExitCode::from(2);
+        }
+    };
+    let bench = Bench::new();
+    let server = redis::Server::start();
+    let mut points = curves::points(&bench);
+    match &server {
+        Ok(server) => points.extend(stores::points(&bench, server.url())),
+        Err(missing) => eprintln!("growth: without redis: {missing}"),
+    }
+    match std::env::var("FUNCIFY_TEST_REDIS_TLS") {
+        Ok(url) => points.extend(first::points(&bench, &url)),
+        Err(_) => eprintln!(
+            "growth: without TLS: name a server by FUNCIFY_TEST_REDIS_TLS=rediss://…?ca=PATH"
+        ),
+    }
+    points.retain(|point| point.curve.contains(&asked.filter));
+    let mut rows = measured(&mut points, if asked.quick { 2 } else { 40 });
+    if threads::CURVE.contains(&asked.filter) {
+        for (threads, ns) in threads::measured(if asked.quick { 1 } else { 10 }) {
+            rows.push(Row { curve: threads::CURVE, side: "funcify", size: threads, ns });
+        }
+    }
+    for row in rows {
+        if asked.json {
+            println!("{}", serde_json::to_string(&row).expect("expected a row to be JSON"));
+        } else {
+            println!("{:<36} {:<14} {:>9} {:>14.1} ns", row.curve, row.side, row.size, row.ns);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// How long a sample takes at least.
+const SAMPLE: Duration = Duration::from_micros(200);
+
+/// Every point in each round, in another order each time.
+fn measured(points: &mut [Point], rounds: u32) -> Vec<Row> {
+    let operations: Vec<u32> =
+        points.iter_mut().map(|point| calibrated(&mut point.subject)).collect();
+    let mut seen: Vec<Vec<f64>> = points.iter().map(|_| Vec::new()).collect();
+    let chance = Chance::from_entropy();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    for round in 0..rounds {
+        if round.is_multiple_of(rounds.div_ceil(4)) {
+            eprintln!("growth: round {round} of {rounds}");
+        }
+        // Fisher and Yates.
+        for last in (1..order.len()).rev() {
+            order.swap(last, (chance.draw() * (last + 1) as f64) as usize);
+        }
+        for &index in &order {
+            for _ in 0..5 {
+                let sample = taken(&mut points[index].subject, operations[index]);
+                let ns = sample.elapsed.as_secs_f64() * 1e9 / f64::from(sample.operations);
+                seen[index].push(ns / points[index].parts as f64);
+            }
+        }
+    }
+    let figure = |point: &Point, samples: &mut Vec<f64>| {
+        samples.sort_by(f64::total_cmp);
+        samples[if point.is_median { samples.len() / 2 } else { 0 }]
+    };
+    let rows = points.iter().zip(&mut seen).map(|(point, samples)| {
+        let ns = (figure(point, samples) * 10.0).round() / 10.0;
+        Row { curve: point.curve, side: point.side, size: point.size, ns }
+    });
+    rows.collect()
+}
+
+fn calibrated(subject: &mut Subject) -> u32 {
+    let mut operations = 1;
+    while operations < 10_000 {
+        let sample = taken(subject, operations);
+        if sample.elapsed >= SAMPLE || sample.operations < operations {
+            break;
+        }
+        operations *= 2;
+    }
+    operations
+}
+
+/// A sample of the path that is to be measured: a circuit looks at its store now and then.
+fn taken(subject: &mut Subject, operations: u32) -> Sample {
+    (0..1_000)
+        .find_map(|_| subject(operations))
+        .expect("expected the subject to take the path that is measured, once in a thousand times")
+}
+
+impl Asked {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut asked = Self::default();
+        for argument in arguments {
+            match &*argument {
+                "--json" => asked.json = true,
+                "--quick" => asked.quick = true,
+                // Cargo's own.
+                "--bench" => {}
+                unknown if unknown.starts_with('-') => return Err(unknown.to_owned()),
+                filter => filter.clone_into(&mut asked.filter),
+            }
+        }
+        Ok(asked)
+    }
+}
