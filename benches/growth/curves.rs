@@ -23,10 +23,9 @@ use funcify_test_support::HookedCircuits;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{
-    Point,
-    case::{Bench, Subject, lap},
-};
+use funcify_benches::case::{Bench, Subject, lap};
+
+use crate::point::Point;
 
 pub(crate) fn points(bench: &Bench) -> Vec<Point> {
     let mut points = Vec::new();

@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::{Point, case::Bench};
+use funcify_benches::case::Bench;
+
+use crate::point::Point;
 
 const CURVE: &str = "the first answer over TLS, Redis";
 

@@ -4,59 +4,21 @@
 //! cargo bench --bench growth [-- [--json] [--quick] [FILTER]]
 //! ```
 
-#[path = "../peers/allocator.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark")]
-mod allocator;
-#[path = "../peers/case.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark")]
-mod case;
 mod curves;
 mod first;
-#[path = "../peers/redis.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark")]
-mod redis;
+mod point;
 mod stores;
 mod threads;
 
 use std::{process::ExitCode, time::Duration};
 
-use case::{Bench, Sample, Subject};
+use funcify_benches::{
+    case::{Bench, Sample, Subject},
+    redis_server::Server,
+};
 use funcify_core::engine::Chance;
+use point::Point;
 use serde::Serialize;
-
-/// A point of a curve.
-pub(crate) struct Point {
-    curve: &'static str,
-    /// Ours, or a peer.
-    side: &'static str,
-    /// The size of the input.
-    size: u64,
-    /// What one figure is divided by: the records of a batch, say.
-    parts: u64,
-    subject: Subject,
-    is_median: bool,
-}
-
-impl Point {
-    pub(crate) fn new(curve: &'static str, size: u64, subject: Subject) -> Self {
-        Self { curve, side: "funcify", size, parts: 1, subject, is_median: false }
-    }
-
-    /// The time is that of each of these parts.
-    pub(crate) fn per_part(self, parts: u64) -> Self {
-        Self { parts, ..self }
-    }
-
-    /// The peer's, with the same input.
-    pub(crate) fn of(self, side: &'static str) -> Self {
-        Self { side, ..self }
-    }
-
-    /// Where waiting for another process is a part of the time.
-    pub(crate) fn by_median(self) -> Self {
-        Self { is_median: true, ..self }
-    }
-}
 
 /// A measured point, as a script reads it.
 #[derive(Serialize)]
@@ -83,8 +45,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let bench = Bench::new();
-    let server = redis::Server::start();
+    let bench = Bench::default();
+    let server = Server::start();
     let mut points = curves::points(&bench);
     match &server {
         Ok(server) => points.extend(stores::points(&bench, server.url())),

@@ -9,7 +9,9 @@ use funcify_core::{
 };
 use redis::aio::MultiplexedConnection;
 
-use crate::{Point, case::Bench};
+use funcify_benches::case::Bench;
+
+use crate::point::Point;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

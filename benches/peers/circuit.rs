@@ -24,7 +24,7 @@ use recloser::{AsyncRecloser, Recloser};
 use tower::{Layer, Service, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 
-use crate::case::{Bench, Case, Sample, Subject, at_once, lap};
+use funcify_benches::case::{Bench, Case, Sample, Subject, at_once, lap};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -4,8 +4,6 @@
 //! cargo bench --bench peers [-- [--json] [--quick] [FILTER]]
 //! ```
 
-mod allocator;
-mod case;
 mod circuit;
 mod measure;
 mod pipeline;
@@ -15,7 +13,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use case::Bench;
+use funcify_benches::{case::Bench, redis_server::Server};
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -33,8 +31,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let bench = Bench::new();
-    let server = redis::Server::start();
+    let bench = Bench::default();
+    let server = Server::start();
     let mut cases = circuit::cases(&bench);
     cases.extend(token::cases(&bench));
     cases.extend(pipeline::cases(&bench));

@@ -7,11 +7,12 @@ use std::{
 
 use funcify_core::engine::Chance;
 
-use crate::{
+use funcify_benches::{
     allocator,
     case::{Case, Figure, Sample, Subject},
-    report::Row,
 };
+
+use crate::report::Row;
 
 /// How much is measured.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use lambda_http::{Adapter, request::LambdaRequest, tower::Service};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json, value::RawValue};
 
-use crate::case::{Bench, Case, Subject, lap};
+use funcify_benches::case::{Bench, Case, Subject, lap};
 
 const REST: &str = include_str!("../../tests/inputs/sized/rest-v1.json");
 const HTTP: &str = include_str!("../../tests/inputs/sized/http-v2.json");

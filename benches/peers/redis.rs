@@ -1,24 +1,15 @@
 //! A read and a swap of a record in Redis, and one effect for a key, beside the bare client with the same script.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use funcify::idempotency::Idempotency;
 use funcify_backend_redis::{RedisBackend, RedisConfig};
+use funcify_benches::case::{Bench, Case};
 use funcify_core::{
     circuit::CircuitRecord,
     register::{Body, RecordKey, Register, RetryingRegister, Swap, Version, WriteId},
 };
 use redis::{Script, aio::MultiplexedConnection};
-
-use crate::case::{Bench, Case};
 
 const RECORD: &str = r#"{"state":"closed","epoch":3,"changed_at":1700000000000,"open_until":1700000000000,"openings":1,"failures":[[1700000300000,"1b2c3d4e"],[1700000300450,"5f60718a"]]}"#;
 
@@ -158,73 +149,6 @@ fn two_bare_swaps(mut redis: MultiplexedConnection) -> impl AsyncFnMut() {
             let answer: i64 = swap.invoke_async(&mut redis).await.expect("expected Redis");
             assert_eq!(answer, 1);
             expected = id;
-        }
-    }
-}
-
-/// A Redis for the run: the one that `FUNCIFY_TEST_REDIS` names, or one of our own.
-pub(crate) struct Server {
-    url: String,
-    own: Option<(Child, PathBuf)>,
-}
-
-impl Server {
-    /// Starts one, unless one is named.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says what to do, if there is none to be had.
-    pub(crate) fn start() -> Result<Self, String> {
-        match std::env::var("FUNCIFY_TEST_REDIS") {
-            Ok(url) => Ok(Self { url, own: None }),
-            Err(_) => Self::own().map_err(|error| {
-                format!(
-                    "redis-server does not start ({error}): install it, or name a server by \
-                     FUNCIFY_TEST_REDIS=redis://HOST:PORT"
-                )
-            }),
-        }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    fn own() -> io::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let home = std::env::temp_dir().join(format!("funcify-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&home)?;
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
-            .args(["--save", "", "--appendonly", "no", "--dir"])
-            .arg(&home)
-            .stdout(Stdio::null())
-            .spawn()?;
-        // Made before the wait, so that it is ended however the wait ends.
-        let server = Self { url: format!("redis://{address}"), own: Some((child, home)) };
-        await_port(address)?;
-        Ok(server)
-    }
-}
-
-fn await_port(address: SocketAddr) -> io::Result<()> {
-    let start = Instant::now();
-    loop {
-        match TcpStream::connect(address) {
-            Ok(_) => return Ok(()),
-            Err(error) if start.elapsed() > Duration::from_secs(5) => return Err(error),
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some((child, home)) = &mut self.own {
-            // Nothing of it is needed any more, whether or not it ends in peace.
-            let _ = child.kill();
-            let _ = child.wait();
-            let _ = std::fs::remove_dir_all(home);
         }
     }
 }

@@ -8,7 +8,7 @@ use funcify_backend_memory::MemoryBackend;
 use funcify_core::register::RetryingRegister;
 use funcify_test_support::{Counts, FakeGrant};
 
-use crate::case::{Bench, Case, Subject, lap};
+use funcify_benches::case::{Bench, Case, Subject, lap};
 
 pub(crate) fn cases(bench: &Bench) -> Vec<Case> {
     let counts = Counts::new();

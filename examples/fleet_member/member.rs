@@ -78,7 +78,7 @@ impl Member {
             Step::Block { lasting, fails } => {
                 self.once(async || std::thread::sleep(lasting), fails).await
             }
-            Step::Serve => serve(self).await,
+            Step::Serve => serve(&self.stores, self.getter()).await,
             Step::Forget(_) => Ok(Value::Null),
         }
     }

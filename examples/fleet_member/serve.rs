@@ -26,22 +26,25 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{member::Member, output::print};
+use crate::output::print;
 
 /// In which the failures must come to open a circuit.
 const WINDOW: Duration = Duration::from_secs(60);
 
-pub(crate) async fn serve(member: &Member) -> Result<Value, Box<dyn Error>> {
+/// Takes commands until standard input ends. Only the commands of the token need `getter`.
+pub(crate) async fn serve(
+    stores: &Stores,
+    getter: Result<TokenGetter, Box<dyn Error>>,
+) -> Result<Value, Box<dyn Error>> {
     let mut lines = BufReader::new(stdin()).lines();
-    // Only the commands of the token need its settings.
-    let getter = member.getter().map_err(|error| error_chain(&*error));
+    let getter = getter.map_err(|error| error_chain(&*error));
     let (mut circuit, mut commands) = (None, 0_u32);
     while let Some(line) = lines.next_line().await? {
         let words: Vec<&str> = line.split_whitespace().collect();
         let answer = match words.as_slice() {
             ["circuit", name, failures, open, successes] => {
                 let policy = policy(failures.parse()?, open.parse()?, successes.parse()?);
-                circuit = Some(breaker(name, policy, member.stores())?);
+                circuit = Some(breaker(name, policy, stores)?);
                 json!({})
             }
             ["call", at, outcome @ ("ok" | "fail"), lasting] => {

@@ -10,21 +10,21 @@ use tokio::runtime::Runtime;
 use crate::allocator;
 
 /// One comparison: what is asked of ours beside a peer that does the same.
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) peer: &'static str,
-    pub(crate) ours: Subject,
-    pub(crate) theirs: Subject,
+pub struct Case {
+    pub name: &'static str,
+    pub peer: &'static str,
+    pub ours: Subject,
+    pub theirs: Subject,
     /// How many times the peer's time ours may take.
-    pub(crate) ratio: Option<f64>,
+    pub ratio: Option<f64>,
     /// How many allocations ours may make.
-    pub(crate) allocations: Option<u64>,
-    pub(crate) figure: Figure,
+    pub allocations: Option<u64>,
+    pub figure: Figure,
 }
 
 /// Which of all the samples is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Figure {
+pub enum Figure {
     /// The least: what it costs where nothing else gets in the way.
     Minimum,
     /// The one in the middle, where waiting for another process is a part of it.
@@ -33,37 +33,32 @@ pub(crate) enum Figure {
 
 /// Does something so many times, or fewer, and says what that cost; `None` if it left the path that
 /// is to be measured, as a breaker does that looks at its store every five seconds.
-pub(crate) type Subject = Box<dyn FnMut(u32) -> Option<Sample>>;
+pub type Subject = Box<dyn FnMut(u32) -> Option<Sample>>;
 
 /// What some operations cost.
 #[derive(Clone, Copy)]
-pub(crate) struct Sample {
-    pub(crate) operations: u32,
-    pub(crate) elapsed: Duration,
-    pub(crate) allocations: u64,
+pub struct Sample {
+    pub operations: u32,
+    pub elapsed: Duration,
+    pub allocations: u64,
 }
 
 impl Case {
-    pub(crate) fn new(
-        name: &'static str,
-        ours: Subject,
-        peer: &'static str,
-        theirs: Subject,
-    ) -> Self {
+    pub fn new(name: &'static str, ours: Subject, peer: &'static str, theirs: Subject) -> Self {
         Self { name, peer, ours, theirs, ratio: None, allocations: None, figure: Figure::Minimum }
     }
 
     /// What is asked of ours: at most so many times the peer's time.
-    pub(crate) fn at_most(self, ratio: f64) -> Self {
+    pub fn at_most(self, ratio: f64) -> Self {
         Self { ratio: Some(ratio), ..self }
     }
 
     /// What is asked of ours: at most so many allocations.
-    pub(crate) fn allocations(self, most: u64) -> Self {
+    pub fn allocations(self, most: u64) -> Self {
         Self { allocations: Some(most), ..self }
     }
 
-    pub(crate) fn by_median(self) -> Self {
+    pub fn by_median(self) -> Self {
         Self { figure: Figure::Median, ..self }
     }
 }
@@ -72,7 +67,7 @@ impl Case {
 ///
 /// Tokio would make its timers wait after 128 polls of one task, and they would look cheap: there is
 /// no such limit here.
-pub(crate) async fn lap<T>(operations: u32, mut operation: impl AsyncFnMut() -> T) -> Sample {
+pub async fn lap<T>(operations: u32, mut operation: impl AsyncFnMut() -> T) -> Sample {
     tokio::task::unconstrained(async {
         let (before, start) = (allocator::counted(), Instant::now());
         for _ in 0..operations {
@@ -85,7 +80,7 @@ pub(crate) async fn lap<T>(operations: u32, mut operation: impl AsyncFnMut() -> 
 }
 
 /// Polls `work` until it is done, as if it was woken at once.
-pub(crate) async fn at_once<T>(work: impl Future<Output = T>) -> T {
+pub async fn at_once<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {
         loop {
@@ -99,20 +94,22 @@ pub(crate) async fn at_once<T>(work: impl Future<Output = T>) -> T {
 
 /// The runtime of all cases, on this thread.
 #[derive(Clone)]
-pub(crate) struct Bench(Rc<Runtime>);
+pub struct Bench(Rc<Runtime>);
 
-impl Bench {
-    pub(crate) fn new() -> Self {
+impl Default for Bench {
+    fn default() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Self(Rc::new(runtime.expect("expected a runtime")))
     }
+}
 
-    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+impl Bench {
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.0.block_on(work)
     }
 
     /// A subject that is the same operation every time.
-    pub(crate) fn subject<T>(&self, mut operation: impl AsyncFnMut() -> T + 'static) -> Subject {
+    pub fn subject<T>(&self, mut operation: impl AsyncFnMut() -> T + 'static) -> Subject {
         let bench = self.clone();
         Box::new(move |operations| Some(bench.block_on(lap(operations, &mut operation))))
     }

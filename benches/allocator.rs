@@ -48,11 +48,11 @@ fn count() {
 }
 
 /// Counts from now on, or no longer.
-pub(crate) fn counts(on: bool) {
+pub fn counts(on: bool) {
     ON.store(on, Relaxed);
 }
 
 /// How many allocations were counted so far.
-pub(crate) fn counted() -> u64 {
+pub fn counted() -> u64 {
     ALLOCATIONS.load(Relaxed)
 }
