@@ -188,7 +188,7 @@ def peers(folder, figures):
 
 def memory(folder, figures):
     for row in rows(folder, "memory"):
-        body = [["ready for the first event" if not at["events"] else f"{at['events']:,} events", f"{at['kb'] / 1024:.1f} MiB"] for at in row["after"]]
+        body = [["ready for the first event" if not at["events"] else f"{at['events']:,} event{'s' * (at['events'] > 1)}", f"{at['kb'] / 1024:.1f} MiB"] for at in row["after"]]
         body.append(["the most at any time", f"{row['peak_kb'] / 1024:.1f} MiB"])
         figures["memory"] = table(["after", "resident memory"], body)
 
