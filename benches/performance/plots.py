@@ -25,7 +25,8 @@ def decades(low, high):
 
 
 def number(value):
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    value = round(value, 6)
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def escaped(text):
