@@ -25,7 +25,8 @@ def decades(low, high):
 
 
 def number(value):
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    value = round(value, 6)
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def escaped(text):
@@ -188,7 +189,7 @@ def peers(folder, figures):
 
 def memory(folder, figures):
     for row in rows(folder, "memory"):
-        body = [["ready for the first event" if not at["events"] else f"{at['events']:,} events", f"{at['kb'] / 1024:.1f} MiB"] for at in row["after"]]
+        body = [["ready for the first event" if not at["events"] else f"{at['events']:,} event{'s' * (at['events'] > 1)}", f"{at['kb'] / 1024:.1f} MiB"] for at in row["after"]]
         body.append(["the most at any time", f"{row['peak_kb'] / 1024:.1f} MiB"])
         figures["memory"] = table(["after", "resident memory"], body)
 

@@ -124,20 +124,21 @@ impl World {
             let mut command = self.command(example("orders").to_str().unwrap(), &[]);
             command.args(["--serve", "127.0.0.1:0"]).stdin(Stdio::null());
             let child = command.stdout(fs::File::create(&log).unwrap()).stderr(Stdio::null());
-            let mut child = child.spawn().unwrap();
+            let mut served = Served {
+                child: child.spawn().unwrap(),
+                address: String::new(),
+                token: String::new(),
+            };
             let until = Instant::now() + LONG;
             loop {
                 let text = fs::read_to_string(&log).unwrap();
                 let after = |mark| Some(text.split_once(mark)?.1.lines().next()?.to_owned());
                 let token = text.lines().find(|line| line.starts_with("eyJ")).map(str::to_owned);
                 if let (Some(address), Some(token)) = (after("listening on http://"), token) {
-                    return Served { child, address, token };
+                    (served.address, served.token) = (address, token);
+                    return served;
                 }
-                if Instant::now() > until {
-                    child.kill().ok();
-                    child.wait().ok();
-                    panic!("the example does not serve: {text}");
-                }
+                assert!(Instant::now() < until, "the example does not serve: {text}");
                 sleep(Duration::from_millis(20));
             }
         });
@@ -205,12 +206,15 @@ fn end_group(child: &Child) {
     drop(kill);
 }
 
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(served) = self.served.get_mut() {
-            served.child.kill().ok();
-            served.child.wait().ok();
-        }
         fs::remove_dir_all(&self.folder).ok();
     }
 }
