@@ -61,10 +61,6 @@ impl Member {
         Ok(Self { key: name.parse()?, stores, circuit, outages })
     }
 
-    pub(crate) fn stores(&self) -> &Stores {
-        &self.stores
-    }
-
     pub(crate) async fn take(&self, step: Step) -> Result<Value, Box<dyn Error>> {
         match step {
             Step::Fail(calls) => Ok(self.fail(calls).await),
@@ -176,7 +172,7 @@ impl Member {
         })
     }
 
-    pub(crate) fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
+    fn getter(&self) -> Result<TokenGetter, Box<dyn Error>> {
         let mut credentials = ClientCredentials::from_env()?;
         if let Ok(resource) = std::env::var("FLEET_MEMBER_RESOURCE") {
             credentials.resources.push(resource);
