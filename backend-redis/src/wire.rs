@@ -1,6 +1,6 @@
 //! The Redis hash of a record, and the commands that read and swap it.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use funcify_core::{
     engine::MAX_RECORD_BYTES,
@@ -23,12 +23,7 @@ const MAX_KEEP: Duration = Duration::from_secs(86_400 * 3_660);
 
 /// Returns the key in Redis, such as `funcify:circuit:auth0`.
 pub(crate) fn key_of(prefix: &str, key: &RecordKey) -> String {
-    let name = key.name.as_ref();
-    // The longest kind has 64 characters, and a text that grows is copied.
-    let mut text = String::with_capacity(prefix.len() + name.len() + 66);
-    let _ = write!(text, "{prefix}:{}:", key.kind);
-    text.push_str(name);
-    text
+    [prefix, key.kind.as_ref(), key.name.as_ref()].join(":")
 }
 
 /// How a command names the script.
@@ -48,7 +43,7 @@ impl Named {
             Self::Text => ("EVAL", TEXT),
         };
         // A buffer that grows leaves copies of the record in memory.
-        let mut command = Cmd::with_capacity(8, name.len() + script.len() + key.len() + size + 16);
+        let mut command = Cmd::with_capacity(9, name.len() + script.len() + key.len() + size + 16);
         command.arg(name).arg(script).arg(1).arg(key).arg(MAX_RECORD_BYTES);
         command
     }

@@ -1,11 +1,8 @@
 //! The name of a record, which is made of the key, and its fingerprint, which is made of the payload.
 
-use aws_lc_rs::digest::{Context, Digest, SHA256};
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify_core::{
-    StoreError, StoreErrorKind, engine,
-    register::{NameError, RecordName},
-};
+use funcify_core::{StoreError, StoreErrorKind, engine, register::RecordName};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,17 +24,12 @@ impl Key {
         if parts.is_empty() || parts.iter().any(is_empty) {
             return Err(invalid("expected a key, got an empty one"));
         }
-        let parts: Vec<Vec<u8>> = parts.iter().map(canonical).collect();
-        Self::of(scope, parts.iter().map(Vec::as_slice)).map_err(invalid)
-    }
-
-    fn of<'a>(scope: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Result<Self, NameError> {
-        let hash = hash("key", [scope.as_bytes()].into_iter().chain(parts));
+        let hash = parts.iter().fold(Parts::of("key").and(scope), Parts::and_json).hash();
         let mut name = String::with_capacity(64);
         name.push_str(scope);
         name.push('.');
         URL_SAFE_NO_PAD.encode_string(hash, &mut name);
-        name.parse().map(Self)
+        name.parse().map(Self).map_err(invalid)
     }
 
     /// The name of the key's record.
@@ -46,13 +38,17 @@ impl Key {
     }
 
     /// A hash of the key and the payload: 128 bits in hexadecimal.
-    pub(super) fn fingerprint(&self, payload: &Payload) -> String {
-        hex(&hash("payload", [self.0.as_ref().as_bytes(), payload.0.as_slice()].into_iter()))
+    pub(super) fn fingerprint(
+        &self,
+        payload: &(impl Serialize + ?Sized),
+    ) -> Result<String, StoreError> {
+        let payload = serde_json::to_value(payload).map_err(invalid)?;
+        Ok(hex(&Parts::of("payload").and(self.0.as_ref()).and_json(&payload).hash()))
     }
 
     /// A UUID of version 8 (RFC 9562 §5.8) for a step of the work. It is the same in every attempt.
     pub(super) fn step(&self, step: &str) -> String {
-        let hash = hash("step", [self.0.as_ref().as_bytes(), step.as_bytes()].into_iter());
+        let hash = Parts::of("step").and(self.0.as_ref()).and(step).hash();
         let mut uuid = hex(&hash);
         uuid.replace_range(12..13, "8");
         let variant = match hash.as_ref().get(8).map_or(0, |byte| byte >> 6) {
@@ -69,39 +65,44 @@ impl Key {
     }
 }
 
-/// The payload that a key is used with, as canonical JSON.
-pub(crate) struct Payload(Vec<u8>);
-
-impl Payload {
-    pub(super) fn of(payload: &(impl Serialize + ?Sized)) -> Result<Self, StoreError> {
-        Ok(Self(canonical(&serde_json::to_value(payload).map_err(invalid)?)))
-    }
-}
-
-/// The hash of several parts. Each part follows its length, so that no two lists of parts hash the same
+/// What is hashed: several parts. Each part follows its length, so that no two lists of parts are the same
 /// bytes.
-fn hash<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Digest {
-    let mut context = Context::new(&SHA256);
-    for part in [kind.as_bytes()].into_iter().chain(parts) {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn of(kind: &str) -> Self {
+        Self(Vec::with_capacity(256)).and(kind)
     }
-    context.finish()
+
+    fn and(mut self, part: &str) -> Self {
+        self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(part.as_bytes());
+        self
+    }
+
+    fn and_json(mut self, part: &Value) -> Self {
+        let start = self.0.len();
+        self.0.extend_from_slice(&[0; 8]);
+        write_canonical(part, &mut self.0);
+        let length = (self.0.len() - start - 8) as u64;
+        if let Some(place) = self.0.get_mut(start..start + 8) {
+            place.copy_from_slice(&length.to_be_bytes());
+        }
+        self
+    }
+
+    fn hash(self) -> Digest {
+        digest(&SHA256, &self.0)
+    }
 }
 
 /// The first 128 bits of a hash in hexadecimal.
 fn hex(hash: &Digest) -> String {
     let bits = hash.as_ref().first_chunk().copied().unwrap_or_default();
-    String::from_utf8_lossy(&engine::hex(&bits)).into_owned()
+    String::from_utf8(engine::hex(&bits).to_vec()).unwrap_or_default()
 }
 
-/// JSON with the members of each object sorted by name, whatever order the map has.
-fn canonical(value: &Value) -> Vec<u8> {
-    let mut text = Vec::new();
-    write_canonical(value, &mut text);
-    text
-}
-
+/// Writes JSON with the members of each object sorted by name, whatever order the map has.
 fn write_canonical(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Array(elements) => {
@@ -186,12 +187,24 @@ mod tests {
     #[test]
     fn a_fingerprint_is_of_the_payload_and_of_the_key_and_not_of_the_order_of_members() {
         let (one, other) = (Key::new("a", "1").unwrap(), Key::new("a", "2").unwrap());
-        let json = |text: &str| Payload::of(&serde_json::from_str::<Value>(text).unwrap()).unwrap();
-        let print = one.fingerprint(&json(r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#));
-        assert_eq!(print, one.fingerprint(&json(r#"{ "a":1.5, "b":[1,{"c":2,"d":1}] }"#)));
-        assert_ne!(print, one.fingerprint(&json(r#"{"b":[1,{"d":2,"c":1}],"a":1.5}"#)));
-        assert_ne!(print, other.fingerprint(&json(r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#)));
+        let of = |key: &Key, payload: &str| {
+            key.fingerprint(&serde_json::from_str::<Value>(payload).unwrap()).unwrap()
+        };
+        let print = of(&one, r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#);
+        assert_eq!(print, of(&one, r#"{ "a":1.5, "b":[1,{"c":2,"d":1}] }"#));
+        assert_ne!(print, of(&one, r#"{"b":[1,{"d":2,"c":1}],"a":1.5}"#));
+        assert_ne!(print, of(&other, r#"{"b":[1,{"d":1,"c":2}],"a":1.5}"#));
         assert_eq!(print.len(), 32);
+    }
+
+    #[test]
+    fn a_name_a_fingerprint_and_a_step_are_what_every_version_makes_of_them() {
+        let parts = json!(["tenant \"\u{1}ü", 7, {"b": true, "a": [1.5, null]}]);
+        let key = Key::new("orders", &parts).unwrap();
+        assert_eq!(key.0.as_ref(), "orders.paGUdZsAD9ppKeu1L3r3PpRr9ResTSWwkLHiBy6eI_k");
+        let payload = json!({"lines": [500, -1], "currency": "EUR"});
+        assert_eq!(key.fingerprint(&payload).unwrap(), "ac33a4972896e66cf1b0c84390832a35");
+        assert_eq!(key.step("charge"), "36482256-8588-8cdf-9ea9-811c65f485cc");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use metrics::IdempotencyMetrics;
 
 pub(crate) use claim::{IDEMPOTENCY_KEY, outgoing_key};
 pub(crate) use error::Refusal;
-pub(crate) use key::{Key, Payload};
+pub(crate) use key::Key;
 
 use crate::config_error::ConfigError;
 use acquire::{Acquired, Call};
@@ -188,8 +188,8 @@ impl Idempotency {
             Ok(answer) => Keep::as_json(&Kept::<&T, ()>::Ok(answer)),
             Err(_) => Keep::Nothing,
         };
-        let (key, payload) = self.key_and_payload(key, payload)?;
-        match self.execute(key, &payload, |claim| work(claim), keep).await? {
+        let (key, fingerprint) = self.key_and_fingerprint(key, payload)?;
+        match self.execute(key, &fingerprint, |claim| work(claim), keep).await? {
             Ended::Here(result) => result.map_err(IdempotencyError::Failed),
             Ended::Elsewhere(answer) => match parsed::<Kept<T, serde::de::IgnoredAny>>(answer) {
                 Some(Kept::Ok(answer)) => Ok(answer),
@@ -242,8 +242,8 @@ impl Idempotency {
             Ok(answer) => Keep::as_json(&Kept::<&T, ()>::Ok(answer)),
             Err(failure) => Keep::as_json(&Kept::<(), &E>::Err(failure)),
         };
-        let (key, payload) = self.key_and_payload(key, payload)?;
-        let result = match self.execute(key, &payload, |claim| work(claim), keep).await? {
+        let (key, fingerprint) = self.key_and_fingerprint(key, payload)?;
+        let result = match self.execute(key, &fingerprint, |claim| work(claim), keep).await? {
             Ended::Here(result) => result,
             Ended::Elsewhere(answer) => match parsed::<Kept<T, E>>(answer) {
                 Some(Kept::Ok(answer)) => Ok(answer),
@@ -260,12 +260,16 @@ impl Idempotency {
         self.shared.counters.read()
     }
 
-    pub(crate) fn key_and_payload<E>(
+    pub(crate) fn key_and_fingerprint<E>(
         &self,
         key: &(impl Serialize + ?Sized),
         payload: &(impl Serialize + ?Sized),
-    ) -> Result<(Key, Payload), IdempotencyError<E>> {
-        let both = || Ok((Key::new(&self.shared.scope, key)?, Payload::of(payload)?));
+    ) -> Result<(Key, String), IdempotencyError<E>> {
+        let both = || {
+            let key = Key::new(&self.shared.scope, key)?;
+            let fingerprint = key.fingerprint(payload)?;
+            Ok((key, fingerprint))
+        };
         both().map_err(IdempotencyError::Unclaimed)
     }
 
@@ -273,16 +277,15 @@ impl Idempotency {
     pub(crate) async fn execute<R, F: Future<Output = R>>(
         &self,
         key: Key,
-        payload: &Payload,
+        fingerprint: &str,
         work: impl FnOnce(Claim) -> F,
         keep: impl FnOnce(&R) -> Keep,
     ) -> Result<Ended<R>, Refusal> {
         if claim::is_inside(&key) {
             return Err(Refusal::Nested);
         }
-        let fingerprint = key.fingerprint(payload);
         let (shared, policy, clock) = (&self.shared, &self.policy, &self.clock);
-        let call = Call { shared, policy, clock, key: &key, fingerprint: &fingerprint };
+        let call = Call { shared, policy, clock, key: &key, fingerprint };
         let mut held = match Box::pin(call.acquire(self.reads_first)).await? {
             Acquired::Claim(held) => held,
             Acquired::Answer(answer) => return Ok(Ended::Elsewhere(answer)),

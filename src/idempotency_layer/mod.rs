@@ -125,9 +125,9 @@ impl IdempotencyLayer {
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let payload = (parts.method.as_str(), target, digest.as_ref());
-        let (key, payload) = self
+        let (key, fingerprint) = self
             .idempotency
-            .key_and_payload::<Infallible>(&[principal, key], &payload)
+            .key_and_fingerprint::<Infallible>(&[principal, key], &payload)
             .map_err(|error| Problem::new(StatusCode::BAD_REQUEST).caused_by(&error))?;
 
         let work = |claim| async move {
@@ -156,7 +156,7 @@ impl IdempotencyLayer {
             Some(kept) => Keep::as_json(kept),
             None => Keep::Answer(None),
         };
-        match self.idempotency.execute(key, &payload, work, keep).await.map_err(refused)? {
+        match self.idempotency.execute(key, &fingerprint, work, keep).await.map_err(refused)? {
             Ended::Here((response, _)) => Ok(response),
             Ended::Elsewhere(answer) => answer
                 .and_then(|answer| serde_json::from_str::<Remembered>(&answer).ok())

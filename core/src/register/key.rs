@@ -43,6 +43,12 @@ impl RecordKind {
     }
 }
 
+impl AsRef<str> for RecordKind {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
+}
+
 impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
