@@ -40,7 +40,7 @@ pub(crate) fn check(names: impl Iterator<Item = String>) -> Result<(), ConfigErr
                 "{name} is not a variable of funcify: did you mean {nearest}?"
             )));
         }
-        tracing::warn!(%name, nearest, "funcify does not know this variable and ignores it");
+        tracing::warn!(%name, nearest, "an unknown variable of funcify is ignored");
     }
     Ok(())
 }

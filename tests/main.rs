@@ -17,6 +17,7 @@ mod config;
 mod deploy;
 mod dynamodb;
 mod faults;
+mod first_function;
 mod growth;
 mod idempotency;
 mod instructions;

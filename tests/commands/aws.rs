@@ -8,13 +8,34 @@ use funcify::register::WriteId;
 use super::{all, rows, rows::How, rows::ROWS, world::World};
 use crate::support::{aws, env};
 
+fn of_aws(text: &str) -> bool {
+    rows::row(text).is_some_and(|row| ROWS[row].1 == How::Aws)
+}
+
+/// The table that a page makes has what funcify needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(own_dynamodb, ignore = "DynamoDB is your own")]
+async fn the_table_of_the_pages_is_made() {
+    let shown = all().into_iter().flatten();
+    let of_dynamodb = |text: &str| of_aws(text) && text.starts_with("aws dynamodb");
+    let commands: Vec<_> = shown.map(|shown| shown.text).filter(|text| of_dynamodb(text)).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    let world = World::new().await;
+    let region = aws::config(None).await.region().unwrap().to_string();
+    for command in commands {
+        world.bash(&command, &[("AWS_DEFAULT_REGION", &region)]).well().unwrap();
+    }
+    let url = format!("dynamodb://fleet-dev?region={region}");
+    world.bash("funcify doctor", &[("FUNCIFY_BACKEND", &url)]).well().unwrap();
+}
+
 /// Records of circuits, as old as this test: those that nobody has written for a month are removed, and no others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(own_ssm, ignore = "Parameter Store is your own")]
 async fn the_parameters_that_nobody_has_written_for_a_month_are_removed() {
     let shown: Vec<_> = all().into_iter().flatten().collect();
-    let of_aws = |text: &str| rows::row(text).is_some_and(|row| ROWS[row].1 == How::Aws);
-    let [command] = &shown.iter().filter(|shown| of_aws(&shown.text)).collect::<Vec<_>>()[..]
+    let of_ssm = |text: &str| of_aws(text) && text.starts_with("aws ssm");
+    let [command] = &shown.iter().filter(|shown| of_ssm(&shown.text)).collect::<Vec<_>>()[..]
     else {
         panic!("a new command of the AWS CLI needs a test here")
     };

@@ -64,6 +64,12 @@ impl How {
     }
 }
 
+const NO_CONTAINERS: &str = "the servers of the tests run without containers";
+const NO_SERVER: &str = "it asks a server on the usual port, and those of the tests have others";
+const FIRST_FUNCTION: &str = "the folder that the reader makes is the package `examples/shop`";
+const INSTALLED: &str = "`tests/run` installs it";
+const EMULATOR: &str = "`tests/lambda.rs` asks the emulator, which runs the example `orders`";
+
 /// The words that a command begins with. The longest row counts.
 pub(super) const ROWS: &[(&str, How)] = &[
     ("export", How::Export),
@@ -97,6 +103,18 @@ pub(super) const ROWS: &[(&str, How)] = &[
     ("cargo bench", How::Bench("step bench bench_speaks")),
     ("cargo install --path", How::Install("step package package")),
     ("cargo lambda", How::CargoLambda),
+    ("docker", How::Impossible(NO_CONTAINERS, "tests/run.d/redis.sh")),
+    ("redis-cli", How::Impossible(NO_SERVER, "tests/run.d/redis.sh")),
+    ("git clone", How::Impossible("the repository has no address yet", "examples/shop/Cargo.toml")),
+    ("cargo new", How::Impossible(FIRST_FUNCTION, "examples/shop/Cargo.toml")),
+    ("cd shop", How::Impossible(FIRST_FUNCTION, "examples/shop/src/lib.rs")),
+    ("pip3 install cargo-lambda", How::Impossible(INSTALLED, "tests/run.d/install.sh")),
+    ("curl localhost:9000/lambda-url/shop/hello/ann", How::Impossible(EMULATOR, "tests/lambda.rs")),
+    (
+        "curl -i http://localhost:9000/lambda-url/my-function/health",
+        How::Impossible(EMULATOR, "tests/lambda.rs"),
+    ),
+    ("cargo run --bin my-function", How::Impossible("it is the reader's program", "docs/local.md")),
     (
         "cargo semver-checks",
         How::Impossible(
