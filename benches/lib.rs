@@ -2,5 +2,7 @@
 //! `cargo bench --bench growth` how its costs grow with their input.
 
 pub mod allocator;
+pub mod arguments;
 pub mod case;
 pub mod redis_server;
+pub mod sampling;

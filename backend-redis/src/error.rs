@@ -74,8 +74,8 @@ impl Failure {
         }
     }
 
-    /// Whether the next command should use a new connection, because this one is dead or stuck, or leads to a
-    /// node that is no longer the master.
+    /// Whether the next command should use a new connection. This one is dead or stuck, or its node has lost the
+    /// role of master.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Lost(_) | Self::Malformed => true,

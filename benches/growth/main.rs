@@ -13,8 +13,10 @@ mod threads;
 use std::{process::ExitCode, time::Duration};
 
 use funcify_benches::{
-    case::{Bench, Sample, Subject},
+    arguments::Asked,
+    case::Bench,
     redis_server::Server,
+    sampling::{calibrated, shuffle, taken},
 };
 use funcify_core::engine::Chance;
 use point::Point;
@@ -27,14 +29,6 @@ struct Row {
     side: &'static str,
     size: u64,
     ns: f64,
-}
-
-/// What was asked for on the command line.
-#[derive(Default)]
-struct Asked {
-    json: bool,
-    quick: bool,
-    filter: String,
 }
 
 fn main() -> ExitCode {
@@ -81,7 +75,7 @@ const SAMPLE: Duration = Duration::from_micros(200);
 /// Every point in each round, in another order each time.
 fn measured(points: &mut [Point], rounds: u32) -> Vec<Row> {
     let operations: Vec<u32> =
-        points.iter_mut().map(|point| calibrated(&mut point.subject)).collect();
+        points.iter_mut().map(|point| calibrated(&mut point.subject, SAMPLE)).collect();
     let mut seen: Vec<Vec<f64>> = points.iter().map(|_| Vec::new()).collect();
     let chance = Chance::from_entropy();
     let mut order: Vec<usize> = (0..points.len()).collect();
@@ -89,10 +83,7 @@ fn measured(points: &mut [Point], rounds: u32) -> Vec<Row> {
         if round.is_multiple_of(rounds.div_ceil(4)) {
             eprintln!("growth: round {round} of {rounds}");
         }
-        // Fisher and Yates.
-        for last in (1..order.len()).rev() {
-            order.swap(last, (chance.draw() * (last + 1) as f64) as usize);
-        }
+        shuffle(&mut order, &chance);
         for &index in &order {
             for _ in 0..5 {
                 let sample = taken(&mut points[index].subject, operations[index]);
@@ -110,40 +101,4 @@ fn measured(points: &mut [Point], rounds: u32) -> Vec<Row> {
         Row { curve: point.curve, side: point.side, size: point.size, ns }
     });
     rows.collect()
-}
-
-fn calibrated(subject: &mut Subject) -> u32 {
-    let mut operations = 1;
-    while operations < 10_000 {
-        let sample = taken(subject, operations);
-        if sample.elapsed >= SAMPLE || sample.operations < operations {
-            break;
-        }
-        operations *= 2;
-    }
-    operations
-}
-
-/// A sample of the path that is to be measured: a circuit looks at its store now and then.
-fn taken(subject: &mut Subject, operations: u32) -> Sample {
-    (0..1_000)
-        .find_map(|_| subject(operations))
-        .expect("expected the subject to take the path that is measured, once in a thousand times")
-}
-
-impl Asked {
-    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut asked = Self::default();
-        for argument in arguments {
-            match &*argument {
-                "--json" => asked.json = true,
-                "--quick" => asked.quick = true,
-                // Cargo's own.
-                "--bench" => {}
-                unknown if unknown.starts_with('-') => return Err(unknown.to_owned()),
-                filter => filter.clone_into(&mut asked.filter),
-            }
-        }
-        Ok(asked)
-    }
 }

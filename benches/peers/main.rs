@@ -13,15 +13,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use funcify_benches::{case::Bench, redis_server::Server};
-
-/// What was asked for on the command line.
-#[derive(Default)]
-struct Asked {
-    json: bool,
-    quick: bool,
-    filter: String,
-}
+use funcify_benches::{arguments::Asked, case::Bench, redis_server::Server};
 
 fn main() -> ExitCode {
     let asked = match Asked::parse(std::env::args().skip(1)) {
@@ -49,21 +41,4 @@ fn main() -> ExitCode {
         report::table(&rows)
     }
     ExitCode::SUCCESS
-}
-
-impl Asked {
-    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut asked = Self::default();
-        for argument in arguments {
-            match &*argument {
-                "--json" => asked.json = true,
-                "--quick" => asked.quick = true,
-                // Cargo's own.
-                "--bench" => {}
-                unknown if unknown.starts_with('-') => return Err(unknown.to_owned()),
-                filter => filter.clone_into(&mut asked.filter),
-            }
-        }
-        Ok(asked)
-    }
 }

@@ -9,7 +9,8 @@ use funcify_core::engine::Chance;
 
 use funcify_benches::{
     allocator,
-    case::{Case, Figure, Sample, Subject},
+    case::{Case, Figure, Subject},
+    sampling::{calibrated, shuffle, taken},
 };
 
 use crate::report::Row;
@@ -29,9 +30,6 @@ pub(crate) const QUICK: Effort = Effort { rounds: 3, samples: 5 };
 
 /// How long a sample takes, about.
 const SAMPLE: Duration = Duration::from_micros(100);
-
-/// How many operations a sample has at most.
-const MOST: u32 = 10_000;
 
 /// One side of a case, and what it was seen to cost.
 struct Side {
@@ -72,14 +70,7 @@ pub(crate) fn rows(cases: &mut [Case], effort: Effort) -> Vec<Row> {
 impl Side {
     /// Finds how many operations fill a sample, warming up by it, and counts the allocations of one.
     fn calibrated(subject: &mut Subject, single: bool) -> Self {
-        let mut operations = 1;
-        while !single && operations < MOST {
-            let sample = taken(subject, operations);
-            if sample.elapsed >= SAMPLE || sample.operations < operations {
-                break;
-            }
-            operations *= 2;
-        }
+        let operations = if single { 1 } else { calibrated(subject, SAMPLE) };
         let mut side = Self { operations, nanoseconds: Vec::new(), allocations: u64::MAX };
         allocator::counts(true);
         for _ in 0..100 {
@@ -110,13 +101,6 @@ impl Side {
     }
 }
 
-/// A sample of the path that is to be measured. What misses it looks fast, or slow, and is neither.
-fn taken(subject: &mut Subject, operations: u32) -> Sample {
-    (0..1_000)
-        .find_map(|_| subject(operations))
-        .expect("expected the subject to take the path that is measured, once in a thousand times")
-}
-
 fn row(case: &Case, [ours, theirs]: &mut [Side; 2]) -> Row {
     let (ours_ns, peer_ns) = (ours.nanoseconds(case.figure), theirs.nanoseconds(case.figure));
     Row {
@@ -128,14 +112,6 @@ fn row(case: &Case, [ours, theirs]: &mut [Side; 2]) -> Row {
         ours_allocs: ours.allocations,
         peer_allocs: theirs.allocations,
         most: (case.ratio, case.allocations),
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(items: &mut [T], chance: &Chance) {
-    for last in (1..items.len()).rev() {
-        let other = (chance.draw() * (last + 1) as f64) as usize;
-        items.swap(last, other);
     }
 }
 

@@ -8,6 +8,7 @@ pub use crate::{
     deadline::PendingReport,
     diagnosis::{Diagnosed, Needs, TRIED_RECORD, Trial},
     error_chain::{causes, error_chain},
+    hex::hex,
     idempotency::{
         decide::{KeyDecision, LostClaim, decide as decide_key, decide_lost},
         record::{Claimant, Status as KeyStatus},
@@ -17,7 +18,6 @@ pub use crate::{
         poll_policy::OPERATION,
         record::{decode, encode},
         time_limits::{Advice, TimeLimitError, TimeLimits},
-        version::hex,
     },
     token::{
         decide::{Asker, Decision, decide, refreshes_early},

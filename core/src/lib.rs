@@ -22,6 +22,7 @@ mod diagnosis;
 pub mod engine;
 mod error;
 mod error_chain;
+mod hex;
 pub mod idempotency;
 mod metrics;
 mod name;

@@ -1,12 +1,10 @@
 //! Names of records. A name that passes this check is legal in every store.
 
-use std::{
-    fmt::{self, Write as _},
-    str::FromStr,
-    sync::Arc,
-};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
 
 /// The name of a record within its kind: 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.
 ///
@@ -82,9 +80,7 @@ impl RecordName {
         let legal = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
         let mut name: String = text.chars().take(64 - HASH_DIGITS - 1).map(legal).collect();
         name.push('-');
-        for byte in Sha256::digest(text).iter().take(HASH_DIGITS / 2) {
-            let _ = write!(name, "{byte:02x}");
-        }
+        name.push_str(&hex(&Sha256::digest(text), HASH_DIGITS / 2));
         Self(name.into())
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use funcify_core::{StoreError, StoreErrorKind, engine, register::RecordName};
+use funcify_core::{StoreError, StoreErrorKind, engine::hex, register::RecordName};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -43,13 +43,14 @@ impl Key {
         payload: &(impl Serialize + ?Sized),
     ) -> Result<String, StoreError> {
         let payload = serde_json::to_value(payload).map_err(invalid)?;
-        Ok(hex(&Parts::of("payload").and(self.0.as_ref()).and_json(&payload).hash()))
+        let hash = Parts::of("payload").and(self.0.as_ref()).and_json(&payload).hash();
+        Ok(hex(hash.as_ref(), 16))
     }
 
     /// A UUID of version 8 (RFC 9562 §5.8) for a step of the work. It is the same in every attempt.
     pub(super) fn step(&self, step: &str) -> String {
         let hash = Parts::of("step").and(self.0.as_ref()).and(step).hash();
-        let mut uuid = hex(&hash);
+        let mut uuid = hex(hash.as_ref(), 16);
         uuid.replace_range(12..13, "8");
         let variant = match hash.as_ref().get(8).map_or(0, |byte| byte >> 6) {
             0 => "8",
@@ -94,12 +95,6 @@ impl Parts {
     fn hash(self) -> Digest {
         digest(&SHA256, &self.0)
     }
-}
-
-/// The first 128 bits of a hash in hexadecimal.
-fn hex(hash: &Digest) -> String {
-    let bits = hash.as_ref().first_chunk().copied().unwrap_or_default();
-    String::from_utf8(engine::hex(&bits).to_vec()).unwrap_or_default()
 }
 
 /// Writes JSON with the members of each object sorted by name, whatever order the map has.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::digest;
-use funcify_core::{Timestamp, token::AccessToken};
+use funcify_core::{Timestamp, engine::hex, token::AccessToken};
 use http::HeaderValue;
 use tokio::time::Instant;
 
@@ -81,7 +81,7 @@ impl Token {
     /// logs, and useless to anybody who reads them.
     pub(super) fn fingerprint(&self) -> String {
         let hash = digest::digest(&digest::SHA256, self.expose().as_bytes());
-        hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        hex(hash.as_ref(), 4)
     }
 
     /// When the fleet begins to refresh the token. Until then every call is served from memory, so the

@@ -240,6 +240,7 @@ fn is_bench(words: &[String]) -> Result<(), String> {
     let sources = fs::read_dir(folder).map_err(|error| format!("benches/{name}: {error}"))?;
     let sources: String =
         sources.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let sources = sources + &read("benches/arguments.rs");
     let is_known = |word: &String| match word.starts_with('-') {
         true => sources.contains(&format!("\"{word}\" =>")),
         false => sources.contains(word.as_str()),

@@ -3,6 +3,7 @@
 use comfy_table::Cell;
 use funcify_core::{
     Timestamp,
+    engine::hex,
     register::{RecordName, Versioned},
     token::TokenRecord,
 };
@@ -19,7 +20,7 @@ pub(super) fn is_sealed(record: &TokenRecord) -> bool {
 /// fingerprint contain the same token.
 fn fingerprint(record: &TokenRecord) -> Option<String> {
     let hash = Sha256::digest(record.token.as_ref()?.expose().as_bytes());
-    Some(hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&hash, 4))
 }
 
 fn state(found: &Versioned<TokenRecord>, now: Timestamp) -> &'static str {

@@ -1,7 +1,10 @@
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use super::Corruption;
-use crate::chance;
+use crate::{chance, hex::digits};
 
 /// The random id of one write: 128 bits, drawn anew for every write.
 ///
@@ -48,17 +51,6 @@ impl WriteId {
     }
 }
 
-/// Writes 128 bits as hexadecimal digits, without the detour of a formatter.
-#[must_use]
-pub fn hex(bytes: &[u8; 16]) -> [u8; 32] {
-    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-    }
-    digits
-}
-
 impl FromStr for WriteId {
     type Err = Corruption;
 
@@ -77,7 +69,7 @@ impl FromStr for WriteId {
 
 impl fmt::Display for WriteId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(str::from_utf8(&hex(&self.0)).unwrap_or_default())
+        self.0.iter().flat_map(digits).try_for_each(|digit| f.write_char(digit))
     }
 }
 

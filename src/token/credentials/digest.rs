@@ -1,6 +1,7 @@
 //! Digests of the credentials: which token they ask for, and with which secret.
 
 use aws_lc_rs::{digest, hmac};
+use funcify_core::engine::hex;
 
 use crate::token::authentication::{ClientAuthentication, ClientSecret};
 use crate::token::credentials::{ClientCredentials, Endpoint};
@@ -73,10 +74,6 @@ impl ClientCredentials {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         hex(hmac::sign(&key, self.digest().as_bytes()).as_ref(), 4)
     }
-}
-
-fn hex(bytes: &[u8], take: usize) -> String {
-    bytes.iter().take(take).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
