@@ -19,6 +19,7 @@ mod mutants;
 mod mutations;
 mod nested;
 mod overtime;
+mod panics;
 mod paths;
 mod preflight;
 mod redelivered;

@@ -106,8 +106,12 @@ where
 {
     // The record is converted here and not in the future, which would hold it twice.
     Arc::new(move |invocation, record| {
-        match catch_panic(|| R::from_record(record)).and_then(identity) {
-            Ok(record) => Box::pin(handler.clone().handle(app.clone(), invocation, record)),
+        let started = catch_panic(|| {
+            let record = R::from_record(record)?;
+            Ok(handler.clone().handle(app.clone(), invocation, record))
+        });
+        match started.and_then(identity) {
+            Ok(work) => Box::pin(work),
             Err(problem) => Box::pin(async { Err(problem) }),
         }
     })
