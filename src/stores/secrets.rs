@@ -8,11 +8,19 @@ use crate::token::SecretUrl;
 
 type Read = Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
 
+/// How long a connection may take: 1 s, and not 250 ms as for a store. A process reads a secret at its start, when the
+/// first connection of a small function takes some hundred milliseconds, and no other process can read it instead.
+#[cfg(feature = "secrets")]
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Reads the current secret.
 #[cfg(feature = "secrets")]
 pub(crate) async fn read(secret: &SecretUrl) -> Read {
+    use funcify_core::engine::TimeLimits;
+
     let mut aws = super::aws::Aws::default();
-    let config = aws.config("secrets", limits()).await?;
+    let config =
+        aws.config("secrets", TimeLimits::default().with_connect_timeout(CONNECT_TIMEOUT)).await?;
     let found = match secret {
         SecretUrl::SecretsManager(name) => {
             let client = aws_sdk_secretsmanager::Client::new(config);
@@ -25,17 +33,6 @@ pub(crate) async fn read(secret: &SecretUrl) -> Read {
         }
     };
     found.map(Zeroizing::new).ok_or_else(|| "expected a secret of text".into())
-}
-
-/// Longer than for a store. A process reads a secret at its start, when the first connection of a small function
-/// alone takes some hundred milliseconds, and no other process can read it instead.
-#[cfg(feature = "secrets")]
-fn limits() -> funcify_core::engine::TimeLimits {
-    use std::time::Duration;
-
-    funcify_core::engine::TimeLimits::default()
-        .with_timeout(Duration::from_secs(2))
-        .with_connect_timeout(Duration::from_secs(1))
 }
 
 #[cfg(not(feature = "secrets"))]

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use rustls::{
@@ -19,6 +20,11 @@ type Respond = fn(&str) -> (&'static str, &'static str);
 
 /// Serves until the test ends, and returns the URL.
 pub(crate) fn serve(respond: Respond) -> String {
+    serve_after(Duration::ZERO, respond)
+}
+
+/// The same, where each connection takes this long before its handshake begins.
+pub(crate) fn serve_after(delay: Duration, respond: Respond) -> String {
     let tls = env::tls();
     let certificates = CertificateDer::pem_file_iter(tls.join("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(tls.join("server-key.pem")).unwrap();
@@ -35,7 +41,10 @@ pub(crate) fn serve(respond: Respond) -> String {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let config = Arc::clone(&config);
-            thread::spawn(move || answer(client, config, respond));
+            thread::spawn(move || {
+                thread::sleep(delay);
+                answer(client, config, respond)
+            });
         }
     });
     url

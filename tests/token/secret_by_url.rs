@@ -4,12 +4,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use axum::{Json, Router, routing::post};
 use serde_json::json;
-use tokio::time::sleep;
 
 use crate::sharing::fleet::{Member, command, grants};
-use crate::support::{aws, env, http, ports};
+use crate::support::{aws, env, https, ports};
 
 /// Asks for tokens with the secret that `url` names. The provider refuses every other secret.
 async fn gets_a_token(name: &str, url: &str, set: impl FnOnce(&mut Command)) {
@@ -47,18 +45,17 @@ async fn the_sdk_reads_a_secret_in_parameter_store() {
     gets_a_token("parameter-store", &format!("ssm://{name}"), |_| {}).await;
 }
 
-/// The first connection of a small function alone takes some hundred milliseconds. A store would be given up by then.
+/// The first connection of a small function takes some hundred milliseconds. A store would be given up by then.
 #[tokio::test]
-async fn a_secret_that_takes_800_ms_is_waited_for() {
-    let slow = async || {
-        sleep(Duration::from_millis(800)).await;
-        Json(json!({ "Name": "slow", "SecretString": env::idp_secret() }))
-    };
-    let endpoint = http::serve(Router::new().route("/", post(slow))).await;
+async fn a_connection_to_aws_that_takes_600_ms_is_waited_for() {
+    let endpoint = https::serve_after(Duration::from_millis(600), |_| {
+        let found = json!({ "Name": "slow", "SecretString": env::idp_secret() }).to_string();
+        ("200 OK", found.leak())
+    });
     gets_a_token("slow-secret", "secretsmanager://slow", |command| {
         command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint);
+        command.env("AWS_CA_BUNDLE", env::tls().join("ca.pem")).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        command.env("AWS_REGION", "us-east-1");
     })
     .await;
 }
