@@ -100,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_name_that_resembles_none_is_logged_and_ignored() {
+        let log = funcify_test_support::LogCapture::new();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(log.writer()).finish();
+        tracing::subscriber::with_default(lines, || assert_eq!(refused("FUNCIFY_DASHBOARD"), None));
+        let text = log.text();
+        assert!(text.contains("WARN") && text.contains("FUNCIFY_DASHBOARD"), "{text}");
+    }
+
+    #[test]
     fn the_page_of_all_settings_lists_each_variable_once() {
         let page = include_str!("../docs/settings.md");
         let listed =

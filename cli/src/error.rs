@@ -13,6 +13,10 @@ pub(crate) enum Failed {
     Config(#[from] ConfigError),
     #[error("{}", doing(.0))]
     Store(#[from] StoreError),
+    #[error(
+        "nothing was changed, because other writers kept changing the record: repeat the command"
+    )]
+    Busy,
     #[error("the output failed")]
     Io(#[from] io::Error),
 }
@@ -34,7 +38,7 @@ impl Failed {
         }
         match self {
             Self::Usage(_) | Self::Config(_) | Self::Io(_) => ExitCode::from(2),
-            Self::Store(_) => ExitCode::from(3),
+            Self::Store(_) | Self::Busy => ExitCode::from(3),
         }
     }
 }

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use funcify_core::{
-    StoreError, StoreErrorKind,
+    StoreErrorKind,
     engine::Chance,
     register::{Record, RecordName, RetryingRegister, Swap, WriteId},
 };
+
+use crate::error::Failed;
 
 /// The most rounds of tries while other writers are faster, and the longest pause between two rounds.
 const ATTEMPTS: usize = 20;
@@ -23,7 +25,7 @@ pub(crate) async fn change<T: Record + Clone>(
     store: &RetryingRegister,
     name: &RecordName,
     change: impl Fn(T) -> Option<T>,
-) -> Result<bool, StoreError> {
+) -> Result<bool, Failed> {
     let mut doubt = None;
     for _ in 0..ATTEMPTS {
         let mut found = store.read_record::<T>(name).await?;
@@ -44,11 +46,10 @@ pub(crate) async fn change<T: Record + Clone>(
                     doubt = Some(id);
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         tokio::time::sleep(Chance::from_entropy().up_to(PAUSE)).await;
     }
-    let busy = "other writers kept changing the record: try again";
-    Err(StoreError::new("store", StoreErrorKind::Unavailable, busy))
+    Err(Failed::Busy)
 }

@@ -148,15 +148,20 @@ impl<E: Into<Problem>> IntoProblem for CircuitError<E> {
 
 impl<E: Into<Problem>> IntoProblem for IdempotencyError<E> {
     fn into_problem(self) -> Problem {
+        // These texts contain nothing of the key or the payload.
+        let refused = |status, text: String| Problem::new(status).with("detail", text);
         match self {
             Self::Failed(error) => error.into(),
             Self::InProgress { retry_after } => {
-                let mut problem = Problem::unavailable(retry_after);
+                let mut problem =
+                    Problem::unavailable(retry_after).with("detail", self.to_string());
                 problem.0.status = StatusCode::CONFLICT;
                 problem
             }
-            Self::Superseded | Self::AnswerNotKept => Problem::new(StatusCode::CONFLICT),
-            Self::Mismatch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Superseded | Self::AnswerNotKept => {
+                refused(StatusCode::CONFLICT, self.to_string())
+            }
+            Self::Mismatch => refused(StatusCode::UNPROCESSABLE_ENTITY, self.to_string()),
             Self::Unclaimed(error) if error.kind() == StoreErrorKind::Invalid => error.into(),
             Self::Unclaimed(error) => {
                 Problem::unavailable(Duration::from_secs(1)).caused_by(&error)
@@ -263,6 +268,8 @@ mod tests {
             let problem = error.into_problem();
             let sent = serde_json::to_string(&problem).unwrap();
             assert!(!sent.contains("hunter2"), "{name}: {sent}");
+            // The log line of a record that failed shows the detail.
+            assert_eq!(sent.contains("detail"), [409, 422].contains(&status), "{name}: {sent}");
             let response = problem.into_response();
             let header = response.headers().get(header::RETRY_AFTER);
             let header = header.map(|value| value.to_str().unwrap());

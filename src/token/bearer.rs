@@ -3,7 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use aws_lc_rs::digest;
-use funcify_core::{Timestamp, engine::hex, token::AccessToken};
+use funcify_core::{
+    Timestamp,
+    engine::hex,
+    token::{AccessToken, TokenRecord},
+};
 use http::HeaderValue;
 use tokio::time::Instant;
 
@@ -136,4 +140,13 @@ pub(super) struct Held {
     /// process draws its own moment of the refresh window, so that a fleet whose store is down does not ask
     /// the provider all at once.
     pub(super) alone_at: Timestamp,
+}
+
+impl Held {
+    /// Whether the record has a token that expires later, or the same token with a later refresh time. A
+    /// provider that keeps its tokens grants one again, with the time that it has left.
+    pub(super) fn is_older_than(&self, record: &TokenRecord) -> bool {
+        let is_same = record.token.as_ref() == Some(&self.token);
+        self.expires_at < record.expires_at || (is_same && self.refresh_at < record.refresh_at)
+    }
 }

@@ -109,7 +109,7 @@ impl Memory {
         let token = record.token.as_ref()?;
         if let Some(held) = self.held.load_full()
             && held.token == *token
-            && held.expires_at >= record.expires_at
+            && !held.is_older_than(record)
         {
             return Some(Token { held, source: TokenSource::Memory });
         }
@@ -218,6 +218,19 @@ mod tests {
                 "{token:?}"
             );
         }
+    }
+
+    #[test]
+    fn fallback_times_are_drawn_evenly_from_five_to_ninety_percent_of_the_window() {
+        let (chance, mut tenths) = (Chance::seeded(1), [0_u32; 10]);
+        for _ in 0..10_000 {
+            let token = Memory::empty().accept(&record(), TokenSource::Minted, NOW, &chance);
+            let place = token.unwrap().alone_at().since(record().refresh_at).as_secs_f64() / 900.0;
+            let tenth = (place - ALONE_FROM) / (ALONE_TO - ALONE_FROM) * 10.0;
+            assert!((0.0..=10.0).contains(&tenth), "{place}");
+            *tenths.get_mut(tenth as usize).unwrap_or(&mut 0) += 1;
+        }
+        assert!(tenths.iter().all(|count| (850..1_150).contains(count)), "{tenths:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod far;
 mod faults;
 mod killed;
 mod mixed;
+mod one_wait;
 mod raw;
 mod sealed;
 mod start;

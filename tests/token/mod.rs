@@ -1,5 +1,6 @@
 //! The access token: one grant for the whole fleet, whatever fails.
 
+mod assertion;
 mod certified;
 mod clocks;
 mod cold;
@@ -14,6 +15,7 @@ mod mutants;
 mod observed;
 mod provider_down;
 mod rejected;
+mod repeated;
 mod replies;
 mod sealed;
 mod secret_by_url;

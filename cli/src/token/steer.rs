@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use funcify::Operated;
 use funcify_core::{
-    StoreError, StoreErrorKind,
+    StoreErrorKind,
     register::{RecordName, Swap, WriteId},
     token::{TokenPersistenceProvider, TokenRecord},
 };
@@ -72,8 +72,7 @@ async fn mark(store: &dyn TokenPersistenceProvider, key: &RecordName) -> Result<
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let busy = "other writers kept changing the record: try again";
-    Err(StoreError::new("store", StoreErrorKind::Unavailable, busy).into())
+    Err(Failed::Busy)
 }
 
 pub(super) async fn forget(

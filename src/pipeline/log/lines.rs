@@ -161,14 +161,17 @@ impl Visit for Collect<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use funcify_test_support::LogCapture;
+    use lambda_runtime::LambdaEvent;
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
     use crate::pipeline::{FirehoseRecord, Kind, Pipeline, SqsRecord, Transformed};
     use crate::problem::Problem;
-    use crate::testing::TestEvent;
+    use crate::testing::{TestEvent, deadline_in};
 
     fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
         let lines = written(LogFormat::Json, work);
@@ -259,19 +262,37 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_record_of_firehose_has_the_same_line() {
+    fn a_failed_record_of_firehose_has_the_same_line_whatever_the_reason() {
         let lines = logged(async {
-            let fails = async |_: FirehoseRecord| {
+            let fails = async |record: FirehoseRecord| {
+                if record.data == b"hangs" {
+                    std::future::pending::<()>().await;
+                }
                 Err::<Transformed, Problem>(std::io::Error::other("disk full").into())
             };
             let pipeline = Pipeline::builder(()).firehose("clicks", fails).build().unwrap();
-            TestEvent::firehose("clicks").record("1", "a").send(&pipeline).await.unwrap();
+            let event = TestEvent::firehose("clicks").record("1", "a").record("2", "b");
+            let mut event: Value = serde_json::from_str(&event.to_string()).unwrap();
+            event["records"][1]["data"] = json!("no base64!");
+            TestEvent::from(event).send(&pipeline).await.unwrap();
+            let event = TestEvent::firehose("clicks").record("3", "hangs").record("4", "late");
+            let mut event = LambdaEvent::from(event);
+            event.context.deadline = deadline_in(Duration::from_millis(700));
+            pipeline.process(event).await.result.unwrap();
         });
         let failed: Vec<_> = lines.iter().filter(|line| line["event"] == "record failed").collect();
-        assert_eq!(failed.len(), 1, "{lines:?}");
-        assert_eq!((&failed[0]["level"], &failed[0]["record"]), (&json!("WARN"), &json!("1")));
-        assert_eq!(failed[0]["route"], "clicks");
-        assert_eq!(failed[0]["error"], "Internal Server Error: disk full");
+        let late = "Service Unavailable: the deadline of the invocation passed";
+        let expected = [
+            ("1", "Internal Server Error: disk full"),
+            ("2", "Bad Request: expected data in base64"),
+            ("3", late),
+            ("4", late),
+        ];
+        assert_eq!(failed.len(), expected.len(), "{lines:?}");
+        for (line, (id, reason)) in failed.into_iter().zip(expected) {
+            assert_eq!((&line["level"], &line["record"]), (&json!("WARN"), &json!(id)));
+            assert_eq!((&line["route"], &line["error"]), (&json!("clicks"), &json!(reason)));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use funcify_core::Deadline;
+use funcify_core::{Deadline, DeadlineExceeded};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -119,20 +119,18 @@ pub(in crate::pipeline) fn route(
                 let WireRecord { record_id: id, data, approximate_arrival_timestamp } = record;
                 let transformed = match STANDARD.decode(&data) {
                     // There is no time left: Firehose gets the results so far, and the rest as failed.
-                    Ok(_) if deadline.remaining() < Deadline::LEAST => None,
+                    Ok(_) if deadline.remaining() < Deadline::LEAST => Err(DeadlineExceeded.into()),
                     Ok(data) => {
                         let arrived_at = approximate_arrival_timestamp;
                         let record = FirehoseRecord { id: id.clone(), data, arrived_at };
-                        let work = call(invocation.clone(), record);
-                        let done = bounded(deadline, work).await;
-                        if let Err(problem) = &done {
-                            log::failed_record(&id, index, Some(&route), problem);
-                        }
-                        done.ok()
+                        bounded(deadline, call(invocation.clone(), record)).await
                     }
-                    Err(_) => None,
+                    Err(_) => Err(Problem::bad_request("expected data in base64")),
                 };
-                results.push(result(id, data, transformed));
+                if let Err(problem) = &transformed {
+                    log::failed_record(&id, index, Some(&route), problem);
+                }
+                results.push(result(id, data, transformed.ok()));
             }
             Ok(to_raw_value(&Results { records: results })?)
         })

@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_the_record_comes_by_variable() {
+        let key = |set: Option<&str>| {
+            let variable = |name: &str| match name {
+                "FUNCIFY_CLIENT_ID" | "FUNCIFY_CLIENT_SECRET" => Some("warehouse".to_owned()),
+                "FUNCIFY_TOKEN_URL" => Some("https://login.example/token".to_owned()),
+                "FUNCIFY_TOKEN_KEY" => set.map(str::to_owned),
+                _ => None,
+            };
+            ClientCredentials::from_variables(variable).unwrap().key
+        };
+        assert_eq!((key(Some("ORDERS")), key(None)), (Some("ORDERS".to_owned()), None));
+    }
+
+    #[test]
     fn a_file_of_certificates_that_cannot_be_used_is_named_with_its_variable() {
         let read = |path: &str| {
             let variable = |name: &str| match name {

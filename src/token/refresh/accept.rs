@@ -10,7 +10,8 @@ use crate::token::error::TokenError;
 use crate::token::grant::{GrantError, ReplyError};
 
 impl Refresh<'_> {
-    /// Takes the record's token into memory if it expires later than the token there.
+    /// Takes the record's token into memory if it expires later than the token there, or if it is the same
+    /// token, which the provider has granted again and which is due later.
     ///
     /// `now` is the time for reading the record: this machine's clock, corrected if it is known to be behind
     /// ([`Refresh::now`]). Times in memory are by this machine's clock, uncorrected.
@@ -24,7 +25,7 @@ impl Refresh<'_> {
         let is_better = record.is_for(&settings.digest, &settings.meaning)
             && record.is_valid(now)
             && (rejected.is_none() || record.token.as_ref() != rejected)
-            && held.as_ref().is_none_or(|held| held.expires_at() < record.expires_at);
+            && held.as_ref().is_none_or(|token| token.held.is_older_than(&record));
         if !is_better {
             return held;
         }

@@ -52,7 +52,12 @@ impl Refresh<'_> {
         };
         let decision = decide(record, &asker, &settings.policy, now, self.request.chance);
         Ok(match (decision, accepted) {
-            (Decision::Use, Some(token)) => Step::Serve(token),
+            (Decision::Use, Some(token)) => {
+                // The token in memory may be due, and live longer than the one in the store, which is not due.
+                let due = record.refresh_at.min(record.expires_at);
+                self.memory.suppress_until(due - self.state.behind);
+                Step::Serve(token)
+            }
             (Decision::Wait { until }, Some(token)) => {
                 self.memory.suppress_until(until - self.state.behind);
                 Step::Serve(token)
