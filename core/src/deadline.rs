@@ -91,9 +91,15 @@ impl Deadline {
     #[doc(hidden)]
     #[must_use]
     pub fn of_invocation(left: Duration, work_margin: Duration) -> Self {
+        Self::of_invocation_at(Instant::now(), left, work_margin)
+    }
+
+    /// The same as [`of_invocation`](Self::of_invocation), for a caller that has read the clock.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_invocation_at(now: Instant, left: Duration, work_margin: Duration) -> Self {
         let total = left.saturating_sub(work_margin);
         let report = left.saturating_sub(Self::REPORT_MARGIN.min(work_margin));
-        let now = Instant::now();
         Self { ends: after(now, total), report_ends: after(now, report), total }
     }
 

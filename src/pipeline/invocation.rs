@@ -76,7 +76,7 @@ struct Shared {
     caller: OnceCell<Result<Caller, Unauthenticated>>,
     route: OnceLock<Arc<str>>,
     /// The routes after the first, if the records of one event take several routes.
-    more_routes: Mutex<Vec<Arc<str>>>,
+    more_routes: OnceLock<Mutex<Vec<Arc<str>>>>,
 }
 
 const OIDC_DATA: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
@@ -173,7 +173,7 @@ impl Invocation {
             credentials,
             caller,
             route,
-            more_routes: Mutex::default(),
+            more_routes: OnceLock::new(),
         };
         Self { shared: Arc::new(shared), attached: Extensions::new() }
     }
@@ -245,12 +245,11 @@ impl Invocation {
 
     /// Records a route for the log.
     pub(super) fn note_route(&self, route: impl Into<Arc<str>>) {
-        let route = route.into();
-        let first = self.shared.route.get_or_init(|| Arc::clone(&route));
-        if *first == route {
-            return;
-        }
-        let mut more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut route = Some(route.into());
+        let first = self.shared.route.get_or_init(|| route.take().unwrap_or_default());
+        let Some(route) = route.filter(|route| route != first) else { return };
+        let more = self.shared.more_routes.get_or_init(Mutex::default);
+        let mut more = more.lock().unwrap_or_else(PoisonError::into_inner);
         if !more.contains(&route) {
             more.push(route);
         }
@@ -259,10 +258,8 @@ impl Invocation {
     /// The recorded route. Several routes are joined with commas.
     pub(super) fn route(&self) -> Option<Arc<str>> {
         let first = self.shared.route.get()?;
-        let more = self.shared.more_routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if more.is_empty() {
-            return Some(Arc::clone(first));
-        }
+        let Some(more) = self.shared.more_routes.get() else { return Some(Arc::clone(first)) };
+        let more = more.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<&str> =
             std::iter::once(first).chain(more.iter()).map(|route| &**route).collect();
         Some(all.join(",").into())

@@ -3,14 +3,14 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hash},
-    sync::{Arc, Mutex, PoisonError},
+    hash::BuildHasherDefault,
+    sync::{Mutex, PoisonError},
 };
 
 use funcify_core::engine::metrics::{
     COLD_STARTS, INVOCATION_DURATION, INVOCATIONS, LabelValue, RECORDS,
 };
-use metrics::{Counter, Histogram};
+use metrics::{Counter, Histogram, IntoF64};
 use rapidhash::fast::RapidHasher;
 
 use crate::pipeline::event::kind::Kind;
@@ -19,25 +19,27 @@ use crate::pipeline::outcome::{InvocationOutcome, Processed};
 /// The series of a pipeline, each registered when it first occurs. Finding one allocates nothing.
 #[derive(Default)]
 pub(super) struct PipelineSeries {
-    invocations: Registered<Invoked, (Counter, Histogram)>,
-    records: Registered<(Option<Arc<str>>, InvocationOutcome), Counter>,
+    invocations: Registered<(Kind, InvocationOutcome), (Counter, Histogram)>,
+    records: Registered<InvocationOutcome, Counter>,
 }
-
-/// The labels of a counted invocation.
-type Invoked = (Kind, Option<Arc<str>>, InvocationOutcome);
 
 impl PipelineSeries {
     /// An invocation has ended.
-    pub(super) fn invocation(&self, processed: &Processed, milliseconds: f64, cold_start: bool) {
+    pub(super) fn invocation(
+        &self,
+        processed: &Processed,
+        milliseconds: impl IntoF64,
+        cold_start: bool,
+    ) {
         let Processed { kind, outcome, route, .. } = processed;
-        let route = route.clone().map(one_of_several);
-        let key = (*kind, route.clone(), *outcome);
+        let route = route.as_deref().map_or(NO_ROUTE, one_of_several);
         let register = || {
-            let (kind, route) = (LabelValue::from(kind.as_str()), label(route.as_deref()));
+            let (kind, route) =
+                (LabelValue::from(kind.as_str()), LabelValue::from(route.to_owned()));
             let labels = [kind.clone(), route.clone(), outcome.as_str().into()];
             (INVOCATIONS.counter(labels), INVOCATION_DURATION.histogram([kind, route]))
         };
-        self.invocations.with(key, register, |(count, duration)| {
+        self.invocations.with(route, (*kind, *outcome), register, |(count, duration)| {
             count.increment(1);
             duration.record(milliseconds);
         });
@@ -47,37 +49,45 @@ impl PipelineSeries {
     }
 
     /// The records of a batch have ended.
-    pub(super) fn records(
+    pub(super) fn records<'a>(
         &self,
-        ended: impl Iterator<Item = (Option<Arc<str>>, InvocationOutcome)>,
+        ended: impl Iterator<Item = (Option<&'a str>, InvocationOutcome)>,
     ) {
         for (route, outcome) in ended {
-            let labels = || [label(route.as_deref()), outcome.as_str().into()];
-            let register = || RECORDS.counter(labels());
-            self.records.with((route.clone(), outcome), register, |count| count.increment(1));
+            let route = route.unwrap_or(NO_ROUTE);
+            let register = || RECORDS.counter([route.to_owned().into(), outcome.as_str().into()]);
+            self.records.with(route, outcome, register, |count| count.increment(1));
         }
     }
 }
 
 /// An event can take many combinations of routes, and each combination would be a series of its own.
-fn one_of_several(route: Arc<str>) -> Arc<str> {
-    if route.contains(',') { Arc::from("several") } else { route }
+fn one_of_several(route: &str) -> &str {
+    if route.contains(',') { "several" } else { route }
 }
 
-fn label(route: Option<&str>) -> LabelValue {
-    route.unwrap_or("none").to_owned().into()
-}
+/// The label of what no route took.
+const NO_ROUTE: &str = "none";
 
-/// The handles of registered metrics, by their labels.
-struct Registered<K, V>(Mutex<HashMap<K, V, Hasher>>);
+/// The handles of registered metrics, by their route, and then by their other labels, of which a route has few.
+struct Registered<K, V>(Mutex<HashMap<Box<str>, Vec<(K, V)>, Hasher>>);
 
 /// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.
 type Hasher = BuildHasherDefault<RapidHasher<'static>>;
 
-impl<K: Eq + Hash, V> Registered<K, V> {
-    fn with(&self, key: K, register: impl FnOnce() -> V, count: impl FnOnce(&V)) {
+impl<K: PartialEq, V> Registered<K, V> {
+    fn with(&self, route: &str, key: K, register: impl FnOnce() -> V, count: impl FnOnce(&V)) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        count(known.entry(key).or_insert_with(register));
+        let of_route = match known.get_mut(route) {
+            Some(of_route) => of_route,
+            None => known.entry(route.into()).or_default(),
+        };
+        if let Some((_, series)) = of_route.iter().find(|(known, _)| *known == key) {
+            return count(series);
+        }
+        let series = register();
+        count(&series);
+        of_route.push((key, series));
     }
 }
 

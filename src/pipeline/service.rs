@@ -16,6 +16,7 @@ use futures_util::future::{BoxFuture, Either};
 use http::Request;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
 
@@ -103,12 +104,14 @@ impl Pipeline {
         event: LambdaEvent<Box<RawValue>>,
         body_to: BodyTo,
     ) -> impl Future<Output = (Processed, Ending)> + Send {
-        let lines = Lines::new(self.0.is_cold.swap(false, Ordering::Relaxed));
+        let started = Instant::now();
+        let deadline = self.deadline(started, &event.context);
+        let lines = Lines { started, cold_start: self.0.is_cold.swap(false, Ordering::Relaxed) };
         let span = log::span(&event.context);
         let series = Arc::clone(&self.0.rules.series);
         let request_id = crate::metrics::is_written().then(|| event.context.request_id.clone());
         let mut trace = None;
-        let work = span.in_scope(|| match self.start(event, &lines) {
+        let work = span.in_scope(|| match self.start(event, deadline, &lines) {
             Ok(started) => {
                 if body_to == BodyTo::Stream {
                     trace = Some(Box::new(started.invocation.trace().clone()));
@@ -121,8 +124,9 @@ impl Pipeline {
         work.instrument(span).map(|processed| (processed, ending))
     }
 
-    pub(super) fn deadline(&self, context: &lambda_runtime::Context) -> Deadline {
-        Deadline::of_invocation(time_left(context.deadline, self.0.built_at), self.0.rules.margin)
+    pub(super) fn deadline(&self, now: Instant, context: &lambda_runtime::Context) -> Deadline {
+        let left = time_left(context.deadline, self.0.built_at);
+        Deadline::of_invocation_at(now, left, self.0.rules.margin)
     }
 
     /// Whether HTTP events go to a router.
@@ -134,10 +138,10 @@ impl Pipeline {
     fn start(
         &self,
         event: LambdaEvent<Box<RawValue>>,
+        deadline: Deadline,
         lines: &Lines,
     ) -> Result<Started, Box<Processed>> {
         let LambdaEvent { payload, context, .. } = event;
-        let deadline = self.deadline(&context);
         let event = Event::try_from(payload).map_err(|error| {
             lines.start(Kind::Unknown);
             let failure = InvocationError::new(InvocationErrorKind::BadEvent, error.to_string());
@@ -160,11 +164,14 @@ impl Pipeline {
             Some(id) => with_xray(trace, id),
             None => trace,
         };
-        let credentials = match kind {
-            Kind::Authorizer => Credentials::of_question(&event),
-            _ => headers.map(|headers| Credentials::of(headers, kind)).unwrap_or_default(),
-        };
         let authenticator = rules.authenticator.clone();
+        let credentials = match (&authenticator, headers) {
+            (None, _) => Credentials::default(),
+            (Some(_), _) if kind == Kind::Authorizer => Credentials::of_question(&event),
+            (Some(_), headers) => {
+                headers.map(|headers| Credentials::of(headers, kind)).unwrap_or_default()
+            }
+        };
         let invocation =
             Invocation::new(event, context, deadline, trace, credentials, authenticator);
         Ok(Started { invocation, request })

@@ -75,9 +75,9 @@ impl TraceContext {
 impl From<&HeaderMap> for TraceContext {
     fn from(headers: &HeaderMap) -> Self {
         let traceparent = w3c::only(headers, &TRACEPARENT).and_then(w3c::traceparent);
-        let states = headers.get_all(TRACESTATE).iter().map(|state| state.to_str().ok());
+        let states = || headers.get_all(TRACESTATE).iter().map(|state| state.to_str().ok());
         // A `tracestate` without a valid `traceparent` must be dropped (W3C Trace Context, section 3.3).
-        let tracestate = traceparent.as_ref().and_then(|_| w3c::tracestate(states));
+        let tracestate = traceparent.as_ref().and_then(|_| w3c::tracestate(states()));
         let is_xray = |value: &&HeaderValue| value.to_str().is_ok_and(w3c::is_xray);
         let xray = w3c::only(headers, &XRAY).filter(is_xray).cloned();
         Self { traceparent, tracestate, xray }

@@ -88,20 +88,32 @@ fn is_value(value: &str) -> bool {
 /// Whether the text is an `X-Amzn-Trace-Id`: members `Name=value` separated by semicolons, one of which is
 /// `Root`.
 pub(crate) fn is_xray(text: &str) -> bool {
-    let legal = |byte: u8| {
+    let legal = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'-' | b'_' | b':' | b'.' | b',' | b'|' | b'/' | b'+')
     };
-    let is_text = |text: &str| !text.is_empty() && text.bytes().all(legal);
+    let is_text = |text: &[u8]| !text.is_empty() && text.iter().all(legal);
+    let mut members = text.as_bytes();
+    while let [before @ .., b';'] = members {
+        members = before;
+    }
     let mut has_root = false;
-    for member in text.trim_end_matches(';').split(';') {
-        let Some((name, value)) = member.trim_matches(' ').split_once('=') else { return false };
+    for member in members.split(|byte| *byte == b';') {
+        let mut parts = without_spaces(member).splitn(2, |byte| *byte == b'=');
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return false };
         if !is_text(name) || !is_text(value) {
             return false;
         }
-        has_root |= name == "Root";
+        has_root |= name == b"Root";
     }
     has_root && text.len() <= LONGEST_XRAY
+}
+
+fn without_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]

@@ -60,13 +60,22 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let Some(policy) = &self.policy else {
+            let extensions = request.extensions();
+            if let Some(invocation) = extensions.get::<Invocation>()
+                && let Some(matched) = extensions.get::<MatchedPath>()
+            {
+                invocation.note_route(matched.as_str());
+            }
+            return Either::Left(self.inner.call(request));
+        };
         let invocation = request.extensions().get::<Invocation>().cloned();
         let matched = request.extensions().get::<MatchedPath>().cloned();
-        let listed = || self.policy.as_ref()?.listed_path(request.uri().path());
+        let listed = || policy.listed_path(request.uri().path());
         // Behind a nested service axum names no matched path, so the policy judges the path that the service
         // gets. It is not known whether the service takes an encoded slash for a separator, so such a path is
         // refused.
-        if matched.is_none() && self.policy.is_some() && has_hidden_segments(request.uri().path()) {
+        if matched.is_none() && has_hidden_segments(request.uri().path()) {
             return refused(
                 Problem::bad_request("expected a path without encoded slashes").refused(),
             );
@@ -75,9 +84,6 @@ where
         if let (Some(invocation), Some(path)) = (&invocation, path) {
             invocation.note_route(path);
         }
-        let Some(policy) = &self.policy else {
-            return Either::Left(self.inner.call(request));
-        };
         let rule = path.map_or(Rule::Unlisted, |path| policy.rule(request.method(), path));
         match rule {
             Rule::Public => Either::Left(self.inner.call(request)),

@@ -1,9 +1,10 @@
 //! Turns the HTTP response of a handler into the output of the function.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::ready, sync::Arc};
 
-use axum::{body::Body, response::IntoResponse};
-use bytes::Bytes;
+use axum::{BoxError, body::Body, response::IntoResponse};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::Either;
 use http::{Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -35,38 +36,54 @@ impl HttpOutput {
     /// Reads `response` to its end, or prepares it for streaming.
     ///
     /// Also returns the cause of a problem, for the log. The output is boxed, because it passes through many futures.
-    pub(crate) async fn of(
+    pub(crate) fn of(
         response: Response<Body>,
         format: ResponseFormat,
         body_to: BodyTo,
-    ) -> (Box<Self>, Cause) {
-        let response =
-            if is_bare_error(&response) { Box::pin(problem_of(response)).await } else { response };
-        let (mut parts, body) = response.into_parts();
-        let mut cause = parts.extensions.remove::<Cause>().unwrap_or_default();
-        let body = if format.has_content(parts.status) { body } else { Body::empty() };
-        if body_to == BodyTo::Stream {
-            let response = Response::from_parts(parts, Bytes::new());
-            return (Box::new(Self { response, stream: Some(body), format }), cause);
+    ) -> impl Future<Output = (Box<Self>, Cause)> + Send {
+        if is_bare_error(&response) {
+            return Either::Right(Box::pin(async move {
+                Self::read(problem_of(response).await, format, body_to).await
+            }));
         }
-        let output = match Limited::new(body, format.limit).collect().await {
-            Ok(body) => {
-                let response = Response::from_parts(parts, body.to_bytes());
-                Box::new(Self { response, stream: None, format })
-            }
+        Either::Left(Self::read(response, format, body_to))
+    }
+
+    /// The head of the response is boxed here and not in the future, which would hold it several times.
+    fn read(
+        response: Response<Body>,
+        format: ResponseFormat,
+        body_to: BodyTo,
+    ) -> impl Future<Output = (Box<Self>, Cause)> + Send {
+        let (mut parts, body) = response.into_parts();
+        let cause = parts.extensions.remove::<Cause>().unwrap_or_default();
+        let body = if format.has_content(parts.status) { body } else { Body::empty() };
+        let response = Response::from_parts(parts, Bytes::new());
+        let mut output = Box::new(Self { response, stream: None, format });
+        if body_to == BodyTo::Stream {
+            output.stream = Some(body);
+            return Either::Right(ready((output, cause)));
+        }
+        Either::Left(output.with_body(body, cause))
+    }
+
+    async fn with_body(mut self: Box<Self>, body: Body, mut cause: Cause) -> (Box<Self>, Cause) {
+        let format = self.format;
+        match whole(Limited::new(body, format.limit)).await {
+            Ok(body) => *self.response.body_mut() = body,
             Err(error) if error.is::<LengthLimitError>() => {
                 return Self::internal_error(format, &TooLarge(format.limit));
             }
             Err(error) => return Self::internal_error(format, &*error),
-        };
-        if output.is_too_large() {
+        }
+        if self.is_too_large() {
             return Self::internal_error(format, &TooLarge(format.limit));
         }
-        let status = output.response.status();
+        let status = self.response.status();
         if cause.text.is_none() && status.is_server_error() {
             cause.text = status.canonical_reason().map(Into::into);
         }
-        (output, cause)
+        (self, cause)
     }
 
     /// The response for a problem. Its body is complete, so nothing has to be awaited.
@@ -126,6 +143,29 @@ impl fmt::Debug for HttpOutput {
     }
 }
 
+/// Reads a body to its end. Most bodies are one piece, which is not copied.
+async fn whole(mut body: Limited<Body>) -> Result<Bytes, BoxError> {
+    let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::from(first);
+    while let Some(piece) = next_piece(&mut body).await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of a body. Trailers are left out, because no source takes them.
+async fn next_piece(body: &mut Limited<Body>) -> Result<Option<Bytes>, BoxError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the response is larger than the {0} bytes that its source accepts")]
 struct TooLarge(usize);
@@ -153,17 +193,17 @@ const MAX_DETAIL: u64 = 4 * 1024;
 /// or with a longer text, is not changed.
 fn is_bare_error(response: &Response<Body>) -> bool {
     let status = response.status();
-    let content_type = response.headers().get(header::CONTENT_TYPE);
+    if !status.is_client_error() && !status.is_server_error() {
+        return false;
+    }
     let size = response.body().size_hint().exact();
-    let is_error = status.is_client_error() || status.is_server_error();
-    is_error
-        && match content_type {
-            Some(content_type) => {
-                content_type.as_bytes().starts_with(b"text/plain")
-                    && size.is_some_and(|size| size <= MAX_DETAIL)
-            }
-            None => size == Some(0),
+    match response.headers().get(header::CONTENT_TYPE) {
+        Some(content_type) => {
+            content_type.as_bytes().starts_with(b"text/plain")
+                && size.is_some_and(|size| size <= MAX_DETAIL)
         }
+        None => size == Some(0),
+    }
 }
 
 /// Turns a bare error response into a problem with the same status and text.

@@ -11,6 +11,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::pipeline::bounded::bounded;
@@ -39,7 +40,7 @@ impl Pipeline {
         event: LambdaEvent<Box<RawValue>>,
         method: &Method,
     ) -> Result<Response<ByteStream>, InvocationError> {
-        let deadline = self.deadline(&event.context);
+        let deadline = self.deadline(Instant::now(), &event.context);
         let (mut processed, ending) = self.process_to(event, BodyTo::Stream).await;
         let trace = ending.trace.as_deref().cloned().unwrap_or_default();
         let response = match std::mem::replace(&mut processed.result, Ok(Output::nothing())) {

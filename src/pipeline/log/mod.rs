@@ -3,12 +3,11 @@
 mod filter;
 pub(crate) mod lines;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use lambda_runtime::Context;
+use metrics::IntoF64;
+use tokio::time::Instant;
 use tracing::Span;
 use tracing_subscriber::{
     Registry,
@@ -60,7 +59,7 @@ impl Ending {
     pub(super) fn end(&self, processed: &Processed) {
         let Lines { started, cold_start } = &self.lines;
         self.span.in_scope(|| self.lines.end(processed));
-        self.series.invocation(processed, milliseconds(started.elapsed()), *cold_start);
+        self.series.invocation(processed, Since(*started), *cold_start);
         if let Some(request_id) = &self.request_id {
             crate::metrics::write(request_id);
         }
@@ -69,15 +68,11 @@ impl Ending {
 
 /// The two lines of an event.
 pub(super) struct Lines {
-    started: Instant,
-    cold_start: bool,
+    pub(super) started: Instant,
+    pub(super) cold_start: bool,
 }
 
 impl Lines {
-    pub(super) fn new(cold_start: bool) -> Self {
-        Self { started: Instant::now(), cold_start }
-    }
-
     pub(super) fn start(&self, kind: Kind) {
         tracing::info!(
             target: "funcify",
@@ -89,7 +84,7 @@ impl Lines {
 
     fn end(&self, processed: &Processed) {
         // These closures are called only in the macro, so that nothing is computed if the line is not logged.
-        let duration_ms = || milliseconds(self.started.elapsed());
+        let duration_ms = || Since(self.started).into_f64();
         let status = || processed.status.map(|status| status.as_u16());
         macro_rules! line {
             ($level:ident) => {
@@ -114,8 +109,13 @@ impl Lines {
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
+/// The milliseconds since then. The clock is read only for somebody who records them.
+struct Since(Instant);
+
+impl IntoF64 for Since {
+    fn into_f64(self) -> f64 {
+        self.0.elapsed().as_secs_f64() * 1_000.0
+    }
 }
 
 /// A subscriber without a writer. `AWS_LAMBDA_LOG_LEVEL` is the level of its lines, by default INFO, and

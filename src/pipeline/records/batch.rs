@@ -6,7 +6,7 @@ use std::{
 };
 
 use funcify_core::{Deadline, DeadlineExceeded};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, future::Either, stream};
 use http::StatusCode;
 
 use crate::pipeline::log;
@@ -41,14 +41,14 @@ pub(crate) struct RecordResult {
 
 impl RecordResult {
     /// Its route and how it ended, for the metrics.
-    pub(crate) fn ended(&self) -> (Option<Arc<str>>, InvocationOutcome) {
+    pub(crate) fn ended(&self) -> (Option<&str>, InvocationOutcome) {
         let outcome = match &self.problem {
             _ if !self.matched => InvocationOutcome::Unmatched,
             None => InvocationOutcome::Handled,
             Some(problem) if problem.is_refusal() => InvocationOutcome::Refused,
             Some(_) => InvocationOutcome::Failed,
         };
-        (self.route.clone(), outcome)
+        (self.route.as_deref(), outcome)
     }
 }
 
@@ -77,24 +77,28 @@ pub(crate) struct RecordRun {
 }
 
 /// Runs a batch. The results have the order of the records.
-pub(crate) async fn run<S: Record>(
+pub(crate) fn run<S: Record>(
     records: Vec<Parsed<S>>,
     order: Order,
     runner: &impl RecordRunner<S>,
-) -> Vec<RecordResult> {
+) -> impl Future<Output = Vec<RecordResult>> + Send {
     let (concurrency, stops) = match order {
         Order::Groups { concurrency } => (concurrency, false),
         Order::UpToFailure => (1, true),
     };
     let records = records.into_iter().enumerate();
     if concurrency <= 1 {
-        return run_in_order(records, stops, runner).await;
+        return Either::Left(run_in_order(records, stops, runner));
     }
-    let runs = ordering_groups(records).into_iter().map(|group| run_in_order(group, stops, runner));
-    let mut results: Vec<RecordResult> =
-        stream::iter(runs).buffer_unordered(concurrency).flat_map(stream::iter).collect().await;
-    results.sort_unstable_by_key(|result| result.index);
-    results
+    let runs =
+        ordering_groups(records).into_iter().map(move |group| run_in_order(group, stops, runner));
+    let results =
+        stream::iter(runs).buffer_unordered(concurrency).flat_map(stream::iter).collect::<Vec<_>>();
+    // Most batches are run in order. Their future should not be as large as this one.
+    Either::Right(Box::pin(results.map(|mut results| {
+        results.sort_unstable_by_key(|result| result.index);
+        results
+    })))
 }
 
 type OrderingGroup<S> = Vec<(usize, Parsed<S>)>;

@@ -140,16 +140,20 @@ fn arn_of(bucket: &str) -> String {
 fn decode(raw: &str) -> Option<String> {
     let mut key = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
-    while let [first, behind @ ..] = rest {
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'%' | b'+'))
+        && let (before, [mark, behind @ ..]) = rest.split_at(at)
+    {
+        key.extend_from_slice(before);
         let escaped = match behind {
-            [high, low, behind @ ..] if *first == b'%' => byte(*high, *low).zip(Some(behind)),
+            [high, low, behind @ ..] if *mark == b'%' => byte(*high, *low).zip(Some(behind)),
             _ => None,
         };
-        let plain = if *first == b'+' { b' ' } else { *first };
+        let plain = if *mark == b'+' { b' ' } else { *mark };
         let (byte, behind) = escaped.unwrap_or((plain, behind));
         key.push(byte);
         rest = behind;
     }
+    key.extend_from_slice(rest);
     String::from_utf8(key).ok()
 }
 
