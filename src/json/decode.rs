@@ -142,11 +142,13 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         let is_first = std::mem::take(&mut self.is_first);
-        if self.scan.take(b'}') {
-            return Ok(None);
-        }
-        if !is_first && !self.scan.take(b',') {
-            return Err(malformed());
+        if is_first || !self.scan.take(b',') {
+            if self.scan.take(b'}') {
+                return Ok(None);
+            }
+            if !is_first {
+                return Err(malformed());
+            }
         }
         let name = self.scan.name().ok_or_else(malformed)?;
         let name = match name {

@@ -87,7 +87,7 @@ pub(crate) fn described(json: &str) -> &'static str {
 
 /// The text of a JSON array from its first value on. `None` for an empty array or another value.
 pub(crate) fn from_first(array: &str) -> Option<&str> {
-    let inside = array.strip_prefix('[')?.trim_start();
+    let inside = array.strip_prefix('[')?.trim_ascii_start();
     (!inside.starts_with(']')).then_some(inside)
 }
 

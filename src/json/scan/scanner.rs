@@ -162,15 +162,20 @@ impl<'a> Scan<'a> {
     /// Whether `byte` comes next, after any white space.
     #[inline]
     pub(crate) fn is_at(&mut self, byte: u8) -> bool {
-        // Most JSON has no spaces between its parts, so the byte is compared before spaces are skipped.
-        if self.byte() != Some(byte) {
-            self.skip_space();
-        }
+        self.skip_space();
         self.byte() == Some(byte)
     }
 
-    #[inline(never)]
+    // Most JSON has no spaces between its parts, so there is a call only for spaces.
+    #[inline]
     fn skip_space(&mut self) {
+        if self.byte().is_some_and(|byte| byte <= b' ') {
+            self.skip_spaces();
+        }
+    }
+
+    #[inline(never)]
+    fn skip_spaces(&mut self) {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
