@@ -199,9 +199,7 @@ async fn while_renewing_keys<T>(
 }
 
 fn for_axum(request: ::http::Request<Bytes>, invocation: Invocation) -> Request {
-    // An empty body is not allocated.
-    let body = |body: Bytes| if body.is_empty() { Body::empty() } else { Body::from(body) };
-    let mut request = request.map(body);
+    let mut request = request.map(Body::from);
     // Lambda limits the size of the body.
     DefaultBodyLimit::disable().apply(&mut request);
     request.extensions_mut().insert(invocation);

@@ -89,7 +89,7 @@ fn add(
     scan: &mut Scan<'_>,
     shared: &Bytes,
 ) -> Result<bool, HeaderError> {
-    let name = header_name(name)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name)?;
     // The last value takes the name itself. Most headers have one value, so their name is not cloned.
     let mut last = None;
     if scan.is_at(b'[') {
@@ -110,22 +110,6 @@ fn add(
     let Some(last) = last else { return Ok(false) };
     append(headers, name, last)?;
     Ok(true)
-}
-
-/// The headers that API Gateway and load balancers add to every request.
-static ADDED: [HeaderName; 4] = [
-    HeaderName::from_static("x-amzn-trace-id"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-proto"),
-];
-
-fn header_name(name: &str) -> Result<HeaderName, HeaderError> {
-    // Other names that the crate `http` does not know are copied to the heap.
-    match ADDED.iter().find(|added| added.as_str().eq_ignore_ascii_case(name)) {
-        Some(added) => Ok(added.clone()),
-        None => HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name),
-    }
 }
 
 fn append(
