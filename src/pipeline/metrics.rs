@@ -70,7 +70,9 @@ fn one_of_several(route: &str) -> &str {
 const NO_ROUTE: &str = "none";
 
 /// The handles of registered metrics, by their route, and then by their other labels, of which a route has few.
-struct Registered<K, V>(Mutex<HashMap<Box<str>, Vec<(K, V)>, Hasher>>);
+struct Registered<K, V>(Mutex<ByRoute<K, V>>);
+
+type ByRoute<K, V> = HashMap<Box<str>, Vec<(K, V)>, Hasher>;
 
 /// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.
 type Hasher = BuildHasherDefault<RapidHasher<'static>>;
