@@ -1,5 +1,5 @@
-//! What the benchmarks share. `cargo bench --bench peers` shows what funcify costs beside its peers, and
-//! `cargo bench --bench growth` how its costs grow with their input.
+//! What the benchmarks share. `cargo bench --bench peers` shows what funcify costs beside its peers,
+//! `cargo bench --bench growth` how its costs grow with their input, and `first` how long a store's first answer takes.
 
 pub mod allocator;
 pub mod arguments;

@@ -44,3 +44,13 @@ pub fn shuffle<T>(items: &mut [T], chance: &Chance) {
         items.swap(last, other);
     }
 }
+
+/// The sample in the middle.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn median(samples: &mut [f64]) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}

@@ -5,7 +5,6 @@
 //! ```
 
 mod curves;
-mod first;
 mod point;
 mod stores;
 mod threads;
@@ -45,12 +44,6 @@ fn main() -> ExitCode {
     match &server {
         Ok(server) => points.extend(stores::points(&bench, server.url())),
         Err(missing) => eprintln!("growth: without redis: {missing}"),
-    }
-    match std::env::var("FUNCIFY_TEST_REDIS_TLS") {
-        Ok(url) => points.extend(first::points(&bench, &url)),
-        Err(_) => eprintln!(
-            "growth: without TLS: name a server by FUNCIFY_TEST_REDIS_TLS=rediss://…?ca=PATH"
-        ),
     }
     points.retain(|point| point.curve.contains(&asked.filter));
     let mut rows = measured(&mut points, if asked.quick { 2 } else { 40 });

@@ -134,12 +134,6 @@ def growth(folder, figures):
             body.append([curve + ("" if side == "funcify" else f": {side}"), "; ".join(f"{size:,}: {time_of(ns)}" for size, ns in line)])
     if body:
         figures["growth"] = table(["what", "size: time"], body)
-    first = {row["side"]: row["ns"] for row in found if row["curve"].startswith("the first answer")}
-    if first:
-        figures["first"] = table(
-            ["store", "funcify", "bare client", "ratio of time"],
-            [["Redis", time_of(first["funcify"]), time_of(first["bare client"]), f"{first['funcify'] / first['bare client']:.2f}"]],
-        )
     threads = {row["size"]: row["ns"] for row in found if row["curve"].startswith("an event, by threads")}
     if threads:
         figures["threads"] = table(
@@ -187,6 +181,21 @@ def peers(folder, figures):
         )
 
 
+def first(folder, figures):
+    of = {}
+    for row in rows(folder, "first"):
+        of.setdefault(row["store"], {})[row["side"]] = row
+    if of:
+        figures["first"] = table(
+            ["store", "until", "funcify", "bare client", "ratio of time"],
+            [
+                [store, until, *(time_of(sides[side][key]) for side in ("funcify", "bare client")), ratio_of(sides["funcify"][key] / sides["bare client"][key])]
+                for store, sides in of.items()
+                for until, key in (("ready", "ready_ns"), ("the first answer", "answer_ns"))
+            ],
+        )
+
+
 def memory(folder, figures):
     for row in rows(folder, "memory"):
         body = [["ready for the first event" if not at["events"] else f"{at['events']:,} event{'s' * (at['events'] > 1)}", f"{at['kb'] / 1024:.1f} MiB"] for at in row["after"]]
@@ -199,6 +208,7 @@ def main():
     figures = {}
     plots = {**growth(measured, figures), **fleets(measured, figures)}
     peers(measured, figures)
+    first(measured, figures)
     memory(measured, figures)
     folder.mkdir(exist_ok=True)
     for name, image in plots.items():
