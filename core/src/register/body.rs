@@ -94,7 +94,11 @@ impl Drop for Body {
 /// Wipes all strings in a value from memory.
 fn wipe(value: &mut Value) {
     match value {
-        Value::String(text) => text.zeroize(),
+        Value::String(text) => {
+            // What is not in use is wiped in bulk, the rest byte by byte.
+            text.clear();
+            text.zeroize();
+        }
         Value::Array(values) => values.iter_mut().for_each(wipe),
         Value::Object(members) => members.iter_mut().for_each(|(_, value)| wipe(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
