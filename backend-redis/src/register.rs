@@ -234,7 +234,7 @@ impl Drop for Wiped {
         let Value::Array(fields) = &mut self.0 else { return };
         for field in fields {
             if let Value::BulkString(bytes) = field {
-                // What is not in use is wiped in bulk, the rest byte by byte.
+                // `zeroize` wipes unused capacity at once, and what is used byte by byte.
                 bytes.clear();
                 bytes.zeroize();
             }

@@ -95,7 +95,7 @@ impl Drop for Body {
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => {
-            // What is not in use is wiped in bulk, the rest byte by byte.
+            // `zeroize` wipes unused capacity at once, and what is used byte by byte.
             text.clear();
             text.zeroize();
         }
