@@ -11,7 +11,7 @@ use aws_smithy_http_client::{
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
-use crate::process::{NAME, reached, variable};
+use crate::side::{NAME, reached, variable};
 
 pub(crate) const TABLE: &str = "funcify-test";
 

@@ -10,6 +10,7 @@ mod aws;
 mod process;
 mod proxy;
 mod redis;
+mod side;
 mod start;
 
 use std::{env, process::ExitCode};
@@ -22,7 +23,7 @@ use funcify_core::engine::Chance;
 use serde::Serialize;
 
 use crate::{
-    process::{PROCESS, Store},
+    side::{PROCESS, Store},
     start::Start,
 };
 

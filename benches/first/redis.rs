@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::process::{NAME, reached, variable};
+use crate::side::{NAME, reached, variable};
 
 /// With a URL such as `rediss://USER:PASSWORD@127.0.0.1:PORT?ca=PATH`, whose user may read `funcify-test:*`.
 pub(crate) async fn bare() {

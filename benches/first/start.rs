@@ -12,8 +12,8 @@ use url::Url;
 
 use crate::{
     aws::{self, TABLE},
-    process::{PROCESS, Side, Store, named},
     proxy,
+    side::{PROCESS, Side, Store, named},
 };
 
 /// One side of a store, and the variables of its process.
