@@ -201,6 +201,7 @@ pub(crate) struct Simulate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum State {
     Closed,
+    /// Open, or forced open by an operator.
     Open,
     HalfOpen,
     /// An override is in force.

@@ -18,8 +18,16 @@ pub(crate) fn table(header: &[&str]) -> Table {
     if !has_colours() {
         table.force_no_tty();
     }
-    table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    if !header.is_empty() {
+        table
+            .set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    }
     table
+}
+
+/// Prints a table, without the spaces at the ends of its lines.
+pub(crate) fn print(table: &Table) {
+    println!("{}", table.trim_fmt());
 }
 
 /// A table of names and values, one pair in each line.
@@ -36,7 +44,7 @@ pub(crate) fn state(text: &str) -> Cell {
     let cell = Cell::new(text);
     match text {
         "closed" => cell.fg(Color::Green),
-        "half-open" => cell.fg(Color::Yellow),
+        "half-open" | "disabled" => cell.fg(Color::Yellow),
         _ => cell.fg(Color::Red),
     }
 }

@@ -12,7 +12,7 @@ pub(crate) async fn open(backend: Option<&str>) -> Result<Operated, Failed> {
 pub(crate) fn shared(store: &OperatedStore) -> Result<&OperatedStore, Failed> {
     if store.backend == "memory" {
         return Err(Failed::usage(
-            "memory: is the memory of one process, and nobody shares it: there is nothing to look at from \
+            "`memory:` is the memory of one process, and nobody shares it: there is nothing to look at from \
              here. Name the store of the fleet with --backend: redis://host, dynamodb://table or ssm:///path",
         ));
     }

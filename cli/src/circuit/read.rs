@@ -27,12 +27,16 @@ impl Circuit {
         }
     }
 
-    fn is_in(&self, state: State, now: Timestamp) -> bool {
+    /// Whether calls are treated as in this state. An override counts before the state of the record.
+    pub(crate) fn is_in(&self, state: State, now: Timestamp) -> bool {
+        let set = self.record.override_at(now).map(|set| set.mode);
         match state {
+            State::Open if set == Some(OverrideMode::ForceOpen) => true,
+            State::Overridden => set.is_some(),
+            _ if set.is_some() => false,
             State::Closed => self.record.state == CircuitState::Closed,
             State::Open => self.record.state == CircuitState::Open,
             State::HalfOpen => self.record.state == CircuitState::HalfOpen,
-            State::Overridden => self.record.override_at(now).is_some(),
         }
     }
 }

@@ -22,6 +22,10 @@ use crate::{
 /// The longest override: 7 days. If somebody forgets an override, the circuit must not stay forced for ever.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
+/// For a name that may be misspelt.
+const NO_RECORD: &str =
+    "\nThere is no record of this circuit yet: it has never failed, or the name is misspelt.";
+
 pub(super) async fn overrides(
     store: &OperatedStore,
     given: Overrides,
@@ -48,18 +52,12 @@ pub(super) async fn overrides(
         OverrideMode::ForceOpen => "refused: nobody reaches the dependency behind it",
         OverrideMode::Disabled => "admitted, however many fail: the circuit protects nobody",
     };
-    let known = if before.is_stored {
-        String::new()
-    } else {
-        format!(
-            "\nThere is no record of `{name}` yet: it has never failed, or the name is misspelt."
-        )
-    };
+    let known = if before.is_stored { "" } else { NO_RECORD };
     ask::confirm(
         &format!(
             "`{name}` is {}. For {} every call of the fleet through it will be {whom}.\nThe instances see it \
              within 5 seconds, or within their policy's snapshot_ttl if that is longer.{known}",
-            text::state(before.record.state),
+            text::cells(&before, time::now()).state,
             time::span(given.duration),
         ),
         given.author.yes,
@@ -82,14 +80,16 @@ pub(super) async fn close(
     let before = read::one(store, name).await?;
     let is_closed = before.record.state == CircuitState::Closed;
     if is_closed && before.record.overridden.is_none() {
-        say(output, name, &format!("`{name}` is closed and has no override: nothing was changed"));
+        let known = if before.is_stored { "" } else { NO_RECORD };
+        let nothing = format!("`{name}` is closed and has no override: nothing was changed{known}");
+        say(output, name, &nothing);
         return Ok(ExitCode::SUCCESS);
     }
     ask::confirm(
         &format!(
-            "`{name}` is {}. Closed, it admits every call of the fleet again, within 5 seconds or the policy's \
+            "`{name}` is {}. Once it is closed, it admits every call of the fleet again, within 5 seconds or the policy's \
              snapshot_ttl. It opens again by its rule if the dependency still fails.",
-            text::state(before.record.state)
+            text::cells(&before, time::now()).state
         ),
         author.yes,
     )?;

@@ -30,7 +30,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "redis",
         "NOPERM",
-        "The user lacks a right: ACL SETUSER name RIGHT. deploy/redis.acl has all of them.",
+        "The user lacks a right: ACL SETUSER name RIGHT. deploy/redis.acl has those of a function, deploy/operator-redis.acl those of an operator.",
     ),
     (
         "redis",

@@ -169,7 +169,7 @@ fn print(checks: &[Check], is_bad: bool) {
     for check in checks {
         table.add_row([Cell::new(check.store), Cell::new(&check.check), check.verdict.cell()]);
     }
-    println!("{table}");
+    show::print(&table);
     for check in checks.iter().filter(|check| check.verdict != Verdict::Ok) {
         println!("\n{} {}: {}", check.check, check.verdict.text(), check.found);
         println!("  {}", check.to_do);

@@ -80,7 +80,7 @@ pub(super) fn full(
             format!("{corruption}; it counts as empty, and the next write replaces it"),
         ));
     }
-    println!("{}", show::pairs(&pairs));
+    show::print(&show::pairs(&pairs));
     if let Some(answer) = answer {
         println!("\n{answer:#}");
     }

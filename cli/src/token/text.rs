@@ -78,7 +78,7 @@ pub(super) fn list(tokens: &[(RecordName, Versioned<TokenRecord>)], now: Timesta
             Cell::new(failed),
         ]);
     }
-    println!("{table}");
+    show::print(&table);
 }
 
 pub(super) fn full(key: &RecordName, found: &Versioned<TokenRecord>, now: Timestamp) {
@@ -109,7 +109,7 @@ pub(super) fn full(key: &RecordName, found: &Versioned<TokenRecord>, now: Timest
             format!("{corruption}; it counts as empty, and the next write replaces it"),
         ));
     }
-    println!("{}", show::pairs(&pairs));
+    show::print(&show::pairs(&pairs));
 }
 
 pub(super) fn json(key: &RecordName, found: &Versioned<TokenRecord>, now: Timestamp) -> Value {

@@ -25,6 +25,7 @@ pub(super) fn wish(event: &Event, model: &mut Model) -> Option<Wish> {
         model.message = if is_confirmed { asked.doing() } else { "nothing was changed".to_owned() };
         return is_confirmed.then_some(Wish::Steer(asked));
     }
+    model.message.clear();
     match key.code {
         KeyCode::Char('q') | KeyCode::Esc => return Some(Wish::Quit),
         KeyCode::Up | KeyCode::Char('k') => model.moves(-1),
@@ -38,7 +39,6 @@ pub(super) fn wish(event: &Event, model: &mut Model) -> Option<Wish> {
 }
 
 fn ask(model: &mut Model, steered: impl FnOnce(funcify_core::register::RecordName) -> Steered) {
-    model.message.clear();
     model.asked = model.chosen_name().cloned().map(steered);
 }
 

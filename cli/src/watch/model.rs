@@ -10,7 +10,7 @@ use crate::circuit::{read::Circuit, steer::Steered, text};
 pub(crate) type Seen = Result<Vec<Circuit>, String>;
 
 /// How many percentages are kept for each circuit, one for each read.
-const SHARES: usize = 30;
+pub(super) const SHARES: usize = 30;
 
 pub(super) struct Model {
     pub(super) backend: &'static str,

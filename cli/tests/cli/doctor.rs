@@ -130,7 +130,9 @@ fn each_right_that_a_user_of_redis_lacks_is_named() {
     }
     // A function works without what an operator needs.
     user(ACL, "");
-    assert_says("a function's user", &funcify(&["doctor", "--backend", &url]), 0, "+scan warning");
+    let ran = funcify(&["doctor", "--backend", &url]);
+    assert_says("a function's user", &ran, 0, "+scan warning");
+    assert_says("a function's user", &ran, 0, "deploy/operator-redis.acl");
     user(OPERATOR_ACL, "");
     assert_says(
         "another prefix",

@@ -47,6 +47,9 @@ async fn the_five_questions_are_answered_and_a_circuit_is_steered_on_each_store(
         let shown = shown.json();
         assert_eq!((&shown["state"], &shown["cause"]), (&"open".into(), &"failures".into()));
         assert_eq!(shown["history"][0]["instance"], "0a3c9be2", "{shown}");
+        let text = run(&["circuit", "show", "warehouse"]).out;
+        assert!(text.contains("refused, until probes succeed"), "{text}");
+        assert!(text.starts_with(" circuit ") && !text.contains(" \n"), "{text}");
         let listed = run(&["circuit", "list", "--state", "open"]);
         assert!(listed.out.contains("warehouse") && listed.out.contains("failures"), "{listed:?}");
         assert!(!listed.out.contains('\u{1b}'), "no colours without a terminal: {listed:?}");
@@ -89,6 +92,12 @@ async fn the_five_questions_are_answered_and_a_circuit_is_steered_on_each_store(
             opened.out.contains("forced open by bob") && opened.out.contains("it moves"),
             "{opened:?}"
         );
+        // All its calls are refused, so it is among the open ones.
+        let listed = run(&["circuit", "list", "--state", "open"]);
+        assert!(
+            listed.out.contains("forced open") && listed.out.contains("it moves"),
+            "{listed:?}"
+        );
         let another = CircuitBreaker::new(
             "warehouse",
             CircuitPolicy::for_token_endpoint(),
@@ -99,6 +108,9 @@ async fn the_five_questions_are_answered_and_a_circuit_is_steered_on_each_store(
         assert_eq!(run(&["circuit", "show", "warehouse", "--fail-if-open"]).code, 0);
         let again = run(&["circuit", "close", "warehouse", "--yes"]);
         assert!(again.out.contains("nothing was changed"), "{again:?}");
+        assert!(!again.out.contains("misspelt"), "{again:?}");
+        let misspelt = run(&["circuit", "close", "warehose", "--yes"]);
+        assert!(misspelt.out.contains("misspelt"), "{misspelt:?}");
     }
 }
 

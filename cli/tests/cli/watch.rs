@@ -100,6 +100,10 @@ async fn a_terminal_shows_a_circuit_open_half_open_and_close_and_the_store_go_an
     terminal.shows(&["y: yes"]).await;
     terminal.press("y");
     terminal.shows(&["forced open by"]).await;
+    // On a narrow terminal too, and the foot says the rest.
+    terminal.tmux(&["resize-window", "-x", "80"]);
+    terminal.press("Up");
+    terminal.shows(&["warehouse  forced open", "warehouse is forced open by"]).await;
     let shown = funcify(&["circuit", "show", "warehouse", "--json", "--backend", &url]).json();
     assert_eq!(shown["override"]["mode"], "force_open", "{shown}");
     terminal.press("c");
