@@ -87,7 +87,7 @@ pub(crate) fn run<S: Record>(
         Order::UpToFailure => (1, true),
     };
     let records = records.into_iter().enumerate();
-    if concurrency <= 1 {
+    if !S::CAN_BE_CONCURRENT || concurrency <= 1 {
         return Either::Left(run_in_order(records, stops, runner));
     }
     let runs =
@@ -208,6 +208,7 @@ mod tests {
 
     impl Record for Letter {
         const ROUTE: &'static str = "letters";
+        const CAN_BE_CONCURRENT: bool = true;
 
         fn keep(&mut self, _: RecordText) {}
         fn name(&self) -> &str {

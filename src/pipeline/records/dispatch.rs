@@ -105,7 +105,8 @@ impl Rules {
             Ok(records) => records,
             Err(error) => return Box::pin(ready(bad_event(&error))),
         };
-        if invocation.event().top(Top::Window).is_some() || routes.any_windowed() {
+        let is_window = || invocation.event().top(Top::Window).is_some() || routes.any_windowed();
+        if S::HAS_WINDOWS && is_window() {
             return Box::pin(self.window(invocation, routes, records));
         }
         let report = FailureReport::of_kind(invocation.event().kind());

@@ -102,6 +102,7 @@ impl fmt::Debug for DynamoDbRecord {
 
 impl Record for DynamoDbRecord {
     const ROUTE: &'static str = "dynamodb_stream";
+    const HAS_WINDOWS: bool = true;
 
     fn keep(&mut self, text: RecordText) {
         self.text = text;

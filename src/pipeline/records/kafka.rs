@@ -106,6 +106,7 @@ impl fmt::Debug for KafkaRecord {
 impl Record for KafkaRecord {
     const ROUTE: &'static str = "kafka";
     const HAS_ARN: bool = false;
+    const CAN_BE_CONCURRENT: bool = true;
 
     fn name(&self) -> &str {
         &self.topic

@@ -84,6 +84,7 @@ impl fmt::Debug for KinesisRecord {
 
 impl Record for KinesisRecord {
     const ROUTE: &'static str = "kinesis";
+    const HAS_WINDOWS: bool = true;
 
     fn keep(&mut self, text: RecordText) {
         self.text = text;

@@ -30,9 +30,7 @@ pub(crate) fn parse<S: Record>(event: &Event) -> Result<Vec<Parsed<S>>, JsonErro
     let records: Vec<&str> = match S::records(event)? {
         Records::Event => {
             let text = event.text();
-            let record = serde_json::from_str::<S>(text);
-            let record = record.map_err(|error| JsonError::of::<S>(text, &error))?;
-            return Ok(vec![Ok(kept(record, event, text))]);
+            return Ok(vec![Ok(kept(parse_one(text)?, event, text))]);
         }
         Records::Each(records) => records,
         Records::Array(array) => {
@@ -54,6 +52,12 @@ fn kept<S: Record>(mut record: S, event: &Event, text: &str) -> S {
     record
 }
 
+/// Parses one record. It is not inlined, because the code that decodes a record is large.
+#[inline(never)]
+fn parse_one<S: Record>(text: &str) -> Result<S, JsonError> {
+    serde_json::from_str(text).map_err(|error| JsonError::of::<S>(text, &error))
+}
+
 /// Parses each record by itself.
 fn parse_each<S: Record>(texts: &[&str], event: &Event) -> Vec<Parsed<S>> {
     let mut is_ordered = false;
@@ -61,15 +65,15 @@ fn parse_each<S: Record>(texts: &[&str], event: &Event) -> Vec<Parsed<S>> {
     let mut barrier = None;
     let mut records = Vec::with_capacity(texts.len());
     for (index, raw) in texts.iter().copied().enumerate() {
-        let record = serde_json::from_str::<S>(raw);
-        let record = record.map(|record| kept(record, event, raw)).map_err(|error| {
+        let record = parse_one(raw).map(|record: S| kept(record, event, raw));
+        let record = record.map_err(|error| {
             let Identity { id, group, is_ordered: ordered } = S::identity_of_malformed(raw);
             is_ordered |= ordered;
             if group.is_none() {
                 barrier.get_or_insert(index);
             }
             let expected = Problem::bad_request("expected a record of this source");
-            let problem = expected.caused_by(&JsonError::of::<S>(raw, &error));
+            let problem = expected.caused_by(&error);
             MalformedRecord { id, group, problem }
         });
         is_ordered |= record.as_ref().is_ok_and(|record| record.group().is_some());

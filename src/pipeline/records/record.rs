@@ -17,6 +17,10 @@ pub(in crate::pipeline) trait Record:
     const HAS_ARN: bool = true;
     /// Whether the name that routes a record may contain a colon.
     const COLON_IN_NAME: bool = false;
+    /// Whether the source can have tumbling windows. Without them their code is left out.
+    const HAS_WINDOWS: bool = false;
+    /// Whether a route may handle several records at the same time. If not, that code is left out.
+    const CAN_BE_CONCURRENT: bool = false;
 
     /// The name by which the record is routed.
     fn name(&self) -> &str;

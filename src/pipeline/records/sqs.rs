@@ -63,6 +63,7 @@ impl fmt::Debug for SqsRecord {
 
 impl Record for SqsRecord {
     const ROUTE: &'static str = "sqs";
+    const CAN_BE_CONCURRENT: bool = true;
 
     fn keep(&mut self, text: RecordText) {
         self.text = text;
