@@ -52,33 +52,30 @@ const METADATA: Metadata<'static> = Metadata::new("funcify", Level::INFO, Some(m
 
 impl Metric {
     /// The key of one series. `values` has one value for each label, in the same order.
-    fn key<const N: usize>(&self, values: [LabelValue; N]) -> Key {
+    fn key(&self, values: &[&str]) -> Key {
         let labels = self.labels.iter().zip(values);
-        let labels = labels.map(|(name, value)| Label::new(*name, value)).collect::<Vec<_>>();
-        Key::from_parts(self.name, labels)
+        let labels = labels.map(|(name, value)| Label::new(*name, (*value).to_owned()));
+        Key::from_parts(self.name, labels.collect::<Vec<_>>())
     }
 
     /// Returns the counter of one series, from the recorder that is installed now.
     #[cold]
-    pub fn counter<const N: usize>(&self, values: [LabelValue; N]) -> Counter {
+    pub fn counter(&self, values: &[&str]) -> Counter {
         with_recorder(|recorder| recorder.register_counter(&self.key(values), &METADATA))
     }
 
     /// Returns the gauge of one series, from the recorder that is installed now.
     #[cold]
-    pub fn gauge<const N: usize>(&self, values: [LabelValue; N]) -> Gauge {
+    pub fn gauge(&self, values: &[&str]) -> Gauge {
         with_recorder(|recorder| recorder.register_gauge(&self.key(values), &METADATA))
     }
 
     /// Returns the histogram of one series, from the recorder that is installed now.
     #[cold]
-    pub fn histogram<const N: usize>(&self, values: [LabelValue; N]) -> Histogram {
+    pub fn histogram(&self, values: &[&str]) -> Histogram {
         with_recorder(|recorder| recorder.register_histogram(&self.key(values), &METADATA))
     }
 }
-
-/// The value of a label.
-pub type LabelValue = metrics::SharedString;
 
 /// A counter that is registered when it is first used. So a recorder may be installed after the counter
 /// was created, and a counter that is never used is never sent.
@@ -86,9 +83,17 @@ pub type LabelValue = metrics::SharedString;
 pub struct Series(OnceLock<Counter>);
 
 impl Series {
-    /// Adds one. The first call registers the counter, with `counter`.
+    /// Adds one. The first call registers the counter of `metric` with these labels.
     #[inline]
-    pub fn increment(&self, counter: impl FnOnce() -> Counter) {
-        self.0.get_or_init(counter).increment(1);
+    pub fn increment(&self, metric: &Metric, labels: &[&str]) {
+        match self.0.get() {
+            Some(counter) => counter.increment(1),
+            None => self.register(metric, labels).increment(1),
+        }
+    }
+
+    #[cold]
+    fn register(&self, metric: &Metric, labels: &[&str]) -> &Counter {
+        self.0.get_or_init(|| metric.counter(labels))
     }
 }

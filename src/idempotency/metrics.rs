@@ -80,8 +80,7 @@ impl Counter {
     pub(super) fn increment(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         if let Some((result, scope)) = &self.labels {
-            let scope = || String::from(scope.clone());
-            self.series.increment(|| IDEMPOTENCY_CALLS.counter([scope().into(), (*result).into()]));
+            self.series.increment(&IDEMPOTENCY_CALLS, &[scope, result]);
         }
     }
 }

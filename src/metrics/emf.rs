@@ -1,16 +1,15 @@
 //! The recorder of the facade `metrics` that writes the lines.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use funcify_core::{Timestamp, engine::metrics::METRICS};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, Recorder, SharedString, Unit,
+};
 
 use super::{
     line::{Point, lines},
-    series::{Count, Kept, Level, Values},
+    series::{Kept, Type},
 };
 
 /// The labels of funcify's metrics that become a part of the name, as in `funcify.circuit.calls.failure`.
@@ -26,72 +25,72 @@ pub(crate) struct Emf {
     state: Arc<Mutex<State>>,
 }
 
+/// Lists instead of maps, because every function contains this code, and few functions have many series.
 #[derive(Debug, Default)]
 struct State {
-    /// The index in `series` of each key.
-    places: HashMap<(Type, Key), usize>,
     series: Vec<Series>,
-    units: HashMap<String, Unit>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Type {
-    Counter,
-    Gauge,
-    Histogram,
+    /// The units of the user's metrics.
+    units: Vec<(KeyName, Unit)>,
 }
 
 #[derive(Debug)]
 struct Series {
-    /// The name in the facade, by which the unit is found.
-    metric: String,
+    key: Key,
     /// The name in the line.
     name: String,
-    dimensions: Vec<(String, String)>,
+    unit: Option<Unit>,
     kept: Kept,
+    /// The value of a counter in the last line.
+    said: u64,
 }
 
 impl Emf {
     pub(crate) fn new(namespace: &str) -> Self {
-        let units = METRICS.iter().map(|metric| (metric.name.to_owned(), metric.unit)).collect();
-        let state = State { units, ..State::default() };
-        Self { namespace: namespace.into(), state: Arc::new(Mutex::new(state)) }
+        Self { namespace: namespace.into(), state: Arc::default() }
     }
 
     /// The lines for the series that changed since the last call. Usually that is one line. It is more if two
     /// series have different values for a dimension, as with two circuits.
     pub(crate) fn take(&self, now: Timestamp, request_id: &str) -> String {
         let mut state = self.lock();
-        let State { series, units, .. } = &mut *state;
-        let points = series.iter_mut().filter_map(|series| {
-            let value = series.kept.take()?;
-            let unit = units.get(&series.metric).copied();
-            Some(Point { name: &series.name, unit, dimensions: &series.dimensions, value })
-        });
+        let mut points = Vec::new();
+        for Series { key, name, unit, kept, said } in &mut state.series {
+            if let Some(value) = kept.take(said) {
+                let dimensions = key.labels().filter(|label| !is_part_of_the_name(key, label));
+                let dimensions = dimensions.map(|label| (label.key(), label.value())).collect();
+                points.push(Point { name, unit: *unit, dimensions, value });
+            }
+        }
         lines(&self.namespace, now, request_id, points)
     }
 
-    fn describe(&self, name: &KeyName, unit: Option<Unit>) {
-        if let Some(unit) = unit {
-            self.lock().units.insert(name.as_str().to_owned(), unit);
+    fn describe(&self, name: KeyName, unit: Option<Unit>) {
+        let (mut state, Some(unit)) = (self.lock(), unit) else { return };
+        for series in &mut state.series {
+            if series.key.name() == name.as_str() {
+                series.unit = Some(unit);
+            }
         }
+        state.units.push((name, unit));
     }
 
     /// Finds the series of `key`, or adds it.
-    fn series<T>(
-        &self,
-        r#type: Type,
-        key: &Key,
-        new: impl FnOnce() -> Kept,
-        known: impl FnOnce(&Kept) -> Option<T>,
-    ) -> Option<T> {
+    fn series(&self, r#type: Type, key: &Key) -> Kept {
         let mut state = self.lock();
-        let State { places, series, .. } = &mut *state;
-        let place = *places.entry((r#type, key.clone())).or_insert_with(|| {
-            series.push(Series::new(key, new()));
-            series.len() - 1
-        });
-        known(&series.get(place)?.kept)
+        let is_it = |known: &&Series| known.kept.r#type() == r#type && is_same(&known.key, key);
+        if let Some(known) = state.series.iter().find(is_it) {
+            return known.kept.clone();
+        }
+        let kept = Kept::new(r#type);
+        let series = Series {
+            key: key.clone(),
+            name: name_of(key),
+            unit: state.unit(key.name()),
+            kept: kept.clone(),
+            said: 0,
+        };
+        state.series.push(series);
+        kept
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -99,66 +98,69 @@ impl Emf {
     }
 }
 
-impl Series {
-    fn new(key: &Key, kept: Kept) -> Self {
-        let (mut name, mut dimensions) = (key.name().to_owned(), Vec::new());
-        let is_own = name.starts_with("funcify.");
-        for label in key.labels() {
-            if is_own && PART_OF_THE_NAME.contains(&label.key()) {
-                name.push('.');
-                name.push_str(label.value());
-            } else {
-                dimensions.push((label.key().to_owned(), label.value().to_owned()));
-            }
-        }
-        Self { metric: key.name().to_owned(), name, dimensions, kept }
+impl State {
+    /// The unit of a metric. The last description holds.
+    fn unit(&self, name: &str) -> Option<Unit> {
+        let described = self.units.iter().rfind(|(described, _)| described.as_str() == name);
+        let own = || METRICS.iter().find(|metric| metric.name == name).map(|metric| metric.unit);
+        described.map(|(_, unit)| *unit).or_else(own)
     }
+}
+
+/// Whether two keys have the same name and the same labels, in any order. `==` of [`Key`] says the same, but
+/// it sorts the labels, and the code of a sort is large.
+fn is_same(one: &Key, other: &Key) -> bool {
+    one.get_hash() == other.get_hash()
+        && one.name() == other.name()
+        && one.labels().len() == other.labels().len()
+        && one.labels().all(|label| other.labels().any(|known| known == label))
+}
+
+fn name_of(key: &Key) -> String {
+    let mut name = key.name().to_owned();
+    for label in key.labels().filter(|label| is_part_of_the_name(key, label)) {
+        name.push('.');
+        name.push_str(label.value());
+    }
+    name
+}
+
+fn is_part_of_the_name(key: &Key, label: &Label) -> bool {
+    key.name().starts_with("funcify.") && PART_OF_THE_NAME.contains(&label.key())
 }
 
 impl Recorder for Emf {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(&name, unit);
+        self.describe(name, unit);
     }
 
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(&name, unit);
+        self.describe(name, unit);
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-        self.describe(&name, unit);
+        self.describe(name, unit);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let new = || Kept::Count(Arc::new(Count::default()), 0);
-        let found = self.series(Type::Counter, key, new, |kept| match kept {
-            Kept::Count(count, _) => Some(Arc::clone(count)),
-            _ => None,
-        });
-        found.map_or_else(Counter::noop, Counter::from_arc)
+        match self.series(Type::Counter, key) {
+            Kept::Count(count) => Counter::from_arc(count),
+            _ => Counter::noop(),
+        }
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        let found = self.series(
-            Type::Gauge,
-            key,
-            || Kept::Level(Arc::default()),
-            |kept| match kept {
-                Kept::Level(level) => Some(Arc::clone(level)),
-                _ => None,
-            },
-        );
-        let found: Option<Arc<Level>> = found;
-        found.map_or_else(Gauge::noop, Gauge::from_arc)
+        match self.series(Type::Gauge, key) {
+            Kept::Level(level) => Gauge::from_arc(level),
+            _ => Gauge::noop(),
+        }
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        let new = || Kept::Values(Arc::default());
-        let found: Option<Arc<Values>> =
-            self.series(Type::Histogram, key, new, |kept| match kept {
-                Kept::Values(values) => Some(Arc::clone(values)),
-                _ => None,
-            });
-        found.map_or_else(Histogram::noop, Histogram::from_arc)
+        match self.series(Type::Histogram, key) {
+            Kept::Values(values) => Histogram::from_arc(values),
+            _ => Histogram::noop(),
+        }
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn is_written() -> bool {
 
 /// Writes the metrics that changed since the last invocation to the log. Called at the end of each
 /// invocation.
+#[inline(never)]
 pub(crate) fn write(request_id: &str) {
     let Some(emf) = INSTALLED.get() else { return };
     let lines = emf.take(Timestamp::from(SystemTime::now()), request_id);

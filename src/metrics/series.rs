@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use metrics::{CounterFn, GaugeFn, HistogramFn};
+use serde_json::Value;
 
 /// The most values of one metric in a line that CloudWatch accepts.
 const MOST_VALUES: usize = 100;
@@ -67,20 +68,43 @@ impl HistogramFn for Values {
     }
 }
 
-/// A series of any type. A counter comes with its value in the last line.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// The value of a series of any type. A clone is the same value.
+#[derive(Clone, Debug)]
 pub(super) enum Kept {
-    Count(Arc<Count>, u64),
+    Count(Arc<Count>),
     Level(Arc<Level>),
     Values(Arc<Values>),
 }
 
 impl Kept {
-    /// The change since the last call, if there is one. Infinite values and NaN are dropped, because JSON has
-    /// no form for them.
-    pub(super) fn take(&mut self) -> Option<serde_json::Value> {
+    pub(super) fn new(r#type: Type) -> Self {
+        match r#type {
+            Type::Counter => Self::Count(Arc::default()),
+            Type::Gauge => Self::Level(Arc::default()),
+            Type::Histogram => Self::Values(Arc::default()),
+        }
+    }
+
+    pub(super) const fn r#type(&self) -> Type {
         match self {
-            Self::Count(count, said) => {
+            Self::Count(_) => Type::Counter,
+            Self::Level(_) => Type::Gauge,
+            Self::Values(_) => Type::Histogram,
+        }
+    }
+
+    /// The change since the last call, if there is one. `said` is the value of a counter at that call.
+    /// Infinite values and NaN are dropped, because JSON has no form for them.
+    pub(super) fn take(&self, said: &mut u64) -> Option<Value> {
+        match self {
+            Self::Count(count) => {
                 let now = count.0.load(Ordering::Relaxed);
                 let new = now.wrapping_sub(std::mem::replace(said, now));
                 (new > 0).then(|| new.into())
@@ -92,12 +116,9 @@ impl Kept {
             }
             Self::Values(values) => {
                 let mut values = values.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let new: Vec<f64> = values.drain(..).filter(|value| value.is_finite()).collect();
-                match new.as_slice() {
-                    [] => None,
-                    [one] => Some((*one).into()),
-                    several => Some(several.into()),
-                }
+                let finite = values.drain(..).filter(|value| value.is_finite());
+                let mut new: Vec<Value> = finite.map(Value::from).collect();
+                if new.len() > 1 { Some(Value::Array(new)) } else { new.pop() }
             }
         }
     }

@@ -7,21 +7,29 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use funcify_core::engine::metrics::{
-    COLD_STARTS, INVOCATION_DURATION, INVOCATIONS, LabelValue, RECORDS,
-};
+use funcify_core::engine::metrics::{COLD_STARTS, INVOCATION_DURATION, INVOCATIONS, RECORDS};
 use metrics::{Counter, Histogram, IntoF64};
 use rapidhash::fast::RapidHasher;
 
 use crate::pipeline::event::kind::Kind;
 use crate::pipeline::outcome::{InvocationOutcome, Processed};
 
-/// The series of a pipeline, each registered when it first occurs. Finding one allocates nothing.
+/// The series of a pipeline by their route, and then by their other labels, of which a route has few. Each is
+/// registered when it first occurs. Finding one allocates nothing.
 #[derive(Default)]
-pub(super) struct PipelineSeries {
-    invocations: Registered<(Kind, InvocationOutcome), (Counter, Histogram)>,
-    records: Registered<InvocationOutcome, Counter>,
-}
+pub(super) struct PipelineSeries(Mutex<HashMap<Box<str>, Vec<(Labels, Handles)>, Hasher>>);
+
+/// The labels of a counted invocation, or those of a counted record, which have no kind.
+type Labels = (Option<Kind>, InvocationOutcome);
+
+/// The handles of registered metrics. That of the duration does nothing for a record.
+type Handles = (Counter, Histogram);
+
+/// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.
+type Hasher = BuildHasherDefault<RapidHasher<'static>>;
+
+/// The label of what no route took.
+const NO_ROUTE: &str = "none";
 
 impl PipelineSeries {
     /// An invocation has ended.
@@ -33,18 +41,9 @@ impl PipelineSeries {
     ) {
         let Processed { kind, outcome, route, .. } = processed;
         let route = route.as_deref().map_or(NO_ROUTE, one_of_several);
-        let register = || {
-            let (kind, route) =
-                (LabelValue::from(kind.as_str()), LabelValue::from(route.to_owned()));
-            let labels = [kind.clone(), route.clone(), outcome.as_str().into()];
-            (INVOCATIONS.counter(labels), INVOCATION_DURATION.histogram([kind, route]))
-        };
-        self.invocations.with(route, (*kind, *outcome), register, |(count, duration)| {
-            count.increment(1);
-            duration.record(milliseconds);
-        });
+        self.count(route, (Some(*kind), *outcome), milliseconds);
         if cold_start {
-            COLD_STARTS.counter([kind.as_str().into()]).increment(1);
+            COLD_STARTS.counter(&[kind.as_str()]).increment(1);
         }
     }
 
@@ -54,47 +53,39 @@ impl PipelineSeries {
         ended: impl Iterator<Item = (Option<&'a str>, InvocationOutcome)>,
     ) {
         for (route, outcome) in ended {
-            let route = route.unwrap_or(NO_ROUTE);
-            let register = || RECORDS.counter([route.to_owned().into(), outcome.as_str().into()]);
-            self.records.with(route, outcome, register, |count| count.increment(1));
+            self.count(route.unwrap_or(NO_ROUTE), (None, outcome), 0.0);
         }
+    }
+
+    fn count(&self, route: &str, labels: Labels, milliseconds: impl IntoF64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_route = match known.get_mut(route) {
+            Some(of_route) => of_route,
+            None => known.entry(route.into()).or_default(),
+        };
+        let found = of_route.iter().position(|(known, _)| *known == labels);
+        let index = found.unwrap_or_else(|| {
+            of_route.push((labels, register(route, labels)));
+            of_route.len() - 1
+        });
+        let Some((_, (count, duration))) = of_route.get(index) else { return };
+        count.increment(1);
+        duration.record(milliseconds);
+    }
+}
+
+fn register(route: &str, (kind, outcome): Labels) -> Handles {
+    let outcome = outcome.as_str();
+    match kind.map(Kind::as_str) {
+        None => (RECORDS.counter(&[route, outcome]), Histogram::noop()),
+        Some(kind) => (
+            INVOCATIONS.counter(&[kind, route, outcome]),
+            INVOCATION_DURATION.histogram(&[kind, route]),
+        ),
     }
 }
 
 /// An event can take many combinations of routes, and each combination would be a series of its own.
 fn one_of_several(route: &str) -> &str {
     if route.contains(',') { "several" } else { route }
-}
-
-/// The label of what no route took.
-const NO_ROUTE: &str = "none";
-
-/// The handles of registered metrics, by their route, and then by their other labels, of which a route has few.
-struct Registered<K, V>(Mutex<ByRoute<K, V>>);
-
-type ByRoute<K, V> = HashMap<Box<str>, Vec<(K, V)>, Hasher>;
-
-/// A fast hash, the same in every process. No caller chooses the keys: they are the routes of the function.
-type Hasher = BuildHasherDefault<RapidHasher<'static>>;
-
-impl<K: PartialEq, V> Registered<K, V> {
-    fn with(&self, route: &str, key: K, register: impl FnOnce() -> V, count: impl FnOnce(&V)) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_route = match known.get_mut(route) {
-            Some(of_route) => of_route,
-            None => known.entry(route.into()).or_default(),
-        };
-        if let Some((_, series)) = of_route.iter().find(|(known, _)| *known == key) {
-            return count(series);
-        }
-        let series = register();
-        count(&series);
-        of_route.push((key, series));
-    }
-}
-
-impl<K, V> Default for Registered<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
 }

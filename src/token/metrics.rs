@@ -89,7 +89,7 @@ impl Counters {
             TokenSource::Minted => (&requests.minted, "minted"),
             TokenSource::Overdue => (&requests.overdue, "overdue"),
         };
-        series.increment(|| TOKEN_REQUESTS.counter([key.to_string().into(), source.into()]));
+        series.increment(&TOKEN_REQUESTS, &[key.as_ref(), source]);
         if token.source() == TokenSource::Overdue {
             self.overdue_served.increment();
         }
@@ -98,7 +98,7 @@ impl Counters {
     /// The provider granted a token to this process.
     pub(super) fn granted(&self, key: &RecordName) {
         self.grants.increment();
-        TOKEN_GRANTS.counter([key.to_string().into()]).increment(1);
+        TOKEN_GRANTS.counter(&[key.as_ref()]).increment(1);
     }
 
     /// The provider granted no token.
@@ -110,14 +110,14 @@ impl Counters {
             TokenError::Deadline(_) => "out_of_time",
             _ => "other",
         };
-        TOKEN_FAILURES.counter([key.to_string().into(), code.into()]).increment(1);
+        TOKEN_FAILURES.counter(&[key.as_ref(), code]).increment(1);
     }
 }
 
 /// Records in a gauge for how many more seconds the token is valid.
 pub(super) fn show_remaining(key: &RecordName, token: &Token, now: funcify_core::Timestamp) {
     let remaining = token.expires_at().since(now).as_secs_f64();
-    TOKEN_REMAINING.gauge([key.to_string().into()]).set(remaining);
+    TOKEN_REMAINING.gauge(&[key.as_ref()]).set(remaining);
 }
 
 /// A provider's error code if it is a known one, otherwise `other`: a label must have a bounded number of

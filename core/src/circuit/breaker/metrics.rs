@@ -7,9 +7,7 @@ use metrics::Gauge;
 use crate::{
     Timestamp,
     circuit::{CallOutcome, Cause, CircuitRecord, CircuitState, OverrideMode},
-    metrics::{
-        CIRCUIT_CALLS, CIRCUIT_REJECTED, CIRCUIT_STATE, CIRCUIT_TRANSITIONS, LabelValue, Series,
-    },
+    metrics::{CIRCUIT_CALLS, CIRCUIT_REJECTED, CIRCUIT_STATE, CIRCUIT_TRANSITIONS, Series},
     register::RecordName,
 };
 
@@ -42,7 +40,7 @@ impl CircuitSeries {
             _ if is_slow => (&self.slow, "slow"),
             _ => (&self.success, "success"),
         };
-        series.increment(|| CIRCUIT_CALLS.counter([label_of(name), label.into()]));
+        series.increment(&CIRCUIT_CALLS, &[name.as_ref(), label]);
     }
 
     /// Counts a call that was refused.
@@ -51,7 +49,7 @@ impl CircuitSeries {
         let place =
             Cause::ALL.iter().position(|known| *known == cause).unwrap_or(Cause::ALL.len() - 1);
         if let Some(series) = self.rejected.get(place) {
-            series.increment(|| CIRCUIT_REJECTED.counter([label_of(name), cause.as_str().into()]));
+            series.increment(&CIRCUIT_REJECTED, &[name.as_ref(), cause.as_str()]);
         }
     }
 
@@ -62,8 +60,7 @@ impl CircuitSeries {
             return;
         }
         let cause = new.cause.map_or("none", Cause::as_str);
-        let labels = [label_of(name), new.state.as_str().into(), cause.into()];
-        CIRCUIT_TRANSITIONS.counter(labels).increment(1);
+        CIRCUIT_TRANSITIONS.counter(&[name.as_ref(), new.state.as_str(), cause]).increment(1);
     }
 
     /// Sets the gauge to the state that this process knows. Each refresh sets it anew, so that a recorder
@@ -77,10 +74,6 @@ impl CircuitSeries {
             CircuitState::HalfOpen => 1.0,
             CircuitState::Open => 2.0,
         };
-        self.state.get_or_init(|| CIRCUIT_STATE.gauge([label_of(name)])).set(value);
+        self.state.get_or_init(|| CIRCUIT_STATE.gauge(&[name.as_ref()])).set(value);
     }
-}
-
-fn label_of(name: &RecordName) -> LabelValue {
-    name.to_string().into()
 }
