@@ -85,10 +85,14 @@ pub struct Series(OnceLock<Counter>);
 impl Series {
     /// Adds one. The first call registers the counter of `metric` with these labels.
     #[inline]
-    pub fn increment(&self, metric: &Metric, labels: &[&str]) {
+    pub fn increment<'a, const N: usize>(
+        &self,
+        metric: &Metric,
+        labels: impl FnOnce() -> [&'a str; N],
+    ) {
         match self.0.get() {
             Some(counter) => counter.increment(1),
-            None => self.register(metric, labels).increment(1),
+            None => self.register(metric, &labels()).increment(1),
         }
     }
 

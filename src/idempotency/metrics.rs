@@ -80,7 +80,7 @@ impl Counter {
     pub(super) fn increment(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         if let Some((result, scope)) = &self.labels {
-            self.series.increment(&IDEMPOTENCY_CALLS, &[scope, result]);
+            self.series.increment(&IDEMPOTENCY_CALLS, || [scope, result]);
         }
     }
 }

@@ -65,13 +65,17 @@ impl Emf {
     }
 
     fn describe(&self, name: KeyName, unit: Option<Unit>) {
-        let (mut state, Some(unit)) = (self.lock(), unit) else { return };
+        let Some(unit) = unit else { return };
+        let mut state = self.lock();
         for series in &mut state.series {
             if series.key.name() == name.as_str() {
                 series.unit = Some(unit);
             }
         }
-        state.units.push((name, unit));
+        match state.units.iter_mut().find(|(known, _)| known.as_str() == name.as_str()) {
+            Some((_, known)) => *known = unit,
+            None => state.units.push((name, unit)),
+        }
     }
 
     /// Finds the series of `key`, or adds it.
@@ -101,7 +105,7 @@ impl Emf {
 impl State {
     /// The unit of a metric. The last description holds.
     fn unit(&self, name: &str) -> Option<Unit> {
-        let described = self.units.iter().rfind(|(described, _)| described.as_str() == name);
+        let described = self.units.iter().find(|(described, _)| described.as_str() == name);
         let own = || METRICS.iter().find(|metric| metric.name == name).map(|metric| metric.unit);
         described.map(|(_, unit)| *unit).or_else(own)
     }
@@ -282,5 +286,24 @@ mod tests {
         assert_eq!(metrics["Dimensions"], json!([[]]));
         assert_eq!(metrics["Metrics"][0], json!({ "Name": "orders.bytes", "Unit": "Bytes" }));
         assert_eq!(metrics["Metrics"][1], json!({ "Name": "orders.placed", "Unit": "None" }));
+    }
+
+    #[test]
+    fn labels_in_another_order_are_the_same_series_and_the_last_unit_holds() {
+        let emf = Emf::new("orders");
+        metrics::with_local_recorder(&emf, || {
+            metrics::counter!("orders.sent", "from" => "a", "by" => "b").increment(1);
+            for unit in [metrics::Unit::Bytes, metrics::Unit::Count] {
+                metrics::describe_counter!("orders.sent", unit, "what was sent");
+            }
+            metrics::counter!("orders.sent", "by" => "b", "from" => "a").increment(2);
+            metrics::counter!("orders.sent", "by" => "a", "from" => "b").increment(4);
+        });
+        let lines = taken(&emf);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!((&lines[0]["orders.sent"], &lines[1]["orders.sent"]), (&json!(3), &json!(4)));
+        for line in lines {
+            assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Unit"], "Count");
+        }
     }
 }

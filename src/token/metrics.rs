@@ -89,7 +89,7 @@ impl Counters {
             TokenSource::Minted => (&requests.minted, "minted"),
             TokenSource::Overdue => (&requests.overdue, "overdue"),
         };
-        series.increment(&TOKEN_REQUESTS, &[key.as_ref(), source]);
+        series.increment(&TOKEN_REQUESTS, || [key.as_ref(), source]);
         if token.source() == TokenSource::Overdue {
             self.overdue_served.increment();
         }

@@ -56,7 +56,7 @@ impl StoreSeries {
     ) {
         let (backend, place) = (self.backend, RESULTS.iter().position(|known| *known == result));
         if let Some(series) = place.and_then(|place| operations.results.get(place)) {
-            series.increment(&STORE_OPERATIONS, &[backend, operation, result]);
+            series.increment(&STORE_OPERATIONS, || [backend, operation, result]);
         }
         let register = || STORE_DURATION.histogram(&[backend, operation]);
         let milliseconds = began.elapsed().as_secs_f64() * 1_000.0;

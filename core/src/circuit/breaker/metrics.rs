@@ -40,7 +40,7 @@ impl CircuitSeries {
             _ if is_slow => (&self.slow, "slow"),
             _ => (&self.success, "success"),
         };
-        series.increment(&CIRCUIT_CALLS, &[name.as_ref(), label]);
+        series.increment(&CIRCUIT_CALLS, || [name.as_ref(), label]);
     }
 
     /// Counts a call that was refused.
@@ -49,7 +49,7 @@ impl CircuitSeries {
         let place =
             Cause::ALL.iter().position(|known| *known == cause).unwrap_or(Cause::ALL.len() - 1);
         if let Some(series) = self.rejected.get(place) {
-            series.increment(&CIRCUIT_REJECTED, &[name.as_ref(), cause.as_str()]);
+            series.increment(&CIRCUIT_REJECTED, || [name.as_ref(), cause.as_str()]);
         }
     }
 
