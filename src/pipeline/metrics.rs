@@ -17,7 +17,9 @@ use crate::pipeline::outcome::{InvocationOutcome, Processed};
 /// The series of a pipeline by their route, and then by their other labels, of which a route has few. Each is
 /// registered when it first occurs. Finding one allocates nothing.
 #[derive(Default)]
-pub(super) struct PipelineSeries(Mutex<HashMap<Box<str>, Vec<(Labels, Handles)>, Hasher>>);
+pub(super) struct PipelineSeries(Mutex<ByRoute>);
+
+type ByRoute = HashMap<Box<str>, Vec<(Labels, Handles)>, Hasher>;
 
 /// The labels of a counted invocation, or those of a counted record, which have no kind.
 type Labels = (Option<Kind>, InvocationOutcome);
