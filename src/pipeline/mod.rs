@@ -3,6 +3,7 @@
 //! You describe the function with [`Pipeline::builder`], and run it with [`run`](crate::run()).
 //!
 //! [All pages]: https://docs.rs/funcify
+//! [Idempotency]: crate::idempotency
 //! [Local work]: crate::local
 //! [Testing a function]: crate::testing
 //!
