@@ -108,7 +108,8 @@ pub(super) const ROWS: &[(&str, How)] = &[
     ("git clone", How::Impossible("the repository has no address yet", "examples/shop/Cargo.toml")),
     ("cargo new", How::Impossible(FIRST_FUNCTION, "examples/shop/Cargo.toml")),
     ("cd shop", How::Impossible(FIRST_FUNCTION, "examples/shop/src/lib.rs")),
-    ("pip3 install cargo-lambda", How::Impossible(INSTALLED, "tests/run.d/install.sh")),
+    ("pipx install cargo-lambda", How::Impossible(INSTALLED, "tests/run.d/install.sh")),
+    ("cargo doc --open", How::Impossible("it opens a browser", ".ci/run")),
     ("curl localhost:9000/lambda-url/shop/hello/ann", How::Impossible(EMULATOR, "tests/lambda.rs")),
     (
         "curl -i http://localhost:9000/lambda-url/my-function/health",

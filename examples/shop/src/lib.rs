@@ -1,5 +1,5 @@
 use axum::{Router, extract::Path, routing::get};
-use funcify::{ConfigError, Idempotency, Message, Pipeline, Problem, Stores, pipeline::route};
+use funcify::{ConfigError, Idempotency, Message, Pipeline, Problem, pipeline::route};
 use serde::Deserialize;
 
 /// The body of a message.
@@ -23,10 +23,9 @@ async fn on_order(order: Message<Order>) -> Result<(), Problem> {
     Ok(())
 }
 
-pub fn pipeline(stores: Stores) -> Result<Pipeline, ConfigError> {
-    let orders = Idempotency::new("orders", stores.idempotency.clone())?;
-    Pipeline::builder(())
+pub fn pipeline(orders: &Idempotency) -> Result<Pipeline, ConfigError> {
+    Pipeline::builder(()) // `()`, or your state, which handlers take as `State<…>`
         .http(Router::new().route("/hello/{name}", get(hello)))
-        .sqs("orders", route(on_order).idempotent_by_id(&orders)) // the queue's name
+        .sqs("orders", route(on_order).idempotent_by_id(orders)) // the queue's name
         .build()
 }

@@ -1,10 +1,11 @@
-use funcify::{ConfigError, Pipeline, Stores};
+use funcify::{ConfigError, Idempotency, Pipeline, Stores};
 
 #[tokio::main]
 async fn main() -> Result<(), ConfigError> {
-    funcify::run(set_up().await).await // if the set-up failed, Lambda gets the error
+    funcify::run(set_up().await).await
 }
 
 async fn set_up() -> Result<Pipeline, ConfigError> {
-    shop::pipeline(Stores::from_env().await?) // the store in FUNCIFY_BACKEND
+    let stores = Stores::from_env().await?; // the store in FUNCIFY_BACKEND
+    shop::pipeline(&Idempotency::new("orders", stores.idempotency)?)
 }
