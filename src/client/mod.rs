@@ -6,6 +6,8 @@ mod secret;
 
 use std::{sync::Arc, time::Duration};
 
+use http::{HeaderValue, header};
+
 use crate::config_error::ConfigError;
 use crate::error_chain;
 
@@ -75,6 +77,7 @@ pub(crate) fn build(
     connect_timeout: Duration,
     proxy: Option<reqwest::Proxy>,
 ) -> Result<reqwest::Client, ConfigError> {
+    let identity = HeaderValue::from_static("identity");
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
@@ -82,6 +85,8 @@ pub(crate) fn build(
         .tcp_nodelay(true)
         // Some firewalls refuse a client that does not name itself.
         .user_agent(concat!("funcify/", env!("CARGO_PKG_VERSION")))
+        // Without this header, some servers compress. funcify reads no compressed response.
+        .default_headers([(header::ACCEPT_ENCODING, identity)].into_iter().collect())
         .no_proxy();
     let client = match proxy {
         Some(proxy) => client.proxy(proxy),

@@ -8,8 +8,8 @@ use std::{
 use axum::{Router, extract::State};
 use funcify::{
     pipeline::{
-        DynamoDbRecord, EventBridgeEvent, Kind, Pipeline, Problem, RawJson, RequestContext,
-        S3Object, SqsRecord, via,
+        DynamoDbRecord, EventBridgeEvent, KafkaRecord, Kind, KinesisRecord, Pipeline, Problem,
+        RawJson, RequestContext, S3Object, SnsRecord, SqsRecord, via,
     },
     testing::TestEvent,
 };
@@ -109,6 +109,10 @@ async fn a_record_keeps_all_that_its_source_wrote() {
         .sqs("uploads", via::<S3Object, _>(keep!(S3Object)))
         .s3("uploads", keep!(S3Object))
         .eventbridge("Order Placed", keep!(EventBridgeEvent))
+        .sns("orders", keep!(SnsRecord))
+        .kinesis("clicks", keep!(KinesisRecord))
+        .dynamodb_stream("orders", keep!(DynamoDbRecord))
+        .kafka("orders", keep!(KafkaRecord))
         .build()
         .unwrap();
     let batch = TestEvent::sqs("orders").record("1", "a").record("2", "b");
@@ -118,12 +122,32 @@ async fn a_record_keeps_all_that_its_source_wrote() {
     TestEvent::sqs("uploads").record("1", s3.to_string()).send(&pipeline).await.unwrap();
     let bus = TestEvent::eventbridge("shop", "Order Placed", json!({ "id": 7 }));
     bus.send(&pipeline).await.unwrap();
+    let one = |batch: TestEvent| batch.record("1", "a");
+    let [sns, kinesis, table, kafka] = [
+        TestEvent::sns("orders", "hello"),
+        one(TestEvent::kinesis("clicks")),
+        one(TestEvent::dynamodb_stream("orders")),
+        one(TestEvent::kafka("orders")),
+    ];
+    for event in [&sns, &kinesis, &table, &kafka] {
+        event.send(&pipeline).await.unwrap();
+    }
     let raw = slot.lock().unwrap().take().unwrap();
     let raw: Vec<Value> = raw.iter().map(|raw| serde_json::from_str(raw).unwrap()).collect();
     let (batch, s3, bus) = (events::json(&batch), events::json(&s3), events::json(&bus));
     let object = s3["Records"][0].clone();
-    let all =
-        [batch["Records"][0].clone(), batch["Records"][1].clone(), object.clone(), object, bus];
+    let [sns, kinesis, table, kafka] = [&sns, &kinesis, &table, &kafka].map(events::json);
+    let all = [
+        batch["Records"][0].clone(),
+        batch["Records"][1].clone(),
+        object.clone(),
+        object,
+        bus,
+        sns["Records"][0].clone(),
+        kinesis["Records"][0].clone(),
+        table["Records"][0].clone(),
+        kafka["records"]["orders-0"][0].clone(),
+    ];
     assert_eq!(raw, all);
 }
 

@@ -5,9 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::extract::State;
+use axum::{Json, extract::State};
 use funcify::{
-    pipeline::{DynamoDbRecord, InvocationOutcome, Pipeline, Problem, SqsRecord},
+    pipeline::{
+        DynamoDbRecord, FirehoseRecord, InvocationOutcome, Pipeline, Problem, SqsRecord,
+        Transformed,
+    },
     testing::TestEvent,
 };
 use serde_json::{Value, json};
@@ -66,6 +69,46 @@ async fn ten_thousand_messages_are_handled() {
         (processed.outcome, count.load(Ordering::Relaxed)),
         (InvocationOutcome::Handled, 10_000)
     );
+}
+
+async fn on_click(
+    State(count): State<Count>,
+    record: FirehoseRecord,
+) -> Result<Transformed, Problem> {
+    count.fetch_add(1, Ordering::Relaxed);
+    Ok(Transformed::Data(record.data))
+}
+
+async fn on_list(State(count): State<Count>, Json(event): Json<Value>) -> Result<usize, Problem> {
+    let list = event.as_array().or(event["ids"].as_array()).unwrap();
+    count.fetch_add(list.len(), Ordering::Relaxed);
+    Ok(list.len())
+}
+
+/// Lambda bounds the size of an event, and nothing bounds the number of values in it.
+#[tokio::test]
+async fn the_largest_events_of_each_service_are_handled_whole() {
+    let clicks = (0..2_500).fold(TestEvent::firehose("clicks"), |batch, number| {
+        batch.record(&number.to_string(), "a")
+    });
+    let ids: Vec<String> = (0..20_000).map(|id| format!("order-{id}")).collect();
+    let messages: Vec<Value> = (0..1_000)
+        .map(|id| json!({ "messageId": id.to_string(), "body": "{}", "attributes": {} }))
+        .collect();
+    for (event, expected) in [
+        (clicks, 2_500),
+        (TestEvent::from(json!({ "ids": ids })), 20_000), // of a task of Step Functions
+        (TestEvent::from(json!(messages)), 1_000),        // of a Pipe
+    ] {
+        let count = Count::default();
+        let pipeline = Pipeline::builder(Arc::clone(&count))
+            .firehose("clicks", on_click)
+            .event("list", |_| true, on_list)
+            .build()
+            .unwrap();
+        event.send(&pipeline).await.unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), expected);
+    }
 }
 
 /// DynamoDB allows 32 levels in an item. In JSON each level is two levels deep, because values have their

@@ -303,6 +303,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_restore_or_a_lifecycle_rule_adds_is_kept() {
+        let of = |more: &str| -> S3Object {
+            let s3 = r#""s3":{"bucket":{"name":"b"},"object":{"key":"k"}}"#;
+            serde_json::from_str(&format!(r#"{{"eventName":"e",{s3}{more}}}"#)).unwrap()
+        };
+        let text = |json: Option<Box<RawValue>>| json.map(|json| json.get().to_owned());
+        let restore = r#"{"restoreEventData":{"lifecycleRestoreStorageClass":"GLACIER"}}"#;
+        let restored = of(&format!(r#","glacierEventData":{restore}"#));
+        assert_eq!(text(restored.glacier_event_data).as_deref(), Some(restore));
+        let transition = r#"{"transitionEventData":{"destinationStorageClass":"GLACIER"}}"#;
+        let moved = of(&format!(r#","lifecycleEventData":{transition}"#));
+        assert_eq!(text(moved.lifecycle_event_data).as_deref(), Some(transition));
+        let plain = of("");
+        assert!(plain.glacier_event_data.is_none() && plain.lifecycle_event_data.is_none());
+    }
+
+    #[test]
     fn a_key_is_decoded_once() {
         for (raw, key) in [
             ("plain.txt", "plain.txt"),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use funcify_core::engine::{Clock, SystemClock};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER},
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER},
 };
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -78,7 +78,6 @@ impl Grant for HttpGrant {
             .http
             .post(discovered.token_endpoint.clone())
             .header(ACCEPT, "application/json")
-            .header(ACCEPT_ENCODING, "identity")
             // `read_secret` can wipe the buffers of a closed connection only. The next request is a token's
             // lifetime away, so an open connection would be of no use.
             .header(CONNECTION, "close")
