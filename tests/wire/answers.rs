@@ -156,9 +156,10 @@ fn judged(sent: &Message, breaks: bool) -> Result<(Value, Vec<u8>), String> {
 async fn a_streamed_answer_is_metadata_eight_nuls_and_the_body_and_a_broken_one_has_trailers() {
     let function = Function::start("streamed").await;
     let mut invocation = 0;
-    for (kind, cookies_in) in
-        [(Kind::FunctionUrl, "/cookies"), (Kind::RestV1, "/multiValueHeaders/set-cookie")]
-    {
+    for (kind, cookies_in, type_in) in [
+        (Kind::FunctionUrl, "/cookies", "/headers/content-type"),
+        (Kind::RestV1, "/multiValueHeaders/set-cookie", "/multiValueHeaders/content-type/0"),
+    ] {
         for (method, path, status, body, breaks) in STREAMED {
             let result = function.answers(&TestEvent::http(kind, method.clone(), path)).await;
             assert_eq!(matches!(result, InvocationResult::FunctionError(_)), breaks, "{path}");
@@ -181,6 +182,9 @@ async fn a_streamed_answer_is_metadata_eight_nuls_and_the_body_and_a_broken_one_
                 let chunks: Vec<_> =
                     sent.chunks.iter().map(|c| String::from_utf8_lossy(c)).collect();
                 assert_eq!(chunks[chunks.len() - 3..], ["one", "two", "three"], "{case}");
+                // Its handler names no type. A function URL would take it for JSON.
+                let unnamed = json!("application/octet-stream");
+                assert_eq!(metadata.pointer(type_in), Some(&unnamed), "{case}");
             }
         }
     }
